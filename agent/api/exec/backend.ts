@@ -1,0 +1,35 @@
+/** What the exec routes need from the engine. */
+import type { Attachment } from '../containers/backend.ts';
+
+export interface ExecBackend {
+  create(container: string, settings: ExecSettings): Promise<string>;
+  /** Starts it; with `detach` the output goes nowhere. The exit code is set before output ends. */
+  start(
+    id: string,
+    options: { detach: boolean; size?: { rows: number; columns: number } },
+  ): Promise<Attachment | undefined>;
+  inspect(id: string): ExecView;
+  resize(id: string, rows: number, columns: number): Promise<void>;
+}
+
+export interface ExecSettings {
+  command: string[];
+  env: string[];
+  workingDirectory?: string;
+  user?: string;
+  privileged: boolean;
+  terminal: boolean;
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  detachKeys?: string;
+}
+
+export interface ExecView {
+  id: string;
+  containerId: string;
+  settings: ExecSettings;
+  running: boolean;
+  exitCode: number | undefined;
+  pid: number;
+}

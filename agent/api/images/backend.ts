@@ -1,0 +1,133 @@
+/** What the image routes need from the engine. */
+import type { Readable } from 'node:stream';
+import type { LabelFilter } from '../containers/backend.ts';
+
+export interface ImagesBackend {
+  list(): ImageView[];
+  /** By name, name@digest, id or id prefix. */
+  inspect(reference: string): ImageView;
+  history(reference: string): HistoryEntry[];
+  pull(request: PullRequest): AsyncIterable<Progress>;
+  push(request: PushRequest): AsyncIterable<Progress>;
+  tag(reference: string, target: string): Promise<void>;
+  remove(
+    reference: string,
+    options: { force: boolean; prune: boolean },
+  ): Promise<{ untagged: string[]; deleted: string[] }>;
+  load(archive: Readable): AsyncIterable<Progress>;
+  /** An archive that both `docker load` and OCI tools read. */
+  save(references: string[]): Promise<Readable>;
+  importRoot(request: {
+    archive: Readable;
+    repository?: string;
+    tag?: string;
+    changes: string[];
+    message?: string;
+  }): AsyncIterable<Progress>;
+  commit(request: {
+    container: string;
+    repository?: string;
+    tag?: string;
+    author?: string;
+    comment?: string;
+    changes: string[];
+    pause: boolean;
+  }): Promise<string>;
+  prune(filter: {
+    danglingOnly: boolean;
+    until?: Date;
+    labels: LabelFilter[];
+  }): Promise<{ untagged: string[]; deleted: string[]; reclaimedBytes: number }>;
+  /** Checks a registry login; resolves with the identity token, or throws unauthorized. */
+  login(credentials: RegistryCredentials): Promise<{ identityToken?: string }>;
+}
+
+export interface ImageView {
+  /** Digest of the image configuration: `sha256:…`. */
+  id: string;
+  tags: string[];
+  repoDigests: string[];
+  createdAt: Date | undefined;
+  author: string;
+  comment: string;
+  architecture: string;
+  variant?: string;
+  os: string;
+  /** Sum of the unpacked layers. */
+  sizeBytes: number;
+  /** The configuration's `config` object, as the image has it (OCI image-spec config.md). */
+  config: ImageConfig;
+  diffIds: string[];
+  lowers: string[];
+  lastTaggedAt: Date | undefined;
+  containers: number;
+}
+
+export interface ImageConfig {
+  User?: string;
+  ExposedPorts?: Record<string, Record<string, never>>;
+  Env?: string[];
+  Entrypoint?: string[];
+  Cmd?: string[];
+  Volumes?: Record<string, Record<string, never>>;
+  WorkingDir?: string;
+  Labels?: Record<string, string>;
+  StopSignal?: string;
+  Healthcheck?: {
+    Test?: string[];
+    Interval?: number;
+    Timeout?: number;
+    StartPeriod?: number;
+    StartInterval?: number;
+    Retries?: number;
+  };
+  Shell?: string[];
+  OnBuild?: string[];
+}
+
+export interface HistoryEntry {
+  id: string;
+  createdAt: Date | undefined;
+  createdBy: string;
+  comment: string;
+  sizeBytes: number;
+  tags: string[];
+}
+
+export interface RegistryCredentials {
+  username?: string;
+  password?: string;
+  identityToken?: string;
+  registryToken?: string;
+  serverAddress?: string;
+}
+
+export interface PullRequest {
+  /** `name`, `name:tag` or `name@digest`; no tag means `latest`. */
+  reference: string;
+  allTags: boolean;
+  platform?: string;
+  credentials?: RegistryCredentials;
+  /** Cancels; what was fetched stays for the next try. */
+  signal: AbortSignal;
+}
+
+export interface PushRequest {
+  reference: string;
+  credentials?: RegistryCredentials;
+  signal: AbortSignal;
+}
+
+/** One line of a long work's progress, as Docker's JSON messages carry it. */
+export interface Progress {
+  /** Short layer id, or tag. */
+  id?: string;
+  status?: string;
+  /** Text that is printed as it is (load, build). */
+  stream?: string;
+  currentBytes?: number;
+  totalBytes?: number;
+  error?: string;
+  /** Extra data for tools, such as the pushed digest. */
+  aux?: Record<string, unknown>;
+}

@@ -1,0 +1,31 @@
+/** What the volume routes need from the engine. */
+import type { LabelFilter } from '../containers/backend.ts';
+
+export interface VolumesBackend {
+  create(request: {
+    name?: string;
+    driver: string;
+    driverOptions: Record<string, string>;
+    labels: Record<string, string>;
+  }): Promise<VolumeView>;
+  list(): VolumeView[];
+  inspect(name: string): VolumeView;
+  remove(name: string, options: { force: boolean }): Promise<void>;
+  prune(filter: {
+    all: boolean;
+    labels: LabelFilter[];
+  }): Promise<{ deleted: string[]; reclaimedBytes: number }>;
+  size(name: string): Promise<number>;
+}
+
+export interface VolumeView {
+  name: string;
+  driver: string;
+  mountpoint: string;
+  createdAt: Date;
+  labels: Record<string, string>;
+  options: Record<string, string>;
+  anonymous: boolean;
+  /** Containers, running or not, that mount it. */
+  users: string[];
+}

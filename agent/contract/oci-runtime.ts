@@ -1,0 +1,88 @@
+/**
+ * The part of the OCI runtime specification 1.2 that the runtime reads. Field names are the
+ * specification's (config.md, config-linux.md), so that a bundle's config.json is one of these.
+ */
+export interface OciSpec {
+  ociVersion: string;
+  process: OciProcess;
+  root: { path: string; readonly?: boolean };
+  hostname?: string;
+  domainname?: string;
+  mounts: OciMount[];
+  annotations?: Record<string, string>;
+  linux: OciLinux;
+}
+
+export interface OciProcess {
+  terminal?: boolean;
+  consoleSize?: { height: number; width: number };
+  user: { uid: number; gid: number; additionalGids?: number[]; umask?: number };
+  args: string[];
+  env: string[];
+  cwd: string;
+  capabilities?: {
+    bounding?: string[];
+    effective?: string[];
+    permitted?: string[];
+    inheritable?: string[];
+    ambient?: string[];
+  };
+  rlimits?: { type: string; soft: number; hard: number }[];
+  noNewPrivileges?: boolean;
+  oomScoreAdj?: number;
+}
+
+export interface OciMount {
+  destination: string;
+  type?: string;
+  source?: string;
+  /** mount(8) options: `ro`, `nosuid`, `rbind`, `size=64m`, … */
+  options?: string[];
+}
+
+export type OciNamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup';
+
+export interface OciLinux {
+  /** A namespace that is listed is new, or joined by `path`; one that is not listed is the host's. */
+  namespaces: { type: OciNamespaceType; path?: string }[];
+  devices?: OciDevice[];
+  maskedPaths?: string[];
+  readonlyPaths?: string[];
+  sysctl?: Record<string, string>;
+  seccomp?: OciSeccomp;
+  rootfsPropagation?: string;
+}
+
+export interface OciDevice {
+  path: string;
+  type: 'c' | 'b' | 'p' | 'u';
+  major: number;
+  minor: number;
+  fileMode?: number;
+  uid?: number;
+  gid?: number;
+}
+
+export interface OciSeccomp {
+  defaultAction: string;
+  defaultErrnoRet?: number;
+  architectures?: string[];
+  flags?: string[];
+  syscalls: {
+    names: string[];
+    action: string;
+    errnoRet?: number;
+    args?: { index: number; value: number; valueTwo?: number; op: string }[];
+  }[];
+}
+
+/** One rule of the cgroup's device allow-list (config-linux.md, "Allowed Device list"). */
+export interface OciDeviceRule {
+  allow: boolean;
+  type: 'a' | 'b' | 'c';
+  /** Absent: any. */
+  major?: number;
+  minor?: number;
+  /** Some of `r`, `w`, `m`. */
+  access: string;
+}

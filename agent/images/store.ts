@@ -1,0 +1,50 @@
+/**
+ * Images: an OCI image layout on disk, with layers unpacked once into overlayfs lowers.
+ *
+ * On disk, under the state root's `images/`: `oci-layout`, `index.json` (one descriptor per tag,
+ * with `org.opencontainers.image.ref.name`), `blobs/sha256/…`, and beside the layout
+ * `layers/<diff-id>/` (an unpacked lower with its size) and `ingest/` (downloads under way, kept
+ * for resume). A layer appears under its final name by rename only when whole and verified, so a
+ * crash leaves only `ingest/` and `layers/*.tmp`, which the sweep removes.
+ */
+import type { Readable } from 'node:stream';
+import type {
+  HistoryEntry,
+  ImageView,
+  Progress,
+  PullRequest,
+  PushRequest,
+  RegistryCredentials,
+} from '../api/images/backend.ts';
+
+/** The part of an image that containers hold on to. `containers` is counted by the engine. */
+export type StoredImage = Omit<ImageView, 'containers'>;
+
+export interface ImageStore {
+  list(): StoredImage[];
+  /** Undefined when there is none; invalid when an id prefix is ambiguous. */
+  find(reference: string): StoredImage | undefined;
+  history(reference: string): HistoryEntry[];
+  pull(request: PullRequest): AsyncIterable<Progress>;
+  push(request: PushRequest): AsyncIterable<Progress>;
+  login(credentials: RegistryCredentials): Promise<{ identityToken?: string }>;
+  tag(id: string, name: string): Promise<void>;
+  /** Takes the name away; the image stays until `delete`. */
+  untag(name: string): Promise<void>;
+  /** Removes the image and every layer and blob that no other image uses: metadata first. */
+  delete(id: string): Promise<{ deleted: string[]; reclaimedBytes: number }>;
+  load(archive: Readable): AsyncIterable<Progress>;
+  save(references: string[]): Promise<Readable>;
+  /** A new image from one layer archive on top of an optional parent; resolves with its id. */
+  commitLayer(request: {
+    parent?: string;
+    layer: Readable;
+    config: Record<string, unknown>;
+    history: { createdBy: string; comment?: string; author?: string };
+    name?: string;
+  }): Promise<string>;
+  /** Bytes per unpacked layer, by diff id, for disk use. */
+  layerSizes(): Map<string, number>;
+  /** Removes what a crash left behind. */
+  sweep(): Promise<void>;
+}

@@ -1,0 +1,82 @@
+/**
+ * Networks: bridges, addresses, NAT and published ports, in a table and with names of our own.
+ *
+ * One life of an endpoint: `connect` reserves an address, makes the veth pair, moves one end into
+ * the container's namespace and configures it there through the sandbox's own rtnetlink socket;
+ * `publish` adds the ports; `disconnect` undoes both and is safe to repeat. The veth pair dies with
+ * the container's namespace anyway; address and port reservations are the engine's to release,
+ * and `reconcile` at start makes kernel state match what the engine says is running.
+ */
+import type { EndpointSettings, EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
+
+export interface NetworkDefinition {
+  id: string;
+  name: string;
+  /** Name of the bridge device; at most 15 bytes. */
+  bridge: string;
+  subnet: string;
+  ipRange?: string;
+  gateway: string;
+  internal: boolean;
+  enableIpv6: boolean;
+  mtu?: number;
+  options: Record<string, string>;
+}
+
+export interface SandboxNetwork {
+  containerId: string;
+  /** The container's network namespace, and an rtnetlink socket made inside it. */
+  networkFd: number;
+  netlinkFd: number;
+}
+
+export interface Networks {
+  /** Picks a subnet that clashes with no network, route or interface of the machine. */
+  define(request: {
+    id: string;
+    name: string;
+    subnet?: string;
+    ipRange?: string;
+    gateway?: string;
+    internal: boolean;
+    enableIpv6: boolean;
+    options: Record<string, string>;
+    taken: readonly NetworkDefinition[];
+  }): NetworkDefinition;
+  /** Makes the bridge and its rules; does nothing when they are there. */
+  ensure(network: NetworkDefinition): Promise<void>;
+  remove(network: NetworkDefinition): Promise<void>;
+  /** Brings `lo` up; all that a container of network `none` gets. */
+  loopback(sandbox: SandboxNetwork): void;
+  /** `index` numbers the interface: eth0, eth1, … The first gives the default route. */
+  connect(
+    network: NetworkDefinition,
+    sandbox: SandboxNetwork,
+    endpoint: EndpointSettings & { endpointId: string; containerName: string },
+    index: number,
+  ): Promise<EndpointView>;
+  disconnect(network: NetworkDefinition, endpoint: EndpointView): Promise<void>;
+  /**
+   * Publishes ports to an endpoint; all or none. A taken port is a conflict that names the port
+   * and, where the kernel tells, the process that has it.
+   */
+  publish(
+    containerId: string,
+    endpoint: EndpointView,
+    bindings: readonly PortBinding[],
+  ): Promise<PublishedPort[]>;
+  unpublish(containerId: string): Promise<void>;
+  /** At agent start: recreates what running containers need, removes what nobody needs. */
+  reconcile(state: {
+    networks: readonly NetworkDefinition[];
+    running: readonly {
+      containerId: string;
+      containerName: string;
+      endpoints: readonly EndpointView[];
+      ports: readonly PublishedPort[];
+    }[];
+  }): Promise<void>;
+  /** Addresses for the DNS servers of user networks; the default bridge copies the machine's. */
+  nameservers(network: NetworkDefinition): string[];
+  close(): Promise<void>;
+}

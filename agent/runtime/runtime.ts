@@ -1,0 +1,112 @@
+/**
+ * The runtime: from a finished OCI specification to a running process, and back to an exit record.
+ *
+ * Glossary. The *launcher* is a worker thread that makes namespaces and mounts. The *shim* is the
+ * small static process that becomes the container's parent (agent/shim/shim.c). A *run directory*
+ * holds what outlives the agent: `pids` (shim pid, init pid and their start times, written by the
+ * shim), `alive` (a FIFO that the shim holds open for writing, so that its death is an EOF),
+ * `exit` (the exit record, renamed into place). A *log directory* holds the framed output.
+ *
+ * One life: `prepare` makes namespaces and the mount tree and gives back descriptors; the caller
+ * wires the network through `netlinkFd`; `launch` spawns the shim and resolves once the image's
+ * process has been executed; `exited` resolves with the exit record. Closing a prepared sandbox
+ * that was never launched undoes everything, because nothing but its descriptors holds it.
+ * After an agent restart `adopt` takes a run directory up again.
+ */
+import type { CgroupPlacement } from '../cgroup/cgroup.ts';
+import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
+
+export interface Runtime {
+  prepare(request: PrepareRequest): Promise<PreparedSandbox>;
+  /** Throws {@link StartError} when the image's process could not be executed; nothing is left. */
+  launch(sandbox: PreparedSandbox, request: LaunchRequest): Promise<RunningProcess>;
+  /** Runs one more process inside a running container. */
+  exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess>;
+  /** Finds the process of a run directory: still running, or ended while nobody watched. */
+  adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined>;
+  close(): Promise<void>;
+}
+
+export interface PrepareRequest {
+  spec: OciSpec;
+  rootfs: Rootfs;
+  /** What `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf` and volumes are is in `spec.mounts`. */
+  cgroupPaths: ReadonlyMap<string, string>;
+}
+
+/** An overlay of image layers, or a plain directory. */
+export type Rootfs =
+  | { kind: 'overlay'; lowers: string[]; upper: string; work: string }
+  | { kind: 'directory'; path: string };
+
+export interface PreparedSandbox {
+  /** The new network namespace; undefined when the container uses the host's. */
+  readonly networkFd: number | undefined;
+  /** An rtnetlink socket that was made inside that namespace, usable from any thread. */
+  readonly netlinkFd: number | undefined;
+  /** Releases every descriptor. Idempotent. */
+  close(): void;
+}
+
+export interface LaunchRequest {
+  spec: OciSpec;
+  runDirectory: string;
+  placement: CgroupPlacement;
+  /** Absent: output is thrown away. */
+  log: LogPlan;
+  openStdin: boolean;
+  /** Run the shim's own init as PID 1, which reaps and forwards signals. */
+  init: boolean;
+}
+
+export interface LogPlan {
+  directory: string;
+  maxBytes: number;
+  maxFiles: number;
+}
+
+export interface ExecRequest {
+  process: OciProcess;
+  runDirectory: string;
+  placement: CgroupPlacement;
+  openStdin: boolean;
+  seccomp: OciSpec['linux']['seccomp'];
+}
+
+export interface ProcessHandle {
+  /** Pid of the container's init on the host. */
+  readonly pid: number;
+}
+
+export interface RunningProcess extends ProcessHandle {
+  readonly shimPid: number;
+  /** When the image's process was executed. */
+  readonly startedAt: Date;
+  /**
+   * The process's ends of stdio that the agent may use. For a container only `stdin` and
+   * `terminal` are present, since the shim alone reads its output; for an exec all are.
+   */
+  readonly stdio: ProcessStdio;
+  readonly exited: Promise<ExitRecord>;
+  /** Sends a signal through the pidfd: never to a process that merely has the same number. */
+  signal(signal: number): void;
+  /** Sets the terminal's size, in characters. */
+  resize(rows: number, columns: number): void;
+  /** Closes the shim's copy of stdin, so that the process sees end of file. */
+  closeStdin(): void;
+}
+
+export interface ProcessStdio {
+  /** Write end of stdin, or the pty master (then also readable for an exec). */
+  stdinFd?: number;
+  stdoutFd?: number;
+  stderrFd?: number;
+  terminalFd?: number;
+}
+
+export interface ExitRecord {
+  /** 0 to 255; 128 + signal when a signal ended it, as a shell says it. */
+  exitCode: number;
+  signal: number | undefined;
+  finishedAt: Date;
+}

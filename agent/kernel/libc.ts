@@ -70,6 +70,6 @@ function checked(call: string, subject: string | undefined, value: unknown): num
 }
 
 /** Another shared library, for the files of `kernel/` that wrap one (libseccomp). */
-export function loadLibrary(name: string): koffi.IKoffiLib {
+export function loadLibrary(name: string): ReturnType<typeof koffi.load> {
   return koffi.load(name);
 }

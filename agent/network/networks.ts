@@ -7,7 +7,12 @@
  * the container's namespace anyway; address and port reservations are the engine's to release,
  * and `reconcile` at start makes kernel state match what the engine says is running.
  */
-import type { EndpointSettings, EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
+import type {
+  EndpointSettings,
+  EndpointView,
+  PortBinding,
+  PublishedPort,
+} from '../contract/container.ts';
 
 export interface NetworkDefinition {
   id: string;

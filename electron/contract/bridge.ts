@@ -1,0 +1,112 @@
+/**
+ * What the renderer may ask of its host, and the only way it may ask. Two adapters carry it: Electron
+ * IPC (electron/preload.ts) and a WebSocket (electron/browser-shell.ts). Channel names map to
+ * signatures here; nothing else crosses.
+ */
+
+/** One HTTP request to a machine's engine (Docker Engine API or `/corten/v1`). */
+export interface EngineRequest {
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  /** Path and query, without a version: `/containers/json?all=1`. */
+  path: string;
+  headers?: Record<string, string>;
+  /** A JSON text, or bytes. */
+  body?: string | Uint8Array;
+}
+
+export interface EngineResponse {
+  status: number;
+  headers: Record<string, string>;
+  body: Uint8Array;
+}
+
+/** The stages a machine goes through until its engine answers, for a start that explains itself. */
+export interface MachineState {
+  status: 'stopped' | 'starting' | 'running' | 'failed';
+  kind: 'native' | 'qemu' | 'wsl2' | 'apple';
+  stages: MachineStage[];
+  /** Only when failed: what broke, why, and what to do. */
+  failure?: { stage: string; cause: string; nextStep: string };
+}
+
+export interface MachineStage {
+  /** Message key suffix, such as `agent`, `connect`, `engine`. */
+  id: string;
+  status: 'waiting' | 'running' | 'done' | 'failed';
+  elapsedMs?: number;
+}
+
+export interface ShellFacts {
+  shell: 'electron' | 'browser';
+  platform: 'linux' | 'darwin' | 'win32';
+  version: string;
+}
+
+export interface TerminalRequest {
+  /** Container name or id; a shell inside it is opened over SSH with a pty. */
+  container: string;
+  rows: number;
+  columns: number;
+  /** `xterm-256color`. */
+  term: string;
+}
+
+/** Question and answer. */
+export interface RequestChannels {
+  'engine.request': (request: EngineRequest) => EngineResponse;
+  'machine.state': () => MachineState;
+  'machine.start': () => MachineState;
+  'machine.stop': () => MachineState;
+  'shell.facts': () => ShellFacts;
+  /** Opens an http(s) address in the person's own browser; any other scheme is refused. */
+  'shell.open': (url: string) => void;
+}
+
+/** One question, many answers until either side ends. */
+export interface StreamChannels {
+  /** The response's head first, then its body as it arrives, with back pressure to the engine. */
+  'engine.stream': {
+    request: EngineRequest;
+    item: { head: Omit<EngineResponse, 'body'> } | { data: Uint8Array };
+  };
+  'machine.watch': { request: null; item: MachineState };
+}
+
+/** Both ways until either side ends. */
+export interface DuplexChannels {
+  'terminal.open': {
+    request: TerminalRequest;
+    toHost:
+      | { data: Uint8Array }
+      | { resize: { rows: number; columns: number } }
+      /** Bytes that the screen has drawn since the last ack: the flow control's window. */
+      | { ack: number };
+    toRenderer: { data: Uint8Array } | { exit: { code: number | undefined; signal?: string } };
+  };
+}
+
+/** An error as it crosses: the sentence for people, and a name for code. */
+export interface BridgeError {
+  name: string;
+  message: string;
+}
+
+/** What the renderer holds, whichever adapter carries it. */
+export interface Bridge {
+  request<C extends keyof RequestChannels>(
+    channel: C,
+    ...args: Parameters<RequestChannels[C]>
+  ): Promise<ReturnType<RequestChannels[C]>>;
+  stream<C extends keyof StreamChannels>(
+    channel: C,
+    request: StreamChannels[C]['request'],
+    signal?: AbortSignal,
+  ): AsyncIterable<StreamChannels[C]['item']>;
+  duplex<C extends keyof DuplexChannels>(
+    channel: C,
+    request: DuplexChannels[C]['request'],
+    onMessage: (message: DuplexChannels[C]['toRenderer']) => void,
+  ): Promise<{ send(message: DuplexChannels[C]['toHost']): void; close(): void }>;
+  /** Whether the host can be reached; calls back at once and on each change. */
+  onConnection(listener: (connected: boolean) => void): () => void;
+}

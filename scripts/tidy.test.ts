@@ -1,0 +1,148 @@
+/**
+ * Conventions that a machine can check: who may import whom (docs/architecture.md), how long a file
+ * may get, and names that say nothing.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '..');
+const sources = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((path) => /\.(ts|tsx|c|h)$/.test(path));
+
+/** Zone -> zones it may import, besides itself. A zone is the longest prefix that matches. */
+const arrows: Record<string, string[]> = {
+  'agent/contract': [],
+  'agent/errors.ts': [],
+  'agent/kernel': ['agent/contract', 'agent/errors.ts'],
+  'agent/cgroup': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
+  'agent/images': ['agent/kernel', 'agent/contract', 'agent/errors.ts', 'agent/api/*/backend.ts'],
+  'agent/network': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
+  'agent/runtime': ['agent/kernel', 'agent/cgroup', 'agent/contract', 'agent/errors.ts'],
+  'agent/engine': [
+    'agent/runtime',
+    'agent/images',
+    'agent/network',
+    'agent/cgroup',
+    'agent/kernel',
+    'agent/contract',
+    'agent/errors.ts',
+    'agent/api/*/backend.ts',
+  ],
+  'agent/api': ['agent/contract', 'agent/errors.ts'],
+  'agent/ssh': ['agent/contract', 'agent/errors.ts'],
+  'agent/main.ts': ['agent'],
+  'agent/e2e': ['agent'],
+  'electron/contract': ['agent/contract'],
+  'electron/host': ['electron/contract', 'agent/contract'],
+  'electron/window': ['electron/contract'],
+  electron: ['electron'],
+  'renderer/bridge': ['electron/contract', 'agent/contract'],
+  'renderer/ui': [],
+  'renderer/stores': ['renderer/bridge', 'electron/contract', 'agent/contract'],
+  'renderer/features': [
+    'renderer/ui',
+    'renderer/stores',
+    'renderer/bridge',
+    'renderer/messages',
+    'electron/contract',
+    'agent/contract',
+  ],
+  renderer: ['renderer', 'electron/contract', 'agent/contract'],
+};
+
+/** Libraries that only one place may load. */
+const ownedLibraries: Record<string, string> = {
+  koffi: 'agent/kernel/',
+  electron: 'electron/',
+  'node:sqlite': 'agent/engine/',
+};
+
+test('imports point one way', () => {
+  const wrong: string[] = [];
+  for (const path of sources.filter((source) => /\.tsx?$/.test(source))) {
+    for (const specifier of importsOf(path)) {
+      if (specifier.startsWith('.')) {
+        const target = normalize(join(dirname(path), specifier));
+        if (!mayImport(path, target)) wrong.push(`${path} -> ${target}`);
+      } else {
+        const owner = ownedLibraries[specifier];
+        if (owner !== undefined && !path.startsWith(owner) && !isTest(path))
+          wrong.push(`${path} -> ${specifier} (only ${owner} may)`);
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('no feature imports another', () => {
+  const wrong = sources
+    .filter((path) => path.startsWith('renderer/features/'))
+    .flatMap((path) =>
+      importsOf(path)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => normalize(join(dirname(path), specifier)))
+        .filter(
+          (target) =>
+            target.startsWith('renderer/features/') && featureOf(target) !== featureOf(path),
+        )
+        .map((target) => `${path} -> ${target}`),
+    );
+  assert.deepEqual(wrong, []);
+});
+
+test('no file is much beyond 400 lines', () => {
+  const long = sources
+    .filter((path) => !isTest(path) && path !== 'agent/shim/shim.c' && !path.endsWith('.data.ts'))
+    .map((path) => ({ path, lines: readFileSync(join(root, path), 'utf8').split('\n').length }))
+    .filter(({ lines }) => lines > 440)
+    .map(({ path, lines }) => `${path}: ${lines}`);
+  assert.deepEqual(long, []);
+});
+
+test('no folder or file is called util, common, helpers or misc', () => {
+  const vague = sources.filter((path) => /(^|\/)(utils?|common|helpers?|misc)(\/|\.)/.test(path));
+  assert.deepEqual(vague, []);
+});
+
+function importsOf(path: string): string[] {
+  const text = readFileSync(join(root, path), 'utf8');
+  const pattern =
+    /^(?:import|export)\b[^'"`;]*?from\s+['"]([^'"]+)['"]|^import\s+['"]([^'"]+)['"]/gm;
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? match[2] ?? '');
+}
+
+function mayImport(from: string, target: string): boolean {
+  if (isTest(from)) return true;
+  const zone = zoneOf(from);
+  if (zone === undefined || zoneOf(target) === zone) return true;
+  return (arrows[zone] ?? []).some((allowed) => matches(allowed, target));
+}
+
+function zoneOf(path: string): string | undefined {
+  return Object.keys(arrows)
+    .filter((zone) => path === zone || path.startsWith(`${zone}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+function matches(allowed: string, target: string): boolean {
+  if (allowed.includes('*'))
+    return new RegExp(`^${allowed.replaceAll('.', '\\.').replace('*', '[^/]+')}$`).test(target);
+  return target === allowed || target.startsWith(`${allowed}/`);
+}
+
+function featureOf(path: string): string {
+  return path.split('/').slice(0, 3).join('/');
+}
+
+function isTest(path: string): boolean {
+  return (
+    /\.(test|suite)\.tsx?$/.test(path) || path.includes('/testdata/') || path.includes('/e2e/')
+  );
+}

@@ -1,0 +1,249 @@
+/**
+ * File calls by descriptor. A path that an image or a person chose is opened once with openat2(2)
+ * inside a root and from then on only its descriptor is used, so that nothing can swap what it names
+ * between a check and a use (CVE-2021-30465 and its kin).
+ */
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { CortenError, invalid } from '../errors.ts';
+import { hasErrno, libcCall, systemCall } from './libc.ts';
+
+export const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_REMOVEDIR = 0x200;
+const AT_EMPTY_PATH = 0x1000;
+
+export const O_PATH = 0o10000000;
+export const O_CLOEXEC = 0o2000000;
+export const O_NOFOLLOW = constants.O_NOFOLLOW;
+export const O_DIRECTORY = constants.O_DIRECTORY;
+
+/** openat2(2)'s `resolve` flags. */
+export const Resolve = {
+  noXdev: 0x01,
+  noMagicLinks: 0x02,
+  noSymlinks: 0x04,
+  beneath: 0x08,
+  inRoot: 0x10,
+} as const;
+
+const openat2Call = systemCall('openat2', 437, ['int', 'str', 'void *', 'size_t']);
+const mkdiratCall = libcCall('mkdirat', ['int', 'str', 'uint']);
+const mknodatCall = libcCall('mknodat', ['int', 'str', 'uint', 'uint64']);
+const symlinkatCall = libcCall('symlinkat', ['str', 'int', 'str']);
+const linkatCall = libcCall('linkat', ['int', 'str', 'int', 'str', 'int']);
+const unlinkatCall = libcCall('unlinkat', ['int', 'str', 'int']);
+const renameatCall = libcCall('renameat', ['int', 'str', 'int', 'str']);
+const fchownatCall = libcCall('fchownat', ['int', 'str', 'uint', 'uint', 'int']);
+const fchmodatCall = libcCall('fchmodat', ['int', 'str', 'uint', 'int']);
+const utimensatCall = libcCall('utimensat', ['int', 'str', 'void *', 'int']);
+const readlinkatCall = libcCall('readlinkat', ['int', 'str', 'void *', 'size_t'], 'ssize_t');
+
+/** openat2(2). O_CLOEXEC is always added: descriptors are shared by every thread of the process. */
+export function openat2(
+  directoryFd: number,
+  path: string,
+  flags: number,
+  resolve: number,
+  mode = 0,
+): number {
+  const how = Buffer.alloc(24);
+  how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
+  how.writeBigUInt64LE(BigInt(mode), 8);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return openat2Call(path, directoryFd, path, how, how.length);
+    } catch (error) {
+      // The kernel answers EAGAIN when a rename races with `..` inside the root; openat2(2) says retry.
+      if (!hasErrno(error, 'EAGAIN') || attempt === 32) throw error;
+    }
+  }
+}
+
+/** Opens `path` as a process whose root is `rootFd` would see it; magic links are refused. */
+export function openInRoot(rootFd: number, path: string, flags: number, mode = 0): number {
+  return openat2(rootFd, path, flags, Resolve.inRoot | Resolve.noMagicLinks, mode);
+}
+
+/** An O_PATH descriptor of a directory on the machine itself. */
+export function openDirectory(path: string): number {
+  return openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+}
+
+/** Runs `use` with a descriptor and closes it whatever happens. */
+export function withFd<T>(fd: number, use: (fd: number) => T): T {
+  try {
+    return use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * A regular file's text inside a root, or undefined when there is none. Throws invalid when it is
+ * not a regular file or larger than `maxBytes`: an image chose what lies there.
+ */
+export function readTextInRoot(
+  rootFd: number,
+  path: string,
+  maxBytes = 1024 * 1024,
+): string | undefined {
+  let fd: number;
+  try {
+    // O_NONBLOCK: a FIFO put there must not hang us before fstat has seen what it is.
+    fd = openInRoot(rootFd, path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+  return withFd(fd, () => {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw invalid(`${path} in the image is not a regular file`);
+    if (stat.size > maxBytes)
+      throw new CortenError('invalid', `${path} in the image is larger than ${maxBytes} bytes`);
+    const buffer = Buffer.alloc(stat.size);
+    let length = 0;
+    while (length < buffer.length) {
+      const count = readSync(fd, buffer, length, buffer.length - length, null);
+      if (count === 0) break;
+      length += count;
+    }
+    return buffer.toString('utf8', 0, length);
+  });
+}
+
+/**
+ * Makes `path` and its missing parents as directories inside a root, component by component, and
+ * returns an O_PATH descriptor of the last. Symbolic links on the way are followed inside the root
+ * only, as the container would see them.
+ */
+export function makeDirectoriesInRoot(rootFd: number, path: string, mode = 0o755): number {
+  let current = openInRoot(rootFd, '.', O_PATH | O_DIRECTORY);
+  let walked = '';
+  for (const component of path.split('/').filter((part) => part !== '' && part !== '.')) {
+    const parent = current;
+    walked += `/${component}`;
+    try {
+      current = openOrMakeDirectory(rootFd, parent, walked, component, mode);
+    } finally {
+      closeSync(parent);
+    }
+  }
+  return current;
+}
+
+function openOrMakeDirectory(
+  rootFd: number,
+  parentFd: number,
+  walked: string,
+  component: string,
+  mode: number,
+): number {
+  try {
+    return openInRoot(rootFd, walked, O_PATH | O_DIRECTORY);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT') || component === '..') throw error;
+  }
+  try {
+    mkdirat(parentFd, component, mode);
+  } catch (error) {
+    // A dangling link or a racing process took the name; the open below tells which it is.
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  }
+  return openInRoot(rootFd, walked, O_PATH | O_DIRECTORY);
+}
+
+export function mkdirat(directoryFd: number, name: string, mode: number): void {
+  mkdiratCall(name, directoryFd, name, mode);
+}
+
+/** mknod(2): `mode` holds the type bits; `major` and `minor` are 0 for what is not a device. */
+export function mknodat(
+  directoryFd: number,
+  name: string,
+  mode: number,
+  major = 0,
+  minor = 0,
+): void {
+  mknodatCall(name, directoryFd, name, mode, makeDevice(major, minor));
+}
+
+/** dev_t as glibc packs it (makedev(3)). */
+export function makeDevice(major: number, minor: number): bigint {
+  const [high, low] = [BigInt(major), BigInt(minor)];
+  return (
+    ((high & 0xfffff000n) << 32n) |
+    ((high & 0xfffn) << 8n) |
+    ((low & 0xffffff00n) << 12n) |
+    (low & 0xffn)
+  );
+}
+
+/** Splits a dev_t, such as Node's `rdev`, into major and minor (makedev(3)). */
+export function splitDevice(device: number | bigint): { major: number; minor: number } {
+  const value = BigInt(device);
+  return {
+    major: Number(((value >> 32n) & 0xfffff000n) | ((value >> 8n) & 0xfffn)),
+    minor: Number(((value >> 12n) & 0xffffff00n) | (value & 0xffn)),
+  };
+}
+
+export function symlinkat(target: string, directoryFd: number, name: string): void {
+  symlinkatCall(name, target, directoryFd, name);
+}
+
+/** Hard link; symbolic links are not followed. */
+export function linkat(fromFd: number, from: string, toFd: number, to: string): void {
+  linkatCall(to, fromFd, from, toFd, to, 0);
+}
+
+export function unlinkat(directoryFd: number, name: string): void {
+  unlinkatCall(name, directoryFd, name, 0);
+}
+
+export function rmdirat(directoryFd: number, name: string): void {
+  unlinkatCall(name, directoryFd, name, AT_REMOVEDIR);
+}
+
+export function renameat(fromFd: number, from: string, toFd: number, to: string): void {
+  renameatCall(to, fromFd, from, toFd, to);
+}
+
+/** Never follows a symbolic link. With an empty name it changes the descriptor's own file. */
+export function lchownat(directoryFd: number, name: string, uid: number, gid: number): void {
+  fchownatCall(
+    name,
+    directoryFd,
+    name,
+    uid,
+    gid,
+    name === '' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW,
+  );
+}
+
+/** Follows a symbolic link in the last component: call it only on what is known not to be one. */
+export function fchmodat(directoryFd: number, name: string, mode: number): void {
+  fchmodatCall(name, directoryFd, name, mode, 0);
+}
+
+/** Sets access and modification time of `name` itself, in nanoseconds since the epoch. */
+export function utimensat(
+  directoryFd: number,
+  name: string,
+  accessedNanos: bigint,
+  modifiedNanos: bigint,
+): void {
+  const times = Buffer.alloc(32);
+  for (const [index, nanos] of [accessedNanos, modifiedNanos].entries()) {
+    const fraction = ((nanos % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+    times.writeBigInt64LE((nanos - fraction) / 1_000_000_000n, index * 16);
+    times.writeBigInt64LE(fraction, index * 16 + 8);
+  }
+  utimensatCall(name, directoryFd, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+export function readlinkat(directoryFd: number, name: string): string {
+  const buffer = Buffer.alloc(4096);
+  const length = readlinkatCall(name, directoryFd, name, buffer, buffer.length);
+  return buffer.toString('utf8', 0, length);
+}

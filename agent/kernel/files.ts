@@ -36,7 +36,7 @@ const renameatCall = libcCall('renameat', ['int', 'str', 'int', 'str']);
 const fchownatCall = libcCall('fchownat', ['int', 'str', 'uint', 'uint', 'int']);
 const fchmodatCall = libcCall('fchmodat', ['int', 'str', 'uint', 'int']);
 const utimensatCall = libcCall('utimensat', ['int', 'str', 'void *', 'int']);
-const readlinkatCall = libcCall('readlinkat', ['int', 'str', 'void *', 'size_t'], 'ssize_t');
+const readlinkatCall = libcCall('readlinkat', ['int', 'str', 'void *', 'size_t'], 'long');
 
 /** openat2(2). O_CLOEXEC is always added: descriptors are shared by every thread of the process. */
 export function openat2(

@@ -45,7 +45,7 @@ export type Argument = number | bigint | string | Buffer | Uint8Array | null;
 export type KernelCall = (subject: string | undefined, ...args: Argument[]) => number;
 
 /**
- * Declares a libc function that returns an int (or ssize_t) and sets errno when it returns -1.
+ * Declares a libc function that returns an int (or long) and sets errno when it returns -1.
  * `parameters` are koffi types, such as `['int', 'str', 'void *']`.
  */
 export function libcCall(name: string, parameters: string[], result = 'int'): KernelCall {

@@ -38,10 +38,21 @@ const fchmodatCall = libcCall('fchmodat', ['int', 'str', 'uint', 'int']);
 const utimensatCall = libcCall('utimensat', ['int', 'str', 'void *', 'int']);
 const readlinkatCall = libcCall('readlinkat', ['int', 'str', 'void *', 'size_t'], 'long');
 
+/**
+ * A name for the kernel: a string, or raw bytes with a final NUL for a name that is not UTF-8, as
+ * image layers may hold.
+ */
+export type FileName = string | Buffer;
+
+/** A name as an error shows it. */
+function shown(name: FileName): string {
+  return typeof name === 'string' ? name : name.toString('utf8', 0, name.length - 1);
+}
+
 /** openat2(2). O_CLOEXEC is always added: descriptors are shared by every thread of the process. */
 export function openat2(
   directoryFd: number,
-  path: string,
+  path: FileName,
   flags: number,
   resolve: number,
   mode = 0,
@@ -52,7 +63,7 @@ export function openat2(
   how.writeBigUInt64LE(BigInt(resolve), 16);
   for (let attempt = 0; ; attempt++) {
     try {
-      return openat2Call(path, directoryFd, path, how, how.length);
+      return openat2Call(shown(path), directoryFd, path, how, how.length);
     } catch (error) {
       // The kernel answers EAGAIN when a rename races with `..` inside the root; openat2(2) says retry.
       if (!hasErrno(error, 'EAGAIN') || attempt === 32) throw error;
@@ -61,7 +72,7 @@ export function openat2(
 }
 
 /** Opens `path` as a process whose root is `rootFd` would see it; magic links are refused. */
-export function openInRoot(rootFd: number, path: string, flags: number, mode = 0): number {
+export function openInRoot(rootFd: number, path: FileName, flags: number, mode = 0): number {
   return openat2(rootFd, path, flags, Resolve.inRoot | Resolve.noMagicLinks, mode);
 }
 
@@ -153,19 +164,19 @@ function openOrMakeDirectory(
   return openInRoot(rootFd, walked, O_PATH | O_DIRECTORY);
 }
 
-export function mkdirat(directoryFd: number, name: string, mode: number): void {
-  mkdiratCall(name, directoryFd, name, mode);
+export function mkdirat(directoryFd: number, name: FileName, mode: number): void {
+  mkdiratCall(shown(name), directoryFd, name, mode);
 }
 
 /** mknod(2): `mode` holds the type bits; `major` and `minor` are 0 for what is not a device. */
 export function mknodat(
   directoryFd: number,
-  name: string,
+  name: FileName,
   mode: number,
   major = 0,
   minor = 0,
 ): void {
-  mknodatCall(name, directoryFd, name, mode, makeDevice(major, minor));
+  mknodatCall(shown(name), directoryFd, name, mode, makeDevice(major, minor));
 }
 
 /** dev_t as glibc packs it (makedev(3)). */
@@ -188,21 +199,21 @@ export function splitDevice(device: number | bigint): { major: number; minor: nu
   };
 }
 
-export function symlinkat(target: string, directoryFd: number, name: string): void {
-  symlinkatCall(name, target, directoryFd, name);
+export function symlinkat(target: FileName, directoryFd: number, name: FileName): void {
+  symlinkatCall(shown(name), target, directoryFd, name);
 }
 
 /** Hard link; symbolic links are not followed. */
-export function linkat(fromFd: number, from: string, toFd: number, to: string): void {
-  linkatCall(to, fromFd, from, toFd, to, 0);
+export function linkat(fromFd: number, from: FileName, toFd: number, to: FileName): void {
+  linkatCall(shown(to), fromFd, from, toFd, to, 0);
 }
 
-export function unlinkat(directoryFd: number, name: string): void {
-  unlinkatCall(name, directoryFd, name, 0);
+export function unlinkat(directoryFd: number, name: FileName): void {
+  unlinkatCall(shown(name), directoryFd, name, 0);
 }
 
-export function rmdirat(directoryFd: number, name: string): void {
-  unlinkatCall(name, directoryFd, name, AT_REMOVEDIR);
+export function rmdirat(directoryFd: number, name: FileName): void {
+  unlinkatCall(shown(name), directoryFd, name, AT_REMOVEDIR);
 }
 
 export function renameat(fromFd: number, from: string, toFd: number, to: string): void {
@@ -210,9 +221,9 @@ export function renameat(fromFd: number, from: string, toFd: number, to: string)
 }
 
 /** Never follows a symbolic link. With an empty name it changes the descriptor's own file. */
-export function lchownat(directoryFd: number, name: string, uid: number, gid: number): void {
+export function lchownat(directoryFd: number, name: FileName, uid: number, gid: number): void {
   fchownatCall(
-    name,
+    shown(name),
     directoryFd,
     name,
     uid,
@@ -222,14 +233,14 @@ export function lchownat(directoryFd: number, name: string, uid: number, gid: nu
 }
 
 /** Follows a symbolic link in the last component: call it only on what is known not to be one. */
-export function fchmodat(directoryFd: number, name: string, mode: number): void {
-  fchmodatCall(name, directoryFd, name, mode, 0);
+export function fchmodat(directoryFd: number, name: FileName, mode: number): void {
+  fchmodatCall(shown(name), directoryFd, name, mode, 0);
 }
 
 /** Sets access and modification time of `name` itself, in nanoseconds since the epoch. */
 export function utimensat(
   directoryFd: number,
-  name: string,
+  name: FileName,
   accessedNanos: bigint,
   modifiedNanos: bigint,
 ): void {
@@ -239,11 +250,16 @@ export function utimensat(
     times.writeBigInt64LE((nanos - fraction) / 1_000_000_000n, index * 16);
     times.writeBigInt64LE(fraction, index * 16 + 8);
   }
-  utimensatCall(name, directoryFd, name, times, AT_SYMLINK_NOFOLLOW);
+  utimensatCall(shown(name), directoryFd, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-export function readlinkat(directoryFd: number, name: string): string {
+export function readlinkat(directoryFd: number, name: FileName): string {
+  return readlinkBytesAt(directoryFd, name).toString('utf8');
+}
+
+/** A link's target as raw bytes, without a final NUL. */
+export function readlinkBytesAt(directoryFd: number, name: FileName): Buffer {
   const buffer = Buffer.alloc(4096);
-  const length = readlinkatCall(name, directoryFd, name, buffer, buffer.length);
-  return buffer.toString('utf8', 0, length);
+  const length = readlinkatCall(shown(name), directoryFd, name, buffer, buffer.length);
+  return buffer.subarray(0, length);
 }

@@ -1,0 +1,112 @@
+/**
+ * Runs every test and ends with one line of counts. Groups: `check` (format, lint, types), `unit`,
+ * `linux` (the real kernel, as root, in a private mount namespace), `e2e` (the real UI in a browser).
+ */
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+const root = resolve(import.meta.dirname, '..');
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+interface Group {
+  name: string;
+  files: string[];
+  /** Test files at once; those that measure or share the machine's kernel run alone. */
+  concurrency: number;
+}
+
+const chosen = process.argv.slice(2);
+const groupNames = ['check', 'unit', 'linux', 'e2e'];
+const chosenGroups = chosen.filter((word) => groupNames.includes(word));
+const chosenPaths = chosen
+  .filter((word) => !groupNames.includes(word))
+  .map((path) => relative(root, resolve(path)));
+
+enterPrivateMounts();
+if (wants('check')) checks();
+for (const group of groups()) await runGroup(group);
+
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
+
+/** Whatever a test mounts, or leaves mounted when it dies, is seen by nobody else. */
+function enterPrivateMounts(): void {
+  if (process.getuid?.() !== 0 || process.env.CORTEN_TEST_MOUNTS === 'private') return;
+  const { status } = spawnSync(
+    'unshare',
+    [
+      '--mount',
+      '--propagation',
+      'private',
+      process.execPath,
+      ...process.execArgv,
+      ...process.argv.slice(1),
+    ],
+    { stdio: 'inherit', env: { ...process.env, CORTEN_TEST_MOUNTS: 'private' } },
+  );
+  process.exit(status ?? 1);
+}
+
+function wants(group: string): boolean {
+  return chosen.length === 0 || chosenGroups.includes(group);
+}
+
+function groups(): Group[] {
+  const all = globSync('{agent,electron,renderer,scripts}/**/*.test.ts', { cwd: root })
+    .filter((path) => !path.includes('node_modules'))
+    .filter(
+      (path) =>
+        chosenPaths.length === 0 || chosenPaths.some((chosenPath) => path.startsWith(chosenPath)),
+    )
+    .sort();
+  const named = [
+    {
+      name: 'unit',
+      concurrency: 2,
+      files: all.filter((path) => !/\.(linux|e2e)\.test\.ts$/.test(path)),
+    },
+    { name: 'linux', concurrency: 1, files: all.filter((path) => path.endsWith('.linux.test.ts')) },
+    { name: 'e2e', concurrency: 1, files: all.filter((path) => path.endsWith('.e2e.test.ts')) },
+  ];
+  return named.filter(
+    ({ name, files }) => files.length > 0 && (chosenPaths.length > 0 || wants(name)),
+  );
+}
+
+function checks(): void {
+  const commands = [
+    ['biome', 'check', '.'],
+    ...['agent', 'electron', 'renderer', 'scripts'].map((part) => ['tsc', '-p', part]),
+  ];
+  for (const [command, ...parameters] of commands as [string, ...string[]][]) {
+    const { status } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' });
+    console.log(`${status === 0 ? '✔' : '✖'} ${command} ${parameters.join(' ')}`);
+    if (status === 0) counts.passed++;
+    else counts.failed++;
+  }
+}
+
+async function runGroup({ name, files, concurrency }: Group): Promise<void> {
+  console.log(`\n# ${name}: ${files.length} files`);
+  const events = run({
+    files: files.map((path) => resolve(root, path)),
+    cwd: root,
+    concurrency,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    timeout: 10 * 60_000,
+  });
+  events.on('test:pass', ({ skip, todo, details }) => {
+    if (details.type === 'suite') return;
+    if (skip !== undefined || todo !== undefined) counts.skipped++;
+    else counts.passed++;
+  });
+  events.on('test:fail', ({ details }) => {
+    if (details.type !== 'suite') counts.failed++;
+  });
+  const report = events.compose(spec);
+  report.pipe(process.stdout, { end: false });
+  await new Promise((finished) => report.on('end', finished));
+}

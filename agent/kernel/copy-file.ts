@@ -1,0 +1,73 @@
+/** Copies a file's bytes inside the kernel, holes left as holes. */
+import { readSync, writeSync } from 'node:fs';
+import { hasErrno, libcCall } from './libc.ts';
+
+const lseekCall = libcCall('lseek', ['int', 'int64', 'int'], 'int64');
+const copyFileRangeCall = libcCall(
+  'copy_file_range',
+  ['int', 'void *', 'int', 'void *', 'size_t', 'uint'],
+  'long',
+);
+
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const chunkBytes = 1024 * 1024;
+
+/**
+ * Copies the data ranges among the first `sizeBytes` bytes to the same places of an empty file. The
+ * caller sets the length afterwards, since a hole at the end is not written.
+ */
+export function copyFileData(from: number, to: number, sizeBytes: number): void {
+  let end = 0;
+  for (;;) {
+    const start = seek(from, end, SEEK_DATA);
+    if (start === undefined || start >= sizeBytes) return;
+    end = Math.min(seek(from, start, SEEK_HOLE) ?? sizeBytes, sizeBytes);
+    copyRange(from, to, start, end);
+  }
+}
+
+function seek(fd: number, offset: number, whence: number): number | undefined {
+  try {
+    return lseekCall(undefined, fd, offset, whence);
+  } catch (error) {
+    // ENXIO: no data (or no hole) from there on (lseek(2)).
+    if (hasErrno(error, 'ENXIO')) return undefined;
+    throw error;
+  }
+}
+
+function copyRange(from: number, to: number, start: number, end: number): void {
+  // The call advances both offsets itself.
+  const fromOffset = Buffer.alloc(8);
+  fromOffset.writeBigInt64LE(BigInt(start));
+  const toOffset = Buffer.from(fromOffset);
+  let position = start;
+  while (position < end) {
+    let count: number;
+    try {
+      count = copyFileRangeCall(undefined, from, fromOffset, to, toOffset, end - position, 0);
+    } catch (error) {
+      // Not between these two filesystems, or not of this kind of file (copy_file_range(2)).
+      if (!hasErrno(error, 'EXDEV', 'EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP')) throw error;
+      copyThroughMemory(from, to, position, end);
+      return;
+    }
+    // Zero: the file became shorter while it was copied.
+    if (count === 0) return;
+    position += count;
+  }
+}
+
+function copyThroughMemory(from: number, to: number, start: number, end: number): void {
+  const buffer = Buffer.alloc(Math.min(chunkBytes, end - start));
+  let position = start;
+  while (position < end) {
+    const count = readSync(from, buffer, 0, Math.min(buffer.length, end - position), position);
+    if (count === 0) return;
+    let written = 0;
+    while (written < count)
+      written += writeSync(to, buffer, written, count - written, position + written);
+    position += count;
+  }
+}

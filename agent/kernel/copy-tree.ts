@@ -1,0 +1,179 @@
+/**
+ * Copies a directory tree by descriptors: fills a new volume with what the image has there, and
+ * serves whoever else must copy files that a container may be changing meanwhile. Symbolic links
+ * are copied, never followed, so that nothing inside can lead the copy outside.
+ */
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  readdirSync,
+} from 'node:fs';
+import { copyFileData } from './copy-file.ts';
+import {
+  type FileName,
+  fchmodat,
+  lchownat,
+  linkat,
+  mkdirat,
+  mknodat,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  openat2,
+  Resolve,
+  readlinkBytesAt,
+  splitDevice,
+  symlinkat,
+  utimensat,
+  withFd,
+} from './files.ts';
+import { hasErrno } from './libc.ts';
+import { getXattr, listXattrs, setXattr } from './xattr.ts';
+
+/** Names are one component each, so nothing may be resolved on the way. */
+const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
+
+/** Where the first copy of a file with several names went: a directory of the copy, and the name. */
+interface FirstCopy {
+  directoryFd: number;
+  name: FileName;
+}
+
+/**
+ * Copies everything below `sourceFd` into the existing, empty directory `targetFd`, and the
+ * directory's own owner, mode, times and attributes too. Keeps owners, modes, times, extended
+ * attributes, hard links, devices, FIFOs, sockets and holes. Synchronous; throws KernelError, and
+ * leaves what it had copied to the caller to remove.
+ */
+export function copyTree(sourceFd: number, targetFd: number): void {
+  const copy = new TreeCopy();
+  withFd(openat2(sourceFd, '.', constants.O_RDONLY | O_DIRECTORY, oneName), (source) =>
+    withFd(openat2(targetFd, '.', constants.O_RDONLY | O_DIRECTORY, oneName), (target) => {
+      copy.directory(source, target);
+      copy.close();
+    }),
+  );
+}
+
+class TreeCopy {
+  /** By device and inode, for files with more than one name. */
+  readonly #firstCopies = new Map<string, FirstCopy>();
+  /** Directories of the copy that first copies lie in stay open until the end. */
+  readonly #heldFds: number[] = [];
+
+  close(): void {
+    for (const fd of this.#heldFds) closeSync(fd);
+  }
+
+  directory(source: number, target: number): void {
+    for (const name of namesIn(source)) this.#entry(source, target, name);
+    // Times last: filling the directory changed them.
+    keepAttributes(source, target);
+    const stat = fstatSync(source, { bigint: true });
+    lchownat(target, '', Number(stat.uid), Number(stat.gid));
+    fchmodSync(target, permissions(stat));
+    utimensat(target, '.', stat.atimeNs, stat.mtimeNs);
+  }
+
+  #entry(source: number, target: number, name: FileName): void {
+    let entry: number;
+    try {
+      entry = openat2(source, name, O_PATH | O_NOFOLLOW, oneName & ~Resolve.noSymlinks);
+    } catch (error) {
+      // Somebody removed it since the directory was read: then it is not part of the tree.
+      if (hasErrno(error, 'ENOENT')) return;
+      throw error;
+    }
+    withFd(entry, () => {
+      const stat = fstatSync(entry, { bigint: true });
+      if (!stat.isDirectory() && stat.nlink > 1n && this.#linked(stat, target, name)) return;
+      if (stat.isDirectory()) this.#subdirectory(entry, target, name);
+      else if (stat.isFile()) regularFile(entry, target, name);
+      else if (stat.isSymbolicLink()) symlinkat(targetOfLink(entry), target, name);
+      else special(stat, target, name);
+      if (stat.isDirectory()) return;
+      lchownat(target, name, Number(stat.uid), Number(stat.gid));
+      // Changing the owner clears the set-user-id bits, so the mode comes after (chown(2)).
+      if (!stat.isSymbolicLink()) {
+        fchmodat(target, name, permissions(stat));
+        withFd(openat2(target, name, O_PATH | O_NOFOLLOW, oneName), (copied) =>
+          keepAttributes(entry, copied),
+        );
+      }
+      utimensat(target, name, stat.atimeNs, stat.mtimeNs);
+    });
+  }
+
+  /** Makes a hard link when this file was copied under another name before. */
+  #linked(stat: BigIntStats, target: number, name: FileName): boolean {
+    const key = `${stat.dev}:${stat.ino}`;
+    const first = this.#firstCopies.get(key);
+    if (first !== undefined) {
+      linkat(first.directoryFd, first.name, target, name);
+      return true;
+    }
+    const directoryFd = openat2(target, '.', O_PATH | O_DIRECTORY, oneName);
+    this.#heldFds.push(directoryFd);
+    this.#firstCopies.set(key, { directoryFd, name });
+    return false;
+  }
+
+  #subdirectory(entry: number, target: number, name: FileName): void {
+    mkdirat(target, name, 0o700);
+    const flags = constants.O_RDONLY | O_DIRECTORY;
+    withFd(openat2(entry, '.', flags, oneName), (from) =>
+      withFd(openat2(target, name, flags, oneName), (to) => this.directory(from, to)),
+    );
+  }
+}
+
+function regularFile(entry: number, target: number, name: FileName): void {
+  // Opened again through its descriptor: the very file that was looked at, whatever its name is now.
+  const from = openat2(-1, `/proc/self/fd/${entry}`, constants.O_RDONLY, 0);
+  withFd(from, () => {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | O_NOFOLLOW;
+    withFd(openat2(target, name, flags, oneName, 0o600), (to) => {
+      const { size } = fstatSync(from);
+      copyFileData(from, to, size);
+      ftruncateSync(to, size);
+    });
+  });
+}
+
+function targetOfLink(entry: number): Buffer {
+  return Buffer.concat([readlinkBytesAt(entry, ''), Buffer.of(0)]);
+}
+
+function special(stat: BigIntStats, target: number, name: FileName): void {
+  const { major, minor } = splitDevice(stat.rdev);
+  mknodat(target, name, Number(stat.mode & BigInt(constants.S_IFMT)) | 0o600, major, minor);
+}
+
+function keepAttributes(source: number, target: number): void {
+  for (const name of listXattrs(source)) {
+    // Overlay's own marks mean something only inside the layer that they were made in.
+    if (name.startsWith('trusted.overlay.')) continue;
+    const value = getXattr(source, name);
+    if (value === undefined) continue;
+    try {
+      setXattr(target, name, value);
+    } catch (error) {
+      // The target's filesystem (tmpfs, a network share) may keep fewer kinds of attributes.
+      if (!hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
+    }
+  }
+}
+
+const permissions = (stat: BigIntStats) => Number(stat.mode & 0o7777n);
+
+/** Names in an open directory; raw bytes with a final NUL where a name is not UTF-8. */
+function namesIn(directoryFd: number): FileName[] {
+  return readdirSync(`/proc/self/fd/${directoryFd}`, { encoding: 'buffer' }).map((bytes) => {
+    const text = bytes.toString('utf8');
+    return Buffer.from(text).equals(bytes) ? text : Buffer.concat([bytes, Buffer.of(0)]);
+  });
+}

@@ -1,0 +1,45 @@
+/** Extended attributes (xattr(7)) by descriptor; works on O_PATH descriptors too. */
+import { hasErrno, libcCall } from './libc.ts';
+
+// The f*xattr calls refuse O_PATH descriptors with EBADF. The path form through /proc/self/fd reaches
+// the very file that the descriptor holds, whatever became of its name (open(2), O_PATH). On a thread
+// with namespaces of its own `/proc/self` is still this process, whose descriptors all threads share.
+const setxattrCall = libcCall('setxattr', ['str', 'str', 'void *', 'size_t', 'int']);
+const getxattrCall = libcCall('getxattr', ['str', 'str', 'void *', 'size_t'], 'long');
+const listxattrCall = libcCall('listxattr', ['str', 'void *', 'size_t'], 'long');
+
+/** The kernel's own bound on one value and on a list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX). */
+const maxBytes = 65536;
+
+const pathOf = (fd: number) => `/proc/self/fd/${fd}`;
+
+/** Sets an attribute of what `fd` holds. Not for symbolic links: they would be followed. */
+export function setXattr(fd: number, name: string, value: Uint8Array): void {
+  setxattrCall(name, pathOf(fd), name, value, value.length, 0);
+}
+
+/** An attribute's value, or undefined when there is none or the filesystem keeps none. */
+export function getXattr(fd: number, name: string): Buffer | undefined {
+  const buffer = Buffer.alloc(maxBytes);
+  try {
+    return buffer.subarray(0, getxattrCall(name, pathOf(fd), name, buffer, buffer.length));
+  } catch (error) {
+    if (hasErrno(error, 'ENODATA', 'ENOTSUP', 'EOPNOTSUPP')) return undefined;
+    throw error;
+  }
+}
+
+/** Names of all attributes; empty where the filesystem keeps none. */
+export function listXattrs(fd: number): string[] {
+  const buffer = Buffer.alloc(maxBytes);
+  try {
+    const length = listxattrCall(undefined, pathOf(fd), buffer, buffer.length);
+    return buffer
+      .toString('utf8', 0, length)
+      .split('\0')
+      .filter((name) => name !== '');
+  } catch (error) {
+    if (hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) return [];
+    throw error;
+  }
+}

@@ -85,9 +85,8 @@ export function canonicalCapability(name: string): string {
 }
 
 /**
- * The capabilities of a container, in the kernel's order. `ALL` may stand in either list; an added
- * name wins over a dropped one only when `ALL` was dropped, as dockerd has it
- * (moby, daemon/pkg/oci/caps). A privileged container has every capability.
+ * The capabilities of a container, in the kernel's order. `ALL` may stand in either list; a name in
+ * both is added, except beside an added ALL, as dockerd has it (moby, daemon/pkg/oci/caps).
  */
 export function resolveCapabilities(
   add: readonly string[],
@@ -97,16 +96,9 @@ export function resolveCapabilities(
   if (privileged) return [...capabilityNames];
   const added = parse(add);
   const dropped = parse(drop);
-  const base = added.all ? capabilityNames : dropped.all ? [] : defaultCapabilities;
-  const chosen = new Set<string>(base);
-  if (dropped.all && added.all) {
-    // Both at once: dockerd takes ALL in the added list first, and then drops only what is named.
-    for (const name of dropped.names) chosen.delete(name);
-    return inOrder(chosen);
-  }
-  if (!dropped.all) for (const name of dropped.names) chosen.delete(name);
-  for (const name of added.names) if (!dropped.names.has(name)) chosen.add(name);
-  return inOrder(chosen);
+  if (added.all) return capabilityNames.filter((name) => !dropped.names.has(name));
+  const kept = dropped.all ? [] : defaultCapabilities.filter((name) => !dropped.names.has(name));
+  return capabilityNames.filter((name) => kept.includes(name) || added.names.has(name));
 }
 
 function parse(names: readonly string[]): { all: boolean; names: Set<string> } {
@@ -115,10 +107,6 @@ function parse(names: readonly string[]): { all: boolean; names: Set<string> } {
     all: names.some(isAll),
     names: new Set(names.filter((name) => !isAll(name)).map(canonicalCapability)),
   };
-}
-
-function inOrder(chosen: Set<string>): string[] {
-  return capabilityNames.filter((name) => chosen.has(name));
 }
 
 function unknown(name: string) {

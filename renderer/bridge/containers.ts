@@ -1,0 +1,50 @@
+import type {
+  ContainerCreateRequest,
+  ContainerInspectResponse,
+  ContainerSummary,
+} from '../../agent/contract/docker.ts';
+import type { Limits } from '../../agent/contract/limits.ts';
+import { getJson, postJson, query, remove } from './engine.ts';
+
+export type { ContainerCreateRequest, ContainerInspectResponse, ContainerSummary };
+
+/** All containers, or those of the given ids. */
+export function listContainers(ids?: readonly string[]): Promise<ContainerSummary[]> {
+  const filters = ids ? JSON.stringify({ id: ids }) : undefined;
+  return getJson(`/containers/json${query({ all: true, filters })}`);
+}
+
+export function inspectContainer(id: string): Promise<ContainerInspectResponse> {
+  return getJson(`/containers/${encodeURIComponent(id)}/json`);
+}
+
+export function createContainer(
+  name: string | undefined,
+  body: ContainerCreateRequest,
+): Promise<{ Id: string; Warnings: string[] | null }> {
+  return postJson(`/containers/create${query({ name })}`, body);
+}
+
+export type ContainerCommand = 'start' | 'stop' | 'restart' | 'kill' | 'pause' | 'unpause';
+
+export function commandContainer(id: string, command: ContainerCommand): Promise<void> {
+  return postJson(`/containers/${id}/${command}`);
+}
+
+export function renameContainer(id: string, name: string): Promise<void> {
+  return postJson(`/containers/${id}/rename${query({ name })}`);
+}
+
+/** Removes the container and its anonymous volumes. */
+export function removeContainer(id: string, force: boolean): Promise<void> {
+  return remove(`/containers/${id}${query({ force, v: true })}`);
+}
+
+export function getLimits(id: string): Promise<Limits> {
+  return getJson(`/corten/v1/containers/${id}/limits`);
+}
+
+/** Changes limits of a container, running or not: absent stays, `null` clears. */
+export function setLimits(id: string, change: Limits): Promise<unknown> {
+  return postJson(`/corten/v1/containers/${id}/limits`, change);
+}

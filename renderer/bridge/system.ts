@@ -1,0 +1,43 @@
+import type { EventMessage, SystemInfo } from '../../agent/contract/docker.ts';
+import type { MachineState, ShellFacts } from '../../electron/contract/bridge.ts';
+import { host } from './bridge.ts';
+import { getJson, query, streamJson } from './engine.ts';
+
+export type { EventMessage, MachineState, ShellFacts, SystemInfo };
+
+export function getInfo(): Promise<SystemInfo> {
+  return getJson('/info');
+}
+
+/** Events from `sinceSeconds` (Unix time) on, then live until aborted. */
+export function watchEvents(
+  sinceSeconds: number | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<EventMessage> {
+  return streamJson({ method: 'GET', path: `/events${query({ since: sinceSeconds })}` }, signal);
+}
+
+export function watchMachine(signal: AbortSignal): AsyncIterable<MachineState> {
+  return host().stream('machine.watch', null, signal);
+}
+
+export function startMachine(): Promise<MachineState> {
+  return host().request('machine.start');
+}
+
+export function stopMachine(): Promise<MachineState> {
+  return host().request('machine.stop');
+}
+
+export function getShellFacts(): Promise<ShellFacts> {
+  return host().request('shell.facts');
+}
+
+/** Opens an address in the person's own browser. */
+export function openAddress(url: string): Promise<void> {
+  return host().request('shell.open', url);
+}
+
+export function watchConnection(listener: (connected: boolean) => void): () => void {
+  return host().onConnection(listener);
+}

@@ -1,0 +1,18 @@
+import type { DuplexChannels, TerminalRequest } from '../../electron/contract/bridge.ts';
+import { host } from './bridge.ts';
+
+export type TerminalMessage = DuplexChannels['terminal.open']['toRenderer'];
+export type TerminalInput = DuplexChannels['terminal.open']['toHost'];
+
+export interface TerminalLine {
+  send(message: TerminalInput): void;
+  close(): void;
+}
+
+/** A shell in a container, over the SSH server's pty. */
+export function openTerminal(
+  request: TerminalRequest,
+  onMessage: (message: TerminalMessage) => void,
+): Promise<TerminalLine> {
+  return host().duplex('terminal.open', request, onMessage);
+}

@@ -1,0 +1,38 @@
+import { create } from 'zustand';
+import { type ImageSummary, listImages, removeImage } from '../bridge/images.ts';
+import { messageOf } from './sentence.ts';
+import { toast, toastError } from './toasts.ts';
+
+export const useImages = create<{
+  images: ImageSummary[];
+  loaded: boolean;
+  error: string | undefined;
+}>()(() => ({ images: [], loaded: false, error: undefined }));
+
+export async function loadImages(): Promise<void> {
+  try {
+    useImages.setState({ images: await listImages(), loaded: true, error: undefined });
+  } catch (error) {
+    useImages.setState({ error: messageOf(error) });
+  }
+}
+
+let reading: ReturnType<typeof setTimeout> | undefined;
+
+/** Images change rarely and come few: an event reads the list again, once for a burst of events. */
+export function applyImageEvent(): void {
+  if (!useImages.getState().loaded) return;
+  reading ??= setTimeout(() => {
+    reading = undefined;
+    void loadImages();
+  }, 100);
+}
+
+export async function deleteImage(reference: string): Promise<void> {
+  try {
+    await removeImage(reference);
+    toast({ id: 'toast.imageRemoved', values: { name: reference } });
+  } catch (error) {
+    toastError({ id: 'failed.imageRemove', values: { name: reference } }, error);
+  }
+}

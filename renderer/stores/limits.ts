@@ -1,0 +1,56 @@
+/** Changing the limits of a container, with the way back. */
+import { create } from 'zustand';
+import type { Limits } from '../../agent/contract/limits.ts';
+import { getLimits, setLimits } from '../bridge/containers.ts';
+import { messageOf } from './sentence.ts';
+import { toast } from './toasts.ts';
+
+export const useLimits = create<{
+  /** By container id: what is set now. */
+  limits: Record<string, Limits>;
+  errors: Record<string, string | undefined>;
+}>()(() => ({ limits: {}, errors: {} }));
+
+export async function loadLimits(id: string): Promise<void> {
+  try {
+    const limits = await getLimits(id);
+    put(id, limits);
+  } catch (error) {
+    fail(id, messageOf(error));
+  }
+}
+
+/** Applies a change to a running or stopped container. `back` is the change that undoes it. */
+export async function changeLimits(
+  id: string,
+  name: string,
+  change: Limits,
+  back: Limits | undefined,
+): Promise<boolean> {
+  try {
+    await setLimits(id, change);
+    put(id, await getLimits(id));
+  } catch (error) {
+    fail(id, messageOf(error));
+    return false;
+  }
+  toast(
+    { id: back ? 'toast.limits' : 'toast.limitsUndone', values: { name } },
+    back && {
+      label: { id: 'action.undo' },
+      run: () => void changeLimits(id, name, back, undefined),
+    },
+  );
+  return true;
+}
+
+function put(id: string, limits: Limits): void {
+  useLimits.setState((state) => ({
+    limits: { ...state.limits, [id]: limits },
+    errors: { ...state.errors, [id]: undefined },
+  }));
+}
+
+function fail(id: string, message: string): void {
+  useLimits.setState((state) => ({ errors: { ...state.errors, [id]: message } }));
+}

@@ -1,0 +1,73 @@
+import type { ReactNode } from 'react';
+import { Icon } from './icon.tsx';
+import './page.css';
+
+/** A place: its heading and tools, then its content. */
+export function Page({
+  title,
+  tools,
+  children,
+}: {
+  title: ReactNode;
+  tools?: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <div className="page">
+      <header className="page-head">
+        <h1 className="truncate">{title}</h1>
+        {tools}
+      </header>
+      {children}
+    </div>
+  );
+}
+
+export function Empty({
+  title,
+  children,
+  actions,
+}: {
+  title: string;
+  children: ReactNode;
+  actions?: ReactNode;
+}) {
+  return (
+    <div className="empty">
+      <h2>{title}</h2>
+      <p>{children}</p>
+      {actions ? <div className="empty-actions">{actions}</div> : null}
+    </div>
+  );
+}
+
+export function Notice({
+  kind = 'error',
+  children,
+}: {
+  kind?: 'error' | 'warn';
+  children: ReactNode;
+}) {
+  return (
+    <div className={kind === 'warn' ? 'notice warn' : 'notice'} role="alert">
+      <Icon name="warning" />
+      <div>{children}</div>
+    </div>
+  );
+}
+
+/** Grey lines where content will be: the place does not jump when it comes. */
+export function Skeleton({ lines, label }: { lines: number; label: string }) {
+  return (
+    <div role="status" aria-label={label} className="skeletons">
+      {Array.from({ length: lines }, (_, line) => (
+        <div
+          // biome-ignore lint/suspicious/noArrayIndexKey: the lines never change places.
+          key={line}
+          className="skeleton"
+          style={{ width: `${[72, 48, 64, 56][line % 4]}%`, margin: '12px 0' }}
+        />
+      ))}
+    </div>
+  );
+}

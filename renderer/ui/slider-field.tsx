@@ -1,0 +1,147 @@
+import { Slider } from '@base-ui/react/slider';
+import { type ReactNode, useEffect, useId, useState } from 'react';
+import { IconButton } from './button.tsx';
+import { Icon } from './icon.tsx';
+import './slider-field.css';
+
+/**
+ * A limit: a slider for the hand and a number for the exact value. `undefined` is "no limit", which
+ * is also where the slider's right end leads. `use` draws what is used now inside the track.
+ */
+export function SliderField({
+  label,
+  value,
+  onChange,
+  stops,
+  format,
+  parse,
+  unit,
+  use,
+  useLabel,
+  warning,
+  error,
+  clearLabel,
+  noLimitLabel,
+}: {
+  label: string;
+  value: number | undefined;
+  onChange: (value: number | undefined) => void;
+  /** The values the slider stops at, ascending; one more stop at the end means no limit. */
+  stops: readonly number[];
+  format: (value: number) => string;
+  /** Undefined: not a number that this limit takes. */
+  parse: (text: string) => number | undefined;
+  unit: string;
+  use?: number;
+  useLabel?: ReactNode;
+  warning?: string;
+  error?: string;
+  clearLabel: string;
+  noLimitLabel: string;
+}) {
+  const id = useId();
+  const [draft, setDraft] = useState<string>();
+  const shown = draft ?? (value === undefined ? '' : format(value));
+  const position = value === undefined ? stops.length : nearest(stops, value);
+  // Another hand (undo, the engine) changed the value: what was typed is stale.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: reacts to the value alone.
+  useEffect(() => setDraft(undefined), [value]);
+
+  const commit = () => {
+    if (draft === undefined) return;
+    if (draft.trim() === '') onChange(undefined);
+    else {
+      const parsed = parse(draft);
+      if (parsed !== undefined) onChange(parsed);
+    }
+    setDraft(undefined);
+  };
+
+  return (
+    <div className={value === undefined ? 'slider-field unlimited' : 'slider-field'}>
+      <label htmlFor={`${id}-number`} className="field-label">
+        {label}
+      </label>
+      <Slider.Root
+        value={position}
+        min={0}
+        max={stops.length}
+        step={1}
+        largeStep={Math.max(1, Math.round(stops.length / 8))}
+        onValueChange={(next) => onChange(stops[next as number])}
+      >
+        <Slider.Control className="slider-control">
+          <Slider.Track className="slider-track">
+            <Slider.Indicator className="slider-fill" />
+            {use === undefined ? null : (
+              <span className="slider-use" style={{ width: `${fraction(stops, use) * 100}%` }} />
+            )}
+            <Slider.Thumb
+              className="slider-thumb"
+              aria-label={label}
+              getAriaValueText={(_, next) => {
+                const stop = stops[next];
+                return stop === undefined ? noLimitLabel : `${format(stop)} ${unit}`;
+              }}
+            />
+          </Slider.Track>
+        </Slider.Control>
+      </Slider.Root>
+      <div className="slider-number">
+        <input
+          id={`${id}-number`}
+          className="input"
+          inputMode="decimal"
+          autoComplete="off"
+          placeholder={noLimitLabel}
+          value={shown}
+          aria-invalid={error !== undefined}
+          aria-describedby={`${id}-notes`}
+          onChange={(event) => {
+            setDraft(event.target.value);
+          }}
+          onBlur={commit}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter') commit();
+            if (event.key === 'Escape') setDraft(undefined);
+          }}
+        />
+        <span className="unit">{unit}</span>
+        {value === undefined ? null : (
+          <IconButton icon="close" label={clearLabel} onClick={() => onChange(undefined)} />
+        )}
+      </div>
+      <div className="slider-notes" id={`${id}-notes`}>
+        {useLabel ? <span className="field-note">{useLabel}</span> : null}
+        {error ? (
+          <span className="field-error">
+            <Icon name="warning" size={14} />
+            {error}
+          </span>
+        ) : warning ? (
+          <span className="field-warning" role="status">
+            <Icon name="warning" size={14} />
+            {warning}
+          </span>
+        ) : null}
+      </div>
+    </div>
+  );
+}
+
+function nearest(stops: readonly number[], value: number): number {
+  let best = 0;
+  for (let index = 0; index < stops.length; index++)
+    if (Math.abs(stops[index]! - value) < Math.abs(stops[best]! - value)) best = index;
+  return best;
+}
+
+/** Where a value lies on the track, between its two stops: the scale need not be even. */
+export function fraction(stops: readonly number[], value: number): number {
+  const above = stops.findIndex((stop) => stop >= value);
+  if (above === -1) return (stops.length - 1) / stops.length;
+  const upper = stops[above]!;
+  const lower = above === 0 ? 0 : stops[above - 1]!;
+  const within = upper === lower ? 1 : (value - lower) / (upper - lower);
+  return Math.max(0, above - 1 + within) / stops.length;
+}

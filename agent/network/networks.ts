@@ -62,8 +62,8 @@ export interface Networks {
   ): Promise<EndpointView>;
   disconnect(network: NetworkDefinition, endpoint: EndpointView): Promise<void>;
   /**
-   * Publishes ports to an endpoint; all or none. A taken port is a conflict that names the port
-   * and, where the kernel tells, the process that has it.
+   * Publishes ports to an endpoint; all or none. A taken port is dockerd's error (500) that names
+   * the port and, where the kernel tells, the process that has it.
    */
   publish(
     containerId: string,
@@ -71,7 +71,12 @@ export interface Networks {
     bindings: readonly PortBinding[],
   ): Promise<PublishedPort[]>;
   unpublish(containerId: string): Promise<void>;
-  /** At agent start: recreates what running containers need, removes what nobody needs. */
+  /** The name that other containers of its networks find it by. */
+  rename(containerId: string, from: string, to: string): void;
+  /**
+   * At agent start, before anything else: recreates what running containers need, removes what
+   * nobody needs.
+   */
   reconcile(state: {
     networks: readonly NetworkDefinition[];
     running: readonly {
@@ -83,5 +88,6 @@ export interface Networks {
   }): Promise<void>;
   /** Addresses for the DNS servers of user networks; the default bridge copies the machine's. */
   nameservers(network: NetworkDefinition): string[];
+  /** Leaves running containers their network; with none running, leaves nothing on the machine. */
   close(): Promise<void>;
 }

@@ -1,0 +1,330 @@
+/** The networks of one agent: networks.ts tells the life of an endpoint. */
+import { closeSync } from 'node:fs';
+import type { EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
+import { CortenError } from '../errors.ts';
+import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
+import { makeBridge } from './bridge.ts';
+import { defineNetwork } from './define-network.ts';
+import { type DeviceNames, defaultNetworkName, deviceNames } from './device-names.ts';
+import { DnsServer } from './dns.ts';
+import type { Upstream } from './dns-forward.ts';
+import { NameTable } from './dns-names.ts';
+import { AddressLeases } from './ipam.ts';
+import { addressBytes, parseSubnet } from './ipv4.ts';
+import { deleteLink, findLink, listLinks, loopbackIndex, setLinkUp } from './link.ts';
+import { Nat } from './nat.ts';
+import type { NetworkDefinition, Networks, SandboxNetwork } from './networks.ts';
+import { NftablesSocket } from './nftables.ts';
+import { HostPorts } from './ports.ts';
+import { mappingsOf, PublishedPorts } from './published-ports.ts';
+import { machineResolvers, reachableResolvers } from './resolvers.ts';
+import { listRoutes } from './route.ts';
+import { Rtnetlink } from './rtnetlink.ts';
+import {
+  allowLoopbackThrough,
+  disableIpv6,
+  enableForwarding,
+  ignoreRouterAnnouncements,
+} from './sysctl.ts';
+import { configureInside, isolatePort, joinBridge, makeVethPair } from './veth.ts';
+
+export interface NetworksOptions {
+  /** One to five small letters or digits that tell this agent's devices and table from another's. */
+  suffix: string;
+  /** Default `/etc/resolv.conf`. */
+  resolvConf?: string;
+}
+
+export function createNetworks(options: NetworksOptions): Networks {
+  return new BridgeNetworks(options);
+}
+
+const icc = 'com.docker.network.bridge.enable_icc';
+/** When the machine has no default route to take it from. */
+const ethernetMtu = 1500;
+const dnsPort = 53;
+
+class BridgeNetworks implements Networks {
+  readonly #names: DeviceNames;
+  readonly #resolvConf: string | undefined;
+  readonly #netlink = new Rtnetlink(openNetlink(NetlinkFamily.route));
+  readonly #nftables = new NftablesSocket(openNetlink(NetlinkFamily.netfilter));
+  readonly #nat: Nat;
+  readonly #ports: PublishedPorts;
+  readonly #leases = new AddressLeases();
+  readonly #nameTable = new NameTable();
+  readonly #nameServers = new Map<string, DnsServer>();
+  /** Networks that have their bridge and rules, by id. */
+  readonly #active = new Map<string, NetworkDefinition>();
+  /** Under way, so that fifty containers that start at once make one bridge. */
+  readonly #ensuring = new Map<string, Promise<void>>();
+
+  constructor({ suffix, resolvConf }: NetworksOptions) {
+    this.#names = deviceNames(suffix);
+    this.#resolvConf = resolvConf;
+    this.#nat = new Nat(this.#names.table, this.#nftables);
+    this.#ports = new PublishedPorts(this.#nat, new HostPorts());
+  }
+
+  define(request: Parameters<Networks['define']>[0]): NetworkDefinition {
+    return defineNetwork(request, {
+      netlink: this.#netlink,
+      names: this.#names,
+      resolvConf: this.#resolvConf,
+    });
+  }
+
+  async ensure(network: NetworkDefinition): Promise<void> {
+    // Two short questions to the kernel: people delete bridges and flush rulesets by hand.
+    const ready =
+      this.#active.has(network.id) &&
+      findLink(this.#netlink, network.bridge)?.up &&
+      this.#nat.tableExists;
+    if (ready) return;
+    let work = this.#ensuring.get(network.id);
+    if (work === undefined) {
+      work = this.#activate(network).finally(() => this.#ensuring.delete(network.id));
+      this.#ensuring.set(network.id, work);
+    }
+    await work;
+  }
+
+  async remove(network: NetworkDefinition): Promise<void> {
+    if (this.#leases.count(network.id) > 0)
+      throw new CortenError('forbidden', `network ${network.name} has active endpoints`);
+    this.#active.delete(network.id);
+    this.#leases.forget(network.id);
+    this.#nameServers.get(network.id)?.close();
+    this.#nameServers.delete(network.id);
+    await this.#nat.removeNetwork(network.id);
+    this.#netlink.execute(deleteLink(network.bridge));
+  }
+
+  loopback(sandbox: SandboxNetwork): void {
+    new Rtnetlink(sandbox.netlinkFd).execute(setLinkUp(loopbackIndex, 'lo'));
+  }
+
+  async connect(
+    network: NetworkDefinition,
+    sandbox: SandboxNetwork,
+    endpoint: Parameters<Networks['connect']>[2],
+    index: number,
+  ): Promise<EndpointView> {
+    await this.ensure(network);
+    const { endpointId } = endpoint;
+    const address = this.#leases.reserve(network, endpointId, endpoint.ipv4Address);
+    const view: EndpointView = {
+      networkId: network.id,
+      networkName: network.name,
+      endpointId,
+      ipv4Address: address,
+      prefixLength: parseSubnet(network.subnet).prefixLength,
+      gateway: network.gateway,
+      macAddress: endpoint.macAddress || macOf(address),
+      aliases: endpoint.aliases,
+    };
+    try {
+      this.#wire(network, sandbox, view, index);
+    } catch (error) {
+      this.#netlink.execute(deleteLink(this.#names.veth(endpointId)));
+      this.#leases.release(network.id, endpointId, address);
+      throw error;
+    }
+    this.#learn(sandbox.containerId, endpoint.containerName, view);
+    return view;
+  }
+
+  async disconnect(network: NetworkDefinition, endpoint: EndpointView): Promise<void> {
+    this.#nameTable.remove(endpoint.endpointId);
+    this.#netlink.execute(deleteLink(this.#names.veth(endpoint.endpointId)));
+    this.#leases.release(network.id, endpoint.endpointId, endpoint.ipv4Address);
+  }
+
+  async publish(
+    containerId: string,
+    endpoint: EndpointView,
+    bindings: readonly PortBinding[],
+  ): Promise<PublishedPort[]> {
+    // Nothing of an internal network is reachable from outside, published or not; dockerd ignores it.
+    if (bindings.length === 0 || this.#active.get(endpoint.networkId)?.internal) return [];
+    return this.#ports.publish(containerId, endpoint, bindings);
+  }
+
+  unpublish(containerId: string): Promise<void> {
+    return this.#ports.unpublish(containerId);
+  }
+
+  rename(containerId: string, from: string, to: string): void {
+    this.#nameTable.rename(containerId, from, to);
+  }
+
+  nameservers(network: NetworkDefinition): string[] {
+    if (network.name !== defaultNetworkName) return [network.gateway];
+    const reachable = reachableResolvers(this.#resolvConf);
+    return reachable.length > 0 ? reachable : [network.gateway];
+  }
+
+  async reconcile(state: Parameters<Networks['reconcile']>[0]): Promise<void> {
+    const endpoints = state.running.flatMap(({ endpoints }) => endpoints);
+    this.#sweepDevices(state.networks, endpoints);
+    const inUse = state.networks.filter((network) =>
+      endpoints.some((endpoint) => endpoint.networkId === network.id),
+    );
+    const mappings = state.running.map((container) => ({
+      containerId: container.containerId,
+      ports: mappingsOf(container.ports, container.endpoints[0]?.ipv4Address ?? '0.0.0.0'),
+    }));
+    if (inUse.length > 0 || this.#nat.tableExists)
+      await this.#nat.restore(
+        inUse,
+        mappings.flatMap(({ ports }) => ports),
+      );
+    for (const network of inUse) await this.ensure(network);
+    for (const container of state.running)
+      for (const endpoint of container.endpoints) {
+        this.#leases.restore(endpoint.networkId, endpoint.endpointId, endpoint.ipv4Address);
+        this.#learn(container.containerId, container.containerName, endpoint);
+        this.#rejoin(endpoint);
+      }
+    for (const { containerId, ports } of mappings) await this.#ports.restore(containerId, ports);
+  }
+
+  /** Leaves running containers their network; when there are none, leaves nothing at all. */
+  async close(): Promise<void> {
+    for (const server of this.#nameServers.values()) server.close();
+    this.#nameServers.clear();
+    this.#ports.close();
+    const networks = [...this.#active.values()];
+    if (networks.length > 0 && networks.every(({ id }) => this.#leases.count(id) === 0)) {
+      await this.#nat.restore([], []);
+      this.#netlink.execute(...networks.map(({ bridge }) => deleteLink(bridge)));
+    }
+    this.#active.clear();
+    closeSync(this.#netlink.fd);
+    closeSync(this.#nftables.fd);
+  }
+
+  async #activate(network: NetworkDefinition): Promise<void> {
+    if (!network.internal) this.#startRouting();
+    makeBridge(this.#netlink, {
+      name: network.bridge,
+      address: network.gateway,
+      prefixLength: parseSubnet(network.subnet).prefixLength,
+      macAddress: macOf(network.gateway),
+      mtu: network.mtu ?? this.#machineMtu(),
+    });
+    if (network.enableIpv6) ignoreRouterAnnouncements(network.bridge);
+    else disableIpv6(network.bridge);
+    await this.#nat.addNetwork(network);
+    // Only now: the rule that keeps containers off the machine's loopback is in place.
+    allowLoopbackThrough(network.bridge);
+    await this.#serveNames(network);
+    this.#active.set(network.id, network);
+  }
+
+  #startRouting(): void {
+    if (!enableForwarding()) return;
+    this.#nat.keepApart(
+      listLinks(this.#netlink)
+        .filter((link) => link.index !== loopbackIndex && !this.#names.isBridge(link.name))
+        .map((link) => link.name),
+    );
+  }
+
+  /** On the default network only where the machine's own name servers are out of containers' reach. */
+  async #serveNames(network: NetworkDefinition): Promise<void> {
+    if (this.#nameServers.has(network.id)) return;
+    if (!this.nameservers(network).includes(network.gateway)) return;
+    const server = new DnsServer({
+      networkId: network.id,
+      gateway: network.gateway,
+      names: this.#nameTable,
+      upstreams: () => (network.internal ? [] : this.#upstreams()),
+    });
+    await server.start();
+    this.#nameServers.set(network.id, server);
+  }
+
+  #upstreams(): Upstream[] {
+    return machineResolvers(this.#resolvConf).map((address) => ({ address, port: dnsPort }));
+  }
+
+  #wire(
+    network: NetworkDefinition,
+    sandbox: SandboxNetwork,
+    endpoint: EndpointView,
+    index: number,
+  ): void {
+    const bridge = findLink(this.#netlink, network.bridge);
+    if (bridge === undefined)
+      throw new CortenError('unavailable', `bridge ${network.bridge} vanished; start again`);
+    const hostName = this.#names.veth(endpoint.endpointId);
+    const insideName = `eth${index}`;
+    makeVethPair(
+      this.#netlink,
+      {
+        hostName,
+        bridgeIndex: bridge.index,
+        insideName,
+        macAddress: endpoint.macAddress,
+        mtu: bridge.mtu,
+      },
+      sandbox.networkFd,
+    );
+    if (network.options[icc] === 'false') isolatePort(this.#netlink, hostName);
+    configureInside(new Rtnetlink(sandbox.netlinkFd), {
+      name: insideName,
+      address: endpoint.ipv4Address,
+      prefixLength: endpoint.prefixLength,
+      gateway: index === 0 && !network.internal ? network.gateway : undefined,
+    });
+  }
+
+  #learn(containerId: string, containerName: string, endpoint: EndpointView): void {
+    if (endpoint.networkName === defaultNetworkName) return;
+    const { networkId, networkName, endpointId, ipv4Address, aliases } = endpoint;
+    const names = [containerName.replace(/^\//, ''), ...aliases, containerId.slice(0, 12)];
+    this.#nameTable.add({
+      networkId,
+      networkName,
+      endpointId,
+      containerId,
+      address: ipv4Address,
+      names,
+    });
+  }
+
+  /** Deletes our devices that belong to nothing the engine knows. */
+  #sweepDevices(networks: readonly NetworkDefinition[], endpoints: readonly EndpointView[]): void {
+    const kept = new Set([
+      ...networks.map(({ bridge }) => bridge),
+      ...endpoints.map(({ endpointId }) => this.#names.veth(endpointId)),
+    ]);
+    const stale = listLinks(this.#netlink).filter(
+      ({ name }) => (this.#names.isBridge(name) || this.#names.isVeth(name)) && !kept.has(name),
+    );
+    if (stale.length > 0) this.#netlink.execute(...stale.map(({ name }) => deleteLink(name)));
+  }
+
+  /** A bridge that was made anew has lost its ports. */
+  #rejoin(endpoint: EndpointView): void {
+    const network = this.#active.get(endpoint.networkId);
+    const bridge = network && findLink(this.#netlink, network.bridge);
+    const veth = findLink(this.#netlink, this.#names.veth(endpoint.endpointId));
+    if (bridge === undefined || veth === undefined || veth.master === bridge.index) return;
+    joinBridge(this.#netlink, veth, bridge.index);
+  }
+
+  #machineMtu(): number {
+    const way = listRoutes(this.#netlink).find(({ destination }) => destination === '0.0.0.0/0');
+    const link = listLinks(this.#netlink).find(({ index }) => index === way?.interfaceIndex);
+    return link?.mtu ?? ethernetMtu;
+  }
+}
+
+/** Docker's form: locally administered, the address inside, so that it comes back with its address. */
+function macOf(address: string): string {
+  return Buffer.concat([Buffer.from([0x02, 0x42]), addressBytes(address)])
+    .toString('hex')
+    .replace(/..(?=.)/g, '$&:');
+}

@@ -1,0 +1,170 @@
+/**
+ * A small name server on a network's gateway: it knows the containers of the network by name and
+ * alias, and passes every other question on to the machine's name servers.
+ *
+ * It is the one part of networking that lives in the agent: while the agent is away, names do not
+ * resolve in user networks; connections are untouched.
+ */
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
+import { createServer, type Server, type Socket } from 'node:net';
+import { CortenError } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { FrameReader, forward, framed, type Upstream } from './dns-forward.ts';
+import {
+  type Answer,
+  decodeQuery,
+  encodeName,
+  encodeResponse,
+  type Query,
+  RecordType,
+  ResponseCode,
+} from './dns-message.ts';
+import type { NameTable } from './dns-names.ts';
+import { addressBytes } from './ipv4.ts';
+import { portOwner } from './port-owner.ts';
+
+const dnsPort = 53;
+/** Short: a name's address changes whenever its container is started anew. */
+const ttlSeconds = 5;
+/** A container may not make the agent hold more than this at once. */
+const pendingQuestionLimit = 512;
+const connectionLimit = 64;
+const connectionIdleMs = 10_000;
+
+export interface DnsPlan {
+  networkId: string;
+  gateway: string;
+  names: NameTable;
+  /** Whom to ask for other names; empty in an internal network, which must not reach outside. */
+  upstreams: () => readonly Upstream[];
+}
+
+export class DnsServer {
+  readonly #plan: DnsPlan;
+  readonly #udp: UdpSocket = createSocket({ type: 'udp4' });
+  readonly #tcp: Server = createServer((connection) => this.#serveConnection(connection));
+  readonly #connections = new Set<Socket>();
+  #pending = 0;
+
+  constructor(plan: DnsPlan) {
+    this.#plan = plan;
+  }
+
+  async start(): Promise<void> {
+    const address = this.#plan.gateway;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#udp.once('error', reject);
+        this.#udp.bind({ address, port: dnsPort, exclusive: true }, resolve);
+      });
+      await new Promise<void>((resolve, reject) => {
+        this.#tcp.once('error', reject);
+        this.#tcp.listen({ host: address, port: dnsPort, exclusive: true }, resolve);
+      });
+    } catch (error) {
+      this.close();
+      throw unavailable(address, error);
+    }
+    this.#tcp.maxConnections = connectionLimit;
+    // A failed answer concerns one client that went away; the server goes on.
+    this.#udp.removeAllListeners('error').on('error', () => undefined);
+    this.#tcp.removeAllListeners('error').on('error', () => undefined);
+    this.#udp.on('message', (message, client) => this.#serveDatagram(message, client));
+    this.#udp.unref();
+    this.#tcp.unref();
+  }
+
+  close(): void {
+    try {
+      this.#udp.close();
+    } catch {
+      // It never got as far as being bound.
+    }
+    this.#tcp.close();
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  async #serveDatagram(message: Buffer, client: RemoteInfo): Promise<void> {
+    const answer = await this.#answer(message, client.address, 'udp');
+    if (answer !== undefined) this.#udp.send(answer, client.port, client.address, () => undefined);
+  }
+
+  #serveConnection(connection: Socket): void {
+    const asker = connection.remoteAddress ?? '';
+    const frames = new FrameReader();
+    this.#connections.add(connection);
+    connection.setTimeout(connectionIdleMs, () => connection.destroy());
+    connection.on('close', () => this.#connections.delete(connection));
+    connection.on('error', () => connection.destroy());
+    connection.on('data', async (piece: Buffer) => {
+      for (const message of frames.push(piece)) {
+        const answer = await this.#answer(message, asker, 'tcp');
+        if (answer !== undefined && connection.writable) connection.write(framed(answer));
+      }
+    });
+  }
+
+  async #answer(
+    message: Buffer,
+    asker: string,
+    transport: 'udp' | 'tcp',
+  ): Promise<Buffer | undefined> {
+    const query = decodeQuery(message);
+    if (query === undefined) return undefined;
+    const own = this.#ownAnswers(query, asker);
+    if (own !== undefined)
+      return encodeResponse(query, ResponseCode.ok, own, ttlSeconds, transport);
+    if (this.#pending >= pendingQuestionLimit) return undefined;
+    this.#pending++;
+    try {
+      return (
+        (await forward(message, transport, this.#plan.upstreams())) ??
+        encodeResponse(query, ResponseCode.serverFailure, [], ttlSeconds, transport)
+      );
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /** Undefined: not a name of ours. Empty: ours, but it has no record of that type. */
+  #ownAnswers(query: Query, asker: string): Answer[] | undefined {
+    const { networkId, names } = this.#plan;
+    const reversed = addressOfReverseName(query.name);
+    if (reversed !== undefined) {
+      const name = names.nameOf(networkId, asker, reversed);
+      return name === undefined ? undefined : [{ type: RecordType.ptr, data: encodeName(name) }];
+    }
+    const addresses = names.lookUp(networkId, asker, query.name);
+    if (addresses === undefined) return undefined;
+    if (query.type !== RecordType.a && query.type !== RecordType.any) return [];
+    return shuffled(addresses).map((address) => ({
+      type: RecordType.a,
+      data: addressBytes(address),
+    }));
+  }
+}
+
+/** `4.3.2.1.in-addr.arpa` is 1.2.3.4 (RFC 1035, 3.5). */
+function addressOfReverseName(name: string): string | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name);
+  return match?.slice(1).reverse().join('.');
+}
+
+/** Containers that share an alias take turns. */
+function shuffled(addresses: readonly string[]): string[] {
+  return addresses
+    .map((address) => ({ address, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ address }) => address);
+}
+
+function unavailable(address: string, cause: unknown): unknown {
+  if (!hasErrno(cause, 'EADDRINUSE')) return cause;
+  const owner = portOwner('udp', dnsPort) ?? portOwner('tcp', dnsPort) ?? 'another program';
+  return new CortenError(
+    'unavailable',
+    `the network's name server cannot use ${address} port ${dnsPort}: ${owner} has it; ` +
+      'make that program listen on its own addresses only (dnsmasq: bind-interfaces; bind: listen-on)',
+    { cause },
+  );
+}

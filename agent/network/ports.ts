@@ -1,0 +1,116 @@
+/**
+ * Ports of the machine. A published port is held by a real socket of the agent for as long as it is
+ * published: it shows whether somebody else has the port, and keeps others from taking it. No
+ * traffic reaches that socket, since translation comes first; so the agent's death closes no port.
+ */
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import type { PortBinding } from '../contract/container.ts';
+import { CortenError, invalid } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { portOwner } from './port-owner.ts';
+import { everyAddress } from './ruleset.ts';
+
+/** Where a port that nobody chose comes from: dynamic ports (RFC 6335), less the first, as dockerd. */
+const ephemeral = { first: 49153, last: 65535 };
+
+export interface HeldPort {
+  protocol: 'tcp' | 'udp';
+  hostAddress: string;
+  hostPort: number;
+  release(): void;
+}
+
+export class HostPorts {
+  #next = ephemeral.first;
+
+  /** Takes the port that was asked for, the first free one of a range, or any. */
+  async hold(binding: PortBinding): Promise<HeldPort> {
+    const hostAddress = binding.hostAddress || everyAddress;
+    if (hostAddress.includes(':'))
+      throw new CortenError(
+        'not-implemented',
+        `publishing on the IPv6 address ${hostAddress} is not supported; use an IPv4 address`,
+      );
+    let failure: unknown;
+    for (const hostPort of this.#candidates(binding)) {
+      try {
+        return await take(binding.protocol, hostAddress, hostPort);
+      } catch (error) {
+        if (!hasErrno(error, 'EADDRINUSE')) throw unusable(hostAddress, hostPort, error);
+        failure = taken(binding, hostAddress, hostPort, error);
+      }
+    }
+    throw failure;
+  }
+
+  *#candidates(binding: PortBinding): Generator<number> {
+    if (binding.hostPort) {
+      const last = binding.hostPortEnd ?? binding.hostPort;
+      for (let port = binding.hostPort; port <= last; port++) yield port;
+      return;
+    }
+    // Goes on where it stopped, so that a port that was just given back rests for a while.
+    const count = ephemeral.last - ephemeral.first + 1;
+    for (let step = 0; step < count; step++) {
+      const port = this.#next;
+      this.#next = port === ephemeral.last ? ephemeral.first : port + 1;
+      yield port;
+    }
+  }
+}
+
+function take(protocol: 'tcp' | 'udp', hostAddress: string, hostPort: number): Promise<HeldPort> {
+  return protocol === 'tcp' ? listen(hostAddress, hostPort) : bind(hostAddress, hostPort);
+}
+
+function listen(hostAddress: string, hostPort: number): Promise<HeldPort> {
+  return new Promise((resolve, reject) => {
+    // Whoever gets here found no translation (somebody flushed it): refuse at once, do not hang.
+    const server = createServer((connection) => connection.destroy());
+    server.once('error', reject);
+    server.listen({ host: hostAddress, port: hostPort, exclusive: true }, () => {
+      server.unref();
+      resolve({ protocol: 'tcp', hostAddress, hostPort, release: () => server.close() });
+    });
+  });
+}
+
+function bind(hostAddress: string, hostPort: number): Promise<HeldPort> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({ type: 'udp4' });
+    socket.once('error', reject);
+    socket.bind({ address: hostAddress, port: hostPort, exclusive: true }, () => {
+      socket.unref();
+      resolve({ protocol: 'udp', hostAddress, hostPort, release: () => socket.close() });
+    });
+  });
+}
+
+/**
+ * dockerd answers a taken port with 500 and this wording, which Testcontainers and others look for;
+ * hence the kind `internal`.
+ */
+function taken(
+  binding: PortBinding,
+  hostAddress: string,
+  hostPort: number,
+  cause: unknown,
+): CortenError {
+  const owner = portOwner(binding.protocol, hostPort);
+  const by = owner === undefined ? '' : ` by ${owner}`;
+  return new CortenError(
+    'internal',
+    `Bind for ${hostAddress}:${hostPort} failed: port is already allocated${by}; ` +
+      `stop what uses ${binding.protocol} port ${hostPort}, or publish on another port`,
+    { cause },
+  );
+}
+
+function unusable(hostAddress: string, hostPort: number, cause: unknown): unknown {
+  if (hasErrno(cause, 'EADDRNOTAVAIL'))
+    return invalid(`this machine has no address ${hostAddress} to publish on`, cause);
+  if (hasErrno(cause, 'EACCES'))
+    return new CortenError('forbidden', `not allowed to take port ${hostPort}`, { cause });
+  return cause;
+}

@@ -1,0 +1,71 @@
+/** Who may come in: public keys only, against authorized_keys, in constant time (RFC 4252 §7). */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import ssh2, { type AuthContext, type Connection, type PublicKeyAuthContext } from 'ssh2';
+
+/** As sshd's MaxAuthTries; `none`, with which clients ask for the methods, is not counted. */
+export const maxAuthTries = 6;
+
+export function authenticate(
+  connection: Connection,
+  authorizedKeysPath: string,
+  onLogin: (login: string) => void,
+): void {
+  let tries = 0;
+  connection.on('authentication', (context) => {
+    if (mayEnter(context, authorizedKeysPath)) {
+      // Without a signature this is only the question whether the key would do.
+      if (context.signature !== undefined) onLogin(context.username);
+      context.accept();
+      return;
+    }
+    if (context.method !== 'none') tries += 1;
+    // The same answer for every cause, so that it tells nothing about names or keys.
+    if (tries < maxAuthTries) context.reject(['publickey']);
+    else connection.end();
+  });
+}
+
+function mayEnter(
+  context: AuthContext,
+  authorizedKeysPath: string,
+): context is PublicKeyAuthContext {
+  if (context.method !== 'publickey') return false;
+  const key = authorizedKeys(authorizedKeysPath).find((candidate) =>
+    sameBytes(candidate.getPublicSSH(), context.key.data),
+  );
+  if (key === undefined || key.type !== keyTypeOf(context.key.algo)) return false;
+  if (context.signature === undefined) return true;
+  if (context.blob === undefined) return false;
+  return key.verify(context.blob, context.signature, context.hashAlgo) === true;
+}
+
+/** Read at every login, so that adding or removing a key needs no restart. */
+function authorizedKeys(path: string): ssh2.ParsedKey[] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .flatMap((line) => {
+      // A line with options (from="…", command="…") does not parse, so it lets nobody in: options
+      // that are not enforced must not be half-accepted.
+      const parsed = ssh2.utils.parseKey(line);
+      if (parsed instanceof Error) return [];
+      return parsed;
+    });
+}
+
+/** RSA keys sign under other names than their own (RFC 8332 §3); under their own it is SHA-1. */
+function keyTypeOf(algorithm: string): string | undefined {
+  if (algorithm === 'ssh-rsa') return undefined;
+  return algorithm.startsWith('rsa-sha2-') ? 'ssh-rsa' : algorithm;
+}
+
+/** Hashed first: timingSafeEqual wants equal lengths, and a length must not leak either. */
+function sameBytes(a: Buffer, b: Buffer): boolean {
+  return timingSafeEqual(digest(a), digest(b));
+}
+
+function digest(bytes: Buffer): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}

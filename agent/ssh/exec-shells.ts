@@ -1,0 +1,104 @@
+/**
+ * Shells over the engine's exec. `ContainerExec` is the part of agent/api/exec/backend.ts's
+ * ExecBackend that this needs, so main.ts can hand the engine's own object over as it is.
+ */
+import { PassThrough, type Writable } from 'node:stream';
+import { CortenError, invalid, notFound } from '../errors.ts';
+import type { Shell, ShellOutput, ShellRequest, SshBackend } from './backend.ts';
+
+export interface ContainerExec {
+  create(
+    container: string,
+    settings: {
+      command: string[];
+      env: string[];
+      privileged: boolean;
+      terminal: boolean;
+      stdin: boolean;
+      stdout: boolean;
+      stderr: boolean;
+    },
+  ): Promise<string>;
+  start(
+    id: string,
+    options: { detach: boolean; size?: { rows: number; columns: number } },
+  ): Promise<ExecStreams | undefined>;
+  inspect(id: string): { exitCode: number | undefined };
+  resize(id: string, rows: number, columns: number): Promise<void>;
+}
+
+export interface ExecStreams {
+  stdin: Writable | undefined;
+  output: AsyncIterable<ShellOutput>;
+  close(): void;
+}
+
+/**
+ * The person's shell if the container names one, else the best there is. Not a login shell: a
+ * distribution's /etc/profile would overwrite the PATH that the image sets.
+ */
+const interactiveShell =
+  'for shell in "$SHELL" bash ash sh; do command -v "$shell" >/dev/null 2>&1 && exec "$shell"; done';
+
+export function openShellOverExec(exec: ContainerExec): SshBackend['openShell'] {
+  return async (container, request) => {
+    const id = await exec.create(container, settingsOf(request));
+    const streams = await startIn(container, exec, id, request);
+    return shellOf(exec, id, streams);
+  };
+}
+
+function settingsOf(request: ShellRequest) {
+  return {
+    command: ['sh', '-c', request.command ?? interactiveShell],
+    env: Object.entries(request.env).map(([name, value]) => `${name}=${value}`),
+    privileged: false,
+    terminal: request.terminal !== undefined,
+    stdin: true,
+    stdout: true,
+    stderr: true,
+  };
+}
+
+async function startIn(
+  container: string,
+  exec: ContainerExec,
+  id: string,
+  request: ShellRequest,
+): Promise<ExecStreams> {
+  try {
+    const streams = await exec.start(id, { detach: false, size: request.terminal });
+    if (streams === undefined) throw invalid('The engine started the shell without its streams.');
+    return streams;
+  } catch (error) {
+    throw isMissingShell(error) ? noShell(container, error) : error;
+  }
+}
+
+/** The engine words it as runc does, because the docker CLI matches that text for exit code 127. */
+function isMissingShell(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    !(error instanceof CortenError && error.kind === 'conflict') &&
+    /executable file not found|no such file or directory/i.test(error.message)
+  );
+}
+
+function noShell(container: string, cause: unknown): CortenError {
+  return notFound(
+    `The image of container "${container}" has no shell. Run one of its own programs with ` +
+      `"docker exec ${container} PROGRAM", or start a container from an image that has "sh".`,
+    cause,
+  );
+}
+
+function shellOf(exec: ContainerExec, id: string, streams: ExecStreams): Shell {
+  return {
+    stdin: streams.stdin ?? new PassThrough().resume(),
+    output: streams.output,
+    resize: (rows, columns) => exec.resize(id, rows, columns),
+    // The engine sets the code before the output ends; without one the process was torn away.
+    exitCode: () => exec.inspect(id).exitCode ?? 137,
+    close: () => streams.close(),
+  };
+}

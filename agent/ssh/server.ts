@@ -1,0 +1,122 @@
+/**
+ * The agent's SSH server. The login name picks the place: `api` reaches the engine's socket,
+ * published ports and containers; any other name is a container, and gives a shell inside it.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Socket, type Server as SocketServer } from 'node:net';
+import ssh2, { type Algorithms, type Connection } from 'ssh2';
+import { authenticate } from './authentication.ts';
+import type { SshBackend } from './backend.ts';
+import { serveForwarding } from './forward.ts';
+import { readPrivateKey } from './keys.ts';
+import { serveShells } from './shell-session.ts';
+
+/** The login of the app itself. */
+export const apiLogin = 'api';
+
+export interface SshServerOptions {
+  hostKeyPath: string;
+  authorizedKeysPath: string;
+  apiSocketPath: string;
+  backend: SshBackend;
+  /** How long a connection may take to authenticate; sshd's LoginGraceTime. */
+  loginGraceMs?: number;
+  /** Connections that have not authenticated yet; sshd's MaxStartups. */
+  maxStartups?: number;
+}
+
+export interface SshServer {
+  /** A unix socket's path (made 0600) or a TCP address; resolves with where it listens. */
+  listen(place: { path: string } | { host: string; port: number }): Promise<string>;
+  /** Stops listening and hangs up on everyone. */
+  close(): Promise<void>;
+}
+
+/**
+ * GCM first: node's AES-GCM is several times as fast as ssh2's others. No compression: it costs more
+ * than it saves on a local line, and `zlib` would unpack bytes of strangers.
+ */
+const algorithms: Algorithms = {
+  cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes256-ctr'],
+  kex: ['curve25519-sha256', 'curve25519-sha256@libssh.org', 'ecdh-sha2-nistp256'],
+  hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'],
+  compress: ['none'],
+};
+
+export function createSshServer(options: SshServerOptions): SshServer {
+  const hostKey = readPrivateKey(options.hostKeyPath);
+  const listeners: SocketServer[] = [];
+  const sockets = new Set<Socket>();
+  const strangers = new Set<Socket>();
+  const { loginGraceMs = 20_000, maxStartups = 32 } = options;
+
+  function welcome(socket: Socket): void {
+    // A peer that vanishes shows as an error and then as `close`; nothing is left to do.
+    socket.on('error', () => {});
+    if (strangers.size >= maxStartups) {
+      socket.destroy();
+      return;
+    }
+    // Each channel listens for the end of its socket, and there may be many channels.
+    socket.setMaxListeners(0);
+    sockets.add(socket);
+    strangers.add(socket);
+    const grace = setTimeout(() => socket.destroy(), loginGraceMs);
+    const known = () => {
+      clearTimeout(grace);
+      strangers.delete(socket);
+    };
+    socket.once('close', () => {
+      known();
+      sockets.delete(socket);
+    });
+    // One protocol engine a socket, so that a channel knows the socket whose buffer it fills.
+    new ssh2.Server({ hostKeys: [hostKey], algorithms, ident: 'corten' }, (connection) =>
+      serve(connection, socket, options, known),
+    ).injectSocket(socket);
+  }
+
+  return {
+    async listen(place) {
+      const listener = createServer({ noDelay: true }, welcome);
+      if ('path' in place) rmSync(place.path, { force: true });
+      await new Promise<void>((resolve, reject) => {
+        listener.once('error', reject);
+        listener.listen(place, resolve);
+      });
+      listeners.push(listener);
+      if ('path' in place) chmodSync(place.path, 0o600);
+      return addressOf(listener);
+    },
+    async close() {
+      const closed = listeners.map(
+        (listener) => new Promise<void>((resolve) => listener.close(() => resolve())),
+      );
+      for (const socket of sockets) socket.destroy();
+      await Promise.all(closed);
+    },
+  };
+}
+
+function serve(
+  connection: Connection,
+  socket: Socket,
+  options: SshServerOptions,
+  onReady: () => void,
+): void {
+  // Broken or hostile peers end here; the socket's `close` lets everything go.
+  connection.on('error', () => socket.destroy());
+  authenticate(connection, options.authorizedKeysPath, (login) => {
+    onReady();
+    if (login === apiLogin) serveForwarding(connection, socket, options);
+    else serveShells(connection, socket, login, options.backend);
+  });
+}
+
+function addressOf(listener: SocketServer): string {
+  const address = listener.address();
+  if (address === null || typeof address === 'string') return address ?? '';
+  return address.family === 'IPv6'
+    ? `[${address.address}]:${address.port}`
+    : `${address.address}:${address.port}`;
+}

@@ -24,6 +24,8 @@ export interface CgroupDriver {
   open(name: string): Cgroup;
   /** Names of every group under the agent's own parent, running or left behind. */
   list(): string[];
+  /** Removes the agent's own parent if no container is left in it; it comes back by itself. */
+  removeParent(): void;
 }
 
 export interface Cgroup {

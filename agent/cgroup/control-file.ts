@@ -1,0 +1,99 @@
+/** Reading and writing the kernel's control files, with errors that carry path and value. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { conflict, invalid } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+
+/** A control file that could not be written: which, what, and errno's name. */
+export class ControlFileError extends Error {
+  readonly path: string;
+  readonly value: string;
+  readonly code: string;
+
+  constructor(path: string, value: string, cause: unknown) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+    super(`writing "${value}" to ${path}: ${code}`, { cause });
+    this.name = 'ControlFileError';
+    this.path = path;
+    this.value = value;
+    this.code = code;
+  }
+}
+
+export function writeControl(directory: string, file: string, value: string | number): void {
+  const path = `${directory}/${file}`;
+  try {
+    writeFileSync(path, String(value));
+  } catch (error) {
+    throw new ControlFileError(path, String(value), error);
+  }
+}
+
+/**
+ * Writes what a person asked for: a value that the kernel refuses is their mistake, one that the
+ * group's present use forbids is a conflict. `limit` is the name they know it by.
+ */
+export function writeLimit(
+  directory: string,
+  file: string,
+  value: string | number,
+  limit: string,
+): void {
+  try {
+    writeControl(directory, file, value);
+  } catch (error) {
+    if (hasErrno(error, 'EBUSY'))
+      throw conflict(
+        `The ${limit} cannot become ${value}: the container uses more than that now. Stop some of what runs inside, or choose a higher limit.`,
+        error,
+      );
+    if (hasErrno(error, 'EINVAL', 'ERANGE', 'ENODEV', 'EOVERFLOW', 'ENXIO'))
+      throw invalid(`The kernel refuses ${value} as ${limit} (${file}).`, error);
+    throw error;
+  }
+}
+
+export function hasControl(directory: string, file: string): boolean {
+  return existsSync(`${directory}/${file}`);
+}
+
+/** The file's text without its last newline; throws when there is no such file. */
+export function readControl(directory: string, file: string): string {
+  return readFileSync(`${directory}/${file}`, 'utf8').trimEnd();
+}
+
+/** Undefined for a file that is not there: not every kernel has every file. */
+export function readControlIfAny(directory: string, file: string): string | undefined {
+  try {
+    return readControl(directory, file);
+  } catch (error) {
+    // ENODEV: the group was removed while the file was open. ENOTSUP: swap accounting is off.
+    if (hasErrno(error, 'ENOENT', 'ENODEV', 'ENOTSUP', 'EOPNOTSUPP')) return undefined;
+    throw error;
+  }
+}
+
+/** v1 says "no limit" with numbers near 2^63. */
+const unlimitedFrom = 2 ** 60;
+
+/** A number; 0 when the file is not there. */
+export function readCount(directory: string, file: string): number {
+  return Number(readControlIfAny(directory, file) ?? 0);
+}
+
+/** A limit in bytes or processes; undefined when there is none. */
+export function readBound(directory: string, file: string): number | undefined {
+  const text = readControlIfAny(directory, file);
+  if (text === undefined || text === 'max' || text === '-1') return undefined;
+  const value = Number(text);
+  return value >= unlimitedFrom ? undefined : value;
+}
+
+/** A "flat keyed" file: one `name value` a line (cgroup-v2.rst, "Format"). */
+export function readKeyed(directory: string, file: string): Record<string, number> {
+  const text = readControlIfAny(directory, file) ?? '';
+  const entries = text
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter((words) => words.length === 2);
+  return Object.fromEntries(entries.map(([name, value]) => [name, Number(value)]));
+}

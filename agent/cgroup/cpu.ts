@@ -1,0 +1,95 @@
+/** The cpu controller: a hard quota in each period, and a weight against the neighbours. */
+import type { CpuLimits, Usage } from '../contract/limits.ts';
+import {
+  hasControl,
+  readControl,
+  readControlIfAny,
+  readCount,
+  readKeyed,
+  writeLimit,
+} from './control-file.ts';
+
+const defaultPeriodMicros = 100_000;
+const defaultShares = 1024;
+const defaultWeight = 100;
+
+export function applyCpuV1(directory: string, limits: CpuLimits): void {
+  const { shares, quotaMicros, periodMicros, burstMicros } = limits;
+  if (shares !== undefined)
+    writeLimit(directory, 'cpu.shares', shares ?? defaultShares, 'CPU shares');
+  // The kernel keeps burst <= quota at every step (EINVAL, measured): a burst that the new quota
+  // cannot hold goes first, the new one comes last.
+  if (typeof quotaMicros === 'number' && readCount(directory, 'cpu.cfs_burst_us') > quotaMicros)
+    writeLimit(directory, 'cpu.cfs_burst_us', 0, 'CPU burst');
+  if (periodMicros !== undefined)
+    writeLimit(directory, 'cpu.cfs_period_us', periodMicros ?? defaultPeriodMicros, 'CPU period');
+  if (quotaMicros !== undefined)
+    writeLimit(directory, 'cpu.cfs_quota_us', quotaMicros ?? -1, 'CPU quota');
+  if (burstMicros !== undefined)
+    writeLimit(directory, 'cpu.cfs_burst_us', burstMicros ?? 0, 'CPU burst');
+}
+
+export function applyCpuV2(directory: string, limits: CpuLimits): void {
+  const { shares, quotaMicros, periodMicros, burstMicros } = limits;
+  if (shares !== undefined) {
+    const weight = shares === null ? defaultWeight : weightOfShares(shares);
+    writeLimit(directory, 'cpu.weight', weight, 'CPU shares');
+  }
+  if (typeof quotaMicros === 'number' && readCount(directory, 'cpu.max.burst') > quotaMicros)
+    writeLimit(directory, 'cpu.max.burst', 0, 'CPU burst');
+  if (quotaMicros !== undefined || periodMicros !== undefined) {
+    // One file holds both; what is not asked for stays.
+    const [quotaNow = 'max', periodNow] = (readControlIfAny(directory, 'cpu.max') ?? '').split(' ');
+    const quota = quotaMicros === undefined ? quotaNow || 'max' : (quotaMicros ?? 'max');
+    const period =
+      periodMicros === undefined
+        ? (periodNow ?? defaultPeriodMicros)
+        : (periodMicros ?? defaultPeriodMicros);
+    writeLimit(directory, 'cpu.max', `${quota} ${period}`, 'CPU quota');
+  }
+  if (burstMicros !== undefined)
+    writeLimit(directory, 'cpu.max.burst', burstMicros ?? 0, 'CPU burst');
+}
+
+/**
+ * Docker's shares (2 to 262144, 1024 by default) as v2's weight (1 to 10000, 100 by default). The
+ * curve goes through all three points, which a straight line does not (crun and runc 1.3 use it).
+ */
+export function weightOfShares(shares: number): number {
+  if (shares <= 2) return 1;
+  if (shares >= 262_144) return 10_000;
+  const l = Math.log2(shares);
+  return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34));
+}
+
+/** `cpu` has the quota's counters and `accounting` (cpuacct) the time; either may be missing. */
+export function readCpuV1(cpu: string | undefined, accounting: string | undefined): Usage['cpu'] {
+  const throttling = cpu === undefined ? {} : readKeyed(cpu, 'cpu.stat');
+  const count = (file: string) => (accounting === undefined ? 0 : readCount(accounting, file));
+  const perCpu =
+    accounting !== undefined && hasControl(accounting, 'cpuacct.usage_percpu')
+      ? readControl(accounting, 'cpuacct.usage_percpu').trim().split(/\s+/).map(Number)
+      : undefined;
+  return {
+    totalNanos: count('cpuacct.usage'),
+    userNanos: count('cpuacct.usage_user'),
+    systemNanos: count('cpuacct.usage_sys'),
+    ...(perCpu && { perCpuNanos: perCpu }),
+    periods: throttling.nr_periods ?? 0,
+    throttledPeriods: throttling.nr_throttled ?? 0,
+    throttledNanos: throttling.throttled_time ?? 0,
+  };
+}
+
+export function readCpuV2(directory: string): Usage['cpu'] {
+  const stat = readKeyed(directory, 'cpu.stat');
+  const nanos = (name: string) => (stat[name] ?? 0) * 1000;
+  return {
+    totalNanos: nanos('usage_usec'),
+    userNanos: nanos('user_usec'),
+    systemNanos: nanos('system_usec'),
+    periods: stat.nr_periods ?? 0,
+    throttledPeriods: stat.nr_throttled ?? 0,
+    throttledNanos: nanos('throttled_usec'),
+  };
+}

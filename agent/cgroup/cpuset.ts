@@ -1,0 +1,82 @@
+/** The cpuset controller: which CPUs and memory nodes may be used at all. */
+import type { CpuLimits } from '../contract/limits.ts';
+import { invalid } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { readControl, readControlIfAny, writeControl, writeLimit } from './control-file.ts';
+
+const files = { cpus: 'cpuset.cpus', mems: 'cpuset.mems' } as const;
+
+/**
+ * A v1 cpuset is born empty, and no process may enter before both lists are filled (ENOSPC,
+ * measured). `parent` must have been filled in the same way.
+ */
+export function inheritCpusetV1(directory: string, parent: string): void {
+  for (const file of Object.values(files))
+    if (readControlIfAny(directory, file) === '' || readControlIfAny(directory, file) === undefined)
+      writeControl(directory, file, readControl(parent, file));
+}
+
+export function applyCpusetV1(directory: string, parent: string, limits: CpuLimits): void {
+  for (const name of ['cpus', 'mems'] as const) {
+    const list = limits[name];
+    if (list === undefined) continue;
+    writeList(directory, name, list ?? readControl(parent, files[name]), () =>
+      readControl(parent, files[name]),
+    );
+  }
+}
+
+export function applyCpusetV2(directory: string, parent: string, limits: CpuLimits): void {
+  for (const name of ['cpus', 'mems'] as const) {
+    const list = limits[name];
+    if (list === undefined) continue;
+    // Empty means "as the parent has it"; v2 takes any list and quietly uses what exists of it.
+    const available = () => readControlIfAny(parent, `${files[name]}.effective`) ?? '';
+    if (list !== null && available() !== '') checkAvailable(name, list, available());
+    writeList(directory, name, list ?? '\n', available);
+  }
+}
+
+function writeList(
+  directory: string,
+  name: 'cpus' | 'mems',
+  list: string,
+  available: () => string,
+): void {
+  try {
+    writeLimit(directory, files[name], list, name === 'cpus' ? 'CPU list' : 'memory node list');
+  } catch (error) {
+    // v1: EACCES for CPUs that the parent has not, EINVAL for numbers beyond the machine's.
+    if (hasErrno(error, 'EACCES') || hasErrno((error as Error).cause, 'EINVAL', 'ERANGE'))
+      throw notAvailable(name, list, available());
+    throw error;
+  }
+}
+
+function checkAvailable(name: 'cpus' | 'mems', list: string, available: string): void {
+  const there = new Set(numbersOf(available));
+  if (numbersOf(list).some((number) => !there.has(number)))
+    throw notAvailable(name, list, available);
+}
+
+function notAvailable(name: 'cpus' | 'mems', list: string, available: string) {
+  const what = name === 'cpus' ? 'CPUs' : 'memory nodes';
+  return invalid(
+    `Requested ${what} are not available - requested ${list}, available: ${available}`,
+  );
+}
+
+/** The numbers of a list such as `0-2,4` (cpuset(7), "List format"). */
+export function numbersOf(list: string): number[] {
+  return list
+    .split(',')
+    .filter((part) => part !== '')
+    .flatMap((part) => {
+      const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
+      const first = Number(match?.[1]);
+      const last = Number(match?.[2] ?? match?.[1]);
+      if (!match || last < first)
+        throw invalid(`Invalid value ${list} for a list of CPUs or nodes: write it as 0-2,4`);
+      return Array.from({ length: last - first + 1 }, (_, offset) => first + offset);
+    });
+}

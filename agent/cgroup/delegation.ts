@@ -1,0 +1,39 @@
+/** Handing v2 controllers down to the groups below a directory. */
+import { mkdirSync } from 'node:fs';
+import { hasErrno } from '../kernel/libc.ts';
+import { readControl, readControlIfAny, writeControl } from './control-file.ts';
+
+/** Where processes go that stand in the way; beside the containers' parent, never inside it. */
+const leafName = 'corten-init';
+
+/**
+ * Turns controllers on for the children of `directory`. A group that has processes may not
+ * (EBUSY, "No Internal Process Constraint" in cgroup-v2.rst); the machine's real root is exempt, but
+ * the root that a container sees is not. There its processes move to a leaf beside.
+ */
+export function delegate(directory: string, controllers: readonly string[]): void {
+  const enabled = (readControlIfAny(directory, 'cgroup.subtree_control') ?? '').split(/\s+/);
+  const missing = controllers.filter((name) => !enabled.includes(name));
+  if (missing.length === 0) return;
+  const value = missing.map((name) => `+${name}`).join(' ');
+  try {
+    writeControl(directory, 'cgroup.subtree_control', value);
+  } catch (error) {
+    if (!hasErrno(error, 'EBUSY')) throw error;
+    moveToLeaf(directory);
+    writeControl(directory, 'cgroup.subtree_control', value);
+  }
+}
+
+function moveToLeaf(directory: string): void {
+  const leaf = `${directory}/${leafName}`;
+  mkdirSync(leaf, { recursive: true });
+  for (const pid of readControl(directory, 'cgroup.procs').split('\n').filter(Boolean)) {
+    try {
+      writeControl(leaf, 'cgroup.procs', pid);
+    } catch (error) {
+      // It ended on the way.
+      if (!hasErrno(error, 'ESRCH')) throw error;
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/** A limit that this machine cannot keep is refused: nobody should believe in one that is not there. */
+import { invalid } from '../errors.ts';
+
+/** Whether any value is asked for; `null` only takes away what cannot be there. */
+export function asksForAny(values: readonly unknown[]): boolean {
+  return values.some((value) =>
+    Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null,
+  );
+}
+
+export function missingController(controller: string): Error {
+  return invalid(
+    `This machine cannot keep a ${controller} limit: its kernel has no ${controller} controller, or it is switched off (see cgroup_disable= in /proc/cmdline). Leave the limit out.`,
+  );
+}

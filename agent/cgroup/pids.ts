@@ -1,0 +1,13 @@
+/** The pids controller: processes and threads together. The same file on both versions. */
+import type { Usage } from '../contract/limits.ts';
+import { readBound, readCount, writeLimit } from './control-file.ts';
+
+/** As Docker takes it: negative means none, and 0 could start nothing at all. */
+export function applyPids(directory: string, limit: number | null): void {
+  const value = limit === null || limit < 0 ? 'max' : Math.max(1, limit);
+  writeLimit(directory, 'pids.max', value, 'process limit');
+}
+
+export function readPids(directory: string): Usage['pids'] {
+  return { current: readCount(directory, 'pids.current'), limit: readBound(directory, 'pids.max') };
+}

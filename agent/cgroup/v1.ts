@@ -1,0 +1,226 @@
+/**
+ * The driver for cgroup v1: one hierarchy a controller, so that a group is several directories of
+ * one name (Documentation/admin-guide/cgroup-v1). Hybrid machines are served here too, as long as
+ * their controllers are on v1.
+ */
+import { closeSync, constants, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import type { Limits, Usage } from '../contract/limits.ts';
+import type { OciDeviceRule } from '../contract/oci-runtime.ts';
+import { CortenError } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import type { Cgroup, CgroupDriver, CgroupPlacement } from './cgroup.ts';
+import { hasControl, readControl, writeControl } from './control-file.ts';
+import { applyCpuV1, readCpuV1 } from './cpu.ts';
+import { applyCpusetV1, inheritCpusetV1 } from './cpuset.ts';
+import { applyDevicesV1 } from './devices.ts';
+import { checkName, makeGroup, removeAtOnce, removeGroups } from './directories.ts';
+import { freezeV1, thawV1 } from './freezer.ts';
+import { applyIoV1, readIoV1 } from './io.ts';
+import { applyMemoryV1, oomKillsV1, readMemoryV1 } from './memory.ts';
+import { asksForAny, missingController } from './missing-controller.ts';
+import { applyPids, readPids } from './pids.ts';
+import { childrenOf, killAll, processesBelow } from './processes.ts';
+
+/** The one controller whose name people know otherwise. */
+const kernelName: Record<string, string> = { io: 'blkio' };
+const killRounds = 20;
+
+/** Controller (`cpu`, `blkio`, `systemd`, …) -> where its hierarchy is mounted. */
+export type Hierarchies = ReadonlyMap<string, string>;
+
+export function createV1Driver(hierarchies: Hierarchies, parent: string): CgroupDriver {
+  checkName(parent);
+  const open = (name: string) => {
+    checkName(name);
+    return new CgroupV1(name, parent, hierarchies);
+  };
+  return {
+    version: 1,
+    controllers: [...hierarchies.keys()].map((name) => (name === 'blkio' ? 'io' : name)),
+    create(name, limits, devices) {
+      const group = open(name);
+      group.make(limits, devices);
+      return group;
+    },
+    open,
+    list: () => [
+      ...new Set([...hierarchies.values()].flatMap((mount) => childrenOf(`${mount}/${parent}`))),
+    ],
+    removeParent() {
+      for (const mount of new Set(hierarchies.values())) removeEmpty(`${mount}/${parent}`);
+    },
+  };
+}
+
+class CgroupV1 implements Cgroup {
+  readonly name: string;
+  readonly paths: ReadonlyMap<string, string>;
+  readonly #parents: ReadonlyMap<string, string>;
+
+  constructor(name: string, parent: string, hierarchies: Hierarchies) {
+    this.name = name;
+    const mounts = [...hierarchies];
+    this.#parents = new Map(mounts.map(([key, mount]) => [key, `${mount}/${parent}`]));
+    this.paths = new Map(mounts.map(([key, mount]) => [key, `${mount}/${parent}/${name}`]));
+  }
+
+  make(limits: Limits, devices: readonly OciDeviceRule[]): void {
+    try {
+      for (const [controller, directory] of this.#directories())
+        this.#makeIn(controller, directory);
+      this.update(limits);
+      this.#applyDevices(devices);
+    } catch (error) {
+      for (const [, directory] of this.#directories()) removeAtOnce(directory);
+      throw error;
+    }
+  }
+
+  placement(): CgroupPlacement {
+    const procsFds: number[] = [];
+    try {
+      for (const [, directory] of this.#directories())
+        procsFds.push(openSync(`${directory}/cgroup.procs`, constants.O_WRONLY));
+      return { procsFds };
+    } catch (error) {
+      for (const fd of procsFds) closeSync(fd);
+      throw error;
+    }
+  }
+
+  update(limits: Limits): void {
+    const { cpu = {}, memory = {}, pids, io = {} } = limits;
+    const { cpus, mems, ...time } = cpu;
+    this.#with('cpu', Object.values(time), (directory) => applyCpuV1(directory, cpu));
+    this.#with('cpuset', [cpus, mems], (directory) =>
+      applyCpusetV1(directory, this.#parent('cpuset'), cpu),
+    );
+    this.#with('memory', Object.values(memory), (directory) => applyMemoryV1(directory, memory));
+    this.#with('pids', [pids], (directory) => {
+      if (pids !== undefined) applyPids(directory, pids);
+    });
+    this.#with('io', Object.values(io), (directory) => applyIoV1(directory, io));
+  }
+
+  usage(): Usage {
+    const nothing = '/nonexistent';
+    return {
+      cpu: readCpuV1(this.paths.get('cpu'), this.paths.get('cpuacct')),
+      memory: readMemoryV1(this.paths.get('memory') ?? nothing),
+      pids: readPids(this.paths.get('pids') ?? nothing),
+      io: readIoV1(this.paths.get('blkio') ?? nothing),
+    };
+  }
+
+  oomKills(): number {
+    const directory = this.paths.get('memory');
+    return directory === undefined ? 0 : oomKillsV1(directory);
+  }
+
+  freeze(): void {
+    freezeV1(this.#freezer());
+  }
+
+  thaw(): void {
+    thawV1(this.#freezer());
+  }
+
+  processes(): number[] {
+    const [directory] = this.paths.values();
+    return directory === undefined ? [] : processesBelow(directory);
+  }
+
+  /**
+   * Frozen processes cannot fork, so one pass meets them all; the signal reaches them when they
+   * thaw. Where freezing fails, further passes catch up with whoever forks.
+   */
+  kill(): void {
+    const freezer = this.paths.get('freezer');
+    for (let round = 0; round < killRounds && this.processes().length > 0; round += 1) {
+      const frozen = freezer !== undefined && this.#triesToFreeze(freezer);
+      killAll(this.processes());
+      if (freezer !== undefined) thawV1(freezer);
+      if (frozen) return;
+    }
+  }
+
+  async remove(): Promise<void> {
+    await removeGroups(this.#directories().map(([, directory]) => directory));
+  }
+
+  #triesToFreeze(freezer: string): boolean {
+    try {
+      freezeV1(freezer);
+      return true;
+    } catch (error) {
+      // Whoever sits in the kernel takes SIGKILL when it comes out; the caller goes on.
+      if (error instanceof CortenError) return false;
+      throw error;
+    }
+  }
+
+  #makeIn(controller: string, directory: string): void {
+    const parent = this.#parent(controller);
+    try {
+      makeGroup(directory);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      makeParent(parent, parent.slice(0, parent.lastIndexOf('/')));
+      makeGroup(directory);
+    }
+    if (this.paths.get('cpuset') === directory) inheritCpusetV1(directory, parent);
+  }
+
+  #applyDevices(devices: readonly OciDeviceRule[]): void {
+    const directory = this.paths.get('devices');
+    if (directory === undefined)
+      throw new CortenError(
+        'internal',
+        'This machine has no devices controller, so a container could open every disk: nothing is started.',
+      );
+    applyDevicesV1(directory, devices);
+  }
+
+  #with(controller: string, asked: readonly unknown[], apply: (directory: string) => void): void {
+    const directory = this.paths.get(kernelName[controller] ?? controller);
+    if (directory !== undefined) apply(directory);
+    else if (asksForAny(asked)) throw missingController(controller);
+  }
+
+  /** Every directory once: some machines mount cpu and cpuacct as one hierarchy. */
+  #directories(): [controller: string, directory: string][] {
+    const byDirectory = new Map([...this.paths].map(([key, directory]) => [directory, key]));
+    return [...byDirectory].map(([directory, key]) => [key, directory]);
+  }
+
+  #parent(controller: string): string {
+    return this.#parents.get(controller) ?? '';
+  }
+
+  #freezer(): string {
+    const directory = this.paths.get('freezer');
+    if (directory === undefined) throw missingController('freezer');
+    return directory;
+  }
+}
+
+/** The group that holds the agent's containers; made when the first container needs it. */
+function makeParent(directory: string, mount: string): void {
+  mkdirSync(directory);
+  if (hasControl(directory, 'cpuset.cpus')) inheritCpusetV1(directory, mount);
+  // Before Linux 5.11 a parent had to ask for its children's memory to count (memory.rst, 6).
+  if (
+    hasControl(directory, 'memory.use_hierarchy') &&
+    readControl(directory, 'memory.use_hierarchy') === '0'
+  )
+    writeControl(directory, 'memory.use_hierarchy', 1);
+}
+
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    // Containers are still in it, or it was never made.
+    if (!hasErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY')) throw error;
+  }
+}

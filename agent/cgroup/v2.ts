@@ -1,0 +1,199 @@
+/**
+ * The driver for cgroup v2: one hierarchy, one directory a group, controllers handed down by
+ * `cgroup.subtree_control` (Documentation/admin-guide/cgroup-v2.rst).
+ */
+import { closeSync, constants, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import type { Limits, Usage } from '../contract/limits.ts';
+import type { OciDeviceRule } from '../contract/oci-runtime.ts';
+import { attachDeviceProgram, loadDeviceProgram } from '../kernel/bpf.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import type { Cgroup, CgroupDriver, CgroupPlacement } from './cgroup.ts';
+import { hasControl, readControlIfAny, readCount, writeControl } from './control-file.ts';
+import { applyCpuV2, readCpuV2 } from './cpu.ts';
+import { applyCpusetV2 } from './cpuset.ts';
+import { delegate } from './delegation.ts';
+import { deviceProgram } from './devices.ts';
+import { checkName, makeGroup, removeAtOnce, removeGroups } from './directories.ts';
+import { freezeV2, thawV2 } from './freezer.ts';
+import { applyIoV2, readIoV2 } from './io.ts';
+import { applyMemoryV2, killTogetherV2, oomKillsV2, readMemoryV2 } from './memory.ts';
+import { asksForAny, missingController } from './missing-controller.ts';
+import { applyPids, readPids } from './pids.ts';
+import { childrenOf, killAll, processesBelow } from './processes.ts';
+
+/** Not in Node's constants: a descriptor that only names the directory (open(2)). */
+const openPathOnly = 0o10000000;
+const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids'];
+
+/** Attaches the allow-list to a group's directory; throws when it cannot, and nothing is started. */
+export type AttachDevices = (directory: string, rules: readonly OciDeviceRule[]) => void;
+
+export function createV2Driver(
+  mount: string,
+  parent: string,
+  attachDevices: AttachDevices = attachDeviceRules,
+): CgroupDriver {
+  checkName(parent);
+  const parentDirectory = `${mount}/${parent}`;
+  const available = (readControlIfAny(mount, 'cgroup.controllers') ?? '').split(/\s+/);
+  const controllers = wanted.filter((name) => available.includes(name));
+  const open = (name: string) => {
+    checkName(name);
+    return new CgroupV2(name, parentDirectory, controllers);
+  };
+  return {
+    version: 2,
+    // Freezing and device programs need no controller on v2.
+    controllers: [...controllers, 'devices', 'freezer'],
+    create(name, limits, devices) {
+      const group = open(name);
+      group.make(
+        limits,
+        (directory) => attachDevices(directory, devices),
+        () => {
+          delegate(mount, controllers);
+          mkdirSync(parentDirectory, { recursive: true });
+          delegate(parentDirectory, controllers);
+        },
+      );
+      return group;
+    },
+    open,
+    list: () => childrenOf(parentDirectory),
+    removeParent() {
+      try {
+        rmdirSync(parentDirectory);
+      } catch (error) {
+        // Containers are still in it, or it was never made.
+        if (!hasErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY')) throw error;
+      }
+    },
+  };
+}
+
+class CgroupV2 implements Cgroup {
+  readonly name: string;
+  readonly paths: ReadonlyMap<string, string>;
+  readonly #directory: string;
+  readonly #parent: string;
+  readonly #controllers: readonly string[];
+
+  constructor(name: string, parent: string, controllers: readonly string[]) {
+    this.name = name;
+    this.#parent = parent;
+    this.#directory = `${parent}/${name}`;
+    this.#controllers = controllers;
+    this.paths = new Map([['', this.#directory]]);
+  }
+
+  make(limits: Limits, attach: (directory: string) => void, makeParent: () => void): void {
+    try {
+      try {
+        makeGroup(this.#directory);
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT')) throw error;
+        makeParent();
+        makeGroup(this.#directory);
+      }
+      killTogetherV2(this.#directory);
+      this.update(limits);
+      attach(this.#directory);
+    } catch (error) {
+      removeAtOnce(this.#directory);
+      throw error;
+    }
+  }
+
+  placement(): CgroupPlacement {
+    const flags = openPathOnly | constants.O_DIRECTORY;
+    return { directoryFd: openSync(this.#directory, flags), procsFds: [] };
+  }
+
+  update(limits: Limits): void {
+    const { cpu = {}, memory = {}, pids, io = {} } = limits;
+    const { cpus, mems, ...time } = cpu;
+    this.#with('cpu', Object.values(time), (directory) => applyCpuV2(directory, cpu));
+    this.#with('cpuset', [cpus, mems], (directory) => applyCpusetV2(directory, this.#parent, cpu));
+    this.#with('memory', Object.values(memory), (directory) => {
+      applyMemoryV2(directory, memory);
+      if (memory.reservationBytes !== undefined) protectParent(this.#parent);
+    });
+    this.#with('pids', [pids], (directory) => {
+      if (pids !== undefined) applyPids(directory, pids);
+    });
+    this.#with('io', Object.values(io), (directory) => applyIoV2(directory, io));
+  }
+
+  usage(): Usage {
+    return {
+      cpu: readCpuV2(this.#directory),
+      memory: readMemoryV2(this.#directory),
+      pids: readPids(this.#directory),
+      io: readIoV2(this.#directory),
+    };
+  }
+
+  oomKills(): number {
+    return oomKillsV2(this.#directory);
+  }
+
+  freeze(): void {
+    freezeV2(this.#directory);
+  }
+
+  thaw(): void {
+    thawV2(this.#directory);
+  }
+
+  processes(): number[] {
+    return processesBelow(this.#directory);
+  }
+
+  /** cgroup.kill (Linux 5.14) meets every process at once, frozen ones too. */
+  kill(): void {
+    if (hasControl(this.#directory, 'cgroup.kill')) {
+      writeControl(this.#directory, 'cgroup.kill', 1);
+      return;
+    }
+    // v2 delivers SIGKILL to frozen processes, and the frozen ones cannot fork away.
+    if (this.processes().length === 0) return;
+    freezeV2(this.#directory);
+    killAll(this.processes());
+    thawV2(this.#directory);
+  }
+
+  async remove(): Promise<void> {
+    const reserved = readCount(this.#directory, 'memory.low') > 0;
+    await removeGroups([this.#directory]);
+    if (reserved) protectParent(this.#parent);
+  }
+
+  #with(controller: string, asked: readonly unknown[], apply: (directory: string) => void): void {
+    if (this.#controllers.includes(controller)) apply(this.#directory);
+    else if (asksForAny(asked)) throw missingController(controller);
+  }
+}
+
+/** A reservation counts only as far as the groups above have one: the parent's is the sum. */
+function protectParent(parent: string): void {
+  const reservations = childrenOf(parent).map((name) =>
+    readCount(`${parent}/${name}`, 'memory.low'),
+  );
+  const sum = reservations.reduce((total, one) => total + one, 0);
+  if (hasControl(parent, 'memory.low')) writeControl(parent, 'memory.low', sum);
+}
+
+function attachDeviceRules(directory: string, rules: readonly OciDeviceRule[]): void {
+  const programFd = loadDeviceProgram(deviceProgram(rules));
+  try {
+    const cgroupFd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      attachDeviceProgram(cgroupFd, programFd);
+    } finally {
+      closeSync(cgroupFd);
+    }
+  } finally {
+    // The attachment keeps the program.
+    closeSync(programFd);
+  }
+}

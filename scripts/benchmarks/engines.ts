@@ -1,0 +1,190 @@
+/**
+ * The engines that are measured, each started by us with its own state, socket and network
+ * namespace, so that none of them touches the machine or another.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectEngine, type EngineClient } from './engine-client.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+export const benchImage = 'corten/starter:latest';
+
+export interface Engine {
+  name: 'corten' | 'dockerd' | 'podman';
+  client: EngineClient;
+  /** Names of the processes that stay while nothing runs, and of the one beside each container. */
+  idleProcesses: string[];
+  helperProcess: string;
+  /** The engine's own process and every descendant. */
+  pid: number;
+  stop(): Promise<void>;
+}
+
+interface Recipe {
+  name: Engine['name'];
+  command: string;
+  parameters: (directory: string, socket: string) => string[];
+  idleProcesses: string[];
+  helperProcess: string;
+}
+
+const recipes: Recipe[] = [
+  {
+    name: 'corten',
+    command: join(root, 'node_modules/.bin/node'),
+    parameters: (directory, socket) => [
+      '--disable-warning=ExperimentalWarning',
+      join(root, 'agent/main.ts'),
+      ...['--root', join(directory, 'root'), '--run', join(directory, 'run'), '--socket', socket],
+    ],
+    idleProcesses: ['node'],
+    helperProcess: 'corten-shim',
+  },
+  {
+    name: 'dockerd',
+    command: 'dockerd',
+    parameters: (directory, socket) => [
+      ...['--data-root', join(directory, 'root'), '--exec-root', join(directory, 'exec')],
+      ...[
+        '--host',
+        `unix://${socket}`,
+        '--pidfile',
+        join(directory, 'pid'),
+        '--log-level',
+        'error',
+      ],
+    ],
+    idleProcesses: ['dockerd', 'containerd'],
+    helperProcess: 'containerd-shim',
+  },
+  {
+    name: 'podman',
+    command: 'podman',
+    parameters: (directory, socket) => [
+      ...['--root', join(directory, 'root'), '--runroot', join(directory, 'run')],
+      ...['--cgroup-manager', 'cgroupfs', 'system', 'service', '--time', '0', `unix://${socket}`],
+    ],
+    idleProcesses: ['podman'],
+    helperProcess: 'conmon',
+  },
+];
+
+/** Starts every engine that this machine has and gives each the benchmark's image. */
+export async function startEngines(only?: string[]): Promise<Engine[]> {
+  const engines: Engine[] = [];
+  for (const recipe of recipes) {
+    if (only !== undefined && !only.includes(recipe.name)) continue;
+    if (!existsSync(recipe.command) && spawnSync('which', [recipe.command]).status !== 0) {
+      console.error(`bench: ${recipe.name} is not installed, left out`);
+      continue;
+    }
+    try {
+      engines.push(await startEngine(recipe));
+    } catch (error) {
+      for (const engine of engines) await engine.stop();
+      throw error;
+    }
+  }
+  return engines;
+}
+
+async function startEngine(recipe: Recipe): Promise<Engine> {
+  const directory = mkdtempSync(join(tmpdir(), `corten-bench-${recipe.name}-`));
+  const socket = join(directory, 'engine.sock');
+  mkdirSync(join(directory, 'root'));
+  const child = spawn(
+    'unshare',
+    [
+      '--net',
+      'sh',
+      '-c',
+      'ip link set lo up; exec "$@"',
+      'sh',
+      recipe.command,
+      ...recipe.parameters(directory, socket),
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  const client = connectEngine(socket);
+  const engine: Engine = {
+    name: recipe.name,
+    client,
+    idleProcesses: recipe.idleProcesses,
+    helperProcess: recipe.helperProcess,
+    pid: child.pid ?? 0,
+    stop: async () => {
+      client.close();
+      const gone = new Promise((resolveGone) => child.once('exit', resolveGone));
+      child.kill('SIGTERM');
+      await Promise.race([gone, sleep(15_000)]);
+      child.kill('SIGKILL');
+      // An engine that keeps its storage mounted for itself would make the removal fail.
+      for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
+        const point = line.split(' ')[1] ?? '';
+        if (point.startsWith(`${directory}/`)) spawnSync('umount', ['-l', point]);
+      }
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  try {
+    await answers(client, child, recipe.name);
+    if (recipe.name !== 'corten') load(socket);
+    return engine;
+  } catch (error) {
+    await engine.stop();
+    throw error;
+  }
+}
+
+async function answers(client: EngineClient, child: ChildProcess, name: string): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
+    try {
+      await client.call('GET', '/_ping');
+      return;
+    } catch {
+      await sleep(100);
+    }
+  }
+  throw new Error(`${name} did not answer within 30 s`);
+}
+
+function load(socket: string): void {
+  const archive = join(root, 'dist/starter-image.tar');
+  const { status, stderr } = spawnSync(
+    'docker',
+    ['-H', `unix://${socket}`, 'load', '-i', archive],
+    {
+      encoding: 'utf8',
+    },
+  );
+  if (status !== 0) throw new Error(`could not load the benchmark's image: ${stderr}`);
+}
+
+/** Resident memory, in bytes, of each process below `ancestor` whose name begins with `name`. */
+export function residentBytes(name: string, ancestor?: number): number[] {
+  const found: number[] = [];
+  for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      if (!(/^Name:\t(.*)$/m.exec(status)?.[1] ?? '').startsWith(name.slice(0, 15))) continue;
+      if (ancestor !== undefined && !descends(Number(pid), ancestor)) continue;
+      found.push(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024);
+    } catch {
+      // The process ended while we looked.
+    }
+  }
+  return found;
+}
+
+function descends(pid: number, ancestor: number): boolean {
+  for (let current = pid; current > 1; ) {
+    if (current === ancestor) return true;
+    const stat = readFileSync(`/proc/${current}/stat`, 'utf8');
+    current = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  }
+  return false;
+}

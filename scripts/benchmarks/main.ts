@@ -1,0 +1,49 @@
+/** `scripts/bench [NAME…] [--runs N] [--engines a,b] [--json FILE]` */
+import { writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type Engine, startEngines } from './engines.ts';
+import { benchExec } from './exec.ts';
+import { type Result, table } from './measure.ts';
+import { benchMemory } from './memory.ts';
+import { benchParallel } from './parallel.ts';
+import { benchStart } from './start.ts';
+
+const benchmarks: Record<string, (engines: Engine[], runs: number) => Promise<Result[]>> = {
+  // Memory first: an engine that has worked holds more than one that is idle.
+  memory: benchMemory,
+  start: benchStart,
+  exec: benchExec,
+  parallel: benchParallel,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: 'string', default: '30' },
+    engines: { type: 'string' },
+    json: { type: 'string' },
+  },
+});
+const unknown = positionals.filter((name) => !(name in benchmarks));
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(', ')}; there are ${Object.keys(benchmarks).join(', ')}`);
+  process.exit(2);
+}
+
+const engines = await startEngines(values.engines?.split(','));
+const results: Result[] = [];
+try {
+  for (const [name, benchmark] of Object.entries(benchmarks)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    for (const result of await benchmark(engines, Number(values.runs))) {
+      results.push(result);
+      console.log(table(result));
+    }
+  }
+} finally {
+  for (const engine of engines) await engine.stop();
+}
+const machine = { cpus: cpus().length, memoryBytes: totalmem(), kernel: release() };
+if (values.json !== undefined)
+  writeFileSync(values.json, `${JSON.stringify({ machine, results }, null, 2)}\n`);

@@ -10,7 +10,6 @@ import {
   fchmodSync,
   fstatSync,
   ftruncateSync,
-  readdirSync,
 } from 'node:fs';
 import { copyFileData } from './copy-file.ts';
 import {
@@ -32,6 +31,7 @@ import {
   withFd,
 } from './files.ts';
 import { hasErrno } from './libc.ts';
+import { namesIn } from './remove-tree.ts';
 import { getXattr, listXattrs, setXattr } from './xattr.ts';
 
 /** Names are one component each, so nothing may be resolved on the way. */
@@ -169,11 +169,3 @@ function keepAttributes(source: number, target: number): void {
 }
 
 const permissions = (stat: BigIntStats) => Number(stat.mode & 0o7777n);
-
-/** Names in an open directory; raw bytes with a final NUL where a name is not UTF-8. */
-function namesIn(directoryFd: number): FileName[] {
-  return readdirSync(`/proc/self/fd/${directoryFd}`, { encoding: 'buffer' }).map((bytes) => {
-    const text = bytes.toString('utf8');
-    return Buffer.from(text).equals(bytes) ? text : Buffer.concat([bytes, Buffer.of(0)]);
-  });
-}

@@ -1,0 +1,79 @@
+/** How much a layer may unpack to: a bound that is set, and what the disk has left. */
+import { statfsSync } from 'node:fs';
+import { CortenError } from '../errors.ts';
+import { LayerError } from './layer-error.ts';
+
+export interface UnpackLimits {
+  /** Bytes that one layer may unpack to, archive headers included. */
+  maxBytes: number;
+  /** Entries that one layer may hold. */
+  maxEntries: number;
+}
+
+export const defaultLimits: UnpackLimits = {
+  maxBytes: 256 * 1024 ** 3,
+  // The largest public images hold about half a million files in all.
+  maxEntries: 4_000_000,
+};
+
+/** Left free for everything else on that disk: 256 MiB, or a twentieth of a small disk. */
+const maxReserveBytes = 256 * 1024 ** 2;
+const recheckBytes = 32 * 1024 ** 2;
+
+/** Counts what is written and stops before a limit is passed or the disk is full. */
+export class UnpackBudget {
+  readonly #limits: UnpackLimits;
+  readonly #directory: string;
+  #archiveBytes = 0;
+  #entries = 0;
+  #sinceCheckBytes = 0;
+  #freeBytes = 0;
+
+  constructor(directory: string, limits: UnpackLimits) {
+    this.#directory = directory;
+    this.#limits = limits;
+    this.#freeBytes = freeBytesOf(directory);
+  }
+
+  /** So many more bytes came out of the decompressor. */
+  decompressed(bytes: number): void {
+    this.#archiveBytes += bytes;
+    if (this.#archiveBytes > this.#limits.maxBytes)
+      throw new LayerError(
+        `the layer unpacks to more than the limit of ${this.#limits.maxBytes} bytes`,
+      );
+    this.#sinceCheckBytes += bytes;
+    if (this.#sinceCheckBytes < recheckBytes) return;
+    this.#sinceCheckBytes = 0;
+    this.#freeBytes = freeBytesOf(this.#directory);
+    if (this.#freeBytes <= 0) throw diskFull('the layer', this.#directory);
+  }
+
+  /** One more entry, which says that so many bytes follow. */
+  entry(name: string, storedBytes: number): void {
+    this.#entries += 1;
+    if (this.#entries > this.#limits.maxEntries)
+      throw new LayerError(`the layer holds more than ${this.#limits.maxEntries} entries`);
+    if (storedBytes > this.#limits.maxBytes - this.#archiveBytes)
+      throw new LayerError(
+        `a file of ${storedBytes} bytes passes the limit of ${this.#limits.maxBytes} bytes a layer`,
+        name,
+      );
+    if (storedBytes > this.#freeBytes - this.#sinceCheckBytes)
+      throw diskFull(`a file of ${storedBytes} bytes`, this.#directory);
+  }
+}
+
+/** Bytes that may still be written beside `path`. */
+export function freeBytesOf(path: string): number {
+  const { bavail, bsize, blocks } = statfsSync(path);
+  return bavail * bsize - Math.min(maxReserveBytes, (blocks * bsize) / 20);
+}
+
+export function diskFull(what: string, directory: string, cause?: unknown): CortenError {
+  return new CortenError(
+    'unavailable',
+    `no space left on device: ${what} does not fit on the disk of ${directory}; remove unused images or make the disk larger`,
+    { cause },
+  );
+}

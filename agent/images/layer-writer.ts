@@ -1,0 +1,250 @@
+/**
+ * Writes a layer's entries into an empty directory as an overlayfs lower. Every call goes through a
+ * descriptor; parents are opened with openat2(2) beneath the layer's root, so that no name and no
+ * link in the archive reaches anything outside (CVE-2019-14271 and its kin). Synchronous.
+ */
+import { closeSync, constants, fchmodSync, ftruncateSync, writeSync } from 'node:fs';
+import {
+  fchmodat,
+  lchownat,
+  linkat,
+  mknodat,
+  O_NOFOLLOW,
+  openat2,
+  Resolve,
+  symlinkat,
+  utimensat,
+  withFd,
+} from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { removeTreeAt } from '../kernel/remove-tree.ts';
+import { setXattr } from '../kernel/xattr.ts';
+import { checkDevice } from './layer-device.ts';
+import { LayerDirectories } from './layer-directories.ts';
+import { LayerError } from './layer-error.ts';
+import { diskFull, type UnpackBudget } from './layer-limits.ts';
+import { componentsOf, kernelName, markingOf } from './layer-path.ts';
+import { keepsXattr } from './layer-xattr.ts';
+import type { TarEntry, TarSink } from './tar-reader.ts';
+
+const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
+
+/** Where an entry goes: an open parent directory and a base name, in bytes. */
+interface Place {
+  parentFd: number;
+  base: string;
+}
+
+export class LayerWriter implements TarSink {
+  readonly #directories: LayerDirectories;
+  readonly #budget: UnpackBudget;
+  #entry: TarEntry | undefined;
+  /** The regular file being written. */
+  #file: { fd: number; place: Place } | undefined;
+  #fileBytes = 0;
+
+  constructor(rootFd: number, budget: UnpackBudget) {
+    this.#directories = new LayerDirectories(rootFd);
+    this.#budget = budget;
+  }
+
+  /** Bytes of all regular files, as Docker counts a layer's size. */
+  get fileBytes(): number {
+    return this.#fileBytes;
+  }
+
+  entry(entry: TarEntry): void {
+    this.#entry = entry;
+    this.#budget.entry(entry.name, entry.storedBytes);
+    this.#named(entry, () => this.#make(entry, componentsOf(entry.name)));
+  }
+
+  data(bytes: Buffer, offset: number): void {
+    const file = this.#file;
+    const entry = this.#entry;
+    // Data of what is not kept (a marker with content) goes nowhere.
+    if (file === undefined || entry === undefined) return;
+    this.#named(entry, () => {
+      let written = 0;
+      while (written < bytes.length)
+        written += writeSync(file.fd, bytes, written, bytes.length - written, offset + written);
+    });
+  }
+
+  endEntry(): void {
+    const file = this.#file;
+    const entry = this.#entry;
+    if (file === undefined || entry === undefined) return;
+    this.#named(entry, () => {
+      this.#file = undefined;
+      withFd(file.fd, (fd) => {
+        // A hole at the end has no data that would have made the file that long.
+        if (entry.sizeBytes !== entry.storedBytes) ftruncateSync(fd, entry.sizeBytes);
+        this.#fileBytes += entry.sizeBytes;
+        lchownat(fd, '', entry.uid, entry.gid);
+        // Changing the owner clears set-user-id bits and capabilities: mode and attributes come after.
+        fchmodSync(fd, entry.mode);
+        keepXattrs(fd, entry);
+      });
+      this.#keepTimes(file.place, entry);
+    });
+  }
+
+  /** Sets the directories' times, which every file made in them had changed. */
+  finish(): void {
+    this.#directories.keepTimes();
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file.fd);
+    this.#file = undefined;
+    this.#directories.close();
+  }
+
+  #make(entry: TarEntry, components: string[]): void {
+    const base = components.at(-1);
+    if (base === undefined) {
+      if (entry.type !== 'directory')
+        throw new LayerError('the layer’s root is not a directory', entry.name);
+      this.#directoryAttributes(components, entry);
+      return;
+    }
+    const parents = components.slice(0, -1);
+    const marking = markingOf(base, entry.name);
+    if (marking.kind === 'auxiliary') return;
+    if (parents.some((name) => markingOf(name, entry.name).kind !== 'none')) {
+      // Inside AUFS's own directories lies nothing of the image.
+      if (parents.some((name) => markingOf(name, entry.name).kind === 'auxiliary')) return;
+      throw new LayerError('a path goes through a whiteout', entry.name);
+    }
+    const parentFd = this.#directories.open(parents, entry.name);
+    if (marking.kind === 'opaque') this.#directories.markOpaque(parents, entry.name);
+    else if (marking.kind === 'whiteout') whiteOut({ parentFd, base: marking.name });
+    else this.#create(entry, components, { parentFd, base });
+  }
+
+  #create(entry: TarEntry, components: string[], place: Place): void {
+    const name = kernelName(place.base);
+    switch (entry.type) {
+      case 'file': {
+        const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | O_NOFOLLOW;
+        const fd = this.#replacing(place, () =>
+          openat2(place.parentFd, name, flags, oneName, 0o600),
+        );
+        this.#file = { fd, place };
+        return;
+      }
+      case 'directory':
+        this.#directories.make(place.parentFd, place.base);
+        this.#directoryAttributes(components, entry);
+        return;
+      case 'hardlink':
+        this.#hardLink(entry, place);
+        return;
+      case 'symlink':
+        if (entry.linkName === '')
+          throw new LayerError('a symbolic link leads nowhere', entry.name);
+        this.#replacing(place, () => symlinkat(kernelName(entry.linkName), place.parentFd, name));
+        lchownat(place.parentFd, name, entry.uid, entry.gid);
+        this.#keepTimes(place, entry);
+        return;
+      default:
+        this.#node(entry, place);
+    }
+  }
+
+  #hardLink(entry: TarEntry, place: Place): void {
+    const target = componentsOf(entry.linkName);
+    const base = target.at(-1);
+    if (base === undefined) throw new LayerError('a hard link to the root', entry.name);
+    const toRoot = `${entry.name} -> ${entry.linkName}`;
+    const targetFd = this.#directories.openExisting(target.slice(0, -1), toRoot);
+    // To itself: already there, and replacing it would remove it.
+    if (targetFd === place.parentFd && base === place.base) return;
+    try {
+      this.#replacing(place, () =>
+        linkat(targetFd, kernelName(base), place.parentFd, kernelName(place.base)),
+      );
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'EPERM')) throw error;
+      throw new LayerError('a hard link to what the layer does not hold', toRoot, error);
+    }
+  }
+
+  #node(entry: TarEntry, place: Place): void {
+    checkDevice(entry);
+    const name = kernelName(place.base);
+    const type =
+      entry.type === 'fifo'
+        ? constants.S_IFIFO
+        : entry.type === 'block'
+          ? constants.S_IFBLK
+          : constants.S_IFCHR;
+    const device = entry.type === 'fifo' ? [0, 0] : [entry.major, entry.minor];
+    this.#replacing(place, () => mknodat(place.parentFd, name, type | 0o600, device[0], device[1]));
+    lchownat(place.parentFd, name, entry.uid, entry.gid);
+    fchmodat(place.parentFd, name, entry.mode);
+    this.#keepTimes(place, entry);
+  }
+
+  #directoryAttributes(components: string[], entry: TarEntry): void {
+    const fd = this.#directories.open(components, entry.name);
+    lchownat(fd, '', entry.uid, entry.gid);
+    fchmodat(fd, '.', entry.mode);
+    keepXattrs(fd, entry);
+    this.#directories.remember(components, entry);
+  }
+
+  #keepTimes({ parentFd, base }: Place, entry: TarEntry): void {
+    const accessed = entry.accessedNanos ?? entry.modifiedNanos;
+    utimensat(parentFd, kernelName(base), accessed, entry.modifiedNanos);
+  }
+
+  /** A later entry of the same name replaces the earlier, as in Docker and in tar itself. */
+  #replacing<T>(place: Place, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error;
+    }
+    this.#directories.forget();
+    removeTreeAt(place.parentFd, kernelName(place.base));
+    return make();
+  }
+
+  /** Gives a kernel's refusal the name of the entry that met it. */
+  #named(entry: TarEntry, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (hasErrno(error, 'ENOSPC', 'EDQUOT'))
+        throw diskFull('the layer', 'the image store', error);
+      if (error instanceof LayerError || !(error instanceof Error) || !('code' in error))
+        throw error;
+      throw new LayerError(`the layer cannot be unpacked (${error.message})`, entry.name, error);
+    }
+  }
+}
+
+/** Overlayfs hides what lies below under a character device 0:0 (kernel, overlayfs.rst). */
+function whiteOut({ parentFd, base }: Place): void {
+  try {
+    mknodat(parentFd, kernelName(base), constants.S_IFCHR | 0o600, 0, 0);
+  } catch (error) {
+    // A whiteout hides only lower layers; what this layer itself put there stays (OCI layer.md).
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  }
+}
+
+function keepXattrs(fd: number, entry: TarEntry): void {
+  for (const [name, value] of entry.xattrs) {
+    if (!keepsXattr(name, entry.name)) continue;
+    try {
+      setXattr(fd, name, value);
+    } catch (error) {
+      // The store's filesystem keeps no such attributes; Docker goes on without them too.
+      if (!hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
+    }
+  }
+}

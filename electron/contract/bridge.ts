@@ -106,6 +106,8 @@ export interface Bridge {
     channel: C,
     request: DuplexChannels[C]['request'],
     onMessage: (message: DuplexChannels[C]['toRenderer']) => void,
+    /** Once, after the last message: with the failure, or with nothing when the host ended it. */
+    onEnd?: (error?: BridgeError) => void,
   ): Promise<{ send(message: DuplexChannels[C]['toHost']): void; close(): void }>;
   /** Whether the host can be reached; calls back at once and on each change. */
   onConnection(listener: (connected: boolean) => void): () => void;

@@ -263,3 +263,8 @@ export function readlinkBytesAt(directoryFd: number, name: FileName): Buffer {
   const length = readlinkatCall(shown(name), directoryFd, name, buffer, buffer.length);
   return buffer.subarray(0, length);
 }
+
+/** Makes a FIFO at a path of our own. */
+export function makeFifo(path: string, mode: number): void {
+  mknodat(AT_FDCWD, path, constants.S_IFIFO | mode);
+}

@@ -38,8 +38,15 @@ export function hasErrno(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
-/** What a call may take: integers, NUL-free strings, and memory. */
-export type Argument = number | bigint | string | Buffer | Uint8Array | null;
+/** What a call may take: integers, NUL-free strings, memory, and NULL-terminated lists (`char **`). */
+export type Argument =
+  | number
+  | bigint
+  | string
+  | Buffer
+  | Uint8Array
+  | null
+  | readonly (string | null)[];
 
 /** A declared call. `subject` names what it works on, for the error only. Throws KernelError. */
 export type KernelCall = (subject: string | undefined, ...args: Argument[]) => number;

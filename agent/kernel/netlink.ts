@@ -8,7 +8,7 @@
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { hasErrno, KernelError, libcCall } from './libc.ts';
+import { hasErrno, KernelError, libcCall, loadLibrary } from './libc.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -28,6 +28,12 @@ const socketCall = libcCall('socket', ['int', 'int', 'int']);
 const bindCall = libcCall('bind', ['int', 'void *', 'uint']);
 const setsockoptCall = libcCall('setsockopt', ['int', 'int', 'int', 'void *', 'uint']);
 const sendCall = libcCall('send', ['int', 'void *', 'size_t', 'int'], 'long');
+const sendAsynchronously = loadLibrary('libc.so.6').func('send', 'long', [
+  'int',
+  'void *',
+  'size_t',
+  'int',
+]).async;
 const recvCall = libcCall('recv', ['int', 'void *', 'size_t', 'int'], 'long');
 
 /** How long an answer may take before we call the kernel stuck. */
@@ -76,6 +82,21 @@ export function sendNetlink(fd: number, message: Buffer): void {
       if (!hasErrno(error, 'EINTR')) throw error;
     }
   }
+}
+
+/**
+ * Sends from a thread of the pool: for requests that the kernel takes tens of milliseconds to carry
+ * out, such as the end of an interface (it waits for every CPU to let go of it). The socket's
+ * namespace counts, not the thread's. Resolves when the answer can be received.
+ */
+export function sendNetlinkInBackground(fd: number, message: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    sendAsynchronously(fd, message, message.length, 0, (failure: unknown, sent: unknown) => {
+      if (failure) reject(failure);
+      else if (Number(sent) === -1) reject(new KernelError('send', constants.errno.EIO, 'netlink'));
+      else resolve();
+    });
+  });
 }
 
 /** One datagram, which may hold several messages. Throws ETIMEDOUT when none comes. */

@@ -18,7 +18,10 @@ import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 
 export interface Runtime {
   prepare(request: PrepareRequest): Promise<PreparedSandbox>;
-  /** Throws {@link StartError} when the image's process could not be executed; nothing is left. */
+  /**
+   * Throws {@link StartError} when the image's process could not be executed; nothing is left.
+   * Either way the sandbox is used up: its descriptors are closed when this settles.
+   */
   launch(sandbox: PreparedSandbox, request: LaunchRequest): Promise<RunningProcess>;
   /** Runs one more process inside a running container. */
   exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess>;
@@ -32,6 +35,10 @@ export interface PrepareRequest {
   rootfs: Rootfs;
   /** What `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf` and volumes are is in `spec.mounts`. */
   cgroupPaths: ReadonlyMap<string, string>;
+  /** Files to read from the image before anything is mounted over it, such as `/etc/passwd`. */
+  readFiles?: string[];
+  /** Fills each empty directory `source` of the host with what the image has at `target`. */
+  copyUp?: { source: string; target: string }[];
 }
 
 /** An overlay of image layers, or a plain directory. */
@@ -44,6 +51,8 @@ export interface PreparedSandbox {
   readonly networkFd: number | undefined;
   /** An rtnetlink socket that was made inside that namespace, usable from any thread. */
   readonly netlinkFd: number | undefined;
+  /** Those of `readFiles` that the image has. */
+  readonly files: ReadonlyMap<string, string>;
   /** Releases every descriptor. Idempotent. */
   close(): void;
 }
@@ -53,15 +62,18 @@ export interface LaunchRequest {
   runDirectory: string;
   placement: CgroupPlacement;
   /** Absent: output is thrown away. */
-  log: LogPlan;
+  log?: LogPlan;
   openStdin: boolean;
   /** Run the shim's own init as PID 1, which reaps and forwards signals. */
   init: boolean;
 }
 
 export interface LogPlan {
+  /** An existing directory; files are `00000001.log` and on. */
   directory: string;
+  /** A new file begins when one would grow beyond this; 0: never. */
   maxBytes: number;
+  /** The oldest file beyond this number is removed; 0: none. */
   maxFiles: number;
 }
 

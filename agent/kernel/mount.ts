@@ -1,0 +1,167 @@
+/**
+ * The mount API by descriptors: fsopen(2), fsmount(2), open_tree(2), move_mount(2),
+ * mount_setattr(2). A mount is made detached, finished, and only then attached to a descriptor that
+ * was resolved once.
+ */
+import { closeSync } from 'node:fs';
+import { AT_FDCWD } from './files.ts';
+import { libcCall, systemCall } from './libc.ts';
+
+const AT_EMPTY_PATH = 0x1000;
+const AT_RECURSIVE = 0x8000;
+const OPEN_TREE_CLONE = 1;
+const OPEN_TREE_CLOEXEC = 0o2000000;
+const FSOPEN_CLOEXEC = 1;
+const FSMOUNT_CLOEXEC = 1;
+const MOVE_MOUNT_F_EMPTY_PATH = 0x04;
+const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+const MNT_DETACH = 2;
+const FsConfig = { setFlag: 0, setString: 1, create: 6 } as const;
+
+/** MOUNT_ATTR_* of mount_setattr(2). */
+export const MountAttribute = {
+  readOnly: 0x01,
+  noSuid: 0x02,
+  noDev: 0x04,
+  noExec: 0x08,
+  noAtime: 0x10,
+  strictAtime: 0x20,
+  /** The mask of the three ways to keep access times; relatime is 0. */
+  atime: 0x70,
+  noDirAtime: 0x80,
+  noSymFollow: 0x200000,
+} as const;
+
+/** MS_* propagation types of mount(2). */
+export const Propagation = {
+  unbindable: 1n << 17n,
+  private: 1n << 18n,
+  slave: 1n << 19n,
+  shared: 1n << 20n,
+} as const;
+
+// Same numbers on every architecture since 424, but for pivot_root.
+const fsopenCall = systemCall('fsopen', 430, ['str', 'uint']);
+const fsconfigCall = systemCall('fsconfig', 431, ['int', 'uint', 'str', 'str', 'int']);
+const fsmountCall = systemCall('fsmount', 432, ['int', 'uint', 'uint']);
+const openTreeCall = systemCall('open_tree', 428, ['int', 'str', 'uint']);
+const moveMountCall = systemCall('move_mount', 429, ['int', 'str', 'int', 'str', 'uint']);
+const mountSetattrCall = systemCall('mount_setattr', 442, [
+  'int',
+  'str',
+  'uint',
+  'void *',
+  'size_t',
+]);
+const pivotRootNumber: Partial<Record<string, number>> = { x64: 155, arm64: 41 };
+const pivotRootCall = systemCall('pivot_root', pivotRootNumber[process.arch] ?? -1, ['str', 'str']);
+const mountCall = libcCall('mount', ['str', 'str', 'str', 'ulong', 'str']);
+const umount2Call = libcCall('umount2', ['str', 'int']);
+const fchdirCall = libcCall('fchdir', ['int']);
+const chdirCall = libcCall('chdir', ['str']);
+const readCall = libcCall('read', ['int', 'void *', 'size_t'], 'long');
+
+/** A file system's parameters in order; a name without a value is a flag. */
+export type FilesystemOption = readonly [name: string, value?: string];
+
+/**
+ * Makes a detached mount of a new file system instance and returns its descriptor. When the kernel
+ * refuses, its own message (fsopen(2), "Message retrieval interface") is part of the error.
+ */
+export function newFilesystem(
+  type: string,
+  options: readonly FilesystemOption[],
+  attributes: number,
+  source?: string,
+): number {
+  const context = fsopenCall(type, type, FSOPEN_CLOEXEC);
+  try {
+    const all = source === undefined ? options : [['source', source] as const, ...options];
+    for (const [name, value] of all) {
+      const command = value === undefined ? FsConfig.setFlag : FsConfig.setString;
+      fsconfigCall(`${type} ${name}`, context, command, name, value ?? null, 0);
+    }
+    fsconfigCall(type, context, FsConfig.create, null, null, 0);
+    return fsmountCall(type, context, FSMOUNT_CLOEXEC, attributes);
+  } catch (error) {
+    if (error instanceof Error) error.message += kernelMessages(context);
+    throw error;
+  } finally {
+    closeSync(context);
+  }
+}
+
+/** What the kernel logged to a file system context, or nothing. */
+function kernelMessages(context: number): string {
+  const lines: string[] = [];
+  const buffer = Buffer.alloc(4096);
+  try {
+    for (let length = 1; length > 0 && lines.length < 16; ) {
+      length = readCall('fscontext', context, buffer, buffer.length);
+      lines.push(
+        buffer
+          .toString('utf8', 0, length)
+          .replace(/^[eiw] /, '')
+          .trim(),
+      );
+    }
+  } catch {
+    // ENODATA: there is no further message, which is the usual end.
+  }
+  return lines.length === 0 ? '' : ` (${lines.join('; ')})`;
+}
+
+/** A detached copy of the mount that `fd` lies on, from `fd` down; with what is mounted below it. */
+export function cloneMount(fd: number, recursive: boolean, subject?: string): number {
+  const flags =
+    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+  return openTreeCall(subject, fd, '', flags);
+}
+
+/** Attaches a detached mount on the file or directory that `targetFd` names. */
+export function attachMount(treeFd: number, targetFd: number, subject?: string): void {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  moveMountCall(subject, treeFd, '', targetFd, '', flags);
+}
+
+export interface MountChange {
+  set?: number;
+  clear?: number;
+  propagation?: bigint;
+  recursive?: boolean;
+}
+
+/** mount_setattr(2) on the mount that `fd` is the root of. */
+export function changeMount(fd: number, change: MountChange, subject?: string): void {
+  const flags = AT_EMPTY_PATH | (change.recursive ? AT_RECURSIVE : 0);
+  mountSetattrCall(subject, fd, '', flags, mountAttr(change), 32);
+}
+
+/** The same on the calling thread's own root. */
+export function changeRootMount(change: MountChange): void {
+  mountSetattrCall('/', AT_FDCWD, '/', change.recursive ? AT_RECURSIVE : 0, mountAttr(change), 32);
+}
+
+function mountAttr(change: MountChange): Buffer {
+  const attr = Buffer.alloc(32);
+  attr.writeBigUInt64LE(BigInt(change.set ?? 0), 0);
+  attr.writeBigUInt64LE(BigInt(change.clear ?? 0), 8);
+  attr.writeBigUInt64LE(change.propagation ?? 0n, 16);
+  return attr;
+}
+
+/**
+ * Makes the mount at `rootFd` the root of the calling thread's mount namespace and lets go of the
+ * old tree (pivot_root(2), "pivot_root(".", ".")").
+ */
+export function pivotInto(rootFd: number): void {
+  fchdirCall('rootfs', rootFd);
+  pivotRootCall('rootfs', '.', '.');
+  umount2Call('old root', '.', MNT_DETACH);
+  chdirCall('/', '/');
+}
+
+/** mount(2): makes a file system instance and attaches it at once. Only for what fsopen cannot do. */
+export function mountInPlace(source: string, target: string, type: string, data: string): void {
+  mountCall(target, source, target, type, 0, data);
+}

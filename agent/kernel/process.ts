@@ -1,0 +1,106 @@
+/**
+ * Processes: posix_spawn(3), pidfds, and waiting. A pidfd stands for one process for good, so a
+ * signal through it never reaches another one that merely got the same number.
+ */
+import { closeSync } from 'node:fs';
+import { KernelError, libcCall, systemCall } from './libc.ts';
+
+const F_DUPFD_CLOEXEC = 1030;
+const WNOHANG = 1;
+const POSIX_SPAWN_SETSIGDEF = 0x04;
+const POSIX_SPAWN_SETSIGMASK = 0x08;
+const POSIX_SPAWN_SETSID = 0x80;
+/** Bytes that hold glibc's opaque spawn types on every 64-bit architecture (80 and 336 on amd64). */
+const opaqueBytes = 512;
+
+const pidfdOpenCall = systemCall('pidfd_open', 434, ['int', 'uint']);
+const pidfdSendSignalCall = systemCall('pidfd_send_signal', 424, ['int', 'int', 'void *', 'uint']);
+const pidfdGetfdCall = systemCall('pidfd_getfd', 438, ['int', 'int', 'uint']);
+const waitpidCall = libcCall('waitpid', ['int', 'void *', 'int']);
+const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
+const actionsInit = libcCall('posix_spawn_file_actions_init', ['void *']);
+const actionsDup2 = libcCall('posix_spawn_file_actions_adddup2', ['void *', 'int', 'int']);
+const actionsDestroy = libcCall('posix_spawn_file_actions_destroy', ['void *']);
+const attributesInit = libcCall('posix_spawnattr_init', ['void *']);
+const attributesFlags = libcCall('posix_spawnattr_setflags', ['void *', 'short']);
+const attributesDefaults = libcCall('posix_spawnattr_setsigdefault', ['void *', 'void *']);
+const attributesDestroy = libcCall('posix_spawnattr_destroy', ['void *']);
+const sigfillset = libcCall('sigfillset', ['void *']);
+const spawnCall = libcCall('posix_spawn', [
+  'void *',
+  'str',
+  'void *',
+  'void *',
+  'char **',
+  'char **',
+]);
+
+/**
+ * Spawns a program as leader of a new session, with every signal at its default and unblocked.
+ * `descriptors[n]` becomes the child's descriptor n; everything else of ours is close-on-exec.
+ */
+export function spawn(path: string, args: string[], descriptors: readonly number[]): number {
+  const raised: number[] = [];
+  // A source below the highest target could be overwritten before it is copied.
+  const sources = descriptors.map((fd) => {
+    if (fd >= descriptors.length) return fd;
+    const copy = duplicateFrom(fd, descriptors.length);
+    raised.push(copy);
+    return copy;
+  });
+  try {
+    return spawnWith(path, args, sources);
+  } finally {
+    for (const fd of raised) closeSync(fd);
+  }
+}
+
+function spawnWith(path: string, args: string[], sources: readonly number[]): number {
+  const actions = Buffer.alloc(opaqueBytes);
+  const attributes = Buffer.alloc(opaqueBytes);
+  const signals = Buffer.alloc(128);
+  const pid = Buffer.alloc(4);
+  actionsInit(undefined, actions);
+  attributesInit(undefined, attributes);
+  try {
+    for (const [number, fd] of sources.entries()) actionsDup2(undefined, actions, fd, number);
+    // The mask in a fresh attribute object is empty.
+    const flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+    attributesFlags(undefined, attributes, flags);
+    sigfillset(undefined, signals);
+    attributesDefaults(undefined, attributes, signals);
+    // Unlike a system call it returns the error's number.
+    const errno = spawnCall(path, pid, path, actions, attributes, [...args, null], [null]);
+    if (errno !== 0) throw new KernelError('posix_spawn', errno, path);
+    return pid.readInt32LE(0);
+  } finally {
+    actionsDestroy(undefined, actions);
+    attributesDestroy(undefined, attributes);
+  }
+}
+
+/** A close-on-exec copy of `fd` with the lowest free number from `lowest` on. */
+export function duplicateFrom(fd: number, lowest: number): number {
+  return fcntlCall('F_DUPFD_CLOEXEC', fd, F_DUPFD_CLOEXEC, lowest);
+}
+
+/** A pidfd. Throws ESRCH when there is no such process. */
+export function openProcess(pid: number): number {
+  return pidfdOpenCall(String(pid), pid, 0);
+}
+
+/** Throws ESRCH when the process has ended. */
+export function signalProcess(pidfd: number, signal: number): void {
+  pidfdSendSignalCall(`signal ${signal}`, pidfd, signal, null, 0);
+}
+
+/** Takes a copy of another process's descriptor. Throws ESRCH when it has ended, EBADF without it. */
+export function takeDescriptor(pidfd: number, number: number): number {
+  return pidfdGetfdCall(`descriptor ${number}`, pidfd, number, 0);
+}
+
+/** Collects an ended child; false while it still runs. Throws ECHILD when it is not our child. */
+export function reapChild(pid: number): boolean {
+  const status = Buffer.alloc(4);
+  return waitpidCall(String(pid), pid, status, WNOHANG) === pid;
+}

@@ -1,0 +1,118 @@
+/**
+ * `/dev`: the six nodes that every container has, those that were asked for, and the usual links.
+ * Each node is made, opened again without following links and compared, before anything else is done
+ * to it (CVE-2026-41579, CVE-2026-47766). The launcher's umask is 0, so mknod's mode is final.
+ */
+import { constants, fstatSync } from 'node:fs';
+import { posix } from 'node:path';
+import type { OciDevice } from '../contract/oci-runtime.ts';
+import { invalid } from '../errors.ts';
+import {
+  lchownat,
+  makeDirectoriesInRoot,
+  mknodat,
+  O_NOFOLLOW,
+  O_PATH,
+  openat2,
+  Resolve,
+  splitDevice,
+  symlinkat,
+  withFd,
+} from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { attachMount, cloneMount } from '../kernel/mount.ts';
+
+const node = (name: string, major: number, minor: number): OciDevice => ({
+  path: `/dev/${name}`,
+  type: 'c',
+  major,
+  minor,
+  fileMode: 0o666,
+});
+
+/** config-linux.md, "Default Devices". */
+const defaultDevices: readonly OciDevice[] = [
+  node('null', 1, 3),
+  node('zero', 1, 5),
+  node('full', 1, 7),
+  node('random', 1, 8),
+  node('urandom', 1, 9),
+  node('tty', 5, 0),
+];
+
+const links: readonly (readonly [name: string, target: string])[] = [
+  ['ptmx', 'pts/ptmx'],
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+];
+
+const typeBits: Record<OciDevice['type'], number> = {
+  c: constants.S_IFCHR,
+  u: constants.S_IFCHR,
+  b: constants.S_IFBLK,
+  p: constants.S_IFIFO,
+};
+
+export function fillDev(rootFd: number, devices: readonly OciDevice[]): void {
+  for (const device of [...defaultDevices, ...devices]) makeDevice(rootFd, device);
+  withFd(makeDirectoriesInRoot(rootFd, '/dev'), (dev) => {
+    for (const [name, target] of links) makeLink(dev, name, target);
+  });
+}
+
+function makeLink(directoryFd: number, name: string, target: string): void {
+  try {
+    symlinkat(target, directoryFd, name);
+  } catch (error) {
+    // A mount of the specification lies there already, such as a bind on /dev/ptmx: it was asked for.
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  }
+}
+
+function makeDevice(rootFd: number, device: OciDevice): void {
+  const path = posix.normalize(`/${device.path}`);
+  const [directory, name] = [posix.dirname(path), posix.basename(path)];
+  if (name === '') throw invalid(`invalid device path "${device.path}"`);
+  withFd(makeDirectoriesInRoot(rootFd, directory), (parent) => {
+    const mode = typeBits[device.type] | (device.fileMode ?? 0o666);
+    try {
+      mknodat(parent, name, mode, device.major, device.minor);
+    } catch (error) {
+      // Asked for twice, or bound there: fine if it is the same device, which the check below says.
+      if (!hasErrno(error, 'EEXIST')) throw error;
+    }
+    withFd(openat2(parent, name, O_PATH | O_NOFOLLOW, Resolve.beneath), (fd) => {
+      verify(fd, device);
+      if (device.uid !== undefined || device.gid !== undefined)
+        lchownat(fd, '', device.uid ?? 0, device.gid ?? 0);
+    });
+  });
+}
+
+function verify(fd: number, device: OciDevice): void {
+  const { mode, rdev } = fstatSync(fd);
+  const { major, minor } = splitDevice(rdev);
+  const same = device.type === 'p' || (major === device.major && minor === device.minor);
+  if ((mode & constants.S_IFMT) !== typeBits[device.type] || !same)
+    throw invalid(
+      `${device.path} exists in the container and is not the device that was asked for`,
+    );
+}
+
+/** Binds the terminal on `/dev/console`, on a file of our own that is no link (CVE-2025-52565). */
+export function bindConsole(rootFd: number, slaveFd: number): void {
+  withFd(makeDirectoriesInRoot(rootFd, '/dev'), (dev) => {
+    try {
+      mknodat(dev, 'console', constants.S_IFREG | 0o600);
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error;
+    }
+    withFd(openat2(dev, 'console', O_PATH | O_NOFOLLOW, Resolve.beneath), (target) =>
+      withFd(cloneMount(slaveFd, false, 'terminal'), (tree) =>
+        attachMount(tree, target, 'console'),
+      ),
+    );
+  });
+}

@@ -1,0 +1,110 @@
+/** One more process inside a running container. */
+import { closeSync, constants } from 'node:fs';
+import { conflict } from '../errors.ts';
+import { O_PATH, openInRoot, withFd } from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { NamespaceFlag } from '../kernel/namespaces.ts';
+import { openProcess, signalProcess } from '../kernel/process.ts';
+import { openRootOf } from '../kernel/procfs.ts';
+import { openTerminal, resizeTerminal, type Terminal } from '../kernel/pty.ts';
+import { entrySteps } from './container-steps.ts';
+import type { ShimDuties, Step } from './plan.ts';
+import { processSteps } from './process-steps.ts';
+import type { ShimProcess } from './running-process.ts';
+import type { ExecRequest, ProcessHandle } from './runtime.ts';
+import type { ShimDescriptors, ShimStarter } from './shim.ts';
+import { startProcess } from './start-process.ts';
+import { execPipes, execTerminal, type StdioPlan } from './stdio.ts';
+
+const { mount, uts, ipc, network, cgroup } = NamespaceFlag;
+
+export function exec(
+  starter: ShimStarter,
+  procFd: number,
+  container: ProcessHandle,
+  request: ExecRequest,
+): Promise<ShimProcess> {
+  // The shim has its own copy of the pidfd once it is spawned, which is before anything waits.
+  return withFd(openContainer(container), (pidfd) =>
+    execIn(starter, procFd, container.pid, pidfd, request),
+  );
+}
+
+function openContainer({ pid }: ProcessHandle): number {
+  try {
+    return openProcess(pid);
+  } catch (error) {
+    if (hasErrno(error, 'ESRCH')) throw conflict('the container is not running', error);
+    throw error;
+  }
+}
+
+function execIn(
+  starter: ShimStarter,
+  procFd: number,
+  pid: number,
+  pidfd: number,
+  request: ExecRequest,
+): Promise<ShimProcess> {
+  const { process, placement, runDirectory } = request;
+  const descriptors = starter.descriptors();
+  const containerFd = descriptors.add(pidfd);
+  const stdio = makeStdio(procFd, pid, pidfd, request, descriptors);
+  try {
+    const duties: ShimDuties = {
+      cloneFlags: 0,
+      cgroupFd:
+        placement.directoryFd === undefined ? undefined : descriptors.add(placement.directoryFd),
+      pidNamespaceFd: containerFd,
+      input: false,
+      output: false,
+      terminal: process.terminal === true,
+      log: undefined,
+    };
+    const steps: Step[] = [
+      ...entrySteps(process.oomScoreAdj, placement, descriptors),
+      { do: 'setns', fd: containerFd, flag: mount | uts | ipc | network | cgroup },
+      { do: 'stdio', fds: stdio.child },
+      { do: 'session', terminal: process.terminal === true },
+      { do: 'close' },
+      ...processSteps(process, request.seccomp, false),
+    ];
+    return startProcess(starter, { runDirectory, descriptors, duties, steps, stdio });
+  } catch (error) {
+    stdio.closeShimEnds();
+    stdio.closeAgentEnds();
+    throw error;
+  }
+}
+
+function makeStdio(
+  procFd: number,
+  pid: number,
+  pidfd: number,
+  { process, openStdin }: ExecRequest,
+  descriptors: ShimDescriptors,
+): StdioPlan {
+  if (!process.terminal) return execPipes(openStdin, descriptors);
+  const terminal = openContainerTerminal(procFd, pid, pidfd);
+  const size = process.consoleSize;
+  if (size !== undefined) resizeTerminal(terminal.masterFd, size.height, size.width);
+  return execTerminal(terminal, descriptors);
+}
+
+/** A terminal of the container's own devpts, so that its name means the same inside. */
+function openContainerTerminal(procFd: number, pid: number, pidfd: number): Terminal {
+  return withFd(openRootOf(procFd, pid), (rootFd) =>
+    withFd(openInRoot(rootFd, 'dev/pts', O_PATH | constants.O_DIRECTORY), (devptsFd) => {
+      const terminal = openTerminal(devptsFd);
+      try {
+        // Still there, so the root opened by number was this process's.
+        signalProcess(pidfd, 0);
+        return terminal;
+      } catch (error) {
+        closeSync(terminal.masterFd);
+        closeSync(terminal.slaveFd);
+        throw conflict('the container is not running', error);
+      }
+    }),
+  );
+}

@@ -1,0 +1,71 @@
+/** The runtime on Linux: launcher thread, shims, and what they leave in run directories. */
+import { adopt } from './adopt.ts';
+import { exec } from './exec.ts';
+import { launch } from './launch.ts';
+import { LauncherClient } from './launcher-client.ts';
+import type { ShimProcess } from './running-process.ts';
+import type {
+  ExecRequest,
+  ExitRecord,
+  LaunchRequest,
+  PreparedSandbox,
+  PrepareRequest,
+  ProcessHandle,
+  RunningProcess,
+  Runtime,
+} from './runtime.ts';
+import { Sandbox } from './sandbox.ts';
+import { ShimStarter } from './shim.ts';
+
+export interface RuntimeOptions {
+  /** The shim's program, as scripts/build-shim makes it. */
+  shimPath: string;
+}
+
+export async function createRuntime({ shimPath }: RuntimeOptions): Promise<Runtime> {
+  const launcher = await LauncherClient.start();
+  return new LinuxRuntime(launcher, new ShimStarter(shimPath, launcher.procFd));
+}
+
+class LinuxRuntime implements Runtime {
+  readonly #launcher: LauncherClient;
+  readonly #starter: ShimStarter;
+  readonly #running = new Set<ShimProcess>();
+
+  constructor(launcher: LauncherClient, starter: ShimStarter) {
+    this.#launcher = launcher;
+    this.#starter = starter;
+  }
+
+  async prepare(request: PrepareRequest): Promise<PreparedSandbox> {
+    return new Sandbox(await this.#launcher.prepare(request));
+  }
+
+  async launch(sandbox: PreparedSandbox, request: LaunchRequest): Promise<RunningProcess> {
+    if (!(sandbox instanceof Sandbox)) throw new TypeError('a sandbox of another runtime');
+    return this.#watch(await launch(this.#starter, sandbox, request));
+  }
+
+  async exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess> {
+    return this.#watch(await exec(this.#starter, this.#launcher.procFd, container, request));
+  }
+
+  async adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {
+    const found = adopt(runDirectory);
+    return found !== undefined && 'signal' in found && typeof found.signal === 'function'
+      ? this.#watch(found as ShimProcess)
+      : found;
+  }
+
+  async close(): Promise<void> {
+    for (const running of this.#running) running.release();
+    this.#starter.close();
+    await this.#launcher.close();
+  }
+
+  #watch(running: ShimProcess): ShimProcess {
+    this.#running.add(running);
+    void running.exited.then(() => this.#running.delete(running));
+    return running;
+  }
+}

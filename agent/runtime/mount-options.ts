@@ -1,0 +1,93 @@
+/** mount(8) options of an OCI mount, sorted into what the mount calls take (config.md, "Mounts"). */
+import type { FilesystemOption } from '../kernel/mount.ts';
+import { MountAttribute, Propagation } from '../kernel/mount.ts';
+
+export interface MountOptions {
+  /** MOUNT_ATTR_* to set and to clear on the mount itself. */
+  set: number;
+  clear: number;
+  /** The same for everything below a recursive bind (`rro`, `rnosuid`, …). */
+  recursiveSet: number;
+  recursiveClear: number;
+  bind: 'no' | 'one' | 'recursive';
+  propagation: { type: bigint; recursive: boolean } | undefined;
+  /** What is the file system's own: `size=64m`, `newinstance`. */
+  filesystem: FilesystemOption[];
+}
+
+const attribute = MountAttribute;
+
+const attributeOptions: Record<string, { set?: number; clear?: number }> = {
+  ro: { set: attribute.readOnly },
+  rw: { clear: attribute.readOnly },
+  nosuid: { set: attribute.noSuid },
+  suid: { clear: attribute.noSuid },
+  nodev: { set: attribute.noDev },
+  dev: { clear: attribute.noDev },
+  noexec: { set: attribute.noExec },
+  exec: { clear: attribute.noExec },
+  noatime: { clear: attribute.atime, set: attribute.noAtime },
+  strictatime: { clear: attribute.atime, set: attribute.strictAtime },
+  relatime: { clear: attribute.atime },
+  nodiratime: { set: attribute.noDirAtime },
+  diratime: { clear: attribute.noDirAtime },
+  nosymfollow: { set: attribute.noSymFollow },
+  symfollow: { clear: attribute.noSymFollow },
+};
+
+const propagationOptions: Record<string, { type: bigint; recursive: boolean }> = {
+  private: { type: Propagation.private, recursive: false },
+  rprivate: { type: Propagation.private, recursive: true },
+  slave: { type: Propagation.slave, recursive: false },
+  rslave: { type: Propagation.slave, recursive: true },
+  shared: { type: Propagation.shared, recursive: false },
+  rshared: { type: Propagation.shared, recursive: true },
+  unbindable: { type: Propagation.unbindable, recursive: false },
+  runbindable: { type: Propagation.unbindable, recursive: true },
+};
+
+/** Options that say nothing to the kernel: its default, or a hint for mount(8) or another engine. */
+const silentOptions = new Set(['defaults', 'async', 'tmpcopyup', 'z', 'Z']);
+
+export function parseMountOptions(options: readonly string[]): MountOptions {
+  const parsed: MountOptions = {
+    set: 0,
+    clear: 0,
+    recursiveSet: 0,
+    recursiveClear: 0,
+    bind: 'no',
+    propagation: undefined,
+    filesystem: [],
+  };
+  for (const option of options) apply(parsed, option);
+  return parsed;
+}
+
+function apply(parsed: MountOptions, option: string): void {
+  if (silentOptions.has(option)) return;
+  if (option === 'bind') parsed.bind = 'one';
+  else if (option === 'rbind') parsed.bind = 'recursive';
+  else if (option in propagationOptions) parsed.propagation = propagationOptions[option];
+  else if (option in attributeOptions) applyAttribute(parsed, option);
+  else if (option.startsWith('r') && option.slice(1) in attributeOptions)
+    applyRecursive(parsed, option.slice(1));
+  else parsed.filesystem.push(splitOption(option));
+}
+
+/** The last of two opposites wins, as with mount(8). */
+function applyAttribute(parsed: MountOptions, option: string): void {
+  const { set = 0, clear = 0 } = attributeOptions[option]!;
+  parsed.set = (parsed.set & ~clear) | set;
+  parsed.clear = (parsed.clear & ~set) | clear;
+}
+
+function applyRecursive(parsed: MountOptions, option: string): void {
+  const { set = 0, clear = 0 } = attributeOptions[option]!;
+  parsed.recursiveSet = (parsed.recursiveSet & ~clear) | set;
+  parsed.recursiveClear = (parsed.recursiveClear & ~set) | clear;
+}
+
+function splitOption(option: string): FilesystemOption {
+  const equals = option.indexOf('=');
+  return equals < 0 ? [option] : [option.slice(0, equals), option.slice(equals + 1)];
+}

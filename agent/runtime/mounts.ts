@@ -1,0 +1,222 @@
+/**
+ * The mounts of a specification. Sources are opened on the host, before the launcher enters the new
+ * mount namespace; targets are resolved inside the container's root and mounted descriptor to
+ * descriptor, so that no link of the image can lead a mount elsewhere (CVE-2021-30465, 2023-28642).
+ */
+import { closeSync, constants, fstatSync } from 'node:fs';
+import { posix } from 'node:path';
+import type { OciMount } from '../contract/oci-runtime.ts';
+import { CortenError, invalid } from '../errors.ts';
+import {
+  AT_FDCWD,
+  makeDirectoriesInRoot,
+  mknodat,
+  O_NOFOLLOW,
+  O_PATH,
+  openat2,
+  openInRoot,
+  withFd,
+} from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import {
+  attachMount,
+  changeMount,
+  cloneMount,
+  type FilesystemOption,
+  newFilesystem,
+  Propagation,
+} from '../kernel/mount.ts';
+import { mountCgroups } from './cgroup-mount.ts';
+import { type MountOptions, parseMountOptions } from './mount-options.ts';
+
+/** A mount of the specification with what was opened for it on the host. */
+export interface PlannedMount {
+  destination: string;
+  type: string;
+  source: string | undefined;
+  options: MountOptions;
+  /** For a bind: a detached copy of the source's mount. */
+  treeFd: number | undefined;
+}
+
+/** What lies below /proc can only be mounted once the shim's child has mounted it. */
+export interface LateMounts {
+  proc: { attributes: number; path: string } | undefined;
+  attach: { fd: number; path: string }[];
+}
+
+/** The files that lxcfs and its like put over procfs; nothing else may be mounted there. */
+const allowedBelowProc = new Set(
+  [
+    'cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev',
+    'sys/kernel/ns_last_pid sys/crypto/fips_enabled',
+  ]
+    .join(' ')
+    .split(' ')
+    .map((name) => `/proc/${name}`),
+);
+
+export function planMounts(mounts: readonly OciMount[]): PlannedMount[] {
+  const planned: PlannedMount[] = [];
+  try {
+    for (const mount of mounts) planned.push(planMount(mount));
+    return planned;
+  } catch (error) {
+    closeTrees(planned);
+    throw error;
+  }
+}
+
+export function closeTrees(planned: readonly PlannedMount[]): void {
+  for (const { treeFd } of planned) if (treeFd !== undefined) closeSync(treeFd);
+}
+
+function planMount(mount: OciMount): PlannedMount {
+  const destination = posix.normalize(`/${mount.destination}`).replace(/(.)\/$/, '$1');
+  const options = parseMountOptions(mount.options ?? []);
+  if (mount.type === 'bind' && options.bind === 'no') options.bind = 'one';
+  const type = options.bind === 'no' ? (mount.type ?? 'none') : 'bind';
+  if (destination === '/')
+    throw invalid(`invalid mount destination "${mount.destination}": it is the root`);
+  if (destination.startsWith('/proc/') && !allowedBelowProc.has(destination))
+    throw invalid(`"${destination}" cannot be mounted because it is inside /proc`);
+  if (destination === '/proc' && type !== 'proc')
+    throw invalid('only a proc file system can be mounted on /proc');
+  const treeFd = type === 'bind' ? openSource(mount, options) : undefined;
+  return { destination, type, source: mount.source, options, treeFd };
+}
+
+/** A private copy of the source's mount, with the flags and propagation it will have inside. */
+function openSource(mount: OciMount, options: MountOptions): number {
+  const source = mount.source ?? '';
+  const recursive = options.bind === 'recursive';
+  const tree = withFd(openSourcePath(source), (fd) => cloneMount(fd, recursive, source));
+  try {
+    const propagation = options.propagation ?? { type: Propagation.private, recursive: true };
+    changeMount(tree, { propagation: propagation.type, recursive: propagation.recursive }, source);
+    changeMount(tree, { set: options.set, clear: options.clear }, source);
+    if (options.recursiveSet !== 0 || options.recursiveClear !== 0) {
+      const { recursiveSet: set, recursiveClear: clear } = options;
+      changeMount(tree, { set, clear, recursive: true }, source);
+    }
+    return tree;
+  } catch (error) {
+    closeSync(tree);
+    throw error;
+  }
+}
+
+function openSourcePath(source: string): number {
+  try {
+    return openat2(AT_FDCWD, source, O_PATH, 0);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR'))
+      throw invalid(
+        `invalid mount config for type "bind": bind source path does not exist: ${source}`,
+        error,
+      );
+    throw error;
+  }
+}
+
+/** Attaches every mount in order. Returns what the shim's child has to do, and the devpts. */
+export function mountAll(
+  rootFd: number,
+  planned: readonly PlannedMount[],
+  cgroupPaths: ReadonlyMap<string, string>,
+): { late: LateMounts; devptsFd: number | undefined } {
+  const late: LateMounts = { proc: undefined, attach: [] };
+  let devptsFd: number | undefined;
+  for (const mount of planned) {
+    if (mount.type === 'proc') {
+      withFd(openRealDirectory(rootFd, mount.destination), () => {});
+      late.proc = { attributes: mount.options.set, path: mount.destination };
+    } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
+      late.attach.push({ fd: mount.treeFd, path: mount.destination });
+    } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {
+      devptsFd = mountNew(rootFd, mount);
+    } else {
+      mountOne(rootFd, mount, cgroupPaths);
+    }
+  }
+  return { late, devptsFd };
+}
+
+function mountOne(rootFd: number, mount: PlannedMount, cgroups: ReadonlyMap<string, string>): void {
+  if (mount.treeFd !== undefined) {
+    const tree = mount.treeFd;
+    withFd(openBindTarget(rootFd, mount), (target) => attachMount(tree, target, mount.destination));
+  } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
+    withFd(openRealDirectory(rootFd, mount.destination), (target) =>
+      mountCgroups(target, cgroups, mount.options.set),
+    );
+  } else {
+    closeSync(mountNew(rootFd, mount));
+  }
+}
+
+/** A new file system instance on the mount's target; returns its descriptor. */
+function mountNew(rootFd: number, mount: PlannedMount): number {
+  const { destination, type, options, source } = mount;
+  const own = destination === '/sys' || destination.startsWith('/sys/');
+  const existing = own ? undefined : existingMode(rootFd, destination);
+  const target = own
+    ? openRealDirectory(rootFd, destination)
+    : makeDirectoriesInRoot(rootFd, destination);
+  return withFd(target, () => {
+    const parameters = withModeOfImage(type, options.filesystem, existing);
+    const tree = newFilesystem(type, parameters, options.set, source ?? type);
+    try {
+      attachMount(tree, target, destination);
+      return tree;
+    } catch (error) {
+      closeSync(tree);
+      throw error;
+    }
+  });
+}
+
+/** A tmpfs over a directory of the image keeps that directory's permissions, as with runc. */
+function withModeOfImage(
+  type: string,
+  parameters: FilesystemOption[],
+  mode: number | undefined,
+): FilesystemOption[] {
+  if (type !== 'tmpfs' || mode === undefined || parameters.some(([name]) => name === 'mode'))
+    return parameters;
+  return [...parameters, ['mode', mode.toString(8)]];
+}
+
+function existingMode(rootFd: number, path: string): number | undefined {
+  try {
+    return withFd(openInRoot(rootFd, path, O_PATH), (fd) => fstatSync(fd).mode & 0o7777);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/** `/proc` and `/sys` must be the image's own directories, not links (CVE-2019-19921, 2023-27561). */
+function openRealDirectory(rootFd: number, path: string): number {
+  const fd = makeDirectoriesInRoot(rootFd, path);
+  closeSync(fd);
+  try {
+    return openInRoot(rootFd, path, O_PATH | O_NOFOLLOW | constants.O_DIRECTORY);
+  } catch (error) {
+    throw new CortenError('invalid', `the image's ${path} is not a directory`, { cause: error });
+  }
+}
+
+/** The target of a bind: a directory for a directory, else a file. Made when it is missing. */
+function openBindTarget(rootFd: number, { destination, treeFd }: PlannedMount): number {
+  if (fstatSync(treeFd!).isDirectory()) return makeDirectoriesInRoot(rootFd, destination);
+  try {
+    return openInRoot(rootFd, destination, O_PATH);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  }
+  return withFd(makeDirectoriesInRoot(rootFd, posix.dirname(destination)), (parent) => {
+    mknodat(parent, posix.basename(destination), constants.S_IFREG | 0o644);
+    return openInRoot(rootFd, destination, O_PATH);
+  });
+}

@@ -1,0 +1,207 @@
+/**
+ * The shim's plan: what its child does, in order, until execve. Policy is decided when the steps are
+ * made; the shim only carries them out. On the wire each step is `tag u32, length u32, bytes`, all
+ * little-endian, padded to 8 bytes; agent/shim/shim.c is the other side and has the same numbers.
+ */
+
+import { invalid } from '../errors.ts';
+
+/** Descriptors of the shim, as in shim.c. */
+export const ShimFd = {
+  plan: 3,
+  alive: 4,
+  runDirectory: 5,
+  logDirectory: 6,
+  input: 7,
+  out: 8,
+  err: 9,
+  proc: 10,
+  child: 11,
+  firstFree: 15,
+} as const;
+
+/** What the shim itself does, beside starting its child. */
+export interface ShimDuties {
+  /** CLONE_NEW* flags of the child. */
+  cloneFlags: number;
+  /** v2 cgroup directory the child is born in. */
+  cgroupFd: number | undefined;
+  /** A pid namespace to join instead of a new one. */
+  pidNamespaceFd: number | undefined;
+  /** It holds `ShimFd.input`, for whoever asks later. */
+  input: boolean;
+  /** It reads what the child writes. */
+  output: boolean;
+  /** The child has a terminal. */
+  terminal: boolean;
+  log: { firstFile: number; maxBytes: number; maxFiles: number } | undefined;
+}
+
+/** One step of the child. Numbers of descriptors are the shim's. */
+export type Step =
+  | { do: 'write'; fd: number; text: string }
+  | { do: 'procWrite'; path: string; text: string }
+  | { do: 'setns'; fd: number; flag: number }
+  | { do: 'unshare'; flags: number }
+  /** `undefined`: the container's own /dev/null. */
+  | { do: 'stdio'; fds: readonly (number | undefined)[] }
+  | { do: 'ownStdio'; uid: number; gid: number }
+  | { do: 'session'; terminal: boolean }
+  | { do: 'mountProc'; attributes: number; path: string }
+  | { do: 'attach'; fd: number; path: string }
+  | { do: 'mask'; path: string }
+  | { do: 'readonly'; path: string }
+  | { do: 'close' }
+  | { do: 'chdir'; path: string }
+  | { do: 'rlimit'; name: string; resource: number; soft: bigint; hard: bigint }
+  | { do: 'keyring' }
+  | { do: 'umask'; mask: number }
+  | { do: 'groups'; ids: readonly number[] }
+  | { do: 'bounding'; set: bigint }
+  | { do: 'ids'; uid: number; gid: number }
+  | { do: 'capabilities'; effective: bigint; permitted: bigint; inheritable: bigint }
+  | { do: 'ambient'; set: bigint }
+  | { do: 'noNewPrivileges' }
+  | { do: 'seccomp'; flags: number; filter: Buffer }
+  | { do: 'exec'; init: boolean; args: readonly string[]; env: readonly string[] };
+
+const version = 1;
+const startTag = 1;
+
+const tags: Record<Step['do'], number> = {
+  write: 2,
+  procWrite: 3,
+  setns: 4,
+  unshare: 5,
+  session: 6,
+  stdio: 7,
+  mountProc: 8,
+  attach: 9,
+  mask: 10,
+  readonly: 11,
+  close: 12,
+  chdir: 13,
+  rlimit: 14,
+  keyring: 15,
+  umask: 16,
+  groups: 17,
+  bounding: 18,
+  ids: 19,
+  capabilities: 20,
+  ambient: 21,
+  noNewPrivileges: 22,
+  seccomp: 23,
+  ownStdio: 24,
+  exec: 25,
+};
+
+const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16 } as const;
+
+/** Steps in the shim's reports count from 1; 0 is what the shim itself does. */
+export function encodePlan(duties: ShimDuties, steps: readonly Step[]): Buffer {
+  return Buffer.concat([
+    record(startTag, encodeDuties(duties)),
+    ...steps.map((step) => record(tags[step.do], encodeStep(step))),
+  ]);
+}
+
+function record(tag: number, bytes: Buffer): Buffer {
+  const padding = Buffer.alloc((8 - (bytes.length % 8)) % 8);
+  return Buffer.concat([u32(tag), u32(bytes.length), bytes, padding]);
+}
+
+function encodeDuties(duties: ShimDuties): Buffer {
+  const output = duties.output ? (duties.terminal ? Io.out : Io.out | Io.err) : 0;
+  const io =
+    output |
+    (duties.input ? Io.input : 0) |
+    (duties.terminal ? Io.terminal : 0) |
+    (duties.log === undefined ? 0 : Io.log);
+  return Buffer.concat([
+    u32(version),
+    u32(duties.cloneFlags),
+    i32(duties.cgroupFd ?? -1),
+    i32(duties.pidNamespaceFd ?? -1),
+    u32(io),
+    u32(duties.log?.firstFile ?? 0),
+    u64(BigInt(duties.log?.maxBytes ?? 0)),
+    u32(duties.log?.maxFiles ?? 0),
+    u32(0),
+  ]);
+}
+
+function encodeStep(step: Step): Buffer {
+  switch (step.do) {
+    case 'write':
+      return Buffer.concat([u32(step.fd), Buffer.from(step.text)]);
+    case 'procWrite':
+      return Buffer.concat([text(step.path), Buffer.from(step.text)]);
+    case 'setns':
+      return Buffer.concat([u32(step.fd), u32(step.flag)]);
+    case 'unshare':
+      return u32(step.flags);
+    case 'stdio':
+      return Buffer.concat(step.fds.map((fd) => i32(fd ?? -1)));
+    case 'ownStdio':
+    case 'ids':
+      return Buffer.concat([u32(step.uid), u32(step.gid)]);
+    case 'session':
+      return u32(step.terminal ? 1 : 0);
+    case 'mountProc':
+      return Buffer.concat([u32(step.attributes), text(step.path)]);
+    case 'attach':
+      return Buffer.concat([u32(step.fd), text(step.path)]);
+    case 'mask':
+    case 'readonly':
+    case 'chdir':
+      return text(step.path);
+    case 'rlimit':
+      return Buffer.concat([u32(step.resource), u32(0), u64(step.soft), u64(step.hard)]);
+    case 'umask':
+      return u32(step.mask);
+    case 'groups':
+      return Buffer.concat(step.ids.map(u32));
+    case 'bounding':
+    case 'ambient':
+      return u64(step.set);
+    case 'capabilities':
+      return Buffer.concat([u64(step.effective), u64(step.permitted), u64(step.inheritable)]);
+    case 'seccomp':
+      return Buffer.concat([u32(step.flags), u32(0), step.filter]);
+    case 'exec':
+      return Buffer.concat([u32(step.init ? 1 : 0), list(step.args), list(step.env)]);
+    case 'close':
+    case 'keyring':
+    case 'noNewPrivileges':
+      return Buffer.alloc(0);
+  }
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+function i32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
+}
+
+function u64(value: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(value);
+  return bytes;
+}
+
+/** A C string. What holds a NUL would be cut short without a word, so it is refused here. */
+function text(value: string): Buffer {
+  if (value.includes('\0'))
+    throw invalid(`"${value.replaceAll('\0', '\\0')}" contains a zero byte`);
+  return Buffer.from(`${value}\0`);
+}
+
+function list(values: readonly string[]): Buffer {
+  return Buffer.concat([u32(values.length), ...values.map(text)]);
+}

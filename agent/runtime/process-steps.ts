@@ -1,0 +1,134 @@
+/**
+ * The last mile that a container's first process and an exec'd one share: limits, identity,
+ * capabilities, seccomp, exec. The order is the kernel's: see credentials(7) and hardening notes in
+ * docs/security.md.
+ */
+import type { OciProcess, OciSeccomp } from '../contract/oci-runtime.ts';
+import { invalid } from '../errors.ts';
+import { capabilityNumber } from './capabilities.ts';
+import type { Step } from './plan.ts';
+import { compileSeccomp } from './seccomp.ts';
+
+/** RLIMIT_* of getrlimit(2); the generic numbers, which amd64 and arm64 use. */
+const resources: Record<string, number> = {
+  RLIMIT_CPU: 0,
+  RLIMIT_FSIZE: 1,
+  RLIMIT_DATA: 2,
+  RLIMIT_STACK: 3,
+  RLIMIT_CORE: 4,
+  RLIMIT_RSS: 5,
+  RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7,
+  RLIMIT_MEMLOCK: 8,
+  RLIMIT_AS: 9,
+  RLIMIT_LOCKS: 10,
+  RLIMIT_SIGPENDING: 11,
+  RLIMIT_MSGQUEUE: 12,
+  RLIMIT_NICE: 13,
+  RLIMIT_RTPRIO: 14,
+  RLIMIT_RTTIME: 15,
+};
+
+const unlimited = 0xffff_ffff_ffff_ffffn;
+/** (uid_t)-1 means "leave as it is" to setresuid(2), so it is no id. */
+const largestId = 0xffff_fffe;
+
+const seccompFlags: Record<string, number> = {
+  SECCOMP_FILTER_FLAG_TSYNC: 1,
+  SECCOMP_FILTER_FLAG_LOG: 2,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+};
+
+/** Runs inside the container's namespaces and ends in execve. */
+export function processSteps(
+  process: OciProcess,
+  seccomp: OciSeccomp | undefined,
+  init: boolean,
+): Step[] {
+  const noNewPrivileges = process.noNewPrivileges === true;
+  const filter = seccompSteps(seccomp);
+  return [
+    { do: 'keyring' },
+    { do: 'chdir', path: process.cwd },
+    // Before the ids: a user cannot raise a hard limit.
+    ...rlimitSteps(process),
+    ...umaskSteps(process),
+    {
+      do: 'ownStdio',
+      uid: checkedId('user', process.user.uid),
+      gid: checkedId('group', process.user.gid),
+    },
+    // Without no_new_privs loading a filter needs CAP_SYS_ADMIN, which is about to go.
+    ...(noNewPrivileges ? [] : filter),
+    ...identitySteps(process),
+    ...(noNewPrivileges ? [{ do: 'noNewPrivileges' } as const, ...filter] : []),
+    { do: 'exec', init, args: checkedArgs(process.args), env: process.env },
+  ];
+}
+
+function identitySteps({ user, capabilities }: OciProcess): Step[] {
+  const groups = (user.additionalGids ?? []).map((gid) => checkedId('group', gid));
+  const set = (names: readonly string[] | undefined) => capabilitySet(names ?? []);
+  return [
+    // Always, also when empty: the agent's own groups must not be inherited.
+    { do: 'groups', ids: groups },
+    { do: 'bounding', set: set(capabilities?.bounding) },
+    { do: 'ids', uid: checkedId('user', user.uid), gid: checkedId('group', user.gid) },
+    {
+      do: 'capabilities',
+      effective: set(capabilities?.effective),
+      permitted: set(capabilities?.permitted),
+      inheritable: set(capabilities?.inheritable),
+    },
+    { do: 'ambient', set: set(capabilities?.ambient) },
+  ];
+}
+
+/** Throws invalid for a name that is no capability (capabilityNumber does). */
+function capabilitySet(names: readonly string[]): bigint {
+  return names.reduce((set, name) => set | (1n << BigInt(capabilityNumber(name))), 0n);
+}
+
+function rlimitSteps({ rlimits }: OciProcess): Step[] {
+  return (rlimits ?? []).map(({ type, soft, hard }) => {
+    const resource = resources[type];
+    if (resource === undefined) throw invalid(`unknown resource limit "${type}"`);
+    return { do: 'rlimit', name: type, resource, soft: rlimitValue(soft), hard: rlimitValue(hard) };
+  });
+}
+
+function rlimitValue(value: number): bigint {
+  // -1, and what JSON made of 2^64-1, both mean unlimited.
+  return value < 0 || value >= Number(unlimited) ? unlimited : BigInt(value);
+}
+
+function umaskSteps({ user }: OciProcess): Step[] {
+  return user.umask === undefined ? [] : [{ do: 'umask', mask: user.umask }];
+}
+
+function seccompSteps(seccomp: OciSeccomp | undefined): Step[] {
+  if (seccomp === undefined) return [];
+  const flags = (seccomp.flags ?? []).map((name) => {
+    const flag = seccompFlags[name];
+    if (flag === undefined) throw invalid(`unknown seccomp flag "${name}"`);
+    return flag;
+  });
+  return [
+    {
+      do: 'seccomp',
+      flags: flags.reduce((all, flag) => all | flag, 0),
+      filter: compileSeccomp(seccomp),
+    },
+  ];
+}
+
+function checkedId(what: string, id: number): number {
+  if (!Number.isInteger(id) || id < 0 || id > largestId)
+    throw invalid(`${what} id ${id} is out of range; ids are 0 to ${largestId}`);
+  return id;
+}
+
+function checkedArgs(args: readonly string[]): readonly string[] {
+  if (args.length === 0 || args[0] === '') throw invalid('no command specified');
+  return args;
+}

@@ -1,0 +1,79 @@
+/** The container's root: an overlay of the image's layers, or a directory, as a detached mount. */
+import { closeSync } from 'node:fs';
+import { CortenError } from '../errors.ts';
+import { openDirectory, withFd } from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import {
+  attachMount,
+  changeMount,
+  cloneMount,
+  type FilesystemOption,
+  mountInPlace,
+  newFilesystem,
+  Propagation,
+} from '../kernel/mount.ts';
+import type { Rootfs } from './runtime.ts';
+
+/**
+ * Mounts the root somewhere in the calling thread's (private) mount namespace and returns a
+ * descriptor of it. Where does not matter: pivot_root only wants it to be attached.
+ */
+export function mountRootfs(rootfs: Rootfs): number {
+  return rootfs.kind === 'overlay' ? mountOverlay(rootfs) : mountDirectory(rootfs.path);
+}
+
+type Overlay = Extract<Rootfs, { kind: 'overlay' }>;
+
+function mountOverlay(overlay: Overlay): number {
+  let fd: number;
+  try {
+    fd = newFilesystem('overlay', overlayOptions(overlay), 0, 'overlay');
+  } catch (error) {
+    // Kernels before 6.5 have no `lowerdir+`.
+    if (hasErrno(error, 'EINVAL')) return mountOverlayInOneLine(overlay);
+    throw error;
+  }
+  return attached(fd, overlay.upper);
+}
+
+function overlayOptions({ lowers, upper, work }: Overlay): FilesystemOption[] {
+  return [
+    // The topmost layer comes first, as in `lowerdir=`.
+    ...lowers.map((lower) => ['lowerdir+', lower] as const),
+    ['upperdir', upper],
+    ['workdir', work],
+    // Image layers are shared by many overlays, and upper must hold whole files for commit and diff.
+    ['index', 'off'],
+    ['metacopy', 'off'],
+    ['redirect_dir', 'off'],
+  ];
+}
+
+/** mount(2) with everything in one string of at most a page. */
+export function mountOverlayInOneLine({ lowers, upper, work }: Overlay): number {
+  const escaped = lowers.map((lower) => lower.replace(/[\\:]/g, '\\$&')).join(':');
+  const data = `lowerdir=${escaped},upperdir=${upper},workdir=${work},index=off`;
+  if (Buffer.byteLength(data) > 4095 || [...lowers, upper, work].some((path) => path.includes(',')))
+    throw new CortenError(
+      'internal',
+      `this kernel cannot mount ${lowers.length} layers from these paths; Linux 6.5 or newer can`,
+    );
+  mountInPlace('overlay', upper, 'overlay', data);
+  return openDirectory(upper);
+}
+
+function mountDirectory(path: string): number {
+  const tree = withFd(openDirectory(path), (fd) => cloneMount(fd, true, path));
+  changeMount(tree, { propagation: Propagation.private, recursive: true }, path);
+  return attached(tree, path);
+}
+
+function attached(treeFd: number, path: string): number {
+  try {
+    withFd(openDirectory(path), (target) => attachMount(treeFd, target, path));
+    return treeFd;
+  } catch (error) {
+    closeSync(treeFd);
+    throw error;
+  }
+}

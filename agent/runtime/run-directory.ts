@@ -1,0 +1,94 @@
+/**
+ * A run directory: what of a process outlives the agent.
+ *
+ * - `alive`: a FIFO that the shim alone holds open for writing. Its first 12 bytes are the shim's
+ *   report on the start; its end of file is the shim's death.
+ * - `pids`: `<shim pid> <shim start time> <child pid> <child start time>`, start times in clock
+ *   ticks since boot, so that a reused pid is not taken for the process.
+ * - `exit`: `<exit code> <signal, or 0> <nanoseconds since the epoch>`, renamed into place.
+ */
+import { constants, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeFifo, O_CLOEXEC } from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { parseStartTime } from '../kernel/procfs.ts';
+import type { ExitRecord } from './runtime.ts';
+
+export interface Pids {
+  shimPid: number;
+  shimStartTime: bigint;
+  childPid: number;
+  childStartTime: bigint;
+  /** When the shim wrote them down. */
+  startedAt: Date;
+}
+
+/** Makes the directory fresh for a new start: what an earlier process left there is gone. */
+export function makeRunDirectory(path: string): { aliveReadFd: number; aliveWriteFd: number } {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  for (const name of ['pids', 'exit', 'alive']) rmSync(join(path, name), { force: true });
+  const alive = join(path, 'alive');
+  makeFifo(alive, 0o600);
+  const aliveReadFd = openAlive(path);
+  // A reader exists, so this does not wait for one.
+  return { aliveReadFd, aliveWriteFd: openSync(alive, constants.O_WRONLY | O_CLOEXEC) };
+}
+
+export function openAlive(path: string): number {
+  return openSync(join(path, 'alive'), constants.O_RDONLY | constants.O_NONBLOCK | O_CLOEXEC);
+}
+
+export function readPids(path: string): Pids | undefined {
+  const file = join(path, 'pids');
+  const numbers = readNumbers(file);
+  if (numbers === undefined || numbers.length < 4) return undefined;
+  const [shimPid, shimStartTime, childPid, childStartTime] = numbers as [
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+  ];
+  return {
+    shimPid: Number(shimPid),
+    shimStartTime,
+    childPid: Number(childPid),
+    childStartTime,
+    startedAt: statSync(file).mtime,
+  };
+}
+
+export function readExit(path: string): ExitRecord | undefined {
+  const numbers = readNumbers(join(path, 'exit'));
+  if (numbers === undefined || numbers.length < 3) return undefined;
+  const [exitCode, signal, nanoseconds] = numbers as [bigint, bigint, bigint];
+  return {
+    exitCode: Number(exitCode),
+    signal: signal === 0n ? undefined : Number(signal),
+    finishedAt: new Date(Number(nanoseconds / 1_000_000n)),
+  };
+}
+
+/** Whether this very process still runs, and not another one under the same number. */
+export function isSameProcess(pid: number, startTime: bigint): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
+    return parseStartTime(stat) === startTime && state !== 'Z' && state !== 'X';
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return false;
+    throw error;
+  }
+}
+
+function readNumbers(file: string): bigint[] | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  const words = text.trim().split(' ');
+  // A crash of the machine can leave a file without its content.
+  return words.every((word) => /^\d+$/.test(word)) ? words.map(BigInt) : undefined;
+}

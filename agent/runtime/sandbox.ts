@@ -1,0 +1,39 @@
+/** A prepared sandbox as the main thread holds it: the launcher's descriptors, closed exactly once. */
+import { closeSync } from 'node:fs';
+import type { Prepared } from './prepare.ts';
+import type { PreparedSandbox } from './runtime.ts';
+
+export class Sandbox implements PreparedSandbox {
+  readonly prepared: Prepared;
+  #closed = false;
+
+  constructor(prepared: Prepared) {
+    this.prepared = prepared;
+  }
+
+  get networkFd(): number | undefined {
+    return this.prepared.namespaces.network;
+  }
+
+  get netlinkFd(): number | undefined {
+    return this.prepared.netlinkFd;
+  }
+
+  get files(): ReadonlyMap<string, string> {
+    return this.prepared.files;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { namespaces, netlinkFd, terminal, late } = this.prepared;
+    const all = [
+      ...Object.values(namespaces),
+      netlinkFd,
+      terminal?.masterFd,
+      terminal?.slaveFd,
+      ...late.attach.map(({ fd }) => fd),
+    ];
+    for (const fd of all) if (fd !== undefined) closeSync(fd);
+  }
+}

@@ -1,0 +1,65 @@
+/** Kernel parameters of a container: only those that belong to one of its private namespaces. */
+import type { OciSpec } from '../contract/oci-runtime.ts';
+import { invalid } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { writeProcfs } from '../kernel/procfs.ts';
+
+const ipcParameters = new Set([
+  'kernel/msgmax',
+  'kernel/msgmnb',
+  'kernel/msgmni',
+  'kernel/sem',
+  'kernel/shmall',
+  'kernel/shmmax',
+  'kernel/shmmni',
+  'kernel/shm_rmid_forced',
+]);
+
+/** Throws invalid for a parameter that would reach the host or another container. */
+export function checkSysctls({ linux }: OciSpec): void {
+  for (const name of Object.keys(linux.sysctl ?? {})) {
+    const path = sysctlPath(name);
+    const namespace = namespaceOf(path);
+    const isPrivate = linux.namespaces.some(
+      ({ type, path: joined }) => type === namespace && joined === undefined,
+    );
+    if (!isPrivate)
+      throw invalid(
+        `sysctl "${name}" is not in a separate kernel namespace; it would change the host`,
+      );
+  }
+}
+
+/** Writes them, on a thread that is in the container's namespaces. */
+export function writeSysctls(procFd: number, { linux }: OciSpec): void {
+  for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    try {
+      writeProcfs(procFd, `sys/${sysctlPath(name)}`, value);
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'EINVAL', 'ERANGE'))
+        throw invalid(
+          `sysctl "${name}=${value}" is not known to or not accepted by this kernel`,
+          error,
+        );
+      throw error;
+    }
+  }
+}
+
+function namespaceOf(path: string): 'ipc' | 'network' | 'uts' | undefined {
+  if (path.startsWith('net/')) return 'network';
+  if (path.startsWith('fs/mqueue/') || ipcParameters.has(path)) return 'ipc';
+  return path === 'kernel/domainname' ? 'uts' : undefined;
+}
+
+/**
+ * sysctl(8)'s two spellings: the first separator decides, and the other sign is then part of a name
+ * (`net.ipv4.conf.eth0/100.forwarding`).
+ */
+export function sysctlPath(name: string): string {
+  const first = /[./]/.exec(name)?.[0];
+  const path = first === '/' ? name : name.replace(/[./]/g, (sign) => (sign === '.' ? '/' : '.'));
+  if (path.split('/').some((part) => part === '' || part === '.' || part === '..'))
+    throw invalid(`invalid sysctl name "${name}"`);
+  return path;
+}

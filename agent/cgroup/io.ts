@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import type { IoDeviceLimits, IoLimits, IoUsage } from '../contract/limits.ts';
 import { invalid } from '../errors.ts';
+import { splitDevice } from '../kernel/files.ts';
 import { hasControl, readControlIfAny, writeLimit } from './control-file.ts';
 
 const defaultWeightV1 = 500;
@@ -80,10 +81,7 @@ function deviceNumber(path: string): string {
     throw invalid(
       `IO limits need a block device, and ${path} ${stat ? 'is none' : 'does not exist'}: name a disk such as /dev/sda.`,
     );
-  // gnu_dev_major(3): both numbers are split over the 64 bits.
-  const device = stat.rdev;
-  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
-  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
+  const { major, minor } = splitDevice(stat.rdev);
   return `${major}:${minor}`;
 }
 

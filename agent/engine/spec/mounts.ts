@@ -1,0 +1,123 @@
+/** The mounts of a container in their final order: the defaults, then what was asked for. */
+import { posix } from 'node:path';
+import type { ContainerSettings, MountSettings, MountView } from '../../contract/container.ts';
+import type { OciMount } from '../../contract/oci-runtime.ts';
+import { invalid } from '../../errors.ts';
+import { defaultMounts, defaultShmBytes } from '../../runtime/default-spec.ts';
+
+export interface MountInput {
+  settings: ContainerSettings;
+  /** Binds and volumes, resolved to paths of the machine. */
+  mounts: readonly MountView[];
+  files: { hosts: string; hostname: string; resolvConf: string };
+  /** `/dev/shm` of the container whose ipc namespace is joined, as a path of the machine. */
+  sharedMemory?: string;
+}
+
+export function mountsOf(input: MountInput): OciMount[] {
+  const asked = askedMounts(input);
+  const covered = new Set(asked.map(({ destination }) => destination));
+  const own = [...ownMounts(input), ...fileMounts(input)].filter(
+    ({ destination }) =>
+      !covered.has(destination) && !(covered.has('/dev') && destination.startsWith('/dev/')),
+  );
+  // A mount below another one comes after it, whatever order they were asked for in.
+  return [...own, ...asked.toSorted((a, b) => depth(a.destination) - depth(b.destination))];
+}
+
+/** Privileged containers may write to `/sys` and to their control group. */
+function ownMounts({ settings, sharedMemory }: MountInput): OciMount[] {
+  const { ipc } = settings.namespaces;
+  const shm = ipc === 'host' ? '/dev/shm' : sharedMemory;
+  return defaultMounts(settings.shmBytes || defaultShmBytes).map((mount) => {
+    if (mount.destination === '/dev/shm' && ipc !== 'private' && shm !== undefined)
+      return { destination: '/dev/shm', type: 'bind', source: shm, options: ['rbind'] };
+    if (!settings.security.privileged) return mount;
+    return { ...mount, options: (mount.options ?? []).filter((option) => option !== 'ro') };
+  });
+}
+
+function fileMounts({ settings, files }: MountInput): OciMount[] {
+  const options = ['rbind', 'rprivate', ...(settings.readOnlyRootfs ? ['ro'] : [])];
+  const bind = (destination: string, source: string) => ({
+    destination,
+    type: 'bind',
+    source,
+    options,
+  });
+  return [
+    bind('/etc/resolv.conf', files.resolvConf),
+    bind('/etc/hostname', files.hostname),
+    bind('/etc/hosts', files.hosts),
+  ];
+}
+
+function askedMounts({ settings, mounts }: MountInput): OciMount[] {
+  const binds = mounts
+    .filter(({ type }) => type !== 'tmpfs')
+    .map((mount) => bindOf(mount, settingsAt(settings, mount.target)));
+  const memory = settings.mounts.filter((mount) => mount.type === 'tmpfs').map(tmpfsOf);
+  return [...binds, ...memory];
+}
+
+function settingsAt(settings: ContainerSettings, target: string): MountSettings | undefined {
+  return settings.mounts.find((mount) => place(mount.target) === place(target));
+}
+
+function bindOf(mount: MountView, asked: MountSettings | undefined): OciMount {
+  const recursive = asked?.type === 'bind' ? asked.recursive : true;
+  // `ro` is the mount's own; `rro` reaches the mounts below it, which `ro` alone leaves writable.
+  const readOnly = mount.readOnly ? ['ro', ...(recursive ? ['rro'] : [])] : [];
+  return {
+    destination: place(mount.target),
+    type: 'bind',
+    source: mount.source,
+    options: [recursive ? 'rbind' : 'bind', mount.propagation || 'rprivate', ...readOnly],
+  };
+}
+
+/** What tmpfs itself takes (tmpfs.rst), and the flags of a mount. */
+const tmpfsParameters = new Set(['size', 'mode', 'uid', 'gid', 'nr_inodes', 'nr_blocks', 'mpol']);
+const tmpfsFlags = new Set(
+  `exec noexec suid nosuid dev nodev ro rw atime noatime diratime nodiratime relatime strictatime`.split(
+    ' ',
+  ),
+);
+
+function tmpfsOf(mount: Extract<MountSettings, { type: 'tmpfs' }>): OciMount {
+  for (const option of mount.options) checkTmpfsOption(option);
+  return {
+    destination: place(mount.target),
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: [
+      'noexec',
+      'nosuid',
+      'nodev',
+      ...mount.options,
+      ...(mount.sizeBytes ? [`size=${mount.sizeBytes}`] : []),
+      ...(mount.mode === undefined ? [] : [`mode=${mount.mode.toString(8)}`]),
+    ],
+  };
+}
+
+function checkTmpfsOption(option: string): void {
+  const [name = '', value] = option.split('=', 2);
+  const known = value === undefined ? tmpfsFlags.has(name) : tmpfsParameters.has(name);
+  if (!known) throw invalid(`Invalid tmpfs option "${option}"`);
+}
+
+/** The strongest propagation that a mount asks for is what the root needs to let it through. */
+export function rootPropagationOf(mounts: readonly MountView[]): string | undefined {
+  const asked = new Set(mounts.map(({ propagation }) => propagation));
+  if (asked.has('shared') || asked.has('rshared')) return 'shared';
+  return asked.has('slave') || asked.has('rslave') ? 'rslave' : undefined;
+}
+
+function place(path: string): string {
+  return posix.normalize(`/${path}`).replace(/(.)\/$/, '$1');
+}
+
+function depth(path: string): number {
+  return path.split('/').length;
+}

@@ -44,7 +44,8 @@ function statOf(root: number, path: string): Found | undefined {
       return { mode, rdev, opaque: getXattr(fd, 'trusted.overlay.opaque')?.toString() === 'y' };
     });
   } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    // ELOOP: a link to itself, which is no file either.
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
   }
 }

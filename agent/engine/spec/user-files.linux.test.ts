@@ -1,0 +1,61 @@
+/** Needs root: whiteouts are device nodes, and opaque directories have a trusted attribute. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { openDirectory, withFd } from '../../kernel/files.ts';
+import { setXattr } from '../../kernel/xattr.ts';
+import { readUserFiles } from './user-files.ts';
+
+let root: string;
+let layers: string[];
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'corten-spec-'));
+  layers = ['upper', 'middle', 'lower'].map((name) => join(root, name));
+  for (const layer of layers) mkdirSync(layer);
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function put(layer: number, name: string, text: string): void {
+  const directory = join(layers[layer]!, 'etc');
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, name), text);
+}
+
+test('the topmost layer that has the file wins', () => {
+  put(2, 'passwd', 'old');
+  put(2, 'group', 'group');
+  put(1, 'passwd', 'new');
+  assert.deepEqual(readUserFiles(layers), { passwd: 'new', group: 'group' });
+});
+
+test('an image without the files has none', () => {
+  assert.deepEqual(readUserFiles(layers), { passwd: '', group: '' });
+});
+
+test('a whiteout hides the file below', () => {
+  put(2, 'passwd', 'old');
+  mkdirSync(join(layers[1]!, 'etc'));
+  execFileSync('mknod', [join(layers[1]!, 'etc/passwd'), 'c', '0', '0']);
+  assert.equal(readUserFiles(layers).passwd, '');
+});
+
+test('an opaque directory hides everything below', () => {
+  put(2, 'passwd', 'old');
+  put(1, 'group', 'new');
+  withFd(openDirectory(join(layers[1]!, 'etc')), (fd) =>
+    setXattr(fd, 'trusted.overlay.opaque', Buffer.from('y')),
+  );
+  assert.deepEqual(readUserFiles(layers), { passwd: '', group: 'new' });
+});
+
+test('a link leads nowhere outside the layer', () => {
+  put(0, 'real', 'image');
+  symlinkSync('../../../../../../etc/real', join(layers[0]!, 'etc/passwd'));
+  symlinkSync('../../../../../../etc/group', join(layers[0]!, 'etc/group'));
+  assert.deepEqual(readUserFiles(layers), { passwd: 'image', group: '' });
+});

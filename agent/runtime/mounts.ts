@@ -27,6 +27,7 @@ import {
   Propagation,
 } from '../kernel/mount.ts';
 import { mountCgroups } from './cgroup-mount.ts';
+import type { OpenDescriptors } from './descriptors.ts';
 import { type MountOptions, parseMountOptions } from './mount-options.ts';
 
 /** A mount of the specification with what was opened for it on the host. */
@@ -124,6 +125,7 @@ export function mountAll(
   rootFd: number,
   planned: readonly PlannedMount[],
   cgroupPaths: ReadonlyMap<string, string>,
+  opened: OpenDescriptors,
 ): { late: LateMounts; devptsFd: number | undefined } {
   const late: LateMounts = { proc: undefined, attach: [] };
   let devptsFd: number | undefined;
@@ -134,7 +136,7 @@ export function mountAll(
     } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
       late.attach.push({ fd: mount.treeFd, path: mount.destination });
     } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {
-      devptsFd = mountNew(rootFd, mount);
+      devptsFd = opened.add(mountNew(rootFd, mount));
     } else {
       mountOne(rootFd, mount, cgroupPaths);
     }

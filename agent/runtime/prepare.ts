@@ -37,6 +37,7 @@ import {
 import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { openTerminal } from '../kernel/pty.ts';
+import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
 import { closeTrees, type LateMounts, mountAll, type PlannedMount, planMounts } from './mounts.ts';
 import { mountRootfs } from './rootfs.ts';
@@ -100,8 +101,7 @@ function build(
   return withFd(rootFd, () => {
     for (const { source, target } of request.copyUp ?? []) copyUp(rootFd, source, target);
     const files = readFiles(rootFd, request.readFiles ?? []);
-    const { late, devptsFd } = mountAll(rootFd, planned, request.cgroupPaths);
-    if (devptsFd !== undefined) opened.add(devptsFd);
+    const { late, devptsFd } = mountAll(rootFd, planned, request.cgroupPaths, opened);
     const hasOwnDev = planned.some(
       ({ destination, type }) => destination === '/dev' && type === 'tmpfs',
     );
@@ -215,22 +215,4 @@ function readFiles(rootFd: number, paths: readonly string[]): Map<string, string
     if (text !== undefined) files.set(path, text);
   }
   return files;
-}
-
-/** Descriptors that must be closed if anything fails. */
-class OpenDescriptors {
-  readonly #fds = new Set<number>();
-
-  add(fd: number): number {
-    this.#fds.add(fd);
-    return fd;
-  }
-
-  close(fd: number): void {
-    if (this.#fds.delete(fd)) closeSync(fd);
-  }
-
-  closeAll(): void {
-    for (const fd of [...this.#fds]) this.close(fd);
-  }
 }

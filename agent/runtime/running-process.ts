@@ -2,7 +2,13 @@
 import { closeSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { openProcess, reapChild, signalProcess, takeDescriptor } from '../kernel/process.ts';
+import {
+  duplicateFrom,
+  openProcess,
+  reapChild,
+  signalProcess,
+  takeDescriptor,
+} from '../kernel/process.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 import { ShimFd } from './plan.ts';
 import { readExit } from './run-directory.ts';
@@ -26,36 +32,35 @@ export class ShimProcess implements RunningProcess {
   readonly pid: number;
   readonly shimPid: number;
   readonly startedAt: Date;
+  readonly stdio: ProcessStdio;
   readonly exited: Promise<ExitRecord>;
-  readonly #stdio: ProcessStdio;
   readonly #alive: AliveWatch;
-  /** Undefined when the process was over before we could take it. */
-  readonly #pidfd: number | undefined;
-  readonly #shimPidfd: number | undefined;
+  /** Undefined once the process is over. */
+  #pidfd: number | undefined;
+  #shimPidfd: number | undefined;
+  /** Our own copy of the master: the one in `stdio` belongs to whoever reads it. */
+  #terminalFd: number | undefined;
 
   constructor({ runDirectory, shimPid, childPid, startedAt, stdio, alive }: ShimmedProcess) {
     this.pid = childPid;
     this.shimPid = shimPid;
     this.startedAt = startedAt;
-    this.#stdio = stdio;
+    this.stdio = stdio;
     this.#alive = alive;
-    this.#shimPidfd = openUnlessGone(() => openProcess(shimPid));
+    const shimPidfd = unlessGone(() => openProcess(shimPid));
+    this.#shimPidfd = shimPidfd;
     // The shim's own pidfd of its child: no moment at which the number could stand for another.
-    this.#pidfd =
-      this.#shimPidfd === undefined
-        ? undefined
-        : openUnlessGone(() => takeDescriptor(this.#shimPidfd!, ShimFd.child));
+    if (shimPidfd !== undefined)
+      this.#pidfd = unlessGone(() => takeDescriptor(shimPidfd, ShimFd.child));
+    if (stdio.terminalFd !== undefined) this.#terminalFd = duplicateFrom(stdio.terminalFd, 3);
     this.exited = this.#watch(runDirectory);
   }
 
-  get stdio(): ProcessStdio {
-    return this.#stdio;
-  }
-
   signal(signal: number): void {
-    if (this.#pidfd === undefined) throw notRunning();
+    const pidfd = this.#pidfd;
+    if (pidfd === undefined) throw notRunning();
     try {
-      signalProcess(this.#pidfd, signal);
+      signalProcess(pidfd, signal);
     } catch (error) {
       if (hasErrno(error, 'ESRCH')) throw notRunning();
       throw error;
@@ -63,31 +68,24 @@ export class ShimProcess implements RunningProcess {
   }
 
   resize(rows: number, columns: number): void {
-    if (this.#stdio.terminalFd !== undefined) resizeTerminal(this.#stdio.terminalFd, rows, columns);
+    if (this.#terminalFd !== undefined) resizeTerminal(this.#terminalFd, rows, columns);
   }
 
   closeStdin(): void {
-    const { stdinFd } = this.#stdio;
-    if (stdinFd === undefined) return;
-    delete this.#stdio.stdinFd;
-    closeSync(stdinFd);
-    if (this.#shimPidfd === undefined) return;
-    try {
-      signalProcess(this.#shimPidfd, SIGUSR1);
-    } catch (error) {
-      // The shim has ended, and its end of the pipe with it.
-      if (!hasErrno(error, 'ESRCH')) throw error;
-    }
+    const shimPidfd = this.#shimPidfd;
+    if (shimPidfd !== undefined) unlessGone(() => signalProcess(shimPidfd, SIGUSR1));
   }
 
   /** Lets go of the process without ending it: the agent stops. */
   release(): void {
     this.#alive.close();
+    this.#closeDescriptors();
   }
 
   async #watch(runDirectory: string): Promise<ExitRecord> {
     await this.#alive.ended;
-    const exit = readExit(runDirectory) ?? this.#lostShim();
+    const exit = readExit(runDirectory) ?? this.#endOrphan();
+    this.#closeDescriptors();
     reapInBackground(this.shimPid);
     return exit;
   }
@@ -96,9 +94,16 @@ export class ShimProcess implements RunningProcess {
    * The shim was killed and its child may live on with nobody to read its output or collect its
    * status. It cannot be supervised again, so it is ended; 255 is what shells say of the unknown.
    */
-  #lostShim(): ExitRecord {
-    openUnlessGone(() => this.signal(SIGKILL));
+  #endOrphan(): ExitRecord {
+    const pidfd = this.#pidfd;
+    if (pidfd !== undefined) unlessGone(() => signalProcess(pidfd, SIGKILL));
     return { exitCode: 255, signal: undefined, finishedAt: new Date() };
+  }
+
+  #closeDescriptors(): void {
+    for (const fd of [this.#pidfd, this.#shimPidfd, this.#terminalFd])
+      if (fd !== undefined) closeSync(fd);
+    this.#pidfd = this.#shimPidfd = this.#terminalFd = undefined;
   }
 }
 
@@ -107,11 +112,11 @@ function notRunning(): CortenError {
 }
 
 /** Undefined when the process, or the descriptor in it, is gone: it ended meanwhile. */
-function openUnlessGone<T>(open: () => T): T | undefined {
+function unlessGone<T>(work: () => T): T | undefined {
   try {
-    return open();
+    return work();
   } catch (error) {
-    if (hasErrno(error, 'ESRCH', 'EBADF') || error instanceof CortenError) return undefined;
+    if (hasErrno(error, 'ESRCH', 'EBADF')) return undefined;
     throw error;
   }
 }

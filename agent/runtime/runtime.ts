@@ -96,7 +96,8 @@ export interface RunningProcess extends ProcessHandle {
   readonly startedAt: Date;
   /**
    * The process's ends of stdio that the agent may use. For a container only `stdin` and
-   * `terminal` are present, since the shim alone reads its output; for an exec all are.
+   * `terminal` are present, since the shim alone reads its output; for an exec all are. The caller
+   * owns these descriptors and closes them.
    */
   readonly stdio: ProcessStdio;
   readonly exited: Promise<ExitRecord>;
@@ -104,7 +105,10 @@ export interface RunningProcess extends ProcessHandle {
   signal(signal: number): void;
   /** Sets the terminal's size, in characters. */
   resize(rows: number, columns: number): void;
-  /** Closes the shim's copy of stdin, so that the process sees end of file. */
+  /**
+   * Closes the shim's copy of stdin. Once the caller has closed `stdio.stdinFd` too, the process
+   * sees end of file.
+   */
   closeStdin(): void;
 }
 

@@ -1,5 +1,14 @@
 /** Runs containers of the busybox root for tests, with the mounts and masks that an engine asks for. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { OciProcess, OciSpec } from '../../contract/oci-runtime.ts';
 import { createRuntime } from '../linux-runtime.ts';
@@ -12,7 +21,8 @@ import type {
 } from '../runtime.ts';
 import { makeBusyboxRootfs } from './busybox-rootfs.ts';
 
-export const shimPath = new URL('../../../dist/shim/shim', import.meta.url).pathname;
+const repository = new URL('../../../', import.meta.url).pathname;
+const shimPath = join(repository, 'dist/shim/shim');
 
 export const containerEnv = ['PATH=/usr/local/bin:/usr/bin:/bin', 'HOME=/root', 'TERM=xterm'];
 
@@ -78,6 +88,13 @@ export function testSpec(process: OciProcess, linux: Partial<OciSpec['linux']> =
   };
 }
 
+/** Builds the shim when it is missing or older than its source. */
+function buildShim(): void {
+  const source = join(repository, 'agent/shim/shim.c');
+  if (!existsSync(shimPath) || statSync(shimPath).mtimeMs < statSync(source).mtimeMs)
+    execFileSync(join(repository, 'scripts/build-shim'), { stdio: 'inherit' });
+}
+
 /** One runtime and one directory for everything that a test makes. */
 export class TestBench {
   readonly root: string;
@@ -92,6 +109,7 @@ export class TestBench {
   static async open(): Promise<TestBench> {
     const root = mkdtempSync('/tmp/corten-runtime-');
     makeBusyboxRootfs(join(root, 'image'));
+    buildShim();
     return new TestBench(root, await createRuntime({ shimPath }));
   }
 

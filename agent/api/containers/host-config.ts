@@ -1,0 +1,123 @@
+/** HostConfig as inspect shows it: the client's own, dockerd's defaults below it, live limits above. */
+import type { ContainerView } from '../../contract/container.ts';
+import type { HostConfig } from '../../contract/docker.ts';
+import type { Limits } from '../../contract/limits.ts';
+import type { Wire } from '../wire.ts';
+
+export function hostConfigOf(view: ContainerView): Wire<HostConfig> {
+  const asked = Object.fromEntries(
+    Object.entries(view.origin.hostConfig).filter(([, value]) => value !== null),
+  ) as HostConfig;
+  return {
+    ...defaults,
+    ...asked,
+    ...limitFields(view.settings.limits, asked),
+    LogConfig: logConfigOf(view),
+    NetworkMode: networkModeOf(view),
+    RestartPolicy: {
+      Name: view.settings.restart.name,
+      MaximumRetryCount: view.settings.restart.maximumRetryCount,
+    },
+    IpcMode: asked.IpcMode || 'private',
+    CgroupnsMode: view.settings.namespaces.cgroup,
+    ShmSize: view.settings.shmBytes ?? 64 * 1024 * 1024,
+    Runtime: asked.Runtime || 'runc',
+    MaskedPaths: view.settings.security.maskedPaths ?? maskedPaths(view),
+    ReadonlyPaths: view.settings.security.readonlyPaths ?? readonlyPaths(view),
+  };
+}
+
+function logConfigOf({ settings }: ContainerView): Wire<HostConfig>['LogConfig'] {
+  const type = settings.log.driver as NonNullable<HostConfig['LogConfig']>['Type'];
+  return { Type: type, Config: settings.log.options };
+}
+
+/** What `ps` and `inspect` call the network mode: one word, the first network's name. */
+export function networkModeOf({ settings }: ContainerView): string {
+  const { mode } = settings.network;
+  if (typeof mode === 'string') return mode;
+  if ('container' in mode) return `container:${mode.container}`;
+  return mode.networks[0]?.network ?? 'none';
+}
+
+/** The limits as they are now, in Docker's fields. A quota is shown in the words it was asked in. */
+function limitFields({ cpu, memory, pids, io }: Limits, asked: HostConfig): Wire<HostConfig> {
+  const inQuota = Boolean(asked.CpuQuota || asked.CpuPeriod);
+  const quota = cpu?.quotaMicros ?? 0;
+  const period = cpu?.periodMicros ?? 0;
+  return {
+    CpuShares: cpu?.shares ?? 0,
+    NanoCpus: inQuota || quota === 0 ? 0 : Math.round((quota / (period || 100_000)) * 1e9),
+    CpuQuota: inQuota ? quota : 0,
+    CpuPeriod: inQuota ? period : 0,
+    CpusetCpus: cpu?.cpus ?? '',
+    CpusetMems: cpu?.mems ?? '',
+    Memory: memory?.maxBytes ?? 0,
+    MemorySwap: memory?.maxWithSwapBytes ?? (asked.MemorySwap === -1 ? -1 : 0),
+    MemoryReservation: memory?.reservationBytes ?? 0,
+    MemorySwappiness: memory?.swappiness ?? null,
+    OomKillDisable: memory?.oomKillDisabled ?? false,
+    PidsLimit: pids ?? null,
+    BlkioWeight: io?.weight ?? 0,
+  };
+}
+
+/** Every field that dockerd 26 shows for a container created with nothing but an image. */
+const defaults: Wire<HostConfig> = {
+  Binds: null,
+  ContainerIDFile: '',
+  PortBindings: {},
+  AutoRemove: false,
+  VolumeDriver: '',
+  VolumesFrom: null,
+  ConsoleSize: [0, 0],
+  CapAdd: null,
+  CapDrop: null,
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: null,
+  GroupAdd: null,
+  Cgroup: '',
+  Links: null,
+  OomScoreAdj: 0,
+  PidMode: '',
+  Privileged: false,
+  PublishAllPorts: false,
+  ReadonlyRootfs: false,
+  SecurityOpt: null,
+  UTSMode: '',
+  UsernsMode: '',
+  Isolation: '',
+  CgroupParent: '',
+  BlkioWeightDevice: [],
+  BlkioDeviceReadBps: [],
+  BlkioDeviceWriteBps: [],
+  BlkioDeviceReadIOps: [],
+  BlkioDeviceWriteIOps: [],
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  Devices: [],
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
+  Ulimits: [],
+  CpuCount: 0,
+  CpuPercent: 0,
+  IOMaximumIOps: 0,
+  IOMaximumBandwidth: 0,
+};
+
+function maskedPaths({ settings }: ContainerView): string[] {
+  if (settings.security.privileged) return [];
+  return [
+    ...['acpi', 'asound', 'interrupts', 'kcore', 'keys', 'latency_stats', 'sched_debug', 'scsi'],
+    ...['timer_list', 'timer_stats'],
+  ]
+    .map((name) => `/proc/${name}`)
+    .concat('/sys/firmware', '/sys/devices/virtual/powercap');
+}
+
+function readonlyPaths({ settings }: ContainerView): string[] {
+  if (settings.security.privileged) return [];
+  return ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/proc/${name}`);
+}

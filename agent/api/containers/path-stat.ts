@@ -1,0 +1,42 @@
+/** The X-Docker-Container-Path-Stat header of the archive endpoints. */
+import type { PathStat } from './backend.ts';
+
+export const pathStatHeader = 'X-Docker-Container-Path-Stat';
+
+/** base64 of `{name,size,mode,mtime,linkTarget}`, with the mode in Go's bits. */
+export function encodePathStat(stat: PathStat): string {
+  const document = {
+    name: stat.name,
+    size: stat.sizeBytes,
+    mode: goFileMode(stat.mode),
+    mtime: stat.modifiedAt.toISOString(),
+    linkTarget: stat.linkTarget,
+  };
+  return Buffer.from(JSON.stringify(document)).toString('base64');
+}
+
+const kindMask = 0o170000;
+
+/** File kinds of st_mode (inode(7)) and Go's bits for them (io/fs.FileMode). */
+const kindBits: Record<number, number> = {
+  9604: 2 ** 31,
+  21609: 2 ** 27,
+  14406: 2 ** 26,
+  2401: 2 ** 25,
+  26411: 2 ** 24,
+  4802: 2 ** 26 + 2 ** 21,
+};
+
+const specialBits: readonly [posix: number, go: number][] = [
+  [0o4000, 2 ** 23],
+  [0o2000, 2 ** 22],
+  [0o1000, 2 ** 20],
+];
+
+/** Sums rather than ORs: Go's directory bit does not fit JavaScript's signed 32 bits. */
+export function goFileMode(mode: number): number {
+  const special = specialBits
+    .filter(([posix]) => (mode & posix) !== 0)
+    .reduce((sum, [, go]) => sum + go, 0);
+  return (mode & 0o777) + (kindBits[mode & kindMask] ?? 0) + special;
+}

@@ -1,0 +1,126 @@
+/** Our own limits document, read strictly: an unknown field is refused rather than ignored. */
+import type {
+  CpuLimits,
+  IoDeviceLimits,
+  IoLimits,
+  Limits,
+  MemoryLimits,
+} from '../../contract/limits.ts';
+import { invalid } from '../../errors.ts';
+import { type Document, Fields } from '../fields.ts';
+
+type Read<T> = (value: unknown, path: string) => T;
+
+export function readLimitsDocument(body: Fields): Limits {
+  return readObject<Limits>(
+    { cpu: readCpu, memory: readMemory, pids: orNull(wholeNumber(1)), io: readIo },
+    body.document,
+    'limits',
+  );
+}
+
+const readCpu: Read<CpuLimits> = (value, path) =>
+  readObject<CpuLimits>(
+    {
+      quotaMicros: orNull(wholeNumber(1000)),
+      periodMicros: orNull(wholeNumber(1000, 1_000_000)),
+      burstMicros: orNull(wholeNumber(0)),
+      shares: orNull(wholeNumber(2, 262_144)),
+      cpus: orNull(cpuList),
+      mems: orNull(cpuList),
+    },
+    value,
+    path,
+  );
+
+const smallestMemoryBytes = 6 * 1024 * 1024;
+
+const readMemory: Read<MemoryLimits> = (value, path) =>
+  readObject<MemoryLimits>(
+    {
+      maxBytes: orNull(wholeNumber(smallestMemoryBytes)),
+      maxWithSwapBytes: orNull(wholeNumber(smallestMemoryBytes)),
+      reservationBytes: orNull(wholeNumber(0)),
+      swappiness: orNull(wholeNumber(0, 100)),
+      oomKillDisabled: flag,
+    },
+    value,
+    path,
+  );
+
+const readIo: Read<IoLimits> = (value, path) =>
+  readObject<IoLimits>(
+    { weight: orNull(wholeNumber(10, 1000)), devices: readDevices },
+    value,
+    path,
+  );
+
+const readDevices: Read<IoDeviceLimits[]> = (value, path) => {
+  if (!Array.isArray(value)) throw invalid(`${path} must be a list of devices`);
+  return value.map((item, index) => readDevice(item, `${path}[${index}]`));
+};
+
+const readDevice: Read<IoDeviceLimits> = (value, path) => {
+  const rate = orNull(wholeNumber(1));
+  const limits = readObject<IoDeviceLimits>(
+    {
+      device: devicePath,
+      weight: orNull(wholeNumber(10, 1000)),
+      readBytesPerSecond: rate,
+      writeBytesPerSecond: rate,
+      readOperationsPerSecond: rate,
+      writeOperationsPerSecond: rate,
+    },
+    value,
+    path,
+  );
+  if (limits.device === undefined) throw invalid(`${path}.device is missing: name a block device`);
+  return { ...limits, device: limits.device };
+};
+
+function readObject<T>(
+  readers: { [Key in keyof T]-?: Read<T[Key]> },
+  value: unknown,
+  path: string,
+): Partial<T> {
+  const document: Document = new Fields(value, path).document;
+  const result: Partial<T> = {};
+  for (const [name, field] of Object.entries(document)) {
+    if (!Object.hasOwn(readers, name))
+      throw invalid(`${path}.${name} is not a limit; known are ${Object.keys(readers).join(', ')}`);
+    const key = name as keyof T;
+    result[key] = readers[key](field, `${path}.${name}`);
+  }
+  return result;
+}
+
+function orNull<T>(read: Read<T>): Read<T | null> {
+  return (value, path) => (value === null ? null : read(value, path));
+}
+
+function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): Read<number> {
+  return (value, path) => {
+    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most)
+      throw invalid(
+        `${path} must be a whole number ${most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`}, or null for no limit; it is ${JSON.stringify(value)}`,
+      );
+    return value as number;
+  };
+}
+
+const cpuList: Read<string> = (value, path) => {
+  if (typeof value !== 'string' || !/^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/.test(value))
+    throw invalid(`${path} must be a list such as "0-2,4", or null for all`);
+  return value;
+};
+
+const devicePath: Read<string> = (value, path) => {
+  if (typeof value !== 'string' || !/^\/dev\/[^\0]+$/.test(value))
+    throw invalid(`${path} must be a block device's path, such as "/dev/vda"`);
+  return value;
+};
+
+const flag: Read<boolean> = (value, path) => {
+  if (typeof value !== 'boolean') throw invalid(`${path} must be true or false`);
+  return value;
+};

@@ -1,0 +1,32 @@
+/**
+ * What Docker's API has no endpoint for. Same socket, same errors, our own documents: camel case,
+ * units in names, and `null` to take a limit away (docs/api.md).
+ */
+import type { FastifyInstance } from 'fastify';
+import type { ContainersBackend } from '../containers/backend.ts';
+import { readJson } from '../json-body.ts';
+import { pathPart } from '../query.ts';
+import { readLimitsDocument } from './limits-document.ts';
+
+export interface CortenSources {
+  containers: ContainersBackend;
+  productVersion: string;
+}
+
+export function cortenRoutes(
+  app: FastifyInstance,
+  { containers, productVersion }: CortenSources,
+): void {
+  app.get('/corten/v1/ping', async () => ({ name: 'corten', version: productVersion }));
+
+  app.get('/corten/v1/containers/:id/limits', async (request) => {
+    return containers.inspect(pathPart(request, 'id')).settings.limits;
+  });
+
+  app.post('/corten/v1/containers/:id/limits', async (request) => {
+    const reference = pathPart(request, 'id');
+    const limits = readLimitsDocument(await readJson(request));
+    const { warnings } = await containers.update(reference, { limits });
+    return { limits: containers.inspect(reference).settings.limits, warnings };
+  });
+}

@@ -1,0 +1,34 @@
+/** Where a thrown error becomes an HTTP reply: dockerd's status and `{"message": …}`. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { CortenError, statusOf } from '../errors.ts';
+
+/** Called with failures that are our own fault, so that they reach the agent's journal. */
+export type ReportError = (error: unknown, request: string) => void;
+
+export function installErrorReplies(app: FastifyInstance, report: ReportError): void {
+  app.setErrorHandler((error, request, reply) => {
+    const status = httpStatusOf(error);
+    if (status >= 500) report(error, `${request.method} ${request.originalUrl}`);
+    return sendError(reply, status, messageOf(error));
+  });
+  app.setNotFoundHandler((_request, reply) => sendError(reply, 404, 'page not found'));
+}
+
+export function messageOf(error: unknown): string {
+  if (error instanceof Error && error.message !== '') return error.message;
+  return String(error);
+}
+
+function sendError(reply: FastifyReply, status: number, message: string): FastifyReply {
+  reply.code(status);
+  // RFC 9110 15.4.5: 304 has no body, and Go's client complains when one comes.
+  if (status === 304) return reply.removeHeader('content-type').send();
+  return reply.header('content-type', 'application/json').send(JSON.stringify({ message }));
+}
+
+/** Fastify's own complaints (a malformed URL, an absurd header) carry their status with them. */
+function httpStatusOf(error: unknown): number {
+  if (error instanceof CortenError) return statusOf(error);
+  const own = (error as { statusCode?: unknown }).statusCode;
+  return typeof own === 'number' && own >= 400 && own < 500 ? own : statusOf(error);
+}

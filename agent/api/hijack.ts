@@ -1,0 +1,124 @@
+/**
+ * The bare connection that attach and exec start turn into: output one way, stdin the other. Either
+ * side may end first: stdin's end is passed on while output continues, and a client that goes away
+ * only detaches.
+ */
+import { once } from 'node:events';
+import type { Duplex, Writable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Attachment } from './containers/backend.ts';
+import { DetachWatcher } from './detach-keys.ts';
+import { frame, multiplexedStream, rawStream } from './frames.ts';
+import { isUpgraded } from './upgrade.ts';
+import { speaks } from './version.ts';
+
+export interface Conversation {
+  /** Frames around output; false with a terminal and on WebSockets. */
+  framed: boolean;
+  detachKeys: Buffer | undefined;
+}
+
+/** How long a client may take to close its half after the output has ended. */
+const lingerMs = 10_000;
+
+/** Answers 101 (200 without an upgrade) and returns the connection, which is no longer HTTP. */
+export function hijack(request: FastifyRequest, reply: FastifyReply, terminal: boolean): Duplex {
+  const socket = bareSocket(request, reply);
+  const contentType =
+    !terminal && speaks(request, '1.42') && isUpgraded(request.raw) ? multiplexedStream : rawStream;
+  const head = isUpgraded(request.raw)
+    ? [
+        'HTTP/1.1 101 UPGRADED',
+        `Content-Type: ${contentType}`,
+        'Connection: Upgrade',
+        'Upgrade: tcp',
+      ]
+    : ['HTTP/1.1 200 OK', `Content-Type: ${contentType}`, 'Connection: close'];
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  return socket;
+}
+
+/** Takes the socket out of the HTTP server's hands. */
+export function bareSocket(request: FastifyRequest, reply: FastifyReply): Duplex {
+  const socket = request.raw.socket;
+  reply.hijack();
+  reply.raw.removeAllListeners('finish');
+  reply.raw.detachSocket(socket);
+  if (!isUpgraded(request.raw)) {
+    // Without an upgrade Node's parser still listens and would take stdin for a second request.
+    for (const event of ['data', 'end', 'drain', 'timeout', 'error'])
+      socket.removeAllListeners(event);
+    socket.on('error', () => socket.destroy());
+  }
+  socket.setTimeout(0);
+  return socket;
+}
+
+/** Carries output and stdin until the output ends or the client goes. */
+export async function converse(
+  socket: Duplex,
+  attachment: Attachment,
+  { framed, detachKeys }: Conversation,
+): Promise<void> {
+  const gone = new AbortController();
+  socket.once('close', () => gone.abort());
+  gone.signal.addEventListener('abort', () => attachment.close());
+  if (socket.destroyed) gone.abort();
+  feedStdin(socket, attachment.stdin, detachKeys, () => {
+    attachment.close();
+    finish(socket);
+  });
+  try {
+    for await (const chunk of attachment.output) {
+      if (gone.signal.aborted || socket.writableEnded) return;
+      if (!socket.write(framed ? frame(chunk) : chunk.data))
+        await once(socket, 'drain', { signal: gone.signal });
+    }
+  } catch (error) {
+    if (!gone.signal.aborted) throw error;
+  } finally {
+    attachment.close();
+    finish(socket);
+  }
+}
+
+/**
+ * Ends our half, then waits for the client's: closing a unix socket with unread bytes in it makes
+ * the client's next read fail with ECONNRESET (unix(7)), even after output it has not read yet.
+ */
+export function finish(socket: Duplex): void {
+  if (socket.writableEnded || socket.destroyed) return;
+  socket.end();
+  socket.resume();
+  const linger = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once('close', () => clearTimeout(linger));
+}
+
+function feedStdin(
+  socket: Duplex,
+  stdin: Writable | undefined,
+  detachKeys: Buffer | undefined,
+  detach: () => void,
+): void {
+  const watcher = detachKeys === undefined ? undefined : new DetachWatcher(detachKeys);
+  let open = stdin !== undefined;
+  const stop = () => {
+    open = false;
+    socket.resume();
+  };
+  stdin?.on('drain', () => socket.resume());
+  // The process has closed its stdin; what is still typed is dropped, and output goes on.
+  stdin?.on('error', stop).on('close', stop);
+  socket.on('data', (data: Buffer) => {
+    if (!open || stdin === undefined) return;
+    const typed = watcher?.push(data) ?? { data, detached: false };
+    if (typed.data.length > 0 && !stdin.write(typed.data)) socket.pause();
+    if (typed.detached) {
+      stop();
+      detach();
+    }
+  });
+  socket.on('end', () => {
+    if (open) stdin?.end();
+  });
+}

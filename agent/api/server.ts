@@ -1,0 +1,150 @@
+/** The Docker Engine API on a unix socket: one fastify instance over the engine's backends. */
+import { chmod, unlink } from 'node:fs/promises';
+import type { Server as HttpServer } from 'node:http';
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type FastifyInstance, fastify } from 'fastify';
+import { CortenError } from '../errors.ts';
+import type { ContainersBackend } from './containers/backend.ts';
+import { containerRoutes } from './containers/routes.ts';
+import { cortenRoutes } from './corten/routes.ts';
+import { installErrorReplies, type ReportError } from './errors.ts';
+import type { ExecBackend } from './exec/backend.ts';
+import { execRoutes } from './exec/routes.ts';
+import type { ImagesBackend } from './images/backend.ts';
+import { imageRoutes } from './images/routes.ts';
+import type { NetworksBackend } from './networks/backend.ts';
+import { networkRoutes } from './networks/routes.ts';
+import type { SystemBackend } from './system/backend.ts';
+import { systemRoutes, unservedRoutes } from './system/routes.ts';
+import { isHijackRequest, replayUpgrade } from './upgrade.ts';
+import { installVersions, withoutVersion } from './version.ts';
+import type { VolumesBackend } from './volumes/backend.ts';
+import { volumeRoutes } from './volumes/routes.ts';
+
+export interface ApiBackends {
+  containers: ContainersBackend;
+  exec: ExecBackend;
+  images: ImagesBackend;
+  networks: NetworksBackend;
+  volumes: VolumesBackend;
+  system: SystemBackend;
+}
+
+export interface ApiOptions {
+  /** Corten's own version, for `docker version` and the Server header. */
+  productVersion: string;
+  /** Told of failures that are our own fault; the client gets status 500 and the message. */
+  report: ReportError;
+}
+
+export interface Api {
+  /** For `inject()` in tests. */
+  app: FastifyInstance;
+  server: HttpServer;
+  /** Listens on a unix socket, taking over one that nobody answers on any more. */
+  listen(socketPath: string): Promise<void>;
+  /** Ends every connection, streams and terminals too. Containers are not touched. */
+  close(): Promise<void>;
+}
+
+/** Above the idle time of every client's connection pool, which would otherwise race with ours. */
+const keepAliveTimeoutMs = 120_000;
+
+export function createApi(backends: ApiBackends, options: ApiOptions): Api {
+  const app = createServer();
+  const connections = trackConnections(app.server);
+  installVersions(app, options.productVersion);
+  installErrorReplies(app, options.report);
+  installBodies(app);
+  const sources = { ...backends, productVersion: options.productVersion };
+  systemRoutes(app, sources);
+  containerRoutes(app, backends);
+  execRoutes(app, backends.exec);
+  imageRoutes(app, backends.images);
+  networkRoutes(app, backends.networks);
+  volumeRoutes(app, backends.volumes);
+  cortenRoutes(app, sources);
+  unservedRoutes(app);
+  app.server.on('upgrade', (request, socket, head) => {
+    replayUpgrade(request, socket, head, (replayed, response) =>
+      app.routing(replayed, response),
+    ).catch(() => socket.destroy());
+  });
+  return {
+    app,
+    server: app.server,
+    listen: async (socketPath) => {
+      await removeStaleSocket(socketPath);
+      await app.listen({ path: socketPath });
+      // Root and the socket's group; listening made it writable for its owner only.
+      await chmod(socketPath, 0o660);
+    },
+    close: async () => {
+      for (const connection of connections) connection.destroy();
+      await app.close();
+    },
+  };
+}
+
+function createServer(): FastifyInstance {
+  return fastify({
+    logger: false,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    // A long build or load is one request, and so is a terminal.
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    // Image names with a digest are longer than the router's default of 100 characters.
+    routerOptions: { maxParamLength: 4096 },
+    rewriteUrl: (request) => withoutVersion(request.url ?? '/'),
+    http: { shouldUpgradeCallback: isHijackRequest },
+  });
+}
+
+/** Hijacked connections have left the HTTP server's own books, so they are counted here. */
+function trackConnections(server: HttpServer): Set<Duplex> {
+  const connections = new Set<Duplex>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  return connections;
+}
+
+/**
+ * Handlers read bodies themselves, as JSON or as a stream, so nothing is buffered here. Go's client
+ * compares the content type of JSON to the letter, so no charset is added to it.
+ */
+function installBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.addHook('onSend', async (_request, reply) => {
+    const contentType = reply.getHeader('content-type');
+    if (typeof contentType === 'string' && contentType.startsWith('application/json;'))
+      reply.header('content-type', 'application/json');
+  });
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  const outcome = await tryConnect(path);
+  if (outcome === 'ECONNREFUSED') await unlink(path);
+  else if (outcome === 'answered')
+    throw new CortenError(
+      'conflict',
+      `another engine already answers on ${path}: stop it, or choose another socket with --socket`,
+    );
+  // Anything else (most often: there is no such file) is for listen to find out about.
+}
+
+function tryConnect(path: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve('answered');
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+  });
+}

@@ -1,0 +1,101 @@
+/** The event stream, one JSON document a line. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Filters, labelsMatch, readFilters } from '../filters.ts';
+import { Query } from '../query.ts';
+import { sendChunks, untilGone } from '../stream-reply.ts';
+import { parseUnixTime, unixSeconds } from '../timestamps.ts';
+import type { EngineEvent, SystemBackend } from './backend.ts';
+
+const filterNames = [
+  ...['config', 'container', 'daemon', 'event', 'image', 'label', 'network', 'node', 'plugin'],
+  ...['scope', 'secret', 'service', 'type', 'volume'],
+];
+
+export async function events(
+  system: SystemBackend,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const query = new Query(request);
+  const filters = readFilters(request, filterNames);
+  const options = {
+    since: parseUnixTime('since', query.text('since')),
+    until: parseUnixTime('until', query.text('until')),
+    signal: untilGone(reply),
+  };
+  await sendChunks(reply, eventLines(system.events(options), filters), {
+    contentType: 'application/json',
+    headersFirst: true,
+  });
+}
+
+async function* eventLines(
+  source: AsyncIterable<EngineEvent>,
+  filters: Filters,
+): AsyncGenerator<string> {
+  for await (const event of source) {
+    if (isWanted(event, filters)) yield eventLine(event);
+  }
+}
+
+export function eventLine(event: EngineEvent): string {
+  const seconds = unixSeconds(event.time);
+  const document = {
+    ...legacyFields(event),
+    Type: event.type,
+    Action: event.action,
+    Actor: { ID: event.id, Attributes: event.attributes },
+    scope: 'local',
+    time: seconds,
+  };
+  // timeNano has 19 digits, more than a number holds, so it is written as text.
+  const nanos = `${seconds}${String(event.nanos).padStart(9, '0')}`;
+  return `${JSON.stringify(document).slice(0, -1)},"timeNano":${nanos}}\n`;
+}
+
+/** From before API 1.22; many tools still read them. */
+function legacyFields(event: EngineEvent): Record<string, string> {
+  if (event.type === 'container')
+    return { status: event.action, id: event.id, from: event.attributes.image ?? '' };
+  return event.type === 'image' ? { status: event.action, id: event.id } : {};
+}
+
+/** moby daemon/events/filter.go. A filter on a kind's name leaves other kinds out. */
+function isWanted(event: EngineEvent, filters: Filters): boolean {
+  const nameIs = (kind: string) =>
+    filters.some(
+      kind,
+      (value) =>
+        event.type === kind &&
+        (event.id === value ||
+          event.attributes.name === value ||
+          (kind === 'container' && /^[0-9a-f]{12,}$/.test(value) && event.id.startsWith(value))),
+    );
+  return (
+    filters.some('event', (action) => actionIs(event.action, action)) &&
+    filters.some('type', (type) => event.type === type) &&
+    filters.some('scope', (scope) => scope === 'local') &&
+    filters.some('image', (image) => isOfImage(event, image)) &&
+    ['container', 'daemon', 'network', 'volume'].every(nameIs) &&
+    ['config', 'node', 'plugin', 'secret', 'service'].every((kind) => !filters.has(kind)) &&
+    labelsMatch(event.attributes, filters.labels())
+  );
+}
+
+/** `exec_start` means every `exec_start: command`, and `health_status` every status. */
+function actionIs(action: string, wanted: string): boolean {
+  return action === wanted || action.startsWith(`${wanted}:`);
+}
+
+/** An image's own events, and those of its containers; a name without a tag means any tag. */
+function isOfImage(event: EngineEvent, wanted: string): boolean {
+  const names =
+    event.type === 'image'
+      ? [event.id, event.attributes.name]
+      : event.type === 'container'
+        ? [event.attributes.image]
+        : [];
+  return names.some(
+    (name) => name !== undefined && (name === wanted || name.replace(/:[^:/]+$/, '') === wanted),
+  );
+}

@@ -1,0 +1,62 @@
+/**
+ * API versions. A path may begin with `/v1.NN`; without it the newest version is meant. Every
+ * reply tells the client what we speak, as dockerd's version middleware does.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { invalid } from '../errors.ts';
+
+export const newestVersion = '1.47';
+export const oldestVersion = '1.24';
+
+const versionPrefix = /^\/v([0-9.]+)(?=[/?]|$)/;
+
+export function installVersions(app: FastifyInstance, productVersion: string): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'Api-Version': newestVersion,
+      'Docker-Experimental': 'false',
+      Ostype: 'linux',
+      Server: `Corten/${productVersion} (linux)`,
+    });
+    checkVersion(apiVersionOf(request));
+  });
+}
+
+/** `/v1.47/info` -> `/info`, so that one route table serves every version. */
+export function withoutVersion(url: string): string {
+  const rest = url.replace(versionPrefix, '');
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
+export function apiVersionOf(request: FastifyRequest): string {
+  return versionPrefix.exec(request.originalUrl)?.[1] ?? newestVersion;
+}
+
+/** Whether the request speaks `version` or newer. */
+export function speaks(request: FastifyRequest, version: string): boolean {
+  return compareVersions(apiVersionOf(request), version) >= 0;
+}
+
+function checkVersion(version: string): void {
+  if (compareVersions(version, newestVersion) > 0)
+    throw invalid(
+      `client version ${version} is too new. Maximum supported API version is ${newestVersion}`,
+    );
+  if (compareVersions(version, oldestVersion) < 0)
+    throw invalid(
+      `client version ${version} is too old. Minimum supported API version is ${oldestVersion}, please upgrade your client to a newer version`,
+    );
+}
+
+function compareVersions(a: string, b: string): number {
+  const [left, right] = [numbersOf(a), numbersOf(b)];
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function numbersOf(version: string): number[] {
+  return version.split('.').map(Number);
+}

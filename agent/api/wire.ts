@@ -1,0 +1,11 @@
+/**
+ * Go writes `null` for an empty list, map or pointer, and clients tell it from a missing field. The
+ * generated wire types do not say so; this does.
+ */
+export type Wire<T> = T extends Date
+  ? Date
+  : T extends (infer Item)[]
+    ? Wire<Item>[]
+    : T extends object
+      ? { [Key in keyof T]: Wire<T[Key]> | null }
+      : T;

@@ -1,0 +1,143 @@
+/** The agent may die at any moment; containers must not notice, and nothing may be lost. */
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type AgentProcess,
+  type DockerCli,
+  discardAgent,
+  dockerCli,
+  makeAgentDirectory,
+  startAgent,
+} from './agent-process.ts';
+
+const image = 'corten/starter';
+const count = 20;
+
+let directory: string;
+let agent: AgentProcess;
+let docker: DockerCli;
+before(async () => {
+  directory = makeAgentDirectory();
+  await begin();
+});
+after(() => discardAgent(agent));
+
+async function begin(): Promise<void> {
+  agent = await startAgent(directory);
+  docker = dockerCli(agent.socket);
+}
+
+async function output(...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await docker(...words);
+  assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`);
+  return stdout.trim();
+}
+
+const names = Array.from({ length: count }, (_, index) => `chat${index}`);
+const pidOf = (name: string) => output('inspect', '-f', '{{.State.Pid}}', name);
+
+test('kill -9 under 20 chatting containers: all run on, and no line is lost', async () => {
+  const chatter = 'i=0; while :; do echo $i; i=$((i+1)); [ $((i % 10)) = 0 ] && sleep 0.05; done';
+  await Promise.all(
+    names.map((name) => output('run', '-d', '--name', name, image, 'sh', '-c', chatter)),
+  );
+  const pids = await Promise.all(names.map(pidOf));
+  await sleep(500);
+  await agent.end('SIGKILL');
+  await sleep(1000);
+  await begin();
+  assert.deepEqual(await Promise.all(names.map(pidOf)), pids);
+  assert.equal((await output('ps', '-q')).split('\n').length, count);
+  await sleep(300);
+  await Promise.all(names.map((name) => output('kill', name)));
+  for (const name of names) {
+    const lines = (await output('logs', name)).split('\n').map(Number);
+    assert.ok(lines.length > 100, `${name} wrote only ${lines.length} lines`);
+    assert.deepEqual(
+      lines,
+      Array.from(lines, (_, index) => index),
+      `${name} lost a line`,
+    );
+  }
+  await output('rm', '-f', ...names);
+});
+
+test('what ends while no agent runs has its true status', async () => {
+  await output('run', '-d', '--name', 'three', image, 'sh', '-c', 'sleep 1; echo bye; exit 3');
+  await output('run', '-d', '--name', 'auto', '--rm', image, 'sleep', '1');
+  await output('run', '-d', '--name', 'phoenix', '--restart', 'always', image, 'sleep', '1');
+  await agent.end('SIGKILL');
+  await sleep(1500);
+  await begin();
+  assert.equal(
+    await output('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'three'),
+    'exited 3',
+  );
+  assert.equal(await output('logs', 'three'), 'bye');
+  for (let attempt = 0; (await docker('inspect', 'auto')).code === 0; attempt++) {
+    assert.ok(attempt < 50, 'the container with --rm is still there');
+    await sleep(100);
+  }
+  for (
+    let attempt = 0;
+    (await output('inspect', '-f', '{{.State.Running}}', 'phoenix')) !== 'true';
+    attempt++
+  ) {
+    assert.ok(attempt < 50, 'the restart policy was not applied');
+    await sleep(100);
+  }
+  await output('rm', '-f', 'three', 'phoenix');
+});
+
+test('standard input, exec, stats and published ports work again after a kill', async () => {
+  await output(
+    'run',
+    '-d',
+    '-i',
+    '--name',
+    'talk',
+    '-p',
+    '127.0.0.1:18999:80',
+    image,
+    'sh',
+    '-c',
+    'nc -lk -p 80 -e echo served & while read x; do echo got $x; done; exit 5',
+  );
+  await agent.end('SIGKILL');
+  await begin();
+  assert.equal(await output('exec', 'talk', 'echo', 'inside'), 'inside');
+  assert.match(await output('stats', '--no-stream', '--format', '{{.PIDs}}', 'talk'), /^[1-9]/);
+  assert.equal(await fetchLine(18999), 'served\n');
+  const { stdout } = await docker.withInput('word\n', 'attach', 'talk');
+  assert.match(stdout, /got word/);
+  await output('rm', '-f', 'talk');
+});
+
+test('SIGTERM stops the agent and leaves containers running', async () => {
+  await output('run', '-d', '--name', 'steady', image, 'sleep', '1000');
+  const pid = await pidOf('steady');
+  await agent.end('SIGTERM');
+  process.kill(Number(pid), 0);
+  await begin();
+  assert.equal(await pidOf('steady'), pid);
+  await output('rm', '-f', 'steady');
+});
+
+test('a second agent on the same state refuses, and says why', async () => {
+  await assert.rejects(startAgent(directory), /already|in use|another/i);
+});
+
+function fetchLine(port: number): Promise<string> {
+  return new Promise((done, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    let text = '';
+    socket.setTimeout(5_000, () => socket.destroy(new Error(`no answer from port ${port}`)));
+    socket.on('data', (part) => {
+      text += part;
+    });
+    socket.on('error', reject);
+    socket.on('end', () => done(text));
+  });
+}

@@ -1,0 +1,392 @@
+/** The real `docker` CLI against a real agent: what people type, and what they expect to see. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type AgentProcess,
+  type DockerCli,
+  discardAgent,
+  dockerCli,
+  makeAgentDirectory,
+  startAgent,
+} from './agent-process.ts';
+
+let agent: AgentProcess;
+let docker: DockerCli;
+before(async () => {
+  agent = await startAgent(makeAgentDirectory());
+  docker = dockerCli(agent.socket);
+});
+after(() => discardAgent(agent));
+
+const image = 'corten/starter';
+
+async function output(...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await docker(...words);
+  assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`);
+  return stdout.trim();
+}
+
+describe('about the engine', () => {
+  test('version and info', async () => {
+    assert.match(await output('version'), /API version:\s+1\.4\d/);
+    const info = JSON.parse(await output('info', '--format', '{{json .}}'));
+    assert.equal(info.OSType, 'linux');
+    assert.ok(info.NCPU >= 1);
+  });
+
+  test('the starter image is there, offline', async () => {
+    assert.match(
+      await output('images', '--format', '{{.Repository}}:{{.Tag}}'),
+      /^corten\/starter:latest$/m,
+    );
+  });
+});
+
+describe('run', () => {
+  test('prints output and passes the exit code on', async () => {
+    assert.equal(await output('run', '--rm', image, 'echo', 'hello'), 'hello');
+    assert.equal((await docker('run', '--rm', image, 'sh', '-c', 'exit 7')).code, 7);
+    assert.equal((await docker('run', '--rm', image, 'sh', '-c', 'kill -9 $$')).code, 137);
+  });
+
+  test('stdout and stderr stay apart', async () => {
+    const { stdout, stderr } = await docker(
+      'run',
+      '--rm',
+      image,
+      'sh',
+      '-c',
+      'echo out; echo err >&2',
+    );
+    assert.deepEqual([stdout, stderr], ['out\n', 'err\n']);
+  });
+
+  test('standard input reaches the process, and its end does', async () => {
+    const { code, stdout } = await docker.withInput(
+      'one\ntwo\n',
+      'run',
+      '-i',
+      '--rm',
+      image,
+      'cat',
+    );
+    assert.deepEqual([code, stdout], [0, 'one\ntwo\n']);
+  });
+
+  test('a megabyte goes through standard input and back unharmed', async () => {
+    const input = 'x'.repeat(1024 * 1024);
+    const { stdout } = await docker.withInput(
+      input,
+      'run',
+      '-i',
+      '--rm',
+      image,
+      'sh',
+      '-c',
+      'cat | wc -c',
+    );
+    assert.equal(stdout.trim(), String(input.length));
+  });
+
+  test('env, workdir, user, hostname and entrypoint', async () => {
+    assert.equal(await output('run', '--rm', '-e', 'A=b c', image, 'sh', '-c', 'echo $A'), 'b c');
+    assert.equal(await output('run', '--rm', '-w', '/usr', image, 'pwd'), '/usr');
+    assert.equal(
+      await output('run', '--rm', '-u', '1000:1000', image, 'sh', '-c', 'id -u; id -g'),
+      '1000\n1000',
+    );
+    assert.equal(await output('run', '--rm', '-h', 'box', image, 'hostname'), 'box');
+    assert.equal(await output('run', '--rm', '--entrypoint', 'echo', image, 'hi'), 'hi');
+    assert.equal(
+      await output('run', '--rm', '--init', image, 'sh', '-c', 'cat /proc/1/comm | wc -l'),
+      '1',
+    );
+  });
+
+  test('mounts: bind, volume, tmpfs, read-only root', async () => {
+    const host = join(agent.directory, 'host');
+    mkdirSync(host);
+    writeFileSync(join(host, 'file'), 'from the host');
+    assert.equal(
+      await output('run', '--rm', '-v', `${host}:/mnt:ro`, image, 'cat', '/mnt/file'),
+      'from the host',
+    );
+    assert.notEqual(
+      (await docker('run', '--rm', '-v', `${host}:/mnt:ro`, image, 'touch', '/mnt/x')).code,
+      0,
+    );
+    await output('run', '--rm', '-v', `${host}:/mnt`, image, 'sh', '-c', 'echo inside > /mnt/new');
+    assert.equal(readFileSync(join(host, 'new'), 'utf8'), 'inside\n');
+    await output('run', '--rm', '-v', 'kept:/data', image, 'sh', '-c', 'echo 1 > /data/a');
+    assert.equal(await output('run', '--rm', '-v', 'kept:/data', image, 'cat', '/data/a'), '1');
+    await output('volume', 'rm', 'kept');
+    assert.match(
+      await output(
+        'run',
+        '--rm',
+        '--tmpfs',
+        '/t:size=1m',
+        image,
+        'sh',
+        '-c',
+        'mount | grep " /t "',
+      ),
+      /tmpfs.*size=1024k/,
+    );
+    assert.notEqual((await docker('run', '--rm', '--read-only', image, 'touch', '/x')).code, 0);
+  });
+
+  test('limits are what the kernel has', async () => {
+    const { stdout } = await docker(
+      'run',
+      '-d',
+      '--memory',
+      '64m',
+      '--cpus',
+      '0.5',
+      '--pids-limit',
+      '20',
+      image,
+      'sleep',
+      '1000',
+    );
+    const id = stdout.trim();
+    const [usage] = (await output('stats', '--no-stream', '--format', '{{.MemUsage}}', id)).split(
+      '\n',
+    );
+    assert.match(usage ?? '', /64MiB/);
+    const { code } = await docker(
+      'exec',
+      id,
+      'sh',
+      '-c',
+      'i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i+1)); done',
+    );
+    assert.notEqual(code, 0, 'the pids limit must stop a shell that forks 40 times');
+    await output('update', '--memory', '96m', '--memory-swap', '96m', id);
+    assert.match(await output('stats', '--no-stream', '--format', '{{.MemUsage}}', id), /96MiB/);
+    await output('rm', '-f', id);
+  });
+
+  test('a container that takes too much memory is killed, and says so', async () => {
+    const { code } = await docker(
+      'run',
+      '--name',
+      'hog',
+      '--memory',
+      '32m',
+      '--memory-swap',
+      '32m',
+      image,
+      'sh',
+      '-c',
+      'x=a; while :; do x=$x$x; done',
+    );
+    assert.equal(code, 137);
+    assert.equal(await output('inspect', '-f', '{{.State.OOMKilled}}', 'hog'), 'true');
+    await output('rm', 'hog');
+  });
+
+  test('a missing command is 127, a forbidden one 126', async () => {
+    const missing = await docker('run', '--rm', image, 'no-such-command');
+    assert.equal(missing.code, 127);
+    assert.match(missing.stderr, /executable file not found/);
+    const forbidden = await docker('run', '--rm', image, '/etc/passwd');
+    assert.equal(forbidden.code, 126);
+    assert.match(forbidden.stderr, /permission denied/);
+  });
+});
+
+describe('the life of a container', () => {
+  test('create, start, stop, start again, kill, wait, rm', async () => {
+    const id = await output(
+      'create',
+      '--name',
+      'life',
+      image,
+      'sh',
+      '-c',
+      'trap "exit 3" TERM; echo up; while :; do sleep 0.1; done',
+    );
+    assert.match(id, /^[0-9a-f]{64}$/);
+    assert.equal(await output('inspect', '-f', '{{.State.Status}}', 'life'), 'created');
+    await output('start', 'life');
+    await eventually(async () => assert.match(await output('logs', 'life'), /up/));
+    await output('stop', 'life');
+    assert.equal(
+      await output('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'life'),
+      'exited 3',
+    );
+    await output('start', 'life');
+    const waiting = docker('wait', 'life');
+    await output('kill', 'life');
+    assert.equal((await waiting).stdout.trim(), '137');
+    await output('rm', 'life');
+    assert.equal((await docker('inspect', 'life')).code, 1);
+  });
+
+  test('pause stops time, unpause lets it go on', async () => {
+    await output(
+      'run',
+      '-d',
+      '--name',
+      'clock',
+      image,
+      'sh',
+      '-c',
+      'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done',
+    );
+    await output('pause', 'clock');
+    const first = await output('logs', '--tail', '1', 'clock');
+    await sleep(300);
+    assert.equal(await output('logs', '--tail', '1', 'clock'), first);
+    assert.match(await output('ps', '--format', '{{.Status}}', '--filter', 'name=clock'), /Paused/);
+    await output('unpause', 'clock');
+    await eventually(async () =>
+      assert.notEqual(await output('logs', '--tail', '1', 'clock'), first),
+    );
+    await output('rm', '-f', 'clock');
+  });
+
+  test('rename, ps, top, restart and prune', async () => {
+    const id = await output('run', '-d', '--name', 'old', image, 'sleep', '1000');
+    await output('rename', 'old', 'new');
+    assert.equal(await output('ps', '--filter', 'name=new', '--format', '{{.Names}}'), 'new');
+    assert.match(await output('top', 'new'), /sleep 1000/);
+    const before = await output('inspect', '-f', '{{.State.Pid}}', id);
+    await output('restart', '-t', '0', 'new');
+    assert.notEqual(await output('inspect', '-f', '{{.State.Pid}}', id), before);
+    await output('stop', '-t', '0', 'new');
+    assert.match(await output('container', 'prune', '-f'), new RegExp(id));
+    assert.equal(await output('ps', '-aq'), '');
+  });
+
+  test('logs: tail, timestamps, since, follow', async () => {
+    await output(
+      'run',
+      '-d',
+      '--name',
+      'talk',
+      image,
+      'sh',
+      '-c',
+      'for i in 1 2 3; do echo line $i; done; sleep 1; echo last',
+    );
+    await eventually(async () => assert.match(await output('logs', 'talk'), /line 3/));
+    assert.equal(await output('logs', '--tail', '1', 'talk'), 'line 3');
+    assert.match(
+      await output('logs', '-t', '--tail', '1', 'talk'),
+      /^\d{4}-\d\d-\d\dT[\d:.]{10,}Z line 3$/,
+    );
+    assert.match(await output('logs', '-f', 'talk'), /line 1\nline 2\nline 3\nlast$/);
+    assert.equal(await output('logs', '--since', '2099-01-01T00:00:00Z', 'talk'), '');
+    await output('rm', 'talk');
+  });
+
+  test('exec: output, exit code, user, input, terminal', async () => {
+    await output('run', '-d', '--name', 'host', image, 'sleep', '1000');
+    assert.equal(await output('exec', 'host', 'echo', 'in'), 'in');
+    assert.equal((await docker('exec', 'host', 'sh', '-c', 'exit 9')).code, 9);
+    assert.equal((await docker('exec', 'host', 'no-such-command')).code, 127);
+    assert.equal(
+      await output(
+        'exec',
+        '-u',
+        '1000',
+        '-e',
+        'X=y',
+        '-w',
+        '/tmp',
+        'host',
+        'sh',
+        '-c',
+        'echo $(id -u) $X $PWD',
+      ),
+      '1000 y /tmp',
+    );
+    assert.equal((await docker.withInput('abc', 'exec', '-i', 'host', 'cat')).stdout, 'abc');
+    await output('rm', '-f', 'host');
+    assert.equal((await docker('exec', 'host', 'true')).code, 1);
+  });
+
+  test('attach follows a running container to its end', async () => {
+    await output(
+      'run',
+      '-d',
+      '-i',
+      '--name',
+      'att',
+      image,
+      'sh',
+      '-c',
+      'read line; echo got $line; exit 4',
+    );
+    const { code, stdout } = await docker.withInput('word\n', 'attach', 'att');
+    assert.deepEqual([code, stdout], [4, 'got word\n']);
+    await output('rm', 'att');
+  });
+
+  test('cp in and out, diff, export', async () => {
+    await output('create', '--name', 'files', image, 'true');
+    const source = join(agent.directory, 'upload');
+    writeFileSync(source, 'carried');
+    await output('cp', source, 'files:/root/there');
+    const target = join(agent.directory, 'download');
+    await output('cp', 'files:/root/there', target);
+    assert.equal(readFileSync(target, 'utf8'), 'carried');
+    assert.match(await output('diff', 'files'), /A \/root\/there/);
+    await output('rm', 'files');
+  });
+
+  test('events tell a life in order', async () => {
+    const since = Math.floor(Date.now() / 1000) - 1;
+    await output('run', '--rm', '--name', 'eventful', '--network', 'none', image, 'true');
+    await sleep(200);
+    const until = String(Math.ceil(Date.now() / 1000));
+    const seen = (
+      await output(
+        'events',
+        '--since',
+        String(since),
+        '--until',
+        until,
+        '--filter',
+        'container=eventful',
+        '--format',
+        '{{.Action}}',
+      )
+    ).split('\n');
+    assert.deepEqual(seen, ['create', 'attach', 'start', 'die', 'destroy']);
+  });
+
+  test('restart policy: on-failure counts, a manual stop cancels', async () => {
+    await output('run', '-d', '--name', 'again', '--restart', 'on-failure:2', image, 'false');
+    await eventually(async () =>
+      assert.equal(
+        await output('inspect', '-f', '{{.RestartCount}} {{.State.Status}}', 'again'),
+        '2 exited',
+      ),
+    );
+    await output('rm', 'again');
+    await output('run', '-d', '--name', 'stays', '--restart', 'always', image, 'sleep', '1000');
+    await output('stop', '-t', '0', 'stays');
+    await sleep(500);
+    assert.equal(await output('inspect', '-f', '{{.State.Status}}', 'stays'), 'exited');
+    await output('rm', 'stays');
+  });
+});
+
+/** Tries until it holds; for what happens soon, but not at once. */
+async function eventually(check: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await check();
+    } catch (error) {
+      if (attempt === 50) throw error;
+      await sleep(100);
+    }
+  }
+}

@@ -36,15 +36,28 @@ export interface ImageStore {
   load(archive: Readable): AsyncIterable<Progress>;
   save(references: string[]): Promise<Readable>;
   /** A new image from one layer archive on top of an optional parent; resolves with its id. */
-  commitLayer(request: {
-    parent?: string;
-    layer: Readable;
-    config: Record<string, unknown>;
-    history: { createdBy: string; comment?: string; author?: string };
-    name?: string;
-  }): Promise<string>;
+  commitLayer(request: CommitRequest): Promise<string>;
   /** Bytes per unpacked layer, by diff id, for disk use. */
   layerSizes(): Map<string, number>;
   /** Removes what a crash left behind. */
   sweep(): Promise<void>;
 }
+
+/** The store as its owner has it. */
+export interface OpenImageStore extends ImageStore {
+  /** Ends the worker threads, which otherwise end by themselves when idle. */
+  close(): Promise<void>;
+}
+
+export interface CommitRequest {
+  /** By name, id or digest. */
+  parent?: string;
+  /** A plain tar archive in the form of an image layer, whiteouts and all. */
+  layer: Readable;
+  /** The configuration's `config` object ({@link ImageView.config}), whole. */
+  config: Record<string, unknown>;
+  history: { createdBy: string; comment?: string; author?: string };
+  name?: string;
+}
+
+export { type ImageStoreOptions, openImageStore } from './oci-store.ts';

@@ -1,0 +1,133 @@
+/**
+ * Unpacked layers: `layers/<hex of diff id>/fs` is an overlayfs lower, `…/size` the bytes of its
+ * files. A layer is the same whatever lies below it, so each is unpacked once and on its own.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasErrno } from '../kernel/libc.ts';
+import { hexOf } from './descriptor.ts';
+import type { UnpackLimits } from './layer-limits.ts';
+import type { UnpackPool } from './unpack-pool.ts';
+
+export class LayerStore {
+  readonly #directory: string;
+  readonly #pool: UnpackPool;
+  readonly #limits: UnpackLimits;
+  /** Diff id -> bytes. */
+  readonly #sizes = new Map<string, number>();
+  readonly #unpacking = new Map<string, Promise<void>>();
+
+  constructor(directory: string, pool: UnpackPool, limits: UnpackLimits) {
+    this.#directory = directory;
+    this.#pool = pool;
+    this.#limits = limits;
+    for (const name of readdirSync(directory)) {
+      if (!/^[0-9a-f]{64}$/.test(name)) continue;
+      this.#sizes.set(
+        `sha256:${name}`,
+        Number(readFileSync(join(directory, name, 'size'), 'utf8')),
+      );
+    }
+  }
+
+  has(diffId: string): boolean {
+    return this.#sizes.has(diffId);
+  }
+
+  /** The lower directory. */
+  pathOf(diffId: string): string {
+    return join(this.#directory, hexOf(diffId), 'fs');
+  }
+
+  sizes(): Map<string, number> {
+    return new Map(this.#sizes);
+  }
+
+  sizeOf(diffId: string): number {
+    return this.#sizes.get(diffId) ?? 0;
+  }
+
+  /** Unpacks a blob unless that layer is there. Whoever asks for the same layer meanwhile waits. */
+  async unpack(
+    diffId: string,
+    blobPath: string,
+    signal?: AbortSignal,
+    progress?: (compressedBytes: number) => void,
+  ): Promise<void> {
+    // Again after waiting: the other may have been cancelled.
+    while (!this.has(diffId)) {
+      const other = this.#unpacking.get(diffId);
+      if (other !== undefined) await other.catch(() => {});
+      else {
+        signal?.throwIfAborted();
+        const work = this.#unpack(diffId, blobPath, signal, progress);
+        this.#unpacking.set(diffId, work);
+        await work.finally(() => this.#unpacking.delete(diffId));
+      }
+    }
+  }
+
+  async #unpack(
+    diffId: string,
+    blobPath: string,
+    signal?: AbortSignal,
+    progress?: (bytes: number) => void,
+  ): Promise<void> {
+    const name = hexOf(diffId);
+    const temporaryName = `${name}.${randomBytes(4).toString('hex')}.tmp`;
+    const temporary = join(this.#directory, temporaryName);
+    const directory = join(temporary, 'fs');
+    try {
+      await mkdir(temporary, { mode: 0o700 });
+      await mkdir(directory, { mode: 0o755 });
+      const limits = this.#limits;
+      const sizeBytes = await this.#pool.run(
+        { kind: 'unpack', blobPath, directory, diffId, limits },
+        signal,
+        progress,
+      );
+      await writeFile(join(temporary, 'size'), `${sizeBytes}`);
+      await rename(temporary, join(this.#directory, name));
+      this.#sizes.set(diffId, sizeBytes);
+    } catch (error) {
+      await this.#removeDirectory(temporaryName);
+      throw error;
+    }
+  }
+
+  /** Takes a layer away: renamed first, so that a crash never leaves half of it under its name. */
+  async remove(diffId: string): Promise<void> {
+    if (!this.#sizes.delete(diffId)) return;
+    const name = hexOf(diffId);
+    const doomed = `${name}.${randomBytes(4).toString('hex')}.tmp`;
+    await rename(join(this.#directory, name), join(this.#directory, doomed));
+    await this.#removeDirectory(doomed);
+  }
+
+  /** Removes what no image uses, and what was left half done. */
+  async sweep(isUsed: (diffId: string) => boolean): Promise<void> {
+    for (const diffId of [...this.#sizes.keys()]) if (!isUsed(diffId)) await this.remove(diffId);
+    for (const name of readdirSync(this.#directory)) {
+      const diffId = `sha256:${name.slice(0, 64)}`;
+      if (name.endsWith('.tmp') && !this.#unpacking.has(diffId)) await this.#removeDirectory(name);
+    }
+  }
+
+  /** Whether the directory is still there: somebody may have removed it behind our back. */
+  isWhole(diffId: string): boolean {
+    const whole = this.has(diffId) && existsSync(this.pathOf(diffId));
+    if (!whole) this.#sizes.delete(diffId);
+    return whole;
+  }
+
+  async #removeDirectory(name: string): Promise<void> {
+    try {
+      await this.#pool.run({ kind: 'remove', parent: this.#directory, name });
+    } catch (error) {
+      // Two sweeps at once: the other was faster.
+      if (!hasErrno(error, 'ENOENT')) throw error;
+    }
+  }
+}

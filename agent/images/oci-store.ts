@@ -1,0 +1,126 @@
+/** The image store on disk: opens it, and hands each verb to its file. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { notFound } from '../errors.ts';
+import { BlobStore } from './blobs.ts';
+import { Catalog, withName, withoutName } from './catalog.ts';
+import { commitLayer } from './commit-layer.ts';
+import type { Platform } from './descriptor.ts';
+import { Fetches } from './fetches.ts';
+import { Images } from './images.ts';
+import { defaultLimits, type UnpackLimits } from './layer-limits.ts';
+import { LayerStore } from './layers.ts';
+import { loadImages } from './load.ts';
+import { Pins } from './pins.ts';
+import { hostPlatform } from './platform.ts';
+import { reportedBy } from './progress.ts';
+import { pullImages } from './pull.ts';
+import { pushImages } from './push.ts';
+import { fullTag, parseTagged } from './reference.ts';
+import { login } from './registry/login.ts';
+import { removeImage } from './remove-image.ts';
+import { saveImages } from './save.ts';
+import type { OpenImageStore } from './store.ts';
+import type { StoreParts } from './store-parts.ts';
+import { UnpackPool } from './unpack-pool.ts';
+
+export interface ImageStoreOptions {
+  /** The state root's `images/`; made if missing. */
+  root: string;
+  /** Addresses of mirrors of docker.io. */
+  registryMirrors?: string[];
+  /** Domains, with port, for which plain HTTP and any certificate are allowed. Loopback always is. */
+  insecureRegistries?: string[];
+  /** What to take from multi-platform images; this machine's by default. */
+  platform?: Platform;
+  limits?: Partial<UnpackLimits>;
+}
+
+/** Opens or makes the store. Layers that are missing beside their blobs are unpacked again. */
+export async function openImageStore(options: ImageStoreOptions): Promise<OpenImageStore> {
+  const { root } = options;
+  // 0700: images hold set-user-id programs that must not be reachable on the machine (CVE-2021-41091).
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  const layersDirectory = join(root, 'layers');
+  await mkdir(layersDirectory, { recursive: true, mode: 0o700 });
+  const blobs = new BlobStore(root);
+  await blobs.makeDirectories();
+  const pool = new UnpackPool();
+  const layers = new LayerStore(layersDirectory, pool, { ...defaultLimits, ...options.limits });
+  const catalog = await Catalog.open(root);
+  const parts: StoreParts = {
+    root,
+    blobs,
+    layers,
+    catalog,
+    images: new Images(catalog, blobs, layers),
+    pins: new Pins(),
+    fetches: new Fetches(),
+    pool,
+    registry: {
+      registryMirrors: options.registryMirrors ?? [],
+      insecureRegistries: options.insecureRegistries ?? [],
+    },
+    platform: options.platform ?? hostPlatform(),
+  };
+  await unpackMissing(parts);
+  return storeOf(parts);
+}
+
+function storeOf(parts: StoreParts): OpenImageStore {
+  const { images, catalog, blobs, layers, pins, pool } = parts;
+  const known = (reference: string) => {
+    const image = images.find(reference);
+    if (image === undefined) throw notFound(`No such image: ${reference}`);
+    return image;
+  };
+  return {
+    list: () => images.all().map((image) => images.view(image)),
+    find(reference) {
+      const image = images.find(reference);
+      return image === undefined ? undefined : images.view(image);
+    },
+    history: (reference) => images.history(known(reference)),
+    pull: (request) =>
+      reportedBy((report, signal) => pullImages(parts, request, report, signal), request.signal),
+    push: (request) =>
+      reportedBy((report, signal) => pushImages(parts, request, report, signal), request.signal),
+    login: (credentials) => login(credentials, parts.registry),
+    async tag(id, name) {
+      const [entry] = known(id).entries;
+      const full = fullTag(parseTagged(name));
+      if (entry === undefined) throw notFound(`No such image: ${id}`);
+      await catalog.update((entries) =>
+        withName(entries, entry.manifest, { name: full, now: new Date() }),
+      );
+    },
+    async untag(name) {
+      const full = fullTag(parseTagged(name));
+      if (!catalog.entries.some((entry) => entry.name === full))
+        throw notFound(`No such image: ${name}`);
+      await catalog.update((entries) => withoutName(entries, full));
+    },
+    delete: (id) => removeImage(parts, known(id).id),
+    load: (archive) => reportedBy((report, signal) => loadImages(parts, archive, report, signal)),
+    save: async (references) => saveImages(parts, references),
+    commitLayer: (request) => commitLayer(parts, request),
+    layerSizes: () => layers.sizes(),
+    async sweep() {
+      const used = images.used();
+      const isUsed = (digest: string) => used.has(digest) || pins.has(digest);
+      await blobs.sweep(isUsed);
+      await layers.sweep(isUsed);
+    },
+    close: () => pool.close(),
+  };
+}
+
+async function unpackMissing({ images, blobs, layers }: StoreParts): Promise<void> {
+  for (const { manifest, document } of images.all()) {
+    for (const [index, { digest }] of manifest.layers.entries()) {
+      const diffId = document.diffIds[index];
+      if (diffId === undefined || layers.isWhole(diffId) || !blobs.has(digest)) continue;
+      await layers.unpack(diffId, blobs.pathOf(digest));
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/** One HTTP exchange with a registry, and what may go wrong on the way. */
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Readable } from 'node:stream';
+import { getCACertificates } from 'node:tls';
+
+export interface HttpRequest {
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  url: URL;
+  headers?: Record<string, string>;
+  body?: Readable | Buffer;
+  signal?: AbortSignal;
+  /** Accept any certificate: the registry is configured as insecure, or on this machine. */
+  insecure: boolean;
+}
+
+export interface HttpResponse {
+  status: number;
+  headers: IncomingMessage['headers'];
+  body: IncomingMessage;
+}
+
+/** A connection on which nothing came for so long is dead. */
+const idleMs = 60_000;
+
+const httpAgent = new HttpAgent({ keepAlive: true, maxFreeSockets: 4, timeout: idleMs });
+let secureAgent: HttpsAgent | undefined;
+let insecureAgent: HttpsAgent | undefined;
+
+/** Registries inside companies are signed by what the machine trusts, so its certificates count too. */
+function httpsAgent(insecure: boolean): HttpsAgent {
+  const options = { keepAlive: true, maxFreeSockets: 4, timeout: idleMs };
+  if (insecure) {
+    insecureAgent ??= new HttpsAgent({ ...options, rejectUnauthorized: false });
+    return insecureAgent;
+  }
+  secureAgent ??= new HttpsAgent({
+    ...options,
+    ca: [...getCACertificates('default'), ...getCACertificates('system')],
+  });
+  return secureAgent;
+}
+
+/** Resolves when the headers are there. Rejects with Node's own errors, or the signal's reason. */
+export function exchange(request: HttpRequest): Promise<HttpResponse> {
+  const { method, url, headers, body, signal, insecure } = request;
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const secure = url.protocol === 'https:';
+    const outgoing = (secure ? httpsRequest : httpRequest)(url, {
+      method,
+      headers: { 'User-Agent': 'corten', ...headers },
+      agent: secure ? httpsAgent(insecure) : httpAgent,
+      signal,
+    });
+    outgoing.setTimeout(idleMs, () =>
+      outgoing.destroy(
+        Object.assign(new Error(`${url.host} sent nothing for ${idleMs / 1000} s`), {
+          code: 'ETIMEDOUT',
+        }),
+      ),
+    );
+    outgoing.on('response', (incoming) =>
+      resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming }),
+    );
+    outgoing.on('error', (error) => reject(signal?.aborted ? signal.reason : error));
+    if (body === undefined || Buffer.isBuffer(body)) outgoing.end(body);
+    else {
+      body.on('error', (error) => outgoing.destroy(error));
+      body.pipe(outgoing);
+    }
+  });
+}
+
+/** The whole body, up to a bound. */
+export async function readBody({ body }: HttpResponse, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += (chunk as Buffer).length;
+    if (length > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Lets go of a body that nobody reads, so that its connection can be used again. */
+export function discard({ body }: HttpResponse): void {
+  body.on('error', () => {});
+  body.resume();
+}
+
+const transientCodes = new Set([
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ERR_STREAM_PREMATURE_CLOSE',
+]);
+
+/** Whether the same again may well succeed. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && transientCodes.has(String(error.code));
+}
+
+export function isTransientStatus(status: number): boolean {
+  return status === 408 || status === 429 || status === 500 || (status >= 502 && status <= 504);
+}

@@ -1,0 +1,24 @@
+/** What the store's verbs (pull, push, load, save, …) work on. */
+import type { BlobStore } from './blobs.ts';
+import type { Catalog } from './catalog.ts';
+import type { Platform } from './descriptor.ts';
+import type { Fetches } from './fetches.ts';
+import type { Images } from './images.ts';
+import type { LayerStore } from './layers.ts';
+import type { Pins } from './pins.ts';
+import type { RegistryOptions } from './registry/endpoints.ts';
+import type { UnpackPool } from './unpack-pool.ts';
+
+export interface StoreParts {
+  root: string;
+  blobs: BlobStore;
+  layers: LayerStore;
+  catalog: Catalog;
+  images: Images;
+  pins: Pins;
+  fetches: Fetches;
+  pool: UnpackPool;
+  registry: RegistryOptions;
+  /** Taken from a multi-platform image when a pull names no other. */
+  platform: Platform;
+}

@@ -1,0 +1,33 @@
+/**
+ * What reaches into a container's files and processes from outside; the engine finds the container
+ * and these do the work (archive.ts, changes.ts, export.ts, top.ts).
+ */
+import type { Readable } from 'node:stream';
+import type { ContainersBackend, PathStat } from '../api/containers/backend.ts';
+import type { ContainerView } from '../contract/container.ts';
+
+/** Where a container's files are. `pid` is its init on the host, undefined when it does not run. */
+export interface ContainerRoot {
+  pid: number | undefined;
+  rootfs: ContainerView['rootfs'];
+  /** Seen at their targets, also in a container that does not run. */
+  mounts: ContainerView['mounts'];
+}
+
+type ArchiveOptions = Parameters<ContainersBackend['writeArchive']>[3];
+
+export interface ContainerFiles {
+  statPath(root: ContainerRoot, path: string): Promise<PathStat>;
+  readArchive(root: ContainerRoot, path: string): Promise<{ stat: PathStat; archive: Readable }>;
+  writeArchive(
+    root: ContainerRoot,
+    path: string,
+    archive: Readable,
+    options: ArchiveOptions,
+  ): Promise<void>;
+  /** The whole root without what is mounted over it. */
+  exportArchive(root: ContainerRoot): Promise<Readable>;
+  changes(root: ContainerRoot): ReturnType<ContainersBackend['changes']>;
+  /** `ps` columns for host processes `pids`, all of them in one container. */
+  top(pids: readonly number[], psArguments: string): ReturnType<ContainersBackend['top']>;
+}

@@ -1,0 +1,44 @@
+/**
+ * The parts that the engine works with. Each verb is a function of the parts that it uses, as
+ * `Pick<EngineContext, …>`; nothing holds all of them but the composition root.
+ */
+import type { CgroupDriver } from '../cgroup/cgroup.ts';
+import type { ImageStore } from '../images/store.ts';
+import type { Networks } from '../network/networks.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { ContainerTable } from './container-table.ts';
+import type { EventLog } from './event-log.ts';
+import type { LiveContainers } from './live-containers.ts';
+import type { LogReaders } from './log-readers.ts';
+import type { NetworkTable } from './network-table.ts';
+import type { EnginePaths } from './paths.ts';
+import type { RestartSchedule } from './restart-schedule.ts';
+import type { SerialLocks } from './serial-locks.ts';
+import type { VolumeTable } from './volume-table.ts';
+import type { Waiters } from './waiters.ts';
+
+export interface EngineContext {
+  paths: EnginePaths;
+  containers: ContainerTable;
+  volumes: VolumeTable;
+  networks: NetworkTable;
+  images: ImageStore;
+  runtime: Runtime;
+  cgroups: CgroupDriver;
+  network: Networks;
+  events: EventLog;
+  waiters: Waiters;
+  /** One operation at a time on each container, by id. */
+  locks: SerialLocks;
+  live: LiveContainers;
+  logReaders: LogReaders;
+  restarts: RestartSchedule;
+  /** Tells the agent's own log of a failure that no caller can be told of. */
+  report: (what: string, error: unknown) => void;
+}
+
+/** Names what failed, for {@link Undo.run} and for work that nobody waits for. */
+export const reporter =
+  ({ report }: Pick<EngineContext, 'report'>, what: string) =>
+  (error: unknown) =>
+    report(what, error);

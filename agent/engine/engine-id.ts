@@ -1,0 +1,11 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from './database.ts';
+
+/** Made once for a state root, and the same ever after. */
+export function engineId(database: Database): string {
+  const known = database.prepare("SELECT value FROM facts WHERE name = 'engine-id'").get();
+  if (known !== undefined) return String(known.value);
+  const id = randomUUID();
+  database.prepare("INSERT INTO facts (name, value) VALUES ('engine-id', ?)").run(id);
+  return id;
+}

@@ -1,0 +1,104 @@
+/**
+ * The engine: containers, images, volumes and networks over the parts that reach the kernel. This
+ * file puts its pieces together; what they do is in a file for each verb.
+ */
+import { mkdirSync } from 'node:fs';
+import type { ContainersBackend } from '../api/containers/backend.ts';
+import type { ExecBackend } from '../api/exec/backend.ts';
+import type { ImagesBackend } from '../api/images/backend.ts';
+import type { NetworksBackend } from '../api/networks/backend.ts';
+import type { SystemBackend } from '../api/system/backend.ts';
+import type { VolumesBackend } from '../api/volumes/backend.ts';
+import type { ContainerFiles } from './container-files.ts';
+import { ContainerTable } from './container-table.ts';
+import { createContainersBackend } from './containers.ts';
+import type { EngineContext } from './context.ts';
+import { openDatabase } from './database.ts';
+import { engineId } from './engine-id.ts';
+import { EventLog } from './event-log.ts';
+import { createExecBackend } from './exec.ts';
+import { ExecTable } from './exec-table.ts';
+import { createImagesBackend } from './images.ts';
+import { LiveContainers } from './live-containers.ts';
+import { LogReaders } from './log-readers.ts';
+import { NetworkTable } from './network-table.ts';
+import { createNetworksBackend, ensurePredefined } from './networks.ts';
+import { containersDirectory, databasePath, runsDirectory, volumesDirectory } from './paths.ts';
+import { recover } from './recover.ts';
+import { RestartSchedule } from './restart-schedule.ts';
+import { SerialLocks } from './serial-locks.ts';
+import { restartByPolicy } from './start.ts';
+import { createSystemBackend } from './system.ts';
+import { VolumeTable } from './volume-table.ts';
+import { createVolumesBackend } from './volumes.ts';
+import { Waiters } from './waiters.ts';
+
+export interface Engine {
+  containers: ContainersBackend;
+  exec: ExecBackend;
+  images: ImagesBackend;
+  volumes: VolumesBackend;
+  networks: NetworksBackend;
+  system: SystemBackend;
+  /** Puts the state down. Containers run on. */
+  close(): Promise<void>;
+}
+
+export interface EngineOptions
+  extends Pick<EngineContext, 'paths' | 'runtime' | 'cgroups' | 'images' | 'network' | 'report'> {
+  files: ContainerFiles;
+  registryMirrors: string[];
+  insecureRegistries: string[];
+}
+
+/** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { paths, runtime, cgroups, images, network, report } = options;
+  for (const directory of [
+    paths.root,
+    containersDirectory(paths),
+    volumesDirectory(paths),
+    paths.run,
+    runsDirectory(paths),
+  ])
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const database = openDatabase(databasePath(paths));
+  const restarts = new RestartSchedule((id) => {
+    restartByPolicy(context, id).catch((error) => report(`start ${id} again`, error));
+  });
+  const context: EngineContext = {
+    paths,
+    runtime,
+    cgroups,
+    images,
+    network,
+    report,
+    containers: new ContainerTable(database),
+    volumes: new VolumeTable(database),
+    networks: new NetworkTable(database),
+    events: new EventLog(),
+    waiters: new Waiters(),
+    locks: new SerialLocks(),
+    live: new LiveContainers(),
+    logReaders: new LogReaders(),
+    restarts,
+  };
+  ensurePredefined(context);
+  await recover(context);
+  return {
+    containers: createContainersBackend(context, options.files),
+    exec: createExecBackend({ ...context, execs: new ExecTable() }),
+    images: createImagesBackend(context),
+    volumes: createVolumesBackend(context),
+    networks: createNetworksBackend(context),
+    system: createSystemBackend(context, {
+      engineId: engineId(database),
+      registryMirrors: options.registryMirrors,
+      insecureRegistries: options.insecureRegistries,
+    }),
+    close: async () => {
+      restarts.close();
+      database.close();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** What happened, in order: the last thousand events, and a stream of those to come. */
+import type { EngineEvent } from '../api/system/backend.ts';
+
+const keptEvents = 1000;
+/** A client that reads so far behind is let go: it must not make the agent grow without bound. */
+const maxBacklog = 20_000;
+
+export class EventLog {
+  readonly #recent: EngineEvent[] = [];
+  readonly #listeners = new Set<(event: EngineEvent) => void>();
+  #lastNanos = 0n;
+
+  emit(event: Omit<EngineEvent, 'time' | 'nanos'>): void {
+    const stamped: EngineEvent = { ...event, ...this.#stamp() };
+    this.#recent.push(stamped);
+    if (this.#recent.length > keptEvents) this.#recent.shift();
+    for (const listener of this.#listeners) listener(stamped);
+  }
+
+  /** Calls back for every event from now on; gives back how to stop. */
+  listen(listener: (event: EngineEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Past events from `since`, then live ones until `until` or abort. */
+  stream(options: { since?: Date; until?: Date; signal: AbortSignal }): AsyncIterable<EngineEvent> {
+    // Registered here and not at the first read: what happens in between belongs to the stream.
+    const { since, until, signal } = options;
+    const backlog = since === undefined ? [] : this.#recent.filter((event) => event.time >= since);
+    let wake = () => {};
+    let lost = false;
+    const stop = this.listen((event) => {
+      if (backlog.length >= maxBacklog) lost = true;
+      else backlog.push(event);
+      wake();
+    });
+    const deadline =
+      until === undefined ? undefined : setTimeout(() => wake(), until.getTime() - Date.now());
+    const onAbort = () => wake();
+    signal.addEventListener('abort', onAbort);
+    return (async function* () {
+      try {
+        while (!signal.aborted && !lost) {
+          const event = backlog.shift();
+          if (event !== undefined) {
+            if (until !== undefined && event.time > until) return;
+            yield event;
+            continue;
+          }
+          if (until !== undefined && until.getTime() <= Date.now()) return;
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      } finally {
+        clearTimeout(deadline);
+        signal.removeEventListener('abort', onAbort);
+        stop();
+      }
+    })();
+  }
+
+  /** Wall-clock time that never repeats and never goes back, so that order is in the stamp. */
+  #stamp(): { time: Date; nanos: number } {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    this.#lastNanos = now > this.#lastNanos ? now : this.#lastNanos + 1n;
+    return {
+      time: new Date(Number(this.#lastNanos / 1_000_000n)),
+      nanos: Number(this.#lastNanos % 1_000_000_000n),
+    };
+  }
+}

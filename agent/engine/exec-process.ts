@@ -1,0 +1,55 @@
+/** The process of an exec, from what was asked for and what the container has. */
+import type { OciProcess, OciSeccomp } from '../contract/oci-runtime.ts';
+import { openDirectory, readTextInRoot, withFd } from '../kernel/files.ts';
+import type { ContainerRecord } from './container-record.ts';
+import type { LiveContainer } from './live-containers.ts';
+import { hostnameOf } from './network-files.ts';
+import { processOfExec, seccompOf } from './spec/process.ts';
+import { resolveUser } from './user.ts';
+
+export interface ExecWish {
+  command: string[];
+  env: string[];
+  workingDirectory?: string;
+  user?: string;
+  privileged: boolean;
+  terminal: boolean;
+  size?: { rows: number; columns: number };
+}
+
+export function execProcess(
+  record: ContainerRecord,
+  { process: { pid } }: Pick<LiveContainer, 'process'>,
+  wish: ExecWish,
+): { process: OciProcess; seccomp: OciSeccomp | undefined } {
+  const { settings, process } = record;
+  const { command, env, terminal, privileged, workingDirectory, size } = wish;
+  const built = processOfExec({
+    settings,
+    process,
+    hostname: hostnameOf(record),
+    user: resolveUser(wish.user || process.user, userFilesOf(pid), settings.extraGroups),
+    exec: {
+      args: command,
+      env,
+      terminal,
+      privileged,
+      ...(workingDirectory && { workingDirectory }),
+    },
+  });
+  return {
+    process:
+      size === undefined
+        ? built
+        : { ...built, consoleSize: { height: size.rows, width: size.columns } },
+    seccomp: privileged ? undefined : seccompOf(settings),
+  };
+}
+
+/** As they are now: users may have been added since the start. */
+function userFilesOf(pid: number): { passwd: string; group: string } {
+  return withFd(openDirectory(`/proc/${pid}/root`), (root) => ({
+    passwd: readTextInRoot(root, 'etc/passwd') ?? '',
+    group: readTextInRoot(root, 'etc/group') ?? '',
+  }));
+}

@@ -1,0 +1,14 @@
+import { randomBytes } from 'node:crypto';
+
+/** 64 hex digits, as Docker's ids of containers, networks, execs and anonymous volumes. */
+export function newId(): string {
+  // An id whose first 12 digits are all decimal reads as a number in the hostname that is made from
+  // it, which some resolvers take for an address; Docker avoids those too (pkg/stringid).
+  for (;;) {
+    const id = randomBytes(32).toString('hex');
+    if (!/^\d+$/.test(id.slice(0, 12))) return id;
+  }
+}
+
+/** The form that people see. */
+export const shortId = (id: string) => id.slice(0, 12);

@@ -1,0 +1,12 @@
+import type { LabelFilter } from '../api/containers/backend.ts';
+
+/** Whether labels pass every filter: `key`, `key=value`, or their negation. */
+export function matchesLabels(
+  labels: Record<string, string>,
+  filters: readonly LabelFilter[],
+): boolean {
+  return filters.every(({ key, value, negated }) => {
+    const has = key in labels && (value === undefined || labels[key] === value);
+    return has !== negated;
+  });
+}

@@ -1,0 +1,57 @@
+/** Where the engine keeps things; docs/on-disk.md lists every one of them. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+
+export interface EnginePaths {
+  /** State that outlives the machine's restart. */
+  root: string;
+  /** What ends with the machine: shims' run directories and sockets. */
+  run: string;
+}
+
+export interface ContainerPaths {
+  directory: string;
+  upper: string;
+  work: string;
+  log: string;
+  files: { directory: string; hosts: string; hostname: string; resolvConf: string };
+  /** The shim's run directory. */
+  run: string;
+}
+
+export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db');
+export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
+export const runsDirectory = (paths: EnginePaths) => join(paths.run, 'containers');
+export const volumesDirectory = (paths: EnginePaths) => join(paths.root, 'volumes');
+export const volumeData = (paths: EnginePaths, name: string) =>
+  join(volumesDirectory(paths), name, '_data');
+
+export function containerPaths(paths: EnginePaths, id: string): ContainerPaths {
+  const directory = join(containersDirectory(paths), id);
+  const files = join(directory, 'files');
+  return {
+    directory,
+    upper: join(directory, 'upper'),
+    work: join(directory, 'work'),
+    log: join(directory, 'log'),
+    files: {
+      directory: files,
+      hosts: join(files, 'hosts'),
+      hostname: join(files, 'hostname'),
+      resolvConf: join(files, 'resolv.conf'),
+    },
+    run: join(runsDirectory(paths), id),
+  };
+}
+
+/** The run directory of one exec. */
+export const execRunDirectory = (paths: EnginePaths, container: string, exec: string) =>
+  join(containerPaths(paths, container).run, 'exec', exec);
+
+/**
+ * A short name for one state root, so that what two agents make in the kernel (cgroups, bridges,
+ * nft tables) never has the same name.
+ */
+export function rootTag(root: string): string {
+  return createHash('sha256').update(root).digest('hex').slice(0, 6);
+}

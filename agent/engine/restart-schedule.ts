@@ -1,0 +1,42 @@
+/** Containers that wait to be started again. */
+import { nextDelayMs } from './restart-policy.ts';
+
+export class RestartSchedule {
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #delays = new Map<string, number>();
+  readonly #start: (id: string) => void;
+  #closed = false;
+
+  /** `start` is called when a container's time has come; it reports its own failures. */
+  constructor(start: (id: string) => void) {
+    this.#start = start;
+  }
+
+  schedule(id: string, ranForMs: number): void {
+    if (this.#closed) return;
+    const delayMs = nextDelayMs(this.#delays.get(id), ranForMs);
+    this.#delays.set(id, delayMs);
+    clearTimeout(this.#timers.get(id));
+    this.#timers.set(
+      id,
+      setTimeout(() => {
+        this.#timers.delete(id);
+        this.#start(id);
+      }, delayMs),
+    );
+  }
+
+  /** A person stopped, started or removed it: what was planned is off, and the delay starts anew. */
+  forget(id: string): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    this.#delays.delete(id);
+  }
+
+  /** The agent goes; the next one takes the containers that wait up again. */
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+}

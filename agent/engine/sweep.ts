@@ -1,0 +1,43 @@
+/** Takes away what a crash left behind: whatever no container owns. */
+import { readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type EngineContext, reporter } from './context.ts';
+import { containersDirectory, runsDirectory, volumesDirectory } from './paths.ts';
+
+/** Runs at the agent's start, before anybody can make something new. */
+export async function sweep(context: EngineContext): Promise<void> {
+  const { containers, volumes, live, paths } = context;
+  await sweepCgroups(context);
+  await removeStrays(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
+  await removeStrays(context, runsDirectory(paths), (id) => live.get(id) !== undefined);
+  await removeStrays(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
+  await context.images.sweep();
+}
+
+async function sweepCgroups({ cgroups, live, report }: EngineContext): Promise<void> {
+  for (const name of cgroups.list()) {
+    if (live.get(name) !== undefined) continue;
+    const cgroup = cgroups.open(name);
+    try {
+      // Nobody owns what still runs inside: its record is gone, or its shim is.
+      cgroup.kill();
+      await cgroup.remove();
+    } catch (error) {
+      report(`remove the left-over cgroup ${name}`, error);
+    }
+  }
+}
+
+async function removeStrays(
+  context: EngineContext,
+  directory: string,
+  isOwned: (name: string) => boolean,
+): Promise<void> {
+  for (const name of readdirSync(directory)) {
+    if (isOwned(name)) continue;
+    await rm(join(directory, name), { recursive: true, force: true }).catch(
+      reporter(context, `remove the left-over ${join(directory, name)}`),
+    );
+  }
+}

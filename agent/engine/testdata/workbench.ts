@@ -1,0 +1,140 @@
+/** An engine over fakes, with its state in a directory that goes away with the test. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { EngineEvent } from '../../api/system/backend.ts';
+import type { ContainerSettings } from '../../contract/container.ts';
+import type { ContainerFiles } from '../container-files.ts';
+import { type Engine, openEngine } from '../engine.ts';
+import { FakeCgroups } from './fake-cgroups.ts';
+import { FakeImages } from './fake-images.ts';
+import { FakeNetworks } from './fake-networks.ts';
+import { FakeRuntime } from './fake-runtime.ts';
+
+export interface Workbench {
+  engine: Engine;
+  runtime: FakeRuntime;
+  cgroups: FakeCgroups;
+  images: FakeImages;
+  network: FakeNetworks;
+  paths: { root: string; run: string };
+  /** Failures that only the agent's own log would show. */
+  reports: string[];
+  events: EngineEvent[];
+  /** The same state under a new engine, as after a kill of the agent. */
+  reopen(): Promise<Engine>;
+}
+
+export async function workbench(test: TestContext): Promise<Workbench> {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-engine-'));
+  const runtime = new FakeRuntime();
+  const cgroups = new FakeCgroups();
+  const images = new FakeImages();
+  const network = new FakeNetworks();
+  const paths = { root: join(directory, 'root'), run: join(directory, 'run') };
+  const reports: string[] = [];
+  const open = () =>
+    openEngine({
+      paths,
+      runtime,
+      cgroups,
+      images,
+      network,
+      files: noFiles,
+      registryMirrors: [],
+      insecureRegistries: [],
+      report: (what, error) => reports.push(`${what}: ${error}`),
+    });
+  const events: EngineEvent[] = [];
+  const over = new AbortController();
+  const listen = async (engine: Engine) => {
+    for await (const event of engine.system.events({ signal: over.signal })) events.push(event);
+  };
+  const engine = await open();
+  listen(engine);
+  const opened = [engine];
+  test.after(async () => {
+    over.abort();
+    for (const each of opened) await each.close();
+    rmSync(directory, { recursive: true });
+  });
+  return {
+    engine,
+    runtime,
+    cgroups,
+    images,
+    network,
+    paths,
+    reports,
+    events,
+    reopen: async () => {
+      const next = await open();
+      opened.push(next);
+      listen(next);
+      return next;
+    },
+  };
+}
+
+const noFiles = new Proxy({} as ContainerFiles, {
+  get() {
+    throw new Error('not asked for in these tests');
+  },
+});
+
+export function settings(change: Partial<ContainerSettings> = {}): ContainerSettings {
+  return {
+    image: 'corten/starter',
+    env: [],
+    labels: {},
+    terminal: false,
+    openStdin: false,
+    stdinOnce: false,
+    init: false,
+    autoRemove: false,
+    readOnlyRootfs: false,
+    security: {
+      privileged: false,
+      addCapabilities: [],
+      dropCapabilities: [],
+      noNewPrivileges: true,
+      seccomp: 'unconfined',
+      devices: [],
+      deviceRules: [],
+    },
+    sysctls: {},
+    ulimits: [],
+    extraGroups: [],
+    namespaces: { pid: 'private', ipc: 'private', uts: 'private', cgroup: 'private' },
+    mounts: [],
+    network: {
+      mode: 'none',
+      ports: [],
+      publishAll: false,
+      exposedPorts: [],
+      dns: [],
+      dnsSearch: [],
+      dnsOptions: [],
+      extraHosts: [],
+    },
+    limits: {},
+    restart: { name: 'no', maximumRetryCount: 0 },
+    log: { driver: 'json-file', options: {} },
+    ...change,
+  };
+}
+
+/** A created container's id. */
+export async function create(
+  { engine }: Pick<Workbench, 'engine'>,
+  change: Partial<ContainerSettings> = {},
+  name?: string,
+): Promise<string> {
+  const { id } = await engine.containers.create({
+    settings: settings(change),
+    origin: { config: {}, hostConfig: {}, networkingConfig: {} },
+    ...(name !== undefined && { name }),
+  });
+  return id;
+}

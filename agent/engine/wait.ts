@@ -1,0 +1,16 @@
+import type { WaitCondition, WaitResult } from '../api/containers/backend.ts';
+import { resultOf } from './container-record.ts';
+import type { EngineContext } from './context.ts';
+
+/** Registered before it returns its promise: an exit right after the call is not missed. */
+export async function waitForContainer(
+  context: Pick<EngineContext, 'containers' | 'live' | 'waiters'>,
+  reference: string,
+  condition: WaitCondition,
+  signal: AbortSignal,
+): Promise<WaitResult> {
+  const record = context.containers.find(reference);
+  if (condition === 'removed') return context.waiters.next(record.id, 'removal', signal);
+  const over = condition === 'not-running' && context.live.get(record.id) === undefined;
+  return over ? resultOf(record) : context.waiters.next(record.id, 'exit', signal);
+}

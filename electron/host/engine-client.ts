@@ -1,0 +1,93 @@
+/** HTTP/1.1 to a machine's engine, over channels of the SSH link, with a pool of idle ones. */
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { EngineRequest, EngineResponse } from '../contract/bridge.ts';
+
+/** One answer held in memory; what is larger belongs in a stream. */
+const longestBodyBytes = 64 * 1024 * 1024;
+
+export interface EngineClient {
+  request(request: EngineRequest): Promise<EngineResponse>;
+  /** The head, then the body as it arrives. Aborting closes the channel, which stops the engine. */
+  stream(
+    request: EngineRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<{ head: Omit<EngineResponse, 'body'> } | { data: Uint8Array }>;
+  close(): void;
+}
+
+export function createEngineClient(openChannel: () => Promise<Duplex>): EngineClient {
+  const pool = new ChannelPool(openChannel);
+  return {
+    async request(request) {
+      const response = await send(pool, request);
+      return { ...headOf(response), body: await bodyOf(response) };
+    },
+    async *stream(request, signal) {
+      if (signal.aborted) return;
+      const response = await send(pool, request, signal);
+      yield { head: headOf(response) };
+      for await (const data of response as AsyncIterable<Buffer>) yield { data };
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+/** Channels instead of sockets; the rest (keep-alive, reuse) is node's. */
+class ChannelPool extends Agent {
+  readonly #openChannel: () => Promise<Duplex>;
+
+  constructor(openChannel: () => Promise<Duplex>) {
+    super({ keepAlive: true, maxFreeSockets: 8, scheduling: 'lifo' });
+    this.#openChannel = openChannel;
+  }
+
+  override createConnection(
+    _options: object,
+    done?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    this.#openChannel().then(
+      (channel) => done?.(null, channel),
+      (error: Error) => done?.(error, undefined as unknown as Duplex),
+    );
+  }
+}
+
+function send(
+  pool: Agent,
+  { method, path, headers, body }: EngineRequest,
+  signal?: AbortSignal,
+): Promise<IncomingMessage> {
+  if (!path.startsWith('/')) throw new Error(`An engine path begins with "/", unlike "${path}".`);
+  return new Promise((resolve, reject) => {
+    const outgoing: ClientRequest = httpRequest({
+      agent: pool,
+      method,
+      path,
+      headers: { ...headers, host: 'corten' },
+      signal,
+    });
+    outgoing.once('response', resolve);
+    outgoing.once('error', reject);
+    outgoing.end(body);
+  });
+}
+
+function headOf(response: IncomingMessage): Omit<EngineResponse, 'body'> {
+  const headers = Object.fromEntries(
+    Object.entries(response.headers).map(([name, value]) => [name, String(value)]),
+  );
+  return { status: response.statusCode ?? 0, headers };
+}
+
+async function bodyOf(response: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > longestBodyBytes)
+      throw new Error(`The engine's answer is longer than ${longestBodyBytes} bytes: stream it.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

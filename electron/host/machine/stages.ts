@@ -1,0 +1,112 @@
+/** The stages of a start, and everybody who watches them. */
+import type { MachineState } from '../../contract/bridge.ts';
+import { StageFailure } from './machine.ts';
+
+export class Stages {
+  readonly #kind: MachineState['kind'];
+  readonly #watchers = new Set<() => void>();
+  #state: MachineState;
+
+  constructor(kind: MachineState['kind'], ids: readonly string[]) {
+    this.#kind = kind;
+    this.#state = { status: 'stopped', kind, stages: waiting(ids) };
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  begin(): void {
+    const ids = this.#state.stages.map(({ id }) => id);
+    this.#set({ status: 'starting', kind: this.#kind, stages: waiting(ids) });
+  }
+
+  /** Runs one stage; when it throws, the whole start has failed there. */
+  async run<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    const mark = (status: 'running' | 'done' | 'failed') => {
+      const elapsedMs = Math.round(performance.now() - startedAt);
+      return this.#state.stages.map((stage) =>
+        stage.id === id ? { id, status, elapsedMs } : stage,
+      );
+    };
+    this.#set({ ...this.#state, stages: mark('running') });
+    try {
+      const result = await work();
+      this.#set({ ...this.#state, stages: mark('done') });
+      return result;
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      const nextStep =
+        error instanceof StageFailure ? error.nextStep : 'Start it again; the log has the details.';
+      this.#set({
+        ...this.#state,
+        status: 'failed',
+        stages: mark('failed'),
+        failure: { stage: id, cause, nextStep },
+      });
+      throw error;
+    }
+  }
+
+  /** A running machine that cannot be reached any more; `finish('running')` when it can. */
+  lose(stage: string, cause: string, nextStep: string): void {
+    const { kind } = this.#state;
+    const stages = this.#state.stages.map(({ id }, index, all) => ({
+      id,
+      status: statusAround(all.findIndex((each) => each.id === stage) - index),
+    }));
+    this.#set({ status: 'failed', kind, stages, failure: { stage, cause, nextStep } });
+  }
+
+  finish(status: 'running' | 'stopped'): void {
+    const { kind, stages } = this.#state;
+    this.#set({
+      status,
+      kind,
+      stages:
+        status === 'running'
+          ? stages.map((stage) => ({ ...stage, status: 'done' }))
+          : waiting(stages.map(({ id }) => id)),
+    });
+  }
+
+  /** The latest state each time: who reads slowly skips what is past. */
+  async *watch(signal: AbortSignal): AsyncGenerator<MachineState> {
+    let seen: MachineState | undefined;
+    let wake = () => {};
+    const notice = () => wake();
+    this.#watchers.add(notice);
+    signal.addEventListener('abort', notice);
+    try {
+      while (!signal.aborted) {
+        if (seen === this.#state)
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        else {
+          seen = this.#state;
+          yield seen;
+        }
+      }
+    } finally {
+      this.#watchers.delete(notice);
+      signal.removeEventListener('abort', notice);
+    }
+  }
+
+  #set(state: MachineState): void {
+    this.#state = state;
+    for (const notice of this.#watchers) notice();
+  }
+}
+
+function waiting(ids: readonly string[]): MachineState['stages'] {
+  return ids.map((id) => ({ id, status: 'waiting' }));
+}
+
+/** Before the stage that broke all was done, and what follows it waits. */
+function statusAround(stepsUntilBroken: number): 'done' | 'failed' | 'waiting' {
+  if (stepsUntilBroken > 0) return 'done';
+  return stepsUntilBroken === 0 ? 'failed' : 'waiting';
+}

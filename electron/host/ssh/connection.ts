@@ -1,0 +1,64 @@
+/** One SSH connection to a machine, with its host key pinned. */
+import { timingSafeEqual } from 'node:crypto';
+import ssh2, { type Client, type ClientChannel } from 'ssh2';
+import { dial, type SshEndpoint } from './endpoint.ts';
+
+/** Three missed answers in this rhythm mean that the machine is gone or asleep. */
+const keepaliveIntervalMs = 10_000;
+const handshakeTimeoutMs = 10_000;
+
+export class HostKeyMismatch extends Error {
+  constructor() {
+    super(
+      'The machine shows another host key than the one it was made with. If you did not make it ' +
+        'anew, something stands between you and it: do not go on.',
+    );
+    this.name = 'HostKeyMismatch';
+  }
+}
+
+/** Resolves once logged in; rejects with the cause, HostKeyMismatch among them. */
+export function openConnection(endpoint: SshEndpoint, login: string): Promise<Client> {
+  const client = new ssh2.Client();
+  const pinned = publicKeyBytes(endpoint.hostPublicKey);
+  let mismatch = false;
+  return new Promise((resolve, reject) => {
+    // For the connection's whole life: what breaks later shows as `close`.
+    client.on('error', (error) => reject(mismatch ? new HostKeyMismatch() : error));
+    client.once('close', () => reject(new Error('The machine closed the connection.')));
+    client.once('ready', () => resolve(client));
+    client.connect({
+      sock: dial(endpoint),
+      username: login,
+      privateKey: endpoint.clientPrivateKey,
+      hostVerifier: (key: Buffer) => {
+        mismatch = !(key.length === pinned.length && timingSafeEqual(key, pinned));
+        return !mismatch;
+      },
+      algorithms: {
+        cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com'],
+        serverHostKey: ['ssh-ed25519'],
+        compress: ['none'],
+      },
+      readyTimeout: handshakeTimeoutMs,
+      keepaliveInterval: keepaliveIntervalMs,
+      keepaliveCountMax: 3,
+      // streamlocal is OpenSSH's extension, and the agent speaks it without being OpenSSH.
+      strictVendor: false,
+    });
+  });
+}
+
+export function openStreamLocal(client: Client, path: string): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    client.openssh_forwardOutStreamLocal(path, (error, channel) =>
+      error ? reject(error) : resolve(channel),
+    );
+  });
+}
+
+function publicKeyBytes(line: string): Buffer {
+  const parsed = ssh2.utils.parseKey(line);
+  if (parsed instanceof Error) throw new Error(`The pinned host key is broken: ${parsed.message}`);
+  return parsed.getPublicSSH();
+}

@@ -1,0 +1,111 @@
+/**
+ * The app's lasting connection to a machine, as the login `api`. It connects again by itself, with
+ * growing pauses; what ran over the broken connection fails, and whoever needs it asks again.
+ */
+import type { Client, ClientChannel } from 'ssh2';
+import { HostKeyMismatch, openConnection, openStreamLocal } from './connection.ts';
+import type { SshEndpoint } from './endpoint.ts';
+
+const firstRetryMs = 100;
+const longestRetryMs = 5_000;
+/** How long a request waits for a connection that is being made again. */
+const patienceMs = 5_000;
+
+/** The agent's name for its own API socket, wherever that is. */
+const apiSocket = 'docker.sock';
+
+export class NotConnected extends Error {
+  constructor(cause?: unknown) {
+    const why = cause instanceof Error ? `: ${cause.message}` : '.';
+    super(`The machine cannot be reached${why} It is being tried again.`, { cause });
+    this.name = 'NotConnected';
+  }
+}
+
+export interface SshLink {
+  readonly endpoint: SshEndpoint;
+  /** The first connection; rejects when it fails, and then nothing is tried again. */
+  connect(): Promise<void>;
+  openApiChannel(): Promise<ClientChannel>;
+  /** Called at each change. */
+  onConnection(listener: (connected: boolean) => void): () => void;
+  close(): void;
+}
+
+export function createSshLink(endpoint: SshEndpoint): SshLink {
+  const listeners = new Set<(connected: boolean) => void>();
+  let client: Client | undefined;
+  let retryMs = firstRetryMs;
+  let timer: NodeJS.Timeout | undefined;
+  let lastFailure: unknown;
+  let closed = false;
+
+  async function connect(): Promise<void> {
+    const fresh = await openConnection(endpoint, 'api');
+    if (closed) {
+      fresh.end();
+      return;
+    }
+    client = fresh;
+    retryMs = firstRetryMs;
+    fresh.once('close', () => {
+      client = undefined;
+      tell(false);
+      retryLater();
+    });
+    tell(true);
+  }
+
+  function retryLater(): void {
+    if (closed) return;
+    timer = setTimeout(() => {
+      connect().catch((error: unknown) => {
+        lastFailure = error;
+        // Trying again would only ask the impostor again.
+        if (!(error instanceof HostKeyMismatch)) retryLater();
+      });
+    }, retryMs);
+    retryMs = Math.min(retryMs * 2, longestRetryMs);
+  }
+
+  function tell(connected: boolean): void {
+    for (const listener of listeners) listener(connected);
+  }
+
+  function connected(): Promise<Client> {
+    if (client !== undefined) return Promise.resolve(client);
+    if (closed || lastFailure instanceof HostKeyMismatch)
+      return Promise.reject(new NotConnected(lastFailure));
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        clearTimeout(patience);
+        listeners.delete(onChange);
+      };
+      const onChange = () => {
+        if (client === undefined) return;
+        stop();
+        resolve(client);
+      };
+      const patience = setTimeout(() => {
+        stop();
+        reject(new NotConnected(lastFailure));
+      }, patienceMs);
+      listeners.add(onChange);
+    });
+  }
+
+  return {
+    endpoint,
+    connect,
+    openApiChannel: async () => openStreamLocal(await connected(), apiSocket),
+    onConnection(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      client?.end();
+    },
+  };
+}

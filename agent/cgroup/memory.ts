@@ -120,7 +120,8 @@ export function readMemoryV1(directory: string): Usage['memory'] {
     limitBytes: readBound(directory, v1.limit),
     swapBytes: stat.total_swap ?? stat.swap ?? 0,
     inactiveFileBytes: stat.total_inactive_file ?? 0,
-    failures: readCount(directory, 'memory.failcnt'),
+    // Either limit may be the one that is reached. Linux 6.18 leaves both at 0 (measured).
+    failures: readCount(directory, 'memory.failcnt') + readCount(directory, 'memory.memsw.failcnt'),
     oomKills: oomKillsV1(directory),
     stat,
   };

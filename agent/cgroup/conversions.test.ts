@@ -1,0 +1,209 @@
+/** A temporary directory poses as a group: what is written for which limit, on both versions. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { applyCpuV1, applyCpuV2, readCpuV1, readCpuV2, weightOfShares } from './cpu.ts';
+import { applyCpusetV1, applyCpusetV2, inheritCpusetV1, numbersOf } from './cpuset.ts';
+import { ioWeightV2, readIoV1, readIoV2 } from './io.ts';
+import { applyMemoryV1, applyMemoryV2, readMemoryV1, readMemoryV2 } from './memory.ts';
+import { applyPids, readPids } from './pids.ts';
+
+const MiB = 1024 * 1024;
+let group: string;
+let parent: string;
+
+beforeEach(() => {
+  group = mkdtempSync(join(tmpdir(), 'corten-cgroup-'));
+  parent = mkdtempSync(join(tmpdir(), 'corten-cgroup-'));
+});
+
+afterEach(() => {
+  for (const directory of [group, parent]) rmSync(directory, { recursive: true });
+});
+
+const put = (file: string, text: string, directory = group) =>
+  writeFileSync(join(directory, file), `${text}\n`);
+const get = (file: string) => readFileSync(join(group, file), 'utf8').trim();
+
+test('shares become weights through the three points that matter', () => {
+  assert.deepEqual(
+    [0, 2, 1024, 262_144, 1_000_000].map(weightOfShares),
+    [1, 1, 100, 10_000, 10_000],
+  );
+  assert.ok(weightOfShares(512) < 100 && weightOfShares(2048) > 100);
+});
+
+test('cpu on v2: one file holds quota and period', () => {
+  put('cpu.max', 'max 100000');
+  applyCpuV2(group, { quotaMicros: 50_000 });
+  assert.equal(get('cpu.max'), '50000 100000');
+  applyCpuV2(group, { periodMicros: 20_000 });
+  assert.equal(get('cpu.max'), '50000 20000');
+  applyCpuV2(group, { quotaMicros: null, periodMicros: null });
+  assert.equal(get('cpu.max'), 'max 100000');
+  applyCpuV2(group, { shares: 1024 });
+  assert.equal(get('cpu.weight'), '100');
+  applyCpuV2(group, { shares: null, burstMicros: 5 });
+  assert.equal(get('cpu.max.burst'), '5');
+});
+
+test('cpu on v1: a file each, and -1 for no quota', () => {
+  applyCpuV1(group, { quotaMicros: 50_000, periodMicros: 10_000, shares: 2 });
+  assert.deepEqual(['cpu.cfs_quota_us', 'cpu.cfs_period_us', 'cpu.shares'].map(get), [
+    '50000',
+    '10000',
+    '2',
+  ]);
+  applyCpuV1(group, { quotaMicros: null, periodMicros: null, shares: null });
+  assert.deepEqual(['cpu.cfs_quota_us', 'cpu.cfs_period_us', 'cpu.shares'].map(get), [
+    '-1',
+    '100000',
+    '1024',
+  ]);
+});
+
+test('what is not asked for is not written', () => {
+  applyCpuV1(group, {});
+  applyCpuV2(group, {});
+  applyMemoryV1(group, {});
+  applyMemoryV2(group, {});
+  assert.throws(() => get('cpu.max'), { code: 'ENOENT' });
+  assert.throws(() => get('memory.max'), { code: 'ENOENT' });
+});
+
+test('memory on v2: swap is the sum less the memory', () => {
+  put('memory.swap.max', 'max');
+  put('memory.max', 'max');
+  applyMemoryV2(group, { maxBytes: 64 * MiB, maxWithSwapBytes: 96 * MiB });
+  assert.deepEqual(['memory.max', 'memory.swap.max'].map(get), [
+    String(64 * MiB),
+    String(32 * MiB),
+  ]);
+  // The sum stays when only the memory changes.
+  applyMemoryV2(group, { maxBytes: 80 * MiB });
+  assert.equal(get('memory.swap.max'), String(16 * MiB));
+  assert.throws(() => applyMemoryV2(group, { maxBytes: 128 * MiB }), /already set memoryswap/);
+  applyMemoryV2(group, { maxBytes: 64 * MiB, maxWithSwapBytes: 64 * MiB });
+  assert.equal(get('memory.swap.max'), '0');
+  applyMemoryV2(group, { maxWithSwapBytes: null });
+  assert.equal(get('memory.swap.max'), 'max');
+  applyMemoryV2(group, { maxBytes: null });
+  assert.equal(get('memory.max'), 'max');
+  assert.throws(
+    () => applyMemoryV2(group, { maxBytes: 2 * MiB, maxWithSwapBytes: MiB }),
+    /memoryswap/,
+  );
+});
+
+test('memory on v2: below what cannot be reclaimed is a conflict, not a kill', () => {
+  put('memory.current', String(50 * MiB));
+  put('memory.stat', `inactive_file ${20 * MiB}\nactive_file ${5 * MiB}`);
+  assert.throws(() => applyMemoryV2(group, { maxBytes: 24 * MiB }), { kind: 'conflict' });
+  applyMemoryV2(group, { maxBytes: 26 * MiB });
+});
+
+test('memory on v1: a kernel without swap accounting keeps the memory limit', () => {
+  applyMemoryV1(group, { maxBytes: MiB, maxWithSwapBytes: 2 * MiB, reservationBytes: 5 });
+  assert.equal(get('memory.limit_in_bytes'), String(MiB));
+  assert.equal(get('memory.soft_limit_in_bytes'), '5');
+  assert.throws(() => get('memory.memsw.limit_in_bytes'), { code: 'ENOENT' });
+});
+
+test('pids: negative is none, and 0 is 1', () => {
+  const written = [null, -1, 0, 7].map((limit) => {
+    applyPids(group, limit);
+    return get('pids.max');
+  });
+  assert.deepEqual(written, ['max', 'max', '1', '7']);
+  put('pids.current', '3');
+  assert.deepEqual(readPids(group), { current: 3, limit: 7 });
+});
+
+test('cpusets on v1 come filled from the parent, and go back to it', () => {
+  put('cpuset.cpus', '0-3', parent);
+  put('cpuset.mems', '0', parent);
+  put('cpuset.cpus', '');
+  inheritCpusetV1(group, parent);
+  assert.deepEqual(['cpuset.cpus', 'cpuset.mems'].map(get), ['0-3', '0']);
+  applyCpusetV1(group, parent, { cpus: '1' });
+  assert.equal(get('cpuset.cpus'), '1');
+  applyCpusetV1(group, parent, { cpus: null });
+  assert.equal(get('cpuset.cpus'), '0-3');
+});
+
+test('cpusets on v2 are checked, since the kernel takes any list', () => {
+  put('cpuset.cpus.effective', '0-1', parent);
+  applyCpusetV2(group, parent, { cpus: '1' });
+  assert.equal(get('cpuset.cpus'), '1');
+  assert.throws(() => applyCpusetV2(group, parent, { cpus: '1,2' }), /available: 0-1/);
+  applyCpusetV2(group, parent, { cpus: null });
+  assert.equal(get('cpuset.cpus'), '');
+});
+
+test('CPU lists', () => {
+  assert.deepEqual(numbersOf('0-2,4'), [0, 1, 2, 4]);
+  for (const list of ['x', '2-1', '1-', '-1', '1;2'])
+    assert.throws(() => numbersOf(list), { kind: 'invalid' }, list);
+});
+
+test('io weights', () => {
+  assert.deepEqual([10, 1000].map(ioWeightV2), [1, 10_000]);
+});
+
+test('usage on v1', () => {
+  put('cpu.stat', 'nr_periods 4\nnr_throttled 2\nthrottled_time 9000');
+  put('cpuacct.usage', '123');
+  put('cpuacct.usage_user', '100');
+  put('cpuacct.usage_sys', '23');
+  put('cpuacct.usage_percpu', '60 63 ');
+  assert.deepEqual(readCpuV1(group, group), {
+    totalNanos: 123,
+    userNanos: 100,
+    systemNanos: 23,
+    perCpuNanos: [60, 63],
+    periods: 4,
+    throttledPeriods: 2,
+    throttledNanos: 9000,
+  });
+  put('memory.limit_in_bytes', '9223372036854771712');
+  put('memory.usage_in_bytes', '4096');
+  put('memory.stat', 'cache 1\ntotal_inactive_file 77\ntotal_swap 5');
+  put('memory.oom_control', 'oom_kill_disable 0\nunder_oom 0\noom_kill 3');
+  const memory = readMemoryV1(group);
+  assert.deepEqual(
+    [
+      memory.limitBytes,
+      memory.usageBytes,
+      memory.inactiveFileBytes,
+      memory.swapBytes,
+      memory.oomKills,
+    ],
+    [undefined, 4096, 77, 5, 3],
+  );
+  put('blkio.throttle.io_service_bytes', '8:0 Read 1\n8:0 Write 2\n8:0 Total 3\nTotal 3');
+  put('blkio.throttle.io_service_bytes_recursive', '8:0 Read 10\n8:0 Write 20\nTotal 30');
+  put('blkio.throttle.io_serviced', '8:0 Read 4\n8:0 Write 5');
+  assert.deepEqual(readIoV1(group), [
+    { major: 8, minor: 0, readBytes: 10, writeBytes: 20, readOperations: 4, writeOperations: 5 },
+  ]);
+});
+
+test('usage on v2', () => {
+  put(
+    'cpu.stat',
+    'usage_usec 10\nuser_usec 6\nsystem_usec 4\nnr_periods 3\nnr_throttled 1\nthrottled_usec 2',
+  );
+  const cpu = readCpuV2(group);
+  assert.deepEqual([cpu.totalNanos, cpu.userNanos, cpu.throttledNanos], [10_000, 6000, 2000]);
+  put('memory.max', 'max');
+  put('memory.current', '9');
+  put('memory.events', 'low 0\nhigh 0\nmax 6\noom 1\noom_kill 2');
+  const memory = readMemoryV2(group);
+  assert.deepEqual([memory.limitBytes, memory.failures, memory.oomKills], [undefined, 6, 2]);
+  put('io.stat', '254:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n7:0');
+  assert.deepEqual(readIoV2(group), [
+    { major: 254, minor: 0, readBytes: 1, writeBytes: 2, readOperations: 3, writeOperations: 4 },
+  ]);
+});

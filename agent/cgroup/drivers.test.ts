@@ -1,0 +1,136 @@
+/** Both drivers on a temporary directory that poses as `/sys/fs/cgroup`. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { OciDeviceRule } from '../contract/oci-runtime.ts';
+import { detectCgroupDriver, mountedGroups } from './detect.ts';
+import { createV2Driver } from './v2.ts';
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'corten-cgroupfs-'));
+});
+
+afterEach(() => rmSync(root, { recursive: true }));
+
+const rules: OciDeviceRule[] = [
+  { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
+  { allow: true, type: 'b', access: 'm' },
+];
+const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8').trim();
+
+function hierarchy(...names: string[]): void {
+  for (const name of names) mkdirSync(join(root, name));
+}
+
+test('v1: one directory a hierarchy, limits and device rules inside', () => {
+  hierarchy('cpu', 'memory', 'pids', 'devices', 'freezer', 'unrelated');
+  const driver = detectCgroupDriver({ parent: 'corten-a', root });
+  assert.equal(driver.version, 1);
+  const group = driver.create('web', { pids: 9, cpu: { shares: 77 } }, rules);
+  assert.equal(read('pids/corten-a/web/pids.max'), '9');
+  assert.equal(read('cpu/corten-a/web/cpu.shares'), '77');
+  // The last write is what the file holds.
+  assert.equal(read('devices/corten-a/web/devices.allow'), 'b *:* m');
+  assert.equal(read('devices/corten-a/web/devices.deny'), 'a');
+  assert.ok(!existsSync(join(root, 'unrelated/corten-a')));
+  assert.deepEqual(driver.list(), ['web']);
+  assert.equal(group.paths.get('pids'), join(root, 'pids/corten-a/web'));
+});
+
+test('v1: a limit without its controller is refused and leaves nothing', () => {
+  hierarchy('cpu', 'devices');
+  const driver = detectCgroupDriver({ parent: 'corten-a', root });
+  assert.throws(() => driver.create('web', { pids: 9 }, rules), {
+    kind: 'invalid',
+    message: /no pids controller/,
+  });
+  driver.create('other', { pids: null, memory: {} }, rules);
+});
+
+test('v1: without a devices controller nothing is started', () => {
+  hierarchy('cpu');
+  const driver = detectCgroupDriver({ parent: 'corten-a', root });
+  assert.throws(() => driver.create('web', {}, rules), /no devices controller/);
+});
+
+function unified(controllers: string): void {
+  writeFileSync(join(root, 'cgroup.controllers'), `${controllers}\n`);
+}
+
+test('v2: controllers are handed down, limits and devices applied', () => {
+  unified('cpu memory pids misc');
+  const attached: unknown[] = [];
+  const driver = createV2Driver(root, 'corten-a', (...call) => attached.push(call));
+  assert.deepEqual(driver.controllers, ['cpu', 'memory', 'pids', 'devices', 'freezer']);
+  const group = driver.create('web', { pids: 9, cpu: { quotaMicros: 5000 } }, rules);
+  assert.equal(read('cgroup.subtree_control'), '+cpu +memory +pids');
+  assert.equal(read('corten-a/cgroup.subtree_control'), '+cpu +memory +pids');
+  assert.equal(read('corten-a/web/pids.max'), '9');
+  assert.equal(read('corten-a/web/cpu.max'), '5000 100000');
+  assert.deepEqual(attached, [[join(root, 'corten-a/web'), rules]]);
+  assert.equal(group.paths.get(''), join(root, 'corten-a/web'));
+  assert.deepEqual(driver.list(), ['web']);
+});
+
+test('v2: failing to attach the device program is fatal', () => {
+  unified('cpu');
+  const driver = createV2Driver(root, 'corten-a', () => {
+    throw new Error('no bpf here');
+  });
+  assert.throws(() => driver.create('web', {}, rules), /no bpf here/);
+  assert.deepEqual(driver.list(), []);
+});
+
+test('v2: a reservation is passed on to the parent, which would void it otherwise', () => {
+  unified('memory');
+  const driver = createV2Driver(root, 'corten-a', () => {});
+  const web = driver.create('web', {}, rules);
+  const db = driver.create('db', {}, rules);
+  writeFileSync(join(root, 'corten-a/memory.low'), '0');
+  web.update({ memory: { reservationBytes: 1000 } });
+  db.update({ memory: { reservationBytes: 500 } });
+  assert.equal(read('corten-a/memory.low'), '1500');
+  web.update({ memory: { reservationBytes: null } });
+  assert.equal(read('corten-a/memory.low'), '500');
+});
+
+test('names stay single components', () => {
+  unified('cpu');
+  for (const name of ['', '.', '..', 'a/b', '-x', 'a b', 'x'.repeat(200)]) {
+    assert.throws(() => createV2Driver(root, name), { kind: 'invalid' }, name);
+    const driver = createV2Driver(root, 'corten-a', () => {});
+    assert.throws(() => driver.open(name), { kind: 'invalid' }, name);
+  }
+});
+
+test('a machine without control groups is told so', () => {
+  assert.throws(() => detectCgroupDriver({ parent: 'corten-a', root }), /mount cgroup2/);
+});
+
+test('mountinfo: hybrid, co-mounted, renamed and escaped', () => {
+  const groups = mountedGroups(
+    [
+      '31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755',
+      '32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct',
+      '33 31 0:30 / /odd\\040place/memory rw - cgroup cgroup rw,memory',
+      '34 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd',
+      '35 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw',
+      '36 31 0:30 / /elsewhere/memory rw - cgroup cgroup rw,memory',
+      '',
+    ].join('\n'),
+  );
+  assert.equal(groups.unified, '/sys/fs/cgroup/unified');
+  assert.deepEqual(
+    [...groups.hierarchies],
+    [
+      ['cpu', '/sys/fs/cgroup/cpu,cpuacct'],
+      ['cpuacct', '/sys/fs/cgroup/cpu,cpuacct'],
+      ['memory', '/odd place/memory'],
+      ['systemd', '/sys/fs/cgroup/systemd'],
+    ],
+  );
+});

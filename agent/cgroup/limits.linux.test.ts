@@ -1,0 +1,305 @@
+/**
+ * Each limit against a program that tries to exceed it, and a neighbour that must not suffer; on
+ * whichever version this machine has. Proofs are the kernel's counters, never the clock.
+ */
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, test } from 'node:test';
+import type { Limits } from '../contract/limits.ts';
+import type { OciDeviceRule } from '../contract/oci-runtime.ts';
+import type { Cgroup } from './cgroup.ts';
+import { detectCgroupDriver } from './detect.ts';
+import { exitOf, runIn, statusField, until } from './testdata/group-process.ts';
+
+const MiB = 1024 * 1024;
+const driver = detectCgroupDriver({ parent: `corten-limits-test-${process.pid}` });
+const anyDevice: OciDeviceRule[] = [{ allow: true, type: 'a', access: 'rwm' }];
+const groups: Cgroup[] = [];
+let count = 0;
+
+function create(limits: Limits = {}, devices = anyDevice): Cgroup {
+  count += 1;
+  const group = driver.create(`g${count}`, limits, devices);
+  groups.push(group);
+  return group;
+}
+
+afterEach(async () => {
+  for (const group of groups.splice(0)) {
+    group.kill();
+    await group.remove();
+  }
+});
+
+after(() => {
+  assert.deepEqual(driver.list(), []);
+  driver.removeParent();
+});
+
+const endless = 'while :; do :; done';
+
+test('a busy loop gets its quota and no more; its neighbour is not throttled', async () => {
+  const limited = create({ cpu: { quotaMicros: 20_000, periodMicros: 100_000 } });
+  const free = create();
+  runIn(limited, endless);
+  runIn(free, endless);
+  await until('fifteen periods', () => limited.usage().cpu.throttledPeriods >= 15);
+  const { periods, totalNanos, throttledNanos } = limited.usage().cpu;
+  // A period may be overrun by one slice on each CPU; half as much again is far above that.
+  assert.ok(totalNanos < periods * 20_000_000 * 1.5, `${totalNanos} ns in ${periods} periods`);
+  assert.ok(throttledNanos > 0);
+  assert.equal(free.usage().cpu.throttledPeriods, 0);
+  assert.ok(free.usage().cpu.totalNanos > totalNanos);
+});
+
+test('a quota can be raised and taken away while a loop runs', async () => {
+  const group = create({ cpu: { quotaMicros: 10_000 } });
+  runIn(group, endless);
+  await until('throttling', () => group.usage().cpu.throttledPeriods > 2);
+  group.update({ cpu: { quotaMicros: null } });
+  const { totalNanos, throttledPeriods } = group.usage().cpu;
+  await until('a second of work', () => group.usage().cpu.totalNanos > totalNanos + 1_000_000_000);
+  assert.ok(group.usage().cpu.throttledPeriods <= throttledPeriods + 1);
+});
+
+test('burst is kept below the quota in whatever order both change', () => {
+  const group = create({ cpu: { quotaMicros: 50_000, burstMicros: 40_000 } });
+  group.update({ cpu: { quotaMicros: 10_000 } });
+  group.update({ cpu: { quotaMicros: 90_000, burstMicros: 80_000 } });
+  group.update({ cpu: { quotaMicros: 30_000, periodMicros: 50_000, burstMicros: 20_000 } });
+  assert.throws(() => group.update({ cpu: { quotaMicros: 10 } }), { kind: 'invalid' });
+});
+
+test('shares divide a CPU that two want', async () => {
+  const one = create({ cpu: { shares: 4096, cpus: '0' } });
+  const other = create({ cpu: { shares: 512, cpus: '0' } });
+  runIn(one, endless);
+  runIn(other, endless);
+  await until('a second and a half', () => one.usage().cpu.totalNanos > 1_500_000_000);
+  // Eight to one; three leaves room for what else this machine does.
+  assert.ok(one.usage().cpu.totalNanos > 3 * other.usage().cpu.totalNanos);
+});
+
+test('a CPU list binds every process, and only real CPUs can be asked for', async () => {
+  const group = create({ cpu: { cpus: '0' } });
+  const child = runIn(group, 'sleep 60');
+  assert.equal(statusField(child.pid ?? 0, 'Cpus_allowed_list'), '0');
+  group.update({ cpu: { cpus: null } });
+  assert.notEqual(statusField(child.pid ?? 0, 'Cpus_allowed_list'), '0');
+  assert.throws(() => group.update({ cpu: { cpus: '0,500' } }), {
+    kind: 'invalid',
+    message: /Requested CPUs are not available - requested 0,500/,
+  });
+  assert.throws(() => group.update({ cpu: { mems: '7' } }), /memory nodes are not available/);
+});
+
+test('an allocator is killed at its limit, and its neighbour lives', async () => {
+  const limited = create({ memory: { maxBytes: 32 * MiB, maxWithSwapBytes: 32 * MiB } });
+  const free = create();
+  const neighbour = runIn(free, 'exec sleep 60');
+  // tail keeps the whole of an endless line.
+  const { signal } = await exitOf(runIn(limited, 'exec tail /dev/zero'));
+  assert.equal(signal, 'SIGKILL');
+  assert.equal(limited.oomKills(), 1);
+  assert.equal(limited.usage().memory.limitBytes, 32 * MiB);
+  assert.equal(free.oomKills(), 0);
+  assert.equal(neighbour.exitCode, null);
+});
+
+test('memory limits go up, down and away; below present use is a conflict', async () => {
+  const group = create({ memory: { maxBytes: 64 * MiB, maxWithSwapBytes: 64 * MiB } });
+  // A tmpfs file cannot be reclaimed without swap: it is what the group surely uses.
+  const shm = mkdtempSync('/dev/shm/corten-limits-');
+  try {
+    await exitOf(runIn(group, `head -c ${30 * MiB} /dev/zero > ${join(shm, 'file')}`));
+    group.update({ memory: { maxBytes: 48 * MiB, maxWithSwapBytes: 48 * MiB } });
+    group.update({ memory: { maxBytes: 256 * MiB, maxWithSwapBytes: 512 * MiB } });
+    assert.equal(group.usage().memory.limitBytes, 256 * MiB);
+    assert.throws(
+      () => group.update({ memory: { maxBytes: 8 * MiB, maxWithSwapBytes: 8 * MiB } }),
+      { kind: 'conflict', message: /uses/ },
+    );
+    assert.throws(() => group.update({ memory: { maxBytes: 1024 * MiB } }), {
+      kind: 'invalid',
+      message: /already set memoryswap limit/,
+    });
+    group.update({ memory: { maxBytes: null } });
+    assert.equal(group.usage().memory.limitBytes, undefined);
+    group.update({ memory: { maxBytes: 128 * MiB } });
+    assert.equal(group.usage().memory.limitBytes, 128 * MiB);
+  } finally {
+    rmSync(shm, { recursive: true });
+  }
+});
+
+test('a fork bomb stops at the process limit', async () => {
+  const group = create({ pids: 12 });
+  const bomb = 'for i in $(seq 100); do sleep 60 >/dev/null 2>&1 & done';
+  const { output } = await exitOf(runIn(group, bomb));
+  assert.match(output, /fork/i);
+  const { current, limit } = group.usage().pids;
+  assert.equal(limit, 12);
+  assert.ok(current <= 12, `${current} processes`);
+  group.update({ pids: null });
+  assert.equal(group.usage().pids.limit, undefined);
+});
+
+test('only allowed devices can be opened', async () => {
+  const rules: OciDeviceRule[] = [
+    { allow: true, type: 'c', access: 'm' },
+    { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
+    { allow: true, type: 'c', major: 1, minor: 9, access: 'r' },
+  ];
+  const group = create({}, rules);
+  const tries = async (line: string) => (await exitOf(runIn(group, `${line} 2>&1`))).code;
+  assert.equal(await tries('echo x > /dev/null'), 0);
+  assert.equal(await tries('head -c 1 /dev/urandom'), 0);
+  assert.notEqual(await tries('head -c 1 /dev/zero'), 0);
+  assert.notEqual(await tries('echo x > /dev/urandom'), 0);
+  const node = `/tmp/corten-limits-node-${process.pid}`;
+  assert.equal(await tries(`mknod ${node} c 1 5 && rm ${node}`), 0);
+  assert.notEqual(await tries(`mknod ${node} b 254 0`), 0);
+  rmSync(node, { force: true });
+});
+
+test('a later rule takes back what an earlier one gave', async () => {
+  const group = create({}, [
+    { allow: true, type: 'a', access: 'rwm' },
+    { allow: false, type: 'c', major: 1, minor: 5, access: 'r' },
+  ]);
+  assert.equal((await exitOf(runIn(group, 'echo x > /dev/zero'))).code, 0);
+  assert.notEqual((await exitOf(runIn(group, 'head -c 1 /dev/zero'))).code, 0);
+});
+
+const disk = ['/dev/vda', '/dev/sda', '/dev/nvme0n1'].find((path) => existsSync(path));
+
+test('a writer keeps to its rate while its neighbour does not', { skip: !disk }, async () => {
+  assert.ok(disk);
+  const directory = mkdtempSync('/tmp/corten-limits-io-');
+  try {
+    const slow = { device: disk, writeBytesPerSecond: MiB, writeOperationsPerSecond: 1000 };
+    const limited = create({ io: { devices: [slow] } });
+    const free = create();
+    const writer = (name: string) =>
+      `exec dd if=/dev/zero of=${join(directory, name)} bs=256k count=128 oflag=direct`;
+    const held = runIn(limited, writer('limited'));
+    const { code } = await exitOf(runIn(free, writer('free')));
+    assert.equal(code, 0);
+    assert.equal(held.exitCode, null, 'the throttled writer is still at it');
+    const written = limited.usage().io.reduce((sum, one) => sum + one.writeBytes, 0);
+    assert.ok(written > 0 && written < 32 * MiB, `${written} bytes`);
+    limited.update({ io: { devices: [{ device: disk, writeBytesPerSecond: null }] } });
+    await once(held, 'exit');
+    assert.equal(held.exitCode, 0);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('io limits need a block device', () => {
+  const group = create();
+  for (const device of ['/dev/null', '/nonexistent', '/etc/passwd'])
+    assert.throws(() => group.update({ io: { devices: [{ device, readBytesPerSecond: 1 }] } }), {
+      kind: 'invalid',
+      message: /block device/,
+    });
+});
+
+test('a frozen group stands still, and goes on when thawed', async () => {
+  const group = create();
+  runIn(group, endless);
+  await until('it runs', () => group.usage().cpu.totalNanos > 50_000_000);
+  group.freeze();
+  const stopped = group.usage().cpu.totalNanos;
+  const neighbour = create();
+  runIn(neighbour, endless);
+  await until('others ran meanwhile', () => neighbour.usage().cpu.totalNanos > 200_000_000);
+  assert.equal(group.usage().cpu.totalNanos, stopped);
+  group.thaw();
+  await until('it goes on', () => group.usage().cpu.totalNanos > stopped + 50_000_000);
+});
+
+test('kill ends every process, forking or frozen, and the group goes', async () => {
+  const forking = create({ pids: 60 });
+  const bomb = runIn(forking, '(while :; do sleep 0.01 & done) 2>/dev/null');
+  await until('it forks', () => forking.usage().pids.current > 5);
+  forking.kill();
+  assert.equal((await exitOf(bomb)).signal, 'SIGKILL');
+  await forking.remove();
+  assert.ok([...forking.paths.values()].every((path) => !existsSync(path)));
+
+  const frozen = create();
+  const child = runIn(frozen, 'sleep 60');
+  frozen.freeze();
+  frozen.kill();
+  await once(child, 'exit');
+  await frozen.remove();
+  await frozen.remove();
+});
+
+test('groups made inside a group are killed and removed with it', async () => {
+  const group = create();
+  const [directory] = group.paths.values();
+  const inner = `${directory}/inner`;
+  const child: ChildProcess = runIn(
+    group,
+    `mkdir ${inner} && cat ${directory}/cpuset.cpus > ${inner}/cpuset.cpus 2>/dev/null; echo $$ > ${inner}/cgroup.procs; exec sleep 60`,
+  );
+  const procs = `${inner}/cgroup.procs`;
+  await until('it moved', () => existsSync(procs) && readFileSync(procs, 'utf8') !== '');
+  assert.ok(group.processes().includes(child.pid ?? 0));
+  group.kill();
+  await once(child, 'exit');
+  await group.remove();
+  assert.ok(!existsSync(inner));
+});
+
+test('a group that cannot be made leaves nothing', () => {
+  const before = driver.list();
+  const bad: Limits[] = [
+    { cpu: { cpus: '999' } },
+    { cpu: { quotaMicros: 1 } },
+    { memory: { maxBytes: 64 * MiB, maxWithSwapBytes: 32 * MiB } },
+    { io: { devices: [{ device: '/dev/null', readBytesPerSecond: 1 }] } },
+  ];
+  for (const limits of bad)
+    assert.throws(() => create(limits), { kind: 'invalid' }, JSON.stringify(limits));
+  assert.throws(() => create({}, [{ allow: true, type: 'c', access: 'x' }]), { kind: 'invalid' });
+  assert.throws(() => driver.create('../escape', {}, anyDevice), { kind: 'invalid' });
+  assert.deepEqual(driver.list(), before);
+});
+
+test('a group that a crash left behind is replaced, one in use is not', async () => {
+  const left = create({ pids: 5 });
+  const again = driver.create(left.name, {}, anyDevice);
+  assert.equal(again.usage().pids.limit, undefined);
+  const child = runIn(again, 'exec sleep 60');
+  assert.throws(() => driver.create(left.name, {}, anyDevice), {
+    kind: 'conflict',
+    message: new RegExp(String(child.pid)),
+  });
+  assert.deepEqual(again.processes(), [child.pid]);
+  assert.deepEqual(driver.open(left.name).processes(), [child.pid]);
+});
+
+test('usage names what the kernel counts', async () => {
+  const group = create({ memory: { maxBytes: 64 * MiB } });
+  await exitOf(runIn(group, 'head -c 5000000 /dev/zero | tail -c 4000000 > /dev/null'));
+  const usage = group.usage();
+  assert.ok(usage.cpu.totalNanos > 0);
+  assert.ok((usage.memory.maxUsageBytes ?? 0) > 0);
+  assert.ok(Object.keys(usage.memory.stat).length > 10);
+  assert.equal(usage.pids.current, 0);
+  if (driver.version === 1) assert.equal(usage.cpu.perCpuNanos?.length, availableParallelism());
+});
+
+test('oom kills of a group that is gone are none', async () => {
+  const group = create();
+  await group.remove();
+  assert.equal(group.oomKills(), 0);
+  assert.deepEqual(group.processes(), []);
+});

@@ -1,0 +1,103 @@
+/**
+ * The v2 driver on a real unified hierarchy. A hybrid machine has one too, without most controllers:
+ * devices, freezing, killing and removing need none.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { after, afterEach, test } from 'node:test';
+import type { OciDeviceRule } from '../contract/oci-runtime.ts';
+import type { Cgroup } from './cgroup.ts';
+import { mountedGroups } from './detect.ts';
+import { exitOf, runIn, until } from './testdata/group-process.ts';
+import { createV2Driver } from './v2.ts';
+
+const { unified: mount } = mountedGroups(readFileSync('/proc/self/mountinfo', 'utf8'));
+const options = { skip: mount === undefined && 'no unified hierarchy is mounted' };
+const root = mount ?? '/nonexistent';
+const delegated = () => readFileSync(`${root}/cgroup.subtree_control`, 'utf8').trim();
+const delegatedBefore = mount === undefined ? '' : delegated();
+const driver = createV2Driver(root, `corten-unified-test-${process.pid}`);
+const everything: OciDeviceRule[] = [{ allow: true, type: 'a', access: 'rwm' }];
+const groups: Cgroup[] = [];
+
+function create(rules: OciDeviceRule[] = everything): Cgroup {
+  const group = driver.create(`g${groups.length}`, {}, rules);
+  groups.push(group);
+  return group;
+}
+
+afterEach(async () => {
+  for (const group of groups.splice(0)) {
+    group.kill();
+    await group.remove();
+  }
+});
+
+after(() => {
+  if (mount === undefined) return;
+  driver.removeParent();
+  // What was handed down for this test is taken back: this machine's groups are not ours.
+  const extra = delegated()
+    .split(' ')
+    .filter((name) => name !== '' && !delegatedBefore.split(' ').includes(name));
+  if (extra.length > 0)
+    writeFileSync(`${root}/cgroup.subtree_control`, extra.map((name) => `-${name}`).join(' '));
+});
+
+test('the device program allows what the rules allow, and nothing else', options, async () => {
+  const group = create([
+    { allow: true, type: 'c', access: 'm' },
+    { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
+    { allow: true, type: 'c', major: 1, minor: 9, access: 'r' },
+    { allow: true, type: 'c', major: 1, minor: 7, access: 'rw' },
+    { allow: false, type: 'c', major: 1, minor: 7, access: 'w' },
+  ]);
+  const tries = async (line: string) => (await exitOf(runIn(group, `${line} 2>/dev/null`))).code;
+  assert.equal(await tries('echo x > /dev/null'), 0);
+  assert.equal(await tries('head -c 1 /dev/urandom'), 0);
+  assert.notEqual(await tries('echo x > /dev/urandom'), 0);
+  assert.notEqual(await tries('head -c 1 /dev/zero'), 0);
+  assert.equal(await tries('head -c 1 /dev/full'), 0);
+  assert.notEqual(await tries('true > /dev/full'), 0);
+  const node = `/tmp/corten-unified-node-${process.pid}`;
+  assert.equal(await tries(`mknod ${node} c 1 5 && rm ${node}`), 0);
+  assert.notEqual(await tries(`mknod ${node} b 254 0`), 0);
+  assert.ok(!existsSync(node));
+});
+
+test('no rules at all allow nothing; one for everything allows all', options, async () => {
+  const nothing = create([]);
+  const child = runIn(nothing, 'exec 2>&-; head -c 1 /dev/zero; echo x > /dev/null');
+  assert.notEqual((await exitOf(child)).code, 0);
+  const all = create();
+  assert.equal((await exitOf(runIn(all, 'head -c 1 /dev/zero'))).code, 0);
+});
+
+test('freeze, thaw, kill and remove', options, async () => {
+  const group = create();
+  const child = runIn(group, 'while :; do :; done');
+  await until('it runs', () => group.usage().cpu.totalNanos > 20_000_000);
+  group.freeze();
+  const stopped = group.usage().cpu.userNanos;
+  const other = create();
+  runIn(other, 'while :; do :; done');
+  await until('others ran', () => other.usage().cpu.totalNanos > 100_000_000);
+  assert.equal(group.usage().cpu.userNanos, stopped);
+  group.thaw();
+  await until('it goes on', () => group.usage().cpu.userNanos > stopped + 20_000_000);
+  group.freeze();
+  group.kill();
+  await once(child, 'exit');
+  await group.remove();
+  assert.ok(!existsSync(group.paths.get('') ?? '/'));
+});
+
+test('a placement is a descriptor of the directory', options, () => {
+  const group = create();
+  const { directoryFd, procsFds } = group.placement();
+  assert.deepEqual(procsFds, []);
+  assert.ok(directoryFd !== undefined);
+  assert.ok(existsSync(`/proc/self/fd/${directoryFd}/cgroup.procs`), 'it leads to the group');
+  closeSync(directoryFd);
+});

@@ -99,7 +99,8 @@ export class UnpackPool {
 class WorkerDied extends Error {}
 
 function startWorker(): Worker {
-  return new Worker(new URL('./unpack-worker.ts', import.meta.url));
+  // Descriptors come from openat2 here, and Node would warn at each that it did not open itself.
+  return new Worker(new URL('./unpack-worker.ts', import.meta.url), { trackUnmanagedFds: false });
 }
 
 function replyOf(worker: Worker, progress: (bytes: number) => void): Promise<number> {

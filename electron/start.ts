@@ -1,0 +1,108 @@
+/** `scripts/start` after its set-up: opens the app's window, or serves it to a local browser. */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startBrowserShell } from './browser-shell.ts';
+import { defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
+
+const base = join(import.meta.dirname, '..');
+const usage = `Usage: scripts/start [--no-open] [--port N] [--root DIR] [--run DIR]
+
+  --no-open   only print the address that opens the app in a browser
+  --port N    the browser shell's port on 127.0.0.1 (default: any free one)
+  --root DIR  the engine's state (default ${defaultRootDirectory})
+  --run DIR   the engine's sockets (default /run/corten, or DIR/run of another root)
+`;
+
+interface StartOptions {
+  open: boolean;
+  port: number;
+  rootDirectory: string;
+  runDirectory: string;
+}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options === undefined) process.stdout.write(usage);
+  else await start(options);
+} catch (error) {
+  process.stderr.write(`start: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
+
+async function start(options: StartOptions): Promise<void> {
+  const places = placesIn(base);
+  if (options.open && canShowWindow(places.electronProgram, places.electronMain))
+    openWindow(places.electronProgram, places.electronMain, options);
+  else {
+    const { version } = JSON.parse(readFileSync(join(base, 'package.json'), 'utf8'));
+    const shell = await startBrowserShell({ ...options, places, version });
+    stopOnSignal(() => shell.close());
+    process.stdout.write(`ready ${shell.address}\n`);
+    if (options.open) openBrowser(shell.address);
+  }
+}
+
+/** Electron's sandbox does not run as root, and the app is not started without its sandbox. */
+function canShowWindow(program: string, main: string): boolean {
+  return process.getuid?.() !== 0 && hasDisplay() && existsSync(program) && existsSync(main);
+}
+
+function hasDisplay(): boolean {
+  return Boolean(process.env.DISPLAY || process.env.WAYLAND_DISPLAY);
+}
+
+function openWindow(program: string, main: string, options: StartOptions): void {
+  const words = ['--root', options.rootDirectory, '--run', options.runDirectory];
+  // The window prints the ready line itself, once it shows.
+  const child = spawn(program, [main, ...words], { stdio: 'inherit' });
+  stopOnSignal(async () => void child.kill('SIGTERM'));
+  child.once('exit', (code) => process.exit(code ?? 1));
+}
+
+function openBrowser(address: string): void {
+  if (!hasDisplay()) return;
+  const opener = spawn('xdg-open', [address], { stdio: 'ignore', detached: true });
+  // Nothing to open it with: the address has been printed.
+  opener.on('error', () => {});
+  opener.unref();
+}
+
+function stopOnSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      stop().then(
+        () => process.exit(0),
+        (error: Error) => {
+          process.stderr.write(`start: ${error.message}\n`);
+          process.exit(1);
+        },
+      );
+    });
+}
+
+/** Undefined: help was asked for. */
+function readOptions(words: string[]): StartOptions | undefined {
+  const { values } = parseArgs({
+    args: words,
+    options: {
+      'no-open': { type: 'boolean', default: false },
+      port: { type: 'string', default: '0' },
+      root: { type: 'string', default: defaultRootDirectory },
+      run: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new Error(`--port takes a number from 0 to 65535, not "${values.port}".`);
+  const rootDirectory = resolve(values.root);
+  const runDirectory =
+    values.run === undefined ? runDirectoryFor(rootDirectory) : resolve(values.run);
+  return { open: !values['no-open'], port, rootDirectory, runDirectory };
+}

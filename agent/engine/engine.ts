@@ -40,6 +40,8 @@ export interface Engine {
   volumes: VolumesBackend;
   networks: NetworksBackend;
   system: SystemBackend;
+  /** Whether a running container has this IP address. */
+  isContainerAddress(address: string): boolean;
   /** Puts the state down. Containers run on. */
   close(): Promise<void>;
 }
@@ -96,6 +98,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       registryMirrors: options.registryMirrors,
       insecureRegistries: options.insecureRegistries,
     }),
+    isContainerAddress: (address) =>
+      context.containers
+        .all()
+        .some(
+          ({ id, networks }) =>
+            context.live.get(id) !== undefined &&
+            networks.some(({ ipv4Address }) => ipv4Address === address),
+        ),
     close: async () => {
       restarts.close();
       database.close();

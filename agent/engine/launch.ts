@@ -1,5 +1,5 @@
 /** From a record to a running process; or back to where we were, with the reason in the record. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import type { EndpointView, PublishedPort } from '../contract/container.ts';
 import type { PreparedSandbox, RunningProcess } from '../runtime/runtime.ts';
@@ -49,7 +49,9 @@ async function launch(
   const sandbox = await context.runtime.prepare(prepareRequest(context, record, spec, cgroup));
   try {
     const wired = await wire(context, record, sandbox, undo);
-    makeRunDirectory(context, id, undo);
+    undo.push(() =>
+      rmSync(containerPaths(context.paths, id).run, { recursive: true, force: true }),
+    );
     const process = await withPlacement(cgroup, (placement) =>
       context.runtime.launch(sandbox, launchRequest(context, record, spec, placement)),
     );
@@ -80,14 +82,6 @@ async function wire(
   }
   writeNetworkFiles(context, record, wired.networks);
   return wired;
-}
-
-function makeRunDirectory(context: EngineContext, id: string, undo: Undo): void {
-  const { run } = containerPaths(context.paths, id);
-  // What is there belongs to a run before this one, whose exit was recorded long ago.
-  rmSync(run, { recursive: true, force: true });
-  mkdirSync(run, { recursive: true, mode: 0o700 });
-  undo.push(() => rmSync(run, { recursive: true, force: true }));
 }
 
 interface Beginning {

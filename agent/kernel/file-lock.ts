@@ -1,0 +1,21 @@
+/** A lock on a file that ends with the process that holds it (flock(2)). */
+import { closeSync, constants, openSync } from 'node:fs';
+import { hasErrno, libcCall } from './libc.ts';
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+const flockCall = libcCall('flock', ['int', 'int']);
+
+/** Takes the lock and gives back the descriptor that holds it; undefined when another has it. */
+export function lockFile(path: string): number | undefined {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  try {
+    flockCall(path, fd, LOCK_EX | LOCK_NB);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    if (hasErrno(error, 'EAGAIN')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The agent: takes its directories, opens the engine over the real kernel, and serves it. The only
+ * file that constructs and wires.
+ */
+import { mkdirSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { createApi } from './api/server.ts';
+import { detectCgroupDriver } from './cgroup/detect.ts';
+import { lockDirectory } from './directory-lock.ts';
+import { type Engine, openEngine } from './engine/engine.ts';
+import { CortenError } from './errors.ts';
+import { openImageStore } from './images/oci-store.ts';
+import { ensureStarterImage } from './images/starter-image.ts';
+import { createNetworks } from './network/bridge-networks.ts';
+import { suffixOf } from './network/device-names.ts';
+import { type AgentOptions, parseOptions, usage } from './options.ts';
+import { createRuntime } from './runtime/linux-runtime.ts';
+import { openShellOverExec } from './ssh/exec-shells.ts';
+import { prepareKeys } from './ssh/keys.ts';
+import { createSshServer } from './ssh/server.ts';
+
+const repository = join(import.meta.dirname, '..');
+const { version: productVersion } = JSON.parse(
+  readFileSync(join(repository, 'package.json'), 'utf8'),
+) as { version: string };
+
+const containerFiles = new Proxy({} as import('./engine/container-files.ts').ContainerFiles, { get: (_t, name) => async () => { throw new CortenError('not-implemented', `${String(name)} is not there yet`); } });
+
+interface Agent {
+  socket: string;
+  ssh: string;
+  close(): Promise<void>;
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) process.stdout.write(`${usage}\n`);
+  else await serve(options);
+} catch (error) {
+  report('start', error);
+  process.exit(1);
+}
+
+async function serve(options: AgentOptions): Promise<void> {
+  const agent = await start(options);
+  const stop = () => {
+    agent
+      .close()
+      .catch((error) => report('stop', error))
+      .finally(() => process.exit(0));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  // A terminal that closes, or a log pipe whose reader ended, is no reason to leave containers alone.
+  process.on('SIGHUP', () => {});
+  process.stdout.on('error', () => {});
+  const { socket, ssh } = agent;
+  process.stdout.write(`${JSON.stringify({ event: 'ready', socket, ssh })}\n`);
+}
+
+async function start(options: AgentOptions): Promise<Agent> {
+  const { root, run, registryMirrors, insecureRegistries } = options;
+  mkdirSync(run, { recursive: true, mode: 0o711 });
+  lockDirectory(root);
+  lockDirectory(run);
+  const suffix = suffixOf(root);
+  const images = await openImageStore({
+    root: join(root, 'images'),
+    registryMirrors,
+    insecureRegistries,
+  });
+  const runtime = await createRuntime({ shimPath: join(repository, 'dist/shim/shim') });
+  const network = createNetworks({ suffix });
+  const cgroups = detectCgroupDriver({ parent: `corten-${suffix}` });
+  const engine = await openEngine({
+    paths: { root, run },
+    runtime,
+    cgroups,
+    images,
+    network,
+    files: containerFiles,
+    registryMirrors,
+    insecureRegistries,
+    report,
+  });
+  await ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
+  const api = createApi(engine, {
+    productVersion,
+    report: (error, where) => report(where, error),
+  });
+  await api.listen(options.socket);
+  const ssh = await startSsh(options, engine);
+  return {
+    socket: options.socket,
+    ssh: ssh.address,
+    close: async () => {
+      await ssh.close();
+      await api.close();
+      await runtime.close();
+      await engine.close();
+      await network.close();
+      await images.close();
+      cgroups.removeParent();
+    },
+  };
+}
+
+/** Always on its unix socket, which the app on this machine uses; on TCP when it is asked for. */
+async function startSsh({ root, run, socket, ssh }: AgentOptions, engine: Engine) {
+  const { hostKeyPath, authorizedKeysPath } = prepareKeys(join(root, 'ssh'));
+  const server = createSshServer({
+    hostKeyPath,
+    authorizedKeysPath,
+    apiSocketPath: socket,
+    backend: {
+      openShell: openShellOverExec(engine.exec),
+      isContainerAddress: engine.isContainerAddress,
+    },
+  });
+  const local = await server.listen({ path: join(run, 'ssh.sock') });
+  const address = ssh === undefined ? local : await server.listen(ssh);
+  return { address, close: () => server.close() };
+}
+
+/** One line a failure, on stderr; the API's clients get theirs by themselves. */
+function report(what: string, error: unknown): void {
+  const text =
+    error instanceof CortenError || !(error instanceof Error)
+      ? String(error instanceof Error ? error.message : error)
+      : (error.stack ?? error.message);
+  writeSync(2, `corten: ${what}: ${text}\n`);
+}

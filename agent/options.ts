@@ -1,0 +1,79 @@
+/** The agent's command line. */
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { invalid } from './errors.ts';
+
+export interface AgentOptions {
+  root: string;
+  run: string;
+  socket: string;
+  /** Absent: the SSH server is reached by its unix socket only. */
+  ssh: { host: string; port: number } | undefined;
+  registryMirrors: string[];
+  insecureRegistries: string[];
+}
+
+export const usage = `Usage: scripts/agent [OPTION…]
+
+  --root DIR                state: containers, images, volumes (default /var/lib/corten)
+  --run DIR                 sockets and what else ends with the machine (default /run/corten)
+  --socket PATH             the Docker Engine API (default <run>/docker.sock)
+  --ssh HOST:PORT           the SSH server on TCP too; port 0 takes a free one
+  --registry-mirror URL     ask this mirror of docker.io first; may be repeated
+  --insecure-registry HOST  allow plain HTTP and any certificate; may be repeated
+
+When it is ready it prints one JSON line: {"event":"ready","socket":…,"ssh":…}. SIGTERM ends the
+agent; containers go on, and the next agent on the same directories takes them up again.`;
+
+/** Undefined when the command line asks for help. Throws invalid for one that makes no sense. */
+export function parseOptions(args: readonly string[]): AgentOptions | undefined {
+  const { values } = parse(args);
+  if (values.help) return undefined;
+  const run = directory(values.run ?? '/run/corten');
+  return {
+    root: directory(values.root ?? '/var/lib/corten'),
+    run,
+    socket: values.socket === undefined ? join(run, 'docker.sock') : resolve(values.socket),
+    ssh: values.ssh === undefined ? undefined : parseAddress(values.ssh),
+    registryMirrors: values['registry-mirror'] ?? [],
+    insecureRegistries: values['insecure-registry'] ?? [],
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        root: { type: 'string' },
+        run: { type: 'string' },
+        socket: { type: 'string' },
+        ssh: { type: 'string' },
+        'registry-mirror': { type: 'string', multiple: true },
+        'insecure-registry': { type: 'string', multiple: true },
+        help: { type: 'boolean' },
+      },
+    });
+  } catch (error) {
+    throw invalid(`${(error as Error).message}\n\n${usage}`, error);
+  }
+}
+
+/**
+ * One spelling for one directory: names in the kernel are made from it, and two spellings must not
+ * become two agents.
+ */
+function directory(path: string): string {
+  const absolute = resolve(path);
+  if (!existsSync(absolute)) mkdirSync(absolute, { recursive: true, mode: 0o700 });
+  return realpathSync(absolute);
+}
+
+function parseAddress(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:]+)):(\d{1,5})$/i.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535)
+    throw invalid(`--ssh takes HOST:PORT, such as 127.0.0.1:2222, not "${text}".`);
+  return { host: match[1] ?? match[2] ?? '', port };
+}

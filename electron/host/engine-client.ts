@@ -6,6 +6,14 @@ import type { EngineRequest, EngineResponse } from '../contract/bridge.ts';
 /** One answer held in memory; what is larger belongs in a stream. */
 const longestBodyBytes = 64 * 1024 * 1024;
 
+/** No answer, or not all of it. What the engine refuses is an answer, and no error here. */
+export class EngineLost extends Error {
+  constructor(cause: unknown) {
+    super(`The engine's answer did not arrive: ${(cause as Error).message}`, { cause });
+    this.name = 'EngineLost';
+  }
+}
+
 export interface EngineClient {
   request(request: EngineRequest): Promise<EngineResponse>;
   /** The head, then the body as it arrives. Aborting closes the channel, which stops the engine. */
@@ -20,14 +28,23 @@ export function createEngineClient(openChannel: () => Promise<Duplex>): EngineCl
   const pool = new ChannelPool(openChannel);
   return {
     async request(request) {
-      const response = await send(pool, request);
-      return { ...headOf(response), body: await bodyOf(response) };
+      try {
+        const response = await send(pool, request);
+        return { ...headOf(response), body: await bodyOf(response) };
+      } catch (error) {
+        throw new EngineLost(error);
+      }
     },
     async *stream(request, signal) {
       if (signal.aborted) return;
-      const response = await send(pool, request, signal);
-      yield { head: headOf(response) };
-      for await (const data of response as AsyncIterable<Buffer>) yield { data };
+      try {
+        const response = await send(pool, request, signal);
+        yield { head: headOf(response) };
+        for await (const data of response as AsyncIterable<Buffer>) yield { data };
+      } catch (error) {
+        // Whoever aborted knows; everyone else hears that the answer was cut off.
+        if (!signal.aborted) throw new EngineLost(error);
+      }
     },
     close: () => pool.destroy(),
   };

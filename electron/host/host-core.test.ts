@@ -80,7 +80,7 @@ test('a stream gives its head, then data; aborting it stops the engine', async (
   assert.ok('data' in second.value);
   assert.equal((await figures()).openStreams, 1);
   abort.abort();
-  await assert.rejects(iterator.next(), { name: 'AbortError' });
+  assert.equal((await iterator.next()).done, true);
   while ((await figures()).openStreams > 0);
 });
 
@@ -168,7 +168,8 @@ test('a lost agent shows, and the machine is back when the agent is', async () =
       assert.equal(failure?.stage, 'connect');
       break;
     }
-  assert.equal((await fragile.start()).status, 'running');
+  const again = await fragile.start();
+  assert.equal(again.status, 'running', JSON.stringify(again));
   const answer = await fragile.engine().request({ method: 'GET', path: '/_ping' });
   assert.equal(answer.status, 200);
   await fragile.stop();

@@ -17,16 +17,23 @@ export interface AgentProcess {
 /** The first start unpacks the starter image and may install packages. */
 const readyTimeoutMs = 300_000;
 const stopTimeoutMs = 10_000;
+const greetingTimeoutMs = 3_000;
 
-/** Asks the socket, not a pid file: only who answers is running. */
+/**
+ * Asks the socket, not a pid file, and waits for SSH's greeting: a process that is just dying still
+ * accepts. Who accepts and stays silent is taken for running; connecting will say what is wrong.
+ */
 export function isAgentRunning(runDirectory: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(join(runDirectory, 'ssh.sock'));
-    socket.once('connect', () => {
+    const answer = (isRunning: boolean) => {
       socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
+      resolve(isRunning);
+    };
+    socket.setTimeout(greetingTimeoutMs, () => answer(true));
+    socket.once('data', () => answer(true));
+    socket.once('end', () => answer(false));
+    socket.once('error', () => answer(false));
   });
 }
 

@@ -1,5 +1,5 @@
 /** Takes up, after a restart of the agent, a process that an earlier agent had started. */
-import { fstatSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { openProcess, signalProcess, takeDescriptor } from '../kernel/process.ts';
@@ -14,13 +14,20 @@ const SIGKILL = 9;
 export function adopt(runDirectory: string): ShimProcess | ExitRecord | undefined {
   const pids = readPids(runDirectory);
   if (pids === undefined) return readExit(runDirectory);
-  if (isSameProcess(pids.shimPid, pids.shimStartTime)) {
-    const alive = new AliveWatch(openAlive(runDirectory));
-    const { shimPid, childPid, startedAt } = pids;
-    const stdio = takeStdio(shimPid);
-    return new ShimProcess({ runDirectory, shimPid, childPid, startedAt, stdio, alive });
-  }
-  return readExit(runDirectory) ?? endOrphan(pids);
+  // Opened before anything is asked: a FIFO tells its reader only of writers that leave later.
+  const aliveFd = openAlive(runDirectory);
+  const supervised = isSameProcess(pids.shimPid, pids.shimStartTime);
+  const exit = readExit(runDirectory);
+  if (supervised && exit === undefined) return takeUp(runDirectory, pids, aliveFd);
+  closeSync(aliveFd);
+  return exit ?? endOrphan(pids);
+}
+
+function takeUp(runDirectory: string, pids: Pids, aliveFd: number): ShimProcess {
+  const { shimPid, childPid, startedAt } = pids;
+  const stdio = takeStdio(shimPid);
+  const alive = new AliveWatch(aliveFd);
+  return new ShimProcess({ runDirectory, shimPid, childPid, startedAt, stdio, alive });
 }
 
 /** The shim was killed: nobody can collect its child's status any more, so the child is ended. */

@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs';
 import type { EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
 import { CortenError } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
 import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
 import { makeBridge } from './bridge.ts';
 import { defineNetwork } from './define-network.ts';
@@ -17,6 +18,7 @@ import type { NetworkDefinition, Networks, SandboxNetwork } from './networks.ts'
 import { NftablesSocket } from './nftables.ts';
 import { HostPorts } from './ports.ts';
 import { mappingsOf, PublishedPorts } from './published-ports.ts';
+import { LinkRemovals } from './removals.ts';
 import { machineResolvers, reachableResolvers } from './resolvers.ts';
 import { listRoutes } from './route.ts';
 import { Rtnetlink } from './rtnetlink.ts';
@@ -26,7 +28,7 @@ import {
   enableForwarding,
   ignoreRouterAnnouncements,
 } from './sysctl.ts';
-import { configureInside, isolatePort, joinBridge, makeVethPair } from './veth.ts';
+import { configureInside, joinBridge, makeVethPair, setPortModes } from './veth.ts';
 
 export interface NetworksOptions {
   /** One to five small letters or digits that tell this agent's devices and table from another's. */
@@ -49,6 +51,7 @@ class BridgeNetworks implements Networks {
   readonly #resolvConf: string | undefined;
   readonly #netlink = new Rtnetlink(openNetlink(NetlinkFamily.route));
   readonly #nftables = new NftablesSocket(openNetlink(NetlinkFamily.netfilter));
+  readonly #removals = new LinkRemovals(new Rtnetlink(openNetlink(NetlinkFamily.route)));
   readonly #nat: Nat;
   readonly #ports: PublishedPorts;
   readonly #leases = new AddressLeases();
@@ -124,9 +127,9 @@ class BridgeNetworks implements Networks {
       aliases: endpoint.aliases,
     };
     try {
-      this.#wire(network, sandbox, view, index);
+      await this.#wire(network, sandbox, view, index);
     } catch (error) {
-      this.#netlink.execute(deleteLink(this.#names.veth(endpointId)));
+      await this.#removals.remove(this.#names.veth(endpointId));
       this.#leases.release(network.id, endpointId, address);
       throw error;
     }
@@ -134,9 +137,13 @@ class BridgeNetworks implements Networks {
     return view;
   }
 
-  async disconnect(network: NetworkDefinition, endpoint: EndpointView): Promise<void> {
+  async disconnect(
+    network: NetworkDefinition,
+    endpoint: EndpointView,
+    options: { sandboxGone?: boolean } = {},
+  ): Promise<void> {
     this.#nameTable.remove(endpoint.endpointId);
-    this.#netlink.execute(deleteLink(this.#names.veth(endpoint.endpointId)));
+    if (!options.sandboxGone) await this.#removals.remove(this.#names.veth(endpoint.endpointId));
     this.#leases.release(network.id, endpoint.endpointId, endpoint.ipv4Address);
   }
 
@@ -200,6 +207,7 @@ class BridgeNetworks implements Networks {
       this.#netlink.execute(...networks.map(({ bridge }) => deleteLink(bridge)));
     }
     this.#active.clear();
+    await this.#removals.close();
     closeSync(this.#netlink.fd);
     closeSync(this.#nftables.fd);
   }
@@ -249,29 +257,33 @@ class BridgeNetworks implements Networks {
     return machineResolvers(this.#resolvConf).map((address) => ({ address, port: dnsPort }));
   }
 
-  #wire(
+  async #wire(
     network: NetworkDefinition,
     sandbox: SandboxNetwork,
     endpoint: EndpointView,
     index: number,
-  ): void {
+  ): Promise<void> {
     const bridge = findLink(this.#netlink, network.bridge);
     if (bridge === undefined)
       throw new CortenError('unavailable', `bridge ${network.bridge} vanished; start again`);
     const hostName = this.#names.veth(endpoint.endpointId);
     const insideName = `eth${index}`;
-    makeVethPair(
-      this.#netlink,
-      {
-        hostName,
-        bridgeIndex: bridge.index,
-        insideName,
-        macAddress: endpoint.macAddress,
-        mtu: bridge.mtu,
-      },
-      sandbox.networkFd,
-    );
-    if (network.options[icc] === 'false') isolatePort(this.#netlink, hostName);
+    const pair = {
+      hostName,
+      bridgeIndex: bridge.index,
+      insideName,
+      macAddress: endpoint.macAddress,
+      mtu: bridge.mtu,
+    };
+    try {
+      makeVethPair(this.#netlink, pair, sandbox.networkFd);
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error;
+      // This endpoint's pair of an earlier start, whose namespace the kernel has not yet cleared.
+      await this.#removals.remove(hostName);
+      makeVethPair(this.#netlink, pair, sandbox.networkFd);
+    }
+    setPortModes(this.#netlink, hostName, { isolated: network.options[icc] === 'false' });
     configureInside(new Rtnetlink(sandbox.netlinkFd), {
       name: insideName,
       address: endpoint.ipv4Address,
@@ -313,6 +325,7 @@ class BridgeNetworks implements Networks {
     const veth = findLink(this.#netlink, this.#names.veth(endpoint.endpointId));
     if (bridge === undefined || veth === undefined || veth.master === bridge.index) return;
     joinBridge(this.#netlink, veth, bridge.index);
+    setPortModes(this.#netlink, veth.name, { isolated: network?.options[icc] === 'false' });
   }
 
   #machineMtu(): number {

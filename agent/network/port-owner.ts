@@ -32,10 +32,22 @@ function processWith(socket: string): string | undefined {
 }
 
 function descriptorsOf(pid: string): string[] {
+  const directory = `/proc/${pid}/fd`;
+  return listOrEmpty(directory).map((fd) => {
+    try {
+      return readlinkSync(`${directory}/${fd}`);
+    } catch {
+      // Closed meanwhile, as is the one we list with: not what we look for.
+      return '';
+    }
+  });
+}
+
+function listOrEmpty(directory: string): string[] {
   try {
-    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    return readdirSync(directory);
   } catch {
-    // The process ended, or closed one meanwhile: then it is not the owner we look for.
+    // The process ended meanwhile.
     return [];
   }
 }

@@ -4,7 +4,7 @@
  * order, so several requests travel in one datagram and cost one exchange.
  */
 import { KernelError } from '../kernel/libc.ts';
-import { receiveNetlink, sendNetlink } from '../kernel/netlink.ts';
+import { receiveNetlink, sendNetlink, sendNetlinkInBackground } from '../kernel/netlink.ts';
 import {
   decodeAck,
   decodeMessages,
@@ -47,19 +47,34 @@ export class Rtnetlink {
   /** Sends all requests at once and throws for the first that failed; the others are still done. */
   execute(...requests: Request[]): void {
     const first = this.#sequence;
-    sendNetlink(
-      this.fd,
-      Buffer.concat(
-        requests.map((request) =>
-          encodeMessage(
-            request.type,
-            Flag.request | Flag.ack | (request.flags ?? 0),
-            this.#sequence++,
-            request.body,
-          ),
+    sendNetlink(this.fd, this.#encode(requests));
+    this.#acknowledge(first, requests);
+  }
+
+  /**
+   * The same from another thread, for requests that take the kernel long. Until it resolves, this
+   * conversation must not be used for anything else.
+   */
+  async executeInBackground(...requests: Request[]): Promise<void> {
+    const first = this.#sequence;
+    await sendNetlinkInBackground(this.fd, this.#encode(requests));
+    this.#acknowledge(first, requests);
+  }
+
+  #encode(requests: readonly Request[]): Buffer {
+    return Buffer.concat(
+      requests.map((request) =>
+        encodeMessage(
+          request.type,
+          Flag.request | Flag.ack | (request.flags ?? 0),
+          this.#sequence++,
+          request.body,
         ),
       ),
     );
+  }
+
+  #acknowledge(first: number, requests: readonly Request[]): void {
     let failure: NetlinkError | undefined;
     for (let done = 0; done < requests.length; ) {
       for (const message of this.#answers(first)) {

@@ -21,6 +21,7 @@ import type { Rtnetlink } from './rtnetlink.ts';
 
 const AF_BRIDGE = 7;
 const VETH_INFO_PEER = 1;
+const IFLA_BRPORT_MODE = 4;
 const IFLA_BRPORT_ISOLATED = 33;
 const RTM_SETLINK = 19;
 
@@ -33,10 +34,11 @@ export interface VethPair {
   mtu: number;
 }
 
-/** Makes the pair: host end in the bridge, inside end in the namespace of `networkFd`; both up. */
+/** Makes the pair: host end in the bridge, inside end in the namespace of `networkFd`. */
 export function makeVethPair(netlink: Rtnetlink, pair: VethPair, networkFd: number): void {
   const peer = Buffer.concat([
-    linkHeader(0, IFF_UP, IFF_UP),
+    // Not up yet: the kernel configures the peer before the two are joined, and then up is ENOTCONN.
+    linkHeader(0),
     text(LinkAttribute.name, pair.insideName),
     macAttribute(pair.macAddress),
     mtuAttribute(pair.mtu),
@@ -57,16 +59,29 @@ export function makeVethPair(netlink: Rtnetlink, pair: VethPair, networkFd: numb
   });
 }
 
-/** Bars traffic between this port and others that are barred too (`enable_icc=false`). */
-export function isolatePort(netlink: Rtnetlink, hostName: string): void {
+/**
+ * Hairpin: frames may leave by the port they came in. Where the kernel shows bridged frames to
+ * netfilter (net.bridge.bridge-nf-call-iptables), a container that calls its own published port is
+ * translated within the bridge, and its packet must come back by the same port (measured).
+ * Isolated: no traffic between this port and others that are isolated too (`enable_icc=false`).
+ */
+export function setPortModes(
+  netlink: Rtnetlink,
+  hostName: string,
+  { isolated }: { isolated: boolean },
+): void {
   const index = findLink(netlink, hostName)?.index ?? 0;
   netlink.execute({
     type: RTM_SETLINK,
     body: Buffer.concat([
       linkHeader(index, 0, 0, AF_BRIDGE),
-      nested(LinkAttribute.protinfo, uint8(IFLA_BRPORT_ISOLATED, 1)),
+      nested(
+        LinkAttribute.protinfo,
+        uint8(IFLA_BRPORT_MODE, 1),
+        uint8(IFLA_BRPORT_ISOLATED, isolated ? 1 : 0),
+      ),
     ]),
-    verb: 'isolate bridge port',
+    verb: 'set the modes of bridge port',
     subject: hostName,
   });
 }
@@ -98,6 +113,7 @@ export function configureInside(
     throw new Error(`${endpoint.name} is missing in the container's network namespace`);
   inside.execute(
     setLinkUp(loopbackIndex, 'lo'),
+    setLinkUp(link.index, endpoint.name),
     addAddress(link.index, endpoint.address, endpoint.prefixLength),
     ...(endpoint.gateway === undefined ? [] : [addDefaultRoute(link.index, endpoint.gateway)]),
   );

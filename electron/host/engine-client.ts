@@ -40,7 +40,11 @@ export function createEngineClient(openChannel: () => Promise<Duplex>): EngineCl
       try {
         const response = await send(pool, request, signal);
         yield { head: headOf(response) };
-        for await (const data of response as AsyncIterable<Buffer>) yield { data };
+        for await (const data of response as AsyncIterable<Buffer>) {
+          // Some may have arrived before the abort; nobody waits for it any more.
+          if (signal.aborted) return;
+          yield { data };
+        }
       } catch (error) {
         // Whoever aborted knows; everyone else hears that the answer was cut off.
         if (!signal.aborted) throw new EngineLost(error);

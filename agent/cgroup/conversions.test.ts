@@ -139,7 +139,7 @@ test('cpusets on v2 are checked, since the kernel takes any list', () => {
   assert.equal(get('cpuset.cpus'), '1');
   assert.throws(() => applyCpusetV2(group, parent, { cpus: '1,2' }), /available: 0-1/);
   applyCpusetV2(group, parent, { cpus: null });
-  assert.equal(get('cpuset.cpus'), '');
+  assert.equal(get('cpuset.cpus'), '0-1');
 });
 
 test('CPU lists', () => {

@@ -30,10 +30,11 @@ export function applyCpusetV2(directory: string, parent: string, limits: CpuLimi
   for (const name of ['cpus', 'mems'] as const) {
     const list = limits[name];
     if (list === undefined) continue;
-    // Empty means "as the parent has it"; v2 takes any list and quietly uses what exists of it.
     const available = () => readControlIfAny(parent, `${files[name]}.effective`) ?? '';
-    if (list !== null && available() !== '') checkAvailable(name, list, available());
-    writeList(directory, name, list ?? '\n', available);
+    // v2 takes any list and quietly uses what exists of it.
+    if (list !== null) checkAvailable(name, list, available());
+    // "As the parent has it" is an empty list, but not once processes are inside (ENOSPC, measured).
+    writeList(directory, name, list ?? available(), available);
   }
 }
 

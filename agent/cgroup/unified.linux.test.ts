@@ -3,20 +3,21 @@
  * devices, freezing, killing and removing need none.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, afterEach, test } from 'node:test';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import type { Cgroup } from './cgroup.ts';
+import { delegate } from './delegation.ts';
 import { mountedGroups } from './detect.ts';
+import { removeGroups } from './directories.ts';
 import { exitOf, runIn, until } from './testdata/group-process.ts';
 import { createV2Driver } from './v2.ts';
 
 const { unified: mount } = mountedGroups(readFileSync('/proc/self/mountinfo', 'utf8'));
 const options = { skip: mount === undefined && 'no unified hierarchy is mounted' };
 const root = mount ?? '/nonexistent';
-const delegated = () => readFileSync(`${root}/cgroup.subtree_control`, 'utf8').trim();
-const delegatedBefore = mount === undefined ? '' : delegated();
 const driver = createV2Driver(root, `corten-unified-test-${process.pid}`);
 const everything: OciDeviceRule[] = [{ allow: true, type: 'a', access: 'rwm' }];
 const groups: Cgroup[] = [];
@@ -35,14 +36,7 @@ afterEach(async () => {
 });
 
 after(() => {
-  if (mount === undefined) return;
-  driver.removeParent();
-  // What was handed down for this test is taken back: this machine's groups are not ours.
-  const extra = delegated()
-    .split(' ')
-    .filter((name) => name !== '' && !delegatedBefore.split(' ').includes(name));
-  if (extra.length > 0)
-    writeFileSync(`${root}/cgroup.subtree_control`, extra.map((name) => `-${name}`).join(' '));
+  if (mount !== undefined) driver.removeParent();
 });
 
 test('the device program allows what the rules allow, and nothing else', options, async () => {
@@ -100,4 +94,30 @@ test('a placement is a descriptor of the directory', options, () => {
   assert.ok(directoryFd !== undefined);
   assert.ok(existsSync(`/proc/self/fd/${directoryFd}/cgroup.procs`), 'it leads to the group');
   closeSync(directoryFd);
+});
+
+test('processes that stand in the way of delegation move aside', options, async (context) => {
+  const list = (file: string) =>
+    readFileSync(`${root}/${file}`, 'utf8').split(/\s/).filter(Boolean);
+  const [controller] = list('cgroup.controllers');
+  if (controller === undefined) return context.skip('this hierarchy has no controllers');
+  const wasOn = list('cgroup.subtree_control').includes(controller);
+  // A group with a process inside is what a container takes for the root.
+  const outer = `${root}/corten-outer-test-${process.pid}`;
+  delegate(root, [controller]);
+  mkdirSync(outer);
+  const child = spawn('sleep', ['60']);
+  try {
+    writeFileSync(`${outer}/cgroup.procs`, String(child.pid));
+    delegate(outer, [controller]);
+    assert.equal(readFileSync(`${outer}/cgroup.subtree_control`, 'utf8').trim(), controller);
+    const leaf = readFileSync(`${outer}/corten-init/cgroup.procs`, 'utf8').trim();
+    assert.equal(leaf, String(child.pid));
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await removeGroups([outer]);
+    // This machine's groups are not ours: what was off before goes off again.
+    if (!wasOn) writeFileSync(`${root}/cgroup.subtree_control`, `-${controller}`);
+  }
 });

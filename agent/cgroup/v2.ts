@@ -23,7 +23,7 @@ import { childrenOf, killAll, processesBelow } from './processes.ts';
 
 /** Not in Node's constants: a descriptor that only names the directory (open(2)). */
 const openPathOnly = 0o10000000;
-const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids'];
+const wanted = ['cpu', 'cpuset', 'io', 'memory', 'pids'];
 
 /** Attaches the allow-list to a group's directory; throws when it cannot, and nothing is started. */
 export type AttachDevices = (directory: string, rules: readonly OciDeviceRule[]) => void;

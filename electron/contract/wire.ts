@@ -1,7 +1,7 @@
 /**
  * How the bridge's channels share one connection: every request, stream and duplex has an id, and
- * these messages speak about it. The WebSocket carries them as the frames of codec.ts, Electron's
- * message ports as they are.
+ * these messages speak about it. Both the WebSocket and Electron's message ports carry them as the
+ * frames of codec.ts: a message port would clone the whole buffer that a piece of bytes is cut from.
  */
 import type { BridgeError } from './bridge.ts';
 

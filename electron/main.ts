@@ -1,0 +1,119 @@
+/** Composition root of the desktop shell. */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  app,
+  BrowserWindow,
+  ipcMain,
+  Menu,
+  nativeImage,
+  protocol,
+  session,
+  shell,
+  Tray,
+} from 'electron';
+import type { ShellFacts } from './contract/bridge.ts';
+import { createHostCore } from './host/host-core.ts';
+import type { Machine } from './host/machine/machine.ts';
+import { createNativeMachine } from './host/machine/native.ts';
+import { openRendererFiles } from './host/renderer-files.ts';
+import { defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
+import { serveBridge } from './window/bridge-ipc.ts';
+import { guardContents, guardSession } from './window/guard.ts';
+import { windowOptions } from './window/main-window.ts';
+import { menuTemplate } from './window/menu.ts';
+import { pageAddress, registerPageScheme, servePage } from './window/page.ts';
+import { trayIconPixels, trayTemplate } from './window/tray.ts';
+
+const { values } = parseArgs({
+  // The packaged program gets its own words only; `electron main.js …` puts its file before them.
+  args: process.argv.slice(app.isPackaged ? 1 : 2),
+  options: { root: { type: 'string', default: defaultRootDirectory }, run: { type: 'string' } },
+  strict: false,
+  allowPositionals: true,
+});
+const rootDirectory = String(values.root);
+const places = placesIn(app.getAppPath());
+const machine = createNativeMachine({
+  agentCommand: places.agentCommand,
+  rootDirectory,
+  runDirectory: typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory),
+});
+
+app.enableSandbox();
+registerPageScheme(protocol);
+guardContents(app);
+
+// A second start shows the first one's window.
+if (app.requestSingleInstanceLock()) void app.whenReady().then(run);
+else app.quit();
+
+function run(): void {
+  guardSession(session.defaultSession);
+  servePage(protocol, openRendererFiles(places.rendererDirectory));
+  serveBridge(
+    ipcMain,
+    createHostCore({
+      machine,
+      facts: {
+        shell: 'electron',
+        platform: process.platform as ShellFacts['platform'],
+        version: app.getVersion(),
+      },
+      openAddress: (url) => shell.openExternal(url),
+    }),
+  );
+  Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(process.platform)));
+  const window = openWindow();
+  const show = () => {
+    window.show();
+    window.focus();
+  };
+  app.on('second-instance', show);
+  void keepTray(machine, show);
+  void machine.start();
+  quitWith(machine, window);
+}
+
+function openWindow(): BrowserWindow {
+  const window = new BrowserWindow(windowOptions(join(import.meta.dirname, 'preload.cjs')));
+  window.once('ready-to-show', () => {
+    window.show();
+    process.stdout.write(`ready ${pageAddress}\n`);
+  });
+  void window.loadURL(pageAddress);
+  return window;
+}
+
+async function keepTray(machine: Machine, show: () => void): Promise<void> {
+  const size = 32;
+  const image = nativeImage.createFromBitmap(trayIconPixels(size), { width: size, height: size });
+  const tray = new Tray(image);
+  tray.setToolTip('Corten');
+  const actions = {
+    show,
+    start: () => void machine.start(),
+    stop: () => void machine.stop(),
+    quit: () => app.quit(),
+  };
+  for await (const { status } of machine.watch(new AbortController().signal))
+    tray.setContextMenu(Menu.buildFromTemplate(trayTemplate(status, actions)));
+}
+
+/** Closing the window leaves the app in the tray; quitting stops the agent, and no container. */
+function quitWith(machine: Machine, window: BrowserWindow): void {
+  let stopped = false;
+  window.on('close', (event) => {
+    if (stopped) return;
+    event.preventDefault();
+    window.hide();
+  });
+  app.on('before-quit', (event) => {
+    if (stopped) return;
+    event.preventDefault();
+    void machine.stop().finally(() => {
+      stopped = true;
+      app.quit();
+    });
+  });
+}

@@ -1,9 +1,9 @@
 /** Making and removing the directories that are groups. */
-import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { conflict, invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { processesBelow, subtree } from './processes.ts';
+import { childrenOf, processesBelow } from './processes.ts';
 
 /** Names become directories, so they are kept to what can only be one component. */
 export function checkName(name: string): void {
@@ -20,8 +20,7 @@ export function makeGroup(directory: string): void {
     mkdirSync(directory);
   } catch (error) {
     if (!hasErrno(error, 'EEXIST')) throw error;
-    removeAtOnce(directory);
-    if (existsSync(directory))
+    if (!removeAtOnce(directory))
       throw conflict(
         `The control group ${directory} is in use by processes ${processesBelow(directory).join(', ') || 'that are ending'}.`,
         error,
@@ -30,15 +29,23 @@ export function makeGroup(directory: string): void {
   }
 }
 
-/** What goes at once goes; for undoing a group in which nothing has run yet. */
-export function removeAtOnce(directory: string): void {
-  for (const group of subtree(directory)) {
-    try {
-      rmdirSync(group);
-    } catch (error) {
-      // EBUSY: something is inside, and the caller looks whether the directory is still there.
-      if (!hasErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY')) throw error;
-    }
+/** Removes a group and those below it, as far as nothing runs in them. Whether it is gone. */
+export function removeAtOnce(directory: string): boolean {
+  if (removeEmpty(directory)) return true;
+  const children = childrenOf(directory);
+  for (const child of children) removeAtOnce(`${directory}/${child}`);
+  return children.length > 0 && removeEmpty(directory);
+}
+
+/** False when something is inside. */
+export function removeEmpty(directory: string): boolean {
+  try {
+    rmdirSync(directory);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return true;
+    if (hasErrno(error, 'EBUSY', 'ENOTEMPTY')) return false;
+    throw error;
   }
 }
 
@@ -51,9 +58,9 @@ const patienceMs = 5000;
  */
 export async function removeGroups(directories: readonly string[]): Promise<void> {
   const deadline = Date.now() + patienceMs;
+  let left = directories;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-    for (const directory of directories) removeAtOnce(directory);
-    const left = directories.filter((directory) => existsSync(directory));
+    left = left.filter((directory) => !removeAtOnce(directory));
     const [first] = left;
     if (first === undefined) return;
     if (Date.now() > deadline)

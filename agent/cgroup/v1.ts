@@ -3,7 +3,7 @@
  * one name (Documentation/admin-guide/cgroup-v1). Hybrid machines are served here too, as long as
  * their controllers are on v1.
  */
-import { closeSync, constants, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import type { Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
@@ -13,7 +13,7 @@ import { hasControl, readControl, writeControl } from './control-file.ts';
 import { applyCpuV1, readCpuV1 } from './cpu.ts';
 import { applyCpusetV1, inheritCpusetV1 } from './cpuset.ts';
 import { applyDevicesV1 } from './devices.ts';
-import { checkName, makeGroup, removeAtOnce, removeGroups } from './directories.ts';
+import { checkName, makeGroup, removeAtOnce, removeEmpty, removeGroups } from './directories.ts';
 import { freezeV1, thawV1 } from './freezer.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
 import { applyMemoryV1, oomKillsV1, readMemoryV1 } from './memory.ts';
@@ -214,13 +214,4 @@ function makeParent(directory: string, mount: string): void {
     readControl(directory, 'memory.use_hierarchy') === '0'
   )
     writeControl(directory, 'memory.use_hierarchy', 1);
-}
-
-function removeEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch (error) {
-    // Containers are still in it, or it was never made.
-    if (!hasErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY')) throw error;
-  }
 }

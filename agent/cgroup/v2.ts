@@ -2,7 +2,7 @@
  * The driver for cgroup v2: one hierarchy, one directory a group, controllers handed down by
  * `cgroup.subtree_control` (Documentation/admin-guide/cgroup-v2.rst).
  */
-import { closeSync, constants, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import type { Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { attachDeviceProgram, loadDeviceProgram } from '../kernel/bpf.ts';
@@ -13,7 +13,7 @@ import { applyCpuV2, readCpuV2 } from './cpu.ts';
 import { applyCpusetV2 } from './cpuset.ts';
 import { delegate } from './delegation.ts';
 import { deviceProgram } from './devices.ts';
-import { checkName, makeGroup, removeAtOnce, removeGroups } from './directories.ts';
+import { checkName, makeGroup, removeAtOnce, removeEmpty, removeGroups } from './directories.ts';
 import { freezeV2, thawV2 } from './freezer.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
 import { applyMemoryV2, killTogetherV2, oomKillsV2, readMemoryV2 } from './memory.ts';
@@ -61,12 +61,7 @@ export function createV2Driver(
     open,
     list: () => childrenOf(parentDirectory),
     removeParent() {
-      try {
-        rmdirSync(parentDirectory);
-      } catch (error) {
-        // Containers are still in it, or it was never made.
-        if (!hasErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY')) throw error;
-      }
+      removeEmpty(parentDirectory);
     },
   };
 }

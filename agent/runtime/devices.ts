@@ -56,10 +56,18 @@ const typeBits: Record<OciDevice['type'], number> = {
 };
 
 export function fillDev(rootFd: number, devices: readonly OciDevice[]): void {
-  for (const device of [...defaultDevices, ...devices]) makeDevice(rootFd, device);
   withFd(makeDirectoriesInRoot(rootFd, '/dev'), (dev) => {
+    for (const device of defaultDevices) makeDevice(dev, posix.basename(device.path), device);
     for (const [name, target] of links) makeLink(dev, name, target);
   });
+  for (const device of devices) {
+    const path = posix.normalize(`/${device.path}`);
+    const name = posix.basename(path);
+    if (name === '') throw invalid(`invalid device path "${device.path}"`);
+    withFd(makeDirectoriesInRoot(rootFd, posix.dirname(path)), (parent) =>
+      makeDevice(parent, name, device),
+    );
+  }
 }
 
 function makeLink(directoryFd: number, name: string, target: string): void {
@@ -71,23 +79,18 @@ function makeLink(directoryFd: number, name: string, target: string): void {
   }
 }
 
-function makeDevice(rootFd: number, device: OciDevice): void {
-  const path = posix.normalize(`/${device.path}`);
-  const [directory, name] = [posix.dirname(path), posix.basename(path)];
-  if (name === '') throw invalid(`invalid device path "${device.path}"`);
-  withFd(makeDirectoriesInRoot(rootFd, directory), (parent) => {
-    const mode = typeBits[device.type] | (device.fileMode ?? 0o666);
-    try {
-      mknodat(parent, name, mode, device.major, device.minor);
-    } catch (error) {
-      // Asked for twice, or bound there: fine if it is the same device, which the check below says.
-      if (!hasErrno(error, 'EEXIST')) throw error;
-    }
-    withFd(openat2(parent, name, O_PATH | O_NOFOLLOW, Resolve.beneath), (fd) => {
-      verify(fd, device);
-      if (device.uid !== undefined || device.gid !== undefined)
-        lchownat(fd, '', device.uid ?? 0, device.gid ?? 0);
-    });
+function makeDevice(parentFd: number, name: string, device: OciDevice): void {
+  const mode = typeBits[device.type] | (device.fileMode ?? 0o666);
+  try {
+    mknodat(parentFd, name, mode, device.major, device.minor);
+  } catch (error) {
+    // Asked for twice, or bound there: fine if it is the same device, which the check below says.
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  }
+  withFd(openat2(parentFd, name, O_PATH | O_NOFOLLOW, Resolve.beneath), (fd) => {
+    verify(fd, device);
+    if (device.uid !== undefined || device.gid !== undefined)
+      lchownat(fd, '', device.uid ?? 0, device.gid ?? 0);
   });
 }
 

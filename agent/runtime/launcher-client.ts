@@ -1,9 +1,13 @@
 /** The main thread's end of the launcher. */
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
 import type { Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
+
+export interface LauncherSettings {
+  /** A procfs that is mounted nowhere (kernel/procfs.ts). */
+  procFd: number;
+}
 
 export interface LauncherRequest {
   id: number;
@@ -11,38 +15,21 @@ export interface LauncherRequest {
 }
 
 export type LauncherReply =
-  | { ready: number }
   | { id: number; value: Prepared }
   | { id: number; failure: { kind: ErrorKind; message: string } };
 
 type Waiter = { resolve(value: Prepared): void; reject(error: Error): void };
 
 export class LauncherClient {
-  /** A detached procfs of the host's pid namespace, for whoever needs one. */
-  readonly procFd: number;
-  readonly #worker: Worker;
+  readonly #settings: LauncherSettings;
   readonly #waiting = new Map<number, Waiter>();
+  #worker: Worker;
   #lastId = 0;
+  #closed = false;
 
-  private constructor(worker: Worker, procFd: number) {
-    this.#worker = worker;
-    this.procFd = procFd;
-    worker.on('message', (reply: LauncherReply) => this.#receive(reply));
-    worker.on('error', (error) => this.#fail(String(error)));
-    worker.on('exit', () => this.#fail('it has ended'));
-  }
-
-  static async start(): Promise<LauncherClient> {
-    const worker = new Worker(new URL('./launcher.ts', import.meta.url), {
-      name: 'launcher',
-      // Descriptors outlive this thread's interest in them: the main thread closes them.
-      trackUnmanagedFds: false,
-    });
-    const [first] = (await once(worker, 'message')) as [LauncherReply];
-    if (!('ready' in first)) throw new Error('the launcher thread did not start');
-    // An agent that has nothing else to do may end; the thread alone does not keep it.
-    worker.unref();
-    return new LauncherClient(worker, first.ready);
+  constructor(settings: LauncherSettings) {
+    this.#settings = settings;
+    this.#worker = this.#startWorker();
   }
 
   prepare(request: PrepareRequest): Promise<Prepared> {
@@ -55,11 +42,33 @@ export class LauncherClient {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#worker.terminate();
   }
 
+  #startWorker(): Worker {
+    const worker = new Worker(new URL('./launcher.ts', import.meta.url), {
+      name: 'launcher',
+      workerData: this.#settings,
+      // Descriptors outlive this thread's interest in them: the main thread closes them.
+      trackUnmanagedFds: false,
+    });
+    worker.on('message', (reply: LauncherReply) => this.#receive(reply));
+    // Always followed by `exit`.
+    worker.on('error', (error) => this.#fail(String(error)));
+    worker.on('exit', () => this.#replace());
+    // An agent that has nothing else to do may end; the thread alone does not keep it.
+    worker.unref();
+    return worker;
+  }
+
+  /** What was under way is lost with the thread; the next container gets a new one. */
+  #replace(): void {
+    this.#fail('it has ended');
+    if (!this.#closed) this.#worker = this.#startWorker();
+  }
+
   #receive(reply: LauncherReply): void {
-    if ('ready' in reply) return;
     const waiter = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (this.#waiting.size === 0) this.#worker.unref();

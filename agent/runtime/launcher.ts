@@ -3,20 +3,18 @@
  * other, while the rest of the agent stays in the host's. Only synchronous calls run between
  * entering a container's namespaces and coming back: libuv's pool lives in the host's.
  */
-import { type MessagePort, parentPort } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
 import { ownFilesystemState } from '../kernel/namespaces.ts';
-import { openProcfs } from '../kernel/procfs.ts';
-import type { LauncherReply, LauncherRequest } from './launcher-client.ts';
+import { StrandedError } from './come-home.ts';
+import type { LauncherReply, LauncherRequest, LauncherSettings } from './launcher-client.ts';
 import { prepare } from './prepare.ts';
 
-function serve(port: MessagePort): void {
+function serve(port: MessagePort, { procFd }: LauncherSettings): void {
   ownFilesystemState();
-  const procFd = openProcfs();
   port.on('message', ({ id, request }: LauncherRequest) => {
     port.postMessage({ id, ...answer(() => prepare(request, procFd)) } satisfies LauncherReply);
   });
-  port.postMessage({ ready: procFd } satisfies LauncherReply);
 }
 
 /** Errors lose their class on the way between threads, so what matters of them goes as data. */
@@ -24,9 +22,11 @@ function answer<T>(work: () => T) {
   try {
     return { value: work() };
   } catch (error) {
+    // A thread that could not come home must not make another container: this ends it.
+    if (error instanceof StrandedError) throw error;
     const kind = error instanceof CortenError ? error.kind : 'internal';
     return { failure: { kind, message: String(error instanceof Error ? error.message : error) } };
   }
 }
 
-if (parentPort !== null) serve(parentPort);
+if (parentPort !== null) serve(parentPort, workerData as LauncherSettings);

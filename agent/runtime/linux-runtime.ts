@@ -1,4 +1,6 @@
 /** The runtime on Linux: launcher thread, shims, and what they leave in run directories. */
+import { closeSync } from 'node:fs';
+import { openProcfs } from '../kernel/procfs.ts';
 import { adopt } from './adopt.ts';
 import { exec } from './exec.ts';
 import { launch } from './launch.ts';
@@ -23,17 +25,19 @@ export interface RuntimeOptions {
 }
 
 export async function createRuntime({ shimPath }: RuntimeOptions): Promise<Runtime> {
-  const launcher = await LauncherClient.start();
-  return new LinuxRuntime(launcher, new ShimStarter(shimPath, launcher.procFd));
+  const procFd = openProcfs();
+  return new LinuxRuntime(procFd, new ShimStarter(shimPath, procFd));
 }
 
 class LinuxRuntime implements Runtime {
+  readonly #procFd: number;
   readonly #launcher: LauncherClient;
   readonly #starter: ShimStarter;
   readonly #running = new Set<ShimProcess>();
 
-  constructor(launcher: LauncherClient, starter: ShimStarter) {
-    this.#launcher = launcher;
+  constructor(procFd: number, starter: ShimStarter) {
+    this.#procFd = procFd;
+    this.#launcher = new LauncherClient({ procFd });
     this.#starter = starter;
   }
 
@@ -47,7 +51,7 @@ class LinuxRuntime implements Runtime {
   }
 
   async exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess> {
-    return this.#watch(await exec(this.#starter, this.#launcher.procFd, container, request));
+    return this.#watch(await exec(this.#starter, this.#procFd, container, request));
   }
 
   async adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {
@@ -61,6 +65,7 @@ class LinuxRuntime implements Runtime {
     for (const running of this.#running) running.release();
     this.#starter.close();
     await this.#launcher.close();
+    closeSync(this.#procFd);
   }
 
   #watch(running: ShimProcess): ShimProcess {

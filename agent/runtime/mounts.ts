@@ -26,6 +26,7 @@ import {
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
+import { cloneForeignMount, isForeign } from './borrowed-mount.ts';
 import { mountCgroups } from './cgroup-mount.ts';
 import type { OpenDescriptors } from './descriptors.ts';
 import { type MountOptions, parseMountOptions } from './mount-options.ts';
@@ -91,7 +92,9 @@ function planMount(mount: OciMount): PlannedMount {
 function openSource(mount: OciMount, options: MountOptions): number {
   const source = mount.source ?? '';
   const recursive = options.bind === 'recursive';
-  const tree = withFd(openSourcePath(source), (fd) => cloneMount(fd, recursive, source));
+  const tree = isForeign(source)
+    ? cloneForeignMount(source, recursive)
+    : withFd(openSourcePath(source), (fd) => cloneMount(fd, recursive, source));
   try {
     const propagation = options.propagation ?? { type: Propagation.private, recursive: true };
     changeMount(tree, { propagation: propagation.type, recursive: propagation.recursive }, source);
@@ -161,7 +164,7 @@ function mountOne(rootFd: number, mount: PlannedMount, cgroups: ReadonlyMap<stri
 function mountNew(rootFd: number, mount: PlannedMount): number {
   const { destination, type, options, source } = mount;
   const own = destination === '/sys' || destination.startsWith('/sys/');
-  const existing = own ? undefined : existingMode(rootFd, destination);
+  const existing = type === 'tmpfs' ? existingMode(rootFd, destination) : undefined;
   const target = own
     ? openRealDirectory(rootFd, destination)
     : makeDirectoriesInRoot(rootFd, destination);

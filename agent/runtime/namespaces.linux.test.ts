@@ -1,8 +1,9 @@
 /** Namespaces that are the host's, or another container's. */
 import assert from 'node:assert/strict';
-import { readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
 import { TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
@@ -63,6 +64,19 @@ test('in another container’s pids, procfs shows that container', async () => {
     `/proc/${running.pid}/ns/pid`,
   );
   assert.equal((await bench.run(spec)).stdout, 'sleep 4321 ');
+  running.signal(9);
+  await running.exited;
+});
+
+test('another container’s /dev/shm can be mounted, and both see the same files', async () => {
+  const { running } = await bench.start(shell('echo shared > /dev/shm/note; sleep 1000'));
+  const spec = shell('cat /dev/shm/note; echo back > /dev/shm/answer');
+  spec.mounts = spec.mounts.filter(({ destination }) => destination !== '/dev/shm');
+  const source = `/proc/${running.pid}/root/dev/shm`;
+  while (!existsSync(`${source}/note`)) await sleep(5);
+  spec.mounts.push({ destination: '/dev/shm', source, type: 'bind', options: ['rbind'] });
+  assert.equal((await bench.run(spec)).stdout, 'shared\n');
+  assert.ok(existsSync(`${source}/answer`));
   running.signal(9);
   await running.exited;
 });

@@ -28,7 +28,6 @@ import {
   NamespaceFlag,
   namespaceFile,
   openNamespace,
-  returnToProcessNamespaces,
   setDomainname,
   setHostname,
   setns,
@@ -37,6 +36,7 @@ import {
 import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { openTerminal } from '../kernel/pty.ts';
+import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
 import { closeTrees, type LateMounts, mountAll, type PlannedMount, planMounts } from './mounts.ts';
@@ -78,7 +78,7 @@ export function prepare(request: PrepareRequest, procFd: number): Prepared {
     throw error;
   } finally {
     closeTrees(planned.filter((mount) => !isLate(mount)));
-    if (away !== 0) returnToProcessNamespaces(away);
+    if (away !== 0) comeHome(away);
   }
 }
 

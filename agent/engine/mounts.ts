@@ -1,6 +1,6 @@
 /** From the mounts that a person asked for to the ones a container has: volumes and sources made. */
 import { mkdirSync, rmdirSync, statSync } from 'node:fs';
-import { dirname, isAbsolute, normalize } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import type { ImageConfig } from '../api/images/backend.ts';
 import type { ContainerSettings, MountSettings, MountView } from '../contract/container.ts';
 import { invalid } from '../errors.ts';
@@ -56,9 +56,9 @@ export function resolveMounts(
 
 /** What the image declares as volumes and nobody mounted: anonymous ones. */
 function imageVolumes(settings: ContainerSettings, image: ImageConfig): MountSettings[] {
-  const covered = new Set(settings.mounts.map(({ target }) => normalize(target)));
+  const covered = new Set(settings.mounts.map(({ target }) => resolve(target)));
   return Object.keys(image.Volumes ?? {})
-    .filter((target) => !covered.has(normalize(target)))
+    .filter((target) => !covered.has(resolve(target)))
     .map((target) => ({
       type: 'volume',
       target,
@@ -73,7 +73,7 @@ function checkMount(mount: MountSettings): void {
   const refuse = (why: string) => invalid(`invalid mount config for type "${mount.type}": ${why}`);
   if (!isAbsolute(mount.target))
     throw refuse(`invalid mount path: '${mount.target}' mount path must be absolute`);
-  if (normalize(mount.target) === '/')
+  if (resolve(mount.target) === '/')
     throw refuse("invalid specification: destination can't be '/'");
   if (mount.type !== 'bind') return;
   if (!isAbsolute(mount.source))
@@ -85,7 +85,7 @@ function checkMount(mount: MountSettings): void {
 function refuseDuplicates(mounts: readonly MountSettings[]): void {
   const seen = new Set<string>();
   for (const { target } of mounts) {
-    const path = normalize(target);
+    const path = resolve(target);
     if (seen.has(path)) throw invalid(`Duplicate mount point: ${target}`);
     seen.add(path);
   }
@@ -97,7 +97,7 @@ function makeSource(source: string, undo: Undo): void {
   const first = mkdirSync(source, { recursive: true });
   if (first === undefined) return;
   undo.push(() => {
-    for (let path = normalize(source); path.length >= first.length; path = dirname(path))
+    for (let path = resolve(source); path.length >= first.length; path = dirname(path))
       rmdirSync(path);
   });
 }

@@ -53,7 +53,10 @@ export async function connectAll(
     const network = context.networks.find(settings.network);
     const definition = definitionOf(network);
     const endpoint = await connectOne(context, record, sandbox, settings, network, index);
-    undo.push(() => context.network.disconnect(definition, endpoint));
+    undo.push(async () => {
+      await context.network.disconnect(definition, endpoint);
+      announceNetwork(context.events, network, 'disconnect', record.id);
+    });
     endpoints.push(endpoint);
   }
   return endpoints;

@@ -6,7 +6,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { conflict } from '../errors.ts';
 import { announceContainer } from './announce.ts';
-import { type ContainerRecord, resultOf } from './container-record.ts';
+import type { ContainerRecord } from './container-record.ts';
 import { type EngineContext, reporter } from './context.ts';
 import { endProcess } from './end-process.ts';
 import { containerPaths } from './paths.ts';
@@ -58,7 +58,8 @@ export async function removeRecord(
   await removeDirectory(containerPaths(context.paths, id).directory, record);
   if (volumes) await removeOwnVolumes(context, record);
   announceContainer(context.events, record, 'destroy');
-  context.waiters.wake(id, 'removal', resultOf(record));
+  // Without the reason of a failed start, which its own caller was told: the CLI would say it twice.
+  context.waiters.wake(id, 'removal', { exitCode: record.state.exitCode });
 }
 
 async function removeDirectory(directory: string, { rootfs }: ContainerRecord): Promise<void> {

@@ -59,8 +59,9 @@ export class FakeRuntime implements Runtime {
     this.openSandboxes++;
     let open = true;
     return {
-      networkFd: undefined,
-      netlinkFd: undefined,
+      // Numbers that no fake network uses.
+      networkFd: -1,
+      netlinkFd: -1,
       files: new Map([['/etc/passwd', 'root:x:0:0::/root:/bin/sh\nweb:x:33:33::/srv:/bin/sh\n']]),
       close: () => {
         if (open) this.openSandboxes--;

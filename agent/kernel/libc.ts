@@ -10,8 +10,11 @@ import koffi from 'koffi';
 
 const libc = koffi.load('libc.so.6');
 
+// Where one number has two names (EAGAIN and EWOULDBLOCK) the first wins, as in Node's own errors.
 const errnoNames = new Map<number, string>(
-  Object.entries(constants.errno).map(([name, value]) => [value, name]),
+  Object.entries(constants.errno)
+    .map(([name, value]): [number, string] => [value, name])
+    .reverse(),
 );
 
 /** A system call that failed: which, on what, and errno as number and name. */

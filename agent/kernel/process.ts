@@ -36,20 +36,22 @@ const spawnCall = libcCall('posix_spawn', [
 ]);
 
 /**
- * Spawns a program as leader of a new session, with every signal at its default and unblocked.
- * `descriptors[n]` becomes the child's descriptor n; everything else of ours is close-on-exec.
+ * Spawns the program that `programFd` names, as leader of a new session, with every signal at its
+ * default and unblocked. `descriptors[n]` becomes the child's descriptor n; everything else of ours
+ * is close-on-exec.
  */
-export function spawn(path: string, args: string[], descriptors: readonly number[]): number {
+export function spawn(programFd: number, args: string[], descriptors: readonly number[]): number {
   const raised: number[] = [];
-  // A source below the highest target could be overwritten before it is copied.
-  const sources = descriptors.map((fd) => {
+  // A source below the highest target could be overwritten before it is used.
+  const raise = (fd: number) => {
     if (fd >= descriptors.length) return fd;
     const copy = duplicateFrom(fd, descriptors.length);
     raised.push(copy);
     return copy;
-  });
+  };
   try {
-    return spawnWith(path, args, sources);
+    const sources = descriptors.map(raise);
+    return spawnWith(`/proc/self/fd/${raise(programFd)}`, args, sources);
   } finally {
     for (const fd of raised) closeSync(fd);
   }

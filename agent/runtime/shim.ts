@@ -64,9 +64,7 @@ export class ShimStarter {
       descriptors.set(ShimFd.runDirectory, run);
       descriptors.set(ShimFd.alive, aliveFd);
       const args = ['corten-shim', basename(runDirectory)];
-      // Not /proc/self: in the child this number may already be one of the plan's descriptors.
-      const program = `/proc/${process.pid}/fd/${this.#programFd}`;
-      return spawn(program, args, descriptors.all);
+      return spawn(this.#programFd, args, descriptors.all);
     } finally {
       closeSync(plan);
       closeSync(run);

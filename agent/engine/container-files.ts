@@ -10,6 +10,10 @@ import type { ContainerView } from '../contract/container.ts';
 export interface ContainerRoot {
   pid: number | undefined;
   rootfs: ContainerView['rootfs'];
+  /** Asked for with `--read-only`; a running container's mounts tell by themselves. */
+  readOnlyRootfs?: boolean;
+  /** The container's user, who owns what is copied in with `copyUidGid`. */
+  owner?: { uid: number; gid: number };
   /** Seen at their targets, also in a container that does not run. */
   mounts: ContainerView['mounts'];
 }

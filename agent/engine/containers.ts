@@ -7,6 +7,7 @@ import { containerSize } from './container-size.ts';
 import type { EngineContext } from './context.ts';
 import { createContainer } from './create.ts';
 import { killContainer } from './kill.ts';
+import { userOf } from './launch-plan.ts';
 import { readLogs } from './logs.ts';
 import { pauseContainer, unpauseContainer } from './pause.ts';
 import { pruneContainers } from './prune.ts';
@@ -25,8 +26,9 @@ export function createContainersBackend(
 ): ContainersBackend {
   const { containers, live } = context;
   const rootOf = (reference: string): ContainerRoot => {
-    const { id, rootfs, mounts } = containers.find(reference);
-    return { pid: live.get(id)?.process.pid, rootfs, mounts };
+    const { id, rootfs, mounts, settings } = containers.find(reference);
+    const { readOnlyRootfs } = settings;
+    return { pid: live.get(id)?.process.pid, rootfs, mounts, readOnlyRootfs };
   };
   const running = (reference: string) => {
     const { id } = containers.find(reference);
@@ -59,8 +61,10 @@ export function createContainersBackend(
     exportArchive: async (reference) => files.exportArchive(rootOf(reference)),
     statPath: async (reference, path) => files.statPath(rootOf(reference), path),
     readArchive: async (reference, path) => files.readArchive(rootOf(reference), path),
-    writeArchive: async (reference, path, archive, options) =>
-      files.writeArchive(rootOf(reference), path, archive, options),
+    writeArchive: async (reference, path, archive, options) => {
+      const owner = options.copyUidGid ? userOf(containers.find(reference)) : undefined;
+      await files.writeArchive({ ...rootOf(reference), owner }, path, archive, options);
+    },
     prune: (filter) => pruneContainers(context, filter),
   };
 }

@@ -14,7 +14,6 @@ import { checkLimits, withSwapDefault } from './limit-checks.ts';
 import { resolveMounts } from './mounts.ts';
 import { checkedName, inventName } from './names.ts';
 import { exposedOnly, idleEndpoint } from './network-endpoints.ts';
-import { makeNetworkFiles } from './network-files.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
 import { Undo } from './undo.ts';
 
@@ -125,6 +124,6 @@ function makeDirectories(paths: ContainerPaths, undo: Undo): void {
   undo.push(() => rmSync(paths.directory, { recursive: true, force: true }));
   // The upper directory's mode is that of the container's `/`.
   mkdirSync(paths.upper, { mode: 0o755 });
-  for (const path of [paths.work, paths.log]) mkdirSync(path, { mode: 0o700 });
-  makeNetworkFiles(paths);
+  for (const path of [paths.work, paths.log, paths.files.directory])
+    mkdirSync(path, { mode: 0o700 });
 }

@@ -10,13 +10,13 @@ import { hostnameOf } from './network-files.ts';
 import { containerPaths } from './paths.ts';
 import { readUserFiles } from './spec/user-files.ts';
 import { type BuiltSpec, buildSpec } from './spec.ts';
-import { resolveUser } from './user.ts';
+import { type ResolvedUser, resolveUser } from './user.ts';
 
 export function planSpec(
   context: Pick<EngineContext, 'containers' | 'live'>,
   record: ContainerRecord,
 ): BuiltSpec {
-  const { settings, process, mounts, files, rootfs } = record;
+  const { settings, process, mounts, files } = record;
   const join = joinedNamespaces(context, record);
   return buildSpec({
     settings,
@@ -25,13 +25,15 @@ export function planSpec(
     files,
     join,
     hostname: hostnameOf(record),
-    user: resolveUser(
-      process.user,
-      readUserFiles([rootfs.upper, ...rootfs.lowers]),
-      settings.extraGroups,
-    ),
+    user: userOf(record),
     ...sharedMemoryOf(context, record),
   });
+}
+
+/** Who its process runs as, by the image's files as the container changed them. */
+export function userOf({ process, rootfs, settings }: ContainerRecord): ResolvedUser {
+  const files = readUserFiles([rootfs.upper, ...rootfs.lowers]);
+  return resolveUser(process.user, files, settings.extraGroups);
 }
 
 /** Paths of the namespaces that are another container's; that one must be running. */

@@ -10,7 +10,7 @@ import type { ContainerRecord } from './container-record.ts';
 import { type EngineContext, reporter } from './context.ts';
 import { launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { connectAll, exposedOnly, publishPorts } from './network-endpoints.ts';
-import { writeNetworkFiles } from './network-files.ts';
+import { writeHosts, writeNetworkFiles } from './network-files.ts';
 import { containerPaths } from './paths.ts';
 import { withPlacement } from './placement.ts';
 import { Undo } from './undo.ts';
@@ -46,6 +46,7 @@ async function launch(
   const { spec, deviceRules } = planSpec(context, record);
   const cgroup = context.cgroups.create(id, record.settings.limits, deviceRules);
   undo.push(() => cgroup.remove());
+  writeNetworkFiles(context, record);
   const sandbox = await context.runtime.prepare(prepareRequest(context, record, spec, cgroup));
   try {
     const wired = await wire(context, record, sandbox, undo);
@@ -75,12 +76,12 @@ async function wire(
       const networks = await connectAll(context, record, sandbox, undo);
       undo.push(() => context.network.unpublish(record.id));
       wired = { networks, ports: await publishPorts(context, record, networks) };
+      writeHosts(record, networks);
       // An agent that is killed between here and the start finds in the record what to release.
       context.containers.setLive(record.id, wired);
       undo.push(() => context.containers.setLive(record.id, record));
     } else context.network.loopback(sandbox);
   }
-  writeNetworkFiles(context, record, wired.networks);
   return wired;
 }
 

@@ -8,7 +8,7 @@ import type { EngineContext } from './context.ts';
 import { enterNetwork } from './enter-network.ts';
 import type { LiveContainer } from './live-containers.ts';
 import { connectOne, definitionOf, endpointSettings, idleEndpoint } from './network-endpoints.ts';
-import { writeNetworkFiles } from './network-files.ts';
+import { writeHosts } from './network-files.ts';
 import type { NetworkRecord } from './network-table.ts';
 
 export async function connectNetwork(
@@ -134,9 +134,9 @@ function setEndpoints(
   containers.setLive(id, { networks });
 }
 
-/** Names and servers changed; the container sees it at its next look. */
+/** The container sees it at its next look. */
 function refreshFiles(context: EngineContext, id: string): void {
   if (context.live.get(id) === undefined) return;
   const record = context.containers.require(id);
-  writeNetworkFiles(context, record, record.networks);
+  writeHosts(record, record.networks);
 }

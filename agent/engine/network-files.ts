@@ -2,20 +2,13 @@
  * `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf` of a container: small files of ours that are
  * mounted over the image's. They are written in place, so that the mounted inode shows the change.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname as machineName } from 'node:os';
 import type { EndpointView } from '../contract/container.ts';
 import type { ContainerRecord } from './container-record.ts';
 import type { EngineContext } from './context.ts';
 import { shortId } from './ids.ts';
-import type { ContainerPaths } from './paths.ts';
-
-/** Makes the three files, empty: they must exist before anything can be mounted over them. */
-export function makeNetworkFiles({ files }: ContainerPaths): void {
-  mkdirSync(files.directory, { mode: 0o700 });
-  for (const path of [files.hosts, files.hostname, files.resolvConf])
-    writeFileSync(path, '', { mode: 0o644 });
-}
+import { endpointSettings } from './network-endpoints.ts';
 
 /** The name that the container's UTS namespace gets. */
 export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'settings'>): string {
@@ -24,23 +17,27 @@ export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'settings'>): st
   return namespaces.uts === 'host' || network.mode === 'host' ? machineName() : shortId(record.id);
 }
 
-/** Fills them in for a container that is about to run with these endpoints. */
+/** Before anything can be mounted over them; addresses are not known yet. */
 export function writeNetworkFiles(
   { networks, network }: Pick<EngineContext, 'networks' | 'network'>,
   record: ContainerRecord,
-  endpoints: readonly EndpointView[],
 ): void {
-  const hostname = hostnameOf(record);
-  const first = networks.all().find(({ id }) => id === endpoints[0]?.networkId)?.definition;
-  const nameservers = first === undefined ? undefined : network.nameservers(first);
-  writeFileSync(record.files.hostname, `${hostname}\n`);
+  const [first] = endpointSettings(record);
+  const definition = first && networks.find(first.network).definition;
+  const nameservers = definition === undefined ? undefined : network.nameservers(definition);
+  writeFileSync(record.files.hostname, `${hostnameOf(record)}\n`);
+  writeFileSync(record.files.resolvConf, resolvText(record, nameservers));
+  writeHosts(record, []);
+}
+
+/** Again when addresses came or went. */
+export function writeHosts(record: ContainerRecord, endpoints: readonly EndpointView[]): void {
   writeFileSync(
     record.files.hosts,
     record.settings.network.mode === 'host'
       ? hostsOfMachine(record)
-      : hostsText(record, hostname, endpoints),
+      : hostsText(record, hostnameOf(record), endpoints),
   );
-  writeFileSync(record.files.resolvConf, resolvText(record, nameservers));
 }
 
 function hostsText(

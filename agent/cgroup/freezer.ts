@@ -2,13 +2,13 @@
 import { CortenError } from '../errors.ts';
 import { readControlIfAny, readKeyed, writeControl } from './control-file.ts';
 
-const attempts = 10_000;
+const defaultAttempts = 5000;
 const pauseMs = 0.1;
 /** A child that is forked at the wrong moment escapes a v1 freeze; asking anew catches it. */
 const attemptsPerRound = 500;
 
 /** freezer-subsystem.rst: FREEZING becomes FROZEN when the last process has stopped. */
-export function freezeV1(directory: string): void {
+export function freezeV1(directory: string, attempts = defaultAttempts): void {
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     writeControl(directory, 'freezer.state', 'FROZEN');
     if (readControlIfAny(directory, 'freezer.state') === 'FROZEN') return;
@@ -25,7 +25,7 @@ export function thawV1(directory: string): void {
 
 export function freezeV2(directory: string): void {
   writeControl(directory, 'cgroup.freeze', 1);
-  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+  for (let attempt = 1; attempt <= defaultAttempts; attempt += 1) {
     const { frozen, populated } = readKeyed(directory, 'cgroup.events');
     if (frozen === 1 || populated === 0) return;
     pause();

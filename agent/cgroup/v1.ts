@@ -24,6 +24,8 @@ import { childrenOf, killAll, processesBelow } from './processes.ts';
 /** The one controller whose name people know otherwise. */
 const kernelName: Record<string, string> = { io: 'blkio' };
 const killRounds = 20;
+/** Nobody waits long for a freeze that only makes the kill shorter: about 20 ms. */
+const killFreezeAttempts = 200;
 
 /** Controller (`cpu`, `blkio`, `systemd`, …) -> where its hierarchy is mounted. */
 export type Hierarchies = ReadonlyMap<string, string>;
@@ -150,7 +152,7 @@ class CgroupV1 implements Cgroup {
 
   #triesToFreeze(freezer: string): boolean {
     try {
-      freezeV1(freezer);
+      freezeV1(freezer, killFreezeAttempts);
       return true;
     } catch (error) {
       // Whoever sits in the kernel takes SIGKILL when it comes out; the caller goes on.

@@ -102,9 +102,10 @@ export const allowedPersonalities: readonly number[] = [0, 0x8, 0x20000, 0x20008
 export const cloneNamespaceFlags = 0x7e020000;
 
 /**
- * ioctls that take a file out of its project quota (linux/fs.h). FS_IOC_FSSETXATTR changes the
- * project id, and FS_IOC_SETFLAGS clears PROJINHERIT, so that what is made below is not counted;
- * the kernel forbids both only in other user namespaces (fs/file_attr.c, fileattr_set_prepare).
+ * ioctls that take files out of their project quota (linux/fs.h), measured with Docker's default
+ * capabilities through overlayfs: FS_IOC_FSSETXATTR changes the project id, and FS_IOC_SETFLAGS clears
+ * PROJINHERIT, so that what is made below is not counted. The kernel forbids both only in other user
+ * namespaces (fs/file_attr.c, fileattr_set_prepare).
  */
 export const refusedIoctls: readonly number[] = [0x401c5820, 0x40086602];
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CortenError } from '../errors.ts';
+import { newFilesystem } from '../kernel/mount.ts';
 import { StartError } from './start-error.ts';
 import { readLog, TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
@@ -127,6 +128,24 @@ test('a second start goes on in the log of the first', async () => {
   await (await bench.start(shell('echo two'), { log })).running.exited;
   assert.deepEqual(readdirSync(place.log), ['00000001.log']);
   assert.equal(readLog(place.log).stdout, 'one\ntwo\n');
+});
+
+test('a full disk costs log lines, never the container', async () => {
+  // A file system of 64 KiB that is mounted nowhere.
+  const tree = newFilesystem('tmpfs', [['size', '65536']], 0);
+  const directory = `/proc/self/fd/${tree}`;
+  const { exit, log } = await bench
+    .start(shell('echo first; sleep 0.1; seq 1 60000; exit 11'), {
+      log: { directory, maxBytes: 0, maxFiles: 0 },
+    })
+    .then(async ({ running, log }) => ({ exit: await running.exited, log }));
+  assert.equal(exit.exitCode, 11);
+  assert.deepEqual(readdirSync(log), []);
+  // What was kept is whole records: readLog refuses anything else.
+  const { stdout } = readLog(directory);
+  assert.ok(stdout.startsWith('first\n'));
+  assert.ok(stdout.length < 65536);
+  closeSync(tree);
 });
 
 test('without a log the output is thrown away and the process runs on', async () => {

@@ -645,6 +645,7 @@ int main(void) {
   /* Before anything of the container is near: its root must not trace us (CVE-2016-9962). */
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_NAME, "corten-shim", 0, 0, 0);
+  if (chdir("/") < 0) return 1; /* the agent's directory must not stay busy because of us */
   watch_signals();
   if (fstat(FD_PLAN, &stat) < 0) fail(FD_ALIVE, errno);
   size_t size = (size_t)stat.st_size;

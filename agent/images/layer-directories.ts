@@ -34,7 +34,7 @@ interface Times {
 
 export class LayerDirectories {
   readonly #rootFd: number;
-  /** Path -> O_PATH descriptor, oldest first. */
+  /** Path -> O_PATH descriptor, the longest unused first. */
   readonly #open = new Map<string, number>();
   readonly #times = new Map<string, Times>();
 
@@ -46,7 +46,7 @@ export class LayerDirectories {
   open(components: string[], forEntry: string): number {
     if (components.length === 0) return this.#rootFd;
     const path = components.join('/');
-    const kept = this.#open.get(path);
+    const kept = this.#kept(path);
     if (kept !== undefined) return kept;
     const fd = this.#resolve(components, forEntry) ?? this.#makeAll(components, forEntry);
     return this.#keep(path, fd);
@@ -56,7 +56,7 @@ export class LayerDirectories {
   openExisting(components: string[], forEntry: string): number {
     if (components.length === 0) return this.#rootFd;
     const path = components.join('/');
-    const kept = this.#open.get(path);
+    const kept = this.#kept(path);
     if (kept !== undefined) return kept;
     const fd = this.#resolve(components, forEntry);
     if (fd === undefined)
@@ -80,7 +80,7 @@ export class LayerDirectories {
         : { whiteout: stat.isCharacterDevice() && stat.rdev === 0 };
     });
     if (hidden === undefined) return;
-    this.forget();
+    this.forget(parentFd);
     unlinkat(parentFd, name);
     mkdirat(parentFd, name, 0o755);
     // The layer first hid what lies below and then put a directory there: the lower one stays hidden.
@@ -113,14 +113,29 @@ export class LayerDirectories {
     }
   }
 
-  /** To be called before a name is replaced, since an open directory may lie below it. */
-  forget(): void {
-    for (const fd of this.#open.values()) closeSync(fd);
-    this.#open.clear();
+  /**
+   * To be called before a name is replaced, since an open directory may lie below it. The directory
+   * that holds the name is not, and stays open.
+   */
+  forget(parentFd?: number): void {
+    for (const [path, fd] of this.#open) {
+      if (fd === parentFd) continue;
+      this.#open.delete(path);
+      closeSync(fd);
+    }
   }
 
   close(): void {
     this.forget();
+  }
+
+  /** An open directory, which thereby becomes the last that would be closed. */
+  #kept(path: string): number | undefined {
+    const fd = this.#open.get(path);
+    if (fd === undefined) return undefined;
+    this.#open.delete(path);
+    this.#open.set(path, fd);
+    return fd;
   }
 
   #keep(path: string, fd: number): number {

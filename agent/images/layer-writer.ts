@@ -208,7 +208,7 @@ export class LayerWriter implements TarSink {
     } catch (error) {
       if (!hasErrno(error, 'EEXIST')) throw error;
     }
-    this.#directories.forget();
+    this.#directories.forget(place.parentFd);
     removeTreeAt(place.parentFd, kernelName(place.base));
     return make();
   }

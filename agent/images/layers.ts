@@ -89,6 +89,7 @@ export class LayerStore {
         progress,
       );
       await writeFile(join(temporary, 'size'), `${sizeBytes}`);
+      await this.#moveAside(name);
       await rename(temporary, join(this.#directory, name));
       this.#sizes.set(diffId, sizeBytes);
     } catch (error) {
@@ -97,10 +98,18 @@ export class LayerStore {
     }
   }
 
+  /** Makes room where something broken bears a layer's name. */
+  async #moveAside(name: string): Promise<void> {
+    if (existsSync(join(this.#directory, name))) await this.#discard(name);
+  }
+
   /** Takes a layer away: renamed first, so that a crash never leaves half of it under its name. */
   async remove(diffId: string): Promise<void> {
     if (!this.#sizes.delete(diffId)) return;
-    const name = hexOf(diffId);
+    await this.#discard(hexOf(diffId));
+  }
+
+  async #discard(name: string): Promise<void> {
     const doomed = `${name}.${randomBytes(4).toString('hex')}.tmp`;
     await rename(join(this.#directory, name), join(this.#directory, doomed));
     await this.#removeDirectory(doomed);

@@ -100,7 +100,7 @@ function storeOf(parts: StoreParts): OpenImageStore {
         throw notFound(`No such image: ${name}`);
       await catalog.update((entries) => withoutName(entries, full));
     },
-    delete: (id) => removeImage(parts, known(id).id),
+    delete: async (id) => removeImage(parts, known(id).id),
     load: (archive) => reportedBy((report, signal) => loadImages(parts, archive, report, signal)),
     save: async (references) => saveImages(parts, references),
     commitLayer: (request) => commitLayer(parts, request),

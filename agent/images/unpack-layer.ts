@@ -55,13 +55,13 @@ async function* plainBytes(
   blobPath: string,
   progress: (compressedBytes: number) => void,
 ): AsyncGenerator<Buffer> {
+  const transform = decompressor(compressionOf(headOf(blobPath)));
   const file = createReadStream(blobPath, { highWaterMark: 1024 * 1024 });
   let read = 0;
   file.on('data', (chunk) => {
     read += chunk.length;
     progress(read);
   });
-  const transform = decompressor(compressionOf(headOf(blobPath)));
   let source: Readable = file;
   if (transform !== undefined) {
     // pipe() does not pass errors on, and without this the loop below would wait for ever.

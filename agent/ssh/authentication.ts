@@ -42,7 +42,7 @@ function mayEnter(
 
 /** Read at every login, so that adding or removing a key needs no restart. */
 function authorizedKeys(path: string): ssh2.ParsedKey[] {
-  return readFileSync(path, 'utf8')
+  return textOf(path)
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
@@ -53,6 +53,15 @@ function authorizedKeys(path: string): ssh2.ParsedKey[] {
       if (parsed instanceof Error) return [];
       return parsed;
     });
+}
+
+/** A list that cannot be read names nobody: the door stays shut. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** RSA keys sign under other names than their own (RFC 8332 §3); under their own it is SHA-1. */

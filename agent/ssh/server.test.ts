@@ -1,5 +1,6 @@
 /** The server against ssh2's client: logins, shells, forwarding, limits. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -212,6 +213,25 @@ test('a key with options that are not enforced lets nobody in', async () => {
     /authentication methods failed/,
   );
   await strict.close();
+});
+
+test('a list of keys that is not there lets nobody in, and noise hurts nobody', async () => {
+  const bare = createSshServer({
+    hostKeyPath: keys.hostKeyPath,
+    authorizedKeysPath: join(directory, 'nowhere'),
+    apiSocketPath: apiPath,
+    backend: { openShell: openShellOverExec(exec), isContainerAddress: () => false },
+  });
+  const path = await bare.listen({ path: join(directory, 'bare.sock') });
+  for (const prefix of ['', 'SSH-2.0-noise\r\n']) {
+    const socket = connect(path);
+    socket.on('error', () => {});
+    socket.resume();
+    socket.write(Buffer.concat([Buffer.from(prefix), randomBytes(100_000)]));
+    await closing(socket);
+  }
+  await assert.rejects(login('web', { sock: connect(path) }), /authentication methods failed/);
+  await bare.close();
 });
 
 test('who does not log in is hung up on, and does not keep others out for long', async () => {

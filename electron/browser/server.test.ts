@@ -95,6 +95,14 @@ test('pages carry the policy, assets are immutable, other paths do not exist', a
   assert.equal((await send('POST', `${origin}/`, session)).status, 405);
 });
 
+test('a taken port and a missing build say what to do', async () => {
+  await assert.rejects(
+    serveBrowserShell({ port: shell.port, files, host: fake.channels }),
+    /Port \d+ of 127\.0\.0\.1 is taken.*--port/,
+  );
+  assert.throws(() => openRendererFiles(join(directory, 'nowhere')), /npm run build/);
+});
+
 test('a WebSocket needs the cookie and our own Origin', async () => {
   const session = await enter();
   assert.equal(await upgrade({ origin }), 403);

@@ -34,7 +34,9 @@ export async function serveBrowserShell(options: {
     answer(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? portTaken(options.port) : error),
+    );
     server.listen(options.port, '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
@@ -105,6 +107,12 @@ export async function serveBrowserShell(options: {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function portTaken(port: number): Error {
+  return new Error(
+    `Port ${port} of 127.0.0.1 is taken. Choose another with --port, or leave it out for a free one.`,
+  );
 }
 
 /** Empty for what is no address at all, which a hostile client may send. */

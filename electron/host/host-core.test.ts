@@ -1,6 +1,6 @@
 /** The whole host side against a real SSH server in a process of its own. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -97,6 +97,20 @@ test('a stream that nobody reads holds the engine back', async () => {
   assert.equal(received, 800 * 64 * 1024);
 });
 
+test('an answer that ends with its connection is read to its end, however slowly', async () => {
+  const items = host.streams['engine.stream'](
+    { method: 'GET', path: '/flood', headers: { connection: 'close' } },
+    new AbortController().signal,
+  );
+  let received = 0;
+  for await (const item of items) {
+    received += 'data' in item ? item.data.length : 0;
+    if (received % (1024 * 1024) < 64 * 1024)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.equal(received, 800 * 64 * 1024);
+});
+
 test('a terminal echoes, resizes, and says how the shell ended', async () => {
   const terminal = await openTerminal('web');
   terminal.line.receive({ resize: { rows: 30, columns: 90 } });
@@ -187,6 +201,21 @@ test('an agent that cannot start: stage, cause and next step', async () => {
   assert.equal(failure?.stage, 'agent');
   assert.match(failure?.cause ?? '', /ended with code 3\. corten: the kernel has no overlayfs/);
   assert.match(failure?.nextStep ?? '', /agent\.log/);
+});
+
+test('a start that takes too long can be called off, and leaves no agent', async () => {
+  const pidFile = join(directory, 'slow-pid');
+  const slow = createNativeMachine({
+    agentCommand: ['sh', '-c', `echo $$ > ${pidFile}; exec sleep 600`],
+    rootDirectory: join(directory, 'root4'),
+    runDirectory: join(directory, 'run4'),
+  });
+  const starting = slow.start();
+  while (!existsSync(pidFile) || readFileSync(pidFile, 'utf8') === '')
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal((await slow.stop()).status, 'stopped');
+  assert.equal((await starting).status, 'failed');
+  assert.throws(() => process.kill(Number(readFileSync(pidFile, 'utf8')), 0), { code: 'ESRCH' });
 });
 
 async function openTerminal(container: string) {

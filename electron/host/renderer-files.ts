@@ -28,12 +28,7 @@ export interface RendererFiles {
 }
 
 export function openRendererFiles(directory: string): RendererFiles {
-  const known = new Set(
-    readdirSync(directory, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
-      .map((path) => `/${path.split(sep).join('/')}`),
-  );
+  const known = new Set(pathsIn(directory));
   return {
     async read(path) {
       const name = path === '/' ? '/index.html' : path;
@@ -45,4 +40,18 @@ export function openRendererFiles(directory: string): RendererFiles {
       };
     },
   };
+}
+
+function pathsIn(directory: string): string[] {
+  try {
+    return readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+      .map((path) => `/${path.split(sep).join('/')}`);
+  } catch (error) {
+    throw new Error(
+      `The user interface is not built: ${(error as Error).message}. Run "npm run build".`,
+      { cause: error },
+    );
+  }
 }

@@ -11,8 +11,11 @@ import type { SshEndpoint } from './ssh/endpoint.ts';
 type ToHost = DuplexChannels['terminal.open']['toHost'];
 type ToRenderer = DuplexChannels['terminal.open']['toRenderer'];
 
-/** How much may be on its way to the screen undrawn: some frames of work for it, and no more. */
-const ackWindowBytes = 512 * 1024;
+/**
+ * How much may be on its way to the screen undrawn. xterm.js parses some 20 MB/s, so this is under
+ * half a frame of work standing before another terminal's echo, and keeps the line full all the same.
+ */
+const ackWindowBytes = 128 * 1024;
 
 /** A paste that the shell does not take; beyond this it is a mistake, and memory is not for it. */
 const longestInputBytes = 16 * 1024 * 1024;

@@ -37,22 +37,27 @@ export function isAgentRunning(runDirectory: string): Promise<boolean> {
   });
 }
 
-/** Resolves at the agent's ready line. */
-export async function startAgent(options: {
-  agentCommand: readonly string[];
-  rootDirectory: string;
-  runDirectory: string;
-}): Promise<AgentProcess> {
+/** Resolves at the agent's ready line; aborting stops the start and the agent. */
+export async function startAgent(
+  options: { agentCommand: readonly string[]; rootDirectory: string; runDirectory: string },
+  signal: AbortSignal,
+): Promise<AgentProcess> {
   const [program = '', ...words] = options.agentCommand;
   const log = openLog(options.runDirectory);
   const child = spawn(
     program,
     [...words, '--root', options.rootDirectory, '--run', options.runDirectory],
-    { detached: true, stdio: ['ignore', log.descriptor, log.descriptor] },
+    { cwd: '/', detached: true, stdio: ['ignore', log.descriptor, log.descriptor] },
   );
   closeSync(log.descriptor);
   const end = endOf(child);
-  await ready(end, log.path);
+  try {
+    await ready(end, log.path, signal);
+  } catch (error) {
+    // Whatever it was about to do, nobody waits for it any more.
+    await stop(child, end);
+    throw error;
+  }
   child.unref();
   return { stop: () => stop(child, end) };
 }
@@ -82,13 +87,15 @@ function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
-async function ready(end: Promise<string>, logPath: string): Promise<void> {
+async function ready(end: Promise<string>, logPath: string, signal: AbortSignal): Promise<void> {
   let ended: string | undefined;
   void end.then((how) => {
     ended = how;
   });
   const deadline = performance.now() + readyTimeoutMs;
   while (!hasReadyLine(readFileSync(logPath, 'utf8'))) {
+    if (signal.aborted)
+      throw new StageFailure('The start was called off.', 'Start it again when you want to.');
     if (ended !== undefined || performance.now() > deadline)
       throw new StageFailure(
         `The engine did not start: ${ended ?? 'it was not ready in time'}. ${lastWords(logPath)}`,

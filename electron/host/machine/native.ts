@@ -25,14 +25,17 @@ export function createNativeMachine(options: NativeMachineOptions): Machine {
   let agent: AgentProcess | undefined;
   let link: SshLink | undefined;
   let engine: EngineClient | undefined;
+  let calledOff = new AbortController();
   let starting: Promise<MachineState> | undefined;
 
   async function climb(): Promise<MachineState> {
     letGo();
+    calledOff = new AbortController();
     stages.begin();
     try {
       await stages.run('agent', async () => {
-        if (!(await isAgentRunning(options.runDirectory))) agent = await startAgent(options);
+        if (!(await isAgentRunning(options.runDirectory)))
+          agent = await startAgent(options, calledOff.signal);
       });
       const connected = await stages.run('connect', () => connect(options));
       link = connected;
@@ -87,6 +90,7 @@ export function createNativeMachine(options: NativeMachineOptions): Machine {
       return starting;
     },
     async stop() {
+      calledOff.abort();
       await starting;
       letGo();
       await agent?.stop();

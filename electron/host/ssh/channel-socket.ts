@@ -18,7 +18,11 @@ export class ChannelSocket extends Duplex {
     });
     channel.on('end', () => this.push(null));
     channel.on('error', (error: Error) => this.destroy(error));
-    channel.on('close', () => this.destroy());
+    channel.on('close', () => {
+      // What has arrived but is not read yet is still an answer.
+      if (this.readableLength === 0) this.destroy();
+      else this.once('end', () => this.destroy());
+    });
   }
 
   override _read(): void {

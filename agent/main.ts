@@ -7,7 +7,11 @@ import { join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { readArchive, statPath, writeArchive } from './engine/archive.ts';
+import { changes } from './engine/changes.ts';
 import { type Engine, openEngine } from './engine/engine.ts';
+import { exportArchive } from './engine/export.ts';
+import { top } from './engine/top.ts';
 import { CortenError } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
@@ -23,8 +27,6 @@ const repository = join(import.meta.dirname, '..');
 const { version: productVersion } = JSON.parse(
   readFileSync(join(repository, 'package.json'), 'utf8'),
 ) as { version: string };
-
-const containerFiles = new Proxy({} as import('./engine/container-files.ts').ContainerFiles, { get: (_t, name) => async () => { throw new CortenError('not-implemented', `${String(name)} is not there yet`); } });
 
 interface Agent {
   socket: string;
@@ -78,7 +80,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     cgroups,
     images,
     network,
-    files: containerFiles,
+    files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
     registryMirrors,
     insecureRegistries,
     report,

@@ -1,0 +1,11 @@
+/** `docker export`: the whole root as one tar archive, mount points empty. */
+import type { Readable } from 'node:stream';
+import { streamOf } from './archive.ts';
+import type { ContainerRoot } from './container-files.ts';
+import { openWithoutVolumes } from './container-root.ts';
+import { archiveTree } from './tree-archive.ts';
+
+export async function exportArchive(root: ContainerRoot): Promise<Readable> {
+  const fd = openWithoutVolumes(root);
+  return streamOf(archiveTree(fd, '.', { name: Buffer.from('.'), stayOnMount: true }), fd);
+}

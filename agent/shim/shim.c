@@ -212,24 +212,32 @@ static void mount_proc(struct bytes *step) {
   close(target);
 }
 
+/* One read-only tmpfs covers every masked directory. The first gets it as it is: before Linux 6.15 only what is
+ * attached can be cloned. */
+static int empty_directory(void) {
+  static int attached = -1;
+  if (attached >= 0) return clone_mount(attached, 0);
+  int tree = new_filesystem("tmpfs", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  attached = fcntl(tree, F_DUPFD_CLOEXEC, FD_FIRST_FREE);
+  check(attached);
+  return tree;
+}
+
+static int null_device(void) {
+  int fd = open_null(O_PATH), tree = clone_mount(fd, 0);
+  close(fd);
+  return tree;
+}
+
 static void mask(struct bytes *step) {
-  static int empty = -1; /* one read-only tmpfs covers every masked directory */
   struct stat stat;
   int target = open_inside(take_string(step), O_PATH);
   if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return; /* this kernel has nothing to hide there */
   check(target);
   check(fstat(target, &stat));
-  int source;
-  if (!S_ISDIR(stat.st_mode))
-    source = open_null(O_PATH);
-  else if (empty < 0)
-    source = empty = new_filesystem("tmpfs", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-  else
-    source = empty;
-  int tree = clone_mount(source, 0);
+  int tree = S_ISDIR(stat.st_mode) ? empty_directory() : null_device();
   attach(tree, target);
   close(tree);
-  if (source != empty) close(source);
   close(target);
 }
 

@@ -4,6 +4,7 @@
  * `synchronous=NORMAL` means that a power cut may lose the last commits but never the database's
  * integrity, and that a killed agent loses nothing (sqlite.org/pragma.html#pragma_synchronous).
  */
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { CortenError } from '../errors.ts';
 import { migrations } from './migrations.ts';
@@ -12,6 +13,9 @@ export type Database = DatabaseSync;
 
 /** Opens the state at `path` (`:memory:` in tests) and brings it to this version's form. */
 export function openDatabase(path: string): Database {
+  // Containers' environments are in it, and the directory may be one that others can enter. SQLite
+  // gives its WAL and shared memory the same mode.
+  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path);
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
   migrate(database, path);

@@ -22,7 +22,7 @@ import type {
 import { makeBusyboxRootfs } from './busybox-rootfs.ts';
 
 const repository = new URL('../../../', import.meta.url).pathname;
-const shimPath = join(repository, 'dist/shim/shim');
+export const shimPath = join(repository, 'dist/shim/shim');
 
 export const containerEnv = ['PATH=/usr/local/bin:/usr/bin:/bin', 'HOME=/root', 'TERM=xterm'];
 

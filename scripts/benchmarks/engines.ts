@@ -106,7 +106,7 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
       recipe.command,
       ...recipe.parameters(directory, socket),
     ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
+    { stdio: ['ignore', 'ignore', recipe.name === 'corten' ? 'inherit' : 'ignore'] },
   );
   const client = connectEngine(socket);
   const engine: Engine = {
@@ -131,7 +131,7 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
   };
   try {
     await answers(client, child, recipe.name);
-    if (recipe.name !== 'corten') load(socket);
+    if (recipe.name !== 'corten') load(socket, directory);
     return engine;
   } catch (error) {
     await engine.stop();
@@ -152,16 +152,20 @@ async function answers(client: EngineClient, child: ChildProcess, name: string):
   throw new Error(`${name} did not answer within 30 s`);
 }
 
-function load(socket: string): void {
-  const archive = join(root, 'dist/starter-image.tar');
-  const { status, stderr } = spawnSync(
-    'docker',
-    ['-H', `unix://${socket}`, 'load', '-i', archive],
-    {
-      encoding: 'utf8',
-    },
-  );
-  if (status !== 0) throw new Error(`could not load the benchmark's image: ${stderr}`);
+/** dockerd 26 without containerd's store cannot load an OCI archive; its own format every peer can. */
+function load(socket: string, directory: string): void {
+  const archive = join(directory, 'image.tar');
+  command('skopeo', [
+    ...['--insecure-policy', 'copy', '--quiet'],
+    `oci-archive:${join(root, 'dist/starter-image.tar')}`,
+    `docker-archive:${archive}:${benchImage}`,
+  ]);
+  command('docker', ['-H', `unix://${socket}`, 'load', '-i', archive]);
+}
+
+function command(program: string, parameters: string[]): void {
+  const { status, stderr } = spawnSync(program, parameters, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${parameters.join(' ')}: ${stderr}`);
 }
 
 /** Resident memory, in bytes, of each process below `ancestor` whose name begins with `name`. */

@@ -3,7 +3,8 @@
  * file that constructs and wires.
  */
 import { mkdirSync, readFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { findPackageJSON } from 'node:module';
+import { dirname, join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { lockDirectory } from './directory-lock.ts';
@@ -23,10 +24,12 @@ import { openShellOverExec } from './ssh/exec-shells.ts';
 import { prepareKeys } from './ssh/keys.ts';
 import { createSshServer } from './ssh/server.ts';
 
-const repository = join(import.meta.dirname, '..');
-const { version: productVersion } = JSON.parse(
-  readFileSync(join(repository, 'package.json'), 'utf8'),
-) as { version: string };
+// The sources lie beside package.json, what was built from them two folders below.
+const packageFile = findPackageJSON(import.meta.url) ?? 'package.json';
+const repository = dirname(packageFile);
+const { version: productVersion } = JSON.parse(readFileSync(packageFile, 'utf8')) as {
+  version: string;
+};
 
 interface Agent {
   socket: string;

@@ -1,5 +1,6 @@
 /** A few worker threads that unpack layers, started when needed and gone again when idle. */
 import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
 import type { WorkerJob, WorkerReply, WorkerRequest } from './unpack-worker.ts';
@@ -100,7 +101,9 @@ class WorkerDied extends Error {}
 
 function startWorker(): Worker {
   // Descriptors come from openat2 here, and Node would warn at each that it did not open itself.
-  return new Worker(new URL('./unpack-worker.ts', import.meta.url), { trackUnmanagedFds: false });
+  return new Worker(new URL(`./unpack-worker${extname(import.meta.filename)}`, import.meta.url), {
+    trackUnmanagedFds: false,
+  });
 }
 
 function replyOf(worker: Worker, progress: (bytes: number) => void): Promise<number> {

@@ -37,7 +37,7 @@ const recipes: Recipe[] = [
     command: join(root, 'node_modules/.bin/node'),
     parameters: (directory, socket) => [
       '--disable-warning=ExperimentalWarning',
-      join(root, 'agent/main.ts'),
+      join(root, 'dist/agent/main.js'),
       ...['--root', join(directory, 'root'), '--run', join(directory, 'run'), '--socket', socket],
     ],
     idleProcesses: ['node'],

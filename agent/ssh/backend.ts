@@ -26,8 +26,10 @@ export interface Shell {
   resize(rows: number, columns: number): Promise<void>;
   /** Settles once the output has ended. */
   exitCode(): number;
-  /** Hangs up: the terminal or the pipes close. */
-  close(): void;
+  /** A signal by its SSH name, such as `TERM` (RFC 4254 §6.9); unknown names do nothing. */
+  signal(name: string): void;
+  /** The client is gone: lets the output go and hangs up on the process. */
+  hangUp(): void;
 }
 
 export interface ShellOutput {

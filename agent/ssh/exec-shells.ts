@@ -2,6 +2,7 @@
  * Shells over the engine's exec. `ContainerExec` is the part of agent/api/exec/backend.ts's
  * ExecBackend that this needs, so main.ts can hand the engine's own object over as it is.
  */
+import { constants } from 'node:os';
 import { PassThrough, type Writable } from 'node:stream';
 import { CortenError, invalid, notFound } from '../errors.ts';
 import type { Shell, ShellOutput, ShellRequest, SshBackend } from './backend.ts';
@@ -23,7 +24,7 @@ export interface ContainerExec {
     id: string,
     options: { detach: boolean; size?: { rows: number; columns: number } },
   ): Promise<ExecStreams | undefined>;
-  inspect(id: string): { exitCode: number | undefined };
+  inspect(id: string): { running: boolean; exitCode: number | undefined; pid: number };
   resize(id: string, rows: number, columns: number): Promise<void>;
 }
 
@@ -99,6 +100,22 @@ function shellOf(exec: ContainerExec, id: string, streams: ExecStreams): Shell {
     resize: (rows, columns) => exec.resize(id, rows, columns),
     // The engine sets the code before the output ends; without one the process was torn away.
     exitCode: () => exec.inspect(id).exitCode ?? 137,
-    close: () => streams.close(),
+    signal: (name) => signalProcess(exec, id, name),
+    hangUp() {
+      // Docker lets an exec run on when its client goes; a shell over SSH ends with its connection.
+      signalProcess(exec, id, 'HUP');
+      streams.close();
+    },
   };
+}
+
+function signalProcess(exec: ContainerExec, id: string, name: string): void {
+  const signal = `SIG${name}`;
+  if (!(signal in constants.signals)) return;
+  try {
+    const { running, pid } = exec.inspect(id);
+    if (running && pid > 0) process.kill(pid, signal);
+  } catch {
+    // It has just ended, or its container has been removed: nothing is left to signal.
+  }
 }

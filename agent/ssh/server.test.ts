@@ -110,7 +110,21 @@ test('hanging up closes the process', async () => {
   const gone = new Promise((resolve) => exec.processes[0]!.once('exit', resolve));
   client.end();
   await gone;
-  assert.equal(exec.closed, 1);
+  assert.equal(exec.abandoned, 1);
+});
+
+test('a signal reaches the process', async () => {
+  const client = await login('web');
+  const channel = await open(
+    client,
+    'trap "echo told; exit 6" TERM; echo up; while :; do sleep 0.05; done',
+  );
+  await new Promise((resolve) => channel.once('readable', resolve));
+  channel.signal('TERM');
+  const { stdout, code } = await resultOf(channel);
+  assert.equal(stdout, 'up\ntold\n');
+  assert.equal(code, 6);
+  client.end();
 });
 
 test('a flood of both streams arrives whole, and a slow reader holds the process back', async () => {

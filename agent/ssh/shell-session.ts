@@ -8,7 +8,7 @@ import { ChannelWriter } from './channel-writer.ts';
 const maxVariables = 128;
 const maxVariableBytes = 32 * 1024;
 
-/** What a terminal does for these keys; a process on pipes is hung up instead. */
+/** With a terminal these go to whatever is in its foreground, as the keys would. */
 const keyOfSignal: Record<string, string> = { INT: '\x03', QUIT: '\x1c', TSTP: '\x1a' };
 
 export function serveShells(
@@ -69,7 +69,7 @@ class ShellSession {
   async #run(channel: ServerChannel, command?: string): Promise<void> {
     // A channel that breaks ends with `close`, which is where everything is let go.
     channel.on('error', () => {});
-    const writer = new ChannelWriter(channel, this.#socket, () => this.#shell?.close());
+    const writer = new ChannelWriter(channel, this.#socket, () => this.#shell?.hangUp());
     try {
       const code = await this.#converse(channel, writer, command);
       channel.exit(code);
@@ -85,7 +85,7 @@ class ShellSession {
     const shell = await this.#backend.openShell(this.#container, request);
     this.#shell = shell;
     // Hung up while the shell was starting.
-    if (writer.closed) shell.close();
+    if (writer.closed) shell.hangUp();
     // A process that has closed its stdin must not take its output down with it.
     shell.stdin.on('error', () => channel.resume());
     channel.pipe(shell.stdin);
@@ -110,7 +110,7 @@ class ShellSession {
   #signal(name: string): void {
     const key = this.#terminal === undefined ? undefined : keyOfSignal[name];
     if (key !== undefined) this.#shell?.stdin.write(key);
-    else if (['INT', 'TERM', 'HUP', 'KILL'].includes(name)) this.#shell?.close();
+    else this.#shell?.signal(name);
   }
 
   #mayHold(key: string, value: string): boolean {

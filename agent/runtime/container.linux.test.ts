@@ -192,6 +192,33 @@ test('the working directory is made when the image lacks it', async () => {
   assert.equal((await bench.run(spec)).stdout, '/srv/new/place\n');
 });
 
+test('a working directory that is a file is a mistake of the request', async () => {
+  const spec = shell('pwd');
+  spec.process.cwd = '/etc/passwd';
+  await assert.rejects(bench.run(spec), {
+    kind: 'invalid',
+    message: /working directory "\/etc\/passwd"/,
+  });
+});
+
+test('a directory over a file, a file over a directory, and bad options are mistakes too', async () => {
+  const mounts = [
+    { destination: '/etc/passwd', source: '/tmp', options: ['bind'] },
+    { destination: '/tmp', source: '/etc/hostname', options: ['bind'] },
+    { destination: '/x', type: 'tmpfs', options: ['size=enormous'] },
+    { destination: '/x', type: 'no-such-filesystem' },
+  ];
+  for (const mount of mounts) {
+    const spec = shell('true');
+    spec.mounts.push(mount);
+    await assert.rejects(
+      bench.run(spec),
+      { kind: 'invalid', message: /^cannot mount / },
+      mount.destination,
+    );
+  }
+});
+
 test('files of the image can be read before the start', async () => {
   const { upper, work } = bench.place();
   const sandbox = await bench.runtime.prepare({

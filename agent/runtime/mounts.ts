@@ -133,18 +133,38 @@ export function mountAll(
   const late: LateMounts = { proc: undefined, attach: [] };
   let devptsFd: number | undefined;
   for (const mount of planned) {
-    if (mount.type === 'proc') {
-      withFd(openRealDirectory(rootFd, mount.destination), () => {});
-      late.proc = { attributes: mount.options.set, path: mount.destination };
-    } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
-      late.attach.push({ fd: mount.treeFd, path: mount.destination });
-    } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {
-      devptsFd = opened.add(mountNew(rootFd, mount));
-    } else {
-      mountOne(rootFd, mount, cgroupPaths);
+    try {
+      if (mount.type === 'proc') {
+        closeSync(openRealDirectory(rootFd, mount.destination));
+        late.proc = { attributes: mount.options.set, path: mount.destination };
+      } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
+        late.attach.push({ fd: mount.treeFd, path: mount.destination });
+      } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {
+        devptsFd = opened.add(mountNew(rootFd, mount));
+      } else {
+        mountOne(rootFd, mount, cgroupPaths);
+      }
+    } catch (error) {
+      throw mountFailure(mount, error);
     }
   }
   return { late, devptsFd };
+}
+
+/** What the request or the image has wrong is said as such; the rest stays the kernel's refusal. */
+function mountFailure({ destination, type, source }: PlannedMount, error: unknown): unknown {
+  const what = type === 'bind' ? `${source} on ${destination}` : `${type} on ${destination}`;
+  if (hasErrno(error, 'ENOTDIR'))
+    return invalid(
+      `cannot mount ${what}: not a directory; a directory cannot be mounted onto a file, nor a file onto a directory`,
+      error,
+    );
+  if (hasErrno(error, 'EINVAL', 'ENODEV', 'ENOENT', 'ELOOP', 'ERANGE'))
+    return invalid(
+      `cannot mount ${what}: ${error instanceof Error ? error.message : error}`,
+      error,
+    );
+  return error;
 }
 
 function mountOne(rootFd: number, mount: PlannedMount, cgroups: ReadonlyMap<string, string>): void {

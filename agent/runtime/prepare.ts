@@ -109,7 +109,7 @@ function build(
     const terminal = spec.process.terminal ? makeTerminal(rootFd, devptsFd, opened) : undefined;
     nameHost(spec);
     writeSysctls(procFd, spec);
-    closeSync(makeDirectoriesInRoot(rootFd, spec.process.cwd));
+    makeWorkingDirectory(rootFd, spec.process.cwd);
     finishRoot(rootFd, spec);
     pivotInto(rootFd);
     if (devptsFd !== undefined) opened.close(devptsFd);
@@ -186,6 +186,16 @@ function nameHost(spec: OciSpec): void {
   if (!isNew(spec, 'uts')) return;
   if (spec.hostname) setHostname(spec.hostname);
   if (spec.domainname) setDomainname(spec.domainname);
+}
+
+function makeWorkingDirectory(rootFd: number, path: string): void {
+  try {
+    closeSync(makeDirectoriesInRoot(rootFd, path));
+  } catch (error) {
+    if (hasErrno(error, 'ENOTDIR', 'ENOENT', 'EEXIST', 'ELOOP'))
+      throw invalid(`the working directory "${path}" is not a directory in the container`, error);
+    throw error;
+  }
 }
 
 function finishRoot(rootFd: number, spec: OciSpec): void {

@@ -5,6 +5,7 @@ import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
 import { makeBridge } from './bridge.ts';
+import { forgetUdpFlows } from './conntrack.ts';
 import { defineNetwork } from './define-network.ts';
 import { type DeviceNames, defaultNetworkName, deviceNames } from './device-names.ts';
 import { DnsServer } from './dns.ts';
@@ -52,6 +53,7 @@ class BridgeNetworks implements Networks {
   readonly #netlink = new Rtnetlink(openNetlink(NetlinkFamily.route));
   readonly #nftables = new NftablesSocket(openNetlink(NetlinkFamily.netfilter));
   readonly #removals = new LinkRemovals(new Rtnetlink(openNetlink(NetlinkFamily.route)));
+  readonly #conntrack = new Rtnetlink(openNetlink(NetlinkFamily.netfilter));
   readonly #nat: Nat;
   readonly #ports: PublishedPorts;
   readonly #leases = new AddressLeases();
@@ -66,7 +68,9 @@ class BridgeNetworks implements Networks {
     this.#names = deviceNames(suffix);
     this.#resolvConf = resolvConf;
     this.#nat = new Nat(this.#names.table, this.#nftables);
-    this.#ports = new PublishedPorts(this.#nat, new HostPorts());
+    this.#ports = new PublishedPorts(this.#nat, new HostPorts(), (hostPorts) =>
+      forgetUdpFlows(this.#conntrack, hostPorts),
+    );
   }
 
   define(request: Parameters<Networks['define']>[0]): NetworkDefinition {
@@ -210,6 +214,7 @@ class BridgeNetworks implements Networks {
     await this.#removals.close();
     closeSync(this.#netlink.fd);
     closeSync(this.#nftables.fd);
+    closeSync(this.#conntrack.fd);
   }
 
   async #activate(network: NetworkDefinition): Promise<void> {

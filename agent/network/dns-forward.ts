@@ -60,7 +60,8 @@ function askTcp(message: Buffer, upstream: Upstream): Promise<Buffer | undefined
       const [answer] = frames.push(piece);
       if (answer !== undefined) finish(answer);
     });
-    socket.end(framed(message));
+    // No half-close: some servers take it for the end of the conversation.
+    socket.write(framed(message));
   });
 }
 

@@ -42,7 +42,10 @@ export interface DnsPlan {
 export class DnsServer {
   readonly #plan: DnsPlan;
   readonly #udp: UdpSocket = createSocket({ type: 'udp4' });
-  readonly #tcp: Server = createServer((connection) => this.#serveConnection(connection));
+  /** Half open: a client may end its side once it has asked, and still wants the answer. */
+  readonly #tcp: Server = createServer({ allowHalfOpen: true }, (connection) =>
+    this.#serveConnection(connection),
+  );
   readonly #connections = new Set<Socket>();
   #pending = 0;
 
@@ -92,16 +95,19 @@ export class DnsServer {
   #serveConnection(connection: Socket): void {
     const asker = connection.remoteAddress ?? '';
     const frames = new FrameReader();
+    let answering: Promise<void> = Promise.resolve();
     this.#connections.add(connection);
     connection.setTimeout(connectionIdleMs, () => connection.destroy());
     connection.on('close', () => this.#connections.delete(connection));
     connection.on('error', () => connection.destroy());
-    connection.on('data', async (piece: Buffer) => {
-      for (const message of frames.push(piece)) {
-        const answer = await this.#answer(message, asker, 'tcp');
-        if (answer !== undefined && connection.writable) connection.write(framed(answer));
-      }
+    connection.on('data', (piece: Buffer) => {
+      for (const message of frames.push(piece))
+        answering = answering.then(async () => {
+          const answer = await this.#answer(message, asker, 'tcp');
+          if (answer !== undefined && connection.writable) connection.write(framed(answer));
+        });
     });
+    connection.on('end', () => answering.then(() => connection.end()));
   }
 
   async #answer(

@@ -1,7 +1,10 @@
 /** Networks on a private machine with a neighbour, against real traffic. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { EndpointView } from '../contract/container.ts';
 import { CortenError } from '../errors.ts';
@@ -23,6 +26,7 @@ const machineAddress = '10.77.0.1';
 const neighbourAddress = '10.77.0.2';
 
 let networks: Networks;
+let resolvConf: string;
 let neighbour: TestNamespace;
 let bridge: NetworkDefinition;
 let blue: NetworkDefinition;
@@ -41,15 +45,17 @@ before(async () => {
   neighbour.run(
     `ip link set lo up; ip addr add ${neighbourAddress}/24 dev eth0; ip link set eth0 up`,
   );
-  networks = createNetworks({ suffix: 'tst', resolvConf: '/dev/null' });
+  resolvConf = join(mkdtempSync(join(tmpdir(), 'corten-network-')), 'resolv.conf');
+  writeFileSync(resolvConf, `nameserver ${neighbourAddress}\n`);
+  networks = createNetworks({ suffix: 'tst', resolvConf });
   await networks.reconcile({ networks: [], running: [] });
   bridge = define('bridge');
   blue = define('blue', { taken: [bridge] });
   closed = define('closed', { taken: [bridge, blue], internal: true });
   web = makeNamespace();
   other = makeNamespace();
-  webEndpoint = await join(bridge, web, 'web');
-  await join(bridge, other, 'other');
+  webEndpoint = await attach(bridge, web, 'web');
+  await attach(bridge, other, 'other');
   stops.push(
     web.start('socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:"echo web sees \\$SOCAT_PEERADDR"'),
   );
@@ -58,6 +64,7 @@ before(async () => {
 
 after(async () => {
   for (const stop of stops) stop();
+  rmSync(dirname(resolvConf), { recursive: true });
   await networks.close();
 });
 
@@ -76,7 +83,7 @@ function define(
   });
 }
 
-function join(
+function attach(
   network: NetworkDefinition,
   sandbox: TestNamespace,
   name: string,
@@ -200,6 +207,21 @@ describe('published ports', () => {
     assert.equal(ask(machine, 'UDP:127.0.0.1:8081'), 'web by udp');
   });
 
+  test('lead a UDP client that keeps sending to the new container', async () => {
+    const published = { containerPort: 81, protocol: 'udp', hostPort: 8071 } as const;
+    const fromOnePort = `UDP:${machineAddress}:8071,sourceport=7071,reuseaddr`;
+    await networks.publish('id-of-old', webEndpoint, [published]);
+    assert.equal(ask(neighbour, fromOnePort), 'web by udp');
+    await networks.unpublish('id-of-old');
+    const next = makeNamespace();
+    const view = await attach(bridge, next, 'next');
+    stops.push(next.start('socat UDP-RECVFROM:81,fork SYSTEM:"echo next by udp"'));
+    await networks.publish('id-of-next', view, [published]);
+    assert.equal(ask(neighbour, fromOnePort), 'next by udp');
+    await networks.unpublish('id-of-next');
+    await networks.disconnect(bridge, view);
+  });
+
   test('on 127.0.0.1 are closed to a neighbour that sends to that address', () => {
     neighbour.run(
       `ip route del local 127.0.0.0/8 table local; ip route del local 127.0.0.1 table local`,
@@ -291,8 +313,8 @@ describe('user networks', () => {
   before(async () => {
     api = makeNamespace();
     client = makeNamespace();
-    apiEndpoint = await join(blue, api, 'api', 0, ['backend']);
-    await join(blue, client, 'client');
+    apiEndpoint = await attach(blue, api, 'api', 0, ['backend']);
+    await attach(blue, client, 'client');
     stops.push(api.start('socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:"echo api"'));
   });
 
@@ -325,13 +347,26 @@ describe('user networks', () => {
     assert.equal(answer.slice(-8), addressBytes(apiEndpoint.ipv4Address).toString('hex'));
   });
 
+  test('pass other questions on to the name servers of the machine', async () => {
+    // This name server repeats the question; the test is that its very bytes come back.
+    stops.push(neighbour.start('socat UDP-RECVFROM:53,fork SYSTEM:cat'));
+    stops.push(neighbour.start('socat TCP-LISTEN:53,fork,reuseaddr SYSTEM:cat'));
+    const question = '4321010000010000000000000765786d61706c6503636f6d0000010001';
+    const ask = (bytes: string, transport: string) =>
+      client.asks(
+        `printf ${bytes} | busybox xxd -r -p | socat -t2 - ${transport}:${blue.gateway}:53 | busybox xxd -p | tr -d '\\n'`,
+      );
+    assert.equal(await ask(question, 'UDP'), question);
+    assert.equal(await ask(`001d${question}`, 'TCP'), `001d${question}`);
+  });
+
   test('answer for every network of the one who asks', async () => {
     const green = define('green', { taken: [bridge, blue, closed] });
     const both = makeNamespace();
     const alone = makeNamespace();
-    await join(green, both, 'both');
-    await join(green, alone, 'alone');
-    await join(blue, both, 'both', 1);
+    await attach(green, both, 'both');
+    await attach(green, alone, 'alone');
+    await attach(blue, both, 'both', 1);
     assert.match(
       await both.asks(`busybox nslookup -type=a api ${green.gateway}`),
       /Address: 172\.18/,
@@ -345,8 +380,8 @@ describe('user networks', () => {
   test('without a way out: internal', async () => {
     const inner = makeNamespace();
     const mate = makeNamespace();
-    const endpoint = await join(closed, inner, 'inner');
-    await join(closed, mate, 'mate');
+    const endpoint = await attach(closed, inner, 'inner');
+    await attach(closed, mate, 'mate');
     stops.push(inner.start('socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:"echo inner"'));
     assert.equal(ask(mate, `TCP:${endpoint.ipv4Address}:80`), 'inner');
     inner.run(`ip route add default via ${closed.gateway}`);
@@ -386,7 +421,7 @@ describe('another agent', () => {
     const stale = command('ip -br link')
       .split('\n')
       .filter((line) => line.startsWith('cvtst-')).length;
-    networks = createNetworks({ suffix: 'tst', resolvConf: '/dev/null' });
+    networks = createNetworks({ suffix: 'tst', resolvConf });
     await networks.reconcile({
       networks: [bridge, blue],
       running: [
@@ -423,7 +458,7 @@ describe('another agent', () => {
       /port is already allocated/,
     );
     const fresh = makeNamespace();
-    const view = await join(bridge, fresh, 'fresh');
+    const view = await attach(bridge, fresh, 'fresh');
     assert.notEqual(view.ipv4Address, webEndpoint.ipv4Address);
     await networks.disconnect(bridge, view);
   });
@@ -431,7 +466,7 @@ describe('another agent', () => {
   test('puts containers back into a bridge that was deleted', async () => {
     await crash(networks);
     command(`ip link del ${bridge.bridge}`);
-    networks = createNetworks({ suffix: 'tst', resolvConf: '/dev/null' });
+    networks = createNetworks({ suffix: 'tst', resolvConf });
     await networks.reconcile({
       networks: [bridge],
       running: [

@@ -13,11 +13,18 @@ interface Published {
 export class PublishedPorts {
   readonly #nat: Nat;
   readonly #hostPorts: HostPorts;
+  /** Makes UDP clients that keep sending follow the port's new owner. */
+  readonly #forgetUdpFlows: (hostPorts: ReadonlySet<number>) => void;
   readonly #byContainer = new Map<string, Published>();
 
-  constructor(nat: Nat, hostPorts: HostPorts) {
+  constructor(
+    nat: Nat,
+    hostPorts: HostPorts,
+    forgetUdpFlows: (hostPorts: ReadonlySet<number>) => void,
+  ) {
     this.#nat = nat;
     this.#hostPorts = hostPorts;
+    this.#forgetUdpFlows = forgetUdpFlows;
   }
 
   async publish(
@@ -41,6 +48,7 @@ export class PublishedPorts {
       const mappings = published.map((port) => mappingOf(port, endpoint.ipv4Address));
       await this.#nat.publish(mappings);
       this.#remember(containerId, { mappings, held });
+      this.#forgetUdpFlows(udpPorts(mappings));
       return published;
     } catch (error) {
       for (const port of held) port.release();
@@ -54,6 +62,7 @@ export class PublishedPorts {
     this.#byContainer.delete(containerId);
     try {
       await this.#nat.unpublish(published.mappings);
+      this.#forgetUdpFlows(udpPorts(published.mappings));
     } finally {
       for (const port of published.held) port.release();
     }
@@ -108,6 +117,11 @@ function mappingOf(port: PublishedPort, containerAddress: string): PortMapping {
     containerAddress,
     containerPort: port.containerPort,
   };
+}
+
+function udpPorts(mappings: readonly PortMapping[]): Set<number> {
+  const udp = mappings.filter(({ protocol }) => protocol === 'udp');
+  return new Set(udp.map(({ hostPort }) => hostPort));
 }
 
 /** dockerd's sentence around the cause; clients show it as it is. */

@@ -1,10 +1,11 @@
 /** Namespaces that are the host's, or another container's. */
 import assert from 'node:assert/strict';
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
+import { hasErrno } from '../kernel/libc.ts';
 import { TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
 let bench: TestBench;
@@ -54,6 +55,22 @@ for (const type of ['pid', 'network', 'ipc', 'uts', 'cgroup'] as const) {
 test('with the host’s pids, procfs shows the host and the container sees its own', async () => {
   const spec = without(shell('[ $$ -gt 1 ] && [ -d /proc/$$ ] && echo here'), 'pid');
   assert.equal((await bench.run(spec)).stdout, 'here\n');
+});
+
+test('with the host’s pids, a process that stays behind and writes does not hold the exit up', async () => {
+  const { work } = bench.place();
+  const spec = without(shell('(echo $$; exec yes) & echo $! > /note/pid; exit 3'), 'pid');
+  spec.mounts.push({ destination: '/note', source: work, options: ['bind'] });
+  const { running } = await bench.start(spec, {
+    log: { directory: bench.place().log, maxBytes: 65536, maxFiles: 1 },
+  });
+  assert.equal((await running.exited).exitCode, 3);
+  try {
+    process.kill(Number(readFileSync(`${work}/pid`, 'utf8')), 'SIGKILL');
+  } catch (error) {
+    // Its pipe broke when the shim left, which ended it.
+    assert.ok(hasErrno(error, 'ESRCH'));
+  }
 });
 
 test('in another container’s pids, procfs shows that container', async () => {

@@ -582,7 +582,7 @@ static void take_signal(void) {
     close(FD_INPUT);
 }
 
-/* Until the child has ended: its output into the log. What is still in the pipes then is read, but not waited for. */
+/* Until the child has ended: its output into the log. What is then still in the pipes is read, not waited for. */
 static void supervise(void) {
   struct pollfd fds[4] = {
       {!(start.io & IO_OUT) ? -1 : start.io & IO_TERMINAL ? FD_INPUT : FD_OUT, POLLIN, 0},
@@ -596,9 +596,10 @@ static void supervise(void) {
     for (int stream = 0; stream < 2; stream++)
       if (fds[stream].revents && !copy_output(fds[stream].fd, stream + 1)) fds[stream].fd = -1;
   } while (!fds[2].revents);
+  /* Without a pid namespace something may still be writing, so there is an end to it: more than a pipe can hold. */
   for (int stream = 0; stream < 2; stream++)
-    while (fds[stream].fd >= 0 && is_readable(fds[stream].fd) && copy_output(fds[stream].fd, stream + 1)) {
-    }
+    for (int reads = 0; reads < 256 && fds[stream].fd >= 0 && is_readable(fds[stream].fd); reads++)
+      if (!copy_output(fds[stream].fd, stream + 1)) break;
 }
 
 static void place(int fd, int number) {

@@ -1,4 +1,5 @@
 /** The main thread's end of the launcher. */
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
 import type { Prepared } from './prepare.ts';
@@ -47,12 +48,15 @@ export class LauncherClient {
   }
 
   #startWorker(): Worker {
-    const worker = new Worker(new URL('./launcher.ts', import.meta.url), {
-      name: 'launcher',
-      workerData: this.#settings,
-      // Descriptors outlive this thread's interest in them: the main thread closes them.
-      trackUnmanagedFds: false,
-    });
+    const worker = new Worker(
+      new URL(`./launcher${extname(import.meta.filename)}`, import.meta.url),
+      {
+        name: 'launcher',
+        workerData: this.#settings,
+        // Descriptors outlive this thread's interest in them: the main thread closes them.
+        trackUnmanagedFds: false,
+      },
+    );
     worker.on('message', (reply: LauncherReply) => this.#receive(reply));
     // Always followed by `exit`.
     worker.on('error', (error) => this.#fail(String(error)));

@@ -18,6 +18,13 @@ export class HostExec implements ContainerExec {
   /** What `start` fails with, to pose as an image without a shell. */
   startError: Error | undefined;
 
+  constructor() {
+    // What a test leaves running ends with the test's process; a container would end it otherwise.
+    process.once('exit', () => {
+      for (const child of this.processes) child.kill('SIGKILL');
+    });
+  }
+
   async create(container: string, settings: Settings): Promise<string> {
     if (container !== 'web')
       throw new CortenError(

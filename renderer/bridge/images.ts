@@ -1,10 +1,14 @@
-import type { ImageSummary } from '../../agent/contract/docker.ts';
+import type { ImageInspect, ImageSummary } from '../../agent/contract/docker.ts';
 import { getJson, query, remove, streamJson } from './engine.ts';
 
 export type { ImageSummary };
 
 export function listImages(): Promise<ImageSummary[]> {
   return getJson('/images/json');
+}
+
+export function inspectImage(reference: string): Promise<ImageInspect> {
+  return getJson(`/images/${reference}/json`);
 }
 
 export function removeImage(reference: string): Promise<void> {

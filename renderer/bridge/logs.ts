@@ -7,7 +7,7 @@ import { type LogFrame, logFrames } from './log-frames.ts';
  */
 export async function* followLogs(
   id: string,
-  options: { tail: number; terminal: boolean },
+  options: { tail: number; terminal: boolean; since?: string },
   signal: AbortSignal,
 ): AsyncGenerator<LogFrame[]> {
   const path = `/containers/${id}/logs${query({
@@ -16,6 +16,7 @@ export async function* followLogs(
     stderr: true,
     timestamps: true,
     tail: options.tail,
+    since: options.since ? unixTime(options.since) : undefined,
   })}`;
   const frames = logFrames();
   for await (const item of streamBytes({ method: 'GET', path }, signal)) {
@@ -23,4 +24,11 @@ export async function* followLogs(
     // A terminal's output is one raw stream (docs of GET /containers/{id}/attach, "Stream format when using a TTY").
     yield options.terminal ? [{ stream: 'stdout', data: item.data }] : frames(item.data);
   }
+}
+
+/** RFC 3339 with nanoseconds -> `seconds.nanoseconds`, as the engine's `since` wants it. */
+function unixTime(rfc3339: string): string {
+  const seconds = Math.floor(new Date(rfc3339).getTime() / 1000);
+  const fraction = /\.(\d+)/.exec(rfc3339)?.[1] ?? '0';
+  return `${seconds}.${fraction.padEnd(9, '0')}`;
 }

@@ -9,10 +9,11 @@ export interface TerminalLine {
   close(): void;
 }
 
-/** A shell in a container, over the SSH server's pty. */
+/** A shell in a container, over the SSH server's pty. `onEnd` is told once that no more comes, and why. */
 export function openTerminal(
   request: TerminalRequest,
   onMessage: (message: TerminalMessage) => void,
+  onEnd: (reason: string | undefined) => void,
 ): Promise<TerminalLine> {
-  return host().duplex('terminal.open', request, onMessage);
+  return host().duplex('terminal.open', request, onMessage, (error) => onEnd(error?.message));
 }

@@ -1,8 +1,8 @@
 /** What people do with containers, with the toast, the question and the undo that go with it. */
 import { allows, type ContainerVerb } from '../../agent/contract/container.ts';
 import {
-  commandContainer,
   type ContainerCommand,
+  commandContainer,
   removeContainer,
   renameContainer,
 } from '../bridge/containers.ts';

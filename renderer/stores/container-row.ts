@@ -1,5 +1,5 @@
 /** What the table knows of a container, made from the engine's summary. */
-import { type ContainerStatus, allowedStates } from '../../agent/contract/container.ts';
+import { allowedStates, type ContainerStatus } from '../../agent/contract/container.ts';
 import type { ContainerSummary } from '../bridge/containers.ts';
 
 export interface ContainerRow {

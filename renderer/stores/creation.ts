@@ -1,8 +1,8 @@
 /** Creating and starting a container, stage by stage. */
 import { create } from 'zustand';
 import {
-  commandContainer,
   type ContainerCreateRequest,
+  commandContainer,
   createContainer,
   removeContainer,
 } from '../bridge/containers.ts';

@@ -3,9 +3,9 @@ import { create } from 'zustand';
 import {
   getInfo,
   type MachineState,
+  type SystemInfo,
   startMachine,
   stopMachine,
-  type SystemInfo,
   watchConnection,
   watchMachine,
 } from '../bridge/system.ts';

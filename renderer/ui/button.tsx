@@ -1,7 +1,7 @@
 import type { ComponentProps } from 'react';
 import './button.css';
-import { Icon, type IconName } from './icon.tsx';
 import { Hint } from './hint.tsx';
+import { Icon, type IconName } from './icon.tsx';
 
 type ButtonProps = ComponentProps<'button'> & {
   kind?: 'normal' | 'main' | 'danger' | 'plain';
@@ -52,7 +52,11 @@ type ToggleProps = Omit<ButtonProps, 'aria-pressed'> & { pressed: boolean };
 /** A button that stays down. */
 export function ToggleButton({ pressed, className, ...rest }: ToggleProps) {
   return (
-    <Button aria-pressed={pressed} className={classNames(pressed && 'pressed', className)} {...rest} />
+    <Button
+      aria-pressed={pressed}
+      className={classNames(pressed && 'pressed', className)}
+      {...rest}
+    />
   );
 }
 

@@ -53,7 +53,9 @@ export function Confirm({
         <AlertDialog.Backdrop className="veil" />
         <AlertDialog.Popup className="dialog" initialFocus={safe}>
           <AlertDialog.Title render={<h2 />}>{title}</AlertDialog.Title>
-          <AlertDialog.Description render={<div className="muted" />}>{body}</AlertDialog.Description>
+          <AlertDialog.Description render={<div className="muted" />}>
+            {body}
+          </AlertDialog.Description>
           <div className="dialog-actions">
             <AlertDialog.Close render={<Button ref={safe}>{cancelLabel}</Button>} />
             <Button kind="danger" onClick={() => onAnswer(true)}>

@@ -32,7 +32,13 @@ export function Menu({ trigger, entries }: { trigger: ReactElement; entries: Men
 }
 
 /** The same entries under a right click, the context-menu key or a long press. */
-export function ContextMenu({ children, entries }: { children: ReactElement; entries: MenuEntry[] }) {
+export function ContextMenu({
+  children,
+  entries,
+}: {
+  children: ReactElement;
+  entries: MenuEntry[];
+}) {
   return (
     <BaseContext.Root>
       <BaseContext.Trigger render={children} />

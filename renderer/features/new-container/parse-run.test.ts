@@ -77,7 +77,8 @@ test('what has no place is named, and takes its value with it', () => {
 });
 
 test('other lines are no run lines', () => {
-  for (const line of ['', 'ls -l', 'docker ps', 'docker']) assert.equal(parseRunLine(line), undefined);
+  for (const line of ['', 'ls -l', 'docker ps', 'docker'])
+    assert.equal(parseRunLine(line), undefined);
 });
 
 test('words are cut and quoted as a shell does', () => {

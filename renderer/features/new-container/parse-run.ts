@@ -9,28 +9,38 @@ export interface ParsedRun {
   ignored: string[];
 }
 
-type Setter = (form: Form, value: string) => boolean | undefined;
+// biome-ignore lint/suspicious/noConfusingVoidType: a setter that cannot fail returns nothing.
+type Setter = (form: Form, value: string) => boolean | void;
 
-const list = (field: 'labels' | 'addCapabilities' | 'dropCapabilities' | 'tmpfs' | 'securityOptions'): Setter =>
-  (form, value) => void form[field].push(value);
+const list =
+  (
+    field: 'labels' | 'addCapabilities' | 'dropCapabilities' | 'tmpfs' | 'securityOptions',
+  ): Setter =>
+  (form, value) =>
+    void form[field].push(value);
 
-const text = (field: 'name' | 'user' | 'hostname' | 'workingDirectory' | 'cpuset' | 'network'): Setter =>
+const text =
+  (field: 'name' | 'user' | 'hostname' | 'workingDirectory' | 'cpuset' | 'network'): Setter =>
   (form, value) => {
     form[field] = value;
   };
 
-const number = (field: 'cpus' | 'pids' | 'cpuShares'): Setter => (form, value) => {
-  const parsed = Number(value);
-  if (!Number.isFinite(parsed)) return false;
-  // -1 and 0 ask for no limit.
-  form[field] = parsed > 0 ? parsed : undefined;
-};
+const number =
+  (field: 'cpus' | 'pids' | 'cpuShares'): Setter =>
+  (form, value) => {
+    const parsed = Number(value);
+    if (!Number.isFinite(parsed)) return false;
+    // -1 and 0 ask for no limit.
+    form[field] = parsed > 0 ? parsed : undefined;
+  };
 
-const bytes = (field: 'memoryBytes' | 'memoryWithSwapBytes'): Setter => (form, value) => {
-  const parsed = value === '-1' ? -1 : parseBytes(value, 'b');
-  if (parsed === undefined) return false;
-  form[field] = parsed;
-};
+const bytes =
+  (field: 'memoryBytes' | 'memoryWithSwapBytes'): Setter =>
+  (form, value) => {
+    const parsed = value === '-1' ? -1 : parseBytes(value, 'b');
+    if (parsed === undefined) return false;
+    form[field] = parsed;
+  };
 
 /** Flags that take a value; false means that the value was not understood. */
 const valueFlags: Record<string, Setter> = {
@@ -187,7 +197,8 @@ function addVolume(form: Form, value: string): boolean {
   if (parts.length > 3) return false;
   const [first = '', second, options = ''] = parts;
   const readOnly = options.split(',').includes('ro');
-  const mount = second === undefined ? { source: '', target: first } : { source: first, target: second };
+  const mount =
+    second === undefined ? { source: '', target: first } : { source: first, target: second };
   form.mounts.push({ key: rowKey(), ...mount, readOnly });
   return true;
 }
@@ -205,7 +216,9 @@ function addMount(form: Form, value: string): boolean {
     return true;
   }
   const source = fields.get('source') ?? fields.get('src') ?? '';
-  const readOnly = ['readonly', 'ro'].some((name) => fields.has(name) && fields.get(name) !== 'false');
+  const readOnly = ['readonly', 'ro'].some(
+    (name) => fields.has(name) && fields.get(name) !== 'false',
+  );
   form.mounts.push({ key: rowKey(), source, target, readOnly });
   return target !== '';
 }

@@ -14,9 +14,13 @@ export function toRunLine(form: Form): string {
   sign('-t', form.terminal);
   sign('--rm', form.autoRemove);
   sign('--init', form.init);
-  for (const row of form.env.filter(({ name }) => name !== '')) flag('-e', `${row.name}=${row.value}`);
+  for (const row of form.env.filter(({ name }) => name !== ''))
+    flag('-e', `${row.name}=${row.value}`);
   for (const row of form.ports.filter(({ container }) => container !== ''))
-    flag('-p', `${row.host ? `${row.host}:` : ''}${row.container}${row.protocol === 'udp' ? '/udp' : ''}`);
+    flag(
+      '-p',
+      `${row.host ? `${row.host}:` : ''}${row.container}${row.protocol === 'udp' ? '/udp' : ''}`,
+    );
   for (const row of form.mounts.filter(({ target }) => target !== ''))
     flag('-v', [row.source, row.target, row.readOnly ? 'ro' : ''].filter(Boolean).join(':'));
   for (const entry of form.tmpfs) flag('--tmpfs', entry);

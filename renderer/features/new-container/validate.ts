@@ -52,11 +52,15 @@ function portProblem(row: PortRow, form: Form, around: Surroundings): Sentence |
   if (form.network === 'host' || form.network === 'none') return { id: 'new.problem.portNetwork' };
   const twice = form.ports.some(
     (other) =>
-      other !== row && hostPort !== '' && other.host === row.host && other.protocol === row.protocol,
+      other !== row &&
+      hostPort !== '' &&
+      other.host === row.host &&
+      other.protocol === row.protocol,
   );
   if (twice) return { id: 'new.problem.portTwice', values: { port: hostPort } };
   const owner = around.takenPorts.get(`${row.protocol}/${hostPort}`);
-  return owner && { id: 'new.problem.portTaken', values: { port: hostPort, name: owner } };
+  if (!owner) return undefined;
+  return { id: 'new.problem.portTaken', values: { port: hostPort, name: owner } };
 }
 
 /** A port, or a range of them as Docker writes it: `8000-8010`. */

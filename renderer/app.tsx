@@ -1,0 +1,139 @@
+import { Tooltip } from '@base-ui/react/tooltip';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { Route, Switch, useLocation } from 'wouter';
+import { ActivityPage } from './features/activity/page.tsx';
+import { ContainerFrame, type View, views } from './features/container/frame.tsx';
+import { Inspect } from './features/container/inspect.tsx';
+import { Overview } from './features/container/overview.tsx';
+import { ContainersPage } from './features/containers/page.tsx';
+import { ImagesPage } from './features/images/page.tsx';
+import { LimitsView } from './features/limits/page.tsx';
+import { LogsView } from './features/logs/page.tsx';
+import { MachinePage } from './features/machine/page.tsx';
+import { StartScreen } from './features/machine/start-screen.tsx';
+import { NewContainerPage } from './features/new-container/page.tsx';
+import { Shortcuts } from './features/palette/shortcuts.tsx';
+import { useText } from './messages/use-text.ts';
+import { QuestionHost } from './shell/question.tsx';
+import { Sidebar } from './shell/sidebar.tsx';
+import { Toasts } from './shell/toasts.tsx';
+import { useGlobalKeys } from './shell/use-global-keys.ts';
+import type { ContainerRow } from './stores/container-row.ts';
+import { useMachine } from './stores/machine.ts';
+
+// xterm and the palette are a third of the code; they come when they are wanted.
+const TerminalView = lazy(() => import('./features/terminal/view.tsx'));
+const Palette = lazy(() => import('./features/palette/palette.tsx'));
+
+export function App() {
+  const machine = useMachine((state) => state.machine);
+  return (
+    <Tooltip.Provider delay={400}>
+      {machine?.status === 'running' ? <Shell /> : <StartScreen machine={machine} />}
+      <QuestionHost />
+      <Toasts />
+    </Tooltip.Provider>
+  );
+}
+
+function Shell() {
+  const t = useText();
+  const [, navigate] = useLocation();
+  const [overlay, setOverlay] = useState<'palette' | 'shortcuts'>();
+  const connected = useMachine((state) => state.connected);
+  const main = useRef<HTMLElement>(null);
+  const close = useCallback(() => setOverlay(undefined), []);
+  const palette = useCallback(() => setOverlay('palette'), []);
+  const shortcuts = useCallback(() => setOverlay('shortcuts'), []);
+  const create = useCallback(() => navigate('/new'), [navigate]);
+  useGlobalKeys({ palette, shortcuts, create });
+  useTitle();
+  return (
+    <div className="shell">
+      <a
+        className="button skip"
+        href="#main"
+        onClick={(event) => {
+          // The address is the route; a fragment link would change it.
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        {t('shell.skip')}
+      </a>
+      <Sidebar onPalette={palette} />
+      <main ref={main} tabIndex={-1}>
+        {connected ? null : (
+          <p className="offline" role="alert">
+            {t('machine.unreachable')}
+          </p>
+        )}
+        <Places />
+      </main>
+      {overlay === 'palette' ? (
+        <Suspense fallback={null}>
+          <Palette onClose={close} onShortcuts={shortcuts} />
+        </Suspense>
+      ) : null}
+      {overlay === 'shortcuts' ? <Shortcuts onClose={close} /> : null}
+    </div>
+  );
+}
+
+function Places() {
+  return (
+    <Switch>
+      <Route path="/images" component={ImagesPage} />
+      <Route path="/activity" component={ActivityPage} />
+      <Route path="/machine" component={MachinePage} />
+      <Route path="/new/:image?">
+        {({ image }) => <NewContainerPage key={image} image={image && decodeURIComponent(image)} />}
+      </Route>
+      <Route path="/containers/:reference/:view?">
+        {({ reference, view }) => <ContainerPlace reference={reference} view={toView(view)} />}
+      </Route>
+      <Route component={ContainersPage} />
+    </Switch>
+  );
+}
+
+function ContainerPlace({ reference, view }: { reference: string; view: View }) {
+  return (
+    <ContainerFrame key={reference} reference={reference} view={view}>
+      {(row) => <ContainerView row={row} view={view} />}
+    </ContainerFrame>
+  );
+}
+
+function ContainerView({ row, view }: { row: ContainerRow; view: View }) {
+  switch (view) {
+    case 'overview':
+      return <Overview row={row} />;
+    case 'terminal':
+      return (
+        <Suspense fallback={null}>
+          <TerminalView row={row} />
+        </Suspense>
+      );
+    case 'logs':
+      return <LogsView row={row} />;
+    case 'limits':
+      return <LimitsView row={row} />;
+    case 'inspect':
+      return <Inspect />;
+  }
+}
+
+function toView(name: string | undefined): View {
+  return views.find((view) => view === name) ?? 'overview';
+}
+
+/** The place is the window's name: what screen readers say after going somewhere. */
+function useTitle(): void {
+  const [location] = useLocation();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the heading changes with the place.
+  useEffect(() => {
+    const heading = document.querySelector('main h1')?.textContent;
+    document.title = heading ? `${heading} – Corten` : 'Corten';
+  }, [location]);
+}

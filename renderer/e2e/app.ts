@@ -1,0 +1,159 @@
+/**
+ * The real app for end-to-end tests: `scripts/start` on a state of its own, and Debian's Chromium
+ * looking at it. Every complaint of the page is kept, and a test file ends by asking for none.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+
+const repository = resolve(import.meta.dirname, '../..');
+const run = promisify(execFile);
+
+/** A busy machine runs these tests beside other work: patience costs nothing where all goes well. */
+export const patienceMs = 15_000;
+
+export const starterImage = 'corten/starter:latest';
+
+export interface App {
+  /** The address with the one-time token, which `page` has used. */
+  readyAddress: string;
+  origin: string;
+  context: BrowserContext;
+  page: Page;
+  /** What pages logged as errors or warnings, threw, or failed to load. */
+  complaints: string[];
+  /** The agent's Docker socket. */
+  socket: string;
+  /** The real docker command line against this app's engine; resolves with its output. */
+  docker(...words: string[]): Promise<string>;
+  /** To a place of the app, by its address after the `#`. */
+  go(place: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startApp(options: { colorScheme?: 'light' | 'dark' } = {}): Promise<App> {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-ui-'));
+  const [root, runDirectory] = [join(directory, 'root'), join(directory, 'run')];
+  const start = spawn(
+    join(repository, 'scripts', 'start'),
+    ['--no-open', '--root', root, '--run', runDirectory],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const readyAddress = await readyLine(start);
+  const { origin } = new URL(readyAddress);
+  const context = await openBrowser(join(directory, 'profile'), options.colorScheme ?? 'light');
+  const complaints: string[] = [];
+  context.on('page', (page) => listen(page, complaints));
+  const page = context.pages()[0] ?? (await context.newPage());
+  listen(page, complaints);
+  await page.goto(readyAddress);
+
+  const socket = join(runDirectory, 'docker.sock');
+  const docker = async (...words: string[]) => {
+    const { stdout } = await run('docker', ['-H', `unix://${socket}`, ...words], {
+      maxBuffer: 64 * 1024 ** 2,
+    });
+    return stdout.trim();
+  };
+  return {
+    readyAddress,
+    origin,
+    context,
+    page,
+    complaints,
+    socket,
+    docker,
+    async go(place) {
+      await page.goto(`${origin}/#${place}`);
+    },
+    async close() {
+      await context.close();
+      const ids = (await docker('ps', '-aq')).split('\n').filter((id) => id !== '');
+      if (ids.length > 0) await docker('rm', '-f', '-v', ...ids);
+      await end(start);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Tests end with this: the page loaded all it asked for, and nothing was thrown or logged. */
+export function assertNoComplaints(app: App): void {
+  assert.deepEqual(app.complaints, []);
+}
+
+/** Tries until the check passes; its last failure is the test's. */
+export async function eventually(check: () => unknown): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  for (;;)
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await sleep(100);
+    }
+}
+
+/** Removes every container, so that the next test finds the list as it was. */
+export async function removeAll(app: App): Promise<void> {
+  const ids = (await app.docker('ps', '-aq')).split('\n').filter((id) => id !== '');
+  if (ids.length > 0) await app.docker('rm', '-f', '-v', ...ids);
+}
+
+function readyLine(start: ChildProcess): Promise<string> {
+  let said = '';
+  start.stderr?.on('data', (text) => {
+    said += text;
+  });
+  return new Promise((ready, reject) => {
+    start.once('exit', (code) => reject(new Error(`scripts/start ended with ${code}: ${said}`)));
+    if (!start.stdout) throw new Error('scripts/start has no output.');
+    createInterface(start.stdout).on('line', (line) => {
+      if (line.startsWith('ready ')) ready(line.slice('ready '.length));
+    });
+  });
+}
+
+async function openBrowser(profile: string, colorScheme: 'light' | 'dark') {
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: '/usr/bin/chromium',
+    headless: true,
+    viewport: { width: 1280, height: 800 },
+    colorScheme,
+    reducedMotion: 'reduce',
+    permissions: ['clipboard-read', 'clipboard-write'],
+    args: [
+      // The suite runs as root, where Chromium has no sandbox; the page is our own.
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  context.setDefaultTimeout(patienceMs);
+  return context;
+}
+
+function listen(page: Page, complaints: string[]): void {
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()}`));
+}
+
+async function end(start: ChildProcess): Promise<void> {
+  if (start.exitCode !== null || start.signalCode !== null) return;
+  const gone = new Promise((ended) => start.once('exit', ended));
+  start.kill('SIGTERM');
+  await gone;
+}

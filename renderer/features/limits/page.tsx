@@ -1,0 +1,77 @@
+import { useEffect, useState } from 'react';
+import { useText } from '../../messages/use-text.ts';
+import type { ContainerRow } from '../../stores/container-row.ts';
+import { changeLimits, loadLimits, useLimits } from '../../stores/limits.ts';
+import { useMachine } from '../../stores/machine.ts';
+import { useStats, watchFigures } from '../../stores/stats.ts';
+import { Button } from '../../ui/button.tsx';
+import { Notice, Skeleton } from '../../ui/page.tsx';
+import { DeviceLimits } from './device-limits.tsx';
+import { type Draft, toChange, toDraft } from './draft.ts';
+import './limits.css';
+import { CpuSliders, MemorySliders, PidsSlider } from './sliders.tsx';
+import { warningsFor } from './warnings.ts';
+
+/** Limits of a container, running or not, with what it uses now beside them. */
+export function LimitsView({ row }: { row: ContainerRow }) {
+  const t = useText();
+  const limits = useLimits((state) => state.limits[row.id]);
+  const error = useLimits((state) => state.errors[row.id]);
+  const info = useMachine((state) => state.info);
+  const use = useStats((state) => state.figures[row.id]?.latest);
+  const [edited, setEdited] = useState<Draft>();
+  const [applying, setApplying] = useState(false);
+  const live = row.status === 'running' || row.status === 'paused';
+
+  // The row is new after each event: somebody else may have changed the limits.
+  useEffect(() => {
+    void loadLimits(row.id);
+  }, [row]);
+  useEffect(() => (live ? watchFigures(row.id) : undefined), [row.id, live]);
+  const saved = limits && toDraft(limits);
+  if (!saved)
+    return (
+      <div className="page-body limits">
+        {error ? <Notice>{error}</Notice> : <Skeleton lines={6} label={t('limits.loading')} />}
+      </div>
+    );
+
+  const draft = edited ?? saved;
+  const change = toChange(saved, draft);
+  const shownUse = live ? use : undefined;
+  const warnings = warningsFor(draft, shownUse, t);
+  const set = (part: Partial<Draft>) => setEdited({ ...draft, ...part });
+  const apply = async () => {
+    if (!change) return;
+    setApplying(true);
+    if (await changeLimits(row.id, row.name, change, toChange(draft, saved))) setEdited(undefined);
+    setApplying(false);
+  };
+  const parts = { draft, set, use: shownUse, warnings };
+  return (
+    <form
+      className="page-body limits"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void apply();
+      }}
+    >
+      {error ? <Notice>{error}</Notice> : null}
+      <CpuSliders {...parts} machineCpus={info?.NCPU ?? 8} />
+      <MemorySliders {...parts} machineBytes={info?.MemTotal ?? 16 * 1024 ** 3} />
+      <PidsSlider {...parts} />
+      <DeviceLimits devices={draft.devices} onChange={(devices) => set({ devices })} />
+      <div className="limits-actions">
+        <Button kind="main" type="submit" disabled={!change || applying}>
+          {applying ? t('limits.applying') : live ? t('limits.apply') : t('limits.save')}
+        </Button>
+        <Button disabled={!change || applying} onClick={() => setEdited(undefined)}>
+          {t('limits.reset')}
+        </Button>
+        <span className="muted" role="status">
+          {change ? t('limits.changed') : live ? t('limits.liveHelp') : t('limits.stoppedHelp')}
+        </span>
+      </div>
+    </form>
+  );
+}

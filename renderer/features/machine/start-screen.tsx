@@ -1,0 +1,102 @@
+import { useEffect, useState } from 'react';
+import type { MachineState } from '../../bridge/system.ts';
+import { useText } from '../../messages/use-text.ts';
+import { startEngine, useMachine } from '../../stores/machine.ts';
+import { Button } from '../../ui/button.tsx';
+import { Icon } from '../../ui/icon.tsx';
+import './machine.css';
+
+/** Until the engine answers: what is happening, for how long, and what to do when it fails. */
+export function StartScreen({ machine }: { machine: MachineState | undefined }) {
+  const t = useText();
+  const connected = useMachine((state) => state.connected);
+  return (
+    <main className="start" aria-label={t('machine.title')}>
+      <div className="start-card">
+        <h1>{title(machine, connected, t)}</h1>
+        {connected ? null : <p className="muted">{t('machine.unreachableHelp')}</p>}
+        {machine?.stages.length ? <StageList machine={machine} /> : null}
+        {machine?.failure ? (
+          <div className="start-failure" role="alert">
+            <p>
+              <strong>{t('machine.cause')}</strong> {machine.failure.cause}
+            </p>
+            <p>
+              <strong>{t('machine.nextStep')}</strong> {machine.failure.nextStep}
+            </p>
+          </div>
+        ) : null}
+        {machine?.status === 'failed' || machine?.status === 'stopped' ? (
+          <Button kind="main" icon="start" onClick={() => void startEngine()}>
+            {t(machine.status === 'failed' ? 'machine.again' : 'machine.start')}
+          </Button>
+        ) : null}
+      </div>
+    </main>
+  );
+}
+
+/** Stages with their times; the one under way counts. */
+export function StageList({ machine }: { machine: MachineState }) {
+  const t = useText();
+  const running = machine.stages.find((stage) => stage.status === 'running')?.id;
+  const elapsedMs = useElapsed(running);
+  return (
+    <ol className="start-stages" aria-live="polite">
+      {machine.stages.map((stage) => {
+        const ms = stage.elapsedMs ?? (stage.id === running ? elapsedMs : undefined);
+        return (
+          <li key={stage.id} className={stage.status}>
+            <Icon name={stageIcons[stage.status]} size={14} />
+            <span>{stageWord(stage.id, t)}</span>
+            <span className="spacer" />
+            <span className="unseen">{t(`machine.stageStatus.${stage.status}`)}</span>
+            <span className="muted">{ms === undefined ? '' : seconds(ms)}</span>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+const stageIcons = { waiting: 'created', running: 'right', done: 'check', failed: 'dead' } as const;
+
+type Text = ReturnType<typeof useText>;
+
+function title(machine: MachineState | undefined, connected: boolean, t: Text): string {
+  if (!connected) return t('machine.unreachable');
+  return t(`machine.${machine?.status ?? 'starting'}`);
+}
+
+const knownStages = [
+  'agent',
+  'connect',
+  'engine',
+  'prepare',
+  'vm',
+  'boot',
+  'ssh',
+  'image',
+] as const;
+
+/** A stage that has no words yet shows its own name: better than none. */
+function stageWord(id: string, t: Text): string {
+  const known = knownStages.find((one) => one === id);
+  return known ? t(`machine.stage.${known}`) : id;
+}
+
+function seconds(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+function useElapsed(key: string | undefined): number {
+  const [elapsedMs, setElapsedMs] = useState(0);
+  useEffect(() => {
+    if (key === undefined) return;
+    const startedMs = Date.now();
+    setElapsedMs(0);
+    const timer = setInterval(() => setElapsedMs(Date.now() - startedMs), 100);
+    return () => clearInterval(timer);
+  }, [key]);
+  return elapsedMs;
+}

@@ -1,0 +1,55 @@
+import { Link, useLocation } from 'wouter';
+import type { MessageKey } from '../messages/en.ts';
+import { useText } from '../messages/use-text.ts';
+import { useMachine } from '../stores/machine.ts';
+import { Icon, type IconName } from '../ui/icon.tsx';
+import './shell.css';
+
+const places: { path: string; icon: IconName; words: MessageKey }[] = [
+  { path: '/', icon: 'container', words: 'containers.title' },
+  { path: '/images', icon: 'image', words: 'images.title' },
+  { path: '/activity', icon: 'activity', words: 'activity.title' },
+  { path: '/machine', icon: 'machine', words: 'machine.title' },
+];
+
+export function Sidebar({ onPalette }: { onPalette: () => void }) {
+  const t = useText();
+  const [location] = useLocation();
+  const machine = useMachine((state) => state.machine);
+  const connected = useMachine((state) => state.connected);
+  const state = connected ? (machine?.status ?? 'starting') : 'unreachable';
+  return (
+    <nav className="sidebar" aria-label={t('shell.places')}>
+      <p className="brand">
+        <span className="brand-mark" aria-hidden="true" />
+        Corten
+      </p>
+      <button type="button" className="palette-button" onClick={onPalette}>
+        <Icon name="search" size={14} />
+        {t('palette.open')}
+        <kbd>{t('palette.key')}</kbd>
+      </button>
+      <ul>
+        {places.map(({ path, icon, words }) => (
+          <li key={path}>
+            <Link href={path} aria-current={isHere(location, path) ? 'page' : undefined}>
+              <Icon name={icon} />
+              {t(words)}
+            </Link>
+          </li>
+        ))}
+      </ul>
+      <span className="spacer" />
+      <p className={`engine ${state}`} role="status">
+        <Icon name={state === 'running' ? 'running' : 'dead'} size={14} />
+        {t(`machine.short.${state}`)}
+      </p>
+    </nav>
+  );
+}
+
+/** A container and the form for a new one belong to Containers. */
+function isHere(location: string, path: string): boolean {
+  if (path !== '/') return location.startsWith(path);
+  return location === '/' || location.startsWith('/containers') || location.startsWith('/new');
+}

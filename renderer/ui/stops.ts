@@ -1,0 +1,31 @@
+/** Where sliders stop. Limits span orders of magnitude, so the steps grow with the value. */
+
+const MiB = 1024 ** 2;
+
+/** Tenths up to one CPU or so, halves above, up to what the machine has. */
+export function cpuStops(count: number): number[] {
+  const stops: number[] = [];
+  for (let tenths = 1; tenths <= count * 10; tenths += tenths < 20 ? 1 : 5) stops.push(tenths / 10);
+  return stops;
+}
+
+/** Four steps to each doubling from 8 MiB on, in whole MiB, up to what the machine has. */
+export function byteStops(maxBytes: number, firstBytes = 8 * MiB): number[] {
+  const stops: number[] = [];
+  for (let power = firstBytes; power < maxBytes; power *= 2)
+    for (let step = 0; step < 4; step++) {
+      const value = Math.round((power + (power * step) / 4) / MiB) * MiB;
+      if (value < maxBytes && value !== stops.at(-1)) stops.push(value);
+    }
+  return [...stops, maxBytes];
+}
+
+/** 1, 2, 5 of each ten, from 5 to 5000. */
+export const pidStops: readonly number[] = [
+  5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000,
+];
+
+/** Docker's shares: 1024 is one share. */
+export const shareStops: readonly number[] = [
+  128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 8192,
+];

@@ -1,0 +1,64 @@
+import { Autocomplete } from '@base-ui/react/autocomplete';
+import { type ReactNode, useId } from 'react';
+import { FieldNote } from './field.tsx';
+import './field.css';
+import './menu.css';
+
+/** Free text with suggestions under it. */
+export function SuggestField({
+  label,
+  value,
+  suggestions,
+  onChange,
+  placeholder,
+  error,
+  note,
+  autoFocus = false,
+}: {
+  label: string;
+  value: string;
+  suggestions: readonly string[];
+  onChange: (value: string) => void;
+  placeholder?: string;
+  error?: string;
+  note?: ReactNode;
+  autoFocus?: boolean;
+}) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <Autocomplete.Root
+        items={suggestions}
+        value={value}
+        onValueChange={onChange}
+        openOnInputClick
+      >
+        <Autocomplete.Input
+          id={id}
+          className="input mono"
+          placeholder={placeholder}
+          spellCheck={false}
+          aria-invalid={error !== undefined}
+          aria-describedby={`${id}-note`}
+          // biome-ignore lint/a11y/noAutofocus: the page is this form, and this is where it starts.
+          autoFocus={autoFocus}
+        />
+        <Autocomplete.Portal>
+          <Autocomplete.Positioner className="menu-layer" sideOffset={4}>
+            <Autocomplete.Popup className="menu suggestions">
+              <Autocomplete.List>
+                {(item: string) => (
+                  <Autocomplete.Item key={item} value={item} className="menu-item mono">
+                    {item}
+                  </Autocomplete.Item>
+                )}
+              </Autocomplete.List>
+            </Autocomplete.Popup>
+          </Autocomplete.Positioner>
+        </Autocomplete.Portal>
+      </Autocomplete.Root>
+      <FieldNote id={`${id}-note`} error={error} note={note} />
+    </div>
+  );
+}

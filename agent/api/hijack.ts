@@ -9,7 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Attachment } from './containers/backend.ts';
 import { DetachWatcher } from './detach-keys.ts';
 import { frame, multiplexedStream, rawStream } from './frames.ts';
-import { isUpgraded } from './upgrade.ts';
+import { upgradeStream } from './upgrade.ts';
 import { speaks } from './version.ts';
 
 export interface Conversation {
@@ -24,33 +24,29 @@ const lingerMs = 10_000;
 /** Answers 101 (200 without an upgrade) and returns the connection, which is no longer HTTP. */
 export function hijack(request: FastifyRequest, reply: FastifyReply, terminal: boolean): Duplex {
   const socket = bareSocket(request, reply);
-  const contentType =
-    !terminal && speaks(request, '1.42') && isUpgraded(request.raw) ? multiplexedStream : rawStream;
-  const head = isUpgraded(request.raw)
-    ? [
-        'HTTP/1.1 101 UPGRADED',
-        `Content-Type: ${contentType}`,
-        'Connection: Upgrade',
-        'Upgrade: tcp',
-      ]
-    : ['HTTP/1.1 200 OK', `Content-Type: ${contentType}`, 'Connection: close'];
+  const upgraded = upgradeStream(request.raw) !== undefined;
+  const framed = !terminal && upgraded && speaks(request, '1.42');
+  const contentType = `Content-Type: ${framed ? multiplexedStream : rawStream}`;
+  const head = upgraded
+    ? ['HTTP/1.1 101 UPGRADED', contentType, 'Connection: Upgrade', 'Upgrade: tcp']
+    : ['HTTP/1.1 200 OK', contentType, 'Connection: close'];
   socket.write(`${head.join('\r\n')}\r\n\r\n`);
   return socket;
 }
 
 /** Takes the socket out of the HTTP server's hands. */
 export function bareSocket(request: FastifyRequest, reply: FastifyReply): Duplex {
-  const socket = request.raw.socket;
+  const { socket } = request.raw;
   reply.hijack();
   reply.raw.removeAllListeners('finish');
   reply.raw.detachSocket(socket);
-  if (!isUpgraded(request.raw)) {
-    // Without an upgrade Node's parser still listens and would take stdin for a second request.
-    for (const event of ['data', 'end', 'drain', 'timeout', 'error'])
-      socket.removeAllListeners(event);
-    socket.on('error', () => socket.destroy());
-  }
   socket.setTimeout(0);
+  const stream = upgradeStream(request.raw);
+  if (stream !== undefined) return stream;
+  // Without an upgrade Node's parser still listens and would take stdin for a second request.
+  for (const event of ['data', 'end', 'drain', 'timeout', 'error'])
+    socket.removeAllListeners(event);
+  socket.on('error', () => socket.destroy());
   return socket;
 }
 

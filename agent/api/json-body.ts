@@ -22,7 +22,8 @@ export async function readOptionalJson(request: FastifyRequest): Promise<Fields>
 async function readText(request: FastifyRequest): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request.raw) {
+  // Stopping early must not destroy the request, whose connection still carries the error reply.
+  for await (const chunk of request.raw.iterator({ destroyOnReturn: false })) {
     bytes += (chunk as Buffer).length;
     if (bytes > maxJsonBytes)
       throw invalid(`the request body is too large: at most ${maxJsonBytes} bytes of JSON`);

@@ -17,7 +17,7 @@ import type { NetworksBackend } from './networks/backend.ts';
 import { networkRoutes } from './networks/routes.ts';
 import type { SystemBackend } from './system/backend.ts';
 import { systemRoutes, unservedRoutes } from './system/routes.ts';
-import { isHijackRequest, replayUpgrade } from './upgrade.ts';
+import { isHijackRequest, routeUpgrade } from './upgrade.ts';
 import { installVersions, withoutVersion } from './version.ts';
 import type { VolumesBackend } from './volumes/backend.ts';
 import { volumeRoutes } from './volumes/routes.ts';
@@ -66,11 +66,9 @@ export function createApi(backends: ApiBackends, options: ApiOptions): Api {
   volumeRoutes(app, backends.volumes);
   cortenRoutes(app, sources);
   unservedRoutes(app);
-  app.server.on('upgrade', (request, socket, head) => {
-    replayUpgrade(request, socket, head, (replayed, response) =>
-      app.routing(replayed, response),
-    ).catch(() => socket.destroy());
-  });
+  app.server.on('upgrade', (request, stream, head) =>
+    routeUpgrade(request, stream, head, (raw, response) => app.routing(raw, response)),
+  );
   return {
     app,
     server: app.server,

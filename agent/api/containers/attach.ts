@@ -5,7 +5,7 @@ import { invalid } from '../../errors.ts';
 import { defaultDetachKeys, parseDetachKeys } from '../detach-keys.ts';
 import { bareSocket, converse, hijack } from '../hijack.ts';
 import { pathPart, Query } from '../query.ts';
-import { isUpgraded } from '../upgrade.ts';
+import { upgradeStream } from '../upgrade.ts';
 import type { Attachment, AttachOptions, ContainersBackend } from './backend.ts';
 
 export async function attach(
@@ -29,7 +29,8 @@ export async function attachWebSocket(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  if (!isUpgraded(request.raw)) throw invalid('this endpoint needs a WebSocket upgrade');
+  if (upgradeStream(request.raw) === undefined)
+    throw invalid('this endpoint needs a WebSocket upgrade');
   const attachment = await openAttachment(containers, request);
   const socket = bareSocket(request, reply);
   webSockets.handleUpgrade(request.raw, socket, Buffer.alloc(0), (webSocket) => {

@@ -18,14 +18,14 @@ export function encodePathStat(stat: PathStat): string {
 const kindMask = 0o170000;
 
 /** File kinds of st_mode (inode(7)) and Go's bits for them (io/fs.FileMode). */
-const kindBits: Record<number, number> = {
-  9604: 2 ** 31,
-  21609: 2 ** 27,
-  14406: 2 ** 26,
-  2401: 2 ** 25,
-  26411: 2 ** 24,
-  4802: 2 ** 26 + 2 ** 21,
-};
+const kindBits: ReadonlyMap<number, number> = new Map([
+  [0o040000, 2 ** 31],
+  [0o120000, 2 ** 27],
+  [0o060000, 2 ** 26],
+  [0o010000, 2 ** 25],
+  [0o140000, 2 ** 24],
+  [0o020000, 2 ** 26 + 2 ** 21],
+]);
 
 const specialBits: readonly [posix: number, go: number][] = [
   [0o4000, 2 ** 23],
@@ -38,5 +38,5 @@ export function goFileMode(mode: number): number {
   const special = specialBits
     .filter(([posix]) => (mode & posix) !== 0)
     .reduce((sum, [, go]) => sum + go, 0);
-  return (mode & 0o777) + (kindBits[mode & kindMask] ?? 0) + special;
+  return (mode & 0o777) + (kindBits.get(mode & kindMask) ?? 0) + special;
 }

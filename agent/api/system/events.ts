@@ -18,12 +18,14 @@ export async function events(
 ): Promise<void> {
   const query = new Query(request);
   const filters = readFilters(request, filterNames);
+  const until = parseUnixTime('until', query.text('until'));
   const options = {
-    since: parseUnixTime('since', query.text('since')),
-    until: parseUnixTime('until', query.text('until')),
-    signal: untilGone(reply),
+    // Unlike in logs, zero is a time here: everything that is remembered.
+    since: query.text('since') === '0' ? new Date(0) : parseUnixTime('since', query.text('since')),
+    until,
+    signal: AbortSignal.any([untilGone(reply), atTime(until)]),
   };
-  await sendChunks(reply, eventLines(system.events(options), filters), {
+  await sendChunks(reply, eventLines(system.events(options), filters, options.signal), {
     contentType: 'application/json',
     headersFirst: true,
   });
@@ -32,10 +34,27 @@ export async function events(
 async function* eventLines(
   source: AsyncIterable<EngineEvent>,
   filters: Filters,
+  signal: AbortSignal,
 ): AsyncGenerator<string> {
-  for await (const event of source) {
-    if (isWanted(event, filters)) yield eventLine(event);
+  try {
+    for await (const event of source) {
+      if (isWanted(event, filters)) yield eventLine(event);
+    }
+  } catch (error) {
+    // A source may end by throwing what it was aborted with; the stream is then simply over.
+    if (!signal.aborted) throw error;
   }
+}
+
+/** Timers hold 2^31 ms at most, which is 24 days: far beyond any connection. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** Aborts at a time that is still to come; one that has passed is for the source to see. */
+function atTime(time: Date | undefined): AbortSignal {
+  const waitMs = time === undefined ? 0 : time.getTime() - Date.now();
+  return waitMs > 0
+    ? AbortSignal.timeout(Math.min(waitMs, longestTimerMs))
+    : new AbortController().signal;
 }
 
 export function eventLine(event: EngineEvent): string {

@@ -1,6 +1,7 @@
 /**
  * Runs every test and ends with one line of counts. Groups: `check` (format, lint, types), `unit`,
- * `linux` (the real kernel, as root, in namespaces of its own), `e2e` (the real UI in a browser).
+ * `linux` (the real kernel, as root), `e2e` (the real UI in a browser). scripts/test runs this in
+ * namespaces of its own.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -25,30 +26,11 @@ const chosenPaths = chosen
   .filter((word) => !groupNames.includes(word))
   .map((path) => relative(root, resolve(path)));
 
-enterPrivateNamespaces();
 if (wants('check')) checks();
 for (const group of groups()) await runGroup(group);
 
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
-
-/**
- * Whatever a test mounts or puts on the network, or leaves there when it dies, is seen by nobody
- * else: as root all of them run in mount and network namespaces of their own.
- */
-function enterPrivateNamespaces(): void {
-  if (process.getuid?.() !== 0 || process.env.CORTEN_TEST_NAMESPACES === 'private') return;
-  const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  const { status } = spawnSync(
-    'unshare',
-    [
-      ...['--mount', '--propagation', 'private', '--net'],
-      ...['sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...again],
-    ],
-    { stdio: 'inherit', env: { ...process.env, CORTEN_TEST_NAMESPACES: 'private' } },
-  );
-  process.exit(status ?? 1);
-}
 
 function wants(group: string): boolean {
   return chosen.length === 0 || chosenGroups.includes(group);

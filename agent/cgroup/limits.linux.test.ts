@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import type { Limits } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
@@ -16,7 +16,9 @@ import { detectCgroupDriver } from './detect.ts';
 import { exitOf, runIn, statusField, until } from './testdata/group-process.ts';
 
 const MiB = 1024 * 1024;
-const driver = detectCgroupDriver({ parent: `corten-limits-test-${process.pid}` });
+// The group bears the directory's name, by which scripts/test finds it if this is killed.
+const directory = mkdtempSync(join(tmpdir(), 'corten-limits-'));
+const driver = detectCgroupDriver({ parent: basename(directory) });
 const anyDevice: OciDeviceRule[] = [{ allow: true, type: 'a', access: 'rwm' }];
 const groups: Cgroup[] = [];
 let count = 0;
@@ -38,6 +40,7 @@ afterEach(async () => {
 after(() => {
   assert.deepEqual(driver.list(), []);
   driver.removeParent();
+  rmSync(directory, { recursive: true });
 });
 
 const endless = 'while :; do :; done';
@@ -180,7 +183,7 @@ test('only allowed devices can be opened', async () => {
   assert.equal(await tries('head -c 1 /dev/urandom'), 0);
   assert.notEqual(await tries('head -c 1 /dev/zero'), 0);
   assert.notEqual(await tries('echo x > /dev/urandom'), 0);
-  const node = `/tmp/corten-limits-node-${process.pid}`;
+  const node = join(directory, 'node');
   assert.equal(await tries(`mknod ${node} c 1 5 && rm ${node}`), 0);
   assert.notEqual(await tries(`mknod ${node} b 254 0`), 0);
   rmSync(node, { force: true });
@@ -199,25 +202,20 @@ const disk = ['/dev/vda', '/dev/sda', '/dev/nvme0n1'].find((path) => existsSync(
 
 test('a writer keeps to its rate while its neighbour does not', { skip: !disk }, async () => {
   assert.ok(disk);
-  const directory = mkdtempSync('/tmp/corten-limits-io-');
-  try {
-    const slow = { device: disk, writeBytesPerSecond: MiB, writeOperationsPerSecond: 1000 };
-    const limited = create({ io: { devices: [slow] } });
-    const free = create();
-    const writer = (name: string) =>
-      `exec dd if=/dev/zero of=${join(directory, name)} bs=256k count=128 oflag=direct`;
-    const held = runIn(limited, writer('limited'));
-    const { code } = await exitOf(runIn(free, writer('free')));
-    assert.equal(code, 0);
-    assert.equal(held.exitCode, null, 'the throttled writer is still at it');
-    const written = limited.usage().io.reduce((sum, one) => sum + one.writeBytes, 0);
-    assert.ok(written > 0 && written < 32 * MiB, `${written} bytes`);
-    limited.update({ io: { devices: [{ device: disk, writeBytesPerSecond: null }] } });
-    await once(held, 'exit');
-    assert.equal(held.exitCode, 0);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const slow = { device: disk, writeBytesPerSecond: MiB, writeOperationsPerSecond: 1000 };
+  const limited = create({ io: { devices: [slow] } });
+  const free = create();
+  const writer = (name: string) =>
+    `exec dd if=/dev/zero of=${join(directory, name)} bs=256k count=128 oflag=direct`;
+  const held = runIn(limited, writer('limited'));
+  const { code } = await exitOf(runIn(free, writer('free')));
+  assert.equal(code, 0);
+  assert.equal(held.exitCode, null, 'the throttled writer is still at it');
+  const written = limited.usage().io.reduce((sum, one) => sum + one.writeBytes, 0);
+  assert.ok(written > 0 && written < 32 * MiB, `${written} bytes`);
+  limited.update({ io: { devices: [{ device: disk, writeBytesPerSecond: null }] } });
+  await once(held, 'exit');
+  assert.equal(held.exitCode, 0);
 });
 
 test('io limits need a block device', () => {

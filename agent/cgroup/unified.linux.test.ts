@@ -5,7 +5,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import type { Cgroup } from './cgroup.ts';
@@ -18,7 +28,9 @@ import { createV2Driver } from './v2.ts';
 const { unified: mount } = mountedGroups(readFileSync('/proc/self/mountinfo', 'utf8'));
 const options = { skip: mount === undefined && 'no unified hierarchy is mounted' };
 const root = mount ?? '/nonexistent';
-const driver = createV2Driver(root, `corten-unified-test-${process.pid}`);
+// The group bears the directory's name, by which scripts/test finds it if this is killed.
+const directory = mkdtempSync(join(tmpdir(), 'corten-unified-'));
+const driver = createV2Driver(root, basename(directory));
 const everything: OciDeviceRule[] = [{ allow: true, type: 'a', access: 'rwm' }];
 const groups: Cgroup[] = [];
 
@@ -37,6 +49,7 @@ afterEach(async () => {
 
 after(() => {
   if (mount !== undefined) driver.removeParent();
+  rmSync(directory, { recursive: true });
 });
 
 test('the device program allows what the rules allow, and nothing else', options, async () => {
@@ -54,7 +67,7 @@ test('the device program allows what the rules allow, and nothing else', options
   assert.notEqual(await tries('head -c 1 /dev/zero'), 0);
   assert.equal(await tries('head -c 1 /dev/full'), 0);
   assert.notEqual(await tries('true > /dev/full'), 0);
-  const node = `/tmp/corten-unified-node-${process.pid}`;
+  const node = join(directory, 'node');
   assert.equal(await tries(`mknod ${node} c 1 5 && rm ${node}`), 0);
   assert.notEqual(await tries(`mknod ${node} b 254 0`), 0);
   assert.ok(!existsSync(node));
@@ -105,7 +118,7 @@ test('processes that stand in the way of delegation move aside', options, async 
   if (controller === undefined) return context.skip('this hierarchy has none of them');
   const wasOn = list('cgroup.subtree_control').includes(controller);
   // A group with a process inside is what a container takes for the root.
-  const outer = `${root}/corten-outer-test-${process.pid}`;
+  const outer = `${root}/${basename(mkdtempSync(join(directory, 'corten-outer-')))}`;
   delegate(root, [controller]);
   mkdirSync(outer);
   const child = spawn('sleep', ['60']);

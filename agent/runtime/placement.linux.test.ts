@@ -5,11 +5,13 @@ import {
   constants,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readFileSync,
   rmdirSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDirectory } from '../kernel/files.ts';
@@ -25,12 +27,15 @@ const shell = (script: string) => testSpec(testProcess(['/bin/sh', '-c', script]
 
 /** A group of our own below a hierarchy, removed when the work is done. */
 async function withGroup<T>(hierarchy: string, work: (path: string) => Promise<T>): Promise<T> {
-  const path = join(hierarchy, `corten-runtime-test-${process.pid}`);
+  // The group bears the directory's name, by which scripts/test finds it if this is killed.
+  const directory = mkdtempSync(join(tmpdir(), 'corten-runtime-test-'));
+  const path = join(hierarchy, basename(directory));
   mkdirSync(path);
   try {
     return await work(path);
   } finally {
     await removeGroup(path);
+    rmdirSync(directory);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OciProcess, OciSpec } from '../../contract/oci-runtime.ts';
 import { createRuntime } from '../linux-runtime.ts';
@@ -107,7 +108,7 @@ export class TestBench {
   }
 
   static async open(): Promise<TestBench> {
-    const root = mkdtempSync('/tmp/corten-runtime-');
+    const root = mkdtempSync(join(tmpdir(), 'corten-runtime-'));
     makeBusyboxRootfs(join(root, 'image'));
     buildShim();
     return new TestBench(root, await createRuntime({ shimPath }));

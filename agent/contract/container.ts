@@ -180,6 +180,7 @@ export interface ContainerView {
   ports: PublishedPort[];
   networkSandboxId: string;
   logDirectory: string;
+  /** `lowers`: the topmost first. */
   rootfs: { upper: string; work: string; lowers: string[] };
   files: { hosts: string; hostname: string; resolvConf: string };
   /** The create request as its client sent it, for the fields that only inspect echoes. */

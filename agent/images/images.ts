@@ -83,7 +83,7 @@ export class Images {
       sizeBytes: document.diffIds.reduce((sum, id) => sum + this.#layers.sizeOf(id), 0),
       config: document.config,
       diffIds: document.diffIds,
-      lowers: document.diffIds.map((id) => this.#layers.pathOf(id)),
+      lowers: document.diffIds.map((id) => this.#layers.pathOf(id)).reverse(),
       lastTaggedAt: dateOf(tagged.sort().at(-1)),
     };
   }

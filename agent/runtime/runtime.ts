@@ -41,7 +41,7 @@ export interface PrepareRequest {
   copyUp?: { source: string; target: string }[];
 }
 
-/** An overlay of image layers, or a plain directory. */
+/** An overlay of image layers (the topmost first), or a plain directory. */
 export type Rootfs =
   | { kind: 'overlay'; lowers: string[]; upper: string; work: string }
   | { kind: 'directory'; path: string };

@@ -58,6 +58,7 @@ export interface ImageView {
   /** The configuration's `config` object, as the image has it (OCI image-spec config.md). */
   config: ImageConfig;
   diffIds: string[];
+  /** Directories of the unpacked layers, the topmost first, as overlayfs takes them. */
   lowers: string[];
   lastTaggedAt: Date | undefined;
   containers: number;

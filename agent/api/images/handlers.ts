@@ -9,7 +9,7 @@ import { Query } from '../query.ts';
 import { untilGone } from '../stream-reply.ts';
 import type { ImagesBackend } from './backend.ts';
 import { deleteDocuments, historyDocument, imageDocument, imageSummary } from './documents.ts';
-import { imageFilter, imageFilterNames } from './image-filters.ts';
+import { imageFilter, imageFilterNames, withMatchingNames } from './image-filters.ts';
 import { readCredentials, readRegistryAuth } from './registry-auth.ts';
 
 export async function list(images: ImagesBackend, request: FastifyRequest): Promise<object[]> {
@@ -18,7 +18,7 @@ export async function list(images: ImagesBackend, request: FastifyRequest): Prom
     .list()
     .filter(imageFilter(filters, images, new Date()))
     .toSorted((a, b) => (b.createdAt?.getTime() ?? 0) - (a.createdAt?.getTime() ?? 0))
-    .map(imageSummary);
+    .map((view) => imageSummary(withMatchingNames(view, filters)));
 }
 
 export function inspect(images: ImagesBackend, name: string): object {

@@ -37,11 +37,25 @@ function createdMs({ createdAt }: ImageView): number {
   return createdAt?.getTime() ?? 0;
 }
 
-/** A shell pattern over the name, with its tag or without (distribution reference.FamiliarMatch). */
 function hasReference(view: ImageView, pattern: string): boolean {
-  return [...view.tags, ...view.repoDigests].some(
-    (name) => matchesGlob(name, pattern) || matchesGlob(withoutTag(name), pattern),
-  );
+  return [...view.tags, ...view.repoDigests].some((name) => matchesReference(name, pattern));
+}
+
+/** As dockerd does, an image that was asked for by reference shows only the names that match. */
+export function withMatchingNames(view: ImageView, filters: Filters): ImageView {
+  const patterns = filters.get('reference');
+  if (patterns.length === 0) return view;
+  const matches = (name: string) => patterns.some((pattern) => matchesReference(name, pattern));
+  return {
+    ...view,
+    tags: view.tags.filter(matches),
+    repoDigests: view.repoDigests.filter(matches),
+  };
+}
+
+/** A shell pattern over the name, with its tag or without (distribution reference.FamiliarMatch). */
+function matchesReference(name: string, pattern: string): boolean {
+  return matchesGlob(name, pattern) || matchesGlob(withoutTag(name), pattern);
 }
 
 function withoutTag(name: string): string {

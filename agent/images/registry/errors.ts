@@ -38,7 +38,8 @@ export function refused(
   const denied = `pull access denied for ${name}, repository does not exist or may require 'docker login'`;
   if (status === 401) {
     const why = problem.code === '' ? 'authentication required' : worded(problem);
-    return new CortenError('unauthorized', `${denied}: ${why}`);
+    // Not 401, on which the CLI asks for a password by itself, nor dockerd's answer to a pull.
+    return notFound(`${denied}: ${why}`);
   }
   if (status === 403 || problem.code === 'DENIED') return notFound(`${denied}: ${worded(problem)}`);
   if (problem.code === 'NAME_UNKNOWN') return notFound(`${denied}: ${worded(problem)}`);

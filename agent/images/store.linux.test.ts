@@ -78,8 +78,8 @@ test('an OCI archive becomes an image, with its layers as lowers', async () => {
   assert.deepEqual(found?.tags, ['corten/test:1']);
   assert.deepEqual(found?.config.Cmd, ['sh']);
   assert.equal(found?.sizeBytes, 'shell'.length + 'program'.length);
-  assert.equal(readFileSync(join(found?.lowers[0] ?? '', 'bin/sh'), 'utf8'), 'shell');
-  assert.ok(statSync(join(found?.lowers[1] ?? '', 'bin/sh')).isCharacterDevice());
+  assert.equal(readFileSync(join(found?.lowers.at(-1) ?? '', 'bin/sh'), 'utf8'), 'shell');
+  assert.ok(statSync(join(found?.lowers[0] ?? '', 'bin/sh')).isCharacterDevice());
   assert.deepEqual(
     store.history('corten/test:1').map(({ createdBy, sizeBytes }) => [createdBy, sizeBytes]),
     [
@@ -147,11 +147,11 @@ test('a name moves to another image, and the old one stays without', async () =>
 test('names and layers outlive a restart; a layer that is missing is unpacked again', async () => {
   await load(ociArchive(imageOf([base]), 'docker.io/library/a:1'));
   const [before] = store.list();
-  rmSync(before?.lowers[0] ?? '', { recursive: true });
+  rmSync(before?.lowers.at(-1) ?? '', { recursive: true });
   await store.close();
   store = await openImageStore({ root: join(root, 'images') });
   assert.deepEqual(store.list(), [before]);
-  assert.ok(existsSync(join(before?.lowers[0] ?? '', 'bin/sh')));
+  assert.ok(existsSync(join(before?.lowers.at(-1) ?? '', 'bin/sh')));
 });
 
 test('deleting removes what only that image used', async () => {
@@ -162,7 +162,10 @@ test('deleting removes what only that image used', async () => {
   assert.deepEqual(deleted, [digestOf(both.config), both.diffIds[1]]);
   assert.ok(reclaimedBytes > 'program'.length);
   assert.equal(store.find('b:1'), undefined);
-  assert.equal(readFileSync(join(store.find('a:1')?.lowers[0] ?? '', 'bin/sh'), 'utf8'), 'shell');
+  assert.equal(
+    readFileSync(join(store.find('a:1')?.lowers.at(-1) ?? '', 'bin/sh'), 'utf8'),
+    'shell',
+  );
   await store.delete('a:1');
   assert.deepEqual(content(), []);
   await assert.rejects(store.delete('a:1'), { kind: 'not-found' });
@@ -228,7 +231,10 @@ test('archives of docker, plain, gzip’d and of old dockers with links, load to
   await store.delete('a:1');
   const [line] = (await load(createReadStream(docker))).slice(-1);
   assert.equal(line?.stream, 'Loaded image: b:2\n');
-  assert.equal(readFileSync(join(store.find('b:2')?.lowers[0] ?? '', 'bin/sh'), 'utf8'), 'shell');
+  assert.equal(
+    readFileSync(join(store.find('b:2')?.lowers.at(-1) ?? '', 'bin/sh'), 'utf8'),
+    'shell',
+  );
   await store.delete('b:2');
   await load(Readable.from([gzipSync(readFileSync(docker))]));
   assert.ok(store.find('b:2'));
@@ -251,7 +257,10 @@ test('archives of docker, plain, gzip’d and of old dockers with links, load to
       },
     ]),
   );
-  assert.equal(readFileSync(join(store.find('old:1')?.lowers[0] ?? '', 'bin/sh'), 'utf8'), 'shell');
+  assert.equal(
+    readFileSync(join(store.find('old:1')?.lowers.at(-1) ?? '', 'bin/sh'), 'utf8'),
+    'shell',
+  );
 });
 
 const wrong = `sha256:${'0'.repeat(64)}`;
@@ -366,7 +375,7 @@ test('a layer can be put on top of an image, and of nothing', async () => {
     store.history('b').map(({ createdBy }) => createdBy),
     ['commit', 'step 0'],
   );
-  assert.equal(readFileSync(join(image?.lowers[1] ?? '', 'app'), 'utf8'), 'program');
+  assert.equal(readFileSync(join(image?.lowers[0] ?? '', 'app'), 'utf8'), 'program');
   const alone = await store.commitLayer({
     layer: Readable.from([layer]),
     config: {},
@@ -392,7 +401,7 @@ test('the starter image is built the same twice, loaded once, and small', async 
   await ensureStarterImage(store, join(root, 'missing'));
   const image = store.find('corten/starter');
   assert.deepEqual(image?.config.Cmd, ['sh']);
-  const lower = image?.lowers[0] ?? '';
+  const lower = image?.lowers.at(-1) ?? '';
   assert.equal(statSync(join(lower, 'tmp')).mode & 0o7777, 0o1777);
   const run = execFileSync(
     'chroot',

@@ -312,7 +312,7 @@ test('what the registry lacks is told apart and named', async () => {
 
 test('a registry with a password: refused without, refused with a wrong one, then pushed and pulled', async () => {
   await assert.rejects(store.login({ ...ann, password: 'wrong', serverAddress: closed.domain }), {
-    kind: 'not-found',
+    kind: 'unauthorized',
   });
   assert.deepEqual(await store.login({ ...ann, serverAddress: `http://${closed.domain}` }), {});
   await pull(`${open.domain}/app/gzip:1`);
@@ -334,7 +334,7 @@ test('a registry with a password: refused without, refused with a wrong one, the
   assert.ok(statuses(await push(sibling, ann)).includes('Mounted from mine/app'));
   await store.delete(target);
   await assert.rejects(pull(target), {
-    kind: 'unauthorized',
+    kind: 'not-found',
     message: /may require 'docker login'/,
   });
   await pull(target, { credentials: ann });

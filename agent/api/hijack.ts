@@ -4,6 +4,7 @@
  * only detaches.
  */
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Attachment } from './containers/backend.ts';
@@ -17,6 +18,9 @@ export interface Conversation {
   framed: boolean;
   detachKeys: Buffer | undefined;
 }
+
+/** How soon a client that left in silence is noticed. */
+const probeMs = 2000;
 
 /** How long a client may take to close its half after the output has ended. */
 const lingerMs = 10_000;
@@ -41,6 +45,7 @@ export function bareSocket(request: FastifyRequest, reply: FastifyReply): Duplex
   reply.raw.removeAllListeners('finish');
   reply.raw.detachSocket(socket);
   socket.setTimeout(0);
+  noticeLeaving(socket);
   const stream = upgradeStream(request.raw);
   if (stream !== undefined) return stream;
   // Without an upgrade Node's parser still listens and would take stdin for a second request.
@@ -48,6 +53,18 @@ export function bareSocket(request: FastifyRequest, reply: FastifyReply): Duplex
     socket.removeAllListeners(event);
   socket.on('error', () => socket.destroy());
   return socket;
+}
+
+/**
+ * A client that has closed its half reads on; one that is gone looks the same until something is
+ * written, which under a silent process may be never. An empty write carries nothing, but fails with
+ * EPIPE once the peer is closed (unix(7)), which then closes this side as well.
+ */
+function noticeLeaving(socket: Socket): void {
+  socket.once('end', () => {
+    const probe = setInterval(() => socket.writable && socket.write(''), probeMs).unref();
+    socket.once('close', () => clearInterval(probe));
+  });
 }
 
 /** Carries output and stdin until the output ends or the client goes. */

@@ -42,6 +42,13 @@ export class ExecTable {
     return matches[0];
   }
 
+  /** Ids of a container's execs that are made or running. */
+  openOf(containerId: string): string[] {
+    return [...this.#records.values()]
+      .filter((record) => record.containerId === containerId && record.exitCode === undefined)
+      .map(({ id }) => id);
+  }
+
   /** Takes the one start that an exec has. */
   begin(record: ExecRecord): void {
     if (record.running) throw conflict(`Error: Exec command ${record.id} is already running`);

@@ -31,6 +31,7 @@ export function createExecBackend(context: ExecContext): ExecBackend {
       const { containerId, settings, running, exitCode, pid, ...record } = context.execs.find(id);
       return { id: record.id, containerId, settings, running, exitCode, pid };
     },
+    idsOf: (containerId) => context.execs.openOf(containerId),
     resize: async (id, rows, columns) => {
       const record = context.execs.find(id);
       record.size = { rows, columns };

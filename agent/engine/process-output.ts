@@ -40,7 +40,7 @@ export class ProcessOutput implements AsyncIterable<OutputChunk> {
           this.#pendingBytes -= chunk.data.length;
           if (this.#pendingBytes < maxPendingBytes) this.#flow();
           yield chunk;
-        } else if (this.#exited && this.#open === 0) return;
+        } else if (this.#abandoned || (this.#exited && this.#open === 0)) return;
         else
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
@@ -51,11 +51,12 @@ export class ProcessOutput implements AsyncIterable<OutputChunk> {
     }
   }
 
-  /** Throws away what comes from here on: the process must not wait for a reader that left. */
+  /** Ends it, and throws away what still comes: the process must not wait for a reader that left. */
   abandon(): void {
     this.#abandoned = true;
     this.#pending.length = 0;
     this.#flow();
+    this.#wake();
   }
 
   #add(socket: Socket | undefined, stream: OutputChunk['stream']): void {

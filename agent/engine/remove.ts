@@ -51,15 +51,17 @@ export async function removeRecord(
 ): Promise<void> {
   const record = context.containers.get(id);
   if (record === undefined) return;
+  // Without the reason of a failed start, which its own caller was told: the CLI would say it twice.
+  const result = { exitCode: record.state.exitCode };
   context.restarts.forget(id);
+  context.waiters.remember(id, result);
   context.containers.delete(id);
   context.live.giveUp(id);
   await context.logReaders.gone(id);
   await removeDirectory(containerPaths(context.paths, id).directory, record);
   if (volumes) await removeOwnVolumes(context, record);
   announceContainer(context.events, record, 'destroy');
-  // Without the reason of a failed start, which its own caller was told: the CLI would say it twice.
-  context.waiters.wake(id, 'removal', { exitCode: record.state.exitCode });
+  context.waiters.wake(id, 'removal', result);
 }
 
 async function removeDirectory(directory: string, { rootfs }: ContainerRecord): Promise<void> {

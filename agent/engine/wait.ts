@@ -9,6 +9,8 @@ export async function waitForContainer(
   condition: WaitCondition,
   signal: AbortSignal,
 ): Promise<WaitResult> {
+  const ended = context.waiters.resultOfRemoved(reference);
+  if (ended !== undefined) return ended;
   const record = context.containers.find(reference);
   if (condition === 'removed') return context.waiters.next(record.id, 'removal', signal);
   const over = condition === 'not-running' && context.live.get(record.id) === undefined;

@@ -3,8 +3,11 @@ import type { WaitResult } from '../api/containers/backend.ts';
 
 export type Moment = 'exit' | 'removal';
 
+const keptResults = 1000;
+
 export class Waiters {
   readonly #waiting = new Map<string, Set<(result: WaitResult) => void>>();
+  readonly #removed = new Map<string, WaitResult>();
 
   /** Resolves at the next such moment of this container. */
   next(id: string, moment: Moment, signal: AbortSignal): Promise<WaitResult> {
@@ -29,6 +32,21 @@ export class Waiters {
     group.add(wake);
     signal.addEventListener('abort', onAbort);
     return promise;
+  }
+
+  /**
+   * Keeps how a container ended beyond its removal: clients that start one with `--rm` and only then
+   * wait for it (dockerode's run) would else find nothing, and a short command never its exit code.
+   */
+  remember(id: string, result: WaitResult): void {
+    this.#removed.set(id, result);
+    const [oldest] = this.#removed.keys();
+    if (this.#removed.size > keptResults && oldest !== undefined) this.#removed.delete(oldest);
+  }
+
+  /** How a container that is no longer there ended; only by its full id. */
+  resultOfRemoved(id: string): WaitResult | undefined {
+    return this.#removed.get(id);
   }
 
   wake(id: string, moment: Moment, result: WaitResult): void {

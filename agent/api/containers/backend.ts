@@ -26,7 +26,10 @@ export interface ContainersBackend {
     reference: string,
     change: { limits: Limits; restart?: RestartPolicy },
   ): Promise<{ warnings: string[] }>;
-  /** Resolves when the condition holds; `ready` is called once the wait is registered. */
+  /**
+   * Resolves when the condition holds; for a container that is already removed, by its full id, at
+   * once with how it ended. Registered before it returns; not-found rejects without delay.
+   */
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult>;
   /** Docker's `ps` columns for every process inside. */
   top(reference: string, psArguments: string): Promise<{ titles: string[]; processes: string[][] }>;

@@ -1,4 +1,5 @@
 /** Handlers that change a container: from create to remove. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { invalid } from '../../errors.ts';
 import { readFilters } from '../filters.ts';
@@ -155,9 +156,10 @@ export async function wait(
   const condition = new Query(request).text('condition') ?? 'not-running';
   if (!isWaitCondition(condition)) throw invalid(`invalid condition: "${condition}"`);
   const reference = pathPart(request, 'id');
-  containers.inspect(reference);
   const gone = untilGone(reply);
   const result = containers.wait(reference, condition, gone);
+  // A wait for what does not exist fails at once, and is then an ordinary error reply.
+  await Promise.race([result, nextTurn()]);
   openReply(reply, 'application/json');
   try {
     reply.raw.end(`${JSON.stringify(waitDocument(await result))}\n`);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CortenError } from '../../errors.ts';
+import type { ExecBackend } from '../exec/backend.ts';
 import { readFilters } from '../filters.ts';
 import type { ImagesBackend } from '../images/backend.ts';
 import { pathPart, Query } from '../query.ts';
@@ -15,6 +16,7 @@ import { summaryDocument } from './summary.ts';
 export interface ObserveSources {
   containers: ContainersBackend;
   images: Pick<ImagesBackend, 'inspect'>;
+  exec: Pick<ExecBackend, 'idsOf'>;
 }
 
 export async function list(
@@ -45,11 +47,11 @@ export async function list(
 }
 
 export async function inspect(
-  { containers, images }: ObserveSources,
+  { containers, images, exec }: ObserveSources,
   request: FastifyRequest,
 ): Promise<object> {
   const view = containers.inspect(pathPart(request, 'id'));
-  const document = inspectDocument(view, rememberedImageConfigs(images));
+  const document = inspectDocument(view, rememberedImageConfigs(images), exec.idsOf(view.id));
   if (!new Query(request).flag('size')) return document;
   return { ...document, ...(await sizeFields(containers, view.id)) };
 }

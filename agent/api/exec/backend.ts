@@ -9,6 +9,8 @@ export interface ExecBackend {
     options: { detach: boolean; size?: { rows: number; columns: number } },
   ): Promise<Attachment | undefined>;
   inspect(id: string): ExecView;
+  /** The container's execs that have not ended. */
+  idsOf(containerId: string): string[];
   resize(id: string, rows: number, columns: number): Promise<void>;
 }
 

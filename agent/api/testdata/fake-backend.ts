@@ -89,6 +89,12 @@ export class FakeExec implements ExecBackend {
     return this.#entry(id).view;
   }
 
+  idsOf(containerId: string): string[] {
+    return [...this.entries.values()]
+      .filter(({ view }) => view.containerId === containerId && view.exitCode === undefined)
+      .map(({ view }) => view.id);
+  }
+
   async resize(id: string, rows: number, columns: number): Promise<void> {
     this.calls.push({ name: 'resize', args: [id, rows, columns] });
     this.#entry(id);

@@ -52,6 +52,6 @@ export interface Cgroup {
 export interface CgroupPlacement {
   /** v2: an O_PATH descriptor of the directory, for clone3's CLONE_INTO_CGROUP. */
   directoryFd?: number;
-  /** v1: one `cgroup.procs` descriptor per hierarchy; the child writes "0" to each. */
+  /** v1: one `tasks` descriptor per hierarchy; the child, of one thread, writes "0" to each. */
   procsFds: number[];
 }

@@ -78,11 +78,16 @@ class CgroupV1 implements Cgroup {
     }
   }
 
+  /**
+   * The child enters by writing 0 to `tasks`, not to `cgroup.procs`: a thread that moves itself needs
+   * no lock, while a process that moves takes one that waits for an RCU grace period of 5 to 20 ms
+   * (cgroup_procs_write_start, kernel/cgroup/cgroup.c). With one thread they come to the same.
+   */
   placement(): CgroupPlacement {
     const procsFds: number[] = [];
     try {
       for (const [, directory] of this.#directories())
-        procsFds.push(openSync(`${directory}/cgroup.procs`, constants.O_WRONLY));
+        procsFds.push(openSync(`${directory}/tasks`, constants.O_WRONLY));
       return { procsFds };
     } catch (error) {
       for (const fd of procsFds) closeSync(fd);

@@ -1,5 +1,4 @@
 /** One more process inside a running container. */
-import { rm } from 'node:fs/promises';
 import type { Attachment } from '../api/containers/backend.ts';
 import type { ExecBackend, ExecSettings } from '../api/exec/backend.ts';
 import { conflict, invalid } from '../errors.ts';
@@ -7,7 +6,7 @@ import type { RunningProcess } from '../runtime/runtime.ts';
 import { StartError } from '../runtime/start-error.ts';
 import { announceContainer } from './announce.ts';
 import type { ContainerRecord } from './container-record.ts';
-import { type EngineContext, reporter } from './context.ts';
+import type { EngineContext } from './context.ts';
 import { execProcess } from './exec-process.ts';
 import type { ExecRecord, ExecTable } from './exec-table.ts';
 import { newId } from './ids.ts';
@@ -17,6 +16,7 @@ import { withPlacement } from './placement.ts';
 import { inputRelay, ProcessInput } from './process-input.ts';
 import { ProcessOutput } from './process-output.ts';
 import { openStreams } from './process-streams.ts';
+import { removeRunDirectory } from './run-directory.ts';
 
 export type ExecContext = Pick<
   EngineContext,
@@ -130,10 +130,10 @@ async function watchExecExit(
       execID: record.id,
       exitCode: String(exitCode),
     });
-  await rm(execRunDirectory(context.paths, record.containerId, record.id), {
-    recursive: true,
-    force: true,
-  }).catch(reporter(context, `remove the run directory of exec ${record.id}`));
+  removeRunDirectory(
+    execRunDirectory(context.paths, record.containerId, record.id),
+    context.report,
+  );
 }
 
 function attachExec(

@@ -1,5 +1,4 @@
 /** What happens when a container's process has ended, while we watch or before we did. */
-import { rmSync } from 'node:fs';
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import type { ExitRecord } from '../runtime/runtime.ts';
 import { announceContainer, announceVolumeMounts } from './announce.ts';
@@ -15,6 +14,7 @@ import {
 import { containerPaths } from './paths.ts';
 import { removeRecord } from './remove.ts';
 import { shouldRestart } from './restart-policy.ts';
+import { removeRunDirectory } from './run-directory.ts';
 
 /** Takes care of the exit when it comes, in its turn among the container's other operations. */
 export function watchExit(context: EngineContext, id: string, live: LiveContainer): void {
@@ -107,18 +107,8 @@ export async function release(
   } catch (error) {
     context.report(`remove the cgroup of ${name}`, error);
   }
-  removeRunDirectory(context, id);
+  removeRunDirectory(containerPaths(context.paths, id).run, context.report);
   announceVolumeMounts(context.events, record, 'unmount');
-}
-
-/** Synchronous: it holds three small files, and the thread pool would take ten times as long. */
-function removeRunDirectory({ paths, report }: EngineContext, id: string): void {
-  const { run } = containerPaths(paths, id);
-  try {
-    rmSync(run, { recursive: true, force: true });
-  } catch (error) {
-    report(`remove ${run}`, error);
-  }
 }
 
 async function afterwards(

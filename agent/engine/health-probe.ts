@@ -1,9 +1,8 @@
 /** One run of a health check's command inside the container. */
-import { rm } from 'node:fs/promises';
 import type { HealthCheck } from '../contract/container.ts';
 import type { RunningProcess } from '../runtime/runtime.ts';
 import type { ContainerRecord } from './container-record.ts';
-import { type EngineContext, reporter } from './context.ts';
+import type { EngineContext } from './context.ts';
 import { execProcess } from './exec-process.ts';
 import { newId } from './ids.ts';
 import type { LiveContainer } from './live-containers.ts';
@@ -11,6 +10,7 @@ import { execRunDirectory } from './paths.ts';
 import { withPlacement } from './placement.ts';
 import { ProcessOutput } from './process-output.ts';
 import { openStreams } from './process-streams.ts';
+import { removeRunDirectory } from './run-directory.ts';
 
 const keptOutputBytes = 4096;
 const SIGKILL = 9;
@@ -53,9 +53,7 @@ export async function probe(
     const output = error instanceof Error ? error.message : String(error);
     return { start, end: new Date(), exitCode: couldNotProbe, output };
   } finally {
-    await rm(runDirectory, { recursive: true, force: true }).catch(
-      reporter(context, `remove the run directory of a health check of ${record.name}`),
-    );
+    removeRunDirectory(runDirectory, context.report);
   }
 }
 

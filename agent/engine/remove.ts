@@ -65,11 +65,30 @@ export async function removeRecord(
 }
 
 async function removeDirectory(directory: string, { rootfs }: ContainerRecord): Promise<void> {
-  // A container that wrote nothing has a handful of files: removing them here and now takes a
-  // tenth of the time of the walk through the thread pool.
-  const small = readdirSync(rootfs.upper).length === 0;
-  if (small) rmSync(directory, { recursive: true, force: true });
+  // A container that wrote next to nothing has a handful of files: removing them here and now takes
+  // a quarter of the time of the walk through the thread pool, and wakes no other thread.
+  if (hasAtMost(fewEntries, rootfs.upper)) rmSync(directory, { recursive: true, force: true });
   else await rm(directory, { recursive: true, force: true });
+}
+
+/** As many as the kernel removes in about a millisecond. */
+const fewEntries = 16;
+
+function hasAtMost(limit: number, directory: string): boolean {
+  let left = limit;
+  const pending = [directory];
+  try {
+    for (let next = pending.pop(); next !== undefined; next = pending.pop())
+      for (const entry of readdirSync(next, { withFileTypes: true })) {
+        left -= 1;
+        if (left < 0) return false;
+        if (entry.isDirectory()) pending.push(`${next}/${entry.name}`);
+      }
+    return true;
+  } catch {
+    // A name that is not UTF-8 cannot be read this way; the removal itself takes any.
+    return false;
+  }
 }
 
 async function removeOwnVolumes(context: EngineContext, record: ContainerRecord): Promise<void> {

@@ -25,8 +25,9 @@ export interface Pids {
 
 /** Makes the directory fresh for a new start: what an earlier process left there is gone. */
 export function makeRunDirectory(path: string): { aliveReadFd: number; aliveWriteFd: number } {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  for (const name of ['pids', 'exit', 'alive']) rmSync(join(path, name), { force: true });
+  const made = mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+  if (!made)
+    for (const name of ['pids', 'exit', 'alive']) rmSync(join(path, name), { force: true });
   const alive = join(path, 'alive');
   makeFifo(alive, 0o600);
   const aliveReadFd = openAlive(path);

@@ -83,6 +83,10 @@ function rootFiles(): File[] {
     { name: 'etc/group', content: group },
     { name: 'etc/profile', content: profile },
     { name: 'etc/shells', content: '/bin/sh\n' },
+    // Engines mount their own over these; where they are missing, each start has to make them.
+    { name: 'etc/hostname', content: '' },
+    { name: 'etc/hosts', content: '' },
+    { name: 'etc/resolv.conf', content: '' },
     { name: 'etc/nsswitch.conf', content: 'passwd: files\ngroup: files\nhosts: files dns\n' },
     { name: 'usr/lib/os-release', content: osRelease },
     link('etc/os-release', '../usr/lib/os-release'),

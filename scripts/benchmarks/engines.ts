@@ -3,7 +3,7 @@
  * namespace, so that none of them touches the machine or another.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,7 +26,7 @@ export interface Engine {
 interface Recipe {
   name: Engine['name'];
   command: string;
-  parameters: (directory: string, socket: string) => string[];
+  parameters: (directories: { state: string; run: string; socket: string }) => string[];
   idleProcesses: string[];
   helperProcess: string;
 }
@@ -35,10 +35,10 @@ const recipes: Recipe[] = [
   {
     name: 'corten',
     command: join(root, 'node_modules/.bin/node'),
-    parameters: (directory, socket) => [
+    parameters: ({ state, run, socket }) => [
       '--disable-warning=ExperimentalWarning',
       join(root, 'dist/agent/main.js'),
-      ...['--root', join(directory, 'root'), '--run', join(directory, 'run'), '--socket', socket],
+      ...['--root', state, '--run', run, '--socket', socket],
     ],
     idleProcesses: ['node'],
     helperProcess: 'corten-shim',
@@ -46,16 +46,9 @@ const recipes: Recipe[] = [
   {
     name: 'dockerd',
     command: 'dockerd',
-    parameters: (directory, socket) => [
-      ...['--data-root', join(directory, 'root'), '--exec-root', join(directory, 'exec')],
-      ...[
-        '--host',
-        `unix://${socket}`,
-        '--pidfile',
-        join(directory, 'pid'),
-        '--log-level',
-        'error',
-      ],
+    parameters: ({ state, run, socket }) => [
+      ...['--data-root', state, '--exec-root', run, '--pidfile', join(run, 'pid')],
+      ...['--host', `unix://${socket}`, '--log-level', 'error'],
     ],
     idleProcesses: ['dockerd', 'containerd'],
     helperProcess: 'containerd-shim',
@@ -63,8 +56,8 @@ const recipes: Recipe[] = [
   {
     name: 'podman',
     command: 'podman',
-    parameters: (directory, socket) => [
-      ...['--root', join(directory, 'root'), '--runroot', join(directory, 'run')],
+    parameters: ({ state, run, socket }) => [
+      ...['--root', state, '--runroot', run],
       ...['--cgroup-manager', 'cgroupfs', 'system', 'service', '--time', '0', `unix://${socket}`],
     ],
     idleProcesses: ['podman'],
@@ -91,10 +84,17 @@ export async function startEngines(only?: string[]): Promise<Engine[]> {
   return engines;
 }
 
+/** Where a machine keeps what ends with it: on a tmpfs, even where `/run` is not one (containers). */
+function volatileParent(): string {
+  const tmpfs = 0x01021994;
+  return ['/run', '/dev/shm'].find((path) => statfsSync(path).type === tmpfs) ?? tmpdir();
+}
+
 async function startEngine(recipe: Recipe): Promise<Engine> {
-  const directory = mkdtempSync(join(tmpdir(), `corten-bench-${recipe.name}-`));
-  const socket = join(directory, 'engine.sock');
-  mkdirSync(join(directory, 'root'));
+  const name = `corten-bench-${recipe.name}-`;
+  const state = mkdtempSync(join(tmpdir(), name));
+  const run = mkdtempSync(join(volatileParent(), name));
+  const socket = join(run, 'engine.sock');
   const child = spawn(
     'unshare',
     [
@@ -104,7 +104,7 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
       'ip link set lo up; exec "$@"',
       'sh',
       recipe.command,
-      ...recipe.parameters(directory, socket),
+      ...recipe.parameters({ state, run, socket }),
     ],
     { stdio: ['ignore', 'ignore', recipe.name === 'corten' ? 'inherit' : 'ignore'] },
   );
@@ -124,14 +124,15 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
       // An engine that keeps its storage mounted for itself would make the removal fail.
       for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
         const point = line.split(' ')[1] ?? '';
-        if (point.startsWith(`${directory}/`)) spawnSync('umount', ['-l', point]);
+        if (point.startsWith(`${state}/`) || point.startsWith(`${run}/`))
+          spawnSync('umount', ['-l', point]);
       }
-      rmSync(directory, { recursive: true, force: true });
+      for (const directory of [state, run]) rmSync(directory, { recursive: true, force: true });
     },
   };
   try {
     await answers(client, child, recipe.name);
-    if (recipe.name !== 'corten') load(socket, directory);
+    if (recipe.name !== 'corten') load(socket, run);
     return engine;
   } catch (error) {
     await engine.stop();

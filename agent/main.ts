@@ -64,6 +64,8 @@ async function serve(options: AgentOptions): Promise<void> {
 }
 
 async function start(options: AgentOptions): Promise<Agent> {
+  if (process.getuid?.() !== 0)
+    throw new CortenError('forbidden', 'making containers takes root; run: sudo scripts/agent');
   const { root, run, registryMirrors, insecureRegistries } = options;
   mkdirSync(run, { recursive: true, mode: 0o711 });
   lockDirectory(root);

@@ -38,7 +38,7 @@ export class LauncherClient {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.ref();
-      this.#worker.postMessage({ id, request } satisfies LauncherRequest);
+      this.#worker.postMessage({ id, request: forLauncher(request) } satisfies LauncherRequest);
     });
   }
 
@@ -86,4 +86,10 @@ export class LauncherClient {
       waiter.reject(new CortenError('internal', `the launcher thread failed: ${reason}`));
     this.#waiting.clear();
   }
+}
+
+/** Without the system call filter: it is the shim's, and copying its 400 names takes 0.3 ms. */
+function forLauncher(request: PrepareRequest): PrepareRequest {
+  const { seccomp: _, ...linux } = request.spec.linux;
+  return { ...request, spec: { ...request.spec, linux } };
 }

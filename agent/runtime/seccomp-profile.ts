@@ -16,12 +16,25 @@ import {
 type Rule = OciSeccomp['syscalls'][number];
 type Argument = NonNullable<Rule['args']>[number];
 
+/** By capabilities. A machine has a handful of sets; people who try them all start over. */
+const known = new Map<string, OciSeccomp>();
+const knownEntries = 64;
+
 /**
  * The profile of a container that asks for none: EPERM but for what the lists allow. It depends on
  * the capabilities, as Docker's does: who may mount may call mount(2). No architecture is named, so
- * only the machine's own 64-bit calls pass.
+ * only the machine's own 64-bit calls pass. One set of capabilities always gives the same object,
+ * which is compiled once.
  */
 export function defaultSeccompProfile(capabilities: readonly string[]): OciSeccomp {
+  const key = capabilities.join(' ');
+  const profile = known.get(key) ?? defaultProfileFor(capabilities);
+  if (known.size >= knownEntries) known.clear();
+  known.set(key, profile);
+  return profile;
+}
+
+function defaultProfileFor(capabilities: readonly string[]): OciSeccomp {
   const has = new Set(capabilities);
   const names = [
     ...Object.values(ordinaryCalls).flat(),

@@ -41,6 +41,8 @@ const operators: Record<string, SeccompOperator> = {
   SCMP_CMP_MASKED_EQ: 'masked-equal',
 };
 
+/** The program of a profile that was seen before as the very same object. */
+const programs = new WeakMap<OciSeccomp, Buffer>();
 const cache = new Map<string, Buffer>();
 /** Profiles differ by capabilities and by people's own files; a machine has a handful. */
 const cacheEntries = 64;
@@ -51,6 +53,12 @@ const cacheEntries = 64;
  * younger than the library. Throws invalid for an action, operator or architecture it does not know.
  */
 export function compileSeccomp(profile: OciSeccomp): Buffer {
+  const program = programs.get(profile) ?? compileByContent(profile);
+  programs.set(profile, program);
+  return program;
+}
+
+function compileByContent(profile: OciSeccomp): Buffer {
   const key = createHash('sha256').update(JSON.stringify(profile)).digest('hex');
   const cached = cache.get(key);
   if (cached) return cached;

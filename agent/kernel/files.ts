@@ -4,6 +4,7 @@
  * between a check and a use (CVE-2021-30465 and its kin).
  */
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { posix } from 'node:path';
 import { CortenError, invalid } from '../errors.ts';
 import { hasErrno, libcCall, systemCall } from './libc.ts';
 
@@ -92,7 +93,9 @@ export function withFd<T>(fd: number, use: (fd: number) => T): T {
 
 /**
  * A regular file's text inside a root, or undefined when there is none. Throws invalid when it is
- * not a regular file or larger than `maxBytes`: an image chose what lies there.
+ * not a regular file or larger than `maxBytes`: an image or a container chose what lies there. To
+ * open a FIFO waits, and to open a device can act (a watchdog starts to count), with our rights and
+ * not the container's; so it is looked at through a descriptor that opens nothing.
  */
 export function readTextInRoot(
   rootFd: number,
@@ -101,8 +104,7 @@ export function readTextInRoot(
 ): string | undefined {
   let fd: number;
   try {
-    // O_NONBLOCK: a FIFO put there must not hang us before fstat has seen what it is.
-    fd = openInRoot(rootFd, path, constants.O_RDONLY | constants.O_NONBLOCK);
+    fd = openInRoot(rootFd, path, O_PATH);
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
@@ -112,15 +114,21 @@ export function readTextInRoot(
     if (!stat.isFile()) throw invalid(`${path} in the image is not a regular file`);
     if (stat.size > maxBytes)
       throw new CortenError('invalid', `${path} in the image is larger than ${maxBytes} bytes`);
-    const buffer = Buffer.alloc(stat.size);
-    let length = 0;
-    while (length < buffer.length) {
-      const count = readSync(fd, buffer, length, buffer.length - length, null);
-      if (count === 0) break;
-      length += count;
-    }
-    return buffer.toString('utf8', 0, length);
+    // The descriptor's own magic link: the very file that was looked at, whatever its name is now.
+    const file = openat2(AT_FDCWD, `/proc/thread-self/fd/${fd}`, constants.O_RDONLY, 0);
+    return withFd(file, () => readText(file, stat.size));
   });
+}
+
+function readText(fd: number, sizeBytes: number): string {
+  const buffer = Buffer.alloc(sizeBytes);
+  let length = 0;
+  while (length < buffer.length) {
+    const count = readSync(fd, buffer, length, buffer.length - length, null);
+    if (count === 0) break;
+    length += count;
+  }
+  return buffer.toString('utf8', 0, length);
 }
 
 /**
@@ -141,6 +149,39 @@ export function makeDirectoriesInRoot(rootFd: number, path: string, mode = 0o755
     }
   }
   return current;
+}
+
+/** As many links as the kernel follows in one path (path_resolution(7)). */
+const maxLinks = 40;
+
+/**
+ * An O_PATH descriptor of what `path` names inside a root. What is missing is made as an empty file,
+ * with its parents: at the end of its links, if images left them dangling there.
+ */
+export function openOrMakeFileInRoot(rootFd: number, path: string): number {
+  let current = path;
+  for (let links = 0; links < maxLinks; links++) {
+    try {
+      return openInRoot(rootFd, current, O_PATH);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+    }
+    const { dir, base } = posix.parse(current);
+    const target = withFd(makeDirectoriesInRoot(rootFd, dir), (parent) => makeFile(parent, base));
+    if (target !== undefined) current = posix.resolve('/', dir, target);
+  }
+  throw invalid(`${path} leads in circles`);
+}
+
+/** Undefined once there is a file; else the target of the link that has its name. */
+function makeFile(parentFd: number, name: string): string | undefined {
+  try {
+    mknodat(parentFd, name, constants.S_IFREG | 0o644);
+    return undefined;
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  }
+  return readlinkat(parentFd, name);
 }
 
 function openOrMakeDirectory(

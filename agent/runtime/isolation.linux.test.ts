@@ -5,6 +5,7 @@ import {
   cpSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -110,6 +111,50 @@ for (const name of ['proc', 'sys'])
     });
     await assert.rejects(bench.run(shell('true'), {}, { rootfs }), { kind: 'invalid' });
   });
+
+for (const name of ['proc', 'sys', 'dev'])
+  test(`paths: /${name} of the image being a file is a mistake of the image`, async () => {
+    const rootfs = hostileImage((root) => {
+      rmSync(join(root, name), { recursive: true });
+      writeFileSync(join(root, name), '');
+    });
+    await assert.rejects(bench.run(shell('true'), {}, { rootfs }), { kind: 'invalid' });
+  });
+
+test('paths: a link of the image that leads a mount to the root is refused', async () => {
+  const rootfs = hostileImage((root) => symlinkSync('/', join(root, 'data')));
+  const mounts = [
+    { destination: '/data', source: bench.place().work, options: ['bind'] },
+    { destination: '/data', type: 'tmpfs', options: ['nosuid'] },
+  ];
+  for (const mount of mounts) {
+    const spec = shell('true');
+    spec.mounts.push(mount);
+    await assert.rejects(bench.run(spec, {}, { rootfs }), {
+      kind: 'invalid',
+      message: /leads to the container's root/,
+    });
+  }
+});
+
+test('paths: a file is bound where the image’s dangling links lead, inside the image', async () => {
+  const { work: outside } = bench.place();
+  const source = join(outside, 'source');
+  writeFileSync(source, 'bound\n');
+  const rootfs = hostileImage((root) => {
+    mkdirSync(join(root, 'etc'), { recursive: true });
+    rmSync(join(root, 'etc/resolv.conf'), { force: true });
+    symlinkSync(`../../..${outside}/stub`, join(root, 'etc/resolv.conf'));
+    symlinkSync('/circle', join(root, 'circle'));
+  });
+  const spec = shell(`cat /etc/resolv.conf ${outside}/stub`);
+  spec.mounts.push({ destination: '/etc/resolv.conf', source, options: ['bind'] });
+  assert.equal((await bench.run(spec, {}, { rootfs })).stdout, 'bound\nbound\n');
+  assert.deepEqual(readdirSync(outside), ['source']);
+  const circle = shell('true');
+  circle.mounts.push({ destination: '/circle', source, options: ['bind'] });
+  await assert.rejects(bench.run(circle, {}, { rootfs }), { kind: 'invalid' });
+});
 
 test('paths: nothing is mounted below /proc but what lxcfs needs', async () => {
   const refused = shell('true');

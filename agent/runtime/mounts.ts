@@ -10,11 +10,11 @@ import { CortenError, invalid } from '../errors.ts';
 import {
   AT_FDCWD,
   makeDirectoriesInRoot,
-  mknodat,
   O_NOFOLLOW,
   O_PATH,
   openat2,
   openInRoot,
+  openOrMakeFileInRoot,
   withFd,
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -170,7 +170,9 @@ function mountFailure({ destination, type, source }: PlannedMount, error: unknow
 function mountOne(rootFd: number, mount: PlannedMount, cgroups: ReadonlyMap<string, string>): void {
   if (mount.treeFd !== undefined) {
     const tree = mount.treeFd;
-    withFd(openBindTarget(rootFd, mount), (target) => attachMount(tree, target, mount.destination));
+    withFd(openBindTarget(rootFd, mount), (target) =>
+      attachBelow(rootFd, tree, target, mount.destination),
+    );
   } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
     withFd(openRealDirectory(rootFd, mount.destination), (target) =>
       mountCgroups(target, cgroups, mount.options.set),
@@ -192,7 +194,7 @@ function mountNew(rootFd: number, mount: PlannedMount): number {
     const parameters = withModeOfImage(type, options.filesystem, existing);
     const tree = newFilesystem(type, parameters, options.set, source ?? type);
     try {
-      attachMount(tree, target, destination);
+      attachBelow(rootFd, tree, target, destination);
       return tree;
     } catch (error) {
       closeSync(tree);
@@ -234,14 +236,15 @@ function openRealDirectory(rootFd: number, path: string): number {
 
 /** The target of a bind: a directory for a directory, else a file. Made when it is missing. */
 function openBindTarget(rootFd: number, { destination, treeFd }: PlannedMount): number {
-  if (fstatSync(treeFd!).isDirectory()) return makeDirectoriesInRoot(rootFd, destination);
-  try {
-    return openInRoot(rootFd, destination, O_PATH);
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT')) throw error;
-  }
-  return withFd(makeDirectoriesInRoot(rootFd, posix.dirname(destination)), (parent) => {
-    mknodat(parent, posix.basename(destination), constants.S_IFREG | 0o644);
-    return openInRoot(rootFd, destination, O_PATH);
-  });
+  return fstatSync(treeFd!).isDirectory()
+    ? makeDirectoriesInRoot(rootFd, destination)
+    : openOrMakeFileInRoot(rootFd, destination);
+}
+
+/** A link of the image may lead a target to the root itself, which would hide all that was mounted. */
+function attachBelow(rootFd: number, treeFd: number, targetFd: number, destination: string): void {
+  const [root, target] = [fstatSync(rootFd), fstatSync(targetFd)];
+  if (root.dev === target.dev && root.ino === target.ino)
+    throw invalid(`the mount destination "${destination}" leads to the container's root`);
+  attachMount(treeFd, targetFd, destination);
 }

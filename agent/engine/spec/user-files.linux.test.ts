@@ -59,3 +59,13 @@ test('a link leads nowhere outside the layer', () => {
   symlinkSync('../../../../../../etc/group', join(layers[0]!, 'etc/group'));
   assert.deepEqual(readUserFiles(layers), { passwd: 'image', group: '' });
 });
+
+test('what is in the place of the files is looked at, not opened', () => {
+  // No driver has this number: to open it would be ENXIO. A FIFO would wait for a writer.
+  const places = layers.map((layer) => join(layer, 'etc'));
+  for (const etc of places) mkdirSync(etc);
+  execFileSync('mknod', [`${places[0]}/passwd`, 'c', '254', '254']);
+  execFileSync('mkfifo', [`${places[1]}/passwd`]);
+  for (const layer of layers.slice(0, 2))
+    assert.throws(() => readUserFiles([layer]), /not a regular file/);
+});

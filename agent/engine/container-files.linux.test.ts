@@ -20,6 +20,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { conflict } from '../errors.ts';
 import { withFd } from '../kernel/files.ts';
 import { getXattr, setXattr } from '../kernel/xattr.ts';
 import { readArchive, statPath, writeArchive } from './archive.ts';
@@ -44,7 +45,7 @@ beforeEach(() => {
     return join(base, name);
   };
   root = {
-    pid: undefined,
+    process: undefined,
     rootfs: { upper: at('upper'), work: at('work'), lowers: [at('top'), at('bottom')] },
     mounts: [
       { type: 'volume', source: at('volume'), target: '/data', readOnly: false, propagation: '' },
@@ -233,7 +234,7 @@ test('a running container is reached through its init, mounts and all', async ()
     { stdio: 'ignore' },
   );
   try {
-    const inside = { ...root, pid: child.pid };
+    const inside = { ...root, process: { pid: child.pid ?? 0, signal: () => {} } };
     const seen = async () =>
       (await statPath(inside, '/opt/mounted').catch(() => undefined))?.sizeBytes;
     for (let attempt = 0; attempt < 200 && (await seen()) === undefined; attempt++)
@@ -248,6 +249,18 @@ test('a running container is reached through its init, mounts and all', async ()
   } finally {
     child.kill('SIGKILL');
   }
+});
+
+test('a process that merely got the number of one that ended shows no files', async () => {
+  const gone = {
+    pid: process.pid,
+    signal: () => {
+      throw conflict('the process is not running any more');
+    },
+  };
+  const after = { ...root, process: gone };
+  await assert.rejects(statPath(after, '/etc/passwd'), { kind: 'not-found' });
+  await assert.rejects(readArchive(after, '/etc/passwd'), { kind: 'not-found' });
 });
 
 test('an export that nobody reads gives its descriptors back', async () => {

@@ -5,10 +5,12 @@
 import type { Readable } from 'node:stream';
 import type { ContainersBackend, PathStat } from '../api/containers/backend.ts';
 import type { ContainerView } from '../contract/container.ts';
+import type { ProcessHandle } from '../runtime/runtime.ts';
 
-/** Where a container's files are. `pid` is its init on the host, undefined when it does not run. */
+/** Where a container's files are. */
 export interface ContainerRoot {
-  pid: number | undefined;
+  /** Its init; undefined when it does not run. */
+  process: ProcessHandle | undefined;
   rootfs: ContainerView['rootfs'];
   /** Asked for with `--read-only`; a running container's mounts tell by themselves. */
   readOnlyRootfs?: boolean;

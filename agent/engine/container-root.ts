@@ -5,9 +5,10 @@
  */
 import { closeSync, statSync } from 'node:fs';
 import { CortenError, notFound } from '../errors.ts';
-import { O_PATH, openat2, openDirectory } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH, openat2, openDirectory } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { type FilesystemOption, MountAttribute, newFilesystem } from '../kernel/mount.ts';
+import type { ProcessHandle } from '../runtime/runtime.ts';
 import type { ContainerRoot } from './container-files.ts';
 
 export interface OpenRoot {
@@ -20,7 +21,7 @@ const { noSuid, noDev, noExec, readOnly } = MountAttribute;
 
 /** For reading `path`. The caller closes `fd`. */
 export function openForReading(root: ContainerRoot, path: string): OpenRoot {
-  if (root.pid !== undefined) return { fd: openRootOfProcess(root.pid), path };
+  if (root.process !== undefined) return { fd: openRootOfProcess(root.process), path };
   const inVolume = volumePath(root, path);
   if (inVolume !== undefined) return { fd: openDirectory(inVolume.source), path: inVolume.path };
   return { fd: mountReadOnly(root.rootfs), path };
@@ -28,7 +29,7 @@ export function openForReading(root: ContainerRoot, path: string): OpenRoot {
 
 /** For writing below `path`. Throws forbidden where the container's owner asked for read-only. */
 export function openForWriting(root: ContainerRoot, path: string): OpenRoot {
-  if (root.pid !== undefined) return { fd: openRootOfProcess(root.pid), path };
+  if (root.process !== undefined) return { fd: openRootOfProcess(root.process), path };
   const inVolume = volumePath(root, path);
   if (inVolume?.readOnly)
     throw new CortenError('forbidden', `the volume mounted at ${inVolume.target} is read-only`);
@@ -40,7 +41,7 @@ export function openForWriting(root: ContainerRoot, path: string): OpenRoot {
 
 /** The root itself as the image and the container's writes make it, without volumes. */
 export function openWithoutVolumes(root: ContainerRoot): number {
-  return root.pid === undefined ? mountReadOnly(root.rootfs) : openRootOfProcess(root.pid);
+  return root.process === undefined ? mountReadOnly(root.rootfs) : openRootOfProcess(root.process);
 }
 
 /** The image alone: what the container's changes are compared with. */
@@ -54,12 +55,21 @@ export function openImageRoot({ lowers }: ContainerRoot['rootfs']): number {
   );
 }
 
-function openRootOfProcess(pid: number): number {
+/** Throws not-found once it has ended: its number may by then be any other process's. */
+export function openRootOfProcess(process: ProcessHandle): number {
+  let fd: number;
   try {
-    return openat2(-100, `/proc/${pid}/root`, O_PATH, 0);
+    fd = openat2(AT_FDCWD, `/proc/${process.pid}/root`, O_PATH, 0);
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ESRCH')) throw notFound('the container has just ended', error);
     throw error;
+  }
+  try {
+    process.signal(0);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw notFound('the container has just ended', error);
   }
 }
 

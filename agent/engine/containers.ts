@@ -28,7 +28,7 @@ export function createContainersBackend(
   const rootOf = (reference: string): ContainerRoot => {
     const { id, rootfs, mounts, settings } = containers.find(reference);
     const { readOnlyRootfs } = settings;
-    return { pid: live.get(id)?.process.pid, rootfs, mounts, readOnlyRootfs };
+    return { process: live.get(id)?.process, rootfs, mounts, readOnlyRootfs };
   };
   const running = (reference: string) => {
     const { id } = containers.find(reference);

@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs';
 import { NamespaceFlag, openNamespace, setns } from '../kernel/namespaces.ts';
 import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
+import type { ProcessHandle } from '../runtime/runtime.ts';
 
 export interface EnteredNetwork {
   networkFd: number;
@@ -13,12 +14,13 @@ export interface EnteredNetwork {
  * Opens the namespace and an rtnetlink socket inside it. The calling thread visits the namespace for
  * the length of one socket(2), synchronously, so that nothing else of it runs there.
  */
-export function enterNetwork(pid: number): EnteredNetwork {
+export function enterNetwork(process: ProcessHandle): EnteredNetwork {
   const own = openNamespace('/proc/thread-self/ns/net');
   let networkFd: number | undefined;
   try {
-    networkFd = openNamespace(`/proc/${pid}/ns/net`);
-    setns(networkFd, NamespaceFlag.network, `network of process ${pid}`);
+    networkFd = openNamespace(`/proc/${process.pid}/ns/net`);
+    process.signal(0);
+    setns(networkFd, NamespaceFlag.network, `network of process ${process.pid}`);
     try {
       const netlinkFd = openNetlink(NetlinkFamily.route);
       const fds = [networkFd, netlinkFd];

@@ -1,7 +1,9 @@
 /** The process of an exec, from what was asked for and what the container has. */
 import type { OciProcess, OciSeccomp } from '../contract/oci-runtime.ts';
-import { openDirectory, readTextInRoot, withFd } from '../kernel/files.ts';
+import { readTextInRoot, withFd } from '../kernel/files.ts';
+import type { ProcessHandle } from '../runtime/runtime.ts';
 import type { ContainerRecord } from './container-record.ts';
+import { openRootOfProcess } from './container-root.ts';
 import type { LiveContainer } from './live-containers.ts';
 import { hostnameOf } from './network-files.ts';
 import { processOfExec, seccompOf } from './spec/process.ts';
@@ -19,7 +21,7 @@ export interface ExecWish {
 
 export function execProcess(
   record: ContainerRecord,
-  { process: { pid } }: Pick<LiveContainer, 'process'>,
+  live: Pick<LiveContainer, 'process'>,
   wish: ExecWish,
 ): { process: OciProcess; seccomp: OciSeccomp | undefined } {
   const { settings, process } = record;
@@ -28,7 +30,7 @@ export function execProcess(
     settings,
     process,
     hostname: hostnameOf(record),
-    user: resolveUser(wish.user || process.user, userFilesOf(pid), settings.extraGroups),
+    user: resolveUser(wish.user || process.user, userFilesOf(live.process), settings.extraGroups),
     exec: {
       args: command,
       env,
@@ -47,8 +49,8 @@ export function execProcess(
 }
 
 /** As they are now: users may have been added since the start. */
-function userFilesOf(pid: number): { passwd: string; group: string } {
-  return withFd(openDirectory(`/proc/${pid}/root`), (root) => ({
+function userFilesOf(process: ProcessHandle): { passwd: string; group: string } {
+  return withFd(openRootOfProcess(process), (root) => ({
     passwd: readTextInRoot(root, 'etc/passwd') ?? '',
     group: readTextInRoot(root, 'etc/group') ?? '',
   }));

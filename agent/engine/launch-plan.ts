@@ -2,7 +2,7 @@
 import type { Cgroup, CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
 import { conflict } from '../errors.ts';
-import type { LaunchRequest, LogPlan, PrepareRequest } from '../runtime/runtime.ts';
+import type { LaunchRequest, LogPlan, PrepareRequest, ProcessHandle } from '../runtime/runtime.ts';
 import { parseBytes } from './byte-size.ts';
 import type { ContainerRecord } from './container-record.ts';
 import type { EngineContext } from './context.ts';
@@ -49,22 +49,38 @@ function joinedNamespaces(
   const join: Partial<Record<OciNamespaceType, string>> = {};
   for (const [type, choice, file] of chosen)
     if (typeof choice === 'object' && 'container' in choice)
-      join[type] = `/proc/${pidOf(context, choice.container, type)}/ns/${file}`;
+      join[type] = `/proc/${initOf(context, choice.container, type).pid}/ns/${file}`;
   return join;
 }
 
-function pidOf(
+/** The inits whose namespaces `record` joins. While they run, the paths of the plan name theirs. */
+export function joinedInits(
+  context: Pick<EngineContext, 'containers' | 'live'>,
+  { settings: { namespaces, network } }: ContainerRecord,
+): ProcessHandle[] {
+  return Object.entries({
+    pid: namespaces.pid,
+    ipc: namespaces.ipc,
+    network: network.mode,
+  }).flatMap(([type, choice]) =>
+    typeof choice === 'object' && 'container' in choice
+      ? [initOf(context, choice.container, type)]
+      : [],
+  );
+}
+
+function initOf(
   { containers, live }: Pick<EngineContext, 'containers' | 'live'>,
   reference: string,
   namespace: string,
-): number {
+): ProcessHandle {
   const { id } = containers.find(reference);
   const running = live.get(id);
   if (running === undefined)
     throw conflict(
       `cannot join ${namespace} namespace of a non running container: ${id}. Start it first.`,
     );
-  return running.process.pid;
+  return running.process;
 }
 
 /** Containers that share an ipc namespace share `/dev/shm` too: POSIX shared memory lives there. */
@@ -74,7 +90,7 @@ function sharedMemoryOf(
 ): { sharedMemory?: string } {
   const { ipc } = namespaces;
   if (typeof ipc === 'string') return {};
-  return { sharedMemory: `/proc/${pidOf(context, ipc.container, 'ipc')}/root/dev/shm` };
+  return { sharedMemory: `/proc/${initOf(context, ipc.container, 'ipc').pid}/root/dev/shm` };
 }
 
 export function prepareRequest(

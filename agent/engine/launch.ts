@@ -8,7 +8,7 @@ import { announceContainer, announceVolumeMounts } from './announce.ts';
 import { attend } from './attend.ts';
 import type { ContainerRecord } from './container-record.ts';
 import { type EngineContext, reporter } from './context.ts';
-import { launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
+import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { connectAll, exposedOnly, publishPorts } from './network-endpoints.ts';
 import { writeHosts, writeNetworkFiles } from './network-files.ts';
 import { containerPaths } from './paths.ts';
@@ -44,11 +44,14 @@ async function launch(
 ): Promise<void> {
   const { id } = record;
   const { spec, deviceRules } = planSpec(context, record);
+  const joined = joinedInits(context, record);
   const cgroup = context.cgroups.create(id, record.settings.limits, deviceRules);
   undo.push(() => cgroup.remove());
   writeNetworkFiles(context, record);
   const sandbox = await context.runtime.prepare(prepareRequest(context, record, spec, cgroup));
   try {
+    // Had one of them ended meanwhile, its number could have been another process's, even the host's.
+    for (const init of joined) init.signal(0);
     const wired = await wire(context, record, sandbox, undo);
     undo.push(() =>
       rmSync(containerPaths(context.paths, id).run, { recursive: true, force: true }),

@@ -63,7 +63,7 @@ async function connectLive(
   settings: EndpointSettings,
   network: NetworkRecord,
 ): Promise<EndpointView> {
-  const sandbox = enterNetwork(live.process.pid);
+  const sandbox = enterNetwork(live.process);
   try {
     return await connectOne(
       context,

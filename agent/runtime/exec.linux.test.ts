@@ -1,9 +1,11 @@
 /** One more process inside a running container. */
 import assert from 'node:assert/strict';
-import { closeSync, readFileSync, readlinkSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync, readlinkSync, readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { OciProcess } from '../contract/oci-runtime.ts';
+import { conflict } from '../errors.ts';
 import type { RunningProcess } from './runtime.ts';
 import { defaultSeccompProfile } from './seccomp-profile.ts';
 import { StartError } from './start-error.ts';
@@ -164,6 +166,27 @@ test('a container that has ended takes no exec', async () => {
     }),
     { kind: 'conflict' },
   );
+});
+
+test('a process that merely got the number of one that ended takes no exec', async () => {
+  const gone = {
+    pid: process.pid,
+    signal: () => {
+      throw conflict('the process is not running any more');
+    },
+  };
+  const { run: runDirectory } = bench.place();
+  await assert.rejects(
+    bench.runtime.exec(gone, {
+      process: shell('true'),
+      runDirectory,
+      placement: { procsFds: [] },
+      openStdin: false,
+      seccomp: undefined,
+    }),
+    { kind: 'conflict' },
+  );
+  assert.ok(!existsSync(join(runDirectory, 'pids')), 'nothing was started');
 });
 
 test('the container’s processes cannot look into the shim or the joining process', async () => {

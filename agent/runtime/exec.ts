@@ -30,7 +30,18 @@ export function exec(
   );
 }
 
-function openContainer({ pid }: ProcessHandle): number {
+function openContainer(container: ProcessHandle): number {
+  const pidfd = openInit(container.pid);
+  try {
+    container.signal(0);
+    return pidfd;
+  } catch (error) {
+    closeSync(pidfd);
+    throw error;
+  }
+}
+
+function openInit(pid: number): number {
   try {
     return openProcess(pid);
   } catch (error) {

@@ -88,6 +88,12 @@ export interface ExecRequest {
 export interface ProcessHandle {
   /** Pid of the container's init on the host. */
   readonly pid: number;
+  /**
+   * Sends a signal through the pidfd: never to a process that merely has the same number. Throws
+   * conflict when the process has ended. Signal 0 only asks: what was opened by `pid` before it was
+   * answered is this process's, since a number is not given anew while its process is there.
+   */
+  signal(signal: number): void;
 }
 
 export interface RunningProcess extends ProcessHandle {
@@ -101,8 +107,6 @@ export interface RunningProcess extends ProcessHandle {
    */
   readonly stdio: ProcessStdio;
   readonly exited: Promise<ExitRecord>;
-  /** Sends a signal through the pidfd: never to a process that merely has the same number. */
-  signal(signal: number): void;
   /** Sets the terminal's size, in characters. */
   resize(rows: number, columns: number): void;
   /**

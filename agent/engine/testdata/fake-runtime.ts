@@ -35,6 +35,8 @@ export class FakeProcess implements RunningProcess {
     this.#exit({ exitCode, signal, finishedAt: new Date() });
   }
   signal(signal: number): void {
+    // 0 only asks whether it still runs.
+    if (signal === 0) return;
     this.signals.push(signal);
     this.onSignal(signal);
   }

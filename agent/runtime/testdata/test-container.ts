@@ -10,7 +10,7 @@ import {
   statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { OciProcess, OciSpec } from '../../contract/oci-runtime.ts';
 import { createRuntime } from '../linux-runtime.ts';
 import type {
@@ -22,7 +22,7 @@ import type {
 } from '../runtime.ts';
 import { makeBusyboxRootfs } from './busybox-rootfs.ts';
 
-const repository = new URL('../../../', import.meta.url).pathname;
+const repository = resolve(import.meta.dirname, '../../..');
 export const shimPath = join(repository, 'dist/shim/shim');
 
 export const containerEnv = ['PATH=/usr/local/bin:/usr/bin:/bin', 'HOME=/root', 'TERM=xterm'];

@@ -171,7 +171,7 @@ test('a lost agent shows, and the machine is back when the agent is', async () =
   const own = { rootDirectory: join(directory, 'root2'), runDirectory: join(directory, 'run2') };
   const pidFile = join(directory, 'pid');
   const wrapper = join(directory, 'agent.sh');
-  writeFileSync(wrapper, `echo $$ > ${pidFile}; exec ${process.execPath} ${fakeAgent} "$@"\n`);
+  writeFileSync(wrapper, `echo $$ > ${pidFile}; exec '${process.execPath}' '${fakeAgent}' "$@"\n`);
   const fragile = createNativeMachine({ agentCommand: ['sh', wrapper], ...own });
   await fragile.start();
   const abort = new AbortController();

@@ -50,18 +50,7 @@ function Shell() {
   useTitle();
   return (
     <div className="shell">
-      <a
-        className="button skip"
-        href="#main"
-        onClick={(event) => {
-          // The address is the route; a fragment link would change it.
-          event.preventDefault();
-          main.current?.focus();
-        }}
-      >
-        {t('shell.skip')}
-      </a>
-      <Sidebar onPalette={palette} />
+      <Sidebar onPalette={palette} onSkip={() => main.current?.focus()} />
       <main ref={main} tabIndex={-1}>
         {connected ? null : (
           <p className="offline" role="alert">

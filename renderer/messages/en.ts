@@ -331,7 +331,7 @@ export const en = {
   'images.pullPlaceholder': 'Pull an image by name, such as debian:13',
   'images.pull': 'Pull',
   'images.pulling': 'Pull of {name}',
-  'images.run': 'New container from {name}',
+  'images.run': 'Run {name}',
   'images.runShort': 'Run',
   'images.remove': 'Remove {name}',
   'images.column.name': 'Name',

@@ -12,7 +12,7 @@ const places: { path: string; icon: IconName; words: MessageKey }[] = [
   { path: '/machine', icon: 'machine', words: 'machine.title' },
 ];
 
-export function Sidebar({ onPalette }: { onPalette: () => void }) {
+export function Sidebar({ onPalette, onSkip }: { onPalette: () => void; onSkip: () => void }) {
   const t = useText();
   const [location] = useLocation();
   const machine = useMachine((state) => state.machine);
@@ -20,6 +20,10 @@ export function Sidebar({ onPalette }: { onPalette: () => void }) {
   const state = connected ? (machine?.status ?? 'starting') : 'unreachable';
   return (
     <nav className="sidebar" aria-label={t('shell.places')}>
+      {/* A button: the address is the route, and a fragment link would change it. */}
+      <button type="button" className="button skip" onClick={onSkip}>
+        {t('shell.skip')}
+      </button>
       <p className="brand">
         <span className="brand-mark" aria-hidden="true" />
         Corten

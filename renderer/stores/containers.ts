@@ -64,7 +64,10 @@ export function applyContainerEvent(event: EventMessage): void {
   const attributes = event.Actor?.Attributes ?? {};
   // `exec_start: sh` and `health_status: healthy` carry their detail behind a colon.
   const action = event.Action?.split(':')[0] ?? '';
-  if (action === 'destroy') return forget(id);
+  if (action === 'destroy') {
+    forget(id);
+    return;
+  }
   const status = statusAfter[action];
   if (status) {
     const exitCode = action === 'die' ? Number(attributes.exitCode ?? 0) : undefined;
@@ -108,7 +111,7 @@ let reading: ReturnType<typeof setTimeout> | undefined;
 
 function readSoon(id: string): void {
   unread.add(id);
-  reading ??= setTimeout(() => void readRows(), 30);
+  if (reading === undefined) reading = setTimeout(() => void readRows(), 30);
 }
 
 async function readRows(): Promise<void> {

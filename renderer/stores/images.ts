@@ -22,7 +22,8 @@ let reading: ReturnType<typeof setTimeout> | undefined;
 /** Images change rarely and come few: an event reads the list again, once for a burst of events. */
 export function applyImageEvent(): void {
   if (!useImages.getState().loaded) return;
-  reading ??= setTimeout(() => {
+  if (reading !== undefined) return;
+  reading = setTimeout(() => {
     reading = undefined;
     void loadImages();
   }, 100);

@@ -22,7 +22,7 @@ export function Dialog({
       <Base.Portal>
         <Base.Backdrop className="veil" />
         <Base.Popup className={wide ? 'dialog wide' : 'dialog'}>
-          <Base.Title render={<h2 />}>{title}</Base.Title>
+          <Base.Title>{title}</Base.Title>
           {children}
         </Base.Popup>
       </Base.Portal>
@@ -52,7 +52,7 @@ export function Confirm({
       <AlertDialog.Portal>
         <AlertDialog.Backdrop className="veil" />
         <AlertDialog.Popup className="dialog" initialFocus={safe}>
-          <AlertDialog.Title render={<h2 />}>{title}</AlertDialog.Title>
+          <AlertDialog.Title>{title}</AlertDialog.Title>
           <AlertDialog.Description render={<div className="muted" />}>
             {body}
           </AlertDialog.Description>

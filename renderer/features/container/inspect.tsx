@@ -26,9 +26,9 @@ export function Inspect() {
         {t('action.copy')}
       </Button>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1). */}
-      <pre tabIndex={0} role="region" aria-label={t('view.inspect')} className="card">
-        {text}
-      </pre>
+      <section tabIndex={0} aria-label={t('view.inspect')} className="card">
+        <pre>{text}</pre>
+      </section>
     </div>
   );
 }

@@ -2,6 +2,7 @@ import { useEffect } from 'react';
 import { formatBytes, formatCpuPercent } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { historyLength, useStats, watchFigures } from '../../stores/stats.ts';
+import { GridCell } from '../../ui/grid-parts.tsx';
 import { MeterBar, Sparkline } from '../../ui/sparkline.tsx';
 
 /** A running container's CPU and memory. Its stream is open only while this row is on the screen. */
@@ -9,12 +10,8 @@ export function Figures({ id, live }: { id: string; live: boolean }) {
   useEffect(() => (live ? watchFigures(id) : undefined), [id, live]);
   return (
     <>
-      <div role="gridcell" className="cell cpu">
-        {live ? <Cpu id={id} /> : <Nothing />}
-      </div>
-      <div role="gridcell" className="cell memory">
-        {live ? <Memory id={id} /> : <Nothing />}
-      </div>
+      <GridCell className="cpu">{live ? <Cpu id={id} /> : <Nothing />}</GridCell>
+      <GridCell className="memory">{live ? <Memory id={id} /> : <Nothing />}</GridCell>
     </>
   );
 }

@@ -4,6 +4,7 @@ import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react'
 import { useText } from '../../messages/use-text.ts';
 import type { ContainerRow } from '../../stores/container-row.ts';
 import { Checkbox } from '../../ui/checkbox.tsx';
+import { ColumnHeader, GridRow } from '../../ui/grid-parts.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { columns, features } from './columns.ts';
 import { toItems } from './filter.ts';
@@ -14,6 +15,7 @@ import { useNow } from './use-now.ts';
 import type { useSelection } from './use-selection.ts';
 
 const rowHeight = 36;
+const headHeight = 32;
 
 /** The containers as a grid. Only the rows on the screen exist, and only they have live figures. */
 export function Grid({
@@ -60,6 +62,9 @@ export function Grid({
     count: items.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
+    // The head scrolls along and stays on top.
+    scrollMargin: headHeight,
+    scrollPaddingStart: headHeight,
     overscan: 6,
     getItemKey: (index) => {
       const item = items[index]!;
@@ -109,46 +114,46 @@ export function Grid({
       onKeyDown={onKeyDown}
       tabIndex={-1}
     >
-      {/* biome-ignore lint/a11y/useFocusableInteractive: the heads' buttons take the focus. */}
-      <div role="row" aria-rowindex={1} className="grid-head">
-        <div role="columnheader" className="cell">
-          <Checkbox
-            label={t('containers.selectAll')}
-            checked={chosen > 0 && chosen === shownIds.length}
-            mixed={chosen > 0 && chosen < shownIds.length}
-            onChange={(checked) => (checked ? selectMany(shownIds, true) : clear())}
-          />
-        </div>
-        {table.getHeaderGroups()[0]?.headers.map((header) => {
-          const label = t(`containers.column.${header.column.columnDef.header as ColumnName}`);
-          const direction = header.column.getIsSorted();
-          return (
-            <div
-              key={header.id}
-              role="columnheader"
-              aria-sort={sortWord(direction, header.column.getCanSort())}
-              className={`cell ${header.column.columnDef.header}`}
-            >
-              {header.column.getCanSort() ? (
-                <button
-                  type="button"
-                  className="sort"
-                  onClick={() => header.column.toggleSorting()}
-                >
-                  {label}
-                  {direction ? <Icon name={direction === 'asc' ? 'up' : 'down'} size={12} /> : null}
-                </button>
-              ) : (
-                label
-              )}
-            </div>
-          );
-        })}
-        <div role="columnheader" className="cell">
-          <span className="unseen">{t('containers.column.actions')}</span>
-        </div>
-      </div>
       <div ref={scroller} className="grid-body" role="presentation">
+        <GridRow aria-rowindex={1} className="grid-head">
+          <ColumnHeader>
+            <Checkbox
+              label={t('containers.selectAll')}
+              checked={chosen > 0 && chosen === shownIds.length}
+              mixed={chosen > 0 && chosen < shownIds.length}
+              onChange={(checked) => (checked ? selectMany(shownIds, true) : clear())}
+            />
+          </ColumnHeader>
+          {table.getHeaderGroups()[0]?.headers.map((header) => {
+            const label = t(`containers.column.${header.column.columnDef.header as ColumnName}`);
+            const direction = header.column.getIsSorted();
+            return (
+              <ColumnHeader
+                key={header.id}
+                aria-sort={sortWord(direction, header.column.getCanSort())}
+                className={String(header.column.columnDef.header)}
+              >
+                {header.column.getCanSort() ? (
+                  <button
+                    type="button"
+                    className="sort"
+                    onClick={() => header.column.toggleSorting()}
+                  >
+                    {label}
+                    {direction ? (
+                      <Icon name={direction === 'asc' ? 'up' : 'down'} size={12} />
+                    ) : null}
+                  </button>
+                ) : (
+                  label
+                )}
+              </ColumnHeader>
+            );
+          })}
+          <ColumnHeader>
+            <span className="unseen">{t('containers.column.actions')}</span>
+          </ColumnHeader>
+        </GridRow>
         <div
           role="presentation"
           className="grid-rows"
@@ -164,7 +169,7 @@ export function Grid({
                   stack={item.stack}
                   rows={item.rows}
                   open={item.open}
-                  top={start}
+                  top={start - headHeight}
                   rowIndex={index + 2}
                   selected={ids.filter((id) => selection[id]).length}
                   onToggle={() => setClosed((before) => toggled(before, item.stack))}
@@ -179,7 +184,7 @@ export function Grid({
                 selected={selection[item.row.id] ?? false}
                 active={item.row.id === active}
                 rowIndex={index + 2}
-                top={start}
+                top={start - headHeight}
                 nowMs={nowMs}
                 onSelect={select}
                 onFocus={setActiveId}

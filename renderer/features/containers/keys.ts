@@ -27,7 +27,8 @@ export function handleRowKey(event: KeyboardEvent, grid: GridState): void {
   if (event.ctrlKey || event.metaKey) {
     if (event.key.toLowerCase() !== 'a') return;
     grid.selectAll();
-    return event.preventDefault();
+    event.preventDefault();
+    return;
   }
   if (!move(event, grid, order.indexOf(row.id)) && !act(event.key, row, grid)) return;
   event.preventDefault();

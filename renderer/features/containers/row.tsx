@@ -9,6 +9,7 @@ import { type ContainerRow, type PortLink, portAddress } from '../../stores/cont
 import { useContainers } from '../../stores/containers.ts';
 import { IconButton } from '../../ui/button.tsx';
 import { Checkbox } from '../../ui/checkbox.tsx';
+import { GridCell, GridRow } from '../../ui/grid-parts.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { ContextMenu, Menu } from '../../ui/menu.tsx';
 import { StatusMark } from '../../ui/status-mark.tsx';
@@ -38,9 +39,7 @@ export const Row = memo(function Row(props: RowProps) {
   const tabIndex = active ? 0 : -1;
   return (
     <ContextMenu entries={entries}>
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the grid around it hears the keys. */}
-      <div
-        role="row"
+      <GridRow
         aria-rowindex={props.rowIndex}
         aria-selected={selected}
         tabIndex={tabIndex}
@@ -55,15 +54,15 @@ export const Row = memo(function Row(props: RowProps) {
           else onOpen(row.id, '');
         }}
       >
-        <div role="gridcell" className="cell">
+        <GridCell>
           <Checkbox
             label={t('containers.select', { name: row.name })}
             checked={selected}
             tabIndex={tabIndex}
             onChange={(checked) => onSelect(row.id, checked, false)}
           />
-        </div>
-        <div role="gridcell" className="cell name">
+        </GridCell>
+        <GridCell className="name">
           <Link
             href={`/containers/${row.id.slice(0, 12)}`}
             tabIndex={tabIndex}
@@ -71,19 +70,17 @@ export const Row = memo(function Row(props: RowProps) {
           >
             {row.name}
           </Link>
-        </div>
-        <div role="gridcell" className="cell muted">
+        </GridCell>
+        <GridCell className="muted">
           <span className="truncate" title={row.image}>
             {row.image}
           </span>
-        </div>
+        </GridCell>
         <Status row={row} />
         <Figures id={row.id} live={row.status === 'running'} />
         <Ports ports={row.ports} tabIndex={tabIndex} />
-        <div role="gridcell" className="cell age muted">
-          {formatAge(props.nowMs - row.createdAtMs)}
-        </div>
-        <div role="gridcell" className="cell row-actions">
+        <GridCell className="age muted">{formatAge(props.nowMs - row.createdAtMs)}</GridCell>
+        <GridCell className="row-actions">
           <RowButtons {...props} />
           <Menu
             entries={entries}
@@ -98,8 +95,8 @@ export const Row = memo(function Row(props: RowProps) {
               </button>
             }
           />
-        </div>
-      </div>
+        </GridCell>
+      </GridRow>
     </ContextMenu>
   );
 });
@@ -143,14 +140,14 @@ function Status({ row }: { row: ContainerRow }) {
         ? t(`health.${row.health}`)
         : t(`status.${row.status}`);
   return (
-    <div role="gridcell" className="cell">
+    <GridCell>
       <StatusMark
         status={row.status}
         word={word}
         bad={failed || row.health === 'unhealthy'}
         pending={pending !== undefined}
       />
-    </div>
+    </GridCell>
   );
 }
 
@@ -158,7 +155,7 @@ function Ports({ ports, tabIndex }: { ports: PortLink[]; tabIndex: number }) {
   const t = useText();
   const published = ports.filter((port) => port.hostPort !== undefined);
   return (
-    <div role="gridcell" className="cell ports">
+    <GridCell className="ports">
       {published.slice(0, 3).map((port) => {
         const address = portAddress(port);
         const words = `${port.hostPort}:${port.containerPort}${port.protocol === 'udp' ? '/udp' : ''}`;
@@ -182,6 +179,6 @@ function Ports({ ports, tabIndex }: { ports: PortLink[]; tabIndex: number }) {
       })}
       {published.length > 3 ? <span className="muted">+{published.length - 3}</span> : null}
       {published.length === 0 ? <span className="muted">–</span> : null}
-    </div>
+    </GridCell>
   );
 }

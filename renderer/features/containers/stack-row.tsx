@@ -3,6 +3,7 @@ import { command } from '../../stores/container-actions.ts';
 import type { ContainerRow } from '../../stores/container-row.ts';
 import { IconButton } from '../../ui/button.tsx';
 import { Checkbox } from '../../ui/checkbox.tsx';
+import { GridCell, GridRow } from '../../ui/grid-parts.tsx';
 import { Icon } from '../../ui/icon.tsx';
 
 /** The head of a compose project: how much of it runs, and all of it at once. */
@@ -29,22 +30,20 @@ export function StackRow({
   const ids = rows.map((row) => row.id);
   const running = rows.filter((row) => row.status === 'running').length;
   return (
-    <div
-      role="row"
+    <GridRow
       aria-rowindex={rowIndex}
       className="grid-row stack-row"
       style={{ transform: `translateY(${top}px)` }}
-      tabIndex={-1}
     >
-      <div role="gridcell" className="cell">
+      <GridCell>
         <Checkbox
           label={t('containers.selectStack', { name: stack })}
           checked={selected === rows.length}
           mixed={selected > 0 && selected < rows.length}
           onChange={onSelect}
         />
-      </div>
-      <div role="gridcell" className="cell stack-name" aria-colspan={7}>
+      </GridCell>
+      <GridCell className="stack-name" aria-colspan={7}>
         <button type="button" className="button plain" aria-expanded={open} onClick={onToggle}>
           <Icon name={open ? 'down' : 'right'} size={12} />
           {stack}
@@ -52,8 +51,8 @@ export function StackRow({
         <span className="muted">
           {t('containers.stackRunning', { running, count: rows.length })}
         </span>
-      </div>
-      <div role="gridcell" className="cell row-actions">
+      </GridCell>
+      <GridCell className="row-actions">
         <IconButton
           icon="start"
           label={t('containers.startStack', { name: stack })}
@@ -66,7 +65,7 @@ export function StackRow({
           disabled={running === 0}
           onClick={() => void command(ids, 'stop')}
         />
-      </div>
-    </div>
+      </GridCell>
+    </GridRow>
   );
 }

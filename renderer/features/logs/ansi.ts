@@ -21,7 +21,7 @@ export interface Span {
 export const plain: Style = Object.freeze({});
 
 // CSI … final byte; OSC … BEL or ST; other two-character escapes.
-const escape = /\x1b(?:\[([0-9;:?]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])/g;
+const escapeSequence = /\x1b(?:\[([0-9;:?]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])/g;
 
 export function hasEscapes(text: string): boolean {
   return text.includes('\x1b');
@@ -32,7 +32,7 @@ export function parseAnsi(line: string, start: Style): { spans: Span[]; end: Sty
   const spans: Span[] = [];
   let style = start;
   let from = 0;
-  for (const match of line.matchAll(escape)) {
+  for (const match of line.matchAll(escapeSequence)) {
     if (match.index > from) spans.push({ text: line.slice(from, match.index), style });
     from = match.index + match[0].length;
     if (match[2] === 'm') style = applySgr(style, match[1] ?? '');
@@ -42,7 +42,7 @@ export function parseAnsi(line: string, start: Style): { spans: Span[]; end: Sty
 }
 
 export function withoutEscapes(text: string): string {
-  return hasEscapes(text) ? text.replace(escape, '') : text;
+  return hasEscapes(text) ? text.replace(escapeSequence, '') : text;
 }
 
 function applySgr(before: Style, parameters: string): Style {

@@ -52,7 +52,7 @@ function SpanView({ span, query }: { span: Span; query: string }) {
       {inner}
     </span>
   ) : (
-    <>{inner}</>
+    inner
   );
 }
 

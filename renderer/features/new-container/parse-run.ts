@@ -143,7 +143,10 @@ export function parseRunLine(line: string): ParsedRun | undefined {
 function takeFlag(form: Form, words: string[], ignored: string[]): void {
   const word = words.shift()!;
   if (word === '--') return;
-  if (!word.startsWith('--') && word.length > 2) return takeCluster(form, word, words, ignored);
+  if (!word.startsWith('--') && word.length > 2) {
+    takeCluster(form, word, words, ignored);
+    return;
+  }
   const equals = word.indexOf('=');
   const name = equals === -1 ? word : word.slice(0, equals);
   const given = equals === -1 ? undefined : word.slice(equals + 1);
@@ -170,7 +173,8 @@ function takeCluster(form: Form, word: string, words: string[], ignored: string[
     else {
       const value = rest === '' ? [] : [rest.replace(/^=/, '')];
       words.unshift(name, ...value);
-      return takeFlag(form, words, ignored);
+      takeFlag(form, words, ignored);
+      return;
     }
   }
 }

@@ -5,14 +5,14 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { Notice } from '../../ui/page.tsx';
 import type { Form } from './form.ts';
 import { parseRunLine } from './parse-run.ts';
-import { toRunLine } from './run-line.ts';
+import { runLineParts } from './run-line.ts';
 
 /** The form as a `docker run` line, live; and a form from a pasted line. */
 export function RunLine({ form, onFill }: { form: Form; onFill: (form: Form) => void }) {
   const t = useText();
   const [pasting, setPasting] = useState(false);
   const [ignored, setIgnored] = useState<string[]>([]);
-  const line = toRunLine(form);
+  const parts = runLineParts(form);
   return (
     <section className="card new-part" aria-label={t('new.runLine')}>
       <div className="new-part-head">
@@ -21,11 +21,11 @@ export function RunLine({ form, onFill }: { form: Form; onFill: (form: Form) => 
         <IconButton
           icon="copy"
           label={t('new.copyLine')}
-          onClick={() => void navigator.clipboard.writeText(line)}
+          onClick={() => void navigator.clipboard.writeText(parts.join(' '))}
         />
         <Button onClick={() => setPasting(true)}>{t('new.paste')}</Button>
       </div>
-      <pre className="run-line">{line.replaceAll(/ (?=-)/g, ' \\\n  ')}</pre>
+      <pre className="run-line">{parts.join(' \\\n  ')}</pre>
       {ignored.length > 0 ? (
         <Notice kind="warn">
           {t('new.ignored', { count: ignored.length })} <code>{ignored.join('  ')}</code>

@@ -3,6 +3,11 @@ import type { Form } from './form.ts';
 import { quoteWord, splitWords } from './shell-words.ts';
 
 export function toRunLine(form: Form): string {
+  return runLineParts(form).join(' ');
+}
+
+/** `docker run -d`, then each flag with its value, then the image with its command. */
+export function runLineParts(form: Form): string[] {
   const words = ['docker run -d'];
   const flag = (name: string, value: string | number | undefined) => {
     if (value !== undefined && value !== '') words.push(`${name} ${quoteWord(String(value))}`);
@@ -44,11 +49,10 @@ export function toRunLine(form: Form): string {
 
   const [program, ...entrypointArguments] = splitWords(form.entrypoint);
   flag('--entrypoint', program);
-  words.push(quoteWord(form.image.trim() || 'IMAGE'));
   // docker run takes one word as the entrypoint; the others lead the command.
-  for (const word of [...entrypointArguments, ...splitWords(form.command)])
-    words.push(quoteWord(word));
-  return words.join(' ');
+  const command = [...entrypointArguments, ...splitWords(form.command)];
+  words.push([form.image.trim() || 'IMAGE', ...command].map(quoteWord).join(' '));
+  return words;
 }
 
 function restartWord({ restart, restartRetries }: Form): string {

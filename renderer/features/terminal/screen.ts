@@ -51,7 +51,7 @@ export function createScreen(keys: (event: KeyboardEvent) => boolean): Screen {
       // xterm measures its font when it is opened, so it opens in its place, once.
       if (!terminal.element) {
         terminal.open(element);
-        useGpu(terminal);
+        drawOnGpu(terminal);
       }
       fit.fit();
     },
@@ -64,8 +64,10 @@ export function createScreen(keys: (event: KeyboardEvent) => boolean): Screen {
 }
 
 /** Draws with WebGL where there is a GPU; xterm's own DOM renderer does it everywhere else. */
-function useGpu(terminal: Terminal): void {
-  if (!hasGpu()) return;
+function drawOnGpu(terminal: Terminal): void {
+  // WebGL that the processor has to emulate is slower than the DOM.
+  const options = { failIfMajorPerformanceCaveat: true };
+  if (!document.createElement('canvas').getContext('webgl2', options)) return;
   try {
     const gpu = new WebglAddon();
     // A lost context (sleep, driver reset) falls back to the DOM renderer.
@@ -74,13 +76,4 @@ function useGpu(terminal: Terminal): void {
   } catch {
     // The driver refused after all: the DOM renderer stays.
   }
-}
-
-/** A WebGL that the processor emulates is slower than the DOM, and it is asked for without. */
-function hasGpu(): boolean {
-  const canvas = document.createElement('canvas');
-  const context = canvas.getContext('webgl2', { failIfMajorPerformanceCaveat: true });
-  // Browsers keep few contexts, and this one has answered.
-  context?.getExtension('WEBGL_lose_context')?.loseContext();
-  return context !== null;
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
+import { returnFreeMemory } from '../kernel/free-memory.ts';
 import type { WorkerJob, WorkerReply, WorkerRequest } from './unpack-worker.ts';
 
 /** After that a worker's memory is given back. */
@@ -88,7 +89,7 @@ export class UnpackPool {
     const timer = setTimeout(() => {
       const index = this.#idle.findIndex((idle) => idle.worker === worker);
       if (index !== -1) this.#idle.splice(index, 1);
-      worker.terminate();
+      worker.terminate().then(returnFreeMemory);
     }, idleMs);
     timer.unref();
     // An idle worker must not keep the process alive.

@@ -36,7 +36,8 @@ const recipes: Recipe[] = [
     name: 'corten',
     command: join(root, 'node_modules/.bin/node'),
     parameters: ({ state, run, socket }) => [
-      '--disable-warning=ExperimentalWarning',
+      // As scripts/agent does.
+      ...['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'],
       join(root, 'dist/agent/main.js'),
       ...['--root', state, '--run', run, '--socket', socket],
     ],

@@ -7,6 +7,7 @@ import { benchExec } from './exec.ts';
 import { type Result, table } from './measure.ts';
 import { benchMemory } from './memory.ts';
 import { benchParallel } from './parallel.ts';
+import { benchPull } from './pull.ts';
 import { benchStart } from './start.ts';
 
 const benchmarks: Record<string, (engines: Engine[], runs: number) => Promise<Result[]>> = {
@@ -15,6 +16,7 @@ const benchmarks: Record<string, (engines: Engine[], runs: number) => Promise<Re
   start: benchStart,
   exec: benchExec,
   parallel: benchParallel,
+  pull: benchPull,
 };
 
 const { values, positionals } = parseArgs({

@@ -5,8 +5,11 @@ import { startSleeper } from './exec.ts';
 import { goal, type Measurement, type Result, summarise } from './measure.ts';
 
 const containersEach = 5;
+/** What an engine does at its start, such as importing an image, is over and given back by then. */
+const settleMs = 10_000;
 
 export async function benchMemory(engines: Engine[]): Promise<Result[]> {
+  await sleep(settleMs);
   const idle = engines.map((engine) => summarise(engine.name, [engineBytes(engine)]));
   const helpers: Measurement[] = [];
   for (const engine of engines) {

@@ -8,8 +8,12 @@ const count = 50;
 export async function benchParallel(engines: Engine[], runs: number): Promise<Result[]> {
   const rounds = Math.max(3, Math.ceil(runs / 10));
   const times = engines.map((): number[] => []);
-  for (let round = 0; round < rounds; round++)
-    for (const [index, { client }] of engines.entries()) times[index]?.push(await startAll(client));
+  // The first round is a warm-up.
+  for (let round = 0; round <= rounds; round++)
+    for (const [index, { client }] of engines.entries()) {
+      const elapsedMs = await startAll(client);
+      if (round > 0) times[index]?.push(elapsedMs);
+    }
   const measurements = engines.map(({ name }, index) => summarise(name, times[index] ?? []));
   return [
     {

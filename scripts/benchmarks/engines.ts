@@ -59,7 +59,9 @@ const recipes: Recipe[] = [
     command: 'podman',
     parameters: ({ state, run, socket }) => [
       ...['--root', state, '--runroot', run],
-      ...['--cgroup-manager', 'cgroupfs', 'system', 'service', '--time', '0', `unix://${socket}`],
+      // crun refuses machines whose controllers lie on both versions of cgroups.
+      ...['--runtime', 'runc', '--cgroup-manager', 'cgroupfs'],
+      ...['system', 'service', '--time', '0', `unix://${socket}`],
     ],
     idleProcesses: ['podman'],
     helperProcess: 'conmon',

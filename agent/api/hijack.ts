@@ -45,13 +45,16 @@ export function bareSocket(request: FastifyRequest, reply: FastifyReply): Duplex
   reply.raw.removeAllListeners('finish');
   reply.raw.detachSocket(socket);
   socket.setTimeout(0);
-  noticeLeaving(socket);
   const stream = upgradeStream(request.raw);
-  if (stream !== undefined) return stream;
+  if (stream !== undefined) {
+    noticeLeaving(socket);
+    return stream;
+  }
   // Without an upgrade Node's parser still listens and would take stdin for a second request.
   for (const event of ['data', 'end', 'drain', 'timeout', 'error'])
     socket.removeAllListeners(event);
   socket.on('error', () => socket.destroy());
+  noticeLeaving(socket);
   return socket;
 }
 

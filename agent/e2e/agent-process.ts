@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { suffixOf } from '../network/device-names.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 
@@ -138,7 +139,7 @@ export function findTraces(agent: AgentProcess): Traces {
       .map((line) => line.split(':')[0]?.trim() ?? '')
       .filter((name) => name !== '')
       .sort(),
-    cgroups: findCgroups('/sys/fs/cgroup').sort(),
+    cgroups: findCgroups(agent).sort(),
     shims: countProcesses('corten-shim', agent),
     directories: ['root/containers', 'run/containers', 'root/volumes']
       .flatMap((place) => list(join(agent.directory, place)).map((name) => `${place}/${name}`))
@@ -155,13 +156,14 @@ function list(directory: string): string[] {
   }
 }
 
-function findCgroups(top: string): string[] {
-  const found: string[] = [];
-  for (const hierarchy of list(top))
-    for (const parent of list(join(top, hierarchy)).filter((name) => name.startsWith('corten')))
-      for (const child of list(join(top, hierarchy, parent)))
-        if (/^[0-9a-f]{64}$/.test(child)) found.push(join(hierarchy, parent, child));
-  return found;
+/** Of this agent alone: others on the machine make and remove theirs meanwhile. */
+function findCgroups({ root }: AgentProcess): string[] {
+  const top = '/sys/fs/cgroup';
+  // With v2 the agent's group lies in the top itself, with v1 in each hierarchy.
+  return [top, ...list(top).map((name) => join(top, name))]
+    .map((hierarchy) => join(hierarchy, `corten-${suffixOf(root)}`))
+    .flatMap((parent) => list(parent).map((name) => join(parent, name)))
+    .filter((path) => /\/[0-9a-f]{64}$/.test(path));
 }
 
 /** Shims whose open files lie in this agent's directories; those of other agents do not count. */

@@ -20,6 +20,8 @@ const pageRows = 12;
 
 export function handleRowKey(event: KeyboardEvent, grid: GridState): void {
   const { row, order } = grid;
+  // React hands on keys of the rows' menus, which lie elsewhere in the page.
+  if (!event.currentTarget.contains(event.target as Element)) return;
   if (!row || event.altKey) return;
   // Keys that a control inside the row needs for itself.
   const inControl = (event.target as Element).getAttribute('role') !== 'row';

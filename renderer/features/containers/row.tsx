@@ -48,7 +48,10 @@ export const Row = memo(function Row(props: RowProps) {
         style={{ transform: `translateY(${props.top}px)` }}
         onFocus={() => props.onFocus(row.id)}
         onClick={(event) => {
-          if ((event.target as Element).closest('button, a, [role="checkbox"]')) return;
+          const target = event.target as Element;
+          // React hands on what happens in the row's menus, which lie elsewhere in the page.
+          if (!event.currentTarget.contains(target)) return;
+          if (target.closest('button, a, [role="checkbox"]')) return;
           if (event.ctrlKey || event.metaKey || event.shiftKey)
             onSelect(row.id, !selected, event.shiftKey);
           else onOpen(row.id, '');

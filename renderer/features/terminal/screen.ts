@@ -65,9 +65,7 @@ export function createScreen(keys: (event: KeyboardEvent) => boolean): Screen {
 
 /** Draws with WebGL where there is a GPU; xterm's own DOM renderer does it everywhere else. */
 function drawOnGpu(terminal: Terminal): void {
-  // WebGL that the processor has to emulate is slower than the DOM.
-  const options = { failIfMajorPerformanceCaveat: true };
-  if (!document.createElement('canvas').getContext('webgl2', options)) return;
+  if (!hasGpu()) return;
   try {
     const gpu = new WebglAddon();
     // A lost context (sleep, driver reset) falls back to the DOM renderer.
@@ -76,4 +74,15 @@ function drawOnGpu(terminal: Terminal): void {
   } catch {
     // The driver refused after all: the DOM renderer stays.
   }
+}
+
+/** WebGL that the processor has to emulate is slower than the DOM, and does not always say that it is. */
+function hasGpu(): boolean {
+  const gl = document.createElement('canvas').getContext('webgl2');
+  if (!gl) return false;
+  const names = gl.getExtension('WEBGL_debug_renderer_info');
+  const renderer = names ? String(gl.getParameter(names.UNMASKED_RENDERER_WEBGL)) : '';
+  // Browsers keep few contexts; this one is not needed any more.
+  gl.getExtension('WEBGL_lose_context')?.loseContext();
+  return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(renderer);
 }

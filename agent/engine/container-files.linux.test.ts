@@ -119,6 +119,17 @@ test('a tree comes out as an archive that tar reads', async () => {
   );
 });
 
+test('devices and FIFOs come out as entries, and nothing opens them', async () => {
+  // To open the FIFO would wait, and the device, which has no driver, would be ENXIO.
+  execFileSync('mkdir', [join(base, 'upper/odd')]);
+  execFileSync('mkfifo', [join(base, 'upper/odd/fifo')]);
+  execFileSync('mknod', [join(base, 'upper/odd/device'), 'c', '254', '254']);
+  const { archive } = await readArchive(root, '/odd');
+  const listing = execFileSync('tar', ['-tv'], { input: await buffer(archive), encoding: 'utf8' });
+  assert.match(listing, /^c.* 254,254 .* odd\/device$/m);
+  assert.match(listing, /^p.* odd\/fifo$/m);
+});
+
 test('names inside begin with the last component, as clients rely on', async () => {
   const names = async (path: string) =>
     tar(['-tP'], await buffer((await readArchive(root, path)).archive)).split('\n');

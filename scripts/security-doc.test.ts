@@ -1,0 +1,44 @@
+/** docs/security.md names a test for each defence: each of them is there. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '..');
+const rows = readFileSync(join(root, 'docs/security.md'), 'utf8')
+  .split('\n')
+  .filter((line) => /^\| .* \|$/.test(line))
+  .map((line) => line.slice(2, -2).split(' | '));
+
+/** Titles of a test file; the parts that a template fills in are cut off with all after them. */
+function titlesIn(file: string): string[] {
+  const text = readFileSync(join(root, 'agent', `${file}.test.ts`), 'utf8');
+  return [...text.matchAll(/\btest\(\s*(['`])((?:(?!\1).)+)\1/g)].map(([, , title = '']) =>
+    plain(title).replace(/\$\{.*/, ''),
+  );
+}
+
+const plain = (text: string) => text.replaceAll('’', "'").replaceAll('\\', '');
+
+for (const [attack = '', , tests = ''] of rows) {
+  const named = [...tests.matchAll(/`([^`]+)`|"([^"]+)"/g)];
+  if (named.length === 0) continue;
+  test(`security.md: ${attack}`, () => {
+    let titles: string[] = [];
+    for (const [, file, phrase] of named) {
+      if (file !== undefined) titles = titlesIn(fileOf(file));
+      else if (phrase !== undefined && !phrase.includes('…'))
+        assert.ok(
+          titles.some(
+            (title) => title.includes(phrase) || (title !== '' && phrase.startsWith(title)),
+          ),
+          phrase,
+        );
+    }
+  });
+}
+
+/** The runtime's tests are the most, so a row may leave its folder out the second time. */
+function fileOf(name: string): string {
+  return name.includes('/') ? name : `runtime/${name}`;
+}

@@ -1,5 +1,5 @@
 import { Autocomplete } from '@base-ui/react/autocomplete';
-import { type ReactNode, useId } from 'react';
+import { type ReactNode, useId, useState } from 'react';
 import { FieldNote } from './field.tsx';
 import './field.css';
 import './menu.css';
@@ -25,13 +25,20 @@ export function SuggestField({
   autoFocus?: boolean;
 }) {
   const id = useId();
+  const [open, setOpen] = useState(false);
+  // While the list is open the rest of the page is hidden from screen readers: it opens only with
+  // something to choose.
+  const left = suggestions.filter((one) => one !== value && one.includes(value.trim()));
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
       <Autocomplete.Root
-        items={suggestions}
+        items={left}
+        filter={null}
         value={value}
         onValueChange={onChange}
+        open={open && left.length > 0}
+        onOpenChange={setOpen}
         openOnInputClick
       >
         <Autocomplete.Input

@@ -15,8 +15,9 @@ export function runLineParts(form: Form): string[] {
   const sign = (name: string, on: boolean) => on && words.push(name);
 
   flag('--name', form.name);
-  sign('-i', form.openStdin);
-  sign('-t', form.terminal);
+  sign('-it', form.openStdin && form.terminal);
+  sign('-i', form.openStdin && !form.terminal);
+  sign('-t', form.terminal && !form.openStdin);
   sign('--rm', form.autoRemove);
   sign('--init', form.init);
   for (const row of form.env.filter(({ name }) => name !== ''))

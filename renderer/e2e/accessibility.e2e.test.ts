@@ -1,0 +1,51 @@
+/** axe looks at every place, in light and in dark. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import type { AxeResults } from 'axe-core';
+import { type App, startApp, starterImage } from './app.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+for (const colorScheme of ['light', 'dark'] as const)
+  test(`axe finds nothing in any place, ${colorScheme}`, async () => {
+    const app = await startApp({ colorScheme });
+    try {
+      await look(app, '/', 'Run your first container');
+      await app.docker('run', '-dit', '--name', 'web', '-e', 'TOKEN=x', '-m', '64m', starterImage);
+      await app.docker('create', '--name', 'other', starterImage, 'true');
+      const id = (await app.docker('inspect', '-f', '{{.Id}}', 'web')).slice(0, 12);
+      await look(app, '/', '2 containers');
+      await look(app, '/new', 'Create and start');
+      await look(app, '/images', starterImage);
+      await look(app, '/activity', 'create');
+      await look(app, '/machine', 'Last start');
+      await look(app, `/containers/${id}`, 'Environment');
+      await look(app, `/containers/${id}/terminal`, 'Shell 1');
+      await look(app, `/containers/${id}/logs`, 'Follow');
+      await look(app, `/containers/${id}/limits`, 'Apply now');
+      await look(app, `/containers/${id}/inspect`, 'HostConfig');
+      await app.page.getByRole('button', { name: 'Remove', exact: true }).click();
+      await look(app, `/containers/${id}/inspect`, 'It is running and will be killed.');
+      await app.page.keyboard.press('Escape');
+      await app.page.keyboard.press('Control+k');
+      await look(app, `/containers/${id}/inspect`, 'Keyboard shortcuts');
+    } finally {
+      await app.close();
+    }
+  });
+
+async function look(app: App, place: string, text: string): Promise<void> {
+  await app.go(place);
+  await app.page.getByText(text).first().waitFor();
+  // The page's own policy lets no script in by a tag; the debugger's evaluate is let in.
+  await app.page.evaluate(axe);
+  const { violations } = await app.page.evaluate<AxeResults>('axe.run()');
+  assert.deepEqual(
+    violations.map(
+      ({ id, nodes }) => `${place}: ${id}: ${nodes.map(({ html }) => html).join(' ')}`,
+    ),
+    [],
+  );
+}

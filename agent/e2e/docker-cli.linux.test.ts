@@ -364,6 +364,25 @@ describe('the life of a container', () => {
     assert.deepEqual(seen, ['create', 'attach', 'start', 'die', 'destroy']);
   });
 
+  test('events end at a time that was still to come, and tell what happened before it', async () => {
+    const until = String(Math.ceil(Date.now() / 1000) + 1);
+    const listening = output(
+      ...['events', '--until', until, '--format', '{{.Type}} {{.Action}}'],
+      ...['--filter', 'type=network', '--filter', 'type=volume', '--filter', 'event=create'],
+    );
+    await sleep(200);
+    await output('run', '--rm', '-v', 'brief:/data', image, 'true');
+    await output('volume', 'rm', 'brief');
+    assert.equal(await listening, 'volume create');
+  });
+
+  test('logs --details puts its place before each line', async () => {
+    await output('run', '--name', 'told', image, 'echo', 'a line');
+    const { stdout } = await docker('logs', '--details', 'told');
+    assert.equal(stdout, ' a line\n');
+    await output('rm', 'told');
+  });
+
   test('restart policy: on-failure counts, a manual stop cancels', async () => {
     await output('run', '-d', '--name', 'again', '--restart', 'on-failure:2', image, 'false');
     await eventually(async () =>

@@ -1,0 +1,46 @@
+/** The routes of our own. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { call } from '../testdata/call.ts';
+import { createFakeApi } from '../testdata/serve-fake.ts';
+
+const { api, backends } = createFakeApi();
+const { app } = api;
+
+test('ping says who we are', async () => {
+  assert.deepEqual((await call(app, 'GET /corten/v1/ping')).body, {
+    name: 'corten',
+    version: '0.1.0',
+  });
+});
+
+test('limits are read, changed, and taken away by null', async () => {
+  await call(app, 'POST /containers/create?name=web', { Image: 'x', HostConfig: { Memory: 64e6 } });
+  const path = '/corten/v1/containers/web/limits';
+  assert.deepEqual((await call(app, `GET ${path}`)).body, {
+    memory: { maxBytes: 64e6, maxWithSwapBytes: 128e6 },
+  });
+  const change = { memory: { maxBytes: null }, cpu: { quotaMicros: 50_000 }, pids: 20 };
+  const changed = await call(app, `POST ${path}`, change);
+  assert.deepEqual([changed.status, changed.body], [200, { limits: change, warnings: [] }]);
+  assert.deepEqual(backends.containers.calls.at(-1), {
+    name: 'update',
+    args: ['web', { limits: change }],
+  });
+  assert.equal((await call(app, 'GET /corten/v1/containers/none/limits')).status, 404);
+});
+
+test('limits are read strictly', async () => {
+  const refused: [body: object, message: RegExp][] = [
+    [{ memmory: {} }, /limits\.memmory is not a limit; known are cpu, memory, pids, io/],
+    [{ memory: { maxBytes: 1 } }, /limits\.memory\.maxBytes must be a whole number of at least/],
+    [{ cpu: { cpus: 'all' } }, /must be a list such as "0-2,4"/],
+    [{ pids: 0 }, /limits\.pids/],
+    [{ io: { devices: [{ weight: 100 }] } }, /limits\.io\.devices\[0\]\.device is missing/],
+  ];
+  for (const [body, message] of refused) {
+    const answer = await call(app, 'POST /corten/v1/containers/web/limits', body);
+    assert.equal(answer.status, 400, JSON.stringify(body));
+    assert.match((answer.body as { message: string }).message, message);
+  }
+});

@@ -190,7 +190,7 @@ export const en = {
   'limits.removeDevice': 'Remove this device’s limit',
   'limits.unit.cpus': 'CPUs',
   'limits.unit.shares': 'shares',
-  'limits.unit.pids': 'at most',
+  'limits.unit.pids': 'max',
   'limits.use': 'Uses {use} now',
   'limits.none': 'No limit',
   'limits.default': 'Default',

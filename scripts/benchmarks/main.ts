@@ -35,6 +35,11 @@ if (unknown.length > 0) {
 
 const engines = await startEngines(values.engines?.split(','));
 const results: Result[] = [];
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, async () => {
+    for (const engine of engines) await engine.stop();
+    process.exit(1);
+  });
 try {
   for (const [name, benchmark] of Object.entries(benchmarks)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
@@ -42,10 +47,15 @@ try {
       results.push(result);
       console.log(table(result));
     }
+    keep(results);
   }
 } finally {
   for (const engine of engines) await engine.stop();
 }
-const machine = { cpus: cpus().length, memoryBytes: totalmem(), kernel: release() };
-if (values.json !== undefined)
-  writeFileSync(values.json, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+
+/** After each benchmark: one that is stopped half-way has told what it knows. */
+function keep(results: Result[]): void {
+  const machine = { cpus: cpus().length, memoryBytes: totalmem(), kernel: release() };
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+}

@@ -96,7 +96,8 @@ test('Debian is pulled by tag, layer by layer, and runs', async () => {
 
 test('setuid bits, owners and links of the distribution survive', async () => {
   const name = `${registry.domain}/debian:trixie`;
-  const line = 'stat -c "%a %U:%G" /usr/bin/su /usr/sbin/unix_chkpwd; readlink /bin; dpkg --verify | head -3';
+  const line =
+    'stat -c "%a %U:%G" /usr/bin/su /usr/sbin/unix_chkpwd; readlink /bin; dpkg --verify | head -3';
   assert.equal(
     await output('run', '--rm', name, 'sh', '-c', line),
     '4755 root:root\n2755 root:shadow\nusr/bin',

@@ -10,8 +10,9 @@ export interface LogSource {
   /** Its output is one raw terminal stream. */
   terminal: boolean;
   isRunning: () => boolean;
-  /** Time of the newest line that the buffer has had, cleared ones included. */
+  /** Time of the newest line that the buffer has had, cleared ones included, and how many had it. */
   lastTime: string;
+  linesAtLastTime: number;
 }
 
 /** `tell` is called after each piece that arrived, and with an error when the engine refused. */
@@ -24,11 +25,9 @@ export async function followInto(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
+      const isNew = newLines(source);
       const read = lineReader((line) => {
-        // `since` includes its own instant: what came at it is here already.
-        if (line.time !== '' && line.time <= source.lastTime) return;
-        if (line.time !== '') source.lastTime = line.time;
-        buffer.push(line);
+        if (isNew(line.time)) buffer.push(line);
       });
       const from = { tail, terminal: source.terminal, since: source.lastTime };
       for await (const frames of followLogs(source.id, from, signal)) {
@@ -43,4 +42,26 @@ export async function followInto(
     do await new Promise((resolve) => setTimeout(resolve, retryMs));
     while (!signal.aborted && !source.isRunning());
   }
+}
+
+/**
+ * Tells the lines that the buffer has not had. A reading that goes on asks for lines since the last
+ * time, which brings those of that very time once more; lines that were written together share it.
+ */
+export function newLines(
+  source: Pick<LogSource, 'lastTime' | 'linesAtLastTime'>,
+): (time: string) => boolean {
+  const resumedAt = source.lastTime;
+  let again = source.linesAtLastTime;
+  return (time) => {
+    if (time === '') return true;
+    if (time < resumedAt) return false;
+    if (time === resumedAt && again > 0) {
+      again -= 1;
+      return false;
+    }
+    source.linesAtLastTime = time === source.lastTime ? source.linesAtLastTime + 1 : 1;
+    source.lastTime = time;
+    return true;
+  };
 }

@@ -23,7 +23,7 @@ export function useLog(row: ContainerRow, terminal: boolean | undefined) {
   useEffect(() => {
     if (terminal === undefined || !visible) return;
     const isRunning = () => useContainers.getState().rows.get(row.id)?.status === 'running';
-    source.current ??= { id: row.id, terminal, isRunning, lastTime: '' };
+    source.current ??= { id: row.id, terminal, isRunning, lastTime: '', linesAtLastTime: 0 };
     const controller = new AbortController();
     let frame = 0;
     const tell = (failure?: unknown) => {

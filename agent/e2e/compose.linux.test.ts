@@ -93,7 +93,8 @@ async function containerId(service: string): Promise<string> {
 /** What a service says may come a moment after `up`. */
 async function logged(service: string, pattern: RegExp): Promise<void> {
   for (let attempt = 0; ; attempt++) {
-    const text = await output('logs', '--no-log-prefix', service);
+    // compose clears each line first when it takes the place for a terminal.
+    const text = (await output('logs', '--no-log-prefix', service)).replaceAll('\x1b[2K', '');
     if (attempt === 30) assert.match(text, pattern);
     if (pattern.test(text)) return;
     await sleep(100);

@@ -32,7 +32,8 @@ async function hostConfig(): Promise<Record<string, number>> {
 
 test('wrong fields are named, nothing is created, and the form stays', async () => {
   const { page } = app;
-  await app.docker('create', '--name', 'taken', starterImage, 'true');
+  // The page shows its places while the engine still starts.
+  await eventually(() => app.docker('create', '--name', 'taken', starterImage, 'true'));
   await app.go('/new');
   await page.getByRole('textbox', { name: 'Name', exact: true }).fill('taken');
   await page.getByText('taken is taken by another container.').waitFor();
@@ -133,6 +134,8 @@ test('the terminal draws, resizes, interrupts, and knows wide characters', async
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.keyboard.type('sleep 1000\n');
   await page.keyboard.press('Control+c');
+  // What is typed before the shell asks again is flushed with the interrupt.
+  await says(/sleep 1000\^C\s*root@\S+\s*$/);
   await page.keyboard.type('echo in$((40+2))\n');
   await says(/in42/);
   await page.keyboard.type('exit 3\n');

@@ -1,7 +1,7 @@
 /** Events with Docker's actions and attributes (docs.docker.com/reference/api: SystemEvents). */
 import type { MountView } from '../contract/container.ts';
-import type { ContainerRecord } from './container-record.ts';
 import type { EventLog } from './event-log.ts';
+import type { ContainerRecord } from './state/container-record.ts';
 
 export function announceContainer(
   events: EventLog,

@@ -6,16 +6,16 @@ import type { CgroupDriver } from '../cgroup/cgroup.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { Networks } from '../network/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import type { ContainerTable } from './container-table.ts';
+import type { LiveContainers } from './containers/live-containers.ts';
+import type { RestartSchedule } from './containers/restart-schedule.ts';
+import type { Waiters } from './containers/waiters.ts';
 import type { EventLog } from './event-log.ts';
-import type { LiveContainers } from './live-containers.ts';
-import type { LogReaders } from './log-readers.ts';
-import type { NetworkTable } from './network-table.ts';
+import type { LogReaders } from './logs/log-readers.ts';
 import type { EnginePaths } from './paths.ts';
-import type { RestartSchedule } from './restart-schedule.ts';
 import type { SerialLocks } from './serial-locks.ts';
-import type { VolumeTable } from './volume-table.ts';
-import type { Waiters } from './waiters.ts';
+import type { ContainerTable } from './state/container-table.ts';
+import type { NetworkTable } from './state/network-table.ts';
+import type { VolumeTable } from './state/volume-table.ts';
 
 export interface EngineContext {
   paths: EnginePaths;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Database } from './database.ts';
+import type { Database } from './state/database.ts';
 
 /** Made once for a state root, and the same ever after. */
 export function engineId(database: Database): string {

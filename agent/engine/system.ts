@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
 import type { DiskUsage, SystemBackend, SystemFacts } from '../api/system/backend.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { containerSize } from './container-size.ts';
 import type { EngineContext } from './context.ts';
-import { directoryBytes } from './directory-size.ts';
+import { containerSize } from './files/container-size.ts';
+import { directoryBytes } from './files/directory-size.ts';
 
 export interface SystemOptions {
   /** Same for ever on one state root. */

@@ -4,7 +4,7 @@ import type { OciProcess, OciSeccomp } from '../../contract/oci-runtime.ts';
 import { invalid } from '../../errors.ts';
 import { capabilityNames, resolveCapabilities } from '../../runtime/capabilities.ts';
 import { defaultSeccompProfile, parseDockerProfile } from '../../runtime/seccomp-profile.ts';
-import type { ResolvedUser } from '../user.ts';
+import type { ResolvedUser } from './user.ts';
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 

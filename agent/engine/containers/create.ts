@@ -1,0 +1,129 @@
+/** Makes a container: its directories, its volumes and its record. Nothing of it runs yet. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { CreateRequest } from '../../api/containers/backend.ts';
+import type { ContainerSettings } from '../../contract/container.ts';
+import { invalid, notFound } from '../../errors.ts';
+import type { StoredImage } from '../../images/store.ts';
+import { announceContainer } from '../announce.ts';
+import { type EngineContext, reporter } from '../context.ts';
+import { newId } from '../ids.ts';
+import { processOf, withImageDefaults } from '../images/image-defaults.ts';
+import { checkedName, inventName } from '../names.ts';
+import { exposedOnly, idleEndpoint } from '../networks/network-endpoints.ts';
+import { type ContainerPaths, containerPaths } from '../paths.ts';
+import { type ContainerRecord, newState } from '../state/container-record.ts';
+import { Undo } from '../undo.ts';
+import { resolveMounts } from '../volumes/mounts.ts';
+import { checkLimits, withSwapDefault } from './limit-checks.ts';
+
+type CreateContext = Pick<
+  EngineContext,
+  'paths' | 'containers' | 'volumes' | 'networks' | 'images' | 'events' | 'report'
+>;
+
+export async function createContainer(
+  context: CreateContext,
+  request: CreateRequest,
+): Promise<{ id: string; warnings: string[] }> {
+  const name =
+    request.name === undefined || request.name === ''
+      ? inventName((taken) => context.containers.byName(taken) !== undefined)
+      : checkedName(request.name);
+  const image = requireImage(context, request.settings);
+  const settings = checkedSettings(request.settings, image);
+  const id = newId();
+  const paths = containerPaths(context.paths, id);
+  const undo = new Undo();
+  try {
+    // No other request runs between the check of the name and the insert: all of this is
+    // synchronous. Directories come first, so that a crash leaves some that the sweep takes.
+    makeDirectories(paths, undo);
+    const record: ContainerRecord = {
+      id,
+      name,
+      createdAt: new Date(),
+      imageId: image.id,
+      settings,
+      process: processOf(settings),
+      state: newState(),
+      ...resolveMounts(context, settings, image.config, undo),
+      networks: idleNetworks(context, settings),
+      ports: exposedOnly({ settings }, []),
+      networkSandboxId: '',
+      logDirectory: paths.log,
+      rootfs: { upper: paths.upper, work: paths.work, lowers: image.lowers },
+      files: paths.files,
+      origin: request.origin,
+      manuallyStopped: false,
+    };
+    context.containers.insert(record);
+    announceContainer(context.events, record, 'create');
+  } catch (error) {
+    await undo.run(reporter(context, `undo the creation of ${name}`));
+    throw error;
+  }
+  return { id, warnings: [] };
+}
+
+function requireImage(
+  { images }: Pick<EngineContext, 'images'>,
+  { image: reference, platform }: ContainerSettings,
+): StoredImage {
+  const image = images.find(reference);
+  // The words that the docker CLI waits for before it pulls.
+  if (image === undefined) throw notFound(`No such image: ${withTag(reference)}`);
+  if (platform !== undefined && platform !== '') checkPlatform(reference, platform, image);
+  return image;
+}
+
+function withTag(reference: string): string {
+  const last = reference.slice(reference.lastIndexOf('/') + 1);
+  return last.includes(':') || last.includes('@') ? reference : `${reference}:latest`;
+}
+
+function checkPlatform(reference: string, platform: string, image: StoredImage): void {
+  const [os, architecture] = platform.split('/');
+  if (os === image.os && (architecture === undefined || architecture === image.architecture))
+    return;
+  throw notFound(
+    `image with reference ${reference} was found but its platform (${image.os}/${image.architecture}) does not match the specified platform (${platform})`,
+  );
+}
+
+function checkedSettings(given: ContainerSettings, image: StoredImage): ContainerSettings {
+  const merged = withImageDefaults(given, image.config);
+  const settings = { ...merged, limits: withSwapDefault(merged.limits) };
+  checkLimits(settings.limits, availableParallelism());
+  if (settings.autoRemove && settings.restart.name !== 'no')
+    throw invalid("can't create 'AutoRemove' container with restart policy");
+  if (settings.restart.maximumRetryCount !== 0 && settings.restart.name !== 'on-failure')
+    throw invalid(
+      `invalid restart policy: maximum retry count can only be used with 'on-failure', not with '${settings.restart.name}'`,
+    );
+  const directory = settings.workingDirectory;
+  if (directory && !directory.startsWith('/'))
+    throw invalid(
+      `the working directory '${directory}' is invalid, it needs to be an absolute path`,
+    );
+  return settings;
+}
+
+function idleNetworks({ networks }: Pick<EngineContext, 'networks'>, settings: ContainerSettings) {
+  const { mode } = settings.network;
+  if (mode === 'none' || mode === 'host')
+    return [idleEndpoint(networks, { network: mode, aliases: [] })];
+  return 'networks' in mode
+    ? mode.networks.map((endpoint) => idleEndpoint(networks, endpoint))
+    : [];
+}
+
+function makeDirectories(paths: ContainerPaths, undo: Undo): void {
+  // Modes by number: nobody but root looks into the state of containers (CVE-2021-41091).
+  mkdirSync(paths.directory, { mode: 0o700 });
+  undo.push(() => rmSync(paths.directory, { recursive: true, force: true }));
+  // The upper directory's mode is that of the container's `/`.
+  mkdirSync(paths.upper, { mode: 0o755 });
+  for (const path of [paths.work, paths.log, paths.files.directory])
+    mkdirSync(path, { mode: 0o700 });
+}

@@ -1,0 +1,44 @@
+/** Ending a container's process: its stop signal, then SIGKILL, then every process it has. */
+import type { EngineContext } from '../context.ts';
+import type { LiveContainer } from './live-containers.ts';
+import { sendSignal } from './send-signal.ts';
+
+const SIGKILL = 9;
+/** After SIGKILL a process goes as soon as the kernel lets it; then the whole cgroup is killed. */
+const killPatienceMs = 2000;
+
+/** Resolves once the process is gone and all that it held was released. */
+export async function endProcess(
+  context: EngineContext,
+  id: string,
+  { signal, timeoutMs }: { signal: number; timeoutMs: number },
+): Promise<void> {
+  const live = await context.locks.run(id, () => {
+    const current = context.live.get(id);
+    if (current !== undefined) sendSignal(context, id, current, signal);
+    return current;
+  });
+  if (live === undefined) return;
+  if (signal !== SIGKILL) {
+    if (await releasedWithin(live, timeoutMs)) return;
+    sendSignal(context, id, live, SIGKILL);
+  }
+  if (await releasedWithin(live, killPatienceMs)) return;
+  live.cgroup.kill();
+  await live.released;
+}
+
+/** A negative time waits for ever. */
+async function releasedWithin(live: LiveContainer, timeoutMs: number): Promise<boolean> {
+  if (timeoutMs < 0) {
+    await live.released;
+    return true;
+  }
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  const released = await Promise.race([live.released.then(() => true), late]);
+  clearTimeout(timer);
+  return released;
+}

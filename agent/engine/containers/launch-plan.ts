@@ -1,0 +1,158 @@
+/** What the runtime is told about one start of a container. */
+import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
+import type { OciNamespaceType, OciSpec } from '../../contract/oci-runtime.ts';
+import { conflict } from '../../errors.ts';
+import type {
+  LaunchRequest,
+  LogPlan,
+  PrepareRequest,
+  ProcessHandle,
+} from '../../runtime/runtime.ts';
+import { parseBytes } from '../byte-size.ts';
+import type { EngineContext } from '../context.ts';
+import { hostnameOf } from '../networks/network-files.ts';
+import { containerPaths } from '../paths.ts';
+import { type BuiltSpec, buildSpec } from '../spec/spec.ts';
+import { type ResolvedUser, resolveUser } from '../spec/user.ts';
+import { readUserFiles } from '../spec/user-files.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+
+export function planSpec(
+  context: Pick<EngineContext, 'containers' | 'live'>,
+  record: ContainerRecord,
+): BuiltSpec {
+  const { settings, process, mounts, files } = record;
+  const join = joinedNamespaces(context, record);
+  return buildSpec({
+    settings,
+    process,
+    mounts,
+    files,
+    join,
+    hostname: hostnameOf(record),
+    user: userOf(record),
+    ...sharedMemoryOf(context, record),
+  });
+}
+
+/** Who its process runs as, by the image's files as the container changed them. */
+export function userOf({ process, rootfs, settings }: ContainerRecord): ResolvedUser {
+  const files = readUserFiles([rootfs.upper, ...rootfs.lowers]);
+  return resolveUser(process.user, files, settings.extraGroups);
+}
+
+/** Paths of the namespaces that are another container's; that one must be running. */
+function joinedNamespaces(
+  context: Pick<EngineContext, 'containers' | 'live'>,
+  { settings: { namespaces, network } }: ContainerRecord,
+): Partial<Record<OciNamespaceType, string>> {
+  const chosen = [
+    ['pid', namespaces.pid, 'pid'],
+    ['ipc', namespaces.ipc, 'ipc'],
+    ['network', network.mode, 'net'],
+  ] as const;
+  const join: Partial<Record<OciNamespaceType, string>> = {};
+  for (const [type, choice, file] of chosen)
+    if (typeof choice === 'object' && 'container' in choice)
+      join[type] = `/proc/${initOf(context, choice.container, type).pid}/ns/${file}`;
+  return join;
+}
+
+/** The inits whose namespaces `record` joins. While they run, the paths of the plan name theirs. */
+export function joinedInits(
+  context: Pick<EngineContext, 'containers' | 'live'>,
+  { settings: { namespaces, network } }: ContainerRecord,
+): ProcessHandle[] {
+  return Object.entries({
+    pid: namespaces.pid,
+    ipc: namespaces.ipc,
+    network: network.mode,
+  }).flatMap(([type, choice]) =>
+    typeof choice === 'object' && 'container' in choice
+      ? [initOf(context, choice.container, type)]
+      : [],
+  );
+}
+
+function initOf(
+  { containers, live }: Pick<EngineContext, 'containers' | 'live'>,
+  reference: string,
+  namespace: string,
+): ProcessHandle {
+  const { id } = containers.find(reference);
+  const running = live.get(id);
+  if (running === undefined)
+    throw conflict(
+      `cannot join ${namespace} namespace of a non running container: ${id}. Start it first.`,
+    );
+  return running.process;
+}
+
+/** Containers that share an ipc namespace share `/dev/shm` too: POSIX shared memory lives there. */
+function sharedMemoryOf(
+  context: Pick<EngineContext, 'containers' | 'live'>,
+  { settings: { namespaces } }: ContainerRecord,
+): { sharedMemory?: string } {
+  const { ipc } = namespaces;
+  if (typeof ipc === 'string') return {};
+  return { sharedMemory: `/proc/${initOf(context, ipc.container, 'ipc').pid}/root/dev/shm` };
+}
+
+export function prepareRequest(
+  { volumes }: Pick<EngineContext, 'volumes'>,
+  { settings, mounts, rootfs }: ContainerRecord,
+  spec: OciSpec,
+  cgroup: Cgroup,
+): PrepareRequest {
+  const uncopied = new Set(
+    settings.mounts
+      .filter((mount) => mount.type === 'volume' && mount.noCopy)
+      .map(({ target }) => target),
+  );
+  return {
+    spec,
+    rootfs: { kind: 'overlay', ...rootfs },
+    cgroupPaths: cgroup.paths,
+    copyUp: mounts
+      .filter(({ type, name, target }) => {
+        const volume = type === 'volume' && name !== undefined && volumes.get(name);
+        // A directory that the user named for a volume is theirs; only our own are filled.
+        return volume && volume.options.device === undefined && !uncopied.has(target);
+      })
+      .map(({ source, target }) => ({ source, target })),
+  };
+}
+
+export function launchRequest(
+  { paths }: Pick<EngineContext, 'paths'>,
+  { id, settings, logDirectory }: ContainerRecord,
+  spec: OciSpec,
+  placement: CgroupPlacement,
+): LaunchRequest {
+  return {
+    spec,
+    runDirectory: containerPaths(paths, id).run,
+    placement,
+    log: logPlan(settings.log, logDirectory),
+    openStdin: settings.openStdin,
+    init: settings.init,
+  };
+}
+
+/** A log that is only there to attach to. */
+const transientLog = { maxBytes: 1024 * 1024, maxFiles: 2 };
+
+/** `max-size` and `max-file` of Docker's file drivers; without them the log grows as theirs does. */
+export function logPlan(
+  { driver, options }: ContainerRecord['settings']['log'],
+  directory: string,
+): LogPlan {
+  if (driver === 'none') return { directory, ...transientLog };
+  const size = options['max-size'];
+  const count = options['max-file'];
+  return {
+    directory,
+    maxBytes: size === undefined ? 0 : parseBytes(size),
+    maxFiles: count === undefined ? 1 : Number(count),
+  };
+}

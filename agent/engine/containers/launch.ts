@@ -1,0 +1,134 @@
+/** From a record to a running process; or back to where we were, with the reason in the record. */
+import { rmSync } from 'node:fs';
+import type { Cgroup } from '../../cgroup/cgroup.ts';
+import type { EndpointView, PublishedPort } from '../../contract/container.ts';
+import type { PreparedSandbox, RunningProcess } from '../../runtime/runtime.ts';
+import { StartError } from '../../runtime/start-error.ts';
+import { announceContainer, announceVolumeMounts } from '../announce.ts';
+import { type EngineContext, reporter } from '../context.ts';
+import { connectAll, exposedOnly, publishPorts } from '../networks/network-endpoints.ts';
+import { writeHosts, writeNetworkFiles } from '../networks/network-files.ts';
+import { containerPaths } from '../paths.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import { attend } from '../streams/attend.ts';
+import { Undo } from '../undo.ts';
+import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
+import { withPlacement } from './placement.ts';
+
+/** Docker's code for a container that could not be started, when the shell has none for it. */
+const couldNotStart = 128;
+
+/** Runs a container that is not running. The caller holds its lock. */
+export async function launchContainer(
+  context: EngineContext,
+  id: string,
+  restartCount: number,
+): Promise<void> {
+  const record = context.containers.require(id);
+  const undo = new Undo();
+  try {
+    await launch(context, record, restartCount, undo);
+  } catch (error) {
+    await undo.run(reporter(context, `undo the start of ${record.name}`));
+    recordFailure(context, record, error);
+    context.live.giveUp(id);
+    throw error;
+  }
+}
+
+async function launch(
+  context: EngineContext,
+  record: ContainerRecord,
+  restartCount: number,
+  undo: Undo,
+): Promise<void> {
+  const { id } = record;
+  const { spec, deviceRules } = planSpec(context, record);
+  const joined = joinedInits(context, record);
+  const cgroup = context.cgroups.create(id, record.settings.limits, deviceRules);
+  undo.push(() => cgroup.remove());
+  writeNetworkFiles(context, record);
+  const sandbox = await context.runtime.prepare(prepareRequest(context, record, spec, cgroup));
+  try {
+    // Had one of them ended meanwhile, its number could have been another process's, even the host's.
+    for (const init of joined) init.signal(0);
+    const wired = await wire(context, record, sandbox, undo);
+    undo.push(() =>
+      rmSync(containerPaths(context.paths, id).run, { recursive: true, force: true }),
+    );
+    const process = await withPlacement(cgroup, (placement) =>
+      context.runtime.launch(sandbox, launchRequest(context, record, spec, placement)),
+    );
+    began(context, record, { process, cgroup, restartCount, ...wired });
+  } finally {
+    sandbox.close();
+  }
+}
+
+/** Networks and published ports; they are kept in the record before anything can need them back. */
+async function wire(
+  context: EngineContext,
+  record: ContainerRecord,
+  { networkFd, netlinkFd }: PreparedSandbox,
+  undo: Undo,
+): Promise<{ networks: EndpointView[]; ports: PublishedPort[] }> {
+  let wired = { networks: record.networks, ports: exposedOnly(record, []) };
+  if (networkFd !== undefined && netlinkFd !== undefined) {
+    const sandbox = { containerId: record.id, networkFd, netlinkFd };
+    if (typeof record.settings.network.mode === 'object') {
+      const networks = await connectAll(context, record, sandbox, undo);
+      undo.push(() => context.network.unpublish(record.id));
+      wired = { networks, ports: await publishPorts(context, record, networks) };
+      writeHosts(record, networks);
+      // An agent that is killed between here and the start finds in the record what to release.
+      context.containers.setLive(record.id, wired);
+      undo.push(() => context.containers.setLive(record.id, record));
+    } else context.network.loopback(sandbox);
+  }
+  return wired;
+}
+
+interface Beginning {
+  process: RunningProcess;
+  cgroup: Cgroup;
+  restartCount: number;
+  networks: EndpointView[];
+  ports: PublishedPort[];
+}
+
+function began(
+  context: EngineContext,
+  { id, settings }: ContainerRecord,
+  { process, cgroup, restartCount, networks, ports }: Beginning,
+): void {
+  const record = context.containers.setLive(id, {
+    manuallyStopped: false,
+    networks,
+    ports,
+    networkSandboxId: networks.length > 0 ? id : '',
+    state: {
+      status: 'running',
+      pid: process.pid,
+      exitCode: 0,
+      oomKilled: false,
+      error: '',
+      startedAt: process.startedAt,
+      restartCount,
+      ...(settings.health && { health: { status: 'starting', failingStreak: 0, log: [] } }),
+    },
+  });
+  announceVolumeMounts(context.events, record, 'mount');
+  announceContainer(context.events, record, 'start');
+  attend(context, record, process, cgroup);
+}
+
+/** The state stays what it was; how it went wrong is added, as `docker inspect` shows it. */
+function recordFailure(context: EngineContext, record: ContainerRecord, error: unknown): void {
+  context.containers.setLive(record.id, {
+    state: {
+      ...record.state,
+      exitCode: error instanceof StartError ? error.exitCode : couldNotStart,
+      error: error instanceof Error ? error.message : String(error),
+    },
+  });
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Limits } from '../../contract/limits.ts';
+import { checkLimits, mergedLimits, withSwapDefault } from './limit-checks.ts';
+
+const mebibyte = 1024 * 1024;
+const refuses = (limits: Limits, words: RegExp) =>
+  assert.throws(() => checkLimits(limits, 2), { kind: 'invalid', message: words });
+
+test('limits that make no sense are refused in dockerd’s words', () => {
+  refuses({ memory: { maxBytes: 1 } }, /Minimum memory limit allowed is 6MB/);
+  refuses({ memory: { maxBytes: 10 * mebibyte, maxWithSwapBytes: mebibyte } }, /memoryswap limit/);
+  refuses({ memory: { maxWithSwapBytes: 10 * mebibyte } }, /always set the Memory limit/);
+  refuses(
+    { memory: { maxBytes: 10 * mebibyte, reservationBytes: 20 * mebibyte } },
+    /memory reservation limit/,
+  );
+  refuses({ cpu: { quotaMicros: 300_000 } }, /Range of CPUs is from 0.01 to 2.00/);
+  refuses({ cpu: { quotaMicros: 10 } }, /cfs quota/);
+  refuses({ cpu: { periodMicros: 10 } }, /cfs period/);
+  refuses({ cpu: { cpus: '0-7' } }, /Requested CPUs are not available.*available: 0-1/);
+  refuses({ cpu: { cpus: '2-1' } }, /write a list such as/);
+  refuses({ io: { weight: 5 } }, /blkio weight/);
+  refuses({ pids: -5 }, /process limit/);
+});
+
+test('limits that make sense pass, and none at all too', () => {
+  checkLimits({}, 2);
+  checkLimits(
+    {
+      cpu: { quotaMicros: 150_000, cpus: '0-1', mems: '0' },
+      memory: { maxBytes: 6 * mebibyte, maxWithSwapBytes: -1 },
+      pids: 10,
+    },
+    2,
+  );
+});
+
+test('a memory limit alone allows as much swap again', () => {
+  assert.equal(withSwapDefault({ memory: { maxBytes: 100 } }).memory?.maxWithSwapBytes, 200);
+  const given = { memory: { maxBytes: 100, maxWithSwapBytes: 100 } };
+  assert.deepEqual(withSwapDefault(given), given);
+});
+
+test('a change keeps what it does not name, and null takes away', () => {
+  const before: Limits = {
+    cpu: { quotaMicros: 1000, shares: 5 },
+    pids: 10,
+    io: { devices: [{ device: '/dev/a', readBytesPerSecond: 1 }] },
+  };
+  assert.deepEqual(
+    mergedLimits(before, {
+      cpu: { quotaMicros: null },
+      io: { devices: [{ device: '/dev/a', writeBytesPerSecond: 2 }] },
+    }),
+    {
+      cpu: { quotaMicros: null, shares: 5 },
+      pids: 10,
+      io: { devices: [{ device: '/dev/a', readBytesPerSecond: 1, writeBytesPerSecond: 2 }] },
+    },
+  );
+});

@@ -1,0 +1,16 @@
+import { closeSync } from 'node:fs';
+import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
+
+/** Lends the way into a cgroup for as long as a process is started with it. */
+export async function withPlacement<T>(
+  cgroup: Cgroup,
+  use: (placement: CgroupPlacement) => Promise<T>,
+): Promise<T> {
+  const placement = cgroup.placement();
+  try {
+    return await use(placement);
+  } finally {
+    for (const fd of placement.procsFds) closeSync(fd);
+    if (placement.directoryFd !== undefined) closeSync(placement.directoryFd);
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * At the agent's start: containers that an agent before us left running are taken up again, those
+ * that ended meanwhile get the ending that their shim wrote down, and restart policies are applied.
+ */
+import type { ExitRecord, RunningProcess } from '../../runtime/runtime.ts';
+import { type EngineContext, reporter } from '../context.ts';
+import { containerPaths } from '../paths.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import { attend } from '../streams/attend.ts';
+import { sweep } from '../sweep.ts';
+import { recordExit, release } from './exit.ts';
+import { removeRecord } from './remove.ts';
+import { shouldStartWithAgent } from './restart-policy.ts';
+import { restartByPolicy } from './start.ts';
+
+/** Docker's code for a container whose end nobody saw: the machine went down under it. */
+const unknownEnding = 255;
+
+/** What was true while no agent ran. */
+type Finding = { record: ContainerRecord; found: RunningProcess | ExitRecord | undefined };
+
+export async function recover(context: EngineContext): Promise<void> {
+  const findings = await Promise.all(
+    context.containers.all().map((record) => look(context, record)),
+  );
+  for (const { record, found } of findings) {
+    if (isRunning(found)) takeUp(context, record, found);
+  }
+  await reconcileNetworks(context);
+  for (const { record, found } of findings) {
+    if (isRunning(found)) continue;
+    if (found !== undefined || wasAlive(record)) await noteEnding(context, record, found);
+  }
+  await sweep(context);
+  for (const { record } of findings) await applyPolicy(context, record.id);
+}
+
+async function look(context: EngineContext, record: ContainerRecord): Promise<Finding> {
+  const { run } = containerPaths(context.paths, record.id);
+  return { record, found: await context.runtime.adopt(run) };
+}
+
+const isRunning = (found: Finding['found']): found is RunningProcess =>
+  found !== undefined && 'exited' in found;
+
+const wasAlive = ({ state }: ContainerRecord) =>
+  state.status === 'running' || state.status === 'paused';
+
+function takeUp(context: EngineContext, record: ContainerRecord, process: RunningProcess): void {
+  // It may be one that was started and not yet written down when the agent was killed.
+  const status = record.state.status === 'paused' ? 'paused' : 'running';
+  const current = context.containers.setLive(record.id, {
+    state: { ...record.state, status, pid: process.pid, startedAt: process.startedAt },
+  });
+  attend(context, current, process, context.cgroups.open(record.id));
+}
+
+async function reconcileNetworks(context: EngineContext): Promise<void> {
+  await context.network.reconcile({
+    networks: context.networks.definitions(),
+    running: context.containers
+      .all()
+      .filter(({ id }) => context.live.get(id) !== undefined)
+      .map(({ id, name, networks, ports }) => ({
+        containerId: id,
+        containerName: name,
+        endpoints: networks.filter(({ endpointId }) => endpointId !== ''),
+        ports,
+      })),
+  });
+}
+
+async function noteEnding(
+  context: EngineContext,
+  record: ContainerRecord,
+  found: ExitRecord | undefined,
+): Promise<void> {
+  const cgroup = context.cgroups.open(record.id);
+  // An exit that was written down already, before the agent was killed in the middle of the release.
+  const known = found !== undefined && !wasAlive(record) && record.state.finishedAt !== undefined;
+  const ended = known
+    ? record
+    : recordExit(
+        context,
+        record.id,
+        found ?? { exitCode: unknownEnding, signal: undefined, finishedAt: new Date() },
+        { oomKilled: cgroup.oomKills() > 0, restarting: false },
+      );
+  await release(context, ended, cgroup);
+}
+
+async function applyPolicy(context: EngineContext, id: string): Promise<void> {
+  const record = context.containers.get(id);
+  if (record === undefined || context.live.get(id) !== undefined) return;
+  const { state, settings, manuallyStopped } = record;
+  if (state.status === 'created') return;
+  if (settings.autoRemove)
+    return context.locks.run(id, () => removeRecord(context, id, { volumes: true }));
+  const { exitCode, restartCount } = state;
+  if (
+    state.status !== 'restarting' &&
+    !shouldStartWithAgent(settings.restart, { exitCode, manuallyStopped, restartCount })
+  )
+    return;
+  context.containers.setLive(id, { state: { ...state, status: 'restarting' } });
+  await restartByPolicy(context, id).catch(reporter(context, `start ${record.name} again`));
+}

@@ -1,0 +1,29 @@
+import { announceContainer } from '../announce.ts';
+import type { EngineContext } from '../context.ts';
+import { endProcess } from './end-process.ts';
+import { launchContainer } from './launch.ts';
+import { type StopOptions, stopWish } from './stop.ts';
+
+/** `docker restart`: stops it if it runs, and starts it. Auto-remove leaves it alone meanwhile. */
+export async function restartContainer(
+  context: EngineContext,
+  reference: string,
+  options: StopOptions,
+): Promise<void> {
+  const { id } = context.containers.find(reference);
+  const wish = await context.locks.run(id, () => {
+    context.restarts.forget(id);
+    const live = context.live.get(id);
+    if (live !== undefined) live.restarting = true;
+    return stopWish(context.containers.require(id), options);
+  });
+  if (context.live.get(id) !== undefined) {
+    await endProcess(context, id, wish);
+    announceContainer(context.events, context.containers.require(id), 'stop');
+  }
+  await context.locks.run(id, async () => {
+    // Somebody else's start came first: it runs, which is what was asked for.
+    if (context.live.get(id) === undefined) await launchContainer(context, id, 0);
+    announceContainer(context.events, context.containers.require(id), 'restart');
+  });
+}

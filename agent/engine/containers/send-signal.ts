@@ -1,0 +1,29 @@
+import { hasErrno } from '../../kernel/libc.ts';
+import { announceContainer } from '../announce.ts';
+import type { EngineContext } from '../context.ts';
+import type { LiveContainer } from './live-containers.ts';
+
+const SIGKILL = 9;
+
+/** Sends a signal and says so. A frozen container gets it and is thawed when it is meant to end. */
+export function sendSignal(
+  context: Pick<EngineContext, 'containers' | 'events'>,
+  id: string,
+  live: LiveContainer,
+  signal: number,
+  { ends = true }: { ends?: boolean } = {},
+): void {
+  try {
+    live.process.signal(signal);
+  } catch (error) {
+    // It ended a moment ago, and its exit is on the way to us.
+    if (!hasErrno(error, 'ESRCH')) throw error;
+  }
+  const record = context.containers.require(id);
+  // v1's freezer holds even SIGKILL back until the thaw (cgroup-v1/freezer-subsystem.rst).
+  if (record.state.status === 'paused' && (ends || signal === SIGKILL)) {
+    live.cgroup.thaw();
+    context.containers.setLive(id, { state: { ...record.state, status: 'running' } });
+  }
+  announceContainer(context.events, record, 'kill', { signal: String(signal) });
+}

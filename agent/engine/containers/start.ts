@@ -1,0 +1,53 @@
+import { CortenError, conflict } from '../../errors.ts';
+import type { EngineContext } from '../context.ts';
+import { launchContainer } from './launch.ts';
+import { removeRecord } from './remove.ts';
+
+/** `docker start`: not-modified when it runs already. */
+export async function startContainer(context: EngineContext, reference: string): Promise<void> {
+  const { id } = context.containers.find(reference);
+  await context.locks.run(id, async () => {
+    const { name, state, settings } = context.containers.require(id);
+    if (state.status === 'paused')
+      throw conflict('cannot start a paused container, try unpause instead');
+    if (state.status === 'running') throw new CortenError('not-modified', `${name} runs already`);
+    if (state.status === 'removing' || state.status === 'dead')
+      throw conflict('container is marked for removal and cannot be started');
+    context.restarts.forget(id);
+    try {
+      await launchContainer(context, id, 0);
+    } catch (error) {
+      // It will never run, so it will never be removed for having ended.
+      if (settings.autoRemove) await removeRecord(context, id, { volumes: true });
+      throw error;
+    }
+  });
+}
+
+/** The start that a restart policy asks for, when its time has come. */
+export async function restartByPolicy(context: EngineContext, id: string): Promise<void> {
+  await context.locks.run(id, async () => {
+    const record = context.containers.get(id);
+    // Stopped, started or removed by a person while it waited.
+    if (record === undefined || record.state.status !== 'restarting') return;
+    try {
+      await launchContainer(context, id, record.state.restartCount + 1);
+    } catch (error) {
+      context.report(`start ${record.name} again`, error);
+      giveUpOrGoOn(context, id);
+    }
+  });
+}
+
+/** A start that fails counts as an exit that fails: the policy decides again, with a longer wait. */
+function giveUpOrGoOn(context: EngineContext, id: string): void {
+  const { state, settings } = context.containers.require(id);
+  const restartCount = state.restartCount + 1;
+  const { name, maximumRetryCount } = settings.restart;
+  const exhausted =
+    name === 'on-failure' && maximumRetryCount > 0 && restartCount >= maximumRetryCount;
+  context.containers.setLive(id, {
+    state: { ...state, restartCount, status: exhausted ? 'exited' : 'restarting' },
+  });
+  if (!exhausted) context.restarts.schedule(id, 0);
+}

@@ -1,0 +1,59 @@
+import { CortenError } from '../../errors.ts';
+import { announceContainer } from '../announce.ts';
+import type { EngineContext } from '../context.ts';
+import { parseSignal } from '../signals.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import { endProcess } from './end-process.ts';
+
+export interface StopOptions {
+  signal?: string;
+  /** -1 waits for ever; absent means the container's own, then ten. */
+  timeoutSeconds?: number;
+}
+
+const defaultTimeoutSeconds = 10;
+
+/** `docker stop`: not-modified when it does not run. */
+export async function stopContainer(
+  context: EngineContext,
+  reference: string,
+  options: StopOptions,
+): Promise<void> {
+  const { id } = context.containers.find(reference);
+  const wish = await context.locks.run(id, () => beginStop(context, id, options));
+  await endProcess(context, id, wish);
+  const record = context.containers.get(id);
+  // Auto-remove may have taken it away meanwhile; then its last word was `destroy`.
+  if (record !== undefined) announceContainer(context.events, record, 'stop');
+}
+
+/** Notes that a person wants it stopped, before anything is sent: no policy may start it again. */
+function beginStop(context: EngineContext, id: string, options: StopOptions) {
+  const record = context.containers.require(id);
+  if (record.state.status === 'restarting') return cancelRestart(context, record);
+  if (context.live.get(id) === undefined)
+    throw new CortenError('not-modified', `${record.name} is not running`);
+  context.containers.setLive(id, { manuallyStopped: true });
+  return stopWish(record, options);
+}
+
+/** It has no process now: to stop it is to drop the plan. */
+function cancelRestart(context: EngineContext, record: ContainerRecord) {
+  context.restarts.forget(record.id);
+  context.containers.setLive(record.id, {
+    manuallyStopped: true,
+    state: { ...record.state, status: 'exited' },
+  });
+  return stopWish(record, {});
+}
+
+/** The signal and the patience that apply: the caller's, the container's, Docker's. */
+export function stopWish(
+  { settings }: ContainerRecord,
+  { signal, timeoutSeconds }: StopOptions,
+): { signal: number; timeoutMs: number } {
+  return {
+    signal: parseSignal(signal || settings.stopSignal || 'SIGTERM'),
+    timeoutMs: (timeoutSeconds ?? settings.stopTimeoutSeconds ?? defaultTimeoutSeconds) * 1000,
+  };
+}

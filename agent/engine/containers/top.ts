@@ -1,0 +1,141 @@
+/**
+ * `docker top`: a container's processes, seen from the machine. No program of the container runs.
+ * The usual columns come straight from /proc; any other choice is the machine's own ps(1).
+ */
+import { execFile } from 'node:child_process';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import type { ContainersBackend } from '../../api/containers/backend.ts';
+import { CortenError, invalid } from '../../errors.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+
+type Listing = Awaited<ReturnType<ContainersBackend['top']>>;
+
+/** USER_HZ: the unit of times in /proc/<pid>/stat, 100 on every architecture of ours (time(7)). */
+const ticksPerSecond = 100;
+const psOutputLimitBytes = 16 * 1024 * 1024;
+
+export async function top(pids: readonly number[], psArguments: string): Promise<Listing> {
+  const wanted = psArguments.trim();
+  if (wanted === '' || wanted === '-ef') return fullListing(pids);
+  return filterPs(await runPs(wanted.split(/\s+/)), pids);
+}
+
+/** The columns of `ps -ef`. */
+function fullListing(pids: readonly number[]): Listing {
+  const users = userNames();
+  const bootSeconds = Number(/^btime (\d+)/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0);
+  const processes = [...pids]
+    .sort((a, b) => a - b)
+    .map((pid) => row(pid, users, bootSeconds))
+    .filter((columns) => columns !== undefined);
+  return { titles: ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'], processes };
+}
+
+/** Undefined for a process that ended meanwhile. */
+function row(
+  pid: number,
+  users: ReadonlyMap<number, string>,
+  bootSeconds: number,
+): string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+    // proc_pid_stat(5): fields from the third on, after the name that may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+    const startSeconds = bootSeconds + Number(fields[19]) / ticksPerSecond;
+    const ageSeconds = Math.max(Date.now() / 1000 - startSeconds, 0.01);
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0+$/, '');
+    const uid = statSync(`/proc/${pid}`).uid;
+    return [
+      users.get(uid) ?? String(uid),
+      String(pid),
+      fields[1] ?? '0',
+      String(Math.min(99, Math.floor((cpuSeconds / ageSeconds) * 100))),
+      startTime(startSeconds),
+      terminalOf(pid, Number(fields[4])),
+      duration(cpuSeconds),
+      command === '' ? `[${name}]` : command.replaceAll('\0', ' '),
+    ];
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
+  }
+}
+
+function terminalOf(pid: number, device: number): string {
+  if (device === 0) return '?';
+  try {
+    const path = readlinkSync(`/proc/${pid}/fd/0`);
+    return path.startsWith('/dev/') ? path.slice('/dev/'.length) : '?';
+  } catch (error) {
+    // Input is closed, or the process ended: the terminal has no name to show.
+    if (hasErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return '?';
+    throw error;
+  }
+}
+
+/** As ps(1): the time today, else month and day. */
+function startTime(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  if (date.toDateString() === new Date().toDateString()) return date.toTimeString().slice(0, 5);
+  return date.toDateString().slice(4, 10).replace(' ', '');
+}
+
+function duration(seconds: number): string {
+  const parts = [
+    Math.floor(seconds / 3600),
+    Math.floor(seconds / 60) % 60,
+    Math.floor(seconds) % 60,
+  ];
+  return parts.map((part) => String(part).padStart(2, '0')).join(':');
+}
+
+/** The machine's names, as dockerd shows them: a container's own passwd is not to be believed. */
+function userNames(): Map<number, string> {
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+  return new Map(
+    lines
+      .map((line) => line.split(':'))
+      .map(([name, , uid]) => [Number(uid), name ?? ''] as const)
+      .filter(([, name]) => name !== ''),
+  );
+}
+
+function runPs(options: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const limits = { maxBuffer: psOutputLimitBytes, timeout: 10_000 };
+    execFile('ps', options, limits, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else if (hasErrno(error, 'ENOENT'))
+        reject(
+          new CortenError(
+            'unavailable',
+            'ps is missing on the machine; install the package "procps", or ask without arguments',
+            { cause: error },
+          ),
+        );
+      else reject(invalid(`ps ${options.join(' ')}: ${stderr.trim().split('\n')[0]}`, error));
+    });
+  });
+}
+
+/** ps lists the whole machine; only the container's lines may leave. */
+export function filterPs(output: string, pids: readonly number[]): Listing {
+  const [head = '', ...lines] = output.split('\n');
+  const titles = head.trim().split(/\s+/);
+  const pidColumn = titles.indexOf('PID');
+  if (pidColumn === -1)
+    throw invalid("Couldn't find PID field in ps output: choose columns that include pid");
+  const wanted = new Set(pids.map(String));
+  const processes = lines
+    .map((line) => columnsOf(line, titles.length))
+    .filter((columns) => wanted.has(columns[pidColumn] ?? ''));
+  return { titles, processes };
+}
+
+/** The last column, a command, keeps its spaces. */
+function columnsOf(line: string, count: number): string[] {
+  const words = line.trim().split(/\s+/);
+  return [...words.slice(0, count - 1), words.slice(count - 1).join(' ')];
+}

@@ -1,0 +1,93 @@
+/** What a container uses now, with the machine's own numbers that make it a percentage. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { ContainerUsage, NetworkUsage } from '../../api/containers/backend.ts';
+import type { Usage } from '../../contract/limits.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+import type { EngineContext } from '../context.ts';
+
+/** USER_HZ, which is 100 on every architecture that Linux runs Node on (time(7)). */
+const nanosPerTick = 10_000_000;
+
+/** Zeroes for one that does not run, as dockerd answers. */
+export function containerUsage(
+  { containers, live }: Pick<EngineContext, 'containers' | 'live'>,
+  reference: string,
+): ContainerUsage {
+  const { id, state, settings } = containers.find(reference);
+  const running = live.get(id);
+  return {
+    ...(running === undefined ? nothing : running.cgroup.usage()),
+    readAt: new Date(),
+    status: state.status,
+    systemCpuNanos: machineCpuNanos(),
+    onlineCpus: availableParallelism(),
+    networks:
+      running === undefined || settings.network.mode === 'host'
+        ? {}
+        : interfacesOf(running.process.pid),
+  };
+}
+
+const nothing: Usage = {
+  cpu: {
+    totalNanos: 0,
+    userNanos: 0,
+    systemNanos: 0,
+    periods: 0,
+    throttledPeriods: 0,
+    throttledNanos: 0,
+  },
+  memory: {
+    usageBytes: 0,
+    maxUsageBytes: undefined,
+    limitBytes: undefined,
+    swapBytes: 0,
+    inactiveFileBytes: 0,
+    failures: 0,
+    oomKills: 0,
+    stat: {},
+  },
+  pids: { current: 0, limit: undefined },
+  io: [],
+};
+
+/** Time that all CPUs spent since boot, idle included (proc_stat(5), the line `cpu`). */
+function machineCpuNanos(): number {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1);
+  // user nice system idle iowait irq softirq steal; guest time is in user already.
+  const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
+  return ticks.reduce((sum, value) => sum + value, 0) * nanosPerTick;
+}
+
+/** Counters of every interface but `lo`, as the container's own namespace shows them. */
+function interfacesOf(pid: number): Record<string, NetworkUsage> {
+  try {
+    return parseInterfaces(readFileSync(`/proc/${pid}/net/dev`, 'utf8'));
+  } catch (error) {
+    // It ended while we looked.
+    if (hasErrno(error, 'ENOENT', 'ESRCH', 'EINVAL')) return {};
+    throw error;
+  }
+}
+
+export function parseInterfaces(text: string): Record<string, NetworkUsage> {
+  const interfaces: Record<string, NetworkUsage> = {};
+  for (const line of text.split('\n').slice(2)) {
+    const [name = '', counters] = line.split(':');
+    if (counters === undefined || name.trim() === 'lo') continue;
+    const values = counters.trim().split(/\s+/).map(Number);
+    const at = (index: number) => values[index] ?? 0;
+    interfaces[name.trim()] = {
+      rxBytes: at(0),
+      rxPackets: at(1),
+      rxErrors: at(2),
+      rxDropped: at(3),
+      txBytes: at(8),
+      txPackets: at(9),
+      txErrors: at(10),
+      txDropped: at(11),
+    };
+  }
+  return interfaces;
+}

@@ -1,0 +1,57 @@
+/** The process of an exec, from what was asked for and what the container has. */
+import type { OciProcess, OciSeccomp } from '../../contract/oci-runtime.ts';
+import { readTextInRoot, withFd } from '../../kernel/files.ts';
+import type { ProcessHandle } from '../../runtime/runtime.ts';
+import type { LiveContainer } from '../containers/live-containers.ts';
+import { openRootOfProcess } from '../files/container-root.ts';
+import { hostnameOf } from '../networks/network-files.ts';
+import { processOfExec, seccompOf } from '../spec/process.ts';
+import { resolveUser } from '../spec/user.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+
+export interface ExecWish {
+  command: string[];
+  env: string[];
+  workingDirectory?: string;
+  user?: string;
+  privileged: boolean;
+  terminal: boolean;
+  size?: { rows: number; columns: number };
+}
+
+export function execProcess(
+  record: ContainerRecord,
+  live: Pick<LiveContainer, 'process'>,
+  wish: ExecWish,
+): { process: OciProcess; seccomp: OciSeccomp | undefined } {
+  const { settings, process } = record;
+  const { command, env, terminal, privileged, workingDirectory, size } = wish;
+  const built = processOfExec({
+    settings,
+    process,
+    hostname: hostnameOf(record),
+    user: resolveUser(wish.user || process.user, userFilesOf(live.process), settings.extraGroups),
+    exec: {
+      args: command,
+      env,
+      terminal,
+      privileged,
+      ...(workingDirectory && { workingDirectory }),
+    },
+  });
+  return {
+    process:
+      size === undefined
+        ? built
+        : { ...built, consoleSize: { height: size.rows, width: size.columns } },
+    seccomp: privileged ? undefined : seccompOf(settings),
+  };
+}
+
+/** As they are now: users may have been added since the start. */
+function userFilesOf(process: ProcessHandle): { passwd: string; group: string } {
+  return withFd(openRootOfProcess(process), (root) => ({
+    passwd: readTextInRoot(root, 'etc/passwd') ?? '',
+    group: readTextInRoot(root, 'etc/group') ?? '',
+  }));
+}

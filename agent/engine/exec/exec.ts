@@ -1,0 +1,177 @@
+/** One more process inside a running container. */
+import type { Attachment } from '../../api/containers/backend.ts';
+import type { ExecBackend, ExecSettings } from '../../api/exec/backend.ts';
+import { conflict, invalid } from '../../errors.ts';
+import type { RunningProcess } from '../../runtime/runtime.ts';
+import { StartError } from '../../runtime/start-error.ts';
+import { announceContainer } from '../announce.ts';
+import type { LiveContainer } from '../containers/live-containers.ts';
+import { withPlacement } from '../containers/placement.ts';
+import type { EngineContext } from '../context.ts';
+import { newId } from '../ids.ts';
+import { execRunDirectory } from '../paths.ts';
+import { removeRunDirectory } from '../run-directory.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import { inputRelay, ProcessInput } from '../streams/process-input.ts';
+import { ProcessOutput } from '../streams/process-output.ts';
+import { openStreams } from '../streams/process-streams.ts';
+import { execProcess } from './exec-process.ts';
+import type { ExecRecord, ExecTable } from './exec-table.ts';
+
+export type ExecContext = Pick<
+  EngineContext,
+  'paths' | 'containers' | 'live' | 'runtime' | 'events' | 'report'
+> & { execs: ExecTable };
+
+export function createExecBackend(context: ExecContext): ExecBackend {
+  return {
+    create: (container, settings) => createExec(context, container, settings),
+    start: (id, options) => startExec(context, id, options),
+    inspect: (id) => {
+      const { containerId, settings, running, exitCode, pid, ...record } = context.execs.find(id);
+      return { id: record.id, containerId, settings, running, exitCode, pid };
+    },
+    idsOf: (containerId) => context.execs.openOf(containerId),
+    resize: async (id, rows, columns) => {
+      const record = context.execs.find(id);
+      record.size = { rows, columns };
+      record.process?.resize(rows, columns);
+    },
+  };
+}
+
+async function createExec(
+  context: ExecContext,
+  reference: string,
+  settings: ExecSettings,
+): Promise<string> {
+  const container = context.containers.find(reference);
+  requireRunning(context, container);
+  if (settings.command.length === 0) throw invalid('No exec command specified');
+  const id = newId();
+  context.execs.add(id, container.id, settings);
+  announceContainer(context.events, container, `exec_create: ${settings.command.join(' ')}`, {
+    execID: id,
+  });
+  return id;
+}
+
+/** Docker's words for a container that takes no exec now. */
+function requireRunning(
+  { live }: Pick<EngineContext, 'live'>,
+  { id, state }: ContainerRecord,
+): LiveContainer {
+  const running = live.get(id);
+  if (state.status === 'restarting')
+    throw conflict(`Container ${id} is restarting, wait until the container is running`);
+  if (running === undefined) throw conflict(`Container ${id} is not running`);
+  if (state.status === 'paused')
+    throw conflict(`Container ${id} is paused, unpause the container before exec`);
+  return running;
+}
+
+async function startExec(
+  context: ExecContext,
+  id: string,
+  { detach, size }: { detach: boolean; size?: { rows: number; columns: number } },
+): Promise<Attachment | undefined> {
+  const record = context.execs.find(id);
+  const container = context.containers.require(record.containerId);
+  const live = requireRunning(context, container);
+  context.execs.begin(record);
+  record.size = size ?? record.size;
+  announceContainer(context.events, container, `exec_start: ${record.settings.command.join(' ')}`, {
+    execID: record.id,
+  });
+  let process: RunningProcess;
+  try {
+    process = await run(context, record, container, live);
+  } catch (error) {
+    context.execs.end(record, error instanceof StartError ? error.exitCode : 126);
+    if (detach || !(error instanceof StartError)) throw error;
+    // The stream is where dockerd tells an attached client, and the exit code is in inspect.
+    return failedAttachment(record.settings.terminal, error.message);
+  }
+  record.running = true;
+  record.pid = process.pid;
+  record.process = process;
+  return attachExec(record, process, watchExecExit(context, record, process), detach);
+}
+
+async function run(
+  context: ExecContext,
+  { id, settings, size }: ExecRecord,
+  container: ContainerRecord,
+  live: LiveContainer,
+): Promise<RunningProcess> {
+  const { process, seccomp } = execProcess(container, live, { ...settings, ...(size && { size }) });
+  return withPlacement(live.cgroup, (placement) =>
+    context.runtime.exec(live.process, {
+      process,
+      seccomp,
+      runDirectory: execRunDirectory(context.paths, container.id, id),
+      placement,
+      openStdin: settings.stdin,
+    }),
+  );
+}
+
+/** Resolves once the exit code can be asked for. */
+async function watchExecExit(
+  context: ExecContext,
+  record: ExecRecord,
+  process: RunningProcess,
+): Promise<void> {
+  const { exitCode } = await process.exited;
+  context.execs.end(record, exitCode);
+  const container = context.containers.get(record.containerId);
+  if (container !== undefined)
+    announceContainer(context.events, container, 'exec_die', {
+      execID: record.id,
+      exitCode: String(exitCode),
+    });
+  removeRunDirectory(
+    execRunDirectory(context.paths, record.containerId, record.id),
+    context.report,
+  );
+}
+
+function attachExec(
+  { settings }: ExecRecord,
+  process: RunningProcess,
+  exited: Promise<void>,
+  detach: boolean,
+): Attachment | undefined {
+  const streams = openStreams(process.stdio);
+  const output = new ProcessOutput(streams, exited);
+  const input =
+    streams.stdin &&
+    new ProcessInput(streams.stdin, settings.terminal ? undefined : () => process.closeStdin());
+  exited.then(() => {
+    if (!settings.terminal) input?.close();
+  });
+  if (detach) {
+    output.abandon();
+    input?.end();
+    return undefined;
+  }
+  return {
+    terminal: settings.terminal,
+    stdin:
+      settings.stdin && input ? inputRelay(Promise.resolve(input), { endsInput: true }) : undefined,
+    output,
+    // The client left: the process goes on, and its output is read and dropped.
+    close: () => output.abandon(),
+  };
+}
+
+function failedAttachment(terminal: boolean, message: string): Attachment {
+  return {
+    terminal,
+    stdin: undefined,
+    output: (async function* () {
+      yield { stream: 'stdout' as const, data: Buffer.from(`${message}\r\n`) };
+    })(),
+    close: () => {},
+  };
+}

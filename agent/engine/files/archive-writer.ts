@@ -1,0 +1,233 @@
+/**
+ * Writes an archive's entries into a directory of a container, for `docker cp`. Every path is
+ * resolved inside the container's root by openat2(2), anew for each entry; so neither the archive
+ * nor a container that swaps links meanwhile reaches anything outside (CVE-2018-15664). Nothing
+ * that exists is opened for writing: it is replaced. Synchronous.
+ */
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  futimesSync,
+  writeSync,
+} from 'node:fs';
+import { CortenError, invalid } from '../../errors.ts';
+import { componentsOf, kernelName } from '../../images/layer-path.ts';
+import { keepsXattr } from '../../images/layer-xattr.ts';
+import type { TarEntry, TarSink } from '../../images/tar-reader.ts';
+import {
+  fchmodat,
+  lchownat,
+  linkat,
+  mkdirat,
+  mknodat,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  openat2,
+  openInRoot,
+  Resolve,
+  symlinkat,
+  utimensat,
+  withFd,
+} from '../../kernel/files.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+import { removeTreeAt } from '../../kernel/remove-tree.ts';
+import { setXattr } from '../../kernel/xattr.ts';
+
+const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
+
+export interface WriteOptions {
+  rootFd: number;
+  /** An existing directory in the root. */
+  directory: string;
+  noOverwriteDirectoryNonDirectory: boolean;
+  /** Whose everything becomes; absent: as the archive says. */
+  owner: { uid: number; gid: number } | undefined;
+}
+
+export class ArchiveWriter implements TarSink {
+  readonly #options: WriteOptions;
+  /** Path of the target, bytes as characters like the names in the archive. */
+  readonly #base: string;
+  readonly #directoryTimes: { path: string; entry: TarEntry }[] = [];
+  #entry: TarEntry | undefined;
+  #file: number | undefined;
+
+  constructor(options: WriteOptions) {
+    this.#options = options;
+    this.#base = Buffer.from(options.directory).toString('latin1');
+  }
+
+  entry(entry: TarEntry): void {
+    this.#entry = entry;
+    const components = componentsOf(entry.name);
+    const name = components.pop();
+    // The target directory itself stays as it is.
+    if (name === undefined) return;
+    const parent = [this.#base, ...components].join('/');
+    withFd(this.#directory(parent), (parentFd) => this.#make(entry, parentFd, parent, name));
+  }
+
+  data(bytes: Buffer, offset: number): void {
+    if (this.#file === undefined) return;
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(this.#file, bytes, done, bytes.length - done, offset + done);
+  }
+
+  endEntry(): void {
+    const fd = this.#file;
+    const entry = this.#entry;
+    if (fd === undefined || entry === undefined) return;
+    this.#file = undefined;
+    withFd(fd, () => {
+      if (entry.sizeBytes !== entry.storedBytes) ftruncateSync(fd, entry.sizeBytes);
+      this.#own(fd, '', entry);
+      // Changing the owner clears set-user-id bits and capabilities: mode and attributes come after.
+      fchmodSync(fd, entry.mode);
+      keepXattrs(fd, entry);
+      const modifiedSeconds = Number(entry.modifiedNanos) / 1e9;
+      futimesSync(fd, modifiedSeconds, modifiedSeconds);
+    });
+  }
+
+  /** Sets directories' times, which every file made in them had changed. */
+  finish(): void {
+    for (const { path, entry } of this.#directoryTimes)
+      withFd(this.#open(path), (fd) =>
+        utimensat(fd, '.', entry.modifiedNanos, entry.modifiedNanos),
+      );
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #make(entry: TarEntry, parentFd: number, parent: string, base: string): void {
+    const name = kernelName(base);
+    if (entry.type === 'directory') {
+      this.#makeDirectory(entry, parentFd, parent, base);
+      return;
+    }
+    // Like dockerd's, an archive cannot bring the machine's devices into a container.
+    if (entry.type === 'character' || entry.type === 'block') return;
+    this.#clear(parentFd, base, false, entry);
+    switch (entry.type) {
+      case 'file': {
+        const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | O_NOFOLLOW;
+        this.#file = openat2(parentFd, name, flags, oneName, 0o600);
+        return;
+      }
+      case 'symlink':
+        symlinkat(kernelName(entry.linkName), parentFd, name);
+        break;
+      case 'hardlink':
+        this.#hardLink(entry, parentFd, base);
+        return;
+      case 'fifo':
+        mknodat(parentFd, name, constants.S_IFIFO | 0o600);
+        fchmodat(parentFd, name, entry.mode);
+    }
+    this.#own(parentFd, name, entry);
+    utimensat(parentFd, name, entry.modifiedNanos, entry.modifiedNanos);
+  }
+
+  #makeDirectory(entry: TarEntry, parentFd: number, parent: string, base: string): void {
+    this.#clear(parentFd, base, true, entry);
+    try {
+      mkdirat(parentFd, kernelName(base), 0o700);
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error;
+    }
+    withFd(openat2(parentFd, kernelName(base), O_PATH | O_DIRECTORY, oneName), (fd) => {
+      this.#own(fd, '', entry);
+      fchmodat(fd, '.', entry.mode);
+      keepXattrs(fd, entry);
+    });
+    this.#directoryTimes.push({ path: `${parent}/${base}`, entry });
+  }
+
+  #hardLink(entry: TarEntry, parentFd: number, base: string): void {
+    const components = componentsOf(entry.linkName);
+    const target = components.pop();
+    if (target === undefined) throw invalid(`${entry.name} is a hard link to the root`);
+    withFd(this.#open([this.#base, ...components].join('/')), (targetFd) =>
+      linkat(targetFd, kernelName(target), parentFd, kernelName(base)),
+    );
+  }
+
+  /** Takes away what is in an entry's place; a directory may stay for a directory. */
+  #clear(parentFd: number, base: string, forDirectory: boolean, entry: TarEntry): void {
+    let isDirectory: boolean;
+    try {
+      isDirectory = withFd(
+        openat2(parentFd, kernelName(base), O_PATH | O_NOFOLLOW, Resolve.beneath),
+        (fd) => fstatSync(fd).isDirectory(),
+      );
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return;
+      throw error;
+    }
+    if (isDirectory && forDirectory) return;
+    if (isDirectory !== forDirectory && this.#options.noOverwriteDirectoryNonDirectory)
+      throw invalid(
+        isDirectory
+          ? `cannot overwrite directory "${entry.name}" with non-directory`
+          : `cannot overwrite non-directory "${entry.name}" with directory`,
+      );
+    removeTreeAt(parentFd, kernelName(base));
+  }
+
+  /** A directory of the container, made with its parents when it is missing. */
+  #directory(path: string): number {
+    try {
+      return this.#open(path);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT') || path === this.#base) throw error;
+    }
+    const slash = path.lastIndexOf('/');
+    return withFd(this.#directory(path.slice(0, slash)), (parentFd) => {
+      const name = kernelName(path.slice(slash + 1));
+      mkdirat(parentFd, name, 0o755);
+      if (this.#options.owner !== undefined)
+        lchownat(parentFd, name, this.#options.owner.uid, this.#options.owner.gid);
+      return openat2(parentFd, name, O_PATH | O_DIRECTORY, oneName);
+    });
+  }
+
+  #open(path: string): number {
+    return openInRoot(this.#options.rootFd, kernelName(path), O_PATH | O_DIRECTORY);
+  }
+
+  #own(fd: number, name: string | Buffer, entry: TarEntry): void {
+    const { uid, gid } = this.#options.owner ?? entry;
+    lchownat(fd, name, uid, gid);
+  }
+}
+
+/** Gives a kernel's refusal its meaning for the person who copies. */
+export function writeError(path: string, error: unknown): unknown {
+  if (hasErrno(error, 'EROFS'))
+    return new CortenError('forbidden', `${path} in the container is read-only`, { cause: error });
+  if (hasErrno(error, 'ENOSPC', 'EDQUOT'))
+    return new CortenError('internal', `no space left in the container for ${path}`, {
+      cause: error,
+    });
+  return error;
+}
+
+function keepXattrs(fd: number, entry: TarEntry): void {
+  for (const [name, value] of entry.xattrs) {
+    if (!keepsXattr(name, entry.name)) continue;
+    try {
+      setXattr(fd, name, value);
+    } catch (error) {
+      // The filesystem there keeps no such attributes; dockerd goes on without them too.
+      if (!hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { Dirent } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasErrno } from '../../kernel/libc.ts';
+
+/** Bytes of every file below a directory, hard links counted once. It may change while we walk. */
+export async function directoryBytes(directory: string): Promise<number> {
+  const seen = new Set<string>();
+  let total = 0;
+  const pending = [directory];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    for (const entry of await entriesOf(next)) {
+      const path = join(next, entry.name);
+      if (entry.isDirectory()) pending.push(path);
+      else total += await fileBytes(path, seen);
+    }
+  }
+  return total;
+}
+
+async function entriesOf(directory: string): Promise<Dirent[]> {
+  try {
+    return await readdir(directory, { withFileTypes: true });
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+async function fileBytes(path: string, seen: Set<string>): Promise<number> {
+  try {
+    const { nlink, dev, ino, size } = await lstat(path);
+    if (nlink === 1) return size;
+    const key = `${dev}:${ino}`;
+    if (seen.has(key)) return 0;
+    seen.add(key);
+    return size;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * A tree as a tar archive, read through descriptors: each directory is opened from its parent and
+ * no link is followed, so whatever a running container renames meanwhile, nothing outside its root
+ * is read. A file that shrinks while it is read is filled with zeros to the length promised.
+ */
+import { type BigIntStats, closeSync, constants, fstatSync, readSync } from 'node:fs';
+import {
+  type FileName,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  openat2,
+  Resolve,
+  readlinkBytesAt,
+  splitDevice,
+  withFd,
+} from '../../kernel/files.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+import { filesystemMagic } from '../../kernel/procfs.ts';
+import { namesIn } from '../../kernel/remove-tree.ts';
+import { getXattr, listXattrs } from '../../kernel/xattr.ts';
+import { archiveEnd, type EntryHeader, encodeHeader, paddingOf } from './tar-entry.ts';
+
+const oneName = Resolve.beneath | Resolve.noMagicLinks;
+const chunkBytes = 256 * 1024;
+
+/** File systems made of the kernel's own state (linux/magic.h): nothing in them is a file to keep. */
+const kernelFilesystems = new Set([0x9fa0, 0x62656572, 0x63677270, 0x27e0eb, 0x74726163]);
+
+export interface TreeOptions {
+  /** Name of the first entry; those below it begin with it. */
+  name: Buffer;
+  /** What is mounted over the tree appears as its empty mount point. */
+  stayOnMount: boolean;
+}
+
+/** Archives `name` of the directory `parentFd`, which stays open until the caller closes it. */
+export async function* archiveTree(
+  parentFd: number,
+  name: FileName,
+  options: TreeOptions,
+): AsyncGenerator<Buffer> {
+  const firstNames = new Map<string, Buffer>();
+  const resolve = options.stayOnMount ? oneName | Resolve.noXdev : oneName;
+  yield* archiveEntry(parentFd, name, options.name, resolve, firstNames);
+  yield archiveEnd;
+}
+
+async function* archiveEntry(
+  parentFd: number,
+  name: FileName,
+  shown: Buffer,
+  resolve: number,
+  firstNames: Map<string, Buffer>,
+): AsyncGenerator<Buffer> {
+  const fd = openEntry(parentFd, name, resolve);
+  if (fd === undefined) return;
+  try {
+    const stat = fstatSync(fd, { bigint: true });
+    if (stat.isDirectory()) yield* archiveDirectory(fd, stat, shown, resolve, firstNames);
+    else if (!stat.isSocket()) yield* archiveFile(fd, stat, shown, firstNames);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Undefined for what vanished meanwhile, and for a file that is mounted over while that is unwanted. */
+function openEntry(parentFd: number, name: FileName, resolve: number): number | undefined {
+  try {
+    return openat2(parentFd, name, O_PATH | O_NOFOLLOW, resolve);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'EXDEV')) return undefined;
+    throw error;
+  }
+}
+
+async function* archiveDirectory(
+  fd: number,
+  stat: BigIntStats,
+  shown: Buffer,
+  resolve: number,
+  firstNames: Map<string, Buffer>,
+): AsyncGenerator<Buffer> {
+  const slash = shown.at(-1) === 0x2f ? shown : Buffer.concat([shown, Buffer.from('/')]);
+  yield encodeHeader({ ...headerOf(stat, slash, fd), type: 'directory' });
+  if (kernelFilesystems.has(filesystemMagic(fd))) return;
+  const names = withFd(openat2(fd, '.', constants.O_RDONLY | O_DIRECTORY, oneName), namesIn);
+  for (const name of names)
+    yield* archiveEntry(fd, name, Buffer.concat([slash, bytesOf(name)]), resolve, firstNames);
+}
+
+async function* archiveFile(
+  fd: number,
+  stat: BigIntStats,
+  shown: Buffer,
+  firstNames: Map<string, Buffer>,
+): AsyncGenerator<Buffer> {
+  const header = headerOf(stat, shown, fd);
+  const key = `${stat.dev}:${stat.ino}`;
+  const first = stat.nlink > 1n ? firstNames.get(key) : undefined;
+  if (first !== undefined) {
+    yield encodeHeader({ ...header, type: 'hardlink', linkName: first });
+    return;
+  }
+  firstNames.set(key, shown);
+  if (stat.isSymbolicLink())
+    yield encodeHeader({ ...header, type: 'symlink', linkName: readlinkBytesAt(fd, '') });
+  else if (stat.isFile()) yield* archiveData(fd, stat, header);
+  else yield encodeHeader({ ...header, ...splitDevice(stat.rdev), type: nodeType(stat) });
+}
+
+async function* archiveData(
+  fd: number,
+  stat: BigIntStats,
+  header: Omit<EntryHeader, 'type'>,
+): AsyncGenerator<Buffer> {
+  const sizeBytes = Number(stat.size);
+  yield encodeHeader({ ...header, type: 'file', sizeBytes });
+  // The O_PATH descriptor's own magic link reopens this very file; its type was seen above.
+  const data = openat2(-100, `/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK, 0);
+  try {
+    for (let offset = 0; offset < sizeBytes; ) {
+      const buffer = Buffer.alloc(Math.min(chunkBytes, sizeBytes - offset));
+      // A short read is the end of a file that shrank: the rest stays zero.
+      readSync(data, buffer, 0, buffer.length, offset);
+      offset += buffer.length;
+      yield buffer;
+    }
+  } finally {
+    closeSync(data);
+  }
+  yield paddingOf(sizeBytes);
+}
+
+function headerOf(stat: BigIntStats, name: Buffer, fd: number): Omit<EntryHeader, 'type'> {
+  return {
+    name,
+    mode: Number(stat.mode & 0o7777n),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    sizeBytes: 0,
+    modifiedNanos: stat.mtimeNs,
+    xattrs: stat.isSymbolicLink() ? undefined : xattrsOf(fd),
+  };
+}
+
+/** The file's own; overlayfs's and the machine's security labels mean nothing elsewhere. */
+function xattrsOf(fd: number): Map<string, Buffer> {
+  const kept = new Map<string, Buffer>();
+  for (const name of listXattrs(fd)) {
+    if (name !== 'security.capability' && !name.startsWith('user.')) continue;
+    const value = getXattr(fd, name);
+    if (value !== undefined) kept.set(name, Buffer.from(value));
+  }
+  return kept;
+}
+
+function nodeType(stat: BigIntStats): 'fifo' | 'block' | 'character' {
+  if (stat.isFIFO()) return 'fifo';
+  return stat.isBlockDevice() ? 'block' : 'character';
+}
+
+/** `namesIn` ends a name that is not UTF-8 with the kernel's NUL. */
+const bytesOf = (name: FileName): Buffer =>
+  typeof name === 'string' ? Buffer.from(name) : name.subarray(0, -1);

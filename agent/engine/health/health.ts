@@ -1,0 +1,98 @@
+/** Health checks (docs.docker.com/reference/dockerfile: HEALTHCHECK). */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContainerState, HealthCheck } from '../../contract/container.ts';
+import { announceContainer } from '../announce.ts';
+import type { LiveContainer } from '../containers/live-containers.ts';
+import { type EngineContext, reporter } from '../context.ts';
+import { type ProbeResult, probe } from './health-probe.ts';
+
+type Health = NonNullable<ContainerState['health']>;
+
+const defaults = {
+  intervalMs: 30_000,
+  timeoutMs: 30_000,
+  startPeriodMs: 0,
+  startIntervalMs: 5000,
+  retries: 3,
+};
+const keptResults = 5;
+
+/** Probes a container for as long as it runs. */
+export function watchHealth(context: EngineContext, id: string, live: LiveContainer): void {
+  const { health } = context.containers.require(id).settings;
+  if (health === undefined || isOff(health)) return;
+  const check = withDefaults(health);
+  keepProbing(context, id, live, check).catch((error) => {
+    // The abort is how a container's end stops its checks.
+    if (!live.attendants.signal.aborted) reporter(context, `check the health of ${id}`)(error);
+  });
+}
+
+const isOff = ({ test }: HealthCheck) => test.length === 0 || test[0] === 'NONE';
+
+function withDefaults(check: HealthCheck): HealthCheck {
+  return {
+    test: check.test,
+    intervalMs: check.intervalMs || defaults.intervalMs,
+    timeoutMs: check.timeoutMs || defaults.timeoutMs,
+    startPeriodMs: check.startPeriodMs || defaults.startPeriodMs,
+    startIntervalMs: check.startIntervalMs || defaults.startIntervalMs,
+    retries: check.retries || defaults.retries,
+  };
+}
+
+async function keepProbing(
+  context: EngineContext,
+  id: string,
+  live: LiveContainer,
+  check: HealthCheck,
+): Promise<void> {
+  const { signal } = live.attendants;
+  for (;;) {
+    await sleep(pauseMs(context, id, check), undefined, { signal, ref: false });
+    const record = context.containers.require(id);
+    if (record.state.status !== 'running') continue;
+    const result = await probe(context, record, live, check);
+    if (signal.aborted) return;
+    note(context, id, check, result);
+  }
+}
+
+/** Shorter while it starts up, so that a container counts as healthy soon after it is. */
+function pauseMs({ containers }: EngineContext, id: string, check: HealthCheck): number {
+  const { state } = containers.require(id);
+  const starting = state.health?.status === 'starting' && isStartingUp(state, check);
+  return starting ? Math.min(check.startIntervalMs, check.intervalMs) : check.intervalMs;
+}
+
+const isStartingUp = ({ startedAt }: ContainerState, { startPeriodMs }: HealthCheck) =>
+  Date.now() - (startedAt?.getTime() ?? 0) < startPeriodMs;
+
+function note(context: EngineContext, id: string, check: HealthCheck, result: ProbeResult): void {
+  const { state } = context.containers.require(id);
+  const before = state.health ?? { status: 'starting', failingStreak: 0, log: [] };
+  const after = nextHealth(before, result, {
+    retries: check.retries,
+    startingUp: isStartingUp(state, check),
+  });
+  const record = context.containers.setLive(id, { state: { ...state, health: after } });
+  if (after.status !== before.status)
+    announceContainer(context.events, record, `health_status: ${after.status}`);
+}
+
+/** A failure counts only after the start period; one success ends the starting at once. */
+export function nextHealth(
+  before: Health,
+  result: ProbeResult,
+  { retries, startingUp }: { retries: number; startingUp: boolean },
+): Health {
+  const log = [...before.log, result].slice(-keptResults);
+  if (result.exitCode === 0) return { status: 'healthy', failingStreak: 0, log };
+  if (before.status === 'starting' && startingUp) return { ...before, log };
+  const failingStreak = before.failingStreak + 1;
+  return {
+    status: failingStreak >= retries ? 'unhealthy' : before.status,
+    failingStreak,
+    log,
+  };
+}

@@ -1,0 +1,81 @@
+/** What a container gets from its image where nobody asked for something else. */
+import type { ImageConfig } from '../../api/images/backend.ts';
+import type { ContainerSettings, ContainerView, HealthCheck } from '../../contract/container.ts';
+import { invalid } from '../../errors.ts';
+
+const nanosPerMs = 1_000_000;
+
+/** Settings with the image's own values filled in, as Docker merges them. */
+export function withImageDefaults(
+  settings: ContainerSettings,
+  image: ImageConfig,
+): ContainerSettings {
+  // Who gives an entrypoint means it alone: the image's arguments belonged to its own.
+  const args = settings.args ?? (settings.entrypoint === undefined ? image.Cmd : undefined);
+  const entrypoint = settings.entrypoint ?? image.Entrypoint;
+  const user = settings.user || image.User;
+  const workingDirectory = settings.workingDirectory || image.WorkingDir;
+  const stopSignal = settings.stopSignal || image.StopSignal;
+  const health = healthOf(settings.health, image.Healthcheck);
+  return {
+    ...settings,
+    env: mergedEnv(image.Env ?? [], settings.env),
+    labels: { ...image.Labels, ...settings.labels },
+    network: {
+      ...settings.network,
+      exposedPorts: [
+        ...new Set([...Object.keys(image.ExposedPorts ?? {}), ...settings.network.exposedPorts]),
+      ],
+    },
+    ...(entrypoint && { entrypoint }),
+    ...(args && { args }),
+    ...(user && { user }),
+    ...(workingDirectory && { workingDirectory }),
+    ...(stopSignal && { stopSignal }),
+    ...(health && { health }),
+  };
+}
+
+/** The command that those settings run. */
+export function processOf(settings: ContainerSettings): ContainerView['process'] {
+  const words = [...(settings.entrypoint ?? []), ...(settings.args ?? [])];
+  const [path, ...args] = words[0] === '' ? words.slice(1) : words;
+  if (path === undefined)
+    throw invalid('No command specified: neither the image nor the request has one.');
+  return {
+    path,
+    args,
+    env: settings.env,
+    workingDirectory: settings.workingDirectory || '/',
+    user: settings.user ?? '',
+  };
+}
+
+/** The image's, with the user's on top; `NAME` without a value takes the image's away. */
+function mergedEnv(image: readonly string[], given: readonly string[]): string[] {
+  const nameOf = (entry: string) => entry.split('=', 1)[0] ?? '';
+  const replaced = new Set(given.map(nameOf));
+  return [
+    ...image.filter((entry) => !replaced.has(nameOf(entry))),
+    ...given.filter((entry) => entry.includes('=')),
+  ];
+}
+
+function healthOf(
+  given: HealthCheck | undefined,
+  image: ImageConfig['Healthcheck'],
+): HealthCheck | undefined {
+  // An empty test inherits the image's, and the numbers that are given go on top of its.
+  if (given !== undefined && given.test.length > 0) return given;
+  if (image?.Test === undefined || image.Test.length === 0) return undefined;
+  const pick = (own: number | undefined, nanos: number | undefined) =>
+    own || Math.round((nanos ?? 0) / nanosPerMs);
+  return {
+    test: image.Test,
+    intervalMs: pick(given?.intervalMs, image.Interval),
+    timeoutMs: pick(given?.timeoutMs, image.Timeout),
+    startPeriodMs: pick(given?.startPeriodMs, image.StartPeriod),
+    startIntervalMs: pick(given?.startIntervalMs, image.StartInterval),
+    retries: given?.retries || (image.Retries ?? 0),
+  };
+}

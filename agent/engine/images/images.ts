@@ -1,0 +1,80 @@
+/** Images as the API sees them: the store's, with who uses them, and the events around them. */
+import type { Readable } from 'node:stream';
+import type { ImagesBackend, ImageView, Progress } from '../../api/images/backend.ts';
+import { notFound } from '../../errors.ts';
+import type { StoredImage } from '../../images/store.ts';
+import { announceImage } from '../announce.ts';
+import type { EngineContext } from '../context.ts';
+import { commitContainer, importRoot } from './commit.ts';
+import { pruneImages } from './image-prune.ts';
+import { removeImage } from './image-remove.ts';
+
+export function createImagesBackend(context: EngineContext): ImagesBackend {
+  const { images, events } = context;
+  return {
+    list: () => images.list().map((image) => viewOf(context, image)),
+    inspect: (reference) => viewOf(context, requireImage(context, reference)),
+    history: (reference) => images.history(requireImage(context, reference).id),
+    pull: (request) =>
+      announced(images.pull(request), () =>
+        announceImage(events, 'pull', request.reference, request.reference),
+      ),
+    push: (request) =>
+      announced(images.push(request), () =>
+        announceImage(events, 'push', request.reference, request.reference),
+      ),
+    tag: async (reference, target) => {
+      const { id } = requireImage(context, reference);
+      await images.tag(id, target);
+      announceImage(events, 'tag', id, target);
+    },
+    remove: (reference, options) => removeImage(context, reference, options),
+    load: (archive) => loadImages(context, archive),
+    save: (references) => images.save(references),
+    importRoot: (request) => importRoot(context, request),
+    commit: (request) => commitContainer(context, request),
+    prune: (filter) => pruneImages(context, filter),
+    login: (credentials) => images.login(credentials),
+  };
+}
+
+export function requireImage(
+  { images }: Pick<EngineContext, 'images'>,
+  reference: string,
+): StoredImage {
+  const image = images.find(reference);
+  if (image === undefined) throw notFound(`No such image: ${reference}`);
+  return image;
+}
+
+export const usersOf = ({ containers }: Pick<EngineContext, 'containers'>, id: string) =>
+  containers.all().filter(({ imageId }) => imageId === id);
+
+function viewOf(context: Pick<EngineContext, 'containers'>, image: StoredImage): ImageView {
+  return { ...image, containers: usersOf(context, image.id).length };
+}
+
+/** Passes the progress on, and says what happened once it ended without a failure. */
+async function* announced(
+  source: AsyncIterable<Progress>,
+  announce: () => void,
+): AsyncIterable<Progress> {
+  let failed = false;
+  for await (const progress of source) {
+    if (progress.error !== undefined) failed = true;
+    yield progress;
+  }
+  if (!failed) announce();
+}
+
+async function* loadImages(
+  { images, events }: EngineContext,
+  archive: Readable,
+): AsyncIterable<Progress> {
+  const before = new Set(
+    images.list().flatMap(({ id, tags }) => tags.map((tag) => `${id} ${tag}`)),
+  );
+  yield* images.load(archive);
+  for (const { id, tags } of images.list())
+    for (const tag of tags) if (!before.has(`${id} ${tag}`)) announceImage(events, 'load', id, tag);
+}

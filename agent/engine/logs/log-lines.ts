@@ -1,0 +1,119 @@
+/** A container's log as lines: what `logs` shows, with times, a tail and a range. */
+import type { LogRecord } from '../../api/containers/backend.ts';
+import type { LogFrame } from './log-file.ts';
+import { followFrames } from './log-follow.ts';
+
+/** A line longer than this comes in pieces, as dockerd's own drivers do it. */
+const maxLineBytes = 16_384;
+const newline = 0x0a;
+
+export interface ReadLogOptions {
+  stdout: boolean;
+  stderr: boolean;
+  /** Only the last so many lines of what is there now; undefined: all. */
+  tail?: number;
+  since?: Date;
+  until?: Date;
+  /** Go on until this resolves. */
+  ended?: Promise<unknown>;
+  signal: AbortSignal;
+}
+
+export async function* readLog(
+  directory: string,
+  options: ReadLogOptions,
+): AsyncIterable<LogRecord> {
+  const wanted = (record: LogRecord) =>
+    (record.stream === 'stdout' ? options.stdout : options.stderr) &&
+    (options.since === undefined || record.time >= options.since);
+  let skip =
+    options.tail === undefined
+      ? 0
+      : Math.max(0, (await countLines(directory, options)) - options.tail);
+  for await (const record of lines(directory, options)) {
+    if (options.until !== undefined && record.time > options.until) return;
+    if (!(record.stream === 'stdout' ? options.stdout : options.stderr)) continue;
+    if (skip > 0) skip--;
+    else if (wanted(record)) yield record;
+  }
+}
+
+async function* lines(directory: string, options: ReadLogOptions): AsyncIterable<LogRecord> {
+  const assembler = { stdout: new LineAssembler('stdout'), stderr: new LineAssembler('stderr') };
+  const frames = followFrames(directory, {
+    from: 'start',
+    signal: options.signal,
+    ...(options.ended && { ended: options.ended }),
+  });
+  for await (const frame of frames) yield* assembler[frame.stream].add(frame);
+  yield* assembler.stdout.rest();
+  yield* assembler.stderr.rest();
+}
+
+/** Lines of the wanted streams that are there now, counted as {@link lines} will cut them. */
+async function countLines(
+  directory: string,
+  wanted: { stdout: boolean; stderr: boolean },
+): Promise<number> {
+  let count = 0;
+  const assembler = { stdout: new LineAssembler('stdout'), stderr: new LineAssembler('stderr') };
+  for await (const frame of followFrames(directory, { from: 'start' }))
+    if (wanted[frame.stream]) count += assembler[frame.stream].add(frame).length;
+  return count + assembler.stdout.rest().length + assembler.stderr.rest().length;
+}
+
+/** Cuts one stream's chunks into lines; a line carries the time of its first byte. */
+class LineAssembler {
+  readonly #stream: LogRecord['stream'];
+  #start: Buffer | undefined;
+  #startNanos = 0n;
+
+  constructor(stream: LogRecord['stream']) {
+    this.#stream = stream;
+  }
+
+  add(frame: LogFrame): LogRecord[] {
+    const records: LogRecord[] = [];
+    let data = frame.data;
+    let nanos = frame.timeNanos;
+    if (this.#start !== undefined) {
+      data = Buffer.concat([this.#start, data]);
+      nanos = this.#startNanos;
+      this.#start = undefined;
+    }
+    let offset = 0;
+    while (offset < data.length) {
+      const found = data.indexOf(newline, offset);
+      const end = found === -1 ? data.length : found + 1;
+      if (end - offset > maxLineBytes) {
+        records.push(this.#record(nanos, data.subarray(offset, offset + maxLineBytes)));
+        offset += maxLineBytes;
+        continue;
+      }
+      if (found === -1) break;
+      records.push(this.#record(nanos, data.subarray(offset, end)));
+      offset = end;
+      nanos = frame.timeNanos;
+    }
+    if (offset < data.length) {
+      this.#start = data.subarray(offset);
+      this.#startNanos = nanos;
+    }
+    return records;
+  }
+
+  rest(): LogRecord[] {
+    const left = this.#start;
+    this.#start = undefined;
+    return left === undefined ? [] : [this.#record(this.#startNanos, left)];
+  }
+
+  #record(nanos: bigint, data: Buffer): LogRecord {
+    return {
+      stream: this.#stream,
+      data,
+      time: new Date(Number(nanos / 1_000_000n)),
+      nanos: Number(nanos % 1_000_000_000n),
+    };
+  }
+}

@@ -1,0 +1,165 @@
+/** A container's place on its networks: joined before it runs, left when it ended. */
+import type {
+  EndpointSettings,
+  EndpointView,
+  PortBinding,
+  PublishedPort,
+} from '../../contract/container.ts';
+import { conflict } from '../../errors.ts';
+import type { NetworkDefinition, SandboxNetwork } from '../../network/networks.ts';
+import { announceNetwork } from '../announce.ts';
+import { type EngineContext, reporter } from '../context.ts';
+import { newId, shortId } from '../ids.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import type { NetworkRecord } from '../state/network-table.ts';
+import type { Undo } from '../undo.ts';
+
+type EndpointContext = Pick<EngineContext, 'networks' | 'network' | 'events' | 'report'>;
+
+/** Endpoints as they are kept while the container has no process: where, but no address. */
+export function idleEndpoint(
+  networks: EngineContext['networks'],
+  settings: EndpointSettings,
+): EndpointView {
+  const network = networks
+    .all()
+    .find(({ id, name }) => id === settings.network || name === settings.network);
+  return {
+    networkId: network?.id ?? '',
+    networkName: network?.name ?? settings.network,
+    endpointId: '',
+    ipv4Address: '',
+    prefixLength: 0,
+    gateway: '',
+    macAddress: '',
+    aliases: settings.aliases,
+  };
+}
+
+export function endpointSettings(record: ContainerRecord): EndpointSettings[] {
+  const { mode } = record.settings.network;
+  return typeof mode === 'object' && 'networks' in mode ? mode.networks : [];
+}
+
+/** Joins every network that the container asks for, in order: the first gives the default route. */
+export async function connectAll(
+  context: EndpointContext,
+  record: ContainerRecord,
+  sandbox: SandboxNetwork,
+  undo: Undo,
+): Promise<EndpointView[]> {
+  const endpoints: EndpointView[] = [];
+  for (const [index, settings] of endpointSettings(record).entries()) {
+    const network = context.networks.find(settings.network);
+    const definition = definitionOf(network);
+    const endpoint = await connectOne(context, record, sandbox, settings, network, index);
+    undo.push(async () => {
+      await context.network.disconnect(definition, endpoint);
+      announceNetwork(context.events, network, 'disconnect', record.id);
+    });
+    endpoints.push(endpoint);
+  }
+  return endpoints;
+}
+
+export async function connectOne(
+  context: EndpointContext,
+  record: ContainerRecord,
+  sandbox: SandboxNetwork,
+  settings: EndpointSettings,
+  network: NetworkRecord,
+  index: number,
+): Promise<EndpointView> {
+  const definition = definitionOf(network);
+  await context.network.ensure(definition);
+  const endpoint = await context.network.connect(
+    definition,
+    sandbox,
+    {
+      ...settings,
+      // Names that other containers find it by: its own, its id's, and what people gave.
+      aliases: [...new Set([...settings.aliases, shortId(record.id)])],
+      endpointId: newId(),
+      containerName: record.name,
+    },
+    index,
+  );
+  announceNetwork(context.events, network, 'connect', record.id);
+  return endpoint;
+}
+
+/** Publishes what the container asks for on its first network. */
+export async function publishPorts(
+  context: Pick<EngineContext, 'network'>,
+  record: ContainerRecord,
+  endpoints: readonly EndpointView[],
+): Promise<PublishedPort[]> {
+  const bindings = wantedBindings(record);
+  const endpoint = endpoints[0];
+  const exposed = exposedOnly(record, bindings);
+  if (endpoint === undefined || bindings.length === 0) return exposed;
+  return [...(await context.network.publish(record.id, endpoint, bindings)), ...exposed];
+}
+
+export function wantedBindings(record: ContainerRecord): PortBinding[] {
+  const { ports, publishAll, exposedPorts } = record.settings.network;
+  if (!publishAll) return ports;
+  const extra = exposedPorts
+    .map(parsePort)
+    .filter(
+      (port) =>
+        !ports.some(
+          (given) => given.containerPort === port.containerPort && given.protocol === port.protocol,
+        ),
+    );
+  return [...ports, ...extra];
+}
+
+/** What the image says it listens on and nobody publishes: shown, and that is all. */
+export function exposedOnly(
+  record: Pick<ContainerRecord, 'settings'>,
+  published: readonly PortBinding[],
+): PublishedPort[] {
+  return record.settings.network.exposedPorts
+    .map(parsePort)
+    .filter(
+      (port) =>
+        !published.some(
+          (other) => other.containerPort === port.containerPort && other.protocol === port.protocol,
+        ),
+    );
+}
+
+/** `80/tcp`; a bare number means TCP. */
+function parsePort(text: string): { containerPort: number; protocol: 'tcp' | 'udp' } {
+  const [number = '', protocol = 'tcp'] = text.split('/');
+  return { containerPort: Number(number), protocol: protocol === 'udp' ? 'udp' : 'tcp' };
+}
+
+/** Gives addresses and ports back. The container is gone, so a failure here is only reported. */
+export async function releaseEndpoints(
+  context: EndpointContext,
+  record: Pick<ContainerRecord, 'id' | 'name' | 'networks' | 'ports'>,
+): Promise<void> {
+  if (record.ports.some(({ hostPort }) => hostPort !== undefined))
+    await context.network
+      .unpublish(record.id)
+      .catch(reporter(context, `unpublish the ports of ${record.name}`));
+  for (const endpoint of record.networks) {
+    if (endpoint.endpointId === '') continue;
+    const network = context.networks.all().find(({ id }) => id === endpoint.networkId);
+    if (network?.definition === undefined) continue;
+    await context.network
+      .disconnect(network.definition, endpoint, { sandboxGone: true })
+      .catch(reporter(context, `take ${record.name} off network ${network.name}`));
+    announceNetwork(context.events, network, 'disconnect', record.id);
+  }
+}
+
+export function definitionOf(network: NetworkRecord): NetworkDefinition {
+  if (network.definition === undefined)
+    throw conflict(
+      `The ${network.name} network cannot be combined with others: it is chosen when a container is created (--network ${network.name}).`,
+    );
+  return network.definition;
+}

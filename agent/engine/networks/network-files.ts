@@ -1,0 +1,107 @@
+/**
+ * `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf` of a container: small files of ours that are
+ * mounted over the image's. They are written in place, so that the mounted inode shows the change.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { hostname as machineName } from 'node:os';
+import type { EndpointView } from '../../contract/container.ts';
+import type { EngineContext } from '../context.ts';
+import { shortId } from '../ids.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import { endpointSettings } from './network-endpoints.ts';
+
+/** The name that the container's UTS namespace gets. */
+export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'settings'>): string {
+  const { hostname, namespaces, network } = record.settings;
+  if (hostname !== undefined && hostname !== '') return hostname;
+  return namespaces.uts === 'host' || network.mode === 'host' ? machineName() : shortId(record.id);
+}
+
+/** Before anything can be mounted over them; addresses are not known yet. */
+export function writeNetworkFiles(
+  { networks, network }: Pick<EngineContext, 'networks' | 'network'>,
+  record: ContainerRecord,
+): void {
+  const [first] = endpointSettings(record);
+  const definition = first && networks.find(first.network).definition;
+  const nameservers = definition === undefined ? undefined : network.nameservers(definition);
+  writeFileSync(record.files.hostname, `${hostnameOf(record)}\n`);
+  writeFileSync(record.files.resolvConf, resolvText(record, nameservers));
+  writeHosts(record, []);
+}
+
+/** Again when addresses came or went. */
+export function writeHosts(record: ContainerRecord, endpoints: readonly EndpointView[]): void {
+  writeFileSync(
+    record.files.hosts,
+    record.settings.network.mode === 'host'
+      ? hostsOfMachine(record)
+      : hostsText(record, hostnameOf(record), endpoints),
+  );
+}
+
+function hostsText(
+  record: ContainerRecord,
+  hostname: string,
+  endpoints: readonly EndpointView[],
+): string {
+  const { domainname } = record.settings;
+  const names = domainname ? `${hostname}.${domainname} ${hostname}` : hostname;
+  return [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::\tip6-localnet',
+    'ff00::\tip6-mcastprefix',
+    'ff02::1\tip6-allnodes',
+    'ff02::2\tip6-allrouters',
+    ...extraHosts(record, endpoints[0]?.gateway),
+    ...endpoints
+      .filter(({ ipv4Address }) => ipv4Address !== '')
+      .map(({ ipv4Address }) => `${ipv4Address}\t${names}`),
+    '',
+  ].join('\n');
+}
+
+function hostsOfMachine(record: ContainerRecord): string {
+  const own = readTextIfThere('/etc/hosts');
+  return [own.trimEnd(), ...extraHosts(record, '127.0.0.1'), ''].join('\n');
+}
+
+function extraHosts(record: ContainerRecord, gateway: string | undefined): string[] {
+  return record.settings.network.extraHosts.map((line) => {
+    // The first colon parts name and address: the address may be IPv6.
+    const colon = line.indexOf(':');
+    const address = line.slice(colon + 1);
+    return `${address === 'host-gateway' ? (gateway ?? '127.0.0.1') : address}\t${line.slice(0, colon)}`;
+  });
+}
+
+function resolvText(record: ContainerRecord, nameservers: string[] | undefined): string {
+  const { dns, dnsSearch, dnsOptions } = record.settings.network;
+  const machine = readTextIfThere('/etc/resolv.conf').split('\n');
+  const keep = (word: string) => machine.filter((line) => line.startsWith(`${word} `));
+  const servers = dns.length > 0 ? dns : nameservers;
+  // `.` asks for no search list at all (docker run --dns-search).
+  const search = dnsSearch.filter((domain) => domain !== '.');
+  return [
+    ...(servers === undefined
+      ? keep('nameserver')
+      : servers.map((address) => `nameserver ${address}`)),
+    ...(dnsSearch.length === 0
+      ? keep('search')
+      : search.length === 0
+        ? []
+        : [`search ${search.join(' ')}`]),
+    ...(dnsOptions.length === 0 ? keep('options') : [`options ${dnsOptions.join(' ')}`]),
+    '',
+  ].join('\n');
+}
+
+function readTextIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // A machine without the file has nothing to hand on.
+    return '';
+  }
+}

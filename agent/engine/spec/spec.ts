@@ -1,0 +1,117 @@
+/** From what a person asked for to the OCI specification that the runtime carries out. */
+import { existsSync } from 'node:fs';
+import type { ContainerSettings, NamespaceChoice } from '../../contract/container.ts';
+import type {
+  OciDeviceRule,
+  OciLinux,
+  OciNamespaceType,
+  OciSpec,
+} from '../../contract/oci-runtime.ts';
+import {
+  defaultMaskedPaths,
+  defaultReadonlyPaths,
+  ociVersion,
+} from '../../runtime/default-spec.ts';
+import { devicesOf } from './devices.ts';
+import { type MountInput, mountsOf, rootPropagationOf } from './mounts.ts';
+import { type ProcessInput, processOfContainer, seccompOf } from './process.ts';
+
+/**
+ * `settings` and `process` have the image's defaults applied. `join` has the path of every namespace
+ * that is another container's (`/proc/<pid>/ns/net`).
+ */
+export interface SpecInput extends ProcessInput, MountInput {
+  join: Partial<Record<OciNamespaceType, string>>;
+}
+
+export interface BuiltSpec {
+  spec: OciSpec;
+  /** For the control group; the specification has no place of its own for them here. */
+  deviceRules: OciDeviceRule[];
+}
+
+export function buildSpec(input: SpecInput): BuiltSpec {
+  const { settings, hostname } = input;
+  const devices = devicesOf(settings.security);
+  const ownsName = settings.namespaces.uts === 'private';
+  const spec: OciSpec = {
+    ociVersion,
+    process: processOfContainer(input),
+    root: { path: 'rootfs', readonly: settings.readOnlyRootfs },
+    ...(ownsName && { hostname }),
+    ...(ownsName && settings.domainname && { domainname: settings.domainname }),
+    mounts: mountsOf(input),
+    linux: {
+      namespaces: namespacesOf(input),
+      devices: devices.nodes,
+      ...hiddenPaths(settings),
+      sysctl: sysctlsOf(settings),
+      ...seccompPart(settings),
+      ...propagationPart(input),
+    },
+  };
+  return { spec, deviceRules: devices.rules };
+}
+
+function namespacesOf({ settings, join }: SpecInput): OciLinux['namespaces'] {
+  const { pid, ipc, uts, cgroup } = settings.namespaces;
+  const chosen: [OciNamespaceType, NamespaceChoice][] = [
+    ['mount', 'private'],
+    ['pid', pid],
+    ['ipc', ipc],
+    ['uts', uts],
+    ['network', networkChoice(settings)],
+    ['cgroup', cgroup],
+  ];
+  return chosen
+    .filter(([, choice]) => choice !== 'host')
+    .map(([type, choice]) => {
+      if (typeof choice === 'string') return { type };
+      const path = join[type];
+      if (path === undefined)
+        throw new Error(`no path was given for the ${type} namespace of ${choice.container}`);
+      return { type, path };
+    });
+}
+
+function networkChoice({ network: { mode } }: ContainerSettings): NamespaceChoice {
+  if (mode === 'host') return 'host';
+  return typeof mode === 'object' && 'container' in mode ? mode : 'private';
+}
+
+/** A privileged container sees all of `/proc` and `/sys`, unless lists were given. */
+function hiddenPaths({
+  security,
+}: ContainerSettings): Pick<OciLinux, 'maskedPaths' | 'readonlyPaths'> {
+  const { privileged, maskedPaths, readonlyPaths } = security;
+  return {
+    maskedPaths: maskedPaths ?? (privileged ? [] : defaultMaskedPaths()),
+    readonlyPaths: readonlyPaths ?? (privileged ? [] : [...defaultReadonlyPaths]),
+  };
+}
+
+/**
+ * In a network namespace of its own a container may use every port and ping without a capability:
+ * nobody else's ports are there (moby's defaults since 20.10).
+ */
+const ownNetworkSysctls: Record<string, string> = {
+  'net.ipv4.ip_unprivileged_port_start': '0',
+  'net.ipv4.ping_group_range': '0 2147483647',
+};
+
+function sysctlsOf(settings: ContainerSettings): Record<string, string> {
+  const own = networkChoice(settings) === 'private' ? Object.entries(ownNetworkSysctls) : [];
+  // A kernel without IPv4 has neither file.
+  const known = own.filter(([name]) => existsSync(`/proc/sys/${name.replaceAll('.', '/')}`));
+  return { ...Object.fromEntries(known), ...settings.sysctls };
+}
+
+function seccompPart(settings: ContainerSettings): Pick<OciLinux, 'seccomp'> {
+  const seccomp = seccompOf(settings);
+  return seccomp === undefined ? {} : { seccomp };
+}
+
+function propagationPart({ mounts }: SpecInput): Pick<OciLinux, 'rootfsPropagation'> {
+  const rootfsPropagation = rootPropagationOf(mounts);
+  return rootfsPropagation === undefined ? {} : { rootfsPropagation };
+}

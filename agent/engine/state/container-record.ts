@@ -1,0 +1,67 @@
+import type { ContainerState, ContainerView } from '../../contract/container.ts';
+
+/** What the engine knows of a container: what anybody may see, and what only it needs. */
+export interface ContainerRecord extends ContainerView {
+  /**
+   * A person stopped or killed it: restart policies leave it alone until it is started again, also
+   * after a restart of the agent or the machine (`unless-stopped`).
+   */
+  manuallyStopped: boolean;
+  /** Anonymous volumes that were made for it; `rm -v` and auto-remove take them along. */
+  ownVolumes: string[];
+}
+
+/** The part that changes whenever a container starts, ends or moves between networks. */
+export type LiveFields = Pick<
+  ContainerRecord,
+  'state' | 'networks' | 'ports' | 'networkSandboxId' | 'manuallyStopped'
+>;
+
+export const newState = (): ContainerState => ({
+  status: 'created',
+  pid: 0,
+  exitCode: 0,
+  oomKilled: false,
+  error: '',
+  restartCount: 0,
+});
+
+/** What a waiter for its exit is told. */
+export const resultOf = ({ state }: Pick<ContainerRecord, 'state'>) => ({
+  exitCode: state.exitCode,
+  ...(state.error !== '' && { error: state.error }),
+});
+
+/** The two documents of a container's row. */
+export function documentsOf(record: ContainerRecord): { definition: string; state: string } {
+  const { state, networks, ports, networkSandboxId, manuallyStopped, ...definition } = record;
+  const live: LiveFields = { state, networks, ports, networkSandboxId, manuallyStopped };
+  return { definition: JSON.stringify(definition), state: JSON.stringify(live) };
+}
+
+export function recordOf(documents: { definition: string; state: string }): ContainerRecord {
+  const record = {
+    ...JSON.parse(documents.definition),
+    ...JSON.parse(documents.state),
+  } as ContainerRecord;
+  const { state } = record;
+  return {
+    ...record,
+    createdAt: new Date(record.createdAt),
+    state: {
+      ...state,
+      ...(state.startedAt && { startedAt: new Date(state.startedAt) }),
+      ...(state.finishedAt && { finishedAt: new Date(state.finishedAt) }),
+      ...(state.health && {
+        health: {
+          ...state.health,
+          log: state.health.log.map((entry) => ({
+            ...entry,
+            start: new Date(entry.start),
+            end: new Date(entry.end),
+          })),
+        },
+      }),
+    },
+  };
+}

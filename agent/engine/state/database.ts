@@ -1,0 +1,37 @@
+/**
+ * The engine's state: one SQLite file in WAL mode with this process as its only writer.
+ *
+ * `synchronous=NORMAL` means that a power cut may lose the last commits but never the database's
+ * integrity, and that a killed agent loses nothing (sqlite.org/pragma.html#pragma_synchronous).
+ */
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { CortenError } from '../../errors.ts';
+import { migrations } from './migrations.ts';
+
+export type Database = DatabaseSync;
+
+/** Opens the state at `path` (`:memory:` in tests) and brings it to this version's form. */
+export function openDatabase(path: string): Database {
+  // Containers' environments are in it, and the directory may be one that others can enter. SQLite
+  // gives its WAL and shared memory the same mode.
+  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
+  const database = new DatabaseSync(path);
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+  migrate(database, path);
+  return database;
+}
+
+function migrate(database: Database, path: string): void {
+  const applied = Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0);
+  if (applied > migrations.length)
+    throw new CortenError(
+      'unavailable',
+      `${path} was written by a newer version of Corten (schema ${applied}, this one knows ${migrations.length}). Start that version, or use another --root.`,
+    );
+  for (const [index, migration] of migrations.entries()) {
+    if (index < applied) continue;
+    // One transaction a step: a crash between two steps leaves a version that exists.
+    database.exec(`BEGIN; ${migration}; PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
+}

@@ -1,0 +1,45 @@
+/** Every volume, in memory and in the database. */
+import type { VolumeView } from '../../api/volumes/backend.ts';
+import { notFound } from '../../errors.ts';
+import type { Database } from './database.ts';
+
+export type VolumeRecord = Omit<VolumeView, 'users'>;
+
+export class VolumeTable {
+  readonly #records = new Map<string, VolumeRecord>();
+  readonly #insert;
+  readonly #delete;
+
+  constructor(database: Database) {
+    this.#insert = database.prepare('INSERT INTO volumes (name, document) VALUES (?, ?)');
+    this.#delete = database.prepare('DELETE FROM volumes WHERE name = ?');
+    for (const row of database.prepare('SELECT document FROM volumes').all()) {
+      const record = JSON.parse(String(row.document)) as VolumeRecord;
+      this.#records.set(record.name, { ...record, createdAt: new Date(record.createdAt) });
+    }
+  }
+
+  all(): VolumeRecord[] {
+    return [...this.#records.values()];
+  }
+
+  get(name: string): VolumeRecord | undefined {
+    return this.#records.get(name);
+  }
+
+  find(name: string): VolumeRecord {
+    const record = this.#records.get(name);
+    if (record === undefined) throw notFound(`get ${name}: no such volume`);
+    return record;
+  }
+
+  insert(record: VolumeRecord): void {
+    this.#insert.run(record.name, JSON.stringify(record));
+    this.#records.set(record.name, record);
+  }
+
+  delete(name: string): void {
+    this.#delete.run(name);
+    this.#records.delete(name);
+  }
+}

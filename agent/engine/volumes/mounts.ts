@@ -1,0 +1,106 @@
+/** From the mounts that a person asked for to the ones a container has: volumes and sources made. */
+import { mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import type { ImageConfig } from '../../api/images/backend.ts';
+import type { ContainerSettings, MountSettings, MountView } from '../../contract/container.ts';
+import { invalid } from '../../errors.ts';
+import { type EngineContext, reporter } from '../context.ts';
+import type { Undo } from '../undo.ts';
+import { ensureVolume, removeVolume } from './volumes.ts';
+
+type MountContext = Pick<EngineContext, 'paths' | 'volumes' | 'containers' | 'events' | 'report'>;
+
+export interface ResolvedMounts {
+  mounts: MountView[];
+  /** Anonymous volumes that were made here. */
+  ownVolumes: string[];
+}
+
+/** Checks everything before anything is made; what is made goes onto `undo`. */
+export function resolveMounts(
+  context: MountContext,
+  settings: ContainerSettings,
+  image: ImageConfig,
+  undo: Undo,
+): ResolvedMounts {
+  for (const mount of settings.mounts) checkMount(mount);
+  refuseDuplicates(settings.mounts);
+  const ownVolumes: string[] = [];
+  const mounts = [...settings.mounts, ...imageVolumes(settings, image)].map((mount): MountView => {
+    if (mount.type === 'tmpfs')
+      return { type: 'tmpfs', source: '', target: mount.target, readOnly: false, propagation: '' };
+    if (mount.type === 'bind') {
+      if (mount.createSource) makeSource(mount.source, undo);
+      return {
+        type: 'bind',
+        source: mount.source,
+        target: mount.target,
+        readOnly: mount.readOnly,
+        propagation: mount.propagation ?? 'rprivate',
+      };
+    }
+    const { volume, made } = ensureVolume(context, mount);
+    if (made) undo.push(() => removeVolume(context, volume.name, { force: true }));
+    if (mount.name === undefined) ownVolumes.push(volume.name);
+    return {
+      type: 'volume',
+      name: volume.name,
+      source: volume.mountpoint,
+      target: mount.target,
+      readOnly: mount.readOnly,
+      propagation: '',
+    };
+  });
+  return { mounts, ownVolumes };
+}
+
+/** What the image declares as volumes and nobody mounted: anonymous ones. */
+function imageVolumes(settings: ContainerSettings, image: ImageConfig): MountSettings[] {
+  const covered = new Set(settings.mounts.map(({ target }) => resolve(target)));
+  return Object.keys(image.Volumes ?? {})
+    .filter((target) => !covered.has(resolve(target)))
+    .map((target) => ({
+      type: 'volume',
+      target,
+      readOnly: false,
+      noCopy: false,
+      labels: {},
+      driverOptions: {},
+    }));
+}
+
+function checkMount(mount: MountSettings): void {
+  const refuse = (why: string) => invalid(`invalid mount config for type "${mount.type}": ${why}`);
+  if (!isAbsolute(mount.target))
+    throw refuse(`invalid mount path: '${mount.target}' mount path must be absolute`);
+  if (resolve(mount.target) === '/')
+    throw refuse("invalid specification: destination can't be '/'");
+  if (mount.type !== 'bind') return;
+  if (!isAbsolute(mount.source))
+    throw refuse(`invalid mount path: '${mount.source}' mount path must be absolute`);
+  if (!mount.createSource && statSync(mount.source, { throwIfNoEntry: false }) === undefined)
+    throw refuse(`bind source path does not exist: ${mount.source}`);
+}
+
+function refuseDuplicates(mounts: readonly MountSettings[]): void {
+  const seen = new Set<string>();
+  for (const { target } of mounts) {
+    const path = resolve(target);
+    if (seen.has(path)) throw invalid(`Duplicate mount point: ${target}`);
+    seen.add(path);
+  }
+}
+
+/** `-v` makes a source that is not there; a failing create takes back what is still empty. */
+function makeSource(source: string, undo: Undo): void {
+  if (statSync(source, { throwIfNoEntry: false }) !== undefined) return;
+  const first = mkdirSync(source, { recursive: true });
+  if (first === undefined) return;
+  undo.push(() => {
+    for (let path = resolve(source); path.length >= first.length; path = dirname(path))
+      rmdirSync(path);
+  });
+}
+
+export const reportUndo = (context: Pick<EngineContext, 'report'>, name: string) =>
+  reporter(context, `undo the creation of ${name}`);

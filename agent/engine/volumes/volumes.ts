@@ -1,0 +1,176 @@
+/** Volumes of the `local` driver: a directory under the state root, or one that the user names. */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
+import type { VolumesBackend, VolumeView } from '../../api/volumes/backend.ts';
+import { CortenError, conflict, invalid } from '../../errors.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+import type { EngineContext } from '../context.ts';
+import { directoryBytes } from '../files/directory-size.ts';
+import { newId } from '../ids.ts';
+import { matchesLabels } from '../label-filter.ts';
+import { volumeData, volumesDirectory } from '../paths.ts';
+import type { VolumeRecord } from '../state/volume-table.ts';
+
+type VolumeContext = Pick<EngineContext, 'paths' | 'volumes' | 'containers' | 'events' | 'report'>;
+
+const nameRule = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+/** Docker's mark of a volume that nobody named; `volume prune` asks for it. */
+const anonymousLabel = 'com.docker.volume.anonymous';
+
+export interface VolumeRequest {
+  name?: string;
+  driver?: string;
+  driverOptions: Record<string, string>;
+  labels: Record<string, string>;
+}
+
+export function createVolumesBackend(context: VolumeContext): VolumesBackend {
+  const view = (record: VolumeRecord): VolumeView => ({
+    ...record,
+    users: usersOf(context, record.name),
+  });
+  return {
+    create: async (request) => view(ensureVolume(context, request).volume),
+    list: () => context.volumes.all().map(view),
+    inspect: (name) => view(context.volumes.find(name)),
+    remove: (name, options) => removeVolume(context, name, options),
+    prune: (filter) => pruneVolumes(context, filter),
+    size: async (name) => directoryBytes(context.volumes.find(name).mountpoint),
+  };
+}
+
+/** The volume of that name, made when it is not there; a new anonymous one without a name. */
+export function ensureVolume(
+  context: Pick<EngineContext, 'paths' | 'volumes' | 'events'>,
+  request: VolumeRequest,
+): { volume: VolumeRecord; made: boolean } {
+  const existing = request.name === undefined ? undefined : context.volumes.get(request.name);
+  if (existing !== undefined) return { volume: existing, made: false };
+  const volume = checkedVolume(context, request, request.name === undefined);
+  if (volume.options.device === undefined)
+    mkdirSync(volume.mountpoint, { recursive: true, mode: 0o755 });
+  context.volumes.insert(volume);
+  context.events.emit({
+    type: 'volume',
+    action: 'create',
+    id: volume.name,
+    attributes: { driver: 'local' },
+  });
+  return { volume, made: true };
+}
+
+function checkedVolume(
+  { paths }: Pick<EngineContext, 'paths'>,
+  { name = newId(), driver = 'local', driverOptions, labels }: VolumeRequest,
+  anonymous: boolean,
+): VolumeRecord {
+  if (driver !== 'local')
+    throw new CortenError(
+      'not-found',
+      `error looking up volume plugin ${driver}: plugin "${driver}" not found. Only the local driver is there.`,
+    );
+  if (!nameRule.test(name))
+    throw invalid(
+      `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+    );
+  return {
+    name,
+    driver,
+    mountpoint: deviceOf(name, driverOptions) ?? volumeData(paths, name),
+    createdAt: new Date(),
+    labels: anonymous ? { ...labels, [anonymousLabel]: '' } : labels,
+    options: driverOptions,
+    anonymous,
+  };
+}
+
+/** The directory of a volume made with `type=none,o=bind,device=/path`, the form that people use. */
+function deviceOf(name: string, options: Record<string, string>): string | undefined {
+  if (Object.keys(options).length === 0) return undefined;
+  const { type = 'none', o = '', device } = options;
+  const bind = o.split(',').some((option) => option === 'bind' || option === 'rbind');
+  if (type !== 'none' || !bind || device === undefined || !isAbsolute(device))
+    throw new CortenError(
+      'not-implemented',
+      `create ${name}: volumes can be kept in a directory of the machine (type=none, o=bind, device=/absolute/path), not with the options ${JSON.stringify(options)}. For memory use a tmpfs mount.`,
+    );
+  return device;
+}
+
+export async function removeVolume(
+  context: VolumeContext,
+  name: string,
+  { force }: { force: boolean },
+): Promise<void> {
+  if (force && context.volumes.get(name) === undefined) return;
+  const volume = context.volumes.find(name);
+  const users = usersOf(context, name);
+  if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+  context.volumes.delete(name);
+  await removeData(context, volume);
+  context.events.emit({
+    type: 'volume',
+    action: 'destroy',
+    id: name,
+    attributes: { driver: 'local' },
+  });
+}
+
+/** The record is gone already: a crash from here on leaves a directory that the sweep takes. */
+async function removeData({ paths }: VolumeContext, volume: VolumeRecord): Promise<void> {
+  if (volume.options.device !== undefined) return;
+  // Out of the way first, so that a new volume of the same name never meets the old data.
+  const doomed = join(volumesDirectory(paths), `.removed-${randomUUID()}`);
+  try {
+    renameSync(dirname(volume.mountpoint), doomed);
+  } catch (error) {
+    // Somebody removed it by hand: what is asked for is the case.
+    if (hasErrno(error, 'ENOENT')) return;
+    throw error;
+  }
+  await rm(doomed, { recursive: true, force: true });
+}
+
+async function pruneVolumes(
+  context: VolumeContext,
+  filter: Parameters<VolumesBackend['prune']>[0],
+): Promise<{ deleted: string[]; reclaimedBytes: number }> {
+  const deleted: string[] = [];
+  let reclaimedBytes = 0;
+  for (const volume of context.volumes.all()) {
+    if (!filter.all && !volume.anonymous) continue;
+    if (!matchesLabels(volume.labels, filter.labels)) continue;
+    if (usersOf(context, volume.name).length > 0) continue;
+    const bytes = await directoryBytes(volume.mountpoint);
+    await removeVolume(context, volume.name, { force: true });
+    deleted.push(volume.name);
+    reclaimedBytes += bytes;
+  }
+  context.events.emit({
+    type: 'volume',
+    action: 'prune',
+    id: '',
+    attributes: { reclaimed: String(reclaimedBytes) },
+  });
+  return { deleted, reclaimedBytes };
+}
+
+function usersOf({ containers }: Pick<EngineContext, 'containers'>, name: string): string[] {
+  return containers
+    .all()
+    .filter(({ mounts }) => mounts.some((mount) => mount.type === 'volume' && mount.name === name))
+    .map(({ id }) => id);
+}
+
+/** Whether there is nothing in it yet, so that the image's files may be copied in. */
+export function isEmptyVolume(mountpoint: string): boolean {
+  try {
+    return readdirSync(mountpoint).length === 0;
+  } catch (error) {
+    // No directory: the mount itself will say so, in better words.
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}

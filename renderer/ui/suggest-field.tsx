@@ -48,7 +48,6 @@ export function SuggestField({
           spellCheck={false}
           aria-invalid={error !== undefined}
           aria-describedby={`${id}-note`}
-          // biome-ignore lint/a11y/noAutofocus: the page is this form, and this is where it starts.
           autoFocus={autoFocus}
         />
         <Autocomplete.Portal>

@@ -72,7 +72,6 @@ function RateField({
   const t = useText();
   return (
     <div className="field">
-      {/* biome-ignore lint/a11y/noLabelWithoutControl: the input is inside. */}
       <label>
         <span className="field-label">{label}</span>
         <input

@@ -29,11 +29,7 @@ async function begin(): Promise<void> {
   docker = dockerCli(agent.socket);
 }
 
-async function output(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await docker(...words);
-  assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`);
-  return stdout.trim();
-}
+const output = (...words: string[]) => docker.output(...words);
 
 const names = Array.from({ length: count }, (_, index) => `chat${index}`);
 const pidOf = (name: string) => output('inspect', '-f', '{{.State.Pid}}', name);

@@ -1,9 +1,11 @@
 /** A real agent with a state of its own, for tests that drive it from outside. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suffixOf } from '../network/device-names.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
@@ -89,6 +91,8 @@ export interface DockerCli {
   (...words: string[]): Promise<CliResult>;
   /** The same with text on its standard input. */
   withInput(input: string, ...words: string[]): Promise<CliResult>;
+  /** Trimmed standard output of a command that must succeed. */
+  output(...words: string[]): Promise<string>;
 }
 
 /** The real `docker` CLI against a socket; never throws for an exit code, since codes are tested. */
@@ -112,8 +116,25 @@ export function dockerCli(socket: string): DockerCli {
     });
   const docker: DockerCli = Object.assign((...words: string[]) => call(undefined, words), {
     withInput: (input: string, ...words: string[]) => call(input, words),
+    output: async (...words: string[]) => {
+      const { code, stdout, stderr } = await call(undefined, words);
+      assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`);
+      return stdout.trim();
+    },
   });
   return docker;
+}
+
+/** Tries until it holds; for what happens soon, but not at once. */
+export async function eventually(check: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await check();
+    } catch (error) {
+      if (attempt === 50) throw error;
+      await sleep(100);
+    }
+  }
 }
 
 /** What a container leaves on a machine when something forgets to undo it. */

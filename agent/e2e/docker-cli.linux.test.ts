@@ -9,6 +9,7 @@ import {
   type DockerCli,
   discardAgent,
   dockerCli,
+  eventually,
   makeAgentDirectory,
   startAgent,
 } from './agent-process.ts';
@@ -23,11 +24,7 @@ after(() => discardAgent(agent));
 
 const image = 'corten/starter';
 
-async function output(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await docker(...words);
-  assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`);
-  return stdout.trim();
-}
+const output = (...words: string[]) => docker.output(...words);
 
 describe('about the engine', () => {
   test('version and info', async () => {
@@ -399,15 +396,3 @@ describe('the life of a container', () => {
     await output('rm', 'stays');
   });
 });
-
-/** Tries until it holds; for what happens soon, but not at once. */
-async function eventually(check: () => Promise<void>): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await check();
-    } catch (error) {
-      if (attempt === 50) throw error;
-      await sleep(100);
-    }
-  }
-}

@@ -34,11 +34,7 @@ function open(...words: string[]): Promise<CliTerminal> {
   return openCliTerminal(agent.socket, words, size);
 }
 
-async function output(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await docker(...words);
-  assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`);
-  return stdout.trim();
-}
+const output = (...words: string[]) => docker.output(...words);
 
 /** Asks the shell inside for its size until the change has arrived there. */
 async function showsSize(terminal: CliTerminal, expected: string): Promise<void> {

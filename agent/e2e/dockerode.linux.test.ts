@@ -14,6 +14,7 @@ import { startRegistry, type TestRegistry } from '../images/testdata/registry.ts
 import {
   type AgentProcess,
   discardAgent,
+  eventually,
   makeAgentDirectory,
   startAgent,
 } from './agent-process.ts';
@@ -256,15 +257,3 @@ describe('errors', () => {
     await container.remove({ force: true });
   });
 });
-
-/** Tries until it holds; for what happens soon, but not at once. */
-async function eventually(check: () => Promise<void>): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await check();
-    } catch (error) {
-      if (attempt === 50) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-}

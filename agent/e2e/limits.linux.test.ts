@@ -22,11 +22,7 @@ before(async () => {
 });
 after(() => discardAgent(agent));
 
-async function output(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await docker(...words);
-  assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`);
-  return stdout.trim();
-}
+const output = (...words: string[]) => docker.output(...words);
 
 async function run(name: string, limits: string[], line: string): Promise<void> {
   await output(

@@ -73,11 +73,7 @@ function copyToRegistry(name: string, compression: string): void {
   ]);
 }
 
-async function output(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await docker(...words);
-  assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`);
-  return stdout.trim();
-}
+const output = (...words: string[]) => docker.output(...words);
 
 test('Debian is pulled by tag, layer by layer, and runs', async () => {
   const name = `${registry.domain}/debian:trixie`;

@@ -8,6 +8,7 @@ import {
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
+  oneName,
   openat2,
   Resolve,
   readlinkBytesAt,
@@ -20,7 +21,6 @@ import { setXattr } from '../kernel/xattr.ts';
 import { LayerError } from './layer-error.ts';
 import { kernelName } from './layer-path.ts';
 
-const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
 /** Links on the way to a directory are followed, but never out of the layer. */
 const inside = Resolve.beneath | Resolve.noMagicLinks;
 const maxOpen = 32;

@@ -10,8 +10,8 @@ import {
   linkat,
   mknodat,
   O_NOFOLLOW,
+  oneName,
   openat2,
-  Resolve,
   symlinkat,
   utimensat,
   withFd,
@@ -26,8 +26,6 @@ import { diskFull, type UnpackBudget } from './layer-limits.ts';
 import { componentsOf, kernelName, markingOf } from './layer-path.ts';
 import { keepsXattr } from './layer-xattr.ts';
 import type { TarEntry, TarSink } from './tar-reader.ts';
-
-const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
 
 /** Where an entry goes: an open parent directory and a base name, in bytes. */
 interface Place {

@@ -22,6 +22,7 @@ import {
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
+  oneName,
   openat2,
   Resolve,
   readlinkBytesAt,
@@ -33,9 +34,6 @@ import {
 import { hasErrno } from './libc.ts';
 import { namesIn } from './remove-tree.ts';
 import { getXattr, listXattrs, setXattr } from './xattr.ts';
-
-/** Names are one component each, so nothing may be resolved on the way. */
-const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
 
 /** Where the first copy of a file with several names went: a directory of the copy, and the name. */
 interface FirstCopy {

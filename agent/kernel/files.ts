@@ -27,6 +27,9 @@ export const Resolve = {
   inRoot: 0x10,
 } as const;
 
+/** For a name that is one component: nothing may be resolved on the way to it. */
+export const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
+
 const openat2Call = systemCall('openat2', 437, ['int', 'str', 'void *', 'size_t']);
 const mkdiratCall = libcCall('mkdirat', ['int', 'str', 'uint']);
 const mknodatCall = libcCall('mknodat', ['int', 'str', 'uint', 'uint64']);

@@ -26,6 +26,7 @@ import {
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
+  oneName,
   openat2,
   openInRoot,
   Resolve,
@@ -36,8 +37,6 @@ import {
 import { hasErrno } from '../../kernel/libc.ts';
 import { removeTreeAt } from '../../kernel/remove-tree.ts';
 import { setXattr } from '../../kernel/xattr.ts';
-
-const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
 
 export interface WriteOptions {
   rootFd: number;

@@ -10,6 +10,7 @@ import {
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
+  oneName,
   openat2,
   openDirectory,
   Resolve,
@@ -33,8 +34,6 @@ const runtimeFiles = [
   '/etc/resolv.conf',
   '/.dockerenv',
 ];
-
-const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
 
 export async function changes(root: ContainerRoot): Promise<Change[]> {
   const ours = new Set([...runtimeFiles, ...root.mounts.map(({ target }) => target)]);

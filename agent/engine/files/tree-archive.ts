@@ -21,7 +21,7 @@ import { namesIn } from '../../kernel/remove-tree.ts';
 import { getXattr, listXattrs } from '../../kernel/xattr.ts';
 import { archiveEnd, type EntryHeader, encodeHeader, paddingOf } from './tar-entry.ts';
 
-const oneName = Resolve.beneath | Resolve.noMagicLinks;
+const withinTree = Resolve.beneath | Resolve.noMagicLinks;
 const chunkBytes = 256 * 1024;
 
 /** File systems made of the kernel's own state (linux/magic.h): nothing in them is a file to keep. */
@@ -41,7 +41,7 @@ export async function* archiveTree(
   options: TreeOptions,
 ): AsyncGenerator<Buffer> {
   const firstNames = new Map<string, Buffer>();
-  const resolve = options.stayOnMount ? oneName | Resolve.noXdev : oneName;
+  const resolve = options.stayOnMount ? withinTree | Resolve.noXdev : withinTree;
   yield* archiveEntry(parentFd, name, options.name, resolve, firstNames);
   yield archiveEnd;
 }
@@ -84,7 +84,7 @@ async function* archiveDirectory(
   const slash = shown.at(-1) === 0x2f ? shown : Buffer.concat([shown, Buffer.from('/')]);
   yield encodeHeader({ ...headerOf(stat, slash, fd), type: 'directory' });
   if (kernelFilesystems.has(filesystemMagic(fd))) return;
-  const names = withFd(openat2(fd, '.', constants.O_RDONLY | O_DIRECTORY, oneName), namesIn);
+  const names = withFd(openat2(fd, '.', constants.O_RDONLY | O_DIRECTORY, withinTree), namesIn);
   for (const name of names)
     yield* archiveEntry(fd, name, Buffer.concat([slash, bytesOf(name)]), resolve, firstNames);
 }

@@ -1,13 +1,14 @@
 /**
  * The containers, as rows. The list is read once when the engine is reached; after that its events
  * change single rows. What an event does not say (ports, a new container) is read for that row alone,
- * several rows in one request.
+ * several rows in one request. A row that an event changed while it was read is read once more.
  */
 import { create } from 'zustand';
 import type { ContainerStatus, ContainerVerb } from '../../agent/contract/container.ts';
 import { listContainers } from '../bridge/containers.ts';
 import type { EventMessage } from '../bridge/system.ts';
 import { type ContainerRow, toRow } from './container-row.ts';
+import { Freshness } from './freshness.ts';
 import { messageOf } from './sentence.ts';
 
 export interface ContainersState {
@@ -25,14 +26,23 @@ export const useContainers = create<ContainersState>()(() => ({
   pending: new Map(),
 }));
 
+const freshness = new Freshness();
+
 export async function loadContainers(): Promise<void> {
   try {
-    const rows = (await listContainers()).map(toRow);
+    const { answer, isStale } = await freshness.read(() => listContainers());
+    const listed = answer.map(toRow);
+    const before = [...useContainers.getState().rows.values()];
+    const rows = [
+      ...listed.filter((row) => !isStale(row.id)),
+      ...before.filter((row) => isStale(row.id)),
+    ];
     useContainers.setState({
       rows: new Map(rows.map((row) => [row.id, row])),
       loaded: true,
       error: undefined,
     });
+    for (const { id } of [...listed, ...before]) if (isStale(id)) readSoon(id);
   } catch (error) {
     useContainers.setState({ error: messageOf(error) });
   }
@@ -64,6 +74,8 @@ export function applyContainerEvent(event: EventMessage): void {
   const attributes = event.Actor?.Attributes ?? {};
   // `exec_start: sh` and `health_status: healthy` carry their detail behind a colon.
   const action = event.Action?.split(':')[0] ?? '';
+  if (action in statusAfter || action === 'destroy' || needsReading.has(action))
+    freshness.change(id);
   if (action === 'destroy') {
     forget(id);
     return;
@@ -119,12 +131,13 @@ async function readRows(): Promise<void> {
   const ids = [...unread];
   unread.clear();
   try {
-    const fresh = (await listContainers(ids)).map(toRow);
+    const { answer, isStale } = await freshness.read(() => listContainers(ids));
     useContainers.setState(({ rows }) => {
       const next = new Map(rows);
-      for (const row of fresh) next.set(row.id, row);
+      for (const row of answer.map(toRow)) if (!isStale(row.id)) next.set(row.id, row);
       return { rows: next };
     });
+    for (const id of ids) if (isStale(id)) readSoon(id);
   } catch {
     // The engine went away; when it is back the whole list is read again.
   }

@@ -58,9 +58,20 @@ export function readPrivateKey(path: string): string {
 
 function ensureKeyPair(path: string, comment: string): void {
   if (existsSync(path)) return;
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });
+  const pair = makeKeyPair(comment);
   writeFileSync(`${path}.pub`, `${pair.public}\n`, { mode: 0o644 });
   writePrivately(path, pair.private);
+}
+
+/**
+ * A new Ed25519 pair in OpenSSH's format. ssh2 1.17 drops a public key's leading zero bytes, so that
+ * one pair in 256 cannot be read by anybody (lib/keygen.js); such a pair is thrown away.
+ */
+export function makeKeyPair(comment: string): { public: string; private: string } {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });
+    if (!(ssh2.utils.parseKey(pair.private) instanceof Error)) return pair;
+  }
 }
 
 /** The file appears whole or not at all: a crash must not leave half a key under its final name. */

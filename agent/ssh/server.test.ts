@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream';
 import { after, before, beforeEach, test } from 'node:test';
 import ssh2, { type Client, type ClientChannel } from 'ssh2';
 import { openShellOverExec } from './exec-shells.ts';
-import { prepareKeys, readPrivateKey, type SshKeys } from './keys.ts';
+import { makeKeyPair, prepareKeys, readPrivateKey, type SshKeys } from './keys.ts';
 import { createSshServer, type SshServer } from './server.ts';
 import { HostExec } from './testdata/host-exec.ts';
 
@@ -191,7 +191,7 @@ test('api reaches no other socket and gets no shell; a container login reaches n
 });
 
 test('a key that is not authorized, a password and a forged signature get nowhere', async () => {
-  const stranger = ssh2.utils.generateKeyPairSync('ed25519').private;
+  const stranger = makeKeyPair('stranger').private;
   await assert.rejects(login('web', { privateKey: stranger }), /authentication methods failed/);
   await assert.rejects(
     login('web', { privateKey: undefined, password: 'x' }),
@@ -213,7 +213,7 @@ test('a key that is not authorized, a password and a forged signature get nowher
 
 test('a key with options that are not enforced lets nobody in', async () => {
   const path = join(directory, 'restricted');
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
+  const pair = makeKeyPair('other');
   writeFileSync(path, `command="true" ${pair.public}\n`);
   const strict = createSshServer({
     hostKeyPath: keys.hostKeyPath,

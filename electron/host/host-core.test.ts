@@ -173,7 +173,7 @@ test('a lost agent shows, and the machine is back when the agent is', async () =
   const wrapper = join(directory, 'agent.sh');
   writeFileSync(wrapper, `echo $$ > ${pidFile}; exec '${process.execPath}' '${fakeAgent}' "$@"\n`);
   const fragile = createNativeMachine({ agentCommand: ['sh', wrapper], ...own });
-  await fragile.start();
+  assert.equal((await fragile.start()).status, 'running');
   const abort = new AbortController();
   const states = fragile.watch(abort.signal);
   process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');

@@ -28,6 +28,8 @@ export class Images {
   readonly #layers: LayerStore;
   /** By manifest digest: content never changes under its digest. */
   readonly #parsed = new Map<string, { manifest: Manifest; document: ImageDocument }>();
+  /** One list an image, by which others may remember what they found in its layers. */
+  readonly #lowers = new WeakMap<ImageDocument, string[]>();
 
   constructor(catalog: Catalog, blobs: BlobStore, layers: LayerStore) {
     this.#catalog = catalog;
@@ -83,9 +85,16 @@ export class Images {
       sizeBytes: document.diffIds.reduce((sum, id) => sum + this.#layers.sizeOf(id), 0),
       config: document.config,
       diffIds: document.diffIds,
-      lowers: document.diffIds.map((id) => this.#layers.pathOf(id)).reverse(),
+      lowers: this.#lowersOf(document),
       lastTaggedAt: dateOf(tagged.sort().at(-1)),
     };
+  }
+
+  #lowersOf(document: ImageDocument): string[] {
+    const lowers =
+      this.#lowers.get(document) ?? document.diffIds.map((id) => this.#layers.pathOf(id)).reverse();
+    this.#lowers.set(document, lowers);
+    return lowers;
   }
 
   /** Newest first. Steps that made no layer have size 0 (OCI config.md, `history`). */

@@ -37,7 +37,7 @@ export function planSpec(
 
 /** Who its process runs as, by the image's files as the container changed them. */
 export function userOf({ process, rootfs, settings }: ContainerRecord): ResolvedUser {
-  const files = readUserFiles([rootfs.upper, ...rootfs.lowers]);
+  const files = readUserFiles(rootfs.upper, rootfs.lowers);
   return resolveUser(process.user, files, settings.extraGroups);
 }
 

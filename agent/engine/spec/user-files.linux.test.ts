@@ -20,6 +20,8 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
+const read = ([upper, ...lowers]: string[]) => readUserFiles(upper!, lowers);
+
 function put(layer: number, name: string, text: string): void {
   const directory = join(layers[layer]!, 'etc');
   mkdirSync(directory, { recursive: true });
@@ -30,18 +32,18 @@ test('the topmost layer that has the file wins', () => {
   put(2, 'passwd', 'old');
   put(2, 'group', 'group');
   put(1, 'passwd', 'new');
-  assert.deepEqual(readUserFiles(layers), { passwd: 'new', group: 'group' });
+  assert.deepEqual(read(layers), { passwd: 'new', group: 'group' });
 });
 
 test('an image without the files has none', () => {
-  assert.deepEqual(readUserFiles(layers), { passwd: '', group: '' });
+  assert.deepEqual(read(layers), { passwd: '', group: '' });
 });
 
 test('a whiteout hides the file below', () => {
   put(2, 'passwd', 'old');
   mkdirSync(join(layers[1]!, 'etc'));
   execFileSync('mknod', [join(layers[1]!, 'etc/passwd'), 'c', '0', '0']);
-  assert.equal(readUserFiles(layers).passwd, '');
+  assert.equal(read(layers).passwd, '');
 });
 
 test('an opaque directory hides everything below', () => {
@@ -50,14 +52,14 @@ test('an opaque directory hides everything below', () => {
   withFd(openDirectory(join(layers[1]!, 'etc')), (fd) =>
     setXattr(fd, 'trusted.overlay.opaque', Buffer.from('y')),
   );
-  assert.deepEqual(readUserFiles(layers), { passwd: '', group: 'new' });
+  assert.deepEqual(read(layers), { passwd: '', group: 'new' });
 });
 
 test('a link leads nowhere outside the layer', () => {
   put(0, 'real', 'image');
   symlinkSync('../../../../../../etc/real', join(layers[0]!, 'etc/passwd'));
   symlinkSync('../../../../../../etc/group', join(layers[0]!, 'etc/group'));
-  assert.deepEqual(readUserFiles(layers), { passwd: 'image', group: '' });
+  assert.deepEqual(read(layers), { passwd: 'image', group: '' });
 });
 
 test('what is in the place of the files is looked at, not opened', () => {
@@ -66,6 +68,13 @@ test('what is in the place of the files is looked at, not opened', () => {
   for (const etc of places) mkdirSync(etc);
   execFileSync('mknod', [`${places[0]}/passwd`, 'c', '254', '254']);
   execFileSync('mkfifo', [`${places[1]}/passwd`]);
-  for (const layer of layers.slice(0, 2))
-    assert.throws(() => readUserFiles([layer]), /not a regular file/);
+  for (const layer of layers.slice(0, 2)) assert.throws(() => read([layer]), /not a regular file/);
+});
+
+test('what a container changes is seen, also after its image was read', () => {
+  const [upper, ...lowers] = layers;
+  put(2, 'passwd', 'image');
+  assert.equal(readUserFiles(upper!, lowers).passwd, 'image');
+  put(0, 'passwd', 'own');
+  assert.equal(readUserFiles(upper!, lowers).passwd, 'own');
 });

@@ -7,9 +7,34 @@ import { O_PATH, openDirectory, openInRoot, readTextInRoot, withFd } from '../..
 import { hasErrno } from '../../kernel/libc.ts';
 import { getXattr } from '../../kernel/xattr.ts';
 
-/** Layers from the topmost down. Empty texts for an image without the files. */
-export function readUserFiles(layers: readonly string[]): { passwd: string; group: string } {
-  return { passwd: readLayered(layers, 'passwd'), group: readLayered(layers, 'group') };
+interface UserFiles {
+  /** Empty texts for an image without the files. */
+  passwd: string;
+  group: string;
+}
+
+/** Of layers that are read-only: they never change, and an image's list of them is one object. */
+const ofLowers = new WeakMap<readonly string[], UserFiles>();
+
+/** `lowers` from the topmost down. */
+export function readUserFiles(upper: string, lowers: readonly string[]): UserFiles {
+  return {
+    passwd: readTopmost(upper, lowers, 'passwd'),
+    group: readTopmost(upper, lowers, 'group'),
+  };
+}
+
+function readTopmost(upper: string, lowers: readonly string[], name: keyof UserFiles): string {
+  const found = withFd(openDirectory(upper), (root) => lookIn(root, name));
+  return found === 'below' ? readLowers(lowers)[name] : found;
+}
+
+function readLowers(lowers: readonly string[]): UserFiles {
+  const known = ofLowers.get(lowers);
+  if (known !== undefined) return known;
+  const files = { passwd: readLayered(lowers, 'passwd'), group: readLayered(lowers, 'group') };
+  ofLowers.set(lowers, files);
+  return files;
 }
 
 function readLayered(layers: readonly string[], name: string): string {

@@ -1,6 +1,7 @@
 /** Reading and writing the kernel's control files, with errors that carry path and value. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { conflict, invalid } from '../errors.ts';
+import { withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 
 /** A control file that could not be written: which, what, and errno's name. */
@@ -25,6 +26,22 @@ export function writeControl(directory: string, file: string, value: string | nu
     writeFileSync(path, String(value));
   } catch (error) {
     throw new ControlFileError(path, String(value), error);
+  }
+}
+
+/** Several values into one file that takes one a write: opened once. */
+export function writeControls(directory: string, file: string, values: readonly string[]): void {
+  const path = `${directory}/${file}`;
+  let last = '';
+  try {
+    withFd(openSync(path, 'w'), (fd) => {
+      for (const value of values) {
+        last = value;
+        writeSync(fd, value);
+      }
+    });
+  } catch (error) {
+    throw new ControlFileError(path, last, error);
   }
 }
 

@@ -6,12 +6,23 @@
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { bpfInstruction as instruction } from '../kernel/bpf.ts';
-import { writeControl } from './control-file.ts';
+import { writeControl, writeControls } from './control-file.ts';
 
 export function applyDevicesV1(directory: string, rules: readonly OciDeviceRule[]): void {
   writeControl(directory, 'devices.deny', 'a');
-  for (const rule of rules)
-    writeControl(directory, rule.allow ? 'devices.allow' : 'devices.deny', lineOf(rule));
+  for (const run of runsOf(rules))
+    writeControls(directory, run.allow ? 'devices.allow' : 'devices.deny', run.lines);
+}
+
+/** Neighbours that go into the same file; their order is what decides. */
+function runsOf(rules: readonly OciDeviceRule[]): { allow: boolean; lines: string[] }[] {
+  const runs: { allow: boolean; lines: string[] }[] = [];
+  for (const rule of rules) {
+    const last = runs.at(-1);
+    if (last?.allow === rule.allow) last.lines.push(lineOf(rule));
+    else runs.push({ allow: rule.allow, lines: [lineOf(rule)] });
+  }
+  return runs;
 }
 
 function lineOf(rule: OciDeviceRule): string {

@@ -43,10 +43,3 @@ export function openOwnNamespace(procFd: number, name: string): number {
 export function openRootOf(procFd: number, pid: number): number {
   return openat2(procFd, `${pid}/root`, O_PATH, 0);
 }
-
-/** When a process began, in clock ticks since boot; undefined when there is none of this pid. */
-export function parseStartTime(stat: string): bigint | undefined {
-  // proc_pid_stat(5): field 2, the name, may hold anything but ends at the last parenthesis.
-  const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return field === undefined ? undefined : BigInt(field);
-}

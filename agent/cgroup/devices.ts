@@ -11,10 +11,11 @@ import { writeControl } from './control-file.ts';
 export function applyDevicesV1(directory: string, rules: readonly OciDeviceRule[]): void {
   writeControl(directory, 'devices.deny', 'a');
   for (const rule of rules)
-    writeControl(directory, rule.allow ? 'devices.allow' : 'devices.deny', lineOf(rule));
+    writeControl(directory, rule.allow ? 'devices.allow' : 'devices.deny', deviceRuleLine(rule));
 }
 
-function lineOf(rule: OciDeviceRule): string {
+/** A rule as the v1 controller writes and reads it: `c 1:3 rwm`, or `a` for everything. */
+export function deviceRuleLine(rule: OciDeviceRule): string {
   checkRule(rule);
   if (rule.type === 'a') return 'a';
   return `${rule.type} ${rule.major ?? '*'}:${rule.minor ?? '*'} ${rule.access}`;

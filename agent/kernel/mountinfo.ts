@@ -1,6 +1,9 @@
 /** Mounts as one process sees them (proc_pid_mountinfo(5)). */
 
 export interface MountEntry {
+  id: number;
+  /** The mount that this one lies on; of the topmost, one that is out of sight. */
+  parentId: number;
   /** Which file system: `major:minor` of its st_dev. */
   device: string;
   /** The directory or file of that file system that is mounted. */
@@ -31,11 +34,13 @@ function parseLine(line: string): MountEntry | undefined {
   const fields = line.split(' ');
   // Optional fields lie between the sixth and the dash.
   const dash = fields.indexOf('-', 6);
-  const [, , device, root, mountPoint, options] = fields;
+  const [id, parentId, device, root, mountPoint, options] = fields;
   const [type, source, superOptions] = dash === -1 ? [] : fields.slice(dash + 1);
   if (device === undefined || root === undefined || mountPoint === undefined) return undefined;
   if (options === undefined || type === undefined || source === undefined) return undefined;
   return {
+    id: Number(id),
+    parentId: Number(parentId),
     device,
     root: withoutEscapes(root),
     mountPoint: withoutEscapes(mountPoint),

@@ -40,8 +40,3 @@ test('a process is told from another one by its start time', () => {
   assert.equal(isSameProcess(process.pid, own + 1n), false);
   assert.equal(isSameProcess(2 ** 22 + 1, own), false);
 });
-
-test('a name with parentheses and blanks does not shift the start time', () => {
-  const fields = Array.from({ length: 50 }, (_, index) => String(index + 3));
-  assert.equal(parseStat(`42 (a) b (c) ${fields.join(' ')}`)?.startTicks, 22n);
-});

@@ -7,6 +7,7 @@ import { Inspect } from './features/container/inspect.tsx';
 import { Overview } from './features/container/overview.tsx';
 import { ContainersPage } from './features/containers/page.tsx';
 import { ImagesPage } from './features/images/page.tsx';
+import { IsolationView } from './features/isolation/page.tsx';
 import { LimitsView } from './features/limits/page.tsx';
 import { LogsView } from './features/logs/page.tsx';
 import { MachinePage } from './features/machine/page.tsx';
@@ -108,6 +109,8 @@ function ContainerView({ row, view }: { row: ContainerRow; view: View }) {
       return <LogsView row={row} />;
     case 'limits':
       return <LimitsView row={row} />;
+    case 'isolation':
+      return <IsolationView row={row} />;
     case 'inspect':
       return <Inspect />;
   }

@@ -1,4 +1,5 @@
 import { isolationWords } from './en-isolation.ts';
+import { userspaceWords } from './en-userspace.ts';
 
 /** Every word of the interface, by key. ICU message syntax (react-intl). */
 export const en = {
@@ -426,6 +427,7 @@ export const en = {
   'shortcuts.leaveTerminal': 'Leave the terminal',
 
   ...isolationWords,
+  ...userspaceWords,
 } as const;
 
 export type MessageKey = keyof typeof en;

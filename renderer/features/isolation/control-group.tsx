@@ -7,6 +7,7 @@ import { Section } from './section.tsx';
 export function ControlGroup({ fact }: { fact: ControlGroupFact }) {
   const t = useText();
   const say = useMeaning();
+  const places = [...new Set(fact.controllers.flatMap(({ membership }) => membership ?? []))];
   const shown = fact.controllers.filter(({ controller }) => controller !== 'devices');
   return (
     <Section
@@ -14,6 +15,7 @@ export function ControlGroup({ fact }: { fact: ControlGroupFact }) {
       summary={t('isolation.controlGroupVersion', { version: fact.version })}
     >
       <p className="isolation-says">{say(fact)}</p>
+      <p className="isolation-says mono">{places.join('  ')}</p>
       {shown.length === 0 ? <p className="muted">{t('isolation.controlGroupLater')}</p> : null}
       <div className="controllers">
         {shown.map((controller) => (
@@ -27,29 +29,28 @@ export function ControlGroup({ fact }: { fact: ControlGroupFact }) {
 function Controller({ fact }: { fact: ControllerFact }) {
   const t = useText();
   const say = useMeaning();
+  const set = fact.values.filter(({ value }) => value !== '');
   return (
-    <section className="controller" aria-label={fact.controller}>
+    <section className="controller" aria-label={fact.controller} title={fact.directory}>
       <h3>{fact.controller}</h3>
       <p className="muted">{say(fact)}</p>
+      {set.length === 0 ? <p className="muted">{t('isolation.nothingSet')}</p> : null}
       <dl>
-        {fact.values.map(({ file, value }) => {
+        {set.map(({ file, value }) => {
           const note = readControl(file, value);
           return (
             <div key={file}>
               <dt className="mono">{file}</dt>
-              <dd className="mono">
-                {value === '' ? <span className="muted">{t('isolation.empty')}</span> : value}
+              <dd>
+                <span className="mono">{value}</span>
                 {note ? (
-                  <span className="muted"> ({'none' in note ? t('limits.none') : note.text})</span>
+                  <span className="muted"> {'none' in note ? t('limits.none') : note.text}</span>
                 ) : null}
               </dd>
             </div>
           );
         })}
       </dl>
-      <p className="mono muted controller-path" title={fact.directory}>
-        {fact.directory}
-      </p>
     </section>
   );
 }

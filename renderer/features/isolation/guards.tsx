@@ -7,6 +7,11 @@ import { formatBytes } from '../../messages/format.ts';
 import { useMeaning, useText } from '../../messages/use-text.ts';
 import { Facts, More, Section, Verdict } from './section.tsx';
 
+/** Items that say the same, told once. */
+function alike<T extends { id: string }>(facts: T[]): [T, ...T[]][] {
+  return [...Map.groupBy(facts, ({ id }) => id).values()] as [T, ...T[]][];
+}
+
 /** Parts of `/proc` and `/sys` that tell of the machine: hidden, only readable, or open. */
 export function KernelPaths({ facts }: { facts: KernelPathFact[] }) {
   const t = useText();
@@ -26,18 +31,24 @@ export function KernelPaths({ facts }: { facts: KernelPathFact[] }) {
     >
       <Facts
         label={t('isolation.kernelPaths')}
-        columns={[t('isolation.path'), t('isolation.state'), t('isolation.meaning')]}
-        widths={['240px', '104px', 'auto']}
+        columns={[t('isolation.state'), t('isolation.paths'), t('isolation.meaning')]}
+        widths={['132px', '46%', 'auto']}
       >
-        {there.map((fact) => (
-          <tr key={fact.path}>
-            <th scope="row" className="mono">
-              {fact.path}
+        {alike(there).map((group) => (
+          <tr key={group[0].id}>
+            <th scope="row">
+              <Verdict kind={group[0].state === 'open' ? 'open' : 'apart'}>
+                {t(`isolation.state.${group[0].state}`)}
+              </Verdict>
             </th>
-            <td>
-              <Verdict good={fact.state !== 'open'}>{t(`isolation.state.${fact.state}`)}</Verdict>
+            <td className="mono">
+              <ul className="alike">
+                {group.map(({ path }) => (
+                  <li key={path}>{path}</li>
+                ))}
+              </ul>
             </td>
-            <td>{say(fact)}</td>
+            <td>{say(group[0])}</td>
           </tr>
         ))}
       </Facts>
@@ -61,16 +72,22 @@ export function Devices({ facts }: { facts: DeviceFact[] }) {
     >
       <Facts
         label={t('isolation.devices')}
-        columns={[t('isolation.rule'), t('isolation.device'), t('isolation.meaning')]}
-        widths={['120px', '208px', 'auto']}
+        columns={[t('isolation.rule'), t('isolation.meaning')]}
+        widths={['58%', 'auto']}
       >
-        {facts.map((fact) => (
-          <tr key={fact.rule}>
-            <th scope="row" className="mono">
-              {fact.rule}
-            </th>
-            <td>{fact.name ?? '–'}</td>
-            <td>{say(fact)}</td>
+        {alike(facts).map((group) => (
+          <tr key={group[0].id}>
+            <td>
+              <ul className="alike">
+                {group.map(({ rule, name }) => (
+                  <li key={rule}>
+                    <span className="mono">{rule}</span>
+                    {name ? <span className="muted"> {name}</span> : null}
+                  </li>
+                ))}
+              </ul>
+            </td>
+            <td>{say(group[0])}</td>
           </tr>
         ))}
       </Facts>

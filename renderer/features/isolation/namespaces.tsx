@@ -23,19 +23,15 @@ export function Namespaces({ facts }: { facts: NamespaceFact[] }) {
           t('isolation.scope'),
           t('isolation.meaning'),
         ]}
-        widths={['84px', '104px', '104px', '128px', 'auto']}
+        widths={['100px', '108px', '116px', '132px', 'auto']}
       >
         {facts.map((fact) => (
           <tr key={fact.type}>
             <th scope="row">{t(`isolation.namespace.${fact.type}`)}</th>
-            <td className={fact.scope === 'host' ? 'mono same' : 'mono'}>
-              {fact.insideId ?? t('isolation.notYet')}
-            </td>
-            <td className={fact.scope === 'host' ? 'mono same' : 'mono muted'}>
-              {fact.hostId ?? '–'}
-            </td>
+            <td className="mono">{fact.insideId ?? t('isolation.notYet')}</td>
+            <td className={fact.scope === 'host' ? 'mono' : 'mono muted'}>{fact.hostId ?? '–'}</td>
             <td>
-              <Verdict good={fact.scope !== 'host'}>{t(`isolation.scope.${fact.scope}`)}</Verdict>
+              <Verdict kind={verdictOf(fact)}>{t(`isolation.scope.${fact.scope}`)}</Verdict>
               <SharedWith containers={fact.sharedWith} />
             </td>
             <td>{say(fact)}</td>
@@ -44,6 +40,14 @@ export function Namespaces({ facts }: { facts: NamespaceFact[] }) {
       </Facts>
     </Section>
   );
+}
+
+/** No container has clocks of its own, and users of its own only where that was asked for. */
+const usuallyShared: readonly string[] = ['user', 'time'];
+
+function verdictOf({ type, scope }: NamespaceFact): 'apart' | 'usual' | 'open' {
+  if (scope !== 'host') return 'apart';
+  return usuallyShared.includes(type) ? 'usual' : 'open';
 }
 
 function SharedWith({ containers }: { containers: NamespaceFact['sharedWith'] }) {

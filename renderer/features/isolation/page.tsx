@@ -50,8 +50,10 @@ export function IsolationView({ row }: { row: ContainerRow }) {
       <Warnings warnings={report.warnings} />
       <Namespaces facts={report.namespaces} />
       <ControlGroup fact={report.controlGroup} />
-      <Identity fact={report.identity} />
-      <Privileges facts={report.privileges} />
+      <div className="isolation-pair">
+        <Identity fact={report.identity} />
+        <Privileges facts={report.privileges} />
+      </div>
       <Capabilities facts={report.capabilities} />
       <Mounts facts={report.mounts} unlisted={report.unlistedMounts} />
       <KernelPaths facts={report.kernelPaths} />

@@ -20,7 +20,7 @@ export function Identity({ fact }: { fact: IdentityFact }) {
       <Facts
         label={t('isolation.identity')}
         columns={[t('isolation.kind'), t('isolation.inside'), t('isolation.onMachine')]}
-        widths={['84px', '104px', 'auto']}
+        widths={['100px', '108px', 'auto']}
       >
         {rows.map(([name, inside, outside]) => (
           <tr key={name}>
@@ -63,7 +63,7 @@ export function Privileges({ facts }: { facts: PrivilegeFact[] }) {
       <Facts
         label={t('isolation.privileges')}
         columns={[t('isolation.name'), t('isolation.value'), t('isolation.meaning')]}
-        widths={['192px', '176px', 'auto']}
+        widths={['132px', '128px', 'auto']}
       >
         {facts.map((fact) => (
           <tr key={fact.name}>

@@ -70,11 +70,17 @@ export function More({ label, children }: { label: string; children: ReactNode }
   );
 }
 
-/** A word with a sign before it: held back, or open. */
-export function Verdict({ good, children }: { good: boolean; children: ReactNode }) {
+/** A word with a sign before it: held back, open by default, or open beyond it. */
+export function Verdict({
+  kind,
+  children,
+}: {
+  kind: 'apart' | 'usual' | 'open';
+  children: ReactNode;
+}) {
   return (
-    <span className={good ? 'verdict good' : 'verdict open'}>
-      <Icon name={good ? 'check' : 'eye'} size={12} />
+    <span className={`verdict ${kind}`}>
+      <Icon name={kind === 'apart' ? 'check' : 'eye'} size={12} />
       {children}
     </span>
   );

@@ -15,7 +15,7 @@ export function Warnings({ warnings }: { warnings: IsolationWarning[] }) {
       </p>
     );
   return (
-    <section aria-label={t('isolation.warnings')}>
+    <section className="card" aria-label={t('isolation.warnings')}>
       <ul className="isolation-warnings">
         {warnings.map((warning) => (
           <li key={`${warning.id} ${warning.subject}`} className={`warning ${warning.severity}`}>
@@ -25,13 +25,9 @@ export function Warnings({ warnings }: { warnings: IsolationWarning[] }) {
             </span>
             <div>
               <p>
+                {warning.subject ? <code>{visibleText(warning.subject)}</code> : null}
+                {warning.subject ? ' ' : null}
                 {say(warning)}
-                {warning.subject ? (
-                  <>
-                    {' '}
-                    <code>{visibleText(warning.subject)}</code>
-                  </>
-                ) : null}
               </p>
               <p className="muted">
                 {say({ id: `${warning.id}.remedy`, meaning: warning.remedy })}

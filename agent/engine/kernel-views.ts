@@ -21,8 +21,8 @@ export interface KernelViews {
 
 /** A machine can have four million; beyond this nobody can look at them one by one. */
 const mostProcesses = 20_000;
-/** About two milliseconds of reading. */
-const readAtOnce = 100;
+/** About three milliseconds of reading. */
+const readAtOnce = 64;
 
 export function createKernelViews(): KernelViews {
   const procFd = openProcfs();

@@ -62,16 +62,17 @@ export interface ProcfsText {
 }
 
 const chunkBytes = 64 * 1024;
+/** Reading is synchronous, so one serves all. */
+const chunk = Buffer.allocUnsafe(chunkBytes);
 
 /** Reads a file of procfs below `directoryFd`, such as `status`, up to about `maxBytes`. */
 export function readProcfs(directoryFd: number, path: string, maxBytes = chunkBytes): ProcfsText {
   return withFd(openat2(directoryFd, path, constants.O_RDONLY, withinProcfs), (fd) => {
     const parts: Buffer[] = [];
     for (let length = 0; length < maxBytes; ) {
-      const part = Buffer.allocUnsafe(chunkBytes);
-      const count = readSync(fd, part, 0, part.length, null);
+      const count = readSync(fd, chunk, 0, chunk.length, null);
       if (count === 0) return { text: Buffer.concat(parts).toString('utf8'), complete: true };
-      parts.push(part.subarray(0, count));
+      parts.push(Buffer.from(chunk.subarray(0, count)));
       length += count;
     }
     return { text: Buffer.concat(parts).toString('utf8'), complete: false };

@@ -24,15 +24,12 @@ export function Warnings({ warnings }: { warnings: IsolationWarning[] }) {
               {t(`isolation.severity.${warning.severity}`)}
             </span>
             <div>
-              <p>
-                {warning.subject ? <code>{visibleText(warning.subject)}</code> : null}
-                {warning.subject ? ' ' : null}
-                {say(warning)}
-              </p>
+              <p>{say(warning)}</p>
               <p className="muted">
                 {say({ id: `${warning.id}.remedy`, meaning: warning.remedy })}
               </p>
             </div>
+            {warning.subject ? <code>{visibleText(warning.subject)}</code> : null}
           </li>
         ))}
       </ul>

@@ -42,6 +42,11 @@ export function figuresOf(owner: Owner, t: Text): string[] {
   const cpus = cpuText(owner.cpus);
   const cpusLimit = limitOf(owner, 'cpus');
   const count = owner.processCount;
+  const isFree =
+    owner.container !== undefined &&
+    memoryLimit === undefined &&
+    cpusLimit === undefined &&
+    typeof limits.pids !== 'number';
   return [
     memoryLimit === undefined
       ? memory
@@ -52,6 +57,7 @@ export function figuresOf(owner: Owner, t: Text): string[] {
     typeof limits.pids === 'number'
       ? t('userspace.processesOf', { count, limit: limits.pids })
       : t('userspace.processes', { count }),
+    ...(isFree ? [t('userspace.noLimits')] : []),
   ];
 }
 

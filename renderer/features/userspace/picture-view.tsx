@@ -64,10 +64,7 @@ function OwnerView({
         <strong className="truncate">{name}</strong>
         <span>{share}</span>
       </span>
-      <span className="owner-figures truncate">
-        {figures}
-        {owner.container && limit === undefined ? ` · ${t(`userspace.noLimit.${measure}`)}` : null}
-      </span>
+      <span className="owner-figures">{figures}</span>
       {limit === undefined ? null : (
         <span className="owner-gauge" aria-hidden="true">
           <span style={{ width: `${Math.min(100, (owner[measure] / limit) * 100)}%` }} />

@@ -22,9 +22,11 @@ export interface OwnerBox {
 
 /** Beyond these of one owner nobody can tell one from another. */
 const mostTiles = 120;
-const headPixels = 52;
+/** Of a box: its name, its figures in one line or two, and the gauge. */
+const headPixels = { wide: 48, narrow: 66 };
+const wideFrom = 340;
 /** Of the area, shared equally, so that what uses nothing can still be seen and reached. */
-const evenPart = { owners: 0.3, processes: 0.35 };
+const evenPart = { owners: 0.4, processes: 0.35 };
 
 export function arrange(
   owners: readonly Owner[],
@@ -44,9 +46,13 @@ export function arrange(
   );
   const boxes = owners.map((owner, index) => ({ owner, box: inset(places[index] ?? area, 3) }));
   const tiles = boxes.flatMap(({ owner, box }) =>
-    laid(tilesOf(owner), measure, inset(box, 6, headPixels)),
+    laid(tilesOf(owner), measure, inset(box, 6, headOf(box))),
   );
   return { boxes, tiles };
+}
+
+function headOf({ width }: Box): number {
+  return width >= wideFrom ? headPixels.wide : headPixels.narrow;
 }
 
 function shared(owners: readonly Owner[], measure: Measure, area: Box): Tile[] {

@@ -32,6 +32,7 @@ export interface ProcessFigure {
   /** Clock ticks since boot, which with the pid tells it from a later process. */
   startTicks: number;
   cpuNanos: number;
+  /** The kernel counts it in steps: a very small process may have none. */
   residentBytes: number;
   threads: number;
   /** The container that this process of the machine serves (its shim). */

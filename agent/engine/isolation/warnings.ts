@@ -122,7 +122,7 @@ const hostNamespaces: Partial<
     severity: 'high',
     meaning:
       'It is on the machine’s own network: it reaches services that listen on localhost only, and takes ports of the machine.',
-    remedy: 'Recreate it without --network host, and publish the ports it needs with -p.',
+    remedy: 'Recreate it without --network host, and publish the ports it needs.',
   },
   pid: {
     severity: 'high',

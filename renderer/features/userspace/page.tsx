@@ -24,15 +24,6 @@ export function UserspaceMap() {
     <div className="page-body userspace">
       <div className="userspace-tools">
         <Segments
-          label={t('userspace.arrangement')}
-          value={view.arrangement}
-          choices={[
-            { value: 'shared', label: t('userspace.shared') },
-            { value: 'boxed', label: t('userspace.boxed') },
-          ]}
-          onChange={(arrangement) => chooseView({ arrangement })}
-        />
-        <Segments
           label={t('userspace.measure')}
           value={view.measure}
           choices={[
@@ -50,6 +41,17 @@ export function UserspaceMap() {
           ]}
           onChange={(form) => chooseView({ form })}
         />
+        {view.form === 'picture' ? (
+          <Segments
+            label={t('userspace.arrangement')}
+            value={view.arrangement}
+            choices={[
+              { value: 'shared', label: t('userspace.shared') },
+              { value: 'boxed', label: t('userspace.boxed') },
+            ]}
+            onChange={(arrangement) => chooseView({ arrangement })}
+          />
+        ) : null}
         {userspace ? (
           <p className="userspace-totals muted">
             {totalsOf(userspace, t).map((total) => (

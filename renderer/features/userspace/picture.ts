@@ -24,7 +24,7 @@ export interface OwnerBox {
 const mostTiles = 120;
 /** Of a box: its name, its figures in one line or two, and the gauge. */
 const headPixels = { wide: 48, narrow: 66 };
-const wideFrom = 340;
+const wideFrom = 420;
 /** Of the area, shared equally, so that what uses nothing can still be seen and reached. */
 const evenPart = { owners: 0.4, processes: 0.35 };
 

@@ -13,6 +13,7 @@ import { type Engine, openEngine } from './engine/engine.ts';
 import { readArchive, statPath, writeArchive } from './engine/files/archive.ts';
 import { changes } from './engine/files/changes.ts';
 import { exportArchive } from './engine/files/export.ts';
+import { createKernelViews } from './engine/kernel-views.ts';
 import { CortenError } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
@@ -79,12 +80,15 @@ async function start(options: AgentOptions): Promise<Agent> {
   const runtime = await createRuntime({ shimPath: join(repository, 'dist/shim/shim') });
   const network = createNetworks({ suffix });
   const cgroups = detectCgroupDriver({ parent: `corten-${suffix}` });
+  const kernelViews = createKernelViews();
   const engine = await openEngine({
     paths: { root, run },
     runtime,
     cgroups,
     images,
     network,
+    kernelViews,
+    apiSocket: options.socket,
     files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
     registryMirrors,
     insecureRegistries,
@@ -105,6 +109,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       await api.close();
       await runtime.close();
       await engine.close();
+      kernelViews.close();
       await network.close();
       await images.close();
       cgroups.removeParent();

@@ -7,12 +7,15 @@ import { Inspect } from './features/container/inspect.tsx';
 import { Overview } from './features/container/overview.tsx';
 import { ContainersPage } from './features/containers/page.tsx';
 import { ImagesPage } from './features/images/page.tsx';
+import { IsolationView } from './features/isolation/page.tsx';
 import { LimitsView } from './features/limits/page.tsx';
 import { LogsView } from './features/logs/page.tsx';
-import { MachinePage } from './features/machine/page.tsx';
+import { MachineFrame } from './features/machine/frame.tsx';
+import { MachineFacts } from './features/machine/page.tsx';
 import { StartScreen } from './features/machine/start-screen.tsx';
 import { NewContainerPage } from './features/new-container/page.tsx';
 import { Shortcuts } from './features/palette/shortcuts.tsx';
+import { UserspaceMap } from './features/userspace/page.tsx';
 import { useText } from './messages/use-text.ts';
 import { QuestionHost } from './shell/question.tsx';
 import { Sidebar } from './shell/sidebar.tsx';
@@ -74,7 +77,16 @@ function Places() {
     <Switch>
       <Route path="/images" component={ImagesPage} />
       <Route path="/activity" component={ActivityPage} />
-      <Route path="/machine" component={MachinePage} />
+      <Route path="/machine/userspace">
+        <MachineFrame view="userspace">
+          <UserspaceMap />
+        </MachineFrame>
+      </Route>
+      <Route path="/machine">
+        <MachineFrame view="facts">
+          <MachineFacts />
+        </MachineFrame>
+      </Route>
       <Route path="/new/:image?">
         {({ image }) => <NewContainerPage key={image} image={image && decodeURIComponent(image)} />}
       </Route>
@@ -108,6 +120,8 @@ function ContainerView({ row, view }: { row: ContainerRow; view: View }) {
       return <LogsView row={row} />;
     case 'limits':
       return <LimitsView row={row} />;
+    case 'isolation':
+      return <IsolationView row={row} />;
     case 'inspect':
       return <Inspect />;
   }

@@ -1,6 +1,7 @@
 /** Finds the machine's control groups and the driver for them. */
 import { existsSync, readFileSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
+import { parseMountinfo } from '../kernel/mountinfo.ts';
 import type { CgroupDriver } from './cgroup.ts';
 import { childrenOf } from './processes.ts';
 import { createV1Driver } from './v1.ts';
@@ -30,19 +31,13 @@ export interface MountedGroups {
   hierarchies: Map<string, string>;
 }
 
-/**
- * proc_pid_mountinfo(5): `36 35 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu`. The last field
- * names the controllers, and beside them options such as `rw` or `xattr` that are none.
- */
+/** The file system's options name its controllers, and beside them `rw` or `xattr`, which are none. */
 export function mountedGroups(mountinfo: string): MountedGroups {
   const groups: MountedGroups = { unified: undefined, hierarchies: new Map() };
-  for (const line of mountinfo.split('\n')) {
-    const [place = '', source = ''] = line.split(' - ');
-    const directory = withoutEscapes(place.split(' ')[4] ?? '');
-    const [type, , options = ''] = source.split(' ');
+  for (const { type, mountPoint: directory, superOptions } of parseMountinfo(mountinfo)) {
     if (type === 'cgroup2') groups.unified ??= directory;
     if (type !== 'cgroup') continue;
-    for (const option of options.split(',')) {
+    for (const option of superOptions) {
       const controller = option.startsWith('name=') ? option.slice(5) : option;
       const known = knownControllers.has(controller) || option.startsWith('name=');
       // The first mount of a hierarchy is the machine's; later ones are somebody's bind mounts.
@@ -78,11 +73,4 @@ function groupsBelow(root: string): MountedGroups {
     unified: undefined,
     hierarchies: new Map(names.map((name) => [name, `${root}/${name}`])),
   };
-}
-
-/** Spaces and the like are octal escapes. */
-function withoutEscapes(path: string): string {
-  return path.replace(/\\(\d{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
 }

@@ -19,13 +19,14 @@ function runsOf(rules: readonly OciDeviceRule[]): { allow: boolean; lines: strin
   const runs: { allow: boolean; lines: string[] }[] = [];
   for (const rule of rules) {
     const last = runs.at(-1);
-    if (last?.allow === rule.allow) last.lines.push(lineOf(rule));
-    else runs.push({ allow: rule.allow, lines: [lineOf(rule)] });
+    if (last?.allow === rule.allow) last.lines.push(deviceRuleLine(rule));
+    else runs.push({ allow: rule.allow, lines: [deviceRuleLine(rule)] });
   }
   return runs;
 }
 
-function lineOf(rule: OciDeviceRule): string {
+/** A rule as the v1 controller writes and reads it: `c 1:3 rwm`, or `a` for everything. */
+export function deviceRuleLine(rule: OciDeviceRule): string {
   checkRule(rule);
   if (rule.type === 'a') return 'a';
   return `${rule.type} ${rule.major ?? '*'}:${rule.minor ?? '*'} ${rule.access}`;

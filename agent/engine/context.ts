@@ -10,6 +10,7 @@ import type { LiveContainers } from './containers/live-containers.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
 import type { Waiters } from './containers/waiters.ts';
 import type { EventLog } from './event-log.ts';
+import type { KernelViews } from './kernel-views.ts';
 import type { LogReaders } from './logs/log-readers.ts';
 import type { EnginePaths } from './paths.ts';
 import type { SerialLocks } from './serial-locks.ts';
@@ -26,6 +27,9 @@ export interface EngineContext {
   runtime: Runtime;
   cgroups: CgroupDriver;
   network: Networks;
+  kernelViews: KernelViews;
+  /** Where the API listens: whoever reaches it is root on the machine. */
+  apiSocket: string;
   events: EventLog;
   waiters: Waiters;
   /** One operation at a time on each container, by id. */

@@ -47,7 +47,10 @@ export interface Engine {
 }
 
 export interface EngineOptions
-  extends Pick<EngineContext, 'paths' | 'runtime' | 'cgroups' | 'images' | 'network' | 'report'> {
+  extends Pick<
+    EngineContext,
+    'paths' | 'runtime' | 'cgroups' | 'images' | 'network' | 'kernelViews' | 'apiSocket' | 'report'
+  > {
   files: ContainerFiles;
   registryMirrors: string[];
   insecureRegistries: string[];
@@ -55,7 +58,7 @@ export interface EngineOptions
 
 /** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { paths, runtime, cgroups, images, network, report } = options;
+  const { paths, runtime, cgroups, images, network, kernelViews, apiSocket, report } = options;
   for (const directory of [
     paths.root,
     containersDirectory(paths),
@@ -74,6 +77,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     cgroups,
     images,
     network,
+    kernelViews,
+    apiSocket,
     report,
     containers: new ContainerTable(database),
     volumes: new VolumeTable(database),

@@ -6,6 +6,7 @@ import { hasErrno } from '../kernel/libc.ts';
 import type { EngineContext } from './context.ts';
 import { containerSize } from './files/container-size.ts';
 import { directoryBytes } from './files/directory-size.ts';
+import { machineProcesses } from './machine-processes.ts';
 
 export interface SystemOptions {
   /** Same for ever on one state root. */
@@ -19,6 +20,7 @@ export function createSystemBackend(context: EngineContext, options: SystemOptio
     info: async () => facts(context, options),
     events: (range) => context.events.stream(range),
     diskUsage: () => diskUsage(context),
+    processes: () => machineProcesses(context),
   };
 }
 

@@ -2,12 +2,14 @@
  * procfs through a mount that is attached nowhere: nobody can mount anything over what lies in it,
  * so what is written really goes to the kernel (CVE-2025-52881).
  */
-import { closeSync, constants, writeSync } from 'node:fs';
-import { O_PATH, openat2, Resolve, withFd } from './files.ts';
-import { libcCall } from './libc.ts';
+import { closeSync, constants, readSync, writeSync } from 'node:fs';
+import { O_DIRECTORY, O_PATH, openat2, Resolve, readlinkat, withFd } from './files.ts';
+import { hasErrno, libcCall } from './libc.ts';
 import { MountAttribute, newFilesystem } from './mount.ts';
 
 const PROC_SUPER_MAGIC = 0x9fa0;
+/** Whoever names a file of procfs means the one in this very mount. */
+const withinProcfs = Resolve.beneath | Resolve.noXdev | Resolve.noMagicLinks;
 
 const fstatfsCall = libcCall('fstatfs', ['int', 'void *']);
 
@@ -29,8 +31,7 @@ export function openProcfs(): number {
 
 /** Writes one value. `path` is relative to procfs, such as `sys/net/ipv4/ip_forward`. */
 export function writeProcfs(procFd: number, path: string, value: string): void {
-  const resolve = Resolve.beneath | Resolve.noXdev | Resolve.noMagicLinks;
-  withFd(openat2(procFd, path, constants.O_WRONLY, resolve), (fd) => writeSync(fd, value));
+  withFd(openat2(procFd, path, constants.O_WRONLY, withinProcfs), (fd) => writeSync(fd, value));
 }
 
 /** Opens one of the calling thread's own namespaces; `name` is its name in `/proc/<pid>/ns`. */
@@ -44,9 +45,47 @@ export function openRootOf(procFd: number, pid: number): number {
   return openat2(procFd, `${pid}/root`, O_PATH, 0);
 }
 
-/** When a process began, in clock ticks since boot; undefined when there is none of this pid. */
-export function parseStartTime(stat: string): bigint | undefined {
-  // proc_pid_stat(5): field 2, the name, may hold anything but ends at the last parenthesis.
-  const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return field === undefined ? undefined : BigInt(field);
+/**
+ * A process's own directory in procfs, O_PATH. It stays that process's: once it has ended, reading
+ * below it fails with ESRCH (or ENOENT), also when another process got its number. Throws ENOENT
+ * when there is no such process.
+ */
+export function openProcessDirectory(procFd: number, pid: number | 'self'): number {
+  const own = pid === 'self' ? process.pid : pid;
+  return openat2(procFd, String(own), O_PATH | O_DIRECTORY, withinProcfs);
+}
+
+export interface ProcfsText {
+  text: string;
+  /** False when there was more than was asked for; the last line is then cut. */
+  complete: boolean;
+}
+
+const chunkBytes = 64 * 1024;
+/** Reading is synchronous, so one serves all. */
+const chunk = Buffer.allocUnsafe(chunkBytes);
+
+/** Reads a file of procfs below `directoryFd`, such as `status`, up to about `maxBytes`. */
+export function readProcfs(directoryFd: number, path: string, maxBytes = chunkBytes): ProcfsText {
+  return withFd(openat2(directoryFd, path, constants.O_RDONLY, withinProcfs), (fd) => {
+    const parts: Buffer[] = [];
+    for (let length = 0; length < maxBytes; ) {
+      const count = readSync(fd, chunk, 0, chunk.length, null);
+      if (count === 0) return { text: Buffer.concat(parts).toString('utf8'), complete: true };
+      parts.push(Buffer.from(chunk.subarray(0, count)));
+      length += count;
+    }
+    return { text: Buffer.concat(parts).toString('utf8'), complete: false };
+  });
+}
+
+/** A namespace's number, unique on this machine; undefined when the kernel has none of that kind. */
+export function namespaceId(directoryFd: number, name: string): number | undefined {
+  try {
+    // The link's text is read, not followed: `net:[4026531840]`.
+    return Number(/\[(\d+)\]$/.exec(readlinkat(directoryFd, `ns/${name}`))?.[1]);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }

@@ -5,6 +5,7 @@ import {
   capabilityNames,
   capabilityNumber,
   defaultCapabilities,
+  namesInMask,
   resolveCapabilities,
 } from './capabilities.ts';
 
@@ -50,4 +51,12 @@ test('ALL may be added or dropped', () => {
 
 test('privileged has every capability', () => {
   assert.deepEqual(resolveCapabilities([], ['ALL'], true), [...capabilityNames]);
+});
+
+test('names in a mask of the kernel, also those that are younger than our list', () => {
+  assert.deepEqual(namesInMask(0n), []);
+  assert.deepEqual(namesInMask(0x21n), ['CAP_CHOWN', 'CAP_KILL']);
+  assert.deepEqual(namesInMask(1n << 40n), ['CAP_CHECKPOINT_RESTORE']);
+  assert.deepEqual(namesInMask(1n << 63n), ['CAP_63']);
+  assert.deepEqual(namesInMask(0x1ffffffffffn), [...capabilityNames]);
 });

@@ -76,6 +76,14 @@ export function capabilityNumber(name: string): number {
   return number;
 }
 
+/** The names in a mask of the kernel; one that is younger than our list is named by its number. */
+export function namesInMask(mask: bigint): string[] {
+  const names: string[] = [];
+  for (let number = 0, rest = mask; rest > 0n; number++, rest >>= 1n)
+    if (rest & 1n) names.push(capabilityNames[number] ?? `CAP_${number}`);
+  return names;
+}
+
 /** `net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are one. Throws invalid for anything else. */
 export function canonicalCapability(name: string): string {
   const upper = name.toUpperCase();

@@ -11,7 +11,7 @@ import { constants, mkdirSync, openSync, readFileSync, rmSync, statSync } from '
 import { join } from 'node:path';
 import { makeFifo, O_CLOEXEC } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { parseStartTime } from '../kernel/procfs.ts';
+import { parseStat } from '../kernel/process-stat.ts';
 import type { ExitRecord } from './runtime.ts';
 
 export interface Pids {
@@ -72,9 +72,8 @@ export function readExit(path: string): ExitRecord | undefined {
 /** Whether this very process still runs, and not another one under the same number. */
 export function isSameProcess(pid: number, startTime: bigint): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
-    return parseStartTime(stat) === startTime && state !== 'Z' && state !== 'X';
+    const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return stat?.startTicks === startTime && stat.state !== 'Z' && stat.state !== 'X';
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ESRCH')) return false;
     throw error;

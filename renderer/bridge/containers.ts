@@ -3,6 +3,7 @@ import type {
   ContainerInspectResponse,
   ContainerSummary,
 } from '../../agent/contract/docker.ts';
+import type { IsolationReport } from '../../agent/contract/isolation.ts';
 import type { Limits } from '../../agent/contract/limits.ts';
 import { getJson, postJson, query, remove } from './engine.ts';
 
@@ -47,4 +48,9 @@ export function getLimits(id: string): Promise<Limits> {
 /** Changes limits of a container, running or not: absent stays, `null` clears. */
 export function setLimits(id: string, change: Limits): Promise<unknown> {
   return postJson(`/corten/v1/containers/${id}/limits`, change);
+}
+
+/** What the container is kept from and by what. */
+export function getIsolation(id: string): Promise<IsolationReport> {
+  return getJson(`/corten/v1/containers/${id}/isolation`);
 }

@@ -1,4 +1,5 @@
 import type { EventMessage, SystemInfo } from '../../agent/contract/docker.ts';
+import type { MachineProcesses } from '../../agent/contract/processes.ts';
 import type { MachineState, ShellFacts } from '../../electron/contract/bridge.ts';
 import { host } from './bridge.ts';
 import { getJson, query, streamJson } from './engine.ts';
@@ -7,6 +8,11 @@ export type { EventMessage, MachineState, ShellFacts, SystemInfo };
 
 export function getInfo(): Promise<SystemInfo> {
   return getJson('/info');
+}
+
+/** Every process of the machine, by who it belongs to. */
+export function getProcesses(): Promise<MachineProcesses> {
+  return getJson('/corten/v1/machine/processes');
 }
 
 /** Events from `sinceSeconds` (Unix time) on, then live until aborted. */

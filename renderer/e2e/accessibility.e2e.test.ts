@@ -21,10 +21,16 @@ for (const colorScheme of ['light', 'dark'] as const)
       await look(app, '/images', starterImage);
       await look(app, '/activity', 'create');
       await look(app, '/machine', 'Last start');
+      await look(app, '/machine/userspace', 'The machine itself');
+      await app.page.getByRole('radio', { name: 'Table' }).check({ force: true });
+      await look(app, '/machine/userspace', 'Parent');
       await look(app, `/containers/${id}`, 'Environment');
       await look(app, `/containers/${id}/terminal`, 'Shell 1');
       await look(app, `/containers/${id}/logs`, 'Follow');
       await look(app, `/containers/${id}/limits`, 'Apply now');
+      await look(app, `/containers/${id}/isolation`, 'Resource limits');
+      for (const more of await app.page.locator('summary').all()) await more.click();
+      await look(app, `/containers/${id}/isolation`, 'It cannot load code into the kernel.');
       await look(app, `/containers/${id}/inspect`, 'HostConfig');
       await app.page.getByRole('button', { name: 'Remove', exact: true }).click();
       await look(app, `/containers/${id}/inspect`, 'It is running and will be killed.');

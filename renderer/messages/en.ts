@@ -1,3 +1,6 @@
+import { isolationWords } from './en-isolation.ts';
+import { userspaceWords } from './en-userspace.ts';
+
 /** Every word of the interface, by key. ICU message syntax (react-intl). */
 export const en = {
   'action.cancel': 'Cancel',
@@ -51,6 +54,7 @@ export const en = {
   'view.terminal': 'Terminal',
   'view.logs': 'Logs',
   'view.limits': 'Limits',
+  'view.isolation': 'Isolation',
   'view.inspect': 'Inspect',
 
   'containers.title': 'Containers',
@@ -421,6 +425,9 @@ export const en = {
   'shortcuts.copy': 'Copy in a terminal',
   'shortcuts.paste': 'Paste in a terminal',
   'shortcuts.leaveTerminal': 'Leave the terminal',
+
+  ...isolationWords,
+  ...userspaceWords,
 } as const;
 
 export type MessageKey = keyof typeof en;

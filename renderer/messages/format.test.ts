@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatAge, formatBytes, formatCpuPercent, parseBytes } from './format.ts';
+import { formatAge, formatBytes, formatCpuPercent, parseBytes, visibleText } from './format.ts';
 
 test('bytes keep three digits or fewer and never say 1024', () => {
   assert.equal(formatBytes(0), '0 B');
@@ -30,4 +30,13 @@ test('bytes are read as people write them, and nothing else is', () => {
   assert.equal(parseBytes('64', 'b'), 64);
   for (const wrong of ['', 'lots', '-1', '1 1', '5 q'])
     assert.equal(parseBytes(wrong, 'm'), undefined, wrong);
+});
+
+test('text that a container chose shows what it is', () => {
+  assert.equal(visibleText('nginx: worker (größe) 日本'), 'nginx: worker (größe) 日本');
+  assert.equal(visibleText('a\nb\tc\rd'), 'a\\nb\\tc\\rd');
+  assert.equal(
+    visibleText('\u001b[31mred\u202egnp\u200b\u2028'),
+    '\\u001b[31mred\\u202egnp\\u200b\\u2028',
+  );
 });

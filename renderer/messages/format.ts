@@ -52,3 +52,14 @@ export function parseBytes(text: string, bareUnit: 'b' | 'm'): number | undefine
   const power = suffixes[(match[2] ?? bareUnit).toLowerCase()] ?? 0;
   return Math.round(value * 1024 ** power);
 }
+
+/**
+ * Text that a container chose, such as a name, as it is and in one line: what would break the line,
+ * turn its direction or not be seen at all is written out (`\\n`, `\\u202e`).
+ */
+export function visibleText(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => {
+    const short = { '\n': '\\n', '\t': '\\t', '\r': '\\r' }[sign];
+    return short ?? `\\u${sign.codePointAt(0)?.toString(16).padStart(4, '0')}`;
+  });
+}

@@ -9,3 +9,25 @@ export function useText(): Text {
   const intl = useIntl();
   return useMemo(() => (id, values) => intl.formatMessage({ id }, values), [intl]);
 }
+
+/** Something that the engine says in English, with an id that stays the same. */
+export interface Said {
+  id: string;
+  meaning: string;
+}
+
+/**
+ * What the engine says of an item. Its sentences are not repeated here: a language that has its own
+ * for the id (`meaning.namespace.pid.own`) shows that, every other one the engine's.
+ */
+export function useMeaning(): (said: Said) => string {
+  const { messages } = useIntl();
+  return useMemo(
+    () =>
+      ({ id, meaning }) => {
+        const own = (messages as Record<string, unknown>)[`meaning.${id}`];
+        return typeof own === 'string' ? own : meaning;
+      },
+    [messages],
+  );
+}

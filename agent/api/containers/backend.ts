@@ -7,6 +7,7 @@ import type {
   CreateOrigin,
   RestartPolicy,
 } from '../../contract/container.ts';
+import type { IsolationReport } from '../../contract/isolation.ts';
 import type { Limits, Usage } from '../../contract/limits.ts';
 
 export interface ContainersBackend {
@@ -34,6 +35,8 @@ export interface ContainersBackend {
   /** Docker's `ps` columns for every process inside. */
   top(reference: string, psArguments: string): Promise<{ titles: string[]; processes: string[][] }>;
   usage(reference: string): Promise<ContainerUsage>;
+  /** What it is kept from and by what: as the kernel has it, or what a start would ask for. */
+  isolation(reference: string): Promise<IsolationReport>;
   resize(reference: string, rows: number, columns: number): Promise<void>;
   attach(reference: string, options: AttachOptions): Promise<Attachment>;
   /** Log records in order; ends at the end of the log, or with the container when following. */

@@ -1,6 +1,7 @@
 /** The routes of our own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { IsolationReport } from '../../contract/isolation.ts';
 import { call } from '../testdata/call.ts';
 import { createFakeApi } from '../testdata/serve-fake.ts';
 
@@ -28,6 +29,25 @@ test('limits are read, changed, and taken away by null', async () => {
     args: ['web', { limits: change }],
   });
   assert.equal((await call(app, 'GET /corten/v1/containers/none/limits')).status, 404);
+});
+
+test('the isolation report is the engine’s, as it is', async () => {
+  const path = '/corten/v1/containers/web/isolation';
+  const planned = await call(app, `GET ${path}`);
+  const { source, namespaces } = planned.body as IsolationReport;
+  assert.deepEqual([planned.status, source, namespaces[0]?.id], [200, 'plan', 'namespace.pid.own']);
+  await backends.containers.start('web');
+  assert.deepEqual(
+    (await call(app, `GET ${path}`)).body,
+    await backends.containers.isolation('web'),
+  );
+  assert.equal((await call(app, 'GET /corten/v1/containers/none/isolation')).status, 404);
+  assert.equal((await call(app, `POST ${path}`, {})).status, 404);
+});
+
+test('processes of the machine are the engine’s, as they are', async () => {
+  const { status, body } = await call(app, 'GET /corten/v1/machine/processes');
+  assert.deepEqual([status, body], [200, await backends.system.processes()]);
 });
 
 test('limits are read strictly', async () => {

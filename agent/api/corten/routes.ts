@@ -6,22 +6,30 @@ import type { FastifyInstance } from 'fastify';
 import type { ContainersBackend } from '../containers/backend.ts';
 import { readJson } from '../json-body.ts';
 import { pathPart } from '../query.ts';
+import type { SystemBackend } from '../system/backend.ts';
 import { readLimitsDocument } from './limits-document.ts';
 
 export interface CortenSources {
   containers: ContainersBackend;
+  system: SystemBackend;
   productVersion: string;
 }
 
 export function cortenRoutes(
   app: FastifyInstance,
-  { containers, productVersion }: CortenSources,
+  { containers, system, productVersion }: CortenSources,
 ): void {
   app.get('/corten/v1/ping', async () => ({ name: 'corten', version: productVersion }));
 
   app.get('/corten/v1/containers/:id/limits', async (request) => {
     return containers.inspect(pathPart(request, 'id')).settings.limits;
   });
+
+  app.get('/corten/v1/containers/:id/isolation', (request) =>
+    containers.isolation(pathPart(request, 'id')),
+  );
+
+  app.get('/corten/v1/machine/processes', () => system.processes());
 
   app.post('/corten/v1/containers/:id/limits', async (request) => {
     const reference = pathPart(request, 'id');

@@ -1,9 +1,13 @@
+import type { MachineProcesses } from '../../contract/processes.ts';
+
 /** What the system routes (info, version, events, disk use) need from the engine. */
 export interface SystemBackend {
   info(): Promise<SystemFacts>;
   /** Past events from `since`, then (without `until` in the past) live ones until aborted. */
   events(options: { since?: Date; until?: Date; signal: AbortSignal }): AsyncIterable<EngineEvent>;
   diskUsage(): Promise<DiskUsage>;
+  /** Every process of the machine, by who it belongs to; one pass, bounded. */
+  processes(): Promise<MachineProcesses>;
 }
 
 export interface SystemFacts {

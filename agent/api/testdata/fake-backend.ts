@@ -1,6 +1,7 @@
 /** The engine in memory: every backend interface, enough of it that the real `docker` CLI works. */
 import { randomBytes } from 'node:crypto';
 import type { EndpointSettings } from '../../contract/container.ts';
+import type { MachineProcesses } from '../../contract/processes.ts';
 import { CortenError, conflict, notFound } from '../../errors.ts';
 import type { Attachment } from '../containers/backend.ts';
 import type { ExecBackend, ExecSettings, ExecView } from '../exec/backend.ts';
@@ -166,6 +167,18 @@ export class FakeSystem implements SystemBackend {
       } else if (until !== undefined && until <= new Date()) return;
       else await new Promise<void>((resolve) => this.#listeners.add(resolve));
     }
+  }
+
+  async processes(): Promise<MachineProcesses> {
+    const init = { pid: 1, parentPid: 0, name: 'systemd', startTicks: 1, threads: 1 };
+    return {
+      readAt: '2026-01-02T03:04:05.678Z',
+      cpus: 2,
+      memoryBytes: 1024 ** 3,
+      busyCpuNanos: 5e9,
+      usedMemoryBytes: 200e6,
+      groups: [{ processCount: 1, processes: [{ ...init, cpuNanos: 1e9, residentBytes: 8192 }] }],
+    };
   }
 
   async diskUsage(): Promise<DiskUsage> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { allows, type ContainerVerb, type ContainerView } from '../../contract/container.ts';
+import type { IsolationReport } from '../../contract/isolation.ts';
 import { CortenError, conflict, invalid, notFound } from '../../errors.ts';
 import type {
   Attachment,
@@ -16,7 +17,7 @@ import type {
 } from '../containers/backend.ts';
 import type { EngineEvent } from '../system/backend.ts';
 import { FakeOutput, type FakeProcess, ignoreErrors, startFakeProcess } from './fake-process.ts';
-import { emptyUsage } from './views.ts';
+import { emptyUsage, reportOf } from './views.ts';
 
 interface Entry {
   view: ContainerView;
@@ -120,6 +121,10 @@ export class FakeContainers implements ContainersBackend {
 
   list(): ContainerView[] {
     return [...this.entries.values()].map(({ view }) => view);
+  }
+
+  async isolation(reference: string): Promise<IsolationReport> {
+    return reportOf(this.inspect(reference));
   }
 
   async start(reference: string): Promise<void> {

@@ -1,5 +1,6 @@
 /** Ready-made views for tests, each with sensible values that a test changes where it matters. */
 import type { ContainerSettings, ContainerView } from '../../contract/container.ts';
+import type { IsolationReport } from '../../contract/isolation.ts';
 import type { ContainerUsage } from '../containers/backend.ts';
 
 export function settingsOf(changes: Partial<ContainerSettings> = {}): ContainerSettings {
@@ -114,5 +115,53 @@ export function emptyUsage(changes: Partial<ContainerUsage> = {}): ContainerUsag
       { major: 8, minor: 0, readBytes: 5, writeBytes: 6, readOperations: 7, writeOperations: 8 },
     ],
     ...changes,
+  };
+}
+
+/** A report with one item of a kind: what it says is the engine's own matter. */
+export function reportOf({ id, name, state, settings }: ContainerView): IsolationReport {
+  const isRunning = state.status === 'running';
+  return {
+    containerId: id,
+    name,
+    source: isRunning ? 'kernel' : 'plan',
+    readAt: '2026-01-02T03:04:05.678Z',
+    warnings: [],
+    namespaces: [
+      {
+        id: 'namespace.pid.own',
+        type: 'pid',
+        ...(isRunning && { insideId: 4026532201, hostId: 4026531836 }),
+        scope: 'own',
+        sharedWith: [],
+        meaning: 'It sees and can signal only its own processes.',
+      },
+    ],
+    controlGroup: {
+      id: 'control-group',
+      meaning: 'Everything it runs is counted and limited together.',
+      version: 1,
+      asked: settings.limits,
+      controllers: [],
+    },
+    capabilities: [],
+    privileges: [],
+    identity: {
+      id: 'identity.root',
+      uid: 0,
+      gid: 0,
+      groups: [],
+      hostUid: 0,
+      hostGid: 0,
+      asked: '',
+      uidMap: [],
+      gidMap: [],
+      meaning: 'It runs as root.',
+    },
+    mounts: [],
+    unlistedMounts: 0,
+    kernelPaths: [],
+    devices: [],
+    resourceLimits: [],
   };
 }

@@ -4,6 +4,7 @@ import { conflict } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import type { ContainerFiles, ContainerRoot } from '../files/container-files.ts';
 import { containerSize } from '../files/container-size.ts';
+import { isolationReport } from '../isolation/isolation.ts';
 import { readLogs } from '../logs/logs.ts';
 import { attachContainer } from '../streams/attach.ts';
 import { createContainer } from './create.ts';
@@ -65,6 +66,7 @@ export function createContainersBackend(
       const owner = options.copyUidGid ? userOf(containers.find(reference)) : undefined;
       await files.writeArchive({ ...rootOf(reference), owner }, path, archive, options);
     },
+    isolation: async (reference) => isolationReport(context, reference),
     prune: (filter) => pruneContainers(context, filter),
   };
 }

@@ -1,7 +1,8 @@
 /** What the runtime is told about one start of a container. */
 import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
-import type { OciNamespaceType, OciSpec } from '../../contract/oci-runtime.ts';
+import type { OciSpec } from '../../contract/oci-runtime.ts';
 import { conflict } from '../../errors.ts';
+import { namespaceFile } from '../../kernel/namespaces.ts';
 import type {
   LaunchRequest,
   LogPlan,
@@ -12,7 +13,7 @@ import { parseBytes } from '../byte-size.ts';
 import type { EngineContext } from '../context.ts';
 import { hostnameOf } from '../networks/network-files.ts';
 import { containerPaths } from '../paths.ts';
-import { type BuiltSpec, buildSpec } from '../spec/spec.ts';
+import { type BuiltSpec, buildSpec, type SpecInput } from '../spec/spec.ts';
 import { type ResolvedUser, resolveUser } from '../spec/user.ts';
 import { readUserFiles } from '../spec/user-files.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -21,18 +22,23 @@ export function planSpec(
   context: Pick<EngineContext, 'containers' | 'live'>,
   record: ContainerRecord,
 ): BuiltSpec {
+  const join: SpecInput['join'] = {};
+  for (const [type, reference] of joinedContainers(record))
+    join[type] = `/proc/${initOf(context, reference, type).pid}/ns/${namespaceFile[type]}`;
+  return buildSpec({ ...ownPart(record), join, ...sharedMemoryOf(context, record) });
+}
+
+/** The same for telling what a start would do: containers that it joins need not run, and are named. */
+export function planSpecOf(record: ContainerRecord): BuiltSpec {
+  const joined = joinedContainers(record);
+  const join = Object.fromEntries(joined.map(([type, reference]) => [type, reference]));
+  const sharedMemory = joined.find(([type]) => type === 'ipc')?.[1];
+  return buildSpec({ ...ownPart(record), join, ...(sharedMemory && { sharedMemory }) });
+}
+
+function ownPart(record: ContainerRecord): Omit<SpecInput, 'join' | 'sharedMemory'> {
   const { settings, process, mounts, files } = record;
-  const join = joinedNamespaces(context, record);
-  return buildSpec({
-    settings,
-    process,
-    mounts,
-    files,
-    join,
-    hostname: hostnameOf(record),
-    user: userOf(record),
-    ...sharedMemoryOf(context, record),
-  });
+  return { settings, process, mounts, files, hostname: hostnameOf(record), user: userOf(record) };
 }
 
 /** Who its process runs as, by the image's files as the container changed them. */
@@ -41,37 +47,26 @@ export function userOf({ process, rootfs, settings }: ContainerRecord): Resolved
   return resolveUser(process.user, files, settings.extraGroups);
 }
 
-/** Paths of the namespaces that are another container's; that one must be running. */
-function joinedNamespaces(
-  context: Pick<EngineContext, 'containers' | 'live'>,
-  { settings: { namespaces, network } }: ContainerRecord,
-): Partial<Record<OciNamespaceType, string>> {
+/** The kinds of namespaces that are another container's, with what it was called by. */
+export function joinedContainers({
+  settings: { namespaces, network },
+}: ContainerRecord): ['pid' | 'ipc' | 'network', string][] {
   const chosen = [
-    ['pid', namespaces.pid, 'pid'],
-    ['ipc', namespaces.ipc, 'ipc'],
-    ['network', network.mode, 'net'],
+    ['pid', namespaces.pid],
+    ['ipc', namespaces.ipc],
+    ['network', network.mode],
   ] as const;
-  const join: Partial<Record<OciNamespaceType, string>> = {};
-  for (const [type, choice, file] of chosen)
-    if (typeof choice === 'object' && 'container' in choice)
-      join[type] = `/proc/${initOf(context, choice.container, type).pid}/ns/${file}`;
-  return join;
+  return chosen.flatMap(([type, choice]) =>
+    typeof choice === 'object' && 'container' in choice ? [[type, choice.container]] : [],
+  );
 }
 
 /** The inits whose namespaces `record` joins. While they run, the paths of the plan name theirs. */
 export function joinedInits(
   context: Pick<EngineContext, 'containers' | 'live'>,
-  { settings: { namespaces, network } }: ContainerRecord,
+  record: ContainerRecord,
 ): ProcessHandle[] {
-  return Object.entries({
-    pid: namespaces.pid,
-    ipc: namespaces.ipc,
-    network: network.mode,
-  }).flatMap(([type, choice]) =>
-    typeof choice === 'object' && 'container' in choice
-      ? [initOf(context, choice.container, type)]
-      : [],
-  );
+  return joinedContainers(record).map(([type, reference]) => initOf(context, reference, type));
 }
 
 function initOf(

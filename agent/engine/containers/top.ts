@@ -7,11 +7,9 @@ import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { ContainersBackend } from '../../api/containers/backend.ts';
 import { CortenError, invalid } from '../../errors.ts';
 import { hasErrno } from '../../kernel/libc.ts';
+import { parseStat, ticksPerSecond } from '../../kernel/process-stat.ts';
 
 type Listing = Awaited<ReturnType<ContainersBackend['top']>>;
-
-/** USER_HZ: the unit of times in /proc/<pid>/stat, 100 on every architecture of ours (time(7)). */
-const ticksPerSecond = 100;
 const psOutputLimitBytes = 16 * 1024 * 1024;
 
 export async function top(pids: readonly number[], psArguments: string): Promise<Listing> {
@@ -38,24 +36,22 @@ function row(
   bootSeconds: number,
 ): string[] | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-    // proc_pid_stat(5): fields from the third on, after the name that may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-    const startSeconds = bootSeconds + Number(fields[19]) / ticksPerSecond;
+    const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    if (stat === undefined) return undefined;
+    const cpuSeconds = stat.cpuTicks / ticksPerSecond;
+    const startSeconds = bootSeconds + Number(stat.startTicks) / ticksPerSecond;
     const ageSeconds = Math.max(Date.now() / 1000 - startSeconds, 0.01);
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0+$/, '');
     const uid = statSync(`/proc/${pid}`).uid;
     return [
       users.get(uid) ?? String(uid),
       String(pid),
-      fields[1] ?? '0',
+      String(stat.parentPid),
       String(Math.min(99, Math.floor((cpuSeconds / ageSeconds) * 100))),
       startTime(startSeconds),
-      terminalOf(pid, Number(fields[4])),
+      terminalOf(pid, stat.terminal),
       duration(cpuSeconds),
-      command === '' ? `[${name}]` : command.replaceAll('\0', ' '),
+      command === '' ? `[${stat.name}]` : command.replaceAll('\0', ' '),
     ];
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;

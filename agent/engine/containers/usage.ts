@@ -4,10 +4,10 @@ import { availableParallelism } from 'node:os';
 import type { ContainerUsage, NetworkUsage } from '../../api/containers/backend.ts';
 import type { Usage } from '../../contract/limits.ts';
 import { hasErrno } from '../../kernel/libc.ts';
+import { ticksPerSecond } from '../../kernel/process-stat.ts';
 import type { EngineContext } from '../context.ts';
 
-/** USER_HZ, which is 100 on every architecture that Linux runs Node on (time(7)). */
-const nanosPerTick = 10_000_000;
+const nanosPerTick = 1_000_000_000 / ticksPerSecond;
 
 /** Zeroes for one that does not run, as dockerd answers. */
 export function containerUsage(

@@ -60,7 +60,7 @@ export function processOfExec(input: ExecInput): OciProcess {
   };
 }
 
-function capabilitiesOf({ security }: ContainerSettings): readonly string[] {
+export function capabilitiesOf({ security }: ContainerSettings): readonly string[] {
   const { addCapabilities, dropCapabilities, privileged } = security;
   return resolveCapabilities(addCapabilities, dropCapabilities, privileged);
 }

@@ -80,7 +80,7 @@ function networkChoice({ network: { mode } }: ContainerSettings): NamespaceChoic
 }
 
 /** A privileged container sees all of `/proc` and `/sys`, unless lists were given. */
-function hiddenPaths({
+export function hiddenPaths({
   security,
 }: ContainerSettings): Pick<OciLinux, 'maskedPaths' | 'readonlyPaths'> {
   const { privileged, maskedPaths, readonlyPaths } = security;

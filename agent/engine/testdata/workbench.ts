@@ -7,6 +7,7 @@ import type { EngineEvent } from '../../api/system/backend.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
 import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
+import type { KernelViews } from '../kernel-views.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
 import { FakeImages } from './fake-images.ts';
 import { FakeNetworks } from './fake-networks.ts';
@@ -26,7 +27,10 @@ export interface Workbench {
   reopen(): Promise<Engine>;
 }
 
-export async function workbench(test: TestContext): Promise<Workbench> {
+export async function workbench(
+  test: TestContext,
+  kernelViews: KernelViews = notAskedFor(),
+): Promise<Workbench> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-engine-'));
   const runtime = new FakeRuntime();
   const cgroups = new FakeCgroups();
@@ -41,7 +45,9 @@ export async function workbench(test: TestContext): Promise<Workbench> {
       cgroups,
       images,
       network,
-      files: noFiles,
+      files: notAskedFor<ContainerFiles>(),
+      kernelViews,
+      apiSocket: join(paths.run, 'docker.sock'),
       registryMirrors: [],
       insecureRegistries: [],
       report: (what, error) => reports.push(`${what}: ${error}`),
@@ -77,11 +83,14 @@ export async function workbench(test: TestContext): Promise<Workbench> {
   };
 }
 
-const noFiles = new Proxy({} as ContainerFiles, {
-  get() {
-    throw new Error('not asked for in these tests');
-  },
-});
+/** A part that these tests do not reach. */
+function notAskedFor<T extends object>(): T {
+  return new Proxy({} as T, {
+    get() {
+      throw new Error('not asked for in these tests');
+    },
+  });
+}
 
 export function settings(change: Partial<ContainerSettings> = {}): ContainerSettings {
   return {

@@ -9,7 +9,7 @@ import { Empty, Skeleton } from '../../ui/page.tsx';
 import './container.css';
 import { Header } from './header.tsx';
 
-export const views = ['overview', 'terminal', 'logs', 'limits', 'inspect'] as const;
+export const views = ['overview', 'terminal', 'logs', 'limits', 'isolation', 'inspect'] as const;
 export type View = (typeof views)[number];
 
 /** One container: its head, the ways to its views, and the view. */

@@ -2,26 +2,15 @@ import { useEffect, useState } from 'react';
 import { getShellFacts, type ShellFacts } from '../../bridge/system.ts';
 import { formatBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
-import { stopEngine, useMachine } from '../../stores/machine.ts';
-import { ask } from '../../stores/question.ts';
-import { Button } from '../../ui/button.tsx';
-import { Page } from '../../ui/page.tsx';
+import { useMachine } from '../../stores/machine.ts';
 import { StageList } from './start-screen.tsx';
 
-/** The machine that runs the containers. */
-export function MachinePage() {
+/** What the machine that runs the containers is, and how it started. */
+export function MachineFacts() {
   const t = useText();
   const { machine, info } = useMachine();
   const facts = useFacts();
   if (!machine) return null;
-  const stop = async () => {
-    const agreed = await ask({
-      title: { id: 'machine.stopTitle' },
-      body: [{ id: machine.kind === 'native' ? 'machine.stopNative' : 'machine.stopVm' }],
-      confirm: { id: 'machine.stop' },
-    });
-    if (agreed) await stopEngine();
-  };
   const pairs: [string, string | undefined][] = [
     [t('machine.kind'), t(`machine.kind.${machine.kind}`)],
     [t('machine.system'), info?.OperatingSystem],
@@ -35,35 +24,23 @@ export function MachinePage() {
     [t('machine.shell'), facts && `${facts.shell}, ${facts.platform}, ${facts.version}`],
   ];
   return (
-    <Page
-      title={t('machine.title')}
-      tools={
-        <>
-          <span className="spacer" />
-          <Button icon="stop" onClick={() => void stop()}>
-            {t('machine.stop')}
-          </Button>
-        </>
-      }
-    >
-      <div className="page-body machine">
-        <section className="card machine-part" aria-label={t('machine.facts')}>
-          <h2>{t('machine.facts')}</h2>
-          <dl className="machine-pairs">
-            {pairs.map(([name, value]) => (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{value ?? '–'}</dd>
-              </div>
-            ))}
-          </dl>
-        </section>
-        <section className="card machine-part" aria-label={t('machine.lastStart')}>
-          <h2>{t('machine.lastStart')}</h2>
-          <StageList machine={machine} />
-        </section>
-      </div>
-    </Page>
+    <div className="page-body machine">
+      <section className="card machine-part" aria-label={t('machine.facts')}>
+        <h2>{t('machine.facts')}</h2>
+        <dl className="machine-pairs">
+          {pairs.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value ?? '–'}</dd>
+            </div>
+          ))}
+        </dl>
+      </section>
+      <section className="card machine-part" aria-label={t('machine.lastStart')}>
+        <h2>{t('machine.lastStart')}</h2>
+        <StageList machine={machine} />
+      </section>
+    </div>
   );
 }
 

@@ -41,6 +41,7 @@ export default function Palette({
           <Entry icon="image" words={t('images.title')} run={go('/images')} />
           <Entry icon="activity" words={t('activity.title')} run={go('/activity')} />
           <Entry icon="machine" words={t('machine.title')} run={go('/machine')} />
+          <Entry icon="machine" words={t('userspace.title')} run={go('/machine/userspace')} />
           <Entry icon="keyboard" words={t('shortcuts.title')} run={onShortcuts} />
         </Command.Group>
         {containers.length === 0 ? null : (

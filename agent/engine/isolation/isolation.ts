@@ -1,0 +1,87 @@
+/** The isolation report of one container: facts, sentences and warnings put together. */
+
+import { deviceRuleLine } from '../../cgroup/devices.ts';
+import type { IsolationReport, NamespaceType } from '../../contract/isolation.ts';
+import { joinedContainers, planSpecOf } from '../containers/launch-plan.ts';
+import type { EngineContext } from '../context.ts';
+import { volumesDirectory } from '../paths.ts';
+import { devicesOf } from '../spec/devices.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import { type AskedIsolation, askedIsolation } from './asked.ts';
+import {
+  describeCapabilities,
+  describeControlGroup,
+  describeIdentity,
+  describeKernelPaths,
+  describeMounts,
+  describeNamespaces,
+  describePrivileges,
+  describeResourceLimits,
+} from './describe.ts';
+import { describeDevices } from './describe-devices.ts';
+import { planView } from './plan-view.ts';
+import type { IsolationView } from './view.ts';
+import { warningsOf } from './warnings.ts';
+
+type Parts = Pick<
+  EngineContext,
+  'containers' | 'live' | 'cgroups' | 'paths' | 'apiSocket' | 'kernelViews'
+>;
+
+/** Throws not-found, or conflict when it ends while it is looked at. */
+export function isolationReport(parts: Parts, reference: string): IsolationReport {
+  const { containers, live, cgroups, paths, apiSocket } = parts;
+  const record = containers.find(reference);
+  const asked = askedIsolation(record);
+  const isRunning = live.get(record.id) !== undefined;
+  const view = isRunning ? kernelView(parts, record, asked) : plannedView(parts, record, asked);
+  const engine = { socket: apiSocket, volumes: volumesDirectory(paths) };
+  const nameOf = (id: string) => containers.get(id)?.name ?? id.slice(0, 12);
+  return {
+    containerId: record.id,
+    name: record.name,
+    source: isRunning ? 'kernel' : 'plan',
+    readAt: new Date().toISOString(),
+    warnings: warningsOf({ view, record, asked, engine }),
+    namespaces: describeNamespaces(view, nameOf),
+    controlGroup: describeControlGroup(view, record, cgroups.version),
+    capabilities: describeCapabilities(view, asked),
+    privileges: describePrivileges(view, asked),
+    identity: describeIdentity(view, record),
+    mounts: describeMounts(view, record, asked),
+    unlistedMounts: view.unlistedMounts,
+    kernelPaths: describeKernelPaths(view, asked),
+    devices: describeDevices(view),
+    resourceLimits: describeResourceLimits(view, asked),
+  };
+}
+
+function kernelView(
+  { live, kernelViews }: Parts,
+  record: ContainerRecord,
+  asked: AskedIsolation,
+): IsolationView {
+  const running = live.ids().flatMap((id) => {
+    const found = live.get(id);
+    return found === undefined ? [] : [{ id, process: found.process, cgroup: found.cgroup }];
+  });
+  const own = running.find(({ id }) => id === record.id);
+  if (own === undefined) throw new Error(`container ${record.id} is not among the running ones`);
+  const others = running.filter((one) => one !== own);
+  const view = kernelViews.isolation(own, others, [...asked.kernelPaths.keys()]);
+  // v2 has the allow-list as a program, which cannot be read back.
+  if (view.devices.source === 'kernel') return view;
+  const rules = devicesOf(record.settings.security).rules.map(deviceRuleLine);
+  return { ...view, devices: { source: 'record', rules } };
+}
+
+function plannedView(
+  { containers }: Parts,
+  record: ContainerRecord,
+  asked: AskedIsolation,
+): IsolationView {
+  const joined: Partial<Record<NamespaceType, string>> = {};
+  for (const [type, reference] of joinedContainers(record))
+    joined[type] = (containers.get(reference) ?? containers.byName(reference))?.id ?? reference;
+  return planView(planSpecOf(record), asked, joined);
+}

@@ -1,0 +1,172 @@
+/**
+ * What the kernel has for a running container: read through one descriptor of its first process's
+ * directory in procfs, which stays that process's. Nothing of the container's own tree is opened, so
+ * nothing in there can hold the engine up; what the container chose (names, mounts) is only text.
+ */
+import { closeSync, existsSync } from 'node:fs';
+import type { Cgroup } from '../../cgroup/cgroup.ts';
+import { readControlValues } from '../../cgroup/control-values.ts';
+import type { NamespaceType } from '../../contract/isolation.ts';
+import { conflict } from '../../errors.ts';
+import { withFd } from '../../kernel/files.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+import { parseMountinfo } from '../../kernel/mountinfo.ts';
+import { namespaceFile } from '../../kernel/namespaces.ts';
+import { parseLimits } from '../../kernel/process-limits.ts';
+import { parseIdMap, parseStatus } from '../../kernel/process-status.ts';
+import { namespaceId, openProcessDirectory, readProcfs } from '../../kernel/procfs.ts';
+import { namesInMask } from '../../runtime/capabilities.ts';
+import type { ProcessHandle } from '../../runtime/runtime.ts';
+import { kernelPathStates } from './kernel-paths.ts';
+import { type IsolationView, type NamespaceView, namespaceTypes } from './view.ts';
+
+export interface RunningContainer {
+  id: string;
+  process: ProcessHandle;
+  cgroup: Cgroup;
+}
+
+/** The kernel lets a mount namespace hold 100,000; a thousand are more than anybody reads. */
+const mostMounts = 1000;
+const mountinfoBytes = 8 * 1024 * 1024;
+
+const namespaceNames: Record<NamespaceType, string> = { ...namespaceFile, time: 'time' };
+
+/** Throws conflict when the container has just ended. `paths` are those to tell the state of. */
+export function readKernelView(
+  procFd: number,
+  container: RunningContainer,
+  others: readonly RunningContainer[],
+  paths: readonly string[],
+): IsolationView {
+  return withProcess(procFd, container.process, (directory) => {
+    const text = (path: string) => readProcfs(directory, path).text;
+    const status = parseStatus(text('status'));
+    const { text: mountinfo } = readProcfs(directory, 'mountinfo', mountinfoBytes);
+    const mounts = parseMountinfo(mountinfo);
+    const { capabilities } = status;
+    return {
+      namespaces: namespacesOf(procFd, directory, others),
+      controllers: controllersOf(container.cgroup, text('cgroup')),
+      capabilities: {
+        effective: namesInMask(capabilities.effective),
+        permitted: namesInMask(capabilities.permitted),
+        bounding: namesInMask(capabilities.bounding),
+        ambient: namesInMask(capabilities.ambient),
+        inheritable: namesInMask(capabilities.inheritable),
+      },
+      noNewPrivileges: status.noNewPrivileges,
+      seccomp: status.seccomp,
+      securityLabel: labelOf(directory),
+      uid: status.uid,
+      gid: status.gid,
+      groups: status.groups,
+      uidMap: parseIdMap(text('uid_map')),
+      gidMap: parseIdMap(text('gid_map')),
+      mounts: mounts.slice(0, mostMounts),
+      unlistedMounts: Math.max(0, mounts.length - mostMounts),
+      kernelPaths: kernelPathStates(mounts, paths, existsSync),
+      devices: devicesOf(container.cgroup),
+      resourceLimits: parseLimits(text('limits')),
+    };
+  });
+}
+
+/** Runs `read` on a process's directory, and believes it once the pidfd has answered. */
+function withProcess<T>(procFd: number, process: ProcessHandle, read: (directory: number) => T): T {
+  try {
+    return withFd(openProcessDirectory(procFd, process.pid), (directory) => {
+      process.signal(0);
+      return read(directory);
+    });
+  } catch (error) {
+    // What was opened is this process's own, so an error of this kind means that it ended.
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) throw conflict('the container has just ended', error);
+    throw error;
+  }
+}
+
+function namespacesOf(
+  procFd: number,
+  directory: number,
+  others: readonly RunningContainer[],
+): NamespaceView[] {
+  const inside = namespaceIds(directory);
+  const host = withFd(openProcessDirectory(procFd, 'self'), namespaceIds);
+  const theirs = others.map(({ id, process }) => ({ id, ids: idsOf(procFd, process) }));
+  return namespaceTypes
+    .filter((type) => host[type] !== undefined)
+    .map((type) => {
+      const sharedWith = theirs
+        .filter(({ ids }) => ids[type] !== undefined && ids[type] === inside[type])
+        .map(({ id }) => id);
+      const scope = inside[type] === host[type] ? 'host' : sharedWith.length > 0 ? 'shared' : 'own';
+      return {
+        type,
+        ...(inside[type] !== undefined && { insideId: inside[type] }),
+        ...(host[type] !== undefined && { hostId: host[type] }),
+        scope,
+        sharedWith: scope === 'host' ? [] : sharedWith,
+      };
+    });
+}
+
+type NamespaceIds = Partial<Record<NamespaceType, number>>;
+
+function namespaceIds(directory: number): NamespaceIds {
+  return Object.fromEntries(
+    Object.entries(namespaceNames).map(([type, name]) => [type, namespaceId(directory, name)]),
+  );
+}
+
+/** Another container that ends meanwhile shares nothing any more. */
+function idsOf(procFd: number, process: ProcessHandle): NamespaceIds {
+  let directory: number;
+  try {
+    directory = openProcessDirectory(procFd, process.pid);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return {};
+    throw error;
+  }
+  try {
+    process.signal(0);
+    return namespaceIds(directory);
+  } catch {
+    return {};
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** `4:memory:/corten-…/<id>`, or `0::/corten-…/<id>` on v2 (cgroups(7)). */
+function controllersOf(cgroup: Cgroup, memberships: string): IsolationView['controllers'] {
+  const places = new Map<string, string>();
+  for (const line of memberships.split('\n')) {
+    const [, names, ...path] = line.split(':');
+    for (const name of names?.split(',') ?? []) places.set(name, path.join(':'));
+  }
+  const unified = cgroup.paths.has('');
+  return readControlValues(cgroup).map((values) => {
+    const name = values.controller === 'io' && !unified ? 'blkio' : values.controller;
+    const membership = places.get(unified ? '' : name);
+    return { ...values, ...(membership !== undefined && { membership }) };
+  });
+}
+
+function devicesOf(cgroup: Cgroup): IsolationView['devices'] {
+  const list = readControlValues(cgroup)
+    .flatMap(({ values }) => values)
+    .find(({ file }) => file === 'devices.list');
+  return { source: list ? 'kernel' : 'record', rules: list?.value.split('\n') ?? [] };
+}
+
+/** A machine without such a module answers EINVAL, or has no such file. */
+function labelOf(directory: number): string | undefined {
+  try {
+    const label = readProcfs(directory, 'attr/current').text.replace(/[\0\n]+$/, '');
+    return label === '' ? undefined : label;
+  } catch (error) {
+    if (hasErrno(error, 'EINVAL', 'ENOENT', 'EACCES')) return undefined;
+    throw error;
+  }
+}

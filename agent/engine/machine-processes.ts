@@ -1,0 +1,106 @@
+/** All processes of the machine, grouped: its own, and those of each running container. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import type { MachineProcesses, ProcessFigure, ProcessGroup } from '../contract/processes.ts';
+import { type ProcessStat, ticksPerSecond } from '../kernel/process-stat.ts';
+import type { LiveContainer, LiveContainers } from './containers/live-containers.ts';
+import type { EngineContext } from './context.ts';
+
+const nanosPerTick = 1_000_000_000 / ticksPerSecond;
+/** 4 KiB on every machine that we support (getpagesize(2)). */
+const pageBytes = 4096;
+/** Of one group; a container that makes thousands hides nobody else's. */
+const mostListed = 400;
+
+type Parts = Pick<EngineContext, 'containers' | 'live' | 'kernelViews'>;
+
+export async function machineProcesses(parts: Parts): Promise<MachineProcesses> {
+  const { containers, live, kernelViews } = parts;
+  // Asked before and after: what ended or began during the pass is the container's all the same.
+  const owners = ownersOf(live);
+  const processes = await kernelViews.processes();
+  for (const [pid, id] of ownersOf(live)) owners.set(pid, id);
+  const byOwner = Map.groupBy(processes, ([pid]) => owners.get(pid));
+  const shims = new Map<number, string>();
+  const groups = live.ids().flatMap((id) => {
+    const [running, record] = [live.get(id), containers.get(id)];
+    if (running === undefined || record === undefined) return [];
+    shims.set(running.process.shimPid, id);
+    const container = { id, name: record.name, limits: record.settings.limits };
+    return [{ container, ...usageOf(running), ...listed(byOwner.get(id) ?? [], shims) }];
+  });
+  return {
+    readAt: new Date().toISOString(),
+    cpus: availableParallelism(),
+    memoryBytes: totalmem(),
+    ...machineUse(readFileSync('/proc/stat', 'utf8'), readFileSync('/proc/meminfo', 'utf8')),
+    groups: [listed(byOwner.get(undefined) ?? [], shims), ...groups],
+  };
+}
+
+function ownersOf(live: LiveContainers): Map<number, string> {
+  return new Map(
+    live.ids().flatMap(
+      (id) =>
+        live
+          .get(id)
+          ?.cgroup.processes()
+          .map((pid) => [pid, id] as const) ?? [],
+    ),
+  );
+}
+
+/** As people count it: page cache that can go at once is not used. */
+function usageOf({ cgroup }: LiveContainer): Pick<ProcessGroup, 'cpuNanos' | 'memoryBytes'> {
+  const { cpu, memory } = cgroup.usage();
+  return {
+    cpuNanos: cpu.totalNanos,
+    memoryBytes: Math.max(0, memory.usageBytes - memory.inactiveFileBytes),
+  };
+}
+
+function listed(
+  processes: readonly [number, ProcessStat][],
+  shims: ReadonlyMap<number, string>,
+): Pick<ProcessGroup, 'processCount' | 'processes'> {
+  const largest = processes
+    .toSorted(([, a], [, b]) => b.residentPages - a.residentPages)
+    .slice(0, mostListed);
+  return {
+    processCount: processes.length,
+    processes: largest.map(([pid, stat]) => figureOf(pid, stat, shims.get(pid))),
+  };
+}
+
+function figureOf(pid: number, stat: ProcessStat, serves: string | undefined): ProcessFigure {
+  return {
+    pid,
+    parentPid: stat.parentPid,
+    name: stat.name,
+    startTicks: Number(stat.startTicks),
+    cpuNanos: stat.cpuTicks * nanosPerTick,
+    residentBytes: stat.residentPages * pageBytes,
+    threads: stat.threads,
+    ...(serves !== undefined && { servesContainer: serves }),
+  };
+}
+
+/** proc_stat(5), the line `cpu`; proc_meminfo(5). */
+export function machineUse(
+  stat: string,
+  meminfo: string,
+): Pick<MachineProcesses, 'busyCpuNanos' | 'usedMemoryBytes'> {
+  const [line = ''] = stat.split('\n', 1);
+  // user nice system idle iowait irq softirq steal; guest time is in user already.
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  const kibibytes = (name: string) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(meminfo)?.[1] ?? 0);
+  return {
+    busyCpuNanos: (user + nice + system + irq + softirq) * nanosPerTick,
+    usedMemoryBytes: (kibibytes('MemTotal') - kibibytes('MemAvailable')) * 1024,
+  };
+}

@@ -1,16 +1,24 @@
 /**
- * The engines that are measured, each started by us with its own state, socket and network
- * namespace, so that none of them touches the machine or another.
+ * The engines that are measured or attacked, each started by us with its own state, socket and
+ * network namespace, so that none of them touches the machine or another.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectEngine, type EngineClient } from './engine-client.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-export const benchImage = 'corten/starter:latest';
+export const starterImage = 'corten/starter:latest';
 
 export interface Engine {
   name: 'corten' | 'dockerd' | 'podman';
@@ -50,6 +58,8 @@ const recipes: Recipe[] = [
     parameters: ({ state, run, socket }) => [
       ...['--data-root', state, '--exec-root', run, '--pidfile', join(run, 'pid')],
       ...['--host', `unix://${socket}`, '--log-level', 'error'],
+      // Not /docker, where another dockerd of this machine would have its groups.
+      ...['--cgroup-parent', `/${basename(state)}`],
     ],
     idleProcesses: ['dockerd', 'containerd'],
     helperProcess: 'containerd-shim',
@@ -68,17 +78,20 @@ const recipes: Recipe[] = [
   },
 ];
 
-/** Starts every engine that this machine has and gives each the benchmark's image. */
-export async function startEngines(only?: string[]): Promise<Engine[]> {
+/**
+ * Starts every engine that this machine has and gives each the starter image. `purpose`, one word,
+ * is in the names of what they make and in what is said about them.
+ */
+export async function startEngines(purpose: string, only?: string[]): Promise<Engine[]> {
   const engines: Engine[] = [];
   for (const recipe of recipes) {
     if (only !== undefined && !only.includes(recipe.name)) continue;
     if (!existsSync(recipe.command) && spawnSync('which', [recipe.command]).status !== 0) {
-      console.error(`bench: ${recipe.name} is not installed, left out`);
+      console.error(`${purpose}: ${recipe.name} is not installed, left out`);
       continue;
     }
     try {
-      engines.push(await startEngine(recipe));
+      engines.push(await startEngine(purpose, recipe));
     } catch (error) {
       for (const engine of engines) await engine.stop();
       throw error;
@@ -93,8 +106,8 @@ function volatileParent(): string {
   return ['/run', '/dev/shm'].find((path) => statfsSync(path).type === tmpfs) ?? tmpdir();
 }
 
-async function startEngine(recipe: Recipe): Promise<Engine> {
-  const name = `corten-bench-${recipe.name}-`;
+async function startEngine(purpose: string, recipe: Recipe): Promise<Engine> {
+  const name = `corten-${purpose}-${recipe.name}-`;
   const state = mkdtempSync(join(tmpdir(), name));
   const run = mkdtempSync(join(volatileParent(), name));
   const socket = join(run, 'engine.sock');
@@ -130,6 +143,7 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
         if (point.startsWith(`${state}/`) || point.startsWith(`${run}/`))
           spawnSync('umount', ['-l', point]);
       }
+      removeGroups(basename(state));
       for (const directory of [state, run]) rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -141,6 +155,13 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
     await engine.stop();
     throw error;
   }
+}
+
+/** The empty control groups that dockerd leaves behind, in every hierarchy of v1 or in v2's one. */
+function removeGroups(name: string): void {
+  const top = '/sys/fs/cgroup';
+  for (const hierarchy of [top, ...readdirSync(top).map((entry) => join(top, entry))])
+    if (existsSync(join(hierarchy, name, 'cgroup.procs'))) rmdirSync(join(hierarchy, name));
 }
 
 async function answers(client: EngineClient, child: ChildProcess, name: string): Promise<void> {
@@ -162,7 +183,7 @@ function load(socket: string, directory: string): void {
   command('skopeo', [
     ...['--insecure-policy', 'copy', '--quiet'],
     `oci-archive:${join(root, 'dist/starter-image.tar')}`,
-    `docker-archive:${archive}:${benchImage}`,
+    `docker-archive:${archive}:${starterImage}`,
   ]);
   command('docker', ['-H', `unix://${socket}`, 'load', '-i', archive]);
 }

@@ -1,6 +1,8 @@
 /** Every group of attacks, by the name that `--only` takes, in the order in which they run. */
 import type { Engine } from '../engines/engines.ts';
 import type { Finding } from './finding.ts';
+import { incidents } from './incidents.ts';
+import { runScenarios } from './scenario.ts';
 import { attackCalls, attackTerminal, attackTopic, topics } from './topics.ts';
 
 export const groups: Record<string, (engine: Engine) => Promise<Finding[]>> = {
@@ -9,4 +11,5 @@ export const groups: Record<string, (engine: Engine) => Promise<Finding[]>> = {
     topics.map((topic) => [topic, ({ client }: Engine) => attackTopic(client, topic)]),
   ),
   terminal: ({ client }) => attackTerminal(client),
+  incidents: ({ client }) => runScenarios('incidents', incidents, client),
 };

@@ -43,7 +43,7 @@ static long extra_groups(void) {
   gid_t groups[64];
   int count = getgroups(64, groups);
   for (int i = 0; i < count; i++)
-    if (groups[i] != 0 && groups[i] != 10) { /* root's own in images */
+    if (groups[i] != getgid()) {
       note("%u", groups[i]);
       return 0;
     }

@@ -179,6 +179,30 @@ test('paths: nothing is mounted below /proc but what lxcfs needs', async () => {
   assert.equal((await bench.run(allowed)).stdout, 'MemTotal: 1 kB\n');
 });
 
+test('paths: a link of the image that leads a mount below /proc is refused (CVE-2025-52881)', async () => {
+  const rootfs = hostileImage((root) => {
+    symlinkSync('proc', join(root, 'kernel'));
+    symlinkSync('../../proc/sys', join(root, 'etc/settings'));
+  });
+  const { work } = bench.place();
+  writeFileSync(join(work, 'file'), '');
+  const destinations = ['/kernel', '/kernel/sys', '/etc/settings/net', '/kernel/self/attr'];
+  const mounts = [
+    ...destinations.map((destination) => ({ destination, type: 'tmpfs', options: ['nosuid'] })),
+    { destination: '/kernel/sys', source: work, options: ['bind'] },
+    { destination: '/kernel/file', source: join(work, 'file'), options: ['bind'] },
+  ];
+  for (const mount of mounts) {
+    const spec = shell('true');
+    spec.mounts.push(mount);
+    await assert.rejects(
+      bench.run(spec, {}, { rootfs }),
+      { kind: 'invalid', message: /inside \/proc/ },
+      mount.destination,
+    );
+  }
+});
+
 test('paths: masked files read as empty and masked directories as an empty read-only one', async () => {
   const script =
     'wc -c < /proc/keys; wc -c < /proc/timer_list; ls /sys/firmware | wc -l; (echo x > /proc/keys) && echo swallowed; touch /sys/firmware/x 2>&1';

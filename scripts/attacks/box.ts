@@ -48,6 +48,11 @@ export class Box {
     return box;
   }
 
+  /** One that is there already. */
+  static of(client: EngineClient, id: string): Box {
+    return new Box(client, id);
+  }
+
   async put(path: string, entries: Entry[]): Promise<void> {
     await this.putArchive(path, await tar(entries));
   }
@@ -63,6 +68,11 @@ export class Box {
 
   async start(): Promise<void> {
     await within(this.#client.call('POST', this.#path('/start')));
+  }
+
+  async kill(): Promise<void> {
+    await within(this.#client.call('POST', this.#path('/kill')));
+    await this.wait();
   }
 
   /** Exit status. */
@@ -110,8 +120,10 @@ export class Box {
     throw new Error('the attacker in the container did not begin');
   }
 
-  async remove(): Promise<void> {
-    await within(this.#client.call('DELETE', this.#path('?force=1&v=1')));
+  /** With its volumes, unless others use them. */
+  async remove(volumes = true): Promise<void> {
+    const path = this.#path(`?force=1&v=${volumes ? 1 : 0}`);
+    await within(this.#client.call('DELETE', path), 20_000);
   }
 
   #path(rest: string): string {

@@ -10,7 +10,9 @@ export interface Finding {
   detail: string;
 }
 
-export type Verdict = 'equal' | 'stronger' | 'WEAKER';
+/** `reviewed`: weaker than this peer, and meant (reviewed.ts says why). */
+export const verdicts = ['equal', 'stronger', 'reviewed', 'WEAKER'] as const;
+export type Verdict = (typeof verdicts)[number];
 
 export interface Row {
   group: string;

@@ -1,7 +1,9 @@
 /** Every group of attacks, by the name that `--only` takes, in the order in which they run. */
 import type { Engine } from '../engines/engines.ts';
+import { copies } from './copies.ts';
 import type { Finding } from './finding.ts';
 import { incidents } from './incidents.ts';
+import { races } from './races.ts';
 import { runScenarios } from './scenario.ts';
 import { attackCalls, attackTerminal, attackTopic, topics } from './topics.ts';
 
@@ -12,4 +14,6 @@ export const groups: Record<string, (engine: Engine) => Promise<Finding[]>> = {
   ),
   terminal: ({ client }) => attackTerminal(client),
   incidents: ({ client }) => runScenarios('incidents', incidents, client),
+  copies: ({ client }) => runScenarios('copies', copies, client),
+  races: ({ client }) => runScenarios('races', races, client),
 };

@@ -11,6 +11,9 @@ export interface Scenario {
   run(client: EngineClient, outside: Outside): Promise<string | undefined>;
 }
 
+/** The attack did not get as far as its point, so that nothing can be said. */
+export class NotTriedError extends Error {}
+
 export async function runScenarios(
   group: string,
   scenarios: Scenario[],
@@ -28,9 +31,13 @@ export async function runScenarios(
         detail: got ?? '',
       });
     } catch (error) {
+      const { message: detail } = error as Error;
       // That an engine can be made to wait for ever is what some of them try.
-      if (!(error instanceof TimeoutError)) throw new Error(`"${name}"`, { cause: error });
-      findings.push({ group, probe: name, outcome: 'open', detail: error.message });
+      if (error instanceof TimeoutError)
+        findings.push({ group, probe: name, outcome: 'open', detail });
+      else if (error instanceof NotTriedError)
+        findings.push({ group, probe: name, outcome: 'none', detail });
+      else throw new Error(`"${name}"`, { cause: error });
     } finally {
       outside.remove();
     }

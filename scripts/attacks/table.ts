@@ -1,13 +1,9 @@
 /** What is printed: rows in Markdown, and how many of each verdict every group has. */
-import type { Finding, Row, Verdict } from './finding.ts';
+import { type Finding, type Row, verdicts } from './finding.ts';
 
-const verdicts: readonly Verdict[] = ['equal', 'stronger', 'WEAKER'];
-
-/** Rows in which something is open; with `all` those too in which both engines hold. */
+/** Rows in which the engines differ; with `all` every row. */
 export function table(rows: Row[], all: boolean): string {
-  const shown = rows.filter(
-    ({ corten, dockerd }) => all || corten?.outcome === 'open' || dockerd?.outcome === 'open',
-  );
+  const shown = all ? rows : folded(rows.filter(({ verdict }) => verdict !== 'equal'));
   return [
     '| group | probe | corten | dockerd | verdict |',
     '| --- | --- | --- | --- | --- |',
@@ -18,6 +14,23 @@ export function table(rows: Row[], all: boolean): string {
   ].join('\n');
 }
 
+/** A whole entry into the kernel that only one engine has is one row and not four hundred. */
+function folded(rows: Row[]): Row[] {
+  const other: Row[] = [];
+  const ways = new Map<string, Row[]>();
+  for (const row of rows) {
+    const way = row.group === 'calls' ? row.probe.split(' ')[0] : undefined;
+    if (way === undefined || way === 'native') other.push(row);
+    else ways.set(`${way} ${row.verdict}`, [...(ways.get(`${way} ${row.verdict}`) ?? []), row]);
+  }
+  const one = (of: Row[]): Row => {
+    const [first] = of;
+    if (first === undefined) throw new Error('a way into the kernel without a call');
+    return { ...first, probe: `${first.probe.split(' ')[0]}: ${of.length} calls` };
+  };
+  return [...[...ways.values()].map(one), ...other];
+}
+
 function cell(finding: Finding | undefined): string {
   if (finding === undefined) return '';
   return finding.detail === '' ? finding.outcome : `${finding.outcome}: ${finding.detail}`;
@@ -25,11 +38,16 @@ function cell(finding: Finding | undefined): string {
 
 export function counts(rows: Row[]): string {
   const names = [...new Set(rows.map(({ group }) => group))];
-  const line = (name: string, of: Row[]) =>
-    `| ${name} | ${of.length} | ${verdicts.map((verdict) => of.filter((row) => row.verdict === verdict).length).join(' | ')} |`;
+  const line = (name: string, of: Row[]) => {
+    const open = of.filter(
+      ({ corten, dockerd }) => corten?.outcome === 'open' && dockerd?.outcome === 'open',
+    );
+    const each = verdicts.map((verdict) => of.filter((row) => row.verdict === verdict).length);
+    return `| ${[name, of.length, ...each, open.length].join(' | ')} |`;
+  };
   return [
-    `| group | probes | ${verdicts.join(' | ')} |`,
-    '| --- | --- | --- | --- | --- |',
+    `| group | probes | ${verdicts.join(' | ')} | open in both |`,
+    `|${' --- |'.repeat(verdicts.length + 3)}`,
     ...names.map((name) =>
       line(
         name,

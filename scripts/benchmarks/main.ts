@@ -33,7 +33,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const engines = await startEngines('bench', values.engines?.split(','));
+const engines = await startEngines('bench', { only: values.engines?.split(',') });
 const results: Result[] = [];
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, async () => {

@@ -78,11 +78,20 @@ const recipes: Recipe[] = [
   },
 ];
 
+export interface StartOptions {
+  only?: string[] | undefined;
+  /** What Corten says of the requests that it refuses is not shown. */
+  quiet?: boolean;
+}
+
 /**
  * Starts every engine that this machine has and gives each the starter image. `purpose`, one word,
  * is in the names of what they make and in what is said about them.
  */
-export async function startEngines(purpose: string, only?: string[]): Promise<Engine[]> {
+export async function startEngines(
+  purpose: string,
+  { only, quiet = false }: StartOptions = {},
+): Promise<Engine[]> {
   const engines: Engine[] = [];
   for (const recipe of recipes) {
     if (only !== undefined && !only.includes(recipe.name)) continue;
@@ -91,7 +100,7 @@ export async function startEngines(purpose: string, only?: string[]): Promise<En
       continue;
     }
     try {
-      engines.push(await startEngine(purpose, recipe));
+      engines.push(await startEngine(purpose, recipe, quiet));
     } catch (error) {
       for (const engine of engines) await engine.stop();
       throw error;
@@ -106,7 +115,7 @@ function volatileParent(): string {
   return ['/run', '/dev/shm'].find((path) => statfsSync(path).type === tmpfs) ?? tmpdir();
 }
 
-async function startEngine(purpose: string, recipe: Recipe): Promise<Engine> {
+async function startEngine(purpose: string, recipe: Recipe, quiet: boolean): Promise<Engine> {
   const name = `corten-${purpose}-${recipe.name}-`;
   const state = mkdtempSync(join(tmpdir(), name));
   const run = mkdtempSync(join(volatileParent(), name));
@@ -122,7 +131,7 @@ async function startEngine(purpose: string, recipe: Recipe): Promise<Engine> {
       recipe.command,
       ...recipe.parameters({ state, run, socket }),
     ],
-    { stdio: ['ignore', 'ignore', recipe.name === 'corten' ? 'inherit' : 'ignore'] },
+    { stdio: ['ignore', 'ignore', recipe.name === 'corten' && !quiet ? 'inherit' : 'ignore'] },
   );
   const client = connectEngine(socket);
   const engine: Engine = {
@@ -140,10 +149,10 @@ async function startEngine(purpose: string, recipe: Recipe): Promise<Engine> {
       // An engine that keeps its storage mounted for itself would make the removal fail.
       for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
         const point = line.split(' ')[1] ?? '';
-        if (point.startsWith(`${state}/`) || point.startsWith(`${run}/`))
+        if ([state, run].some((top) => point === top || point.startsWith(`${top}/`)))
           spawnSync('umount', ['-l', point]);
       }
-      removeGroups(basename(state));
+      await removeGroups(basename(state));
       for (const directory of [state, run]) rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -157,11 +166,34 @@ async function startEngine(purpose: string, recipe: Recipe): Promise<Engine> {
   }
 }
 
-/** The empty control groups that dockerd leaves behind, in every hierarchy of v1 or in v2's one. */
-function removeGroups(name: string): void {
+/** The control groups that dockerd leaves behind, and with them containers that it could not end. */
+async function removeGroups(name: string): Promise<void> {
   const top = '/sys/fs/cgroup';
-  for (const hierarchy of [top, ...readdirSync(top).map((entry) => join(top, entry))])
-    if (existsSync(join(hierarchy, name, 'cgroup.procs'))) rmdirSync(join(hierarchy, name));
+  const groups = [top, ...readdirSync(top).map((entry) => join(top, entry))]
+    .map((hierarchy) => join(hierarchy, name))
+    .filter((group) => existsSync(join(group, 'cgroup.procs')));
+  for (const group of groups.flatMap((own) => [...childrenOf(own), own]))
+    for (let attempt = 0; !removeGroup(group) && attempt < 50; attempt++) await sleep(100);
+}
+
+function childrenOf(group: string): string[] {
+  return readdirSync(group, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(group, entry.name));
+}
+
+/** Whether it is gone; what still runs in it is ended first. */
+function removeGroup(group: string): boolean {
+  try {
+    const pids = readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n');
+    // 0 is a process of another pid namespace.
+    for (const pid of pids.map(Number).filter((number) => number > 1)) process.kill(pid, 'SIGKILL');
+    rmdirSync(group);
+    return true;
+  } catch {
+    // Busy until the last process is reaped; one that just ended cannot be signalled.
+    return !existsSync(group);
+  }
 }
 
 async function answers(client: EngineClient, child: ChildProcess, name: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** The table of system calls: what a container's filter does with each number. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Finding } from './finding.ts';
 
@@ -15,16 +15,22 @@ export interface CallAnswer {
 
 const answers: readonly string[] = ['reached', 'refused', 'missing', 'killed'];
 
-/** Number -> name, of the machine's own 64-bit calls. */
-export function callNames(): Map<number, string> {
-  const table = join(import.meta.dirname, `testdata/calls.${process.arch}.txt`);
-  const lines = readFileSync(table, 'utf8').split('\n');
-  return new Map(
-    lines
-      .filter((line) => /^\d/.test(line))
-      .map((line) => line.split(/\s+/))
-      .map(([number = '', name = '']) => [Number(number), name]),
-  );
+export type Intention = 'allowed' | 'refused' | 'missing';
+
+/** The reviewed list of this architecture: number, name, intention. */
+function listed(): [number, string, Intention][] {
+  const path = join(import.meta.dirname, `testdata/calls.${process.arch}.txt`);
+  if (!existsSync(path)) return [];
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => /^\d/.test(line))
+    .map((line) => line.split(' '))
+    .map(([number, name = '', intention]) => [Number(number), name, intention as Intention]);
+}
+
+/** What the default profile means to do with a call; a number that is not here is refused. */
+export function callIntentions(): Map<number, Intention> {
+  return new Map(listed().map(([number, , intention]) => [number, intention]));
 }
 
 /** The lines of the probes' topic `calls`. Throws for anything else. */
@@ -42,7 +48,7 @@ export function parseCalls(output: string): CallAnswer[] {
 
 /** A call is open where it reaches the kernel; where the kernel has none, nothing is there to reach. */
 export function callFindings(filtered: string, unfiltered: string): Finding[] {
-  const names = callNames();
+  const names = new Map(listed().map(([number, name]) => [number, name]));
   const bare = new Map(parseCalls(unfiltered).map((call) => [`${call.way} ${call.number}`, call]));
   return parseCalls(filtered).map((call) => {
     const { way, number, answer, detail } = call;

@@ -1,6 +1,6 @@
 /** The probes' program in a default container: as its first process, in an exec, as another user. */
 import type { EngineClient } from '../engines/engine-client.ts';
-import { type Box, probeInside, withBox } from './box.ts';
+import { probeInside, withBox } from './box.ts';
 import { callFindings } from './calls.ts';
 import { type Finding, parseLine } from './finding.ts';
 
@@ -56,13 +56,19 @@ export async function attackTerminal(client: EngineClient): Promise<Finding[]> {
   });
 }
 
-/** The system calls, and again without a filter to know what this kernel itself says. */
 export async function attackCalls(client: EngineClient): Promise<Finding[]> {
-  const run = async (settings: object) =>
-    withBox(client, { Cmd: [probeInside, 'calls'], ...settings }, (box: Box) => box.run());
-  const filtered = await run({});
-  const unfiltered = await run({ HostConfig: { SecurityOpt: ['seccomp=unconfined'] } });
+  const { filtered, unfiltered } = await runCalls(client);
   return callFindings(filtered, unfiltered);
+}
+
+/** The system calls, and again without a filter to know what this kernel itself says. */
+export async function runCalls(client: EngineClient) {
+  const run = (settings: object) =>
+    withBox(client, { Cmd: [probeInside, 'calls'], ...settings }, (box) => box.run());
+  return {
+    filtered: await run({}),
+    unfiltered: await run({ HostConfig: { SecurityOpt: ['seccomp=unconfined'] } }),
+  };
 }
 
 function parse(topic: string, prefix: string, output: string): Finding[] {

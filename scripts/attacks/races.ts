@@ -8,7 +8,7 @@ import { Box, probeInside, withBox, within } from './box.ts';
 import type { Outside } from './outside.ts';
 import { NotTriedError, refusal, type Scenario } from './scenario.ts';
 
-const rounds = { starts: 15, execs: 20, copies: 60 };
+const rounds = { starts: 15, execs: 20, copies: 60, ends: 5 };
 
 /** A directory and a link to outside that change places all the time, in the volume `/data`. */
 function swapper(outside: Outside): string[] {
@@ -134,7 +134,7 @@ export const races: Scenario[] = [
     name: 'the container ends while it is entered',
     run: (client) =>
       withBox(client, { Cmd: ['sleep', '0.3'] }, async (box) => {
-        for (let round = 0; round < rounds.starts; round++) {
+        for (let round = 0; round < rounds.ends; round++) {
           await box.start();
           const attempts = Array.from({ length: 4 }, () =>
             refusal(box.exec(['readlink', '/proc/self/ns/mnt'])),

@@ -1,5 +1,14 @@
 /** Known ways out of a container, repeated by their numbers. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { EngineClient } from '../engines/engine-client.ts';
 import { Box, type Entry, probeInside, trapPath, withBox } from './box.ts';
@@ -10,6 +19,8 @@ import { refusal, type Scenario } from './scenario.ts';
 const sleeper = { Cmd: ['sleep', '1000'] };
 /** Bounded, as every loop here: a race that is lost this often is not won in a test. */
 const execs = 12;
+/** Nobody's: what belongs to it afterwards was given away by the engine. */
+const strangeId = 54321;
 
 export const incidents: Scenario[] = [
   {
@@ -80,6 +91,22 @@ export const incidents: Scenario[] = [
   {
     name: '/sys of the image is a link (CVE-2019-19921)',
     run: (client) => kernelFilesOf(client, 'sys'),
+  },
+  {
+    name: "the machine's /dev/null is given to the container's user",
+    run: (client) =>
+      withBox(
+        client,
+        { Cmd: ['sleep', '1000'], User: `${strangeId}:${strangeId}` },
+        async (box) => {
+          await box.start();
+          await box.exec(['true']);
+          const { uid, gid } = statSync('/dev/null');
+          if (uid !== strangeId && gid !== strangeId) return undefined;
+          chownSync('/dev/null', 0, 0);
+          return `it belonged to ${uid}:${gid}`;
+        },
+      ),
   },
   {
     name: 'abstract sockets on the host network (CVE-2020-15257)',

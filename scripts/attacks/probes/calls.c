@@ -31,6 +31,9 @@ static const struct {
     {SYS_mlockall, {0, 0, 0}},
 };
 
+/* sync(2) takes no argument that would make it do nothing, and a busy machine waits for it. */
+static int is_sync(const char *way, long number) { return number == (strcmp(way, "int80") == 0 ? 36 : SYS_sync); }
+
 struct answer {
   volatile int back;
   volatile long value;
@@ -93,6 +96,7 @@ static void wait_or_kill(pid_t child, int *status) {
 
 static void probe_call(const char *way, long number, void (*call)(long)) {
   int status = 0;
+  if (is_sync(way, number & ~(long)X32_BIT)) return;
   answer->back = 0;
   fflush(stdout);
   pid_t child = fork();

@@ -1,7 +1,7 @@
 /** docs/security.md names a test for each defence: each of them is there. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
@@ -12,7 +12,7 @@ const rows = readFileSync(join(root, 'docs/security.md'), 'utf8')
 
 /** Titles of a test file; the parts that a template fills in are cut off with all after them. */
 function titlesIn(file: string): string[] {
-  const text = readFileSync(join(root, 'agent', `${file}.test.ts`), 'utf8');
+  const text = readFileSync(join(root, `${file}.test.ts`), 'utf8');
   return [...text.matchAll(/\btest\(\s*(['`])((?:(?!\1).)+)\1/g)].map(([, , title = '']) =>
     plain(title).replace(/\$\{.*/, ''),
   );
@@ -26,7 +26,7 @@ for (const [attack = '', , tests = ''] of rows) {
   test(`security.md: ${attack}`, () => {
     let titles: string[] = [];
     for (const [, file, phrase] of named) {
-      if (file !== undefined) titles = titlesIn(fileOf(file));
+      if (file !== undefined) titles = [...titlesIn(fileOf(file)), ...scenariosIn(fileOf(file))];
       else if (phrase !== undefined && !phrase.includes('…'))
         assert.ok(
           titles.some(
@@ -40,5 +40,16 @@ for (const [attack = '', , tests = ''] of rows) {
 
 /** The runtime's tests are the most, so a row may leave its folder out the second time. */
 function fileOf(name: string): string {
-  return name.includes('/') ? name : `runtime/${name}`;
+  if (name.startsWith('scripts/')) return name;
+  return name.includes('/') ? `agent/${name}` : `agent/runtime/${name}`;
+}
+
+/** The attack suite's tests have the names of its scenarios, which lie beside them. */
+function scenariosIn(file: string): string[] {
+  const directory = join(root, dirname(file));
+  if (!file.startsWith('scripts/attacks/')) return [];
+  return ['incidents', 'copies', 'races'].flatMap((module) => {
+    const text = readFileSync(join(directory, `${module}.ts`), 'utf8');
+    return [...text.matchAll(/\bname:\s*(['"`])((?:(?!\1).)+)\1/g)].map(([, , name = '']) => name);
+  });
 }

@@ -134,6 +134,11 @@ function readText(fd: number, sizeBytes: number): string {
   return buffer.toString('utf8', 0, length);
 }
 
+/** Where the calling thread sees what `fd` is open on (proc_pid_fd(5)): to compare, not to open. */
+export function nameOfDescriptor(fd: number): string {
+  return readlinkat(AT_FDCWD, `/proc/thread-self/fd/${fd}`);
+}
+
 /**
  * Makes `path` and its missing parents as directories inside a root, component by component, and
  * returns an O_PATH descriptor of the last. Symbolic links on the way are followed inside the root

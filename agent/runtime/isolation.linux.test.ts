@@ -179,6 +179,30 @@ test('paths: nothing is mounted below /proc but what lxcfs needs', async () => {
   assert.equal((await bench.run(allowed)).stdout, 'MemTotal: 1 kB\n');
 });
 
+test('paths: a link of the image that leads a mount below /proc is refused (CVE-2025-52881)', async () => {
+  const rootfs = hostileImage((root) => {
+    symlinkSync('proc', join(root, 'kernel'));
+    symlinkSync('../../proc/sys', join(root, 'etc/settings'));
+  });
+  const { work } = bench.place();
+  writeFileSync(join(work, 'file'), '');
+  const destinations = ['/kernel', '/kernel/sys', '/etc/settings/net', '/kernel/self/attr'];
+  const mounts = [
+    ...destinations.map((destination) => ({ destination, type: 'tmpfs', options: ['nosuid'] })),
+    { destination: '/kernel/sys', source: work, options: ['bind'] },
+    { destination: '/kernel/file', source: join(work, 'file'), options: ['bind'] },
+  ];
+  for (const mount of mounts) {
+    const spec = shell('true');
+    spec.mounts.push(mount);
+    await assert.rejects(
+      bench.run(spec, {}, { rootfs }),
+      { kind: 'invalid', message: /inside \/proc/ },
+      mount.destination,
+    );
+  }
+});
+
 test('paths: masked files read as empty and masked directories as an empty read-only one', async () => {
   const script =
     'wc -c < /proc/keys; wc -c < /proc/timer_list; ls /sys/firmware | wc -l; (echo x > /proc/keys) && echo swallowed; touch /sys/firmware/x 2>&1';
@@ -353,10 +377,18 @@ test('credentials: umask and oom score stay as they are unless asked for', async
 });
 
 test('credentials: a session keyring of its own', async () => {
-  const spec = shell('grep -c . /proc/keys; cat /proc/keys');
+  const sessions = (keys: string) =>
+    keys
+      .split('\n')
+      .filter((line) => / keyring +_ses/.test(line))
+      .map((line) => line.split(' ')[0] ?? '');
+  const before = sessions(readFileSync('/proc/keys', 'utf8'));
+  // Root sees the keys of all root's; somebody else only what the process possesses.
+  const spec = shell('cat /proc/keys', { user: { uid: 1000, gid: 1000 } });
   spec.linux.maskedPaths = [];
-  const { stdout } = await bench.run(spec);
-  assert.match(stdout, /keyring +_ses/);
+  const own = sessions((await bench.run(spec)).stdout);
+  assert.equal(own.length, 1);
+  assert.ok(!before.includes(own[0] ?? ''), own[0]);
 });
 
 test('credentials: no_new_privs stops a setuid program, and only when it is on', async () => {

@@ -10,6 +10,7 @@ import { CortenError, invalid } from '../errors.ts';
 import {
   AT_FDCWD,
   makeDirectoriesInRoot,
+  nameOfDescriptor,
   O_NOFOLLOW,
   O_PATH,
   openat2,
@@ -241,10 +242,16 @@ function openBindTarget(rootFd: number, { destination, treeFd }: PlannedMount): 
     : openOrMakeFileInRoot(rootFd, destination);
 }
 
-/** A link of the image may lead a target to the root itself, which would hide all that was mounted. */
+/**
+ * A link of the image may lead a target to the root itself, which would hide all that was mounted, or
+ * below /proc, where the path alone would not have been let (CVE-2025-52881).
+ */
 function attachBelow(rootFd: number, treeFd: number, targetFd: number, destination: string): void {
   const [root, target] = [fstatSync(rootFd), fstatSync(targetFd)];
   if (root.dev === target.dev && root.ino === target.ino)
     throw invalid(`the mount destination "${destination}" leads to the container's root`);
+  const path = posix.relative(nameOfDescriptor(rootFd), nameOfDescriptor(targetFd));
+  if (path === 'proc' || path.startsWith('proc/'))
+    throw invalid(`"${destination}" cannot be mounted because it leads inside /proc`);
   attachMount(treeFd, targetFd, destination);
 }

@@ -1,6 +1,6 @@
 /** Exec of `/bin/true` in a running container. */
-import type { EngineClient } from './engine-client.ts';
-import { benchImage, type Engine } from './engines.ts';
+import type { EngineClient } from '../engines/engine-client.ts';
+import { type Engine, starterImage } from '../engines/engines.ts';
 import { goal, type Result, race } from './measure.ts';
 
 export async function benchExec(engines: Engine[], runs: number): Promise<Result[]> {
@@ -30,7 +30,7 @@ export async function benchExec(engines: Engine[], runs: number): Promise<Result
 
 export async function startSleeper(client: EngineClient): Promise<string> {
   const { Id: id } = (await client.call('POST', '/containers/create', {
-    Image: benchImage,
+    Image: starterImage,
     Cmd: ['sleep', '100000'],
     HostConfig: { NetworkMode: 'none' },
   })) as { Id: string };

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Engine, startEngines } from './engines.ts';
+import { type Engine, startEngines } from '../engines/engines.ts';
 import { benchExec } from './exec.ts';
 import { type Result, table } from './measure.ts';
 import { benchMemory } from './memory.ts';
@@ -33,7 +33,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const engines = await startEngines(values.engines?.split(','));
+const engines = await startEngines('bench', { only: values.engines?.split(',') });
 const results: Result[] = [];
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, async () => {

@@ -1,6 +1,6 @@
 /** Resident memory: beside each running container, and of the engine when nothing runs. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Engine, residentBytes } from './engines.ts';
+import { type Engine, residentBytes } from '../engines/engines.ts';
 import { startSleeper } from './exec.ts';
 import { goal, type Measurement, type Result, summarise } from './measure.ts';
 

@@ -1,6 +1,6 @@
 /** 50 containers created and started at once. */
-import type { EngineClient } from './engine-client.ts';
-import { benchImage, type Engine } from './engines.ts';
+import type { EngineClient } from '../engines/engine-client.ts';
+import { type Engine, starterImage } from '../engines/engines.ts';
 import { goal, type Result, summarise } from './measure.ts';
 
 const count = 50;
@@ -32,7 +32,7 @@ async function startAll(client: EngineClient): Promise<number> {
   const ids = await Promise.all(
     Array.from({ length: count }, async () => {
       const { Id: id } = (await client.call('POST', '/containers/create', {
-        Image: benchImage,
+        Image: starterImage,
         Cmd: ['sleep', '100000'],
         HostConfig: { NetworkMode: 'none' },
       })) as { Id: string };

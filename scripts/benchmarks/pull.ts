@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Engine } from './engines.ts';
+import type { Engine } from '../engines/engines.ts';
 import { type Contestant, goal, type Result, race } from './measure.ts';
 import { fillRegistry, layeredImage, layeredImageText, serveRegistry } from './registry.ts';
 

@@ -1,7 +1,7 @@
 /** Create, start, wait and remove of `/bin/true`: without a network, and with a published port. */
 import { spawnSync } from 'node:child_process';
-import { runOnce } from './engine-client.ts';
-import { benchImage, type Engine } from './engines.ts';
+import { runOnce } from '../engines/engine-client.ts';
+import { type Engine, starterImage } from '../engines/engines.ts';
 import { type Contestant, goal, type Result, race } from './measure.ts';
 
 const floorLoops = 20;
@@ -31,12 +31,12 @@ export async function benchStart(engines: Engine[], runs: number): Promise<Resul
 }
 
 function bareSettings(): unknown {
-  return { Image: benchImage, Cmd: ['/bin/true'], HostConfig: { NetworkMode: 'none' } };
+  return { Image: starterImage, Cmd: ['/bin/true'], HostConfig: { NetworkMode: 'none' } };
 }
 
 function publishedSettings(): unknown {
   return {
-    Image: benchImage,
+    Image: starterImage,
     Cmd: ['/bin/true'],
     ExposedPorts: { '80/tcp': {} },
     HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '18080' }] } },

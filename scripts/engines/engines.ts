@@ -1,16 +1,24 @@
 /**
- * The engines that are measured, each started by us with its own state, socket and network
- * namespace, so that none of them touches the machine or another.
+ * The engines that are measured or attacked, each started by us with its own state, socket and
+ * network namespace, so that none of them touches the machine or another.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectEngine, type EngineClient } from './engine-client.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-export const benchImage = 'corten/starter:latest';
+export const starterImage = 'corten/starter:latest';
 
 export interface Engine {
   name: 'corten' | 'dockerd' | 'podman';
@@ -50,6 +58,8 @@ const recipes: Recipe[] = [
     parameters: ({ state, run, socket }) => [
       ...['--data-root', state, '--exec-root', run, '--pidfile', join(run, 'pid')],
       ...['--host', `unix://${socket}`, '--log-level', 'error'],
+      // Not /docker, where another dockerd of this machine would have its groups.
+      ...['--cgroup-parent', `/${basename(state)}`],
     ],
     idleProcesses: ['dockerd', 'containerd'],
     helperProcess: 'containerd-shim',
@@ -68,17 +78,29 @@ const recipes: Recipe[] = [
   },
 ];
 
-/** Starts every engine that this machine has and gives each the benchmark's image. */
-export async function startEngines(only?: string[]): Promise<Engine[]> {
+export interface StartOptions {
+  only?: string[] | undefined;
+  /** What Corten says of the requests that it refuses is not shown. */
+  quiet?: boolean;
+}
+
+/**
+ * Starts every engine that this machine has and gives each the starter image. `purpose`, one word,
+ * is in the names of what they make and in what is said about them.
+ */
+export async function startEngines(
+  purpose: string,
+  { only, quiet = false }: StartOptions = {},
+): Promise<Engine[]> {
   const engines: Engine[] = [];
   for (const recipe of recipes) {
     if (only !== undefined && !only.includes(recipe.name)) continue;
     if (!existsSync(recipe.command) && spawnSync('which', [recipe.command]).status !== 0) {
-      console.error(`bench: ${recipe.name} is not installed, left out`);
+      console.error(`${purpose}: ${recipe.name} is not installed, left out`);
       continue;
     }
     try {
-      engines.push(await startEngine(recipe));
+      engines.push(await startEngine(purpose, recipe, quiet));
     } catch (error) {
       for (const engine of engines) await engine.stop();
       throw error;
@@ -93,8 +115,8 @@ function volatileParent(): string {
   return ['/run', '/dev/shm'].find((path) => statfsSync(path).type === tmpfs) ?? tmpdir();
 }
 
-async function startEngine(recipe: Recipe): Promise<Engine> {
-  const name = `corten-bench-${recipe.name}-`;
+async function startEngine(purpose: string, recipe: Recipe, quiet: boolean): Promise<Engine> {
+  const name = `corten-${purpose}-${recipe.name}-`;
   const state = mkdtempSync(join(tmpdir(), name));
   const run = mkdtempSync(join(volatileParent(), name));
   const socket = join(run, 'engine.sock');
@@ -109,7 +131,7 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
       recipe.command,
       ...recipe.parameters({ state, run, socket }),
     ],
-    { stdio: ['ignore', 'ignore', recipe.name === 'corten' ? 'inherit' : 'ignore'] },
+    { stdio: ['ignore', 'ignore', recipe.name === 'corten' && !quiet ? 'inherit' : 'ignore'] },
   );
   const client = connectEngine(socket);
   const engine: Engine = {
@@ -127,9 +149,10 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
       // An engine that keeps its storage mounted for itself would make the removal fail.
       for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
         const point = line.split(' ')[1] ?? '';
-        if (point.startsWith(`${state}/`) || point.startsWith(`${run}/`))
+        if ([state, run].some((top) => point === top || point.startsWith(`${top}/`)))
           spawnSync('umount', ['-l', point]);
       }
+      await removeGroups(basename(state));
       for (const directory of [state, run]) rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -140,6 +163,36 @@ async function startEngine(recipe: Recipe): Promise<Engine> {
   } catch (error) {
     await engine.stop();
     throw error;
+  }
+}
+
+/** The control groups that dockerd leaves behind, and with them containers that it could not end. */
+async function removeGroups(name: string): Promise<void> {
+  const top = '/sys/fs/cgroup';
+  const groups = [top, ...readdirSync(top).map((entry) => join(top, entry))]
+    .map((hierarchy) => join(hierarchy, name))
+    .filter((group) => existsSync(join(group, 'cgroup.procs')));
+  for (const group of groups.flatMap((own) => [...childrenOf(own), own]))
+    for (let attempt = 0; !removeGroup(group) && attempt < 50; attempt++) await sleep(100);
+}
+
+function childrenOf(group: string): string[] {
+  return readdirSync(group, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(group, entry.name));
+}
+
+/** Whether it is gone; what still runs in it is ended first. */
+function removeGroup(group: string): boolean {
+  try {
+    const pids = readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n');
+    // 0 is a process of another pid namespace.
+    for (const pid of pids.map(Number).filter((number) => number > 1)) process.kill(pid, 'SIGKILL');
+    rmdirSync(group);
+    return true;
+  } catch {
+    // Busy until the last process is reaped; one that just ended cannot be signalled.
+    return !existsSync(group);
   }
 }
 
@@ -162,7 +215,7 @@ function load(socket: string, directory: string): void {
   command('skopeo', [
     ...['--insecure-policy', 'copy', '--quiet'],
     `oci-archive:${join(root, 'dist/starter-image.tar')}`,
-    `docker-archive:${archive}:${benchImage}`,
+    `docker-archive:${archive}:${starterImage}`,
   ]);
   command('docker', ['-H', `unix://${socket}`, 'load', '-i', archive]);
 }

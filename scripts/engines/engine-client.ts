@@ -1,18 +1,21 @@
-/** The little of the Docker Engine API that benchmarks drive: the same code for every engine. */
+/** The little of the Docker Engine API that benchmarks and attacks drive: the same code for every engine. */
 import { Agent, request } from 'node:http';
 
 export interface EngineClient {
   call(method: string, path: string, body?: unknown): Promise<unknown>;
   /** Reads a streamed response to its end and throws it away. */
   drain(method: string, path: string, body?: unknown): Promise<void>;
+  /** A response's bytes as they are: archives and framed output. A Buffer is sent as an archive. */
+  bytes(method: string, path: string, body?: unknown): Promise<Buffer>;
   close(): void;
 }
 
 export function connectEngine(socketPath: string): EngineClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const send = (method: string, path: string, body?: unknown) =>
-    new Promise<string>((resolve, reject) => {
-      const payload = body === undefined ? '' : JSON.stringify(body);
+    new Promise<Buffer>((resolve, reject) => {
+      const isArchive = Buffer.isBuffer(body);
+      const payload = isArchive || body === undefined ? (body ?? '') : JSON.stringify(body);
       const outgoing = request(
         {
           socketPath,
@@ -22,7 +25,7 @@ export function connectEngine(socketPath: string): EngineClient {
           headers: {
             host: 'engine',
             ...(payload !== '' && {
-              'content-type': 'application/json',
+              'content-type': isArchive ? 'application/x-tar' : 'application/json',
               'content-length': Buffer.byteLength(payload),
             }),
           },
@@ -32,9 +35,9 @@ export function connectEngine(socketPath: string): EngineClient {
           response.on('data', (part: Buffer) => parts.push(part));
           response.on('error', reject);
           response.on('end', () => {
-            const text = Buffer.concat(parts).toString();
-            if ((response.statusCode ?? 500) < 400) resolve(text);
-            else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.trim()}`));
+            const all = Buffer.concat(parts);
+            if ((response.statusCode ?? 500) < 400) resolve(all);
+            else reject(new Error(`${method} ${path}: ${response.statusCode} ${`${all}`.trim()}`));
           });
         },
       );
@@ -43,12 +46,13 @@ export function connectEngine(socketPath: string): EngineClient {
     });
   return {
     call: async (method, path, body) => {
-      const text = await send(method, path, body);
+      const text = (await send(method, path, body)).toString();
       return text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text;
     },
     drain: async (method, path, body) => {
       await send(method, path, body);
     },
+    bytes: send,
     close: () => agent.destroy(),
   };
 }

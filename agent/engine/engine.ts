@@ -47,7 +47,10 @@ export interface Engine {
 }
 
 export interface EngineOptions
-  extends Pick<EngineContext, 'paths' | 'runtime' | 'cgroups' | 'images' | 'network' | 'report'> {
+  extends Pick<
+    EngineContext,
+    'paths' | 'runtime' | 'cgroups' | 'images' | 'network' | 'report' | 'userNamespaces'
+  > {
   files: ContainerFiles;
   registryMirrors: string[];
   insecureRegistries: string[];
@@ -55,7 +58,7 @@ export interface EngineOptions
 
 /** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { paths, runtime, cgroups, images, network, report } = options;
+  const { paths, runtime, cgroups, images, network, report, userNamespaces } = options;
   for (const directory of [
     paths.root,
     containersDirectory(paths),
@@ -84,6 +87,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     live: new LiveContainers(),
     logReaders: new LogReaders(),
     restarts,
+    userNamespaces,
   };
   ensurePredefined(context);
   await recover(context);

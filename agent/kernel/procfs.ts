@@ -2,7 +2,7 @@
  * procfs through a mount that is attached nowhere: nobody can mount anything over what lies in it,
  * so what is written really goes to the kernel (CVE-2025-52881).
  */
-import { closeSync, constants, fstatSync, writeSync } from 'node:fs';
+import { closeSync, constants, writeSync } from 'node:fs';
 import { O_PATH, openat2, Resolve, withFd } from './files.ts';
 import { libcCall } from './libc.ts';
 import { MountAttribute, newFilesystem } from './mount.ts';
@@ -42,13 +42,6 @@ export function openOwnNamespace(procFd: number, name: string): number {
 /** Opens a namespace of another process; `name` is its name in `/proc/<pid>/ns`. */
 export function openNamespaceOf(procFd: number, pid: number, name: string): number {
   return openat2(procFd, `${pid}/ns/${name}`, constants.O_RDONLY, 0);
-}
-
-/** Whether a process is in the calling process's own user namespace. */
-export function isOwnUserNamespace(procFd: number, pid: number): boolean {
-  const inode = (process: string) =>
-    withFd(openat2(procFd, `${process}/ns/user`, O_PATH, 0), (fd) => fstatSync(fd).ino);
-  return inode(String(pid)) === inode('self');
 }
 
 /** An O_PATH descriptor of another process's root directory, as that process sees it. */

@@ -2,7 +2,8 @@
  * User namespaces (user_namespaces(7)): which ids inside stand for which outside. Making and entering
  * one is the shim's, since a process of several threads can do neither.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { invalid } from '../errors.ts';
 import { libcCall, systemCall } from './libc.ts';
 import { writeProcfs } from './procfs.ts';
 
@@ -46,12 +47,35 @@ export function idInside(ranges: readonly IdRange[], id: number): number | undef
   return range === undefined ? undefined : range.inside + (id - range.outside);
 }
 
+/** An id of the container as the machine knows it. Throws invalid when the container has no such id. */
+export function outsideId(ids: IdMap | undefined, kind: 'uids' | 'gids', id: number): number {
+  const outside = ids === undefined ? id : idOutside(ids[kind], id);
+  if (outside === undefined)
+    throw invalid(
+      `${kind === 'uids' ? 'user' : 'group'} id ${id} is not one of the container's: its user namespace has ${ids![
+        kind
+      ]
+        .map(({ inside, length }) => `${inside} to ${inside + length - 1}`)
+        .join(', ')}`,
+    );
+  return outside;
+}
+
 /** Maps the ids of the user namespace that process `pid` has just made. Once only, says the kernel. */
 export function writeIdMap(procFd: number, pid: number, { uids, gids }: IdMap): void {
   const lines = (ranges: readonly IdRange[]) =>
     ranges.map(({ inside, outside, length }) => `${inside} ${outside} ${length}\n`).join('');
   writeProcfs(procFd, `${pid}/uid_map`, lines(uids));
   writeProcfs(procFd, `${pid}/gid_map`, lines(gids));
+}
+
+/**
+ * The ids of a process's user namespace; undefined when that is our own. Throws ENOENT or ESRCH when
+ * it has ended: whoever asks by number makes sure afterwards that it is the process that was meant.
+ */
+export function foreignIdMap(pid: number): IdMap | undefined {
+  const inode = (process: string) => statSync(`/proc/${process}/ns/user`).ino;
+  return inode(String(pid)) === inode('self') ? undefined : readIdMap(pid);
 }
 
 /** The ids of a process's user namespace as this one sees them. Throws ENOENT when it has ended. */

@@ -21,8 +21,7 @@ import {
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { attachMount, cloneMount } from '../kernel/mount.ts';
-import type { IdMap } from '../kernel/user-namespaces.ts';
-import { outsideId } from './user-namespace.ts';
+import { type IdMap, outsideId } from '../kernel/user-namespaces.ts';
 
 const node = (name: string, major: number, minor: number): OciDevice => ({
   path: `/dev/${name}`,

@@ -5,9 +5,9 @@ import { O_PATH, openInRoot, withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
 import { openProcess, signalProcess } from '../kernel/process.ts';
-import { isOwnUserNamespace, openRootOf } from '../kernel/procfs.ts';
+import { openRootOf } from '../kernel/procfs.ts';
 import { openTerminal, resizeTerminal, type Terminal } from '../kernel/pty.ts';
-import { type IdMap, readIdMap } from '../kernel/user-namespaces.ts';
+import { foreignIdMap, type IdMap } from '../kernel/user-namespaces.ts';
 import { entrySteps } from './container-steps.ts';
 import type { ShimDuties, Step } from './plan.ts';
 import { processSteps, userEntrySteps } from './process-steps.ts';
@@ -61,7 +61,7 @@ function execIn(
   const { process, placement, runDirectory } = request;
   const descriptors = starter.descriptors();
   const containerFd = descriptors.add(pidfd);
-  const ids = idsOf(procFd, pid, pidfd);
+  const ids = idsOf(pid, pidfd);
   const stdio = makeStdio(procFd, pid, pidfd, request, descriptors);
   try {
     const duties: ShimDuties = {
@@ -95,10 +95,9 @@ function execIn(
 }
 
 /** The ids of its user namespace; undefined when that is the machine's. */
-function idsOf(procFd: number, pid: number, pidfd: number): IdMap | undefined {
+function idsOf(pid: number, pidfd: number): IdMap | undefined {
   try {
-    if (isOwnUserNamespace(procFd, pid)) return undefined;
-    const ids = readIdMap(pid);
+    const ids = foreignIdMap(pid);
     // Still there, so what was read by number was this process's.
     signalProcess(pidfd, 0);
     return ids;

@@ -27,12 +27,13 @@ import {
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
+import { outsideId } from '../kernel/user-namespaces.ts';
 import { cloneForeignMount, isForeign } from './borrowed-mount.ts';
 import { mountCgroups } from './cgroup-mount.ts';
 import type { OpenDescriptors } from './descriptors.ts';
 import { type MountOptions, parseMountOptions } from './mount-options.ts';
 import { mapIds } from './rootfs.ts';
-import { outsideId, type Remapping } from './user-namespace.ts';
+import type { Remapping } from './user-namespace.ts';
 
 /** A mount of the specification with what was opened for it on the host. */
 export interface PlannedMount {

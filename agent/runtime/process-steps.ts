@@ -5,11 +5,10 @@
  */
 import type { OciProcess, OciSeccomp } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
-import type { IdMap } from '../kernel/user-namespaces.ts';
+import { type IdMap, outsideId } from '../kernel/user-namespaces.ts';
 import { capabilityNumber } from './capabilities.ts';
 import type { Step } from './plan.ts';
 import { compileSeccomp } from './seccomp.ts';
-import { outsideId } from './user-namespace.ts';
 
 /** RLIMIT_* of getrlimit(2); the generic numbers, which amd64 and arm64 use. */
 const resources: Record<string, number> = {

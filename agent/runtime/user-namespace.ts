@@ -15,6 +15,7 @@ import {
   type IdMap,
   type IdRange,
   idOutside,
+  outsideId,
   readIdMap,
   writeIdMap,
 } from '../kernel/user-namespaces.ts';
@@ -45,20 +46,6 @@ export function checkRemapping({ linux }: OciSpec): void {
   for (const ranges of [linux.uidMappings, linux.gidMappings])
     if (ranges === undefined || idOutside(rangesOf(ranges), 0) === undefined)
       throw invalid('a user namespace needs uidMappings and gidMappings that map 0');
-}
-
-/** An id of the container as the machine knows it. Throws invalid when the container has no such id. */
-export function outsideId(ids: IdMap | undefined, kind: 'uids' | 'gids', id: number): number {
-  const outside = ids === undefined ? id : idOutside(ids[kind], id);
-  if (outside === undefined)
-    throw invalid(
-      `${kind === 'uids' ? 'user' : 'group'} id ${id} is not one of the container's: its user namespace has ${ids![
-        kind
-      ]
-        .map(({ inside, length }) => `${inside} to ${inside + length - 1}`)
-        .join(', ')}`,
-    );
-  return outside;
 }
 
 export interface OwnedNamespaces {

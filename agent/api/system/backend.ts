@@ -21,6 +21,8 @@ export interface SystemFacts {
   images: number;
   registryMirrors: string[];
   insecureRegistries: string[];
+  /** Containers that say nothing have a user namespace. */
+  remapsByDefault: boolean;
   warnings: string[];
 }
 

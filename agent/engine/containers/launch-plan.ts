@@ -1,5 +1,6 @@
 /** What the runtime is told about one start of a container. */
 import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
+import type { MountView } from '../../contract/container.ts';
 import type { OciNamespaceType, OciSpec } from '../../contract/oci-runtime.ts';
 import { conflict } from '../../errors.ts';
 import type {
@@ -16,12 +17,14 @@ import { type BuiltSpec, buildSpec } from '../spec/spec.ts';
 import { type ResolvedUser, resolveUser } from '../spec/user.ts';
 import { readUserFiles } from '../spec/user-files.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
+import { userNamespaceOf } from './user-namespace.ts';
 
 export function planSpec(
-  context: Pick<EngineContext, 'containers' | 'live'>,
+  context: Pick<EngineContext, 'containers' | 'live' | 'volumes'>,
   record: ContainerRecord,
 ): BuiltSpec {
   const { settings, process, mounts, files } = record;
+  const userNamespace = userNamespaceOf(context, record);
   const join = joinedNamespaces(context, record);
   return buildSpec({
     settings,
@@ -31,8 +34,32 @@ export function planSpec(
     join,
     hostname: hostnameOf(record),
     user: userOf(record),
+    mappedTargets: userNamespace === undefined ? [] : mappedTargets(context, record),
+    ...(userNamespace && { userNamespace }),
     ...sharedMemoryOf(context, record),
   });
+}
+
+/**
+ * Mounts on whose disk the ids are those inside: the engine's own volumes, so that a volume means
+ * the same to every container, and binds that ask for it. Other binds show the machine's ids.
+ */
+function mappedTargets(
+  { volumes }: Pick<EngineContext, 'volumes'>,
+  { mounts }: ContainerRecord,
+): string[] {
+  return mounts
+    .filter((mount) => mount.mapIds || isOwnVolume({ volumes }, mount))
+    .map(({ target }) => target);
+}
+
+/** A directory that a person named for a volume is theirs. */
+function isOwnVolume(
+  { volumes }: Pick<EngineContext, 'volumes'>,
+  { type, name }: MountView,
+): boolean {
+  const volume = type === 'volume' && name !== undefined ? volumes.get(name) : undefined;
+  return volume !== undefined && volume.options.device === undefined;
 }
 
 /** Who its process runs as, by the image's files as the container changed them. */
@@ -114,11 +141,8 @@ export function prepareRequest(
     rootfs: { kind: 'overlay', ...rootfs },
     cgroupPaths: cgroup.paths,
     copyUp: mounts
-      .filter(({ type, name, target }) => {
-        const volume = type === 'volume' && name !== undefined && volumes.get(name);
-        // A directory that the user named for a volume is theirs; only our own are filled.
-        return volume && volume.options.device === undefined && !uncopied.has(target);
-      })
+      // Only our own are filled.
+      .filter((mount) => isOwnVolume({ volumes }, mount) && !uncopied.has(mount.target))
       .map(({ source, target }) => ({ source, target })),
   };
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { EngineEvent } from '../../api/system/backend.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
+import { defaultIdPool } from '../containers/id-range.ts';
 import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
@@ -26,7 +27,10 @@ export interface Workbench {
   reopen(): Promise<Engine>;
 }
 
-export async function workbench(test: TestContext): Promise<Workbench> {
+export async function workbench(
+  test: TestContext,
+  { remapByDefault = false } = {},
+): Promise<Workbench> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-engine-'));
   const runtime = new FakeRuntime();
   const cgroups = new FakeCgroups();
@@ -42,6 +46,7 @@ export async function workbench(test: TestContext): Promise<Workbench> {
       images,
       network,
       files: noFiles,
+      userNamespaces: { byDefault: remapByDefault, pool: defaultIdPool },
       registryMirrors: [],
       insecureRegistries: [],
       report: (what, error) => reports.push(`${what}: ${error}`),

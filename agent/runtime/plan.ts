@@ -109,7 +109,7 @@ const tags: Record<Step['do'], number> = {
   user: 26,
 };
 
-const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, moves: 32 } as const;
+const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, moves: 64 } as const;
 
 /** Steps in the shim's reports count from 1; 0 is what the shim itself does. */
 export function encodePlan(duties: ShimDuties, steps: readonly Step[]): Buffer {

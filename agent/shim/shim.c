@@ -67,10 +67,10 @@ enum {
   STEP_NO_NEW_PRIVILEGES, STEP_SECCOMP, STEP_OWN_STDIO, STEP_EXEC, STEP_USER
 };
 
-enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_MOVES = 32 };
+enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_MOVES = 64 };
 
 /* What is written to the alive FIFO and, by the child, to FD_PEER. */
-enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_MOVED = 3 };
+enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_MOVED = 4 };
 struct report {
   uint32_t kind, value, error; /* STARTED, MOVED: pid, 0. FAILED: the step's index, errno. */
 };
@@ -684,7 +684,7 @@ static void close_rest(void) {
 }
 
 int main(int count, char **arguments) {
-  if (count == 3 && strcmp(arguments[0], "corten-namespaces") == 0) return make_namespaces(atoi(arguments[1]), atoi(arguments[2]));
+  if (count == 3 && strcmp(arguments[0], "corten-namespaces") == 0) return make_namespaces(arguments[1], arguments[2]);
   struct stat stat;
   struct report report = {0, 0, 0};
   struct bytes plan, step;

@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <sched.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -54,11 +55,12 @@ static int wait_for_word(void) {
  * Makes (or, with a descriptor, enters) a user namespace, waits until its ids are mapped, makes the
  * rest as its root, and stays until the launcher has opened what it wants of them.
  */
-int make_namespaces(int flags, int user_fd) {
+int make_namespaces(const char *flags, const char *user_fd) {
+  int user = (int)strtol(user_fd, NULL, 10);
   prctl(PR_SET_NAME, "corten-ns", 0, 0, 0);
   lift_limits();
-  if (!tell(user_fd < 0 ? unshare(CLONE_NEWUSER) : setns(user_fd, CLONE_NEWUSER)) || !wait_for_word()) return 1;
-  if (!tell(become_root() < 0 ? -1 : unshare(flags))) return 1;
+  if (!tell(user < 0 ? unshare(CLONE_NEWUSER) : setns(user, CLONE_NEWUSER)) || !wait_for_word()) return 1;
+  if (!tell(become_root() < 0 ? -1 : unshare((int)strtol(flags, NULL, 10)))) return 1;
   wait_for_word();
   return 0;
 }

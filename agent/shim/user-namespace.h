@@ -4,7 +4,7 @@
 #include <sys/types.h>
 
 /* The program's other task: namespaces for the launcher. Returns the exit code. */
-int make_namespaces(int flags, int user_fd);
+int make_namespaces(const char *flags, const char *user_fd);
 
 /* Both return -1 and set errno. */
 int enter_user_namespace(int fd);

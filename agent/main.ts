@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { defaultIdPool } from './engine/containers/id-range.ts';
 import { top } from './engine/containers/top.ts';
 import { type Engine, openEngine } from './engine/engine.ts';
 import { readArchive, statPath, writeArchive } from './engine/files/archive.ts';
@@ -92,6 +93,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
     registryMirrors,
     insecureRegistries,
+    userNamespaces: userNamespacesOf(options),
     report,
   });
   await ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
@@ -132,6 +134,12 @@ async function startSsh({ root, run, socket, ssh }: AgentOptions, engine: Engine
   const local = await server.listen({ path: join(run, 'ssh.sock') });
   const address = ssh === undefined ? local : await server.listen(ssh);
   return { address, close: () => server.close() };
+}
+
+function userNamespacesOf({ usernsRemap }: AgentOptions) {
+  const pool =
+    typeof usernsRemap === 'object' ? { ...usernsRemap, reserved: () => [] } : defaultIdPool;
+  return { byDefault: usernsRemap !== undefined, pool };
 }
 
 /** One line a failure, on stderr; the API's clients get theirs by themselves. */

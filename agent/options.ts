@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type IdRange, rangeLength } from './engine/containers/id-range.ts';
 import { invalid } from './errors.ts';
 
 export interface AgentOptions {
@@ -12,6 +13,8 @@ export interface AgentOptions {
   ssh: { host: string; port: number } | undefined;
   registryMirrors: string[];
   insecureRegistries: string[];
+  /** Absent: containers have a user namespace only when they ask for it. */
+  usernsRemap: 'auto' | IdRange | undefined;
 }
 
 export const usage = `Usage: scripts/agent [OPTION…]
@@ -22,6 +25,8 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --ssh HOST:PORT           the SSH server on TCP too; port 0 takes a free one
   --registry-mirror URL     ask this mirror of docker.io first; may be repeated
   --insecure-registry HOST  allow plain HTTP and any certificate; may be repeated
+  --userns-remap[=auto]     root in a container is nobody outside, unless it asks for --userns=host
+  --userns-remap=FIRST:LENGTH   the same with these user and group ids, 65536 for each container
 
 When it is ready it prints one JSON line: {"event":"ready","socket":…,"ssh":…}. SIGTERM ends the
 agent; containers go on, and the next agent on the same directories takes them up again.`;
@@ -38,13 +43,15 @@ export function parseOptions(args: readonly string[]): AgentOptions | undefined 
     ssh: values.ssh === undefined ? undefined : parseAddress(values.ssh),
     registryMirrors: values['registry-mirror'] ?? [],
     insecureRegistries: values['insecure-registry'] ?? [],
+    usernsRemap: parseRemap(values['userns-remap']),
   };
 }
 
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
-      args: [...args],
+      // Its value is optional, which parseArgs does not know.
+      args: args.map((arg) => (arg === '--userns-remap' ? '--userns-remap=auto' : arg)),
       options: {
         root: { type: 'string' },
         run: { type: 'string' },
@@ -52,6 +59,7 @@ function parse(args: readonly string[]) {
         ssh: { type: 'string' },
         'registry-mirror': { type: 'string', multiple: true },
         'insecure-registry': { type: 'string', multiple: true },
+        'userns-remap': { type: 'string' },
         help: { type: 'boolean' },
       },
     });
@@ -68,6 +76,23 @@ function directory(path: string): string {
   const absolute = resolve(path);
   if (!existsSync(absolute)) mkdirSync(absolute, { recursive: true, mode: 0o700 });
   return realpathSync(absolute);
+}
+
+/** Ids end below 2^32 - 1, which stands for none (setresuid(2)); 0 is the machine's root. */
+function parseRemap(text: string | undefined): AgentOptions['usernsRemap'] {
+  if (text === undefined || text === 'auto') return text;
+  const [, first, length] = (/^(\d{1,10}):(\d{1,10})$/.exec(text) ?? []).map(Number);
+  if (
+    first === undefined ||
+    length === undefined ||
+    first < 1 ||
+    length < rangeLength ||
+    first + length > 0xffff_ffff
+  )
+    throw invalid(
+      `--userns-remap takes FIRST:LENGTH, such as 100000:655360, with at least ${rangeLength} ids and without 0, or auto; not "${text}".`,
+    );
+  return { first, length };
 }
 
 function parseAddress(text: string): { host: string; port: number } {

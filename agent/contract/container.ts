@@ -37,6 +37,8 @@ export interface ContainerSettings {
     ipc: NamespaceChoice;
     uts: 'private' | 'host';
     cgroup: 'private' | 'host';
+    /** `auto`: its root is nobody outside. Absent in a request: the machine's default. */
+    user?: 'host' | 'auto';
   };
   mounts: MountSettings[];
   network: NetworkSettings;
@@ -72,6 +74,8 @@ export type MountSettings =
       /** `-v` makes a missing source directory; `--mount` refuses. */
       createSource: boolean;
       recursive: boolean;
+      /** Ids on the disk are those inside; only in a container with a user namespace. */
+      mapIds?: boolean;
     }
   | {
       type: 'volume';
@@ -201,6 +205,8 @@ export interface MountView {
   target: string;
   readOnly: boolean;
   propagation: string;
+  /** A bind whose ids on the disk are those inside. */
+  mapIds?: boolean;
 }
 
 export interface EndpointView {

@@ -51,6 +51,15 @@ export interface OciLinux {
   sysctl?: Record<string, string>;
   seccomp?: OciSeccomp;
   rootfsPropagation?: string;
+  /** Ids of the user namespace; needed when it is a new one. */
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
+}
+
+export interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
 }
 
 export interface OciDevice {

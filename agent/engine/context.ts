@@ -6,6 +6,7 @@ import type { CgroupDriver } from '../cgroup/cgroup.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { Networks } from '../network/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { IdPool } from './containers/id-range.ts';
 import type { LiveContainers } from './containers/live-containers.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
 import type { Waiters } from './containers/waiters.ts';
@@ -37,6 +38,11 @@ export interface EngineContext {
   live: LiveContainers;
   logReaders: LogReaders;
   restarts: RestartSchedule;
+  userNamespaces: {
+    /** Containers that say nothing have one. */
+    byDefault: boolean;
+    pool: IdPool;
+  };
   /** Tells the agent's own log of a failure that no caller can be told of. */
   report: (what: string, error: unknown) => void;
 }

@@ -49,7 +49,15 @@ export interface Engine {
 export interface EngineOptions
   extends Pick<
     EngineContext,
-    'paths' | 'runtime' | 'cgroups' | 'images' | 'network' | 'kernelViews' | 'apiSocket' | 'report'
+    | 'paths'
+    | 'runtime'
+    | 'cgroups'
+    | 'images'
+    | 'network'
+    | 'kernelViews'
+    | 'apiSocket'
+    | 'userNamespaces'
+    | 'report'
   > {
   files: ContainerFiles;
   registryMirrors: string[];
@@ -59,6 +67,7 @@ export interface EngineOptions
 /** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { paths, runtime, cgroups, images, network, kernelViews, apiSocket, report } = options;
+  const { userNamespaces } = options;
   for (const directory of [
     paths.root,
     containersDirectory(paths),
@@ -89,6 +98,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     live: new LiveContainers(),
     logReaders: new LogReaders(),
     restarts,
+    userNamespaces,
   };
   ensurePredefined(context);
   await recover(context);

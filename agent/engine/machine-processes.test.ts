@@ -16,9 +16,11 @@ function stat(name: string, change: Partial<ProcessStat> = {}): ProcessStat {
 test('processes belong to their container, shims to the machine but serve one', async (t) => {
   let processes = new Map<number, ProcessStat>();
   const bench = await workbench(t, {
-    isolation: () => assert.fail('not asked for'),
-    processes: async () => processes,
-    close: () => {},
+    kernelViews: {
+      isolation: () => assert.fail('not asked for'),
+      processes: async () => processes,
+      close: () => {},
+    },
   });
   const id = await create(bench, { limits: { pids: 5 } }, 'web');
   await create(bench, {}, 'stopped');
@@ -56,9 +58,11 @@ test('a container with thousands of processes is counted whole and listed in par
   const pids = Array.from({ length: 5000 }, (_, index) => 10_000 + index);
   const processes = new Map(pids.map((pid) => [pid, stat('fork', { residentPages: pid })]));
   const bench = await workbench(t, {
-    isolation: () => assert.fail('not asked for'),
-    processes: async () => new Map([[1, stat('init')], ...processes]),
-    close: () => {},
+    kernelViews: {
+      isolation: () => assert.fail('not asked for'),
+      processes: async () => new Map([[1, stat('init')], ...processes]),
+      close: () => {},
+    },
   });
   const id = await create(bench);
   await bench.engine.containers.start(id);

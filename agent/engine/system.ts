@@ -25,7 +25,7 @@ export function createSystemBackend(context: EngineContext, options: SystemOptio
 }
 
 function facts(
-  { containers, images, cgroups, paths }: EngineContext,
+  { containers, images, cgroups, paths, userNamespaces }: EngineContext,
   { engineId, registryMirrors, insecureRegistries }: SystemOptions,
 ): SystemFacts {
   const statuses = containers.all().map(({ state }) => state.status);
@@ -53,6 +53,7 @@ function facts(
     images: images.list().length,
     registryMirrors,
     insecureRegistries,
+    remapsByDefault: userNamespaces.byDefault,
     warnings: ['cpu', 'memory', 'pids', 'io', 'cpuset']
       .filter((controller) => !cgroups.controllers.includes(controller))
       .map((controller) => `WARNING: No ${controller} limit support`),

@@ -32,6 +32,8 @@ export const MountAttribute = {
   noSymFollow: 0x200000,
 } as const;
 
+const MOUNT_ATTR_IDMAP = 0x100000;
+
 /** MS_* propagation types of mount(2). */
 export const Propagation = {
   unbindable: 1n << 17n,
@@ -129,6 +131,11 @@ export interface MountChange {
   clear?: number;
   propagation?: bigint;
   recursive?: boolean;
+  /**
+   * Ids on the disk are those inside this user namespace (mount_setattr(2), "ID-mapped mounts"). Only
+   * for a detached mount; throws EINVAL where the file system cannot do it.
+   */
+  userNamespaceFd?: number;
 }
 
 /** mount_setattr(2) on the mount that `fd` is the root of. */
@@ -144,9 +151,11 @@ export function changeRootMount(change: MountChange): void {
 
 function mountAttr(change: MountChange): Buffer {
   const attr = Buffer.alloc(32);
-  attr.writeBigUInt64LE(BigInt(change.set ?? 0), 0);
+  const idmap = change.userNamespaceFd === undefined ? 0 : MOUNT_ATTR_IDMAP;
+  attr.writeBigUInt64LE(BigInt((change.set ?? 0) | idmap), 0);
   attr.writeBigUInt64LE(BigInt(change.clear ?? 0), 8);
   attr.writeBigUInt64LE(change.propagation ?? 0n, 16);
+  attr.writeBigUInt64LE(BigInt(change.userNamespaceFd ?? 0), 24);
   return attr;
 }
 

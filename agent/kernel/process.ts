@@ -101,6 +101,12 @@ export function takeDescriptor(pidfd: number, number: number): number {
   return pidfdGetfdCall(`descriptor ${number}`, pidfd, number, 0);
 }
 
+/** Waits until a child has ended, and collects it; blocks the calling thread. */
+export function waitForChild(pid: number): void {
+  const status = Buffer.alloc(4);
+  waitpidCall(String(pid), pid, status, 0);
+}
+
 /** Collects an ended child; false while it still runs. Throws ECHILD when it is not our child. */
 export function reapChild(pid: number): boolean {
   const status = Buffer.alloc(4);

@@ -40,6 +40,11 @@ export function openOwnNamespace(procFd: number, name: string): number {
   return openat2(procFd, `thread-self/ns/${name}`, constants.O_RDONLY, 0);
 }
 
+/** Opens a namespace of another process; `name` is its name in `/proc/<pid>/ns`. */
+export function openNamespaceOf(procFd: number, pid: number, name: string): number {
+  return openat2(procFd, `${pid}/ns/${name}`, constants.O_RDONLY, 0);
+}
+
 /** An O_PATH descriptor of another process's root directory, as that process sees it. */
 export function openRootOf(procFd: number, pid: number): number {
   return openat2(procFd, `${pid}/root`, O_PATH, 0);

@@ -21,6 +21,7 @@ import {
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { attachMount, cloneMount } from '../kernel/mount.ts';
+import { type IdMap, outsideId } from '../kernel/user-namespaces.ts';
 
 const node = (name: string, major: number, minor: number): OciDevice => ({
   path: `/dev/${name}`,
@@ -55,7 +56,8 @@ const typeBits: Record<OciDevice['type'], number> = {
   p: constants.S_IFIFO,
 };
 
-export function fillDev(rootFd: number, devices: readonly OciDevice[]): void {
+/** `ids`: the container's, which its devices' owners are given in (config-linux.md, "Devices"). */
+export function fillDev(rootFd: number, devices: readonly OciDevice[], ids?: IdMap): void {
   withFd(makeDirectoriesInRoot(rootFd, '/dev'), (dev) => {
     for (const device of defaultDevices) makeDevice(dev, posix.basename(device.path), device);
     for (const [name, target] of links) makeLink(dev, name, target);
@@ -65,7 +67,7 @@ export function fillDev(rootFd: number, devices: readonly OciDevice[]): void {
     const name = posix.basename(path);
     if (name === '') throw invalid(`invalid device path "${device.path}"`);
     withFd(makeDirectoriesInRoot(rootFd, posix.dirname(path)), (parent) =>
-      makeDevice(parent, name, device),
+      makeDevice(parent, name, device, ids),
     );
   }
 }
@@ -79,7 +81,7 @@ function makeLink(directoryFd: number, name: string, target: string): void {
   }
 }
 
-function makeDevice(parentFd: number, name: string, device: OciDevice): void {
+function makeDevice(parentFd: number, name: string, device: OciDevice, ids?: IdMap): void {
   const mode = typeBits[device.type] | (device.fileMode ?? 0o666);
   try {
     mknodat(parentFd, name, mode, device.major, device.minor);
@@ -90,7 +92,12 @@ function makeDevice(parentFd: number, name: string, device: OciDevice): void {
   withFd(openat2(parentFd, name, O_PATH | O_NOFOLLOW, Resolve.beneath), (fd) => {
     verify(fd, device);
     if (device.uid !== undefined || device.gid !== undefined)
-      lchownat(fd, '', device.uid ?? 0, device.gid ?? 0);
+      lchownat(
+        fd,
+        '',
+        outsideId(ids, 'uids', device.uid ?? 0),
+        outsideId(ids, 'gids', device.gid ?? 0),
+      );
   });
 }
 

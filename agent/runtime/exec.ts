@@ -7,9 +7,10 @@ import { NamespaceFlag } from '../kernel/namespaces.ts';
 import { openProcess, signalProcess } from '../kernel/process.ts';
 import { openRootOf } from '../kernel/procfs.ts';
 import { openTerminal, resizeTerminal, type Terminal } from '../kernel/pty.ts';
+import { foreignIdMap, type IdMap } from '../kernel/user-namespaces.ts';
 import { entrySteps } from './container-steps.ts';
 import type { ShimDuties, Step } from './plan.ts';
-import { processSteps } from './process-steps.ts';
+import { processSteps, userEntrySteps } from './process-steps.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { ExecRequest, ProcessHandle } from './runtime.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
@@ -60,6 +61,7 @@ function execIn(
   const { process, placement, runDirectory } = request;
   const descriptors = starter.descriptors();
   const containerFd = descriptors.add(pidfd);
+  const ids = idsOf(pid, pidfd);
   const stdio = makeStdio(procFd, pid, pidfd, request, descriptors);
   try {
     const duties: ShimDuties = {
@@ -70,20 +72,37 @@ function execIn(
       input: false,
       output: false,
       terminal: process.terminal === true,
+      moves: false,
       log: undefined,
     };
     const steps: Step[] = [
       ...entrySteps(process.oomScoreAdj, placement, descriptors),
       { do: 'setns', fd: containerFd, flag: mount | uts | ipc | network | cgroup },
       { do: 'stdio', fds: stdio.child },
+      ...(ids === undefined
+        ? []
+        : userEntrySteps(process, ids, { fd: containerFd, cloneFlags: 0 })),
       { do: 'session', terminal: process.terminal === true },
       { do: 'close' },
-      ...processSteps(process, request.seccomp, false),
+      ...processSteps(process, request.seccomp, false, ids),
     ];
     return startProcess(starter, { runDirectory, descriptors, duties, steps, stdio });
   } catch (error) {
     stdio.closeShimEnds();
     stdio.closeAgentEnds();
+    throw error;
+  }
+}
+
+/** The ids of its user namespace; undefined when that is the machine's. */
+function idsOf(pid: number, pidfd: number): IdMap | undefined {
+  try {
+    const ids = foreignIdMap(pid);
+    // Still there, so what was read by number was this process's.
+    signalProcess(pidfd, 0);
+    return ids;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) throw conflict('the container is not running', error);
     throw error;
   }
 }

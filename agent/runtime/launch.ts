@@ -1,11 +1,10 @@
 /** From a prepared sandbox to a running container. */
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OciSpec } from '../contract/oci-runtime.ts';
 import { openDirectory, withFd } from '../kernel/files.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
-import { containerSteps } from './container-steps.ts';
+import { containerSteps, needsPidNamespace } from './container-steps.ts';
 import { type ShimDuties, ShimFd } from './plan.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { LaunchRequest, LogPlan } from './runtime.ts';
@@ -13,6 +12,7 @@ import type { Sandbox } from './sandbox.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
 import { startProcess } from './start-process.ts';
 import { containerPipes, containerTerminal, type StdioPlan } from './stdio.ts';
+import { isRemapped } from './user-namespace.ts';
 
 /** Takes the sandbox over: its descriptors are closed, whether the start succeeds or not. */
 export async function launch(
@@ -73,19 +73,17 @@ function shimDuties(
   const terminal = sandbox.prepared.terminal !== undefined;
   const { pid } = sandbox.prepared.namespaces;
   return {
-    cloneFlags: needsPidNamespace(spec) ? NamespaceFlag.pid : 0,
+    // A pid namespace of a user namespace is made once its first process is in there.
+    cloneFlags: needsPidNamespace(spec) && !isRemapped(spec) ? NamespaceFlag.pid : 0,
     cgroupFd:
       placement.directoryFd === undefined ? undefined : descriptors.add(placement.directoryFd),
     pidNamespaceFd: pid === undefined ? undefined : descriptors.add(pid),
     input: openStdin || terminal,
     output: terminal || log !== undefined,
     terminal,
+    moves: needsPidNamespace(spec) && isRemapped(spec),
     log: log === undefined ? undefined : planLog(log),
   };
-}
-
-function needsPidNamespace({ linux }: OciSpec): boolean {
-  return linux.namespaces.some(({ type, path }) => type === 'pid' && !path);
 }
 
 /** Goes on in the last file of an earlier run, and drops what is beyond `maxFiles`. */

@@ -2,13 +2,11 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
-import type { Prepared } from './prepare.ts';
+import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
 
-export interface LauncherSettings {
-  /** A procfs that is mounted nowhere (kernel/procfs.ts). */
-  procFd: number;
-}
+/** Open as long as the launcher runs: a procfs that is mounted nowhere, and the shim's program. */
+export type LauncherSettings = LauncherFds;
 
 export interface LauncherRequest {
   id: number;

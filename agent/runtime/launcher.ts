@@ -10,10 +10,10 @@ import { StrandedError } from './come-home.ts';
 import type { LauncherReply, LauncherRequest, LauncherSettings } from './launcher-client.ts';
 import { prepare } from './prepare.ts';
 
-function serve(port: MessagePort, { procFd }: LauncherSettings): void {
+function serve(port: MessagePort, settings: LauncherSettings): void {
   ownFilesystemState();
   port.on('message', ({ id, request }: LauncherRequest) => {
-    port.postMessage({ id, ...answer(() => prepare(request, procFd)) } satisfies LauncherReply);
+    port.postMessage({ id, ...answer(() => prepare(request, settings)) } satisfies LauncherReply);
   });
 }
 

@@ -37,7 +37,7 @@ class LinuxRuntime implements Runtime {
 
   constructor(procFd: number, starter: ShimStarter) {
     this.#procFd = procFd;
-    this.#launcher = new LauncherClient({ procFd });
+    this.#launcher = new LauncherClient({ procFd, programFd: starter.programFd });
     this.#starter = starter;
   }
 
@@ -63,8 +63,8 @@ class LinuxRuntime implements Runtime {
 
   async close(): Promise<void> {
     for (const running of this.#running) running.release();
-    this.#starter.close();
     await this.#launcher.close();
+    this.#starter.close();
     closeSync(this.#procFd);
   }
 

@@ -11,6 +11,8 @@ export interface MountOptions {
   recursiveClear: number;
   bind: 'no' | 'one' | 'recursive';
   propagation: { type: bigint; recursive: boolean } | undefined;
+  /** Ids on the disk are those inside the container (config.md, "idmap"). */
+  idmap: 'no' | 'one' | 'recursive';
   /** What is the file system's own: `size=64m`, `newinstance`. */
   filesystem: FilesystemOption[];
 }
@@ -56,6 +58,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     recursiveSet: 0,
     recursiveClear: 0,
     bind: 'no',
+    idmap: 'no',
     propagation: undefined,
     filesystem: [],
   };
@@ -67,6 +70,8 @@ function apply(parsed: MountOptions, option: string): void {
   if (silentOptions.has(option)) return;
   if (option === 'bind') parsed.bind = 'one';
   else if (option === 'rbind') parsed.bind = 'recursive';
+  else if (option === 'idmap') parsed.idmap = 'one';
+  else if (option === 'ridmap') parsed.idmap = 'recursive';
   else if (option in propagationOptions) parsed.propagation = propagationOptions[option];
   else if (option in attributeOptions) applyAttribute(parsed, option);
   else if (option.startsWith('r') && option.slice(1) in attributeOptions)

@@ -9,6 +9,7 @@ import type { OciMount } from '../contract/oci-runtime.ts';
 import { CortenError, invalid } from '../errors.ts';
 import {
   AT_FDCWD,
+  lchownat,
   makeDirectoriesInRoot,
   nameOfDescriptor,
   O_NOFOLLOW,
@@ -27,10 +28,13 @@ import {
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
+import { outsideId } from '../kernel/user-namespaces.ts';
 import { cloneForeignMount, isForeign } from './borrowed-mount.ts';
 import { mountCgroups } from './cgroup-mount.ts';
 import type { OpenDescriptors } from './descriptors.ts';
 import { type MountOptions, parseMountOptions } from './mount-options.ts';
+import { mapIds } from './rootfs.ts';
+import type { Remapping } from './user-namespace.ts';
 
 /** A mount of the specification with what was opened for it on the host. */
 export interface PlannedMount {
@@ -38,13 +42,13 @@ export interface PlannedMount {
   type: string;
   source: string | undefined;
   options: MountOptions;
-  /** For a bind: a detached copy of the source's mount. */
+  /** For a bind: a detached copy of the source's mount; also what {@link showNamespaces} made. */
   treeFd: number | undefined;
 }
 
 /** What lies below /proc can only be mounted once the shim's child has mounted it. */
 export interface LateMounts {
-  proc: { attributes: number; path: string } | undefined;
+  proc: { attributes: number; path: string; replaces: boolean } | undefined;
   attach: { fd: number; path: string }[];
 }
 
@@ -124,26 +128,55 @@ function openSourcePath(source: string): number {
   }
 }
 
+/**
+ * Makes, for a container with a user namespace, what the kernel makes there only beside something
+ * that shows as much already: sysfs; and, in the place of procfs, the machine's, which the shim's
+ * child needs to see and takes away before anything of the image runs.
+ */
+export function showNamespaces(planned: readonly PlannedMount[]): void {
+  for (const mount of planned)
+    if (mount.type === 'sysfs' || mount.type === 'proc')
+      mount.treeFd = newFilesystem(mount.type, [], mount.options.set, mount.source ?? mount.type);
+}
+
+/** Gives the binds that ask for it the container's ids. */
+export function mapMountIds(planned: readonly PlannedMount[], userNamespaceFd: number): void {
+  for (const { type, treeFd, options, source } of planned)
+    if (type === 'bind' && treeFd !== undefined && options.idmap !== 'no')
+      mapIds(treeFd, source ?? '', userNamespaceFd, options.idmap === 'recursive');
+}
+
+/** Where mounts go. */
+interface MountPlace {
+  rootFd: number;
+  cgroupPaths: ReadonlyMap<string, string>;
+  remapping: Remapping | undefined;
+}
+
 /** Attaches every mount in order. Returns what the shim's child has to do, and the devpts. */
 export function mountAll(
-  rootFd: number,
+  place: MountPlace,
   planned: readonly PlannedMount[],
-  cgroupPaths: ReadonlyMap<string, string>,
   opened: OpenDescriptors,
 ): { late: LateMounts; devptsFd: number | undefined } {
   const late: LateMounts = { proc: undefined, attach: [] };
+  const { rootFd, remapping } = place;
   let devptsFd: number | undefined;
   for (const mount of planned) {
     try {
       if (mount.type === 'proc') {
-        closeSync(openRealDirectory(rootFd, mount.destination));
-        late.proc = { attributes: mount.options.set, path: mount.destination };
+        const { destination: path, treeFd } = mount;
+        withFd(openRealDirectory(rootFd, path), (target) => {
+          if (treeFd !== undefined) attachMount(treeFd, target, path);
+        });
+        late.proc = { attributes: mount.options.set, path, replaces: treeFd !== undefined };
       } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
         late.attach.push({ fd: mount.treeFd, path: mount.destination });
       } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {
-        devptsFd = opened.add(mountNew(rootFd, mount));
+        devptsFd = opened.add(mountNew(place, mount));
+        if (remapping !== undefined) giveTerminals(devptsFd, remapping);
       } else {
-        mountOne(rootFd, mount, cgroupPaths);
+        mountOne(place, mount);
       }
     } catch (error) {
       throw mountFailure(mount, error);
@@ -168,31 +201,38 @@ function mountFailure({ destination, type, source }: PlannedMount, error: unknow
   return error;
 }
 
-function mountOne(rootFd: number, mount: PlannedMount, cgroups: ReadonlyMap<string, string>): void {
-  if (mount.treeFd !== undefined) {
+function mountOne(place: MountPlace, mount: PlannedMount): void {
+  const { rootFd, cgroupPaths } = place;
+  if (mount.type === 'sysfs' && mount.treeFd !== undefined) {
+    const tree = mount.treeFd;
+    withFd(openRealDirectory(rootFd, mount.destination), (target) =>
+      attachBelow(rootFd, tree, target, mount.destination),
+    );
+  } else if (mount.treeFd !== undefined) {
     const tree = mount.treeFd;
     withFd(openBindTarget(rootFd, mount), (target) =>
       attachBelow(rootFd, tree, target, mount.destination),
     );
   } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
     withFd(openRealDirectory(rootFd, mount.destination), (target) =>
-      mountCgroups(target, cgroups, mount.options.set),
+      mountCgroups(target, cgroupPaths, mount.options.set),
     );
   } else {
-    closeSync(mountNew(rootFd, mount));
+    closeSync(mountNew(place, mount));
   }
 }
 
 /** A new file system instance on the mount's target; returns its descriptor. */
-function mountNew(rootFd: number, mount: PlannedMount): number {
+function mountNew({ rootFd, remapping }: MountPlace, mount: PlannedMount): number {
   const { destination, type, options, source } = mount;
-  const own = destination === '/sys' || destination.startsWith('/sys/');
+  const real = destination === '/sys' || destination.startsWith('/sys/');
   const existing = type === 'tmpfs' ? existingMode(rootFd, destination) : undefined;
-  const target = own
+  const target = real
     ? openRealDirectory(rootFd, destination)
     : makeDirectoriesInRoot(rootFd, destination);
   return withFd(target, () => {
-    const parameters = withModeOfImage(type, options.filesystem, existing);
+    const own = withModeOfImage(type, options.filesystem, existing);
+    const parameters = withIdsOutside(own, remapping);
     const tree = newFilesystem(type, parameters, options.set, source ?? type);
     try {
       attachBelow(rootFd, tree, target, destination);
@@ -202,6 +242,23 @@ function mountNew(rootFd: number, mount: PlannedMount): number {
       throw error;
     }
   });
+}
+
+/** Ids in parameters are the container's, and it is the machine's root that mounts. */
+function withIdsOutside(
+  parameters: FilesystemOption[],
+  remapping: Remapping | undefined,
+): FilesystemOption[] {
+  return parameters.map((parameter) => {
+    const [name, value] = parameter;
+    if (remapping === undefined || (name !== 'uid' && name !== 'gid')) return parameter;
+    return [name, String(outsideId(remapping.ids, `${name}s`, Number(value)))];
+  });
+}
+
+/** The kernel makes a devpts for the root of whoever mounts it. */
+function giveTerminals(devptsFd: number, { owner: { uid, gid } }: Remapping): void {
+  for (const name of ['', 'ptmx']) lchownat(devptsFd, name, uid, gid);
 }
 
 /** A tmpfs over a directory of the image keeps that directory's permissions, as with runc. */

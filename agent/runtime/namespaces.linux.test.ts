@@ -127,8 +127,8 @@ test('a network namespace is handed out before the start, and its netlink socket
   host.close();
 });
 
-test('a user namespace is refused rather than ignored', async () => {
+test('a user namespace that maps nothing is refused rather than ignored', async () => {
   const spec = shell('true');
   spec.linux.namespaces.push({ type: 'user' });
-  await assert.rejects(bench.run(spec), { kind: 'invalid' });
+  await assert.rejects(bench.run(spec), { kind: 'invalid', message: /uidMappings/ });
 });

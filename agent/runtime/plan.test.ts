@@ -10,6 +10,7 @@ const duties: ShimDuties = {
   input: true,
   output: true,
   terminal: false,
+  moves: false,
   log: { firstFile: 3, maxBytes: 2 ** 40, maxFiles: 5 },
 };
 
@@ -61,7 +62,14 @@ test('steps keep their order, and every record is padded to 8 bytes', () => {
 test('sets and limits are 64 bits wide', () => {
   const [bounding, rlimit] = encode(
     { do: 'bounding', set: 1n << 40n },
-    { do: 'rlimit', name: 'RLIMIT_AS', resource: 9, soft: 5n, hard: 0xffff_ffff_ffff_ffffn },
+    {
+      do: 'rlimit',
+      name: 'RLIMIT_AS',
+      resource: 9,
+      soft: 5n,
+      hard: 0xffff_ffff_ffff_ffffn,
+      raiseOnly: false,
+    },
   );
   assert.equal(bounding?.bytes.readBigUInt64LE(), 1n << 40n);
   assert.equal(rlimit?.bytes.readBigUInt64LE(8), 5n);
@@ -105,13 +113,13 @@ test('tags are in the order of shim.c', () => {
     UNSHARE: { do: 'unshare', flags: 0 },
     SESSION: { do: 'session', terminal: false },
     STDIO: { do: 'stdio', fds: [] },
-    MOUNT_PROC: { do: 'mountProc', attributes: 0, path: '' },
+    MOUNT_PROC: { do: 'mountProc', attributes: 0, path: '', replaces: false },
     ATTACH: { do: 'attach', fd: 0, path: '' },
     MASK: { do: 'mask', path: '' },
     READONLY: { do: 'readonly', path: '' },
     CLOSE: { do: 'close' },
     CHDIR: { do: 'chdir', path: '' },
-    RLIMIT: { do: 'rlimit', name: '', resource: 0, soft: 0n, hard: 0n },
+    RLIMIT: { do: 'rlimit', name: '', resource: 0, soft: 0n, hard: 0n, raiseOnly: false },
     KEYRING: { do: 'keyring' },
     UMASK: { do: 'umask', mask: 0 },
     GROUPS: { do: 'groups', ids: [] },

@@ -34,6 +34,8 @@ export interface ShimDuties {
   output: boolean;
   /** The child has a terminal. */
   terminal: boolean;
+  /** The child makes the one that stays (the `user` step with flags). */
+  moves: boolean;
   log: { firstFile: number; maxBytes: number; maxFiles: number } | undefined;
 }
 
@@ -47,13 +49,22 @@ export type Step =
   | { do: 'stdio'; fds: readonly (number | undefined)[] }
   | { do: 'ownStdio'; uid: number; gid: number }
   | { do: 'session'; terminal: boolean }
-  | { do: 'mountProc'; attributes: number; path: string }
+  /** `replaces`: what lies there goes first. */
+  | { do: 'mountProc'; attributes: number; path: string; replaces: boolean }
   | { do: 'attach'; fd: number; path: string }
   | { do: 'mask'; path: string }
   | { do: 'readonly'; path: string }
   | { do: 'close' }
   | { do: 'chdir'; path: string }
-  | { do: 'rlimit'; name: string; resource: number; soft: bigint; hard: bigint }
+  /** `raiseOnly`: lifts the hard limit to `hard` when it is lower, and nothing else. */
+  | {
+      do: 'rlimit';
+      name: string;
+      resource: number;
+      soft: bigint;
+      hard: bigint;
+      raiseOnly: boolean;
+    }
   | { do: 'keyring' }
   | { do: 'umask'; mask: number }
   | { do: 'groups'; ids: readonly number[] }
@@ -63,6 +74,8 @@ export type Step =
   | { do: 'ambient'; set: bigint }
   | { do: 'noNewPrivileges' }
   | { do: 'seccomp'; flags: number; filter: Buffer }
+  /** Goes into a user namespace as its root; with flags, what follows is done by a process born there. */
+  | { do: 'user'; fd: number; cloneFlags: number }
   | { do: 'exec'; init: boolean; args: readonly string[]; env: readonly string[] };
 
 const version = 1;
@@ -93,9 +106,10 @@ const tags: Record<Step['do'], number> = {
   seccomp: 23,
   ownStdio: 24,
   exec: 25,
+  user: 26,
 };
 
-const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16 } as const;
+const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, moves: 64 } as const;
 
 /** Steps in the shim's reports count from 1; 0 is what the shim itself does. */
 export function encodePlan(duties: ShimDuties, steps: readonly Step[]): Buffer {
@@ -116,6 +130,7 @@ function encodeDuties(duties: ShimDuties): Buffer {
     output |
     (duties.input ? Io.input : 0) |
     (duties.terminal ? Io.terminal : 0) |
+    (duties.moves ? Io.moves : 0) |
     (duties.log === undefined ? 0 : Io.log);
   return Buffer.concat([
     u32(version),
@@ -148,7 +163,7 @@ function encodeStep(step: Step): Buffer {
     case 'session':
       return u32(step.terminal ? 1 : 0);
     case 'mountProc':
-      return Buffer.concat([u32(step.attributes), text(step.path)]);
+      return Buffer.concat([u32(step.attributes), u32(step.replaces ? 1 : 0), text(step.path)]);
     case 'attach':
       return Buffer.concat([u32(step.fd), text(step.path)]);
     case 'mask':
@@ -156,7 +171,14 @@ function encodeStep(step: Step): Buffer {
     case 'chdir':
       return text(step.path);
     case 'rlimit':
-      return Buffer.concat([u32(step.resource), u32(0), u64(step.soft), u64(step.hard)]);
+      return Buffer.concat([
+        u32(step.resource),
+        u32(step.raiseOnly ? 1 : 0),
+        u64(step.soft),
+        u64(step.hard),
+      ]);
+    case 'user':
+      return Buffer.concat([u32(step.fd), u32(step.cloneFlags)]);
     case 'umask':
       return u32(step.mask);
     case 'groups':

@@ -36,30 +36,57 @@ import {
 import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { openTerminal } from '../kernel/pty.ts';
+import { asFileOwner, type IdMap } from '../kernel/user-namespaces.ts';
 import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
-import { closeTrees, type LateMounts, mountAll, type PlannedMount, planMounts } from './mounts.ts';
-import { mountRootfs } from './rootfs.ts';
+import {
+  closeTrees,
+  type LateMounts,
+  mapMountIds,
+  mountAll,
+  type PlannedMount,
+  planMounts,
+  showNamespaces,
+} from './mounts.ts';
+import { cloneMapped, mountRootfs } from './rootfs.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { checkSysctls, writeSysctls } from './sysctl.ts';
+import {
+  checkRemapping,
+  isRemapped,
+  makeOwnedNamespaces,
+  type OwnedNamespaces,
+  type Remapping,
+} from './user-namespace.ts';
 
 /** What the launcher hands to the main thread. All numbers are descriptors of the process. */
 export interface Prepared {
   namespaces: Partial<Record<OciNamespaceType, number>>;
   netlinkFd: number | undefined;
   terminal: { masterFd: number; slaveFd: number } | undefined;
+  /** Of its user namespace, when it has one. */
+  ids: IdMap | undefined;
   late: LateMounts;
   files: Map<string, string>;
 }
 
-/** The namespaces that a thread can enter itself; pid and cgroup are the shim's. */
-const threadNamespaces = ['mount', 'uts', 'ipc', 'network'] as const;
+/**
+ * The namespaces that a thread can enter itself; pid and cgroup are the shim's. The mount namespace
+ * is the last: file systems that show one of the others are made before it is entered.
+ */
+const threadNamespaces = ['uts', 'ipc', 'network', 'mount'] as const;
 
 /** The largest file that `readFiles` reads from an image. */
 const readFileMaxBytes = 4 * 1024 * 1024;
 
-export function prepare(request: PrepareRequest, procFd: number): Prepared {
+/** What the launcher has open for all containers: a procfs, and the shim's program. */
+export interface LauncherFds {
+  procFd: number;
+  programFd: number;
+}
+
+export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
   checkSupported(request.spec);
   const opened = new OpenDescriptors();
   let planned: PlannedMount[] = [];
@@ -67,11 +94,27 @@ export function prepare(request: PrepareRequest, procFd: number): Prepared {
   try {
     const joined = openJoinedNamespaces(request.spec, opened);
     planned = planMounts(request.spec.mounts);
-    const created = newNamespaceFlags(request.spec);
-    away = created | enteredFlags(joined);
-    unshare(created);
-    enterJoined(joined);
-    return build(request, procFd, planned, joined, opened);
+    const owned = isRemapped(request.spec)
+      ? ownNamespaces(fds, request, joined, opened)
+      : undefined;
+    away = newNamespaceFlags(request.spec) | enteredFlags(joined);
+    if (owned === undefined) {
+      unshare(newNamespaceFlags(request.spec));
+      enter(joined);
+      setParameters(request.spec, fds.procFd, undefined);
+      return build({ request, procFd: fds.procFd, planned, joined, opened });
+    }
+    const { mount, ...others } = owned.fds;
+    enter({ ...joined, ...others });
+    // Before the container's mount namespace is entered, where the kernel would refuse what shows more
+    // than is mounted there already (mount_namespaces(7)).
+    showNamespaces(planned);
+    mapMountIds(planned, owned.remapping.userFd);
+    enter({ mount });
+    setParameters(request.spec, fds.procFd, owned.remapping);
+    const building = { request, procFd: fds.procFd, planned, joined, opened };
+    const { uid, gid } = owned.remapping.owner;
+    return asFileOwner(uid, gid, () => build({ ...building, owned }));
   } catch (error) {
     opened.closeAll();
     closeTrees(planned.filter(isLate));
@@ -87,43 +130,63 @@ function isLate(mount: PlannedMount): boolean {
   return mount.destination.startsWith('/proc/');
 }
 
-function build(
-  request: PrepareRequest,
-  procFd: number,
-  planned: PlannedMount[],
+function ownNamespaces(
+  fds: LauncherFds,
+  { spec }: PrepareRequest,
   joined: Prepared['namespaces'],
   opened: OpenDescriptors,
-): Prepared {
+): OwnedNamespaces {
+  const types = threadNamespaces.filter((type) => isNew(spec, type));
+  return makeOwnedNamespaces(fds, spec.linux, types, joined.user, opened);
+}
+
+interface Building {
+  request: PrepareRequest;
+  procFd: number;
+  planned: PlannedMount[];
+  joined: Prepared['namespaces'];
+  opened: OpenDescriptors;
+  /** With a user namespace: it, and what was made in it. */
+  owned?: OwnedNamespaces;
+}
+
+function build({ request, procFd, planned, joined, opened, owned }: Building): Prepared {
   const { spec } = request;
+  const remapping = owned?.remapping;
   // Nothing that is mounted here may reach the host; what the host mounts may still come in.
   changeRootMount({ propagation: Propagation.slave, recursive: true });
-  const rootFd = mountRootfs(request.rootfs);
+  const rootFd = mountRootfs(request.rootfs, remapping?.userFd);
   return withFd(rootFd, () => {
-    for (const { source, target } of request.copyUp ?? []) copyUp(rootFd, source, target);
+    for (const { source, target } of request.copyUp ?? [])
+      copyUp(rootFd, source, target, remapping);
     const files = readFiles(rootFd, request.readFiles ?? []);
-    const { late, devptsFd } = mountAll(rootFd, planned, request.cgroupPaths, opened);
+    const { late, devptsFd } = mountAll(
+      { rootFd, cgroupPaths: request.cgroupPaths, remapping },
+      planned,
+      opened,
+    );
     const hasOwnDev = planned.some(
       ({ destination, type }) => destination === '/dev' && type === 'tmpfs',
     );
-    if (hasOwnDev) fillDev(rootFd, spec.linux.devices ?? []);
+    if (hasOwnDev) fillDev(rootFd, spec.linux.devices ?? [], remapping?.ids);
     const terminal = spec.process.terminal ? makeTerminal(rootFd, devptsFd, opened) : undefined;
-    nameHost(spec);
-    writeSysctls(procFd, spec);
     makeWorkingDirectory(rootFd, spec.process.cwd);
     finishRoot(rootFd, spec);
     pivotInto(rootFd);
     if (devptsFd !== undefined) opened.close(devptsFd);
-    const namespaces = openNamespaces(spec, procFd, joined, opened);
+    const namespaces =
+      owned === undefined
+        ? openNamespaces(spec, procFd, joined, opened)
+        : { ...joined, ...owned.fds, user: owned.remapping.userFd };
     const netlinkFd = isNew(spec, 'network')
       ? opened.add(openNetlink(NetlinkFamily.route))
       : undefined;
-    return { namespaces, netlinkFd, terminal, late, files };
+    return { namespaces, netlinkFd, terminal, ids: remapping?.ids, late, files };
   });
 }
 
 function checkSupported(spec: OciSpec): void {
-  const types = spec.linux.namespaces.map(({ type }) => type);
-  if (types.includes('user')) throw invalid('user namespaces are not supported yet');
+  checkRemapping(spec);
   if (!isNew(spec, 'mount')) throw invalid('a container needs a mount namespace of its own');
   if (spec.hostname !== undefined && spec.hostname !== '' && Buffer.byteLength(spec.hostname) > 64)
     throw invalid(`the hostname "${spec.hostname}" is longer than 64 bytes`);
@@ -154,9 +217,9 @@ function enteredFlags(joined: Prepared['namespaces']): number {
 }
 
 /** The file systems that show a namespace (sysfs, mqueue) show the one of the thread that mounts. */
-function enterJoined(joined: Prepared['namespaces']): void {
+function enter(namespaces: Prepared['namespaces']): void {
   for (const type of threadNamespaces) {
-    const fd = joined[type];
+    const fd = namespaces[type];
     if (fd !== undefined) setns(fd, NamespaceFlag[type], type);
   }
 }
@@ -182,10 +245,12 @@ function makeTerminal(rootFd: number, devptsFd: number | undefined, opened: Open
   return terminal;
 }
 
-function nameHost(spec: OciSpec): void {
-  if (!isNew(spec, 'uts')) return;
-  if (spec.hostname) setHostname(spec.hostname);
-  if (spec.domainname) setDomainname(spec.domainname);
+function setParameters(spec: OciSpec, procFd: number, remapping: Remapping | undefined): void {
+  if (isNew(spec, 'uts')) {
+    if (spec.hostname) setHostname(spec.hostname);
+    if (spec.domainname) setDomainname(spec.domainname);
+  }
+  writeSysctls(procFd, spec, remapping?.owner.uid);
 }
 
 function makeWorkingDirectory(rootFd: number, path: string): void {
@@ -206,7 +271,12 @@ function finishRoot(rootFd: number, spec: OciSpec): void {
 }
 
 /** Fills an empty volume with what the image has at the place where it will be mounted. */
-function copyUp(rootFd: number, source: string, target: string): void {
+function copyUp(
+  rootFd: number,
+  source: string,
+  target: string,
+  remapping: Remapping | undefined,
+): void {
   if (readdirSync(source).length > 0) return;
   let image: number;
   try {
@@ -215,7 +285,9 @@ function copyUp(rootFd: number, source: string, target: string): void {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return;
     throw error;
   }
-  withFd(image, () => withFd(openDirectory(source), (volume) => copyTree(image, volume)));
+  const volume = () =>
+    remapping === undefined ? openDirectory(source) : cloneMapped(source, remapping.userFd);
+  withFd(image, () => withFd(volume(), (volumeFd) => copyTree(image, volumeFd)));
 }
 
 function readFiles(rootFd: number, paths: readonly string[]): Map<string, string> {

@@ -5,6 +5,7 @@
  */
 import type { OciProcess, OciSeccomp } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
+import { type IdMap, outsideId } from '../kernel/user-namespaces.ts';
 import { capabilityNumber } from './capabilities.ts';
 import type { Step } from './plan.ts';
 import { compileSeccomp } from './seccomp.ts';
@@ -39,11 +40,24 @@ const seccompFlags: Record<string, number> = {
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
 };
 
-/** Runs inside the container's namespaces and ends in execve. */
+/**
+ * Into the user namespace, and before it what only the machine's root may do: a hard limit is raised
+ * with its rights alone, and stdio is nobody's inside, so it is given away from outside.
+ */
+export function userEntrySteps(
+  process: OciProcess,
+  ids: IdMap,
+  user: { fd: number; cloneFlags: number },
+): Step[] {
+  return [...rlimitSteps(process, true), ownStdioStep(process, ids), { do: 'user', ...user }];
+}
+
+/** Runs inside the container's namespaces and ends in execve. `ids`: of its user namespace. */
 export function processSteps(
   process: OciProcess,
   seccomp: OciSeccomp | undefined,
   init: boolean,
+  ids: IdMap | undefined,
 ): Step[] {
   const noNewPrivileges = process.noNewPrivileges === true;
   const filter = seccompSteps(seccomp);
@@ -51,23 +65,28 @@ export function processSteps(
     { do: 'keyring' },
     { do: 'chdir', path: process.cwd },
     // Before the ids: a user cannot raise a hard limit.
-    ...rlimitSteps(process),
+    ...rlimitSteps(process, false),
     ...umaskSteps(process),
-    {
-      do: 'ownStdio',
-      uid: checkedId('user', process.user.uid),
-      gid: checkedId('group', process.user.gid),
-    },
+    ...(ids === undefined ? [ownStdioStep(process, ids)] : []),
     // Without no_new_privs loading a filter needs CAP_SYS_ADMIN, which is about to go.
     ...(noNewPrivileges ? [] : filter),
-    ...identitySteps(process),
+    ...identitySteps(process, ids),
     ...(noNewPrivileges ? [{ do: 'noNewPrivileges' } as const, ...filter] : []),
     { do: 'exec', init, args: checkedArgs(process.args), env: process.env },
   ];
 }
 
-function identitySteps({ user, capabilities }: OciProcess): Step[] {
+function ownStdioStep({ user }: OciProcess, ids: IdMap | undefined): Step {
+  return {
+    do: 'ownStdio',
+    uid: outsideId(ids, 'uids', checkedId('user', user.uid)),
+    gid: outsideId(ids, 'gids', checkedId('group', user.gid)),
+  };
+}
+
+function identitySteps({ user, capabilities }: OciProcess, ids: IdMap | undefined): Step[] {
   const groups = (user.additionalGids ?? []).map((gid) => checkedId('group', gid));
+  for (const gid of groups) outsideId(ids, 'gids', gid);
   const set = (names: readonly string[] | undefined) => capabilitySet(names ?? []);
   return [
     // Always, also when empty: the agent's own groups must not be inherited.
@@ -89,11 +108,18 @@ function capabilitySet(names: readonly string[]): bigint {
   return names.reduce((set, name) => set | (1n << BigInt(capabilityNumber(name))), 0n);
 }
 
-function rlimitSteps({ rlimits }: OciProcess): Step[] {
+function rlimitSteps({ rlimits }: OciProcess, raiseOnly: boolean): Step[] {
   return (rlimits ?? []).map(({ type, soft, hard }) => {
     const resource = resources[type];
     if (resource === undefined) throw invalid(`unknown resource limit "${type}"`);
-    return { do: 'rlimit', name: type, resource, soft: rlimitValue(soft), hard: rlimitValue(hard) };
+    return {
+      do: 'rlimit',
+      name: type,
+      resource,
+      soft: rlimitValue(soft),
+      hard: rlimitValue(hard),
+      raiseOnly,
+    };
   });
 }
 

@@ -1,5 +1,6 @@
 /** The container's root: an overlay of the image's layers, or a directory, as a detached mount. */
 import { closeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { CortenError } from '../errors.ts';
 import { openDirectory, withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -16,10 +17,58 @@ import type { Rootfs } from './runtime.ts';
 
 /**
  * Mounts the root somewhere in the calling thread's (private) mount namespace and returns a
- * descriptor of it. Where does not matter: pivot_root only wants it to be attached.
+ * descriptor of it. Where does not matter: pivot_root only wants it to be attached. With a user
+ * namespace layers keep the ids inside on the disk; a directory is taken as it is (config.md,
+ * "User namespace mappings").
  */
-export function mountRootfs(rootfs: Rootfs): number {
-  return rootfs.kind === 'overlay' ? mountOverlay(rootfs) : mountDirectory(rootfs.path);
+export function mountRootfs(rootfs: Rootfs, userNamespaceFd?: number): number {
+  if (rootfs.kind === 'directory') return mountDirectory(rootfs.path);
+  if (userNamespaceFd !== undefined) mapLayers(rootfs, userNamespaceFd);
+  return mountOverlay(rootfs);
+}
+
+/** A detached view of `path` in which the ids on the disk are those inside the user namespace. */
+export function cloneMapped(path: string, userNamespaceFd: number): number {
+  const tree = withFd(openDirectory(path), (fd) => cloneMount(fd, false, path));
+  try {
+    mapIds(tree, path, userNamespaceFd, false);
+    return tree;
+  } catch (error) {
+    closeSync(tree);
+    throw error;
+  }
+}
+
+/** Throws unavailable, with what to do, where the file system cannot do it. */
+export function mapIds(
+  tree: number,
+  path: string,
+  userNamespaceFd: number,
+  recursive: boolean,
+): void {
+  try {
+    changeMount(tree, { userNamespaceFd, recursive }, path);
+  } catch (error) {
+    if (hasErrno(error, 'EINVAL', 'EPERM'))
+      throw new CortenError(
+        'unavailable',
+        `the file system at ${path} cannot map ids; keep it on one that can (ext4, XFS, btrfs), or run the container with --userns=host`,
+        { cause: error },
+      );
+    throw error;
+  }
+}
+
+/**
+ * Puts a mapped view of every layer over the layer itself, in the mount namespace that only this
+ * container has, so that the overlay finds them under the same paths. They go with the old root.
+ */
+function mapLayers({ lowers, upper, work }: Overlay, userNamespaceFd: number): void {
+  // Of an overlay upper and work must lie on one mount.
+  const own = dirname(upper);
+  if (dirname(work) !== own) throw new Error(`${upper} and ${work} lie in different directories`);
+  for (const path of [...lowers, own])
+    closeSync(attached(cloneMapped(path, userNamespaceFd), path));
 }
 
 type Overlay = Extract<Rootfs, { kind: 'overlay' }>;

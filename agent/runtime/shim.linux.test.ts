@@ -27,6 +27,7 @@ const duties: ShimDuties = {
   input: false,
   output: false,
   terminal: false,
+  moves: false,
   log: undefined,
 };
 const plan = (...steps: Step[]) => encodePlan(duties, steps);

@@ -39,14 +39,15 @@ interface ShimWork {
 
 /** Keeps what every shim needs open: its sealed program, /dev/null and procfs. */
 export class ShimStarter {
-  readonly #programFd: number;
+  /** The sealed program, which makes a container's own namespaces too (user-namespace.ts). */
+  readonly programFd: number;
   readonly #nullFd: number;
   readonly #procFd: number;
 
   constructor(shimPath: string, procFd: number) {
     // The program is run from a sealed copy in memory, which no container can write to through
     // /proc/<pid>/exe (CVE-2019-5736).
-    this.#programFd = sealedFile('corten-shim', readFileSync(shimPath));
+    this.programFd = sealedFile('corten-shim', readFileSync(shimPath));
     this.#nullFd = openSync('/dev/null', constants.O_RDWR | O_CLOEXEC);
     this.#procFd = procFd;
   }
@@ -64,7 +65,7 @@ export class ShimStarter {
       descriptors.set(ShimFd.runDirectory, run);
       descriptors.set(ShimFd.alive, aliveFd);
       const args = ['corten-shim', basename(runDirectory)];
-      return spawn(this.#programFd, args, descriptors.all);
+      return spawn(this.programFd, args, descriptors.all);
     } finally {
       closeSync(plan);
       closeSync(run);
@@ -72,7 +73,7 @@ export class ShimStarter {
   }
 
   close(): void {
-    closeSync(this.#programFd);
+    closeSync(this.programFd);
     closeSync(this.#nullFd);
   }
 }

@@ -29,7 +29,14 @@ test('a command that cannot be executed is 126', () => {
 });
 
 test('another step names what it was doing', () => {
-  const step: Step = { do: 'rlimit', name: 'RLIMIT_NOFILE', resource: 7, soft: 1n, hard: 2n };
+  const step: Step = {
+    do: 'rlimit',
+    name: 'RLIMIT_NOFILE',
+    resource: 7,
+    soft: 1n,
+    hard: 2n,
+    raiseOnly: false,
+  };
   const { code, message } = failure(step, EPERM);
   assert.equal(code, 128);
   assert.match(message, /RLIMIT_NOFILE to 1:2: operation not permitted/);

@@ -76,6 +76,8 @@ function describe(step: Step): string {
       return `setting ${step.name} to ${step.soft}:${step.hard}`;
     case 'ids':
       return `becoming user ${step.uid} and group ${step.gid}`;
+    case 'user':
+      return 'entering the user namespace';
     case 'seccomp':
       return 'loading the seccomp filter';
     default:

@@ -3,6 +3,7 @@ import type { OciSpec } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { writeProcfs } from '../kernel/procfs.ts';
+import { asEffectiveUser } from '../kernel/user-namespaces.ts';
 
 const ipcParameters = new Set([
   'kernel/msgmax',
@@ -30,11 +31,17 @@ export function checkSysctls({ linux }: OciSpec): void {
   }
 }
 
-/** Writes them, on a thread that is in the container's namespaces. */
-export function writeSysctls(procFd: number, { linux }: OciSpec): void {
+/**
+ * Writes them, on a thread that is in the container's namespaces. Those of an ipc namespace are its
+ * root's alone, whatever capabilities another has; `owner` is that root's id outside.
+ */
+export function writeSysctls(procFd: number, { linux }: OciSpec, owner?: number): void {
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    const path = sysctlPath(name);
+    const write = () => writeProcfs(procFd, `sys/${path}`, value);
     try {
-      writeProcfs(procFd, `sys/${sysctlPath(name)}`, value);
+      if (owner !== undefined && namespaceOf(path) === 'ipc') asEffectiveUser(owner, write);
+      else write();
     } catch (error) {
       if (hasErrno(error, 'ENOENT', 'EINVAL', 'ERANGE'))
         throw invalid(

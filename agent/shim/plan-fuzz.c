@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/filter.h>
@@ -25,6 +26,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -72,6 +74,8 @@ STUB(int, close, (int fd), ((void)fd, 0))
 STUB(int, chdir, (const char *path), (strlen(path) > 0 ? done() : -1))
 STUB(int, setresuid, (uid_t a, uid_t b, uid_t c), ((void)a, (void)b, (void)c, done()))
 STUB(int, setresgid, (gid_t a, gid_t b, gid_t c), ((void)a, (void)b, (void)c, done()))
+STUB(int, setgroups, (size_t count, const gid_t *groups), ((void)count, (void)groups, done()))
+STUB(int, umount2, (const char *path, int flags), ((void)flags, strlen(path) > 0 ? done() : -1))
 STUB(int, fchown, (int fd, uid_t uid, gid_t gid), ((void)fd, (void)uid, (void)gid, done()))
 STUB(int, socketpair, (int a, int b, int c, int pair[2]), ((void)a, (void)b, (void)c, pair[0] = 20, pair[1] = 21, done()))
 STUB(int, signalfd, (int fd, const sigset_t *set, int flags), ((void)fd, (void)set, (void)flags, (int)answer()))
@@ -178,6 +182,7 @@ static _Noreturn void fake__exit(int code) { longjmp(leave, code + 1); }
 #define munmap fake_munmap
 #define prctl fake_prctl
 #define read fake_read
+#define setgroups fake_setgroups
 #define setns fake_setns
 #define setpgid fake_setpgid
 #define setresgid fake_setresgid
@@ -190,9 +195,11 @@ static _Noreturn void fake__exit(int code) { longjmp(leave, code + 1); }
 #define syscall fake_syscall
 #define tcsetpgrp fake_tcsetpgrp
 #define umask fake_umask
+#define umount2 fake_umount2
 #define unshare fake_unshare
 #define write fake_write
 #define main shim_main
+#include "user-namespace.c"
 #include "shim.c"
 #undef main
 #undef calloc
@@ -211,7 +218,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   for (size_t i = 0; i < size; i++) answers = (answers ^ data[i]) * 16777619u;
   memset(&start, 0, sizeof start);
   step_index = 0;
-  if (setjmp(leave) == 0) shim_main();
+  char *arguments[] = {"corten-shim", NULL};
+  if (setjmp(leave) == 0) shim_main(1, arguments);
   while (taken_count > 0) free(taken[--taken_count]);
   free(exact);
   return 0;

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -38,6 +39,7 @@
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include "user-namespace.h"
 
 /* Descriptors that agent/runtime/plan.ts puts here, `/dev/null` where the plan has no use for one. */
 enum {
@@ -62,15 +64,15 @@ enum {
   STEP_START = 1, STEP_WRITE, STEP_PROC_WRITE, STEP_SETNS, STEP_UNSHARE, STEP_SESSION, STEP_STDIO,
   STEP_MOUNT_PROC, STEP_ATTACH, STEP_MASK, STEP_READONLY, STEP_CLOSE, STEP_CHDIR, STEP_RLIMIT,
   STEP_KEYRING, STEP_UMASK, STEP_GROUPS, STEP_BOUNDING, STEP_IDS, STEP_CAPABILITIES, STEP_AMBIENT,
-  STEP_NO_NEW_PRIVILEGES, STEP_SECCOMP, STEP_OWN_STDIO, STEP_EXEC
+  STEP_NO_NEW_PRIVILEGES, STEP_SECCOMP, STEP_OWN_STDIO, STEP_EXEC, STEP_USER
 };
 
-enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16 };
+enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_MOVES = 64 };
 
 /* What is written to the alive FIFO and, by the child, to FD_PEER. */
-enum { REPORT_STARTED = 1, REPORT_FAILED = 2 };
+enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_MOVED = 4 };
 struct report {
-  uint32_t kind, value, error; /* STARTED: pid, 0. FAILED: the step's index, errno. */
+  uint32_t kind, value, error; /* STARTED, MOVED: pid, 0. FAILED: the step's index, errno. */
 };
 
 struct bytes {
@@ -202,10 +204,13 @@ static int new_filesystem(const char *type, unsigned attributes) {
   return tree;
 }
 
+/* In a user namespace the kernel wants to see a procfs before it makes one: what the launcher put there for that goes. */
 static void mount_proc(struct bytes *step) {
-  unsigned attributes = take_u32(step);
+  unsigned attributes = take_u32(step), replaces = take_u32(step);
+  const char *path = take_string(step);
   int tree = new_filesystem("proc", attributes);
-  int target = open_inside(take_string(step), O_PATH | O_DIRECTORY);
+  if (replaces) check(umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW));
+  int target = open_inside(path, O_PATH | O_DIRECTORY);
   check(target);
   attach(tree, target);
   close(tree);
@@ -344,11 +349,15 @@ static void set_groups(struct bytes *step) {
   check(syscall(SYS_setgroups, count, groups));
 }
 
+/* To raise alone takes the machine's root; the limit itself may come later, when it hinders nothing of ours. */
 static void set_rlimit(struct bytes *step) {
   int resource = (int)take_u32(step);
-  take_u32(step);
+  uint32_t raise_only = take_u32(step);
   rlim_t soft = take_u64(step), hard = take_u64(step);
-  struct rlimit limit = {soft, hard};
+  struct rlimit limit = {soft, hard}, before;
+  check(getrlimit(resource, &before));
+  if (raise_only && hard <= before.rlim_max) return;
+  if (raise_only) limit.rlim_cur = before.rlim_cur;
   check(setrlimit(resource, &limit));
 }
 
@@ -410,6 +419,22 @@ static _Noreturn void execute(struct bytes *step) {
   fail_step(errno);
 }
 
+/*
+ * A pid namespace belongs to the user namespace of whoever clones into it. So with flags the rest of
+ * the plan is another process's: it is born in both, and we tell the shim and leave.
+ */
+static void enter_user(struct bytes *step) {
+  int fd = (int)take_u32(step);
+  uint32_t flags = take_u32(step);
+  check(enter_user_namespace(fd));
+  pid_t pid = flags == 0 ? 0 : clone_sibling(flags);
+  check(pid);
+  if (pid == 0) return;
+  struct report report = {REPORT_MOVED, (uint32_t)pid, 0};
+  write_all(FD_PEER, &report, sizeof report);
+  _exit(0);
+}
+
 static _Noreturn void run_plan(struct bytes plan) {
   struct bytes step;
   for (uint32_t tag; (tag = take_step(&plan, &step)) != 0; step_index++) {
@@ -426,6 +451,7 @@ static _Noreturn void run_plan(struct bytes plan) {
         check(setns(fd, (int)take_u32(&step)));
         break;
       }
+      case STEP_USER: enter_user(&step); break;
       case STEP_UNSHARE: check(unshare((int)take_u32(&step))); break;
       case STEP_SESSION:
         check(setsid());
@@ -637,6 +663,17 @@ static pid_t clone_child(int *peer) {
   return pid;
 }
 
+/* With IO_MOVES: until the child that we made has made the one that stays. 0 when there will be none. */
+static pid_t await_moved(struct report *report) {
+  if (recv(FD_PEER, report, sizeof *report, MSG_WAITALL) != sizeof *report) fail(FD_ALIVE, ECHILD);
+  if (report->kind != REPORT_MOVED) return 0;
+  waitid((idtype_t)3, FD_PIDFD, &(siginfo_t){0}, WEXITED);
+  int pidfd = (int)syscall(SYS_pidfd_open, report->value, 0); /* ours to reap, so the number is still its */
+  if (pidfd < 0) fail(FD_ALIVE, errno);
+  place(pidfd, FD_PIDFD);
+  return (pid_t)report->value;
+}
+
 /* Everything but what supervise() needs: the namespaces must end with the container. */
 static void close_rest(void) {
   syscall(SYS_close_range, FD_FIRST_FREE, ~0U, 0);
@@ -646,7 +683,8 @@ static void close_rest(void) {
   if (!(start.io & IO_ERR)) close(FD_ERR);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+  if (count == 3 && strcmp(arguments[0], "corten-namespaces") == 0) return make_namespaces(arguments[1], arguments[2]);
   struct stat stat;
   struct report report = {0, 0, 0};
   struct bytes plan, step;
@@ -672,16 +710,18 @@ int main(void) {
     close(FD_ALIVE);
     run_plan(plan);
   }
-  write_pids(child);
+  if (start.io & IO_MOVES) child = await_moved(&report);
+  if (report.kind != REPORT_FAILED) write_pids(child);
   write_all(FD_PEER, "", 1);
   close_rest();
   munmap(text, size);
   log_file.number = start.log_number; /* opened by the first record: many containers write nothing */
 
   /* execve closes the child's end; whatever comes first is why there was none. */
-  if (recv(FD_PEER, &report, sizeof report, MSG_WAITALL) != sizeof report) report = (struct report){REPORT_STARTED, (uint32_t)child, 0};
+  if (report.kind != REPORT_FAILED && recv(FD_PEER, &report, sizeof report, MSG_WAITALL) != sizeof report)
+    report = (struct report){REPORT_STARTED, (uint32_t)child, 0};
   close(FD_PEER);
-  if (report.kind == REPORT_FAILED) waitid((idtype_t)3, FD_PIDFD, &(siginfo_t){0}, WEXITED);
+  while (report.kind == REPORT_FAILED && (wait(NULL) > 0 || errno == EINTR)) {}
   write_all(FD_ALIVE, &report, sizeof report);
   if (report.kind == REPORT_FAILED) {
     unlinkat(FD_RUN, "pids", 0);

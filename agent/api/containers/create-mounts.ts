@@ -45,7 +45,7 @@ function readBind(specification: string): MountSettings {
   const access = words.filter((word) => ['ro', 'rw'].includes(word));
   const spread = words.filter((word) => propagations.includes(word));
   const known = (word: string) =>
-    ['ro', 'rw', 'nocopy', ...propagations, ...ignoredModes].includes(word);
+    ['ro', 'rw', 'nocopy', 'idmap', ...propagations, ...ignoredModes].includes(word);
   if (access.length > 1 || spread.length > 1 || !words.every(known))
     throw refuse(`invalid mode: ${mode}`);
   const readOnly = access[0] === 'ro';
@@ -62,6 +62,7 @@ function readBind(specification: string): MountSettings {
       propagation: spread[0],
       createSource: true,
       recursive: true,
+      ...(words.includes('idmap') && { mapIds: true }),
     };
   }
   if (spread.length > 0)
@@ -123,6 +124,7 @@ function readBindMount(mount: Fields, target: string, refuse: Refuse): BindMount
     propagation,
     createSource: options.flag('CreateMountpoint') ?? false,
     recursive: !(options.flag('NonRecursive') ?? false),
+    ...(options.flag('IdMap') && { mapIds: true }),
   };
 }
 
@@ -208,6 +210,7 @@ function inherit(mount: MountView, readOnly: boolean): MountSettings {
     propagation: mount.propagation || undefined,
     createSource: false,
     recursive: true,
+    ...(mount.mapIds && { mapIds: true }),
   };
 }
 

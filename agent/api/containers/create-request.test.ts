@@ -399,3 +399,19 @@ test('the client documents are kept apart for inspect', () => {
     networkingConfig: {},
   });
 });
+
+test('user namespaces: host, auto, by --userns or --security-opt, and idmap of a bind', () => {
+  const user = (host: Record<string, unknown>) => readHost(host).namespaces.user;
+  assert.equal(user({}), undefined);
+  assert.equal(user({ UsernsMode: 'host' }), 'host');
+  assert.equal(user({ UsernsMode: 'auto' }), 'auto');
+  assert.equal(user({ SecurityOpt: ['userns=auto'] }), 'auto');
+  assert.throws(() => user({ UsernsMode: 'private' }), /invalid userns mode: private/);
+  assert.throws(
+    () => user({ UsernsMode: 'host', SecurityOpt: ['userns=auto'] }),
+    /conflicting userns modes: host and auto/,
+  );
+  const [plain, mapped] = readHost({ Binds: ['/a:/b', '/c:/d:ro,idmap'] }).mounts;
+  assert.ok(plain?.type === 'bind' && !plain.mapIds);
+  assert.ok(mapped?.type === 'bind' && mapped.mapIds && mapped.readOnly);
+});

@@ -25,19 +25,34 @@ export function readSecurity(host: Fields): SecuritySettings {
 export function readNamespaces(body: Fields, host: Fields): ContainerSettings['namespaces'] {
   const uts = host.filled('UTSMode');
   const cgroup = host.filled('CgroupnsMode');
-  const users = host.filled('UsernsMode');
   if (uts !== undefined && uts !== 'host') throw invalid(`invalid UTS mode: ${uts}`);
   if (uts === 'host' && body.filled('Hostname') !== undefined)
     throw invalid('conflicting options: hostname and the UTS mode');
   if (cgroup !== undefined && cgroup !== 'host' && cgroup !== 'private')
     throw invalid(`invalid cgroup namespace mode: ${cgroup}`);
-  if (users !== undefined && users !== 'host') throw invalid(`invalid userns mode: ${users}`);
   return {
     pid: readChoice(host, 'PidMode', 'PID', []),
     ipc: readChoice(host, 'IpcMode', 'IPC', ['private', 'shareable', 'none']),
     uts: uts === 'host' ? 'host' : 'private',
     cgroup: cgroup === 'host' ? 'host' : 'private',
+    user: readUserNamespace(host),
   };
+}
+
+/**
+ * `host`, or our own `auto`. The docker CLI lets no other word than `host` through in `--userns`, but
+ * any in `--security-opt userns=auto`.
+ */
+function readUserNamespace(host: Fields): ContainerSettings['namespaces']['user'] {
+  const words = (host.texts('SecurityOpt') ?? []).map(
+    (option) => /^userns[=:](.*)$/.exec(option)?.[1],
+  );
+  const asked = [host.filled('UsernsMode'), ...words].filter((word) => word !== undefined);
+  for (const word of asked)
+    if (word !== 'host' && word !== 'auto')
+      throw invalid(`invalid userns mode: ${word}; use host or auto`);
+  if (new Set(asked).size > 1) throw invalid(`conflicting userns modes: ${asked.join(' and ')}`);
+  return asked[0] as 'host' | 'auto' | undefined;
 }
 
 function readChoice(
@@ -90,7 +105,7 @@ function readSecurityOptions(
     else if (name === undefined || value === undefined)
       throw invalid(`invalid --security-opt 1: "${option}"`);
     else if (name === 'seccomp') seccomp = readSeccomp(value);
-    else if (!isForOtherModules(name, value))
+    else if (name !== 'userns' && !isForOtherModules(name, value))
       throw invalid(`invalid --security-opt 2: "${option}"`);
   }
   return { noNewPrivileges, seccomp };

@@ -25,6 +25,8 @@ export interface SystemFacts {
   images: number;
   registryMirrors: string[];
   insecureRegistries: string[];
+  /** Containers that say nothing have a user namespace. */
+  remapsByDefault: boolean;
   warnings: string[];
 }
 

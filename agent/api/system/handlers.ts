@@ -109,7 +109,12 @@ export async function info({
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns', 'name=no-new-privileges'],
+    SecurityOptions: [
+      'name=seccomp,profile=builtin',
+      ...(facts.remapsByDefault ? ['name=userns'] : []),
+      'name=cgroupns',
+      'name=no-new-privileges',
+    ],
     CDISpecDirs: [],
     Warnings: facts.warnings.length === 0 ? null : facts.warnings,
   };

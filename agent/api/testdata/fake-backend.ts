@@ -146,6 +146,7 @@ export class FakeSystem implements SystemBackend {
       controllers: ['cpu', 'memory', 'pids', 'cpuset', 'io'],
       containers: { total: 0, running: 0, paused: 0, stopped: 0 },
       images: 3,
+      remapsByDefault: false,
       registryMirrors: ['https://mirror.example/'],
       insecureRegistries: ['127.0.0.0/8', 'registry.example:5000'],
       warnings: [],

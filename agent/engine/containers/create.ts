@@ -16,10 +16,18 @@ import { type ContainerRecord, newState } from '../state/container-record.ts';
 import { Undo } from '../undo.ts';
 import { resolveMounts } from '../volumes/mounts.ts';
 import { checkLimits, withSwapDefault } from './limit-checks.ts';
+import { idRangeFor, withUserNamespace } from './user-namespace.ts';
 
 type CreateContext = Pick<
   EngineContext,
-  'paths' | 'containers' | 'volumes' | 'networks' | 'images' | 'events' | 'report'
+  | 'paths'
+  | 'containers'
+  | 'volumes'
+  | 'networks'
+  | 'images'
+  | 'events'
+  | 'report'
+  | 'userNamespaces'
 >;
 
 export async function createContainer(
@@ -31,7 +39,10 @@ export async function createContainer(
       ? inventName((taken) => context.containers.byName(taken) !== undefined)
       : checkedName(request.name);
   const image = requireImage(context, request.settings);
-  const settings = checkedSettings(request.settings, image);
+  const settings = withUserNamespace(
+    checkedSettings(request.settings, image),
+    context.userNamespaces,
+  );
   const id = newId();
   const paths = containerPaths(context.paths, id);
   const undo = new Undo();
@@ -56,6 +67,7 @@ export async function createContainer(
       files: paths.files,
       origin: request.origin,
       manuallyStopped: false,
+      ...idRangeFor(context, settings, id),
     };
     context.containers.insert(record);
     announceContainer(context.events, record, 'create');

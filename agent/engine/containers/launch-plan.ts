@@ -1,5 +1,6 @@
 /** What the runtime is told about one start of a container. */
 import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
+import type { MountView } from '../../contract/container.ts';
 import type { OciSpec } from '../../contract/oci-runtime.ts';
 import { conflict } from '../../errors.ts';
 import { namespaceFile } from '../../kernel/namespaces.ts';
@@ -17,15 +18,23 @@ import { type BuiltSpec, buildSpec, type SpecInput } from '../spec/spec.ts';
 import { type ResolvedUser, resolveUser } from '../spec/user.ts';
 import { readUserFiles } from '../spec/user-files.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
+import { userNamespaceOf } from './user-namespace.ts';
 
 export function planSpec(
-  context: Pick<EngineContext, 'containers' | 'live'>,
+  context: Pick<EngineContext, 'containers' | 'live' | 'volumes'>,
   record: ContainerRecord,
 ): BuiltSpec {
   const join: SpecInput['join'] = {};
   for (const [type, reference] of joinedContainers(record))
     join[type] = `/proc/${initOf(context, reference, type).pid}/ns/${namespaceFile[type]}`;
-  return buildSpec({ ...ownPart(record), join, ...sharedMemoryOf(context, record) });
+  const userNamespace = userNamespaceOf(context, record);
+  return buildSpec({
+    ...ownPart(record),
+    join,
+    mappedTargets: userNamespace === undefined ? [] : mappedTargets(context, record),
+    ...(userNamespace && { userNamespace }),
+    ...sharedMemoryOf(context, record),
+  });
 }
 
 /** The same for telling what a start would do: containers that it joins need not run, and are named. */
@@ -33,12 +42,43 @@ export function planSpecOf(record: ContainerRecord): BuiltSpec {
   const joined = joinedContainers(record);
   const join = Object.fromEntries(joined.map(([type, reference]) => [type, reference]));
   const sharedMemory = joined.find(([type]) => type === 'ipc')?.[1];
-  return buildSpec({ ...ownPart(record), join, ...(sharedMemory && { sharedMemory }) });
+  return buildSpec({
+    ...ownPart(record),
+    join,
+    mappedTargets: [],
+    ...(record.idRange && { userNamespace: { range: record.idRange } }),
+    ...(sharedMemory && { sharedMemory }),
+  });
 }
 
-function ownPart(record: ContainerRecord): Omit<SpecInput, 'join' | 'sharedMemory'> {
+/** What does not depend on other containers. */
+function ownPart(
+  record: ContainerRecord,
+): Omit<SpecInput, 'join' | 'sharedMemory' | 'mappedTargets' | 'userNamespace'> {
   const { settings, process, mounts, files } = record;
   return { settings, process, mounts, files, hostname: hostnameOf(record), user: userOf(record) };
+}
+
+/**
+ * Mounts on whose disk the ids are those inside: the engine's own volumes, so that a volume means
+ * the same to every container, and binds that ask for it. Other binds show the machine's ids.
+ */
+function mappedTargets(
+  { volumes }: Pick<EngineContext, 'volumes'>,
+  { mounts }: ContainerRecord,
+): string[] {
+  return mounts
+    .filter((mount) => mount.mapIds || isOwnVolume({ volumes }, mount))
+    .map(({ target }) => target);
+}
+
+/** A directory that a person named for a volume is theirs. */
+function isOwnVolume(
+  { volumes }: Pick<EngineContext, 'volumes'>,
+  { type, name }: MountView,
+): boolean {
+  const volume = type === 'volume' && name !== undefined ? volumes.get(name) : undefined;
+  return volume !== undefined && volume.options.device === undefined;
 }
 
 /** Who its process runs as, by the image's files as the container changed them. */
@@ -109,11 +149,8 @@ export function prepareRequest(
     rootfs: { kind: 'overlay', ...rootfs },
     cgroupPaths: cgroup.paths,
     copyUp: mounts
-      .filter(({ type, name, target }) => {
-        const volume = type === 'volume' && name !== undefined && volumes.get(name);
-        // A directory that the user named for a volume is theirs; only our own are filled.
-        return volume && volume.options.device === undefined && !uncopied.has(target);
-      })
+      // Only our own are filled.
+      .filter((mount) => isOwnVolume({ volumes }, mount) && !uncopied.has(mount.target))
       .map(({ source, target }) => ({ source, target })),
   };
 }

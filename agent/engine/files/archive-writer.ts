@@ -36,6 +36,7 @@ import {
 } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { removeTreeAt } from '../../kernel/remove-tree.ts';
+import { asFileOwner, type IdMap, outsideId } from '../../kernel/user-namespaces.ts';
 import { setXattr } from '../../kernel/xattr.ts';
 
 export interface WriteOptions {
@@ -45,6 +46,8 @@ export interface WriteOptions {
   noOverwriteDirectoryNonDirectory: boolean;
   /** Whose everything becomes; absent: as the archive says. */
   owner: { uid: number; gid: number } | undefined;
+  /** The container's, when its files show ids outside: the archive has those inside. */
+  ids: IdMap | undefined;
 }
 
 export class ArchiveWriter implements TarSink {
@@ -62,6 +65,10 @@ export class ArchiveWriter implements TarSink {
 
   entry(entry: TarEntry): void {
     this.#entry = entry;
+    this.#asContainerRoot(() => this.#place(entry));
+  }
+
+  #place(entry: TarEntry): void {
     const components = componentsOf(entry.name);
     const name = components.pop();
     // The target directory itself stays as it is.
@@ -192,8 +199,7 @@ export class ArchiveWriter implements TarSink {
     return withFd(this.#directory(path.slice(0, slash)), (parentFd) => {
       const name = kernelName(path.slice(slash + 1));
       mkdirat(parentFd, name, 0o755);
-      if (this.#options.owner !== undefined)
-        lchownat(parentFd, name, this.#options.owner.uid, this.#options.owner.gid);
+      if (this.#options.owner !== undefined) this.#give(parentFd, name, this.#options.owner);
       return openat2(parentFd, name, O_PATH | O_DIRECTORY, oneName);
     });
   }
@@ -203,8 +209,19 @@ export class ArchiveWriter implements TarSink {
   }
 
   #own(fd: number, name: string | Buffer, entry: TarEntry): void {
-    const { uid, gid } = this.#options.owner ?? entry;
-    lchownat(fd, name, uid, gid);
+    this.#give(fd, name, this.#options.owner ?? entry);
+  }
+
+  #give(fd: number, name: string | Buffer, { uid, gid }: { uid: number; gid: number }): void {
+    const { ids } = this.#options;
+    lchownat(fd, name, outsideId(ids, 'uids', uid), outsideId(ids, 'gids', gid));
+  }
+
+  /** Where ids are mapped, a file cannot even be made by somebody who has none there. */
+  #asContainerRoot(make: () => void): void {
+    const { ids } = this.#options;
+    if (ids === undefined) make();
+    else asFileOwner(outsideId(ids, 'uids', 0), outsideId(ids, 'gids', 0), make);
   }
 }
 

@@ -33,6 +33,7 @@ export async function readArchive(
     const tree = archiveTree(parentFd, name, {
       name: Buffer.from(baseOf(absolute)),
       stayOnMount: false,
+      ids: opened.ids,
     });
     return { stat, archive: streamOf(tree, parentFd) };
   });
@@ -50,6 +51,7 @@ export const writeArchive: ContainerFiles['writeArchive'] = async (
     directory: opened.path,
     noOverwriteDirectoryNonDirectory: options.noOverwriteDirectoryNonDirectory,
     owner: options.copyUidGid ? root.owner : undefined,
+    ids: opened.ids,
   });
   try {
     requireDirectory(opened.fd, opened.path, path);

@@ -8,6 +8,7 @@ import { CortenError, notFound } from '../../errors.ts';
 import { AT_FDCWD, O_PATH, openat2, openDirectory } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { type FilesystemOption, MountAttribute, newFilesystem } from '../../kernel/mount.ts';
+import { foreignIdMap, type IdMap } from '../../kernel/user-namespaces.ts';
 import type { ProcessHandle } from '../../runtime/runtime.ts';
 import type { ContainerRoot } from './container-files.ts';
 
@@ -15,13 +16,15 @@ export interface OpenRoot {
   fd: number;
   /** The path within `fd`; differs from the container's own when it lies in a stopped one's volume. */
   path: string;
+  /** Of a running container with a user namespace, whose files show ids outside. */
+  ids?: IdMap;
 }
 
 const { noSuid, noDev, noExec, readOnly } = MountAttribute;
 
 /** For reading `path`. The caller closes `fd`. */
 export function openForReading(root: ContainerRoot, path: string): OpenRoot {
-  if (root.process !== undefined) return { fd: openRootOfProcess(root.process), path };
+  if (root.process !== undefined) return { ...openRunning(root.process), path };
   const inVolume = volumePath(root, path);
   if (inVolume !== undefined) return { fd: openDirectory(inVolume.source), path: inVolume.path };
   return { fd: mountReadOnly(root.rootfs), path };
@@ -29,7 +32,7 @@ export function openForReading(root: ContainerRoot, path: string): OpenRoot {
 
 /** For writing below `path`. Throws forbidden where the container's owner asked for read-only. */
 export function openForWriting(root: ContainerRoot, path: string): OpenRoot {
-  if (root.process !== undefined) return { fd: openRootOfProcess(root.process), path };
+  if (root.process !== undefined) return { ...openRunning(root.process), path };
   const inVolume = volumePath(root, path);
   if (inVolume?.readOnly)
     throw new CortenError('forbidden', `the volume mounted at ${inVolume.target} is read-only`);
@@ -40,8 +43,10 @@ export function openForWriting(root: ContainerRoot, path: string): OpenRoot {
 }
 
 /** The root itself as the image and the container's writes make it, without volumes. */
-export function openWithoutVolumes(root: ContainerRoot): number {
-  return root.process === undefined ? mountReadOnly(root.rootfs) : openRootOfProcess(root.process);
+export function openWithoutVolumes(root: ContainerRoot): Omit<OpenRoot, 'path'> {
+  return root.process === undefined
+    ? { fd: mountReadOnly(root.rootfs) }
+    : openRunning(root.process);
 }
 
 /** The image alone: what the container's changes are compared with. */
@@ -57,16 +62,23 @@ export function openImageRoot({ lowers }: ContainerRoot['rootfs']): number {
 
 /** Throws not-found once it has ended: its number may by then be any other process's. */
 export function openRootOfProcess(process: ProcessHandle): number {
-  let fd: number;
+  return openRunning(process).fd;
+}
+
+function openRunning(process: ProcessHandle): { fd: number; ids?: IdMap } {
+  let fd: number | undefined;
+  let ids: IdMap | undefined;
   try {
     fd = openat2(AT_FDCWD, `/proc/${process.pid}/root`, O_PATH, 0);
+    ids = foreignIdMap(process.pid);
   } catch (error) {
+    if (fd !== undefined) closeSync(fd);
     if (hasErrno(error, 'ENOENT', 'ESRCH')) throw notFound('the container has just ended', error);
     throw error;
   }
   try {
     process.signal(0);
-    return fd;
+    return { fd, ...(ids && { ids }) };
   } catch (error) {
     closeSync(fd);
     throw notFound('the container has just ended', error);

@@ -6,6 +6,6 @@ import { openWithoutVolumes } from './container-root.ts';
 import { archiveTree } from './tree-archive.ts';
 
 export async function exportArchive(root: ContainerRoot): Promise<Readable> {
-  const fd = openWithoutVolumes(root);
-  return streamOf(archiveTree(fd, '.', { name: Buffer.from('.'), stayOnMount: true }), fd);
+  const { fd, ids } = openWithoutVolumes(root);
+  return streamOf(archiveTree(fd, '.', { name: Buffer.from('.'), stayOnMount: true, ids }), fd);
 }

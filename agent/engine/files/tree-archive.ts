@@ -18,6 +18,7 @@ import {
 import { hasErrno } from '../../kernel/libc.ts';
 import { filesystemMagic } from '../../kernel/procfs.ts';
 import { namesIn } from '../../kernel/remove-tree.ts';
+import { type IdMap, type IdRange, idInside } from '../../kernel/user-namespaces.ts';
 import { getXattr, listXattrs } from '../../kernel/xattr.ts';
 import { archiveEnd, type EntryHeader, encodeHeader, paddingOf } from './tar-entry.ts';
 
@@ -32,6 +33,16 @@ export interface TreeOptions {
   name: Buffer;
   /** What is mounted over the tree appears as its empty mount point. */
   stayOnMount: boolean;
+  /** The container's, when its files show ids outside: the archive has those inside. */
+  ids: IdMap | undefined;
+}
+
+/** What every entry of one archive is read with. */
+interface Reading {
+  resolve: number;
+  ids: IdMap | undefined;
+  /** Where a file with several names was first. */
+  firstNames: Map<string, Buffer>;
 }
 
 /** Archives `name` of the directory `parentFd`, which stays open until the caller closes it. */
@@ -40,9 +51,9 @@ export async function* archiveTree(
   name: FileName,
   options: TreeOptions,
 ): AsyncGenerator<Buffer> {
-  const firstNames = new Map<string, Buffer>();
   const resolve = options.stayOnMount ? withinTree | Resolve.noXdev : withinTree;
-  yield* archiveEntry(parentFd, name, options.name, resolve, firstNames);
+  const reading: Reading = { resolve, ids: options.ids, firstNames: new Map() };
+  yield* archiveEntry(parentFd, name, options.name, reading);
   yield archiveEnd;
 }
 
@@ -50,15 +61,14 @@ async function* archiveEntry(
   parentFd: number,
   name: FileName,
   shown: Buffer,
-  resolve: number,
-  firstNames: Map<string, Buffer>,
+  reading: Reading,
 ): AsyncGenerator<Buffer> {
-  const fd = openEntry(parentFd, name, resolve);
+  const fd = openEntry(parentFd, name, reading.resolve);
   if (fd === undefined) return;
   try {
     const stat = fstatSync(fd, { bigint: true });
-    if (stat.isDirectory()) yield* archiveDirectory(fd, stat, shown, resolve, firstNames);
-    else if (!stat.isSocket()) yield* archiveFile(fd, stat, shown, firstNames);
+    if (stat.isDirectory()) yield* archiveDirectory(fd, stat, shown, reading);
+    else if (!stat.isSocket()) yield* archiveFile(fd, stat, shown, reading);
   } finally {
     closeSync(fd);
   }
@@ -78,24 +88,23 @@ async function* archiveDirectory(
   fd: number,
   stat: BigIntStats,
   shown: Buffer,
-  resolve: number,
-  firstNames: Map<string, Buffer>,
+  reading: Reading,
 ): AsyncGenerator<Buffer> {
   const slash = shown.at(-1) === 0x2f ? shown : Buffer.concat([shown, Buffer.from('/')]);
-  yield encodeHeader({ ...headerOf(stat, slash, fd), type: 'directory' });
+  yield encodeHeader({ ...headerOf(stat, slash, fd, reading.ids), type: 'directory' });
   if (kernelFilesystems.has(filesystemMagic(fd))) return;
   const names = withFd(openat2(fd, '.', constants.O_RDONLY | O_DIRECTORY, withinTree), namesIn);
   for (const name of names)
-    yield* archiveEntry(fd, name, Buffer.concat([slash, bytesOf(name)]), resolve, firstNames);
+    yield* archiveEntry(fd, name, Buffer.concat([slash, bytesOf(name)]), reading);
 }
 
 async function* archiveFile(
   fd: number,
   stat: BigIntStats,
   shown: Buffer,
-  firstNames: Map<string, Buffer>,
+  { firstNames, ids }: Reading,
 ): AsyncGenerator<Buffer> {
-  const header = headerOf(stat, shown, fd);
+  const header = headerOf(stat, shown, fd, ids);
   const key = `${stat.dev}:${stat.ino}`;
   const first = stat.nlink > 1n ? firstNames.get(key) : undefined;
   if (first !== undefined) {
@@ -132,16 +141,28 @@ async function* archiveData(
   yield paddingOf(sizeBytes);
 }
 
-function headerOf(stat: BigIntStats, name: Buffer, fd: number): Omit<EntryHeader, 'type'> {
+function headerOf(
+  stat: BigIntStats,
+  name: Buffer,
+  fd: number,
+  ids: IdMap | undefined,
+): Omit<EntryHeader, 'type'> {
   return {
     name,
     mode: Number(stat.mode & 0o7777n),
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
+    uid: shownId(ids?.uids, Number(stat.uid)),
+    gid: shownId(ids?.gids, Number(stat.gid)),
     sizeBytes: 0,
     modifiedNanos: stat.mtimeNs,
     xattrs: stat.isSymbolicLink() ? undefined : xattrsOf(fd),
   };
+}
+
+/** Who owns a file that is none of the container's, as the container sees it (user_namespaces(7)). */
+const overflowId = 65_534;
+
+function shownId(ranges: readonly IdRange[] | undefined, id: number): number {
+  return ranges === undefined ? id : (idInside(ranges, id) ?? overflowId);
 }
 
 /** The file's own; overlayfs's and the machine's security labels mean nothing elsewhere. */

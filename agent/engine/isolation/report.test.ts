@@ -132,9 +132,11 @@ test('a plan names the containers it would join, running or not', async (t) => {
 test('what the kernel gives beyond what was asked for is the first warning; less is none', async (t) => {
   let change: Partial<IsolationView> = {};
   const bench = await workbench(t, {
-    isolation: () => ({ ...quiet(), ...change }),
-    processes: () => Promise.reject(new Error('not asked for')),
-    close: () => {},
+    kernelViews: {
+      isolation: () => ({ ...quiet(), ...change }),
+      processes: () => Promise.reject(new Error('not asked for')),
+      close: () => {},
+    },
   });
   const id = await create(bench, { limits: limited, security: safe });
   await bench.engine.containers.start(id);
@@ -169,17 +171,19 @@ test('what the kernel gives beyond what was asked for is the first warning; less
 test('limits are judged by the kernel’s files, not by what was asked for', async (t) => {
   let files: [string, string][] = [];
   const bench = await workbench(t, {
-    isolation: () => ({
-      ...quiet(),
-      controllers: [
-        {
-          ...{ controller: 'all', directory: '/d' },
-          values: files.map(([file, value]) => ({ file, value })),
-        },
-      ],
-    }),
-    processes: () => Promise.reject(new Error('not asked for')),
-    close: () => {},
+    kernelViews: {
+      isolation: () => ({
+        ...quiet(),
+        controllers: [
+          {
+            ...{ controller: 'all', directory: '/d' },
+            values: files.map(([file, value]) => ({ file, value })),
+          },
+        ],
+      }),
+      processes: () => Promise.reject(new Error('not asked for')),
+      close: () => {},
+    },
   });
   const id = await create(bench, { limits: limited, security: safe });
   await bench.engine.containers.start(id);

@@ -10,6 +10,8 @@ export interface MountInput {
   /** Binds and volumes, resolved to paths of the machine. */
   mounts: readonly MountView[];
   files: { hosts: string; hostname: string; resolvConf: string };
+  /** Targets of mounts on whose disk the ids are those inside the container's user namespace. */
+  mappedTargets?: readonly string[];
   /** `/dev/shm` of the container whose ipc namespace is joined, as a path of the machine. */
   sharedMemory?: string;
 }
@@ -38,7 +40,8 @@ function ownMounts({ settings, sharedMemory }: MountInput): OciMount[] {
 }
 
 function fileMounts({ settings, files }: MountInput): OciMount[] {
-  const options = ['rbind', 'rprivate', ...(settings.readOnlyRootfs ? ['ro'] : [])];
+  // Its root owns them inside; without a user namespace `idmap` says nothing.
+  const options = ['rbind', 'rprivate', 'idmap', ...(settings.readOnlyRootfs ? ['ro'] : [])];
   const bind = (destination: string, source: string) => ({
     destination,
     type: 'bind',
@@ -52,10 +55,13 @@ function fileMounts({ settings, files }: MountInput): OciMount[] {
   ];
 }
 
-function askedMounts({ settings, mounts }: MountInput): OciMount[] {
+function askedMounts({ settings, mounts, mappedTargets = [] }: MountInput): OciMount[] {
   const binds = mounts
     .filter(({ type }) => type !== 'tmpfs')
-    .map((mount) => bindOf(mount, settingsAt(settings, mount.target)));
+    .map((mount) => {
+      const mapped = mappedTargets.includes(mount.target);
+      return bindOf(mount, settingsAt(settings, mount.target), mapped);
+    });
   const memory = settings.mounts.filter((mount) => mount.type === 'tmpfs').map(tmpfsOf);
   return [...binds, ...memory];
 }
@@ -64,7 +70,7 @@ function settingsAt(settings: ContainerSettings, target: string): MountSettings 
   return settings.mounts.find((mount) => place(mount.target) === place(target));
 }
 
-function bindOf(mount: MountView, asked: MountSettings | undefined): OciMount {
+function bindOf(mount: MountView, asked: MountSettings | undefined, mapped: boolean): OciMount {
   const recursive = asked?.type === 'bind' ? asked.recursive : true;
   // `ro` is the mount's own; `rro` reaches the mounts below it, which `ro` alone leaves writable.
   const readOnly = mount.readOnly ? ['ro', ...(recursive ? ['rro'] : [])] : [];
@@ -72,7 +78,12 @@ function bindOf(mount: MountView, asked: MountSettings | undefined): OciMount {
     destination: place(mount.target),
     type: 'bind',
     source: mount.source,
-    options: [recursive ? 'rbind' : 'bind', mount.propagation || 'rprivate', ...readOnly],
+    options: [
+      recursive ? 'rbind' : 'bind',
+      mount.propagation || 'rprivate',
+      ...readOnly,
+      ...(mapped ? [mount.type === 'bind' && recursive ? 'ridmap' : 'idmap'] : []),
+    ],
   };
 }
 

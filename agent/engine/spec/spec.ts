@@ -22,7 +22,11 @@ import { type ProcessInput, processOfContainer, seccompOf } from './process.ts';
  */
 export interface SpecInput extends ProcessInput, MountInput {
   join: Partial<Record<OciNamespaceType, string>>;
+  userNamespace?: UserNamespace;
 }
+
+/** One of its own with these ids outside, or another container's. */
+export type UserNamespace = { range: { first: number; length: number } } | { path: string };
 
 export interface BuiltSpec {
   spec: OciSpec;
@@ -43,6 +47,7 @@ export function buildSpec(input: SpecInput): BuiltSpec {
     mounts: mountsOf(input),
     linux: {
       namespaces: namespacesOf(input),
+      ...idMappings(input),
       devices: devices.nodes,
       ...hiddenPaths(settings),
       sysctl: sysctlsOf(settings),
@@ -53,7 +58,7 @@ export function buildSpec(input: SpecInput): BuiltSpec {
   return { spec, deviceRules: devices.rules };
 }
 
-function namespacesOf({ settings, join }: SpecInput): OciLinux['namespaces'] {
+function namespacesOf({ settings, join, userNamespace }: SpecInput): OciLinux['namespaces'] {
   const { pid, ipc, uts, cgroup } = settings.namespaces;
   const chosen: [OciNamespaceType, NamespaceChoice][] = [
     ['mount', 'private'],
@@ -63,7 +68,11 @@ function namespacesOf({ settings, join }: SpecInput): OciLinux['namespaces'] {
     ['network', networkChoice(settings)],
     ['cgroup', cgroup],
   ];
-  return chosen
+  const user: OciLinux['namespaces'] =
+    userNamespace === undefined
+      ? []
+      : [{ type: 'user', ...('path' in userNamespace && { path: userNamespace.path }) }];
+  const others: OciLinux['namespaces'] = chosen
     .filter(([, choice]) => choice !== 'host')
     .map(([type, choice]) => {
       if (typeof choice === 'string') return { type };
@@ -72,6 +81,14 @@ function namespacesOf({ settings, join }: SpecInput): OciLinux['namespaces'] {
         throw new Error(`no path was given for the ${type} namespace of ${choice.container}`);
       return { type, path };
     });
+  return [...others, ...user];
+}
+
+function idMappings({ userNamespace }: SpecInput): Pick<OciLinux, 'uidMappings' | 'gidMappings'> {
+  if (userNamespace === undefined || 'path' in userNamespace) return {};
+  const { first, length } = userNamespace.range;
+  const mappings = [{ containerID: 0, hostID: first, size: length }];
+  return { uidMappings: mappings, gidMappings: mappings };
 }
 
 function networkChoice({ network: { mode } }: ContainerSettings): NamespaceChoice {

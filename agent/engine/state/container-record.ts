@@ -1,4 +1,5 @@
 import type { ContainerState, ContainerView } from '../../contract/container.ts';
+import type { IdRange } from '../containers/id-range.ts';
 
 /** What the engine knows of a container: what anybody may see, and what only it needs. */
 export interface ContainerRecord extends ContainerView {
@@ -9,6 +10,8 @@ export interface ContainerRecord extends ContainerView {
   manuallyStopped: boolean;
   /** Anonymous volumes that were made for it; `rm -v` and auto-remove take them along. */
   ownVolumes: string[];
+  /** The ids outside of a container that has a user namespace of its own. */
+  idRange?: IdRange;
 }
 
 /** The part that changes whenever a container starts, ends or moves between networks. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { EngineEvent } from '../../api/system/backend.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
+import { defaultIdPool } from '../containers/id-range.ts';
 import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
 import type { KernelViews } from '../kernel-views.ts';
@@ -29,7 +30,7 @@ export interface Workbench {
 
 export async function workbench(
   test: TestContext,
-  kernelViews: KernelViews = notAskedFor(),
+  { kernelViews = notAskedFor<KernelViews>(), remapByDefault = false } = {},
 ): Promise<Workbench> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-engine-'));
   const runtime = new FakeRuntime();
@@ -48,6 +49,7 @@ export async function workbench(
       files: notAskedFor<ContainerFiles>(),
       kernelViews,
       apiSocket: join(paths.run, 'docker.sock'),
+      userNamespaces: { byDefault: remapByDefault, pool: defaultIdPool },
       registryMirrors: [],
       insecureRegistries: [],
       report: (what, error) => reports.push(`${what}: ${error}`),

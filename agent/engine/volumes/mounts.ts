@@ -37,6 +37,7 @@ export function resolveMounts(
         target: mount.target,
         readOnly: mount.readOnly,
         propagation: mount.propagation ?? 'rprivate',
+        ...(mount.mapIds && { mapIds: true }),
       };
     }
     const { volume, made } = ensureVolume(context, mount);

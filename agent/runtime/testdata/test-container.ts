@@ -90,10 +90,24 @@ export function testSpec(process: OciProcess, linux: Partial<OciSpec['linux']> =
   };
 }
 
+/** Where the ids of {@link remap}'s containers begin outside. */
+export const firstId = 0x7000_0000;
+
+/** The same with a user namespace of its own: ids 0 to 65535 are those from `outside` on. */
+export function remap(spec: OciSpec, outside = firstId): OciSpec {
+  const mapping = [{ containerID: 0, hostID: outside, size: 65536 }];
+  const namespaces = [...spec.linux.namespaces, { type: 'user' } as const];
+  const linux = { ...spec.linux, namespaces, uidMappings: mapping, gidMappings: mapping };
+  return { ...spec, linux };
+}
+
 /** Builds the shim when it is missing or older than its source. */
 function buildShim(): void {
-  const source = join(repository, 'agent/shim/shim.c');
-  if (!existsSync(shimPath) || statSync(shimPath).mtimeMs < statSync(source).mtimeMs)
+  const directory = join(repository, 'agent/shim');
+  const newest = Math.max(
+    ...readdirSync(directory).map((name) => statSync(join(directory, name)).mtimeMs),
+  );
+  if (!existsSync(shimPath) || statSync(shimPath).mtimeMs < newest)
     execFileSync(join(repository, 'scripts/build-shim'), { stdio: 'inherit' });
 }
 
@@ -103,16 +117,20 @@ export class TestBench {
   readonly runtime: Runtime;
   #count = 0;
 
-  private constructor(root: string, runtime: Runtime) {
+  readonly #remapped: boolean;
+
+  private constructor(root: string, runtime: Runtime, remapped: boolean) {
     this.root = root;
     this.runtime = runtime;
+    this.#remapped = remapped;
   }
 
-  static async open(): Promise<TestBench> {
+  /** `remapped`: every container has a user namespace. */
+  static async open({ remapped = false } = {}): Promise<TestBench> {
     const root = mkdtempSync(join(tmpdir(), 'corten-runtime-'));
     makeBusyboxRootfs(join(root, 'image'));
     buildShim();
-    return new TestBench(root, await createRuntime({ shimPath }));
+    return new TestBench(root, await createRuntime({ shimPath }), remapped);
   }
 
   async close(): Promise<void> {
@@ -134,10 +152,11 @@ export class TestBench {
   }
 
   async start(
-    spec: OciSpec,
+    asked: OciSpec,
     changes: Partial<LaunchRequest> = {},
     preparing: Partial<PrepareRequest> = {},
   ): Promise<{ running: RunningProcess; log: string; run: string; upper: string }> {
+    const spec = this.#remapped ? remap(asked) : asked;
     const { run, log, upper, work } = this.place();
     const lowers = [join(this.root, 'image')];
     const sandbox = await this.runtime.prepare({

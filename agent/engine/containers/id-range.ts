@@ -1,0 +1,67 @@
+/**
+ * The ids outside that remapped containers have as theirs, 65536 each. A range is drawn by the
+ * container's id, which is random: so one that a removed container had is not soon given anew (its
+ * files may lie in a bind), and two agents, which know nothing of each other, hardly ever give the
+ * same.
+ */
+import { readFileSync } from 'node:fs';
+import { CortenError } from '../../errors.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+
+export interface IdRange {
+  first: number;
+  length: number;
+}
+
+export interface IdPool extends IdRange {
+  /** Ranges that somebody else gives out, read anew for each draw. */
+  reserved(): IdRange[];
+}
+
+export const rangeLength = 65_536;
+
+/**
+ * What systemd's UIDS-GIDS.md leaves unassigned above its own containers, without what users of this
+ * machine were given for theirs (subuid(5), subgid(5)).
+ */
+export const defaultIdPool: IdPool = {
+  first: 0x7000_0000,
+  length: 0x0ffe_0000,
+  reserved: () => ['/etc/subuid', '/etc/subgid'].flatMap(readSubordinateIds),
+};
+
+/** Throws unavailable when every range is in use. */
+export function drawRange(pool: IdPool, taken: readonly IdRange[], containerId: string): IdRange {
+  const count = Math.floor(pool.length / rangeLength);
+  const used = [...taken, ...pool.reserved()];
+  const start = Number(BigInt(`0x${containerId.slice(0, 12)}`) % BigInt(count));
+  for (let step = 0; step < count; step++) {
+    const first = pool.first + ((start + step) % count) * rangeLength;
+    const range = { first, length: rangeLength };
+    if (!used.some((other) => overlap(range, other))) return range;
+  }
+  throw new CortenError(
+    'unavailable',
+    `all ${count} ranges of user ids are in use; remove a container, give --userns-remap more ids, or run this one with --userns=host`,
+  );
+}
+
+function overlap(one: IdRange, other: IdRange): boolean {
+  return one.first < other.first + other.length && other.first < one.first + one.length;
+}
+
+/** Lines of `name:first:count`; others say nothing. */
+function readSubordinateIds(path: string): IdRange[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+  return text
+    .split('\n')
+    .map((line) => /^[^:]+:(\d+):(\d+)\s*$/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, first, length]) => ({ first: Number(first), length: Number(length) }));
+}

@@ -1,0 +1,133 @@
+/**
+ * User namespaces (user_namespaces(7)): which ids inside stand for which outside. Making and entering
+ * one is the shim's, since a process of several threads can do neither.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { invalid } from '../errors.ts';
+import { libcCall, systemCall } from './libc.ts';
+import { writeProcfs } from './procfs.ts';
+
+/** `length` ids from `inside` on are those from `outside` on. */
+export interface IdRange {
+  inside: number;
+  outside: number;
+  length: number;
+}
+
+export interface IdMap {
+  uids: readonly IdRange[];
+  gids: readonly IdRange[];
+}
+
+const PR_GET_SECUREBITS = 27;
+const PR_SET_SECUREBITS = 28;
+const SECBIT_NO_SETUID_FIXUP = 4;
+
+const prctlCall = libcCall('prctl', ['int', 'ulong', 'ulong', 'ulong', 'ulong']);
+// Of the thread alone. The C library's own setresuid would change every thread.
+const setresuidNumber: Partial<Record<string, number>> = { x64: 117, arm64: 147 };
+const setresuidCall = systemCall('setresuid', setresuidNumber[process.arch] ?? -1, [
+  'uint',
+  'uint',
+  'uint',
+]);
+const unchanged = 0xffff_ffff;
+const setfsuidCall = libcCall('setfsuid', ['uint']);
+const setfsgidCall = libcCall('setfsgid', ['uint']);
+
+/** The id outside; undefined for one that is not mapped. */
+export function idOutside(ranges: readonly IdRange[], id: number): number | undefined {
+  const range = ranges.find(({ inside, length }) => id >= inside && id < inside + length);
+  return range === undefined ? undefined : range.outside + (id - range.inside);
+}
+
+/** The id inside; undefined for one that is not mapped. */
+export function idInside(ranges: readonly IdRange[], id: number): number | undefined {
+  const range = ranges.find(({ outside, length }) => id >= outside && id < outside + length);
+  return range === undefined ? undefined : range.inside + (id - range.outside);
+}
+
+/** An id of the container as the machine knows it. Throws invalid when the container has no such id. */
+export function outsideId(ids: IdMap | undefined, kind: 'uids' | 'gids', id: number): number {
+  const outside = ids === undefined ? id : idOutside(ids[kind], id);
+  if (outside === undefined)
+    throw invalid(
+      `${kind === 'uids' ? 'user' : 'group'} id ${id} is not one of the container's: its user namespace has ${ids![
+        kind
+      ]
+        .map(({ inside, length }) => `${inside} to ${inside + length - 1}`)
+        .join(', ')}`,
+    );
+  return outside;
+}
+
+/** Maps the ids of the user namespace that process `pid` has just made. Once only, says the kernel. */
+export function writeIdMap(procFd: number, pid: number, { uids, gids }: IdMap): void {
+  const lines = (ranges: readonly IdRange[]) =>
+    ranges.map(({ inside, outside, length }) => `${inside} ${outside} ${length}\n`).join('');
+  writeProcfs(procFd, `${pid}/uid_map`, lines(uids));
+  writeProcfs(procFd, `${pid}/gid_map`, lines(gids));
+}
+
+/**
+ * The ids of a process's user namespace; undefined when that is our own. Throws ENOENT or ESRCH when
+ * it has ended: whoever asks by number makes sure afterwards that it is the process that was meant.
+ */
+export function foreignIdMap(pid: number): IdMap | undefined {
+  const inode = (process: string) => statSync(`/proc/${process}/ns/user`).ino;
+  return inode(String(pid)) === inode('self') ? undefined : readIdMap(pid);
+}
+
+/** The ids of a process's user namespace as this one sees them. Throws ENOENT when it has ended. */
+export function readIdMap(pid: number): IdMap {
+  return { uids: readRanges(`/proc/${pid}/uid_map`), gids: readRanges(`/proc/${pid}/gid_map`) };
+}
+
+function readRanges(path: string): IdRange[] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const [inside = 0, outside = 0, length = 0] = line.trim().split(/\s+/).map(Number);
+      return { inside, outside, length };
+    });
+}
+
+/**
+ * Runs `work` with files made by the calling thread owned by these ids, and every capability kept
+ * (credentials(7), "File system user ID"; capabilities(7), SECBIT_NO_SETUID_FIXUP).
+ */
+export function asFileOwner<T>(uid: number, gid: number, work: () => T): T {
+  return keepingCapabilities(() => {
+    const before = { uid: setfsuidCall(undefined, uid), gid: setfsgidCall(undefined, gid) };
+    try {
+      return work();
+    } finally {
+      setfsuidCall(undefined, before.uid);
+      setfsgidCall(undefined, before.gid);
+    }
+  });
+}
+
+/** Runs `work` with another effective user of the calling thread, and every capability kept. */
+export function asEffectiveUser(uid: number, work: () => void): void {
+  const before = process.geteuid?.() ?? 0;
+  keepingCapabilities(() => {
+    setresuidCall(`user ${uid}`, unchanged, uid, unchanged);
+    try {
+      work();
+    } finally {
+      setresuidCall(`user ${before}`, unchanged, before, unchanged);
+    }
+  });
+}
+
+function keepingCapabilities<T>(work: () => T): T {
+  const bits = prctlCall('securebits', PR_GET_SECUREBITS, 0, 0, 0, 0);
+  prctlCall('securebits', PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP, 0, 0, 0);
+  try {
+    return work();
+  } finally {
+    prctlCall('securebits', PR_SET_SECUREBITS, bits, 0, 0, 0);
+  }
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { parseOptions } from './options.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'corten-options-'));
+after(() => rmSync(directory, { recursive: true }));
+const parse = (...args: string[]) =>
+  parseOptions(['--root', join(directory, 'root'), '--run', join(directory, 'run'), ...args]);
+
+test('--userns-remap: absent, alone, auto, and a range of ids', () => {
+  assert.equal(parse()?.usernsRemap, undefined);
+  assert.equal(parse('--userns-remap')?.usernsRemap, 'auto');
+  assert.equal(parse('--userns-remap=auto')?.usernsRemap, 'auto');
+  assert.deepEqual(parse('--userns-remap=100000:655360')?.usernsRemap, {
+    first: 100_000,
+    length: 655_360,
+  });
+});
+
+for (const value of ['', 'default', '100000', '0:65536', '100000:65535', '4294950000:65536', '1:x'])
+  test(`--userns-remap=${value} is refused with an example`, () => {
+    assert.throws(() => parse(`--userns-remap=${value}`), {
+      kind: 'invalid',
+      message: /such as 100000:655360/,
+    });
+  });

@@ -1,0 +1,149 @@
+/**
+ * A container whose root is nobody outside. Its namespaces must belong to its user namespace, or its
+ * capabilities would not count there; the launcher cannot make them itself, so a short-lived process
+ * does (shim/user-namespace.c), and the launcher enters them with the machine's rights.
+ */
+import { closeSync, readSync, writeSync } from 'node:fs';
+import type { OciIdMapping, OciLinux, OciSpec } from '../contract/oci-runtime.ts';
+import { CortenError, invalid } from '../errors.ts';
+import { hasErrno, KernelError } from '../kernel/libc.ts';
+import { NamespaceFlag, namespaceFile } from '../kernel/namespaces.ts';
+import { makePipe } from '../kernel/pipe.ts';
+import { spawn, waitForChild } from '../kernel/process.ts';
+import { openNamespaceOf } from '../kernel/procfs.ts';
+import {
+  type IdMap,
+  type IdRange,
+  idOutside,
+  outsideId,
+  readIdMap,
+  writeIdMap,
+} from '../kernel/user-namespaces.ts';
+import type { OpenDescriptors } from './descriptors.ts';
+
+/** What the launcher needs of a container's user namespace. */
+export interface Remapping {
+  userFd: number;
+  ids: IdMap;
+  /** Ids outside of the root inside. */
+  owner: { uid: number; gid: number };
+}
+
+/** The kinds that the helper makes; pid and cgroup come with the container's first process. */
+export type OwnedNamespace = 'mount' | 'uts' | 'ipc' | 'network';
+
+export function isRemapped({ linux }: Pick<OciSpec, 'linux'>): boolean {
+  return linux.namespaces.some(({ type }) => type === 'user');
+}
+
+/** Throws invalid for what no kernel or no sense would allow. */
+export function checkRemapping({ linux }: OciSpec): void {
+  const user = linux.namespaces.find(({ type }) => type === 'user');
+  if (user === undefined) return;
+  if (!linux.namespaces.some(({ type }) => type === 'pid'))
+    throw invalid('cannot share the host PID namespace when user namespaces are enabled');
+  if (user.path) return;
+  for (const ranges of [linux.uidMappings, linux.gidMappings])
+    if (ranges === undefined || idOutside(rangesOf(ranges), 0) === undefined)
+      throw invalid('a user namespace needs uidMappings and gidMappings that map 0');
+}
+
+export interface OwnedNamespaces {
+  remapping: Remapping;
+  fds: Partial<Record<OwnedNamespace, number>>;
+}
+
+/**
+ * Makes `types` in a new user namespace, or in the one of `joinedUserFd`. What it opens is added to
+ * `opened`. Blocks the calling thread for the helper.
+ */
+export function makeOwnedNamespaces(
+  { procFd, programFd }: { procFd: number; programFd: number },
+  linux: OciLinux,
+  types: readonly OwnedNamespace[],
+  joinedUserFd: number | undefined,
+  opened: OpenDescriptors,
+): OwnedNamespaces {
+  return withHelper(programFd, types, joinedUserFd, (pid, next) => {
+    next('user namespace');
+    if (joinedUserFd === undefined)
+      writeIdMap(procFd, pid, {
+        uids: rangesOf(linux.uidMappings ?? []),
+        gids: rangesOf(linux.gidMappings ?? []),
+      });
+    const ids = readIdMap(pid);
+    next('namespaces');
+    const open = (name: string) => opened.add(openNamespaceOf(procFd, pid, name));
+    const fds: OwnedNamespaces['fds'] = {};
+    for (const type of types) fds[type] = open(namespaceFile[type]);
+    const userFd = joinedUserFd ?? open(namespaceFile.user);
+    const owner = { uid: outsideId(ids, 'uids', 0), gid: outsideId(ids, 'gids', 0) };
+    return { remapping: { userFd, ids, owner }, fds };
+  });
+}
+
+/** Runs `use` with the helper; `next` waits for its next step and lets it go on. */
+function withHelper<T>(
+  programFd: number,
+  types: readonly OwnedNamespace[],
+  joinedUserFd: number | undefined,
+  use: (pid: number, next: (what: string) => void) => T,
+): T {
+  const [word, answer] = [makePipe(), makePipe()];
+  const ends = [word.writeFd, answer.readFd];
+  let pid: number | undefined;
+  try {
+    try {
+      pid = spawnHelper(programFd, types, joinedUserFd, word.readFd, answer.writeFd);
+    } finally {
+      for (const fd of [word.readFd, answer.writeFd]) closeSync(fd);
+    }
+    let started = false;
+    return use(pid, (what) => {
+      if (started) writeSync(word.writeFd, '.');
+      started = true;
+      awaitStep(answer.readFd, what);
+    });
+  } finally {
+    // The end of the pipe is what it waits for last.
+    for (const fd of ends) closeSync(fd);
+    if (pid !== undefined) waitForChild(pid);
+  }
+}
+
+function spawnHelper(
+  programFd: number,
+  types: readonly OwnedNamespace[],
+  joinedUserFd: number | undefined,
+  stdin: number,
+  stdout: number,
+): number {
+  const flags = types.reduce((all, type) => all | NamespaceFlag[type], 0);
+  const descriptors = [stdin, stdout, stdout];
+  const user = joinedUserFd === undefined ? -1 : descriptors.push(joinedUserFd) - 1;
+  return spawn(programFd, ['corten-namespaces', String(flags), String(user)], descriptors);
+}
+
+function awaitStep(fd: number, what: string): void {
+  const bytes = Buffer.alloc(4);
+  if (readSync(fd, bytes) !== bytes.length)
+    throw new CortenError('internal', `the process that makes a container's ${what} was killed`);
+  const errno = bytes.readInt32LE(0);
+  if (errno === 0) return;
+  const error = new KernelError('unshare', errno, what);
+  if (hasErrno(error, 'ENOSPC', 'EUSERS'))
+    throw new CortenError(
+      'unavailable',
+      'the kernel allows no further user namespaces; raise user.max_user_namespaces with sysctl, or run the container with --userns=host',
+      { cause: error },
+    );
+  throw error;
+}
+
+export function rangesOf(mappings: readonly OciIdMapping[]): IdRange[] {
+  return mappings.map(({ containerID, hostID, size }) => ({
+    inside: containerID,
+    outside: hostID,
+    length: size,
+  }));
+}

@@ -1,0 +1,66 @@
+/*
+ * User namespaces (user_namespaces(7)). A process of several threads can neither make nor enter one,
+ * so what the agent cannot do about them is here: the shim's program, run by the launcher as
+ * `corten-namespaces`, makes the namespaces of a container that are to belong to its user namespace;
+ * and the shim's child goes into it.
+ */
+#define _GNU_SOURCE
+#include "user-namespace.h"
+#include <errno.h>
+#include <grp.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/sched.h>
+
+static int become_root(void) {
+  if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0) return -1;
+  return setresuid(0, 0, 0);
+}
+
+/* The new ids are root's, which keeps every capability that entering gave. */
+int enter_user_namespace(int fd) {
+  return setns(fd, CLONE_NEWUSER) < 0 ? -1 : become_root();
+}
+
+/* A fork whose parent is our own parent, so that the shim stays the one that waits. */
+pid_t clone_sibling(unsigned long flags) {
+  struct clone_args args = {.flags = CLONE_PARENT | flags};
+  return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+/* What the user namespace was made with bounds everything in it, above what `--ulimit` can raise. */
+static void lift_limits(void) {
+  static const int counted[] = {RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_SIGPENDING, RLIMIT_NPROC};
+  const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+  for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) setrlimit(counted[i], &none);
+}
+
+static int tell(int result) {
+  int32_t error = result < 0 ? errno : 0;
+  return write(1, &error, sizeof error) == sizeof error && error == 0;
+}
+
+/* 0 when the launcher is gone. */
+static int wait_for_word(void) {
+  char word;
+  return read(0, &word, 1) == 1;
+}
+
+/*
+ * Makes (or, with a descriptor, enters) a user namespace, waits until its ids are mapped, makes the
+ * rest as its root, and stays until the launcher has opened what it wants of them.
+ */
+int make_namespaces(const char *flags, const char *user_fd) {
+  int user = (int)strtol(user_fd, NULL, 10);
+  prctl(PR_SET_NAME, "corten-ns", 0, 0, 0);
+  lift_limits();
+  if (!tell(user < 0 ? unshare(CLONE_NEWUSER) : setns(user, CLONE_NEWUSER)) || !wait_for_word()) return 1;
+  if (!tell(become_root() < 0 ? -1 : unshare((int)strtol(flags, NULL, 10)))) return 1;
+  wait_for_word();
+  return 0;
+}

@@ -1,0 +1,13 @@
+/* What a container needs whose root is nobody outside; see user-namespace.c. */
+#ifndef CORTEN_USER_NAMESPACE_H
+#define CORTEN_USER_NAMESPACE_H
+#include <sys/types.h>
+
+/* The program's other task: namespaces for the launcher. Returns the exit code. */
+int make_namespaces(const char *flags, const char *user_fd);
+
+/* Both return -1 and set errno. */
+int enter_user_namespace(int fd);
+pid_t clone_sibling(unsigned long flags);
+
+#endif

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type IdRange, rangeLength } from './engine/containers/id-range.ts';
+import { type IdBlock, rangeLength } from './engine/containers/id-range.ts';
 import { invalid } from './errors.ts';
 
 export interface AgentOptions {
@@ -14,7 +14,7 @@ export interface AgentOptions {
   registryMirrors: string[];
   insecureRegistries: string[];
   /** Absent: containers have a user namespace only when they ask for it. */
-  usernsRemap: 'auto' | IdRange | undefined;
+  usernsRemap: 'auto' | IdBlock | undefined;
 }
 
 export const usage = `Usage: scripts/agent [OPTION…]

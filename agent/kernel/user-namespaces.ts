@@ -5,14 +5,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { invalid } from '../errors.ts';
 import { libcCall, systemCall } from './libc.ts';
+import { type IdRange, parseIdMap } from './process-status.ts';
 import { writeProcfs } from './procfs.ts';
-
-/** `length` ids from `inside` on are those from `outside` on. */
-export interface IdRange {
-  inside: number;
-  outside: number;
-  length: number;
-}
 
 export interface IdMap {
   uids: readonly IdRange[];
@@ -37,14 +31,8 @@ const setfsgidCall = libcCall('setfsgid', ['uint']);
 
 /** The id outside; undefined for one that is not mapped. */
 export function idOutside(ranges: readonly IdRange[], id: number): number | undefined {
-  const range = ranges.find(({ inside, length }) => id >= inside && id < inside + length);
+  const range = ranges.find(({ inside, count }) => id >= inside && id < inside + count);
   return range === undefined ? undefined : range.outside + (id - range.inside);
-}
-
-/** The id inside; undefined for one that is not mapped. */
-export function idInside(ranges: readonly IdRange[], id: number): number | undefined {
-  const range = ranges.find(({ outside, length }) => id >= outside && id < outside + length);
-  return range === undefined ? undefined : range.inside + (id - range.outside);
 }
 
 /** An id of the container as the machine knows it. Throws invalid when the container has no such id. */
@@ -55,7 +43,7 @@ export function outsideId(ids: IdMap | undefined, kind: 'uids' | 'gids', id: num
       `${kind === 'uids' ? 'user' : 'group'} id ${id} is not one of the container's: its user namespace has ${ids![
         kind
       ]
-        .map(({ inside, length }) => `${inside} to ${inside + length - 1}`)
+        .map(({ inside, count }) => `${inside} to ${inside + count - 1}`)
         .join(', ')}`,
     );
   return outside;
@@ -64,7 +52,7 @@ export function outsideId(ids: IdMap | undefined, kind: 'uids' | 'gids', id: num
 /** Maps the ids of the user namespace that process `pid` has just made. Once only, says the kernel. */
 export function writeIdMap(procFd: number, pid: number, { uids, gids }: IdMap): void {
   const lines = (ranges: readonly IdRange[]) =>
-    ranges.map(({ inside, outside, length }) => `${inside} ${outside} ${length}\n`).join('');
+    ranges.map(({ inside, outside, count }) => `${inside} ${outside} ${count}\n`).join('');
   writeProcfs(procFd, `${pid}/uid_map`, lines(uids));
   writeProcfs(procFd, `${pid}/gid_map`, lines(gids));
 }
@@ -80,17 +68,8 @@ export function foreignIdMap(pid: number): IdMap | undefined {
 
 /** The ids of a process's user namespace as this one sees them. Throws ENOENT when it has ended. */
 export function readIdMap(pid: number): IdMap {
-  return { uids: readRanges(`/proc/${pid}/uid_map`), gids: readRanges(`/proc/${pid}/gid_map`) };
-}
-
-function readRanges(path: string): IdRange[] {
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => {
-      const [inside = 0, outside = 0, length = 0] = line.trim().split(/\s+/).map(Number);
-      return { inside, outside, length };
-    });
+  const read = (name: string) => parseIdMap(readFileSync(`/proc/${pid}/${name}`, 'utf8'));
+  return { uids: read('uid_map'), gids: read('gid_map') };
 }
 
 /**

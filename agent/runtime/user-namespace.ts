@@ -10,10 +10,10 @@ import { hasErrno, KernelError } from '../kernel/libc.ts';
 import { NamespaceFlag, namespaceFile } from '../kernel/namespaces.ts';
 import { makePipe } from '../kernel/pipe.ts';
 import { spawn, waitForChild } from '../kernel/process.ts';
+import type { IdRange } from '../kernel/process-status.ts';
 import { openNamespaceOf } from '../kernel/procfs.ts';
 import {
   type IdMap,
-  type IdRange,
   idOutside,
   outsideId,
   readIdMap,
@@ -144,6 +144,6 @@ export function rangesOf(mappings: readonly OciIdMapping[]): IdRange[] {
   return mappings.map(({ containerID, hostID, size }) => ({
     inside: containerID,
     outside: hostID,
-    length: size,
+    count: size,
   }));
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultIdPool, drawRange, type IdPool, type IdRange, rangeLength } from './id-range.ts';
+import { defaultIdPool, drawRange, type IdBlock, type IdPool, rangeLength } from './id-range.ts';
 
 const pool = (ranges: number, reserved: IdPool['reserved'] = () => []): IdPool => ({
   first: 100_000,
@@ -10,7 +10,7 @@ const pool = (ranges: number, reserved: IdPool['reserved'] = () => []): IdPool =
 const id = (digits: string) => digits.padEnd(64, '0');
 
 test('every range of a pool is given once, and none when all are', () => {
-  const taken: IdRange[] = [];
+  const taken: IdBlock[] = [];
   for (let number = 0; number < 3; number++) taken.push(drawRange(pool(3), taken, id('abc')));
   assert.deepEqual(taken.map(({ first }) => first).sort(), [100_000, 165_536, 231_072]);
   assert.ok(taken.every(({ length }) => length === rangeLength));

@@ -8,14 +8,14 @@ import { readFileSync } from 'node:fs';
 import { CortenError } from '../../errors.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 
-export interface IdRange {
+export interface IdBlock {
   first: number;
   length: number;
 }
 
-export interface IdPool extends IdRange {
+export interface IdPool extends IdBlock {
   /** Ranges that somebody else gives out, read anew for each draw. */
-  reserved(): IdRange[];
+  reserved(): IdBlock[];
 }
 
 export const rangeLength = 65_536;
@@ -31,7 +31,7 @@ export const defaultIdPool: IdPool = {
 };
 
 /** Throws unavailable when every range is in use. */
-export function drawRange(pool: IdPool, taken: readonly IdRange[], containerId: string): IdRange {
+export function drawRange(pool: IdPool, taken: readonly IdBlock[], containerId: string): IdBlock {
   const count = Math.floor(pool.length / rangeLength);
   const used = [...taken, ...pool.reserved()];
   const start = Number(BigInt(`0x${containerId.slice(0, 12)}`) % BigInt(count));
@@ -46,12 +46,12 @@ export function drawRange(pool: IdPool, taken: readonly IdRange[], containerId: 
   );
 }
 
-function overlap(one: IdRange, other: IdRange): boolean {
+function overlap(one: IdBlock, other: IdBlock): boolean {
   return one.first < other.first + other.length && other.first < one.first + one.length;
 }
 
 /** Lines of `name:first:count`; others say nothing. */
-function readSubordinateIds(path: string): IdRange[] {
+function readSubordinateIds(path: string): IdBlock[] {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');

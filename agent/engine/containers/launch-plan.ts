@@ -18,6 +18,7 @@ import { type BuiltSpec, buildSpec, type SpecInput } from '../spec/spec.ts';
 import { type ResolvedUser, resolveUser } from '../spec/user.ts';
 import { readUserFiles } from '../spec/user-files.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
+import { joinedContainers } from './joined-containers.ts';
 import { userNamespaceOf } from './user-namespace.ts';
 
 export function planSpec(
@@ -38,7 +39,10 @@ export function planSpec(
 }
 
 /** The same for telling what a start would do: containers that it joins need not run, and are named. */
-export function planSpecOf(record: ContainerRecord): BuiltSpec {
+export function planSpecOf(
+  record: ContainerRecord,
+  { containers }: Pick<EngineContext, 'containers'>,
+): BuiltSpec {
   const joined = joinedContainers(record);
   const join = Object.fromEntries(joined.map(([type, reference]) => [type, reference]));
   const sharedMemory = joined.find(([type]) => type === 'ipc')?.[1];
@@ -46,9 +50,21 @@ export function planSpecOf(record: ContainerRecord): BuiltSpec {
     ...ownPart(record),
     join,
     mappedTargets: [],
-    ...(record.idRange && { userNamespace: { range: record.idRange } }),
+    ...plannedUserNamespace(record, joined[0]?.[1], containers),
     ...(sharedMemory && { sharedMemory }),
   });
+}
+
+/** Of its own, or that of the container that it joins, whose ids are known when that has its own. */
+function plannedUserNamespace(
+  { idRange, settings }: ContainerRecord,
+  joined: string | undefined,
+  containers: EngineContext['containers'],
+): Pick<SpecInput, 'userNamespace'> {
+  if (idRange !== undefined) return { userNamespace: { range: idRange } };
+  if (settings.namespaces.user !== 'auto' || joined === undefined) return {};
+  const range = (containers.get(joined) ?? containers.byName(joined))?.idRange;
+  return { userNamespace: { path: joined, ...(range && { range }) } };
 }
 
 /** What does not depend on other containers. */
@@ -85,20 +101,6 @@ function isOwnVolume(
 export function userOf({ process, rootfs, settings }: ContainerRecord): ResolvedUser {
   const files = readUserFiles(rootfs.upper, rootfs.lowers);
   return resolveUser(process.user, files, settings.extraGroups);
-}
-
-/** The kinds of namespaces that are another container's, with what it was called by. */
-export function joinedContainers({
-  settings: { namespaces, network },
-}: ContainerRecord): ['pid' | 'ipc' | 'network', string][] {
-  const chosen = [
-    ['pid', namespaces.pid],
-    ['ipc', namespaces.ipc],
-    ['network', network.mode],
-  ] as const;
-  return chosen.flatMap(([type, choice]) =>
-    typeof choice === 'object' && 'container' in choice ? [[type, choice.container]] : [],
-  );
 }
 
 /** The inits whose namespaces `record` joins. While they run, the paths of the plan name theirs. */

@@ -1,11 +1,12 @@
 /** Whether a container's root is the machine's, and if not, whose it is. */
 import { statSync } from 'node:fs';
-import type { ContainerSettings, NamespaceChoice } from '../../contract/container.ts';
+import type { ContainerSettings } from '../../contract/container.ts';
 import { conflict, invalid } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import type { UserNamespace } from '../spec/spec.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { drawRange, type IdRange } from './id-range.ts';
+import { drawRange, type IdBlock } from './id-range.ts';
+import { joinedContainers } from './joined-containers.ts';
 
 /** Settles what a request leaves to the machine, and refuses what makes no sense, as dockerd does. */
 export function withUserNamespace(
@@ -33,8 +34,8 @@ export function idRangeFor(
   { containers, userNamespaces }: Pick<EngineContext, 'containers' | 'userNamespaces'>,
   settings: ContainerSettings,
   id: string,
-): { idRange?: IdRange } {
-  if (settings.namespaces.user !== 'auto' || joinedContainers(settings).length > 0) return {};
+): { idRange?: IdBlock } {
+  if (settings.namespaces.user !== 'auto' || joinedContainers({ settings }).length > 0) return {};
   const taken = containers.all().flatMap(({ idRange }) => (idRange === undefined ? [] : [idRange]));
   return { idRange: drawRange(userNamespaces.pool, taken, id) };
 }
@@ -49,7 +50,7 @@ export function userNamespaceOf(
 ): UserNamespace | undefined {
   if (settings.namespaces.user !== 'auto') return undefined;
   if (idRange !== undefined) return { range: idRange };
-  const paths = joinedContainers(settings).map((reference) => {
+  const paths = joinedContainers({ settings }).map(([, reference]) => {
     const other = containers.find(reference);
     if (other.settings.namespaces.user !== 'auto')
       throw conflict(
@@ -67,15 +68,4 @@ export function userNamespaceOf(
       'cannot join namespaces of containers with different user namespaces; join those of one container only',
     );
   return { path };
-}
-
-function joinedContainers({ namespaces, network }: ContainerSettings): string[] {
-  const choices: (NamespaceChoice | ContainerSettings['network']['mode'])[] = [
-    namespaces.pid,
-    namespaces.ipc,
-    network.mode,
-  ];
-  return choices.flatMap((choice) =>
-    typeof choice === 'object' && 'container' in choice ? [choice.container] : [],
-  );
 }

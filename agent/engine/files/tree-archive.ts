@@ -16,9 +16,10 @@ import {
   withFd,
 } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
+import { type IdRange, idInside } from '../../kernel/process-status.ts';
 import { filesystemMagic } from '../../kernel/procfs.ts';
 import { namesIn } from '../../kernel/remove-tree.ts';
-import { type IdMap, type IdRange, idInside } from '../../kernel/user-namespaces.ts';
+import type { IdMap } from '../../kernel/user-namespaces.ts';
 import { getXattr, listXattrs } from '../../kernel/xattr.ts';
 import { archiveEnd, type EntryHeader, encodeHeader, paddingOf } from './tar-entry.ts';
 

@@ -2,7 +2,8 @@
 
 import { deviceRuleLine } from '../../cgroup/devices.ts';
 import type { IsolationReport, NamespaceType } from '../../contract/isolation.ts';
-import { joinedContainers, planSpecOf } from '../containers/launch-plan.ts';
+import { joinedContainers } from '../containers/joined-containers.ts';
+import { planSpecOf } from '../containers/launch-plan.ts';
 import type { EngineContext } from '../context.ts';
 import { volumesDirectory } from '../paths.ts';
 import { devicesOf } from '../spec/devices.ts';
@@ -83,5 +84,10 @@ function plannedView(
   const joined: Partial<Record<NamespaceType, string>> = {};
   for (const [type, reference] of joinedContainers(record))
     joined[type] = (containers.get(reference) ?? containers.byName(reference))?.id ?? reference;
-  return planView(planSpecOf(record), asked, joined);
+  const spec = planSpecOf(record, { containers });
+  const user = spec.spec.linux.namespaces.find(({ type }) => type === 'user');
+  // It is in the user namespace of those that it joins, which is one.
+  const [other] = Object.values(joined);
+  if (user?.path !== undefined && other !== undefined) joined.user = other;
+  return planView(spec, asked, joined);
 }

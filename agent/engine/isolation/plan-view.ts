@@ -5,6 +5,8 @@ import type { NamespaceType } from '../../contract/isolation.ts';
 import type { OciMount } from '../../contract/oci-runtime.ts';
 import type { MountEntry } from '../../kernel/mountinfo.ts';
 import { parseLimits, type ResourceLimit } from '../../kernel/process-limits.ts';
+import { idOutside } from '../../kernel/user-namespaces.ts';
+import { rangesOf } from '../../runtime/user-namespace.ts';
 import type { BuiltSpec } from '../spec/spec.ts';
 import type { AskedIsolation } from './asked.ts';
 import { resourceLimits } from './resource-limits.data.ts';
@@ -20,6 +22,8 @@ export function planView(
   joined: Partial<Record<NamespaceType, string>>,
 ): IsolationView {
   const { process, linux } = spec;
+  const uidMap = linux.uidMappings ? rangesOf(linux.uidMappings) : everyId;
+  const gidMap = linux.gidMappings ? rangesOf(linux.gidMappings) : everyId;
   const { effective, permitted, bounding, ambient, inheritable } = process.capabilities ?? {};
   return {
     namespaces: namespaceTypes.map((type): NamespaceView => {
@@ -39,11 +43,11 @@ export function planView(
     noNewPrivileges: process.noNewPrivileges === true,
     seccomp: linux.seccomp === undefined ? 'none' : 'filter',
     securityLabel: undefined,
-    uid: process.user.uid,
-    gid: process.user.gid,
-    groups: process.user.additionalGids ?? [],
-    uidMap: everyId,
-    gidMap: everyId,
+    uid: idOutside(uidMap, process.user.uid) ?? process.user.uid,
+    gid: idOutside(gidMap, process.user.gid) ?? process.user.gid,
+    groups: (process.user.additionalGids ?? []).map((gid) => idOutside(gidMap, gid) ?? gid),
+    uidMap,
+    gidMap,
     mounts: [rootOf(spec.root.readonly === true), ...spec.mounts.map(entryOf)],
     unlistedMounts: 0,
     kernelPaths: new Map(

@@ -129,6 +129,20 @@ test('a plan names the containers it would join, running or not', async (t) => {
   ]);
 });
 
+test('a plan with a user namespace: root is mapped, also of a container that joins another', async (t) => {
+  const bench = await workbench(t, { remapByDefault: true });
+  const db = await create(bench, {}, 'db');
+  const own = await bench.engine.containers.isolation(db);
+  assert.equal(own.identity.id, 'identity.mapped-root');
+  assert.equal(own.identity.uid, 0);
+  assert.ok(own.identity.hostUid >= 0x7000_0000);
+  const network = { ...settings().network, mode: { container: 'db' } };
+  const web = await bench.engine.containers.isolation(await create(bench, { network }));
+  assert.equal(web.identity.hostUid, own.identity.hostUid);
+  const user = web.namespaces.find(({ type }) => type === 'user');
+  assert.deepEqual([user?.scope, user?.sharedWith.map(({ name }) => name)], ['shared', ['db']]);
+});
+
 test('what the kernel gives beyond what was asked for is the first warning; less is none', async (t) => {
   let change: Partial<IsolationView> = {};
   const bench = await workbench(t, {

@@ -26,7 +26,9 @@ export interface SpecInput extends ProcessInput, MountInput {
 }
 
 /** One of its own with these ids outside, or another container's. */
-export type UserNamespace = { range: { first: number; length: number } } | { path: string };
+export type UserNamespace =
+  | { range: { first: number; length: number } }
+  | { path: string; range?: { first: number; length: number } };
 
 export interface BuiltSpec {
   spec: OciSpec;
@@ -85,7 +87,7 @@ function namespacesOf({ settings, join, userNamespace }: SpecInput): OciLinux['n
 }
 
 function idMappings({ userNamespace }: SpecInput): Pick<OciLinux, 'uidMappings' | 'gidMappings'> {
-  if (userNamespace === undefined || 'path' in userNamespace) return {};
+  if (userNamespace?.range === undefined) return {};
   const { first, length } = userNamespace.range;
   const mappings = [{ containerID: 0, hostID: first, size: length }];
   return { uidMappings: mappings, gidMappings: mappings };

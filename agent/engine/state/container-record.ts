@@ -1,5 +1,5 @@
 import type { ContainerState, ContainerView } from '../../contract/container.ts';
-import type { IdRange } from '../containers/id-range.ts';
+import type { IdBlock } from '../containers/id-range.ts';
 
 /** What the engine knows of a container: what anybody may see, and what only it needs. */
 export interface ContainerRecord extends ContainerView {
@@ -11,7 +11,7 @@ export interface ContainerRecord extends ContainerView {
   /** Anonymous volumes that were made for it; `rm -v` and auto-remove take them along. */
   ownVolumes: string[];
   /** The ids outside of a container that has a user namespace of its own. */
-  idRange?: IdRange;
+  idRange?: IdBlock;
 }
 
 /** The part that changes whenever a container starts, ends or moves between networks. */

@@ -1,0 +1,15 @@
+import type { ContainerRecord } from '../state/container-record.ts';
+
+/** The kinds of namespaces that are another container's, with what it was called by. */
+export function joinedContainers({
+  settings: { namespaces, network },
+}: Pick<ContainerRecord, 'settings'>): ['pid' | 'ipc' | 'network', string][] {
+  const chosen = [
+    ['pid', namespaces.pid],
+    ['ipc', namespaces.ipc],
+    ['network', network.mode],
+  ] as const;
+  return chosen.flatMap(([type, choice]) =>
+    typeof choice === 'object' && 'container' in choice ? [[type, choice.container]] : [],
+  );
+}

@@ -139,6 +139,18 @@ export function showNamespaces(planned: readonly PlannedMount[]): void {
       mount.treeFd = newFilesystem(mount.type, [], mount.options.set, mount.source ?? mount.type);
 }
 
+/**
+ * Puts the stand-in where the shim's child will mount procfs. Last of all: nothing of an image is
+ * resolved any more, so no link of it can lead anything into the machine's procfs.
+ */
+export function attachStandIn(rootFd: number, planned: readonly PlannedMount[]): void {
+  for (const { type, treeFd, destination } of planned)
+    if (type === 'proc' && treeFd !== undefined)
+      withFd(openRealDirectory(rootFd, destination), (target) =>
+        attachMount(treeFd, target, destination),
+      );
+}
+
 /** Gives the binds that ask for it the container's ids. */
 export function mapMountIds(planned: readonly PlannedMount[], userNamespaceFd: number): void {
   for (const { type, treeFd, options, source } of planned)
@@ -166,9 +178,7 @@ export function mountAll(
     try {
       if (mount.type === 'proc') {
         const { destination: path, treeFd } = mount;
-        withFd(openRealDirectory(rootFd, path), (target) => {
-          if (treeFd !== undefined) attachMount(treeFd, target, path);
-        });
+        closeSync(openRealDirectory(rootFd, path));
         late.proc = { attributes: mount.options.set, path, replaces: treeFd !== undefined };
       } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
         late.attach.push({ fd: mount.treeFd, path: mount.destination });

@@ -41,6 +41,7 @@ import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
 import {
+  attachStandIn,
   closeTrees,
   type LateMounts,
   mapMountIds,
@@ -171,6 +172,7 @@ function build({ request, procFd, planned, joined, opened, owned }: Building): P
     if (hasOwnDev) fillDev(rootFd, spec.linux.devices ?? [], remapping?.ids);
     const terminal = spec.process.terminal ? makeTerminal(rootFd, devptsFd, opened) : undefined;
     makeWorkingDirectory(rootFd, spec.process.cwd);
+    attachStandIn(rootFd, planned);
     finishRoot(rootFd, spec);
     pivotInto(rootFd);
     if (devptsFd !== undefined) opened.close(devptsFd);

@@ -58,6 +58,18 @@ for (const topic of topics)
     assert.deepEqual(openBeyondReview(findings), []);
   });
 
+test('attacks: with a user namespace nothing more is open', async () => {
+  const remapping = await startAgent(makeAgentDirectory(), ['--userns-remap']);
+  const clientOfIt = connectEngine(remapping.socket);
+  try {
+    for (const topic of topics)
+      assert.deepEqual(openBeyondReview(await attackTopic(clientOfIt, topic)), [], topic);
+  } finally {
+    clientOfIt.close();
+    await discardAgent(remapping);
+  }
+});
+
 test('attacks: nothing of a terminal is open but what was reviewed', async () => {
   const findings = await attackTerminal(client);
   assert.equal(findings.length, 5);

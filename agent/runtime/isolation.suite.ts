@@ -453,6 +453,22 @@ export function isolationSuite(remapped: boolean): void {
     assert.match((await bench.run(spec)).stdout, /Read-only file system\nshm\n/);
   });
 
+  test('paths: nothing that is mounted for a container reaches the machine, whose mounts are shared', async () => {
+    // As systemd has them; the tests' own namespace has not.
+    execFileSync('mount', ['--bind', '--make-shared', bench.root, bench.root]);
+    try {
+      const { stdout } = await bench.run(shell('cat /proc/self/mountinfo'));
+      assert.doesNotMatch(stdout, /shared:/);
+      const below = readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .map((line) => line.split(' ')[4] ?? '')
+        .filter((point) => point.startsWith(`${bench.root}/`));
+      assert.deepEqual(below, []);
+    } finally {
+      execFileSync('umount', ['--recursive', bench.root]);
+    }
+  });
+
   test('a read-only bind cannot be written, and one from the host propagates nothing back', async () => {
     const { work } = bench.place();
     writeFileSync(join(work, 'file'), 'host\n');

@@ -1,6 +1,6 @@
 /** docs/security.md names a test for each defence: each of them is there. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
@@ -10,9 +10,14 @@ const rows = readFileSync(join(root, 'docs/security.md'), 'utf8')
   .filter((line) => /^\| .* \|$/.test(line))
   .map((line) => line.slice(2, -2).split(' | '));
 
-/** Titles of a test file; the parts that a template fills in are cut off with all after them. */
+/**
+ * Titles of a test file, or of the suite beside it that it runs; the parts that a template fills in
+ * are cut off with all after them.
+ */
 function titlesIn(file: string): string[] {
-  const text = readFileSync(join(root, `${file}.test.ts`), 'utf8');
+  const suite = join(root, `${file.replace(/\.linux$/, '')}.suite.ts`);
+  const own = join(root, `${file}.test.ts`);
+  const text = readFileSync(existsSync(suite) ? suite : own, 'utf8');
   return [...text.matchAll(/\btest\(\s*(['`])((?:(?!\1).)+)\1/g)].map(([, , title = '']) =>
     plain(title).replace(/\$\{.*/, ''),
   );

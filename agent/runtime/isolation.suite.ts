@@ -201,7 +201,7 @@ export function isolationSuite(remapped: boolean): void {
     const mounts = [
       ...destinations.map((destination) => ({ destination, type: 'tmpfs', options: ['nosuid'] })),
       { destination: '/kernel/sys', source: work, options: ['bind'] },
-      { destination: '/kernel/file', source: join(work, 'file'), options: ['bind'] },
+      { destination: '/kernel/version', source: join(work, 'file'), options: ['bind'] },
     ];
     for (const mount of mounts) {
       const spec = shell('true');

@@ -201,7 +201,7 @@ export function isolationSuite(remapped: boolean): void {
     const mounts = [
       ...destinations.map((destination) => ({ destination, type: 'tmpfs', options: ['nosuid'] })),
       { destination: '/kernel/sys', source: work, options: ['bind'] },
-      { destination: '/kernel/file', source: join(work, 'file'), options: ['bind'] },
+      { destination: '/kernel/version', source: join(work, 'file'), options: ['bind'] },
     ];
     for (const mount of mounts) {
       const spec = shell('true');
@@ -451,6 +451,22 @@ export function isolationSuite(remapped: boolean): void {
     const spec = shell('touch /x 2>&1; touch /dev/shm/x && echo shm');
     spec.root.readonly = true;
     assert.match((await bench.run(spec)).stdout, /Read-only file system\nshm\n/);
+  });
+
+  test('paths: nothing that is mounted for a container reaches the machine, whose mounts are shared', async () => {
+    // As systemd has them; the tests' own namespace has not.
+    execFileSync('mount', ['--bind', '--make-shared', bench.root, bench.root]);
+    try {
+      const { stdout } = await bench.run(shell('cat /proc/self/mountinfo'));
+      assert.doesNotMatch(stdout, /shared:/);
+      const below = readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .map((line) => line.split(' ')[4] ?? '')
+        .filter((point) => point.startsWith(`${bench.root}/`));
+      assert.deepEqual(below, []);
+    } finally {
+      execFileSync('umount', ['--recursive', bench.root]);
+    }
   });
 
   test('a read-only bind cannot be written, and one from the host propagates nothing back', async () => {

@@ -19,6 +19,7 @@ import type { Finding } from './finding.ts';
 import { incidents } from './incidents.ts';
 import { races } from './races.ts';
 import { runScenarios } from './scenario.ts';
+import { settings } from './settings.ts';
 import { attackTerminal, attackTopic, runCalls, topics } from './topics.ts';
 
 let agent: AgentProcess;
@@ -107,7 +108,7 @@ test('attacks: each system call is let through or not as it was meant', {
   assert.ok(reached > 300, `${reached} calls reached without a filter`);
 });
 
-for (const scenario of [...incidents, ...copies, ...races])
+for (const scenario of [...incidents, ...settings, ...copies, ...races])
   test(`attacks: ${scenario.name}`, async () => {
     const [finding] = await runScenarios('attacks', [scenario], client);
     assert.ok(finding);

@@ -19,6 +19,7 @@ export interface Entry extends Partial<Header> {
 
 export interface Settings {
   Cmd: string[];
+  HostConfig?: { [key: string]: unknown };
   [key: string]: unknown;
 }
 
@@ -34,9 +35,12 @@ export class Box {
     this.id = id;
   }
 
-  /** A container of the starter image, unless the settings say otherwise, with the probes in it. */
+  /**
+   * A container of the starter image, unless the settings say otherwise, with the probes in it where
+   * its root can be written.
+   */
   static async create(client: EngineClient, settings: Settings, entries: Entry[] = []) {
-    const { HostConfig, ...rest } = settings as Settings & { HostConfig?: object };
+    const { HostConfig, ...rest } = settings;
     const body = {
       Image: starterImage,
       ...rest,
@@ -44,7 +48,7 @@ export class Box {
     };
     const created = await within(client.call('POST', '/containers/create', body));
     const box = new Box(client, (created as { Id: string }).Id);
-    await box.put('/', [probeEntry(), ...entries]);
+    if (HostConfig?.ReadonlyRootfs !== true) await box.put('/', [probeEntry(), ...entries]);
     return box;
   }
 

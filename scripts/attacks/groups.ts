@@ -5,6 +5,7 @@ import type { Finding } from './finding.ts';
 import { incidents } from './incidents.ts';
 import { races } from './races.ts';
 import { runScenarios } from './scenario.ts';
+import { settings } from './settings.ts';
 import { attackCalls, attackTerminal, attackTopic, topics } from './topics.ts';
 
 export const groups: Record<string, (engine: Engine) => Promise<Finding[]>> = {
@@ -14,6 +15,7 @@ export const groups: Record<string, (engine: Engine) => Promise<Finding[]>> = {
   ),
   terminal: ({ client }) => attackTerminal(client),
   incidents: ({ client }) => runScenarios('incidents', incidents, client),
+  settings: ({ client }) => runScenarios('settings', settings, client),
   copies: ({ client }) => runScenarios('copies', copies, client),
   races: ({ client }) => runScenarios('races', races, client),
 };

@@ -1,0 +1,153 @@
+/** What a person asked to be kept from a container: does it hold for an exec and a copy too? */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { probeInside, withBox } from './box.ts';
+import { NotTriedError, refusal, type Scenario } from './scenario.ts';
+
+const sleeper = { Cmd: ['sleep', '1000'] };
+const status = ['grep', '-E', '^(Cap|NoNewPrivs|Seccomp:|Groups)', '/proc/self/status'];
+/** Everything is allowed but mkdir(2), so that the default filter cannot be mistaken for it. */
+const profile = JSON.stringify({
+  defaultAction: 'SCMP_ACT_ALLOW',
+  syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+});
+
+export const settings: Scenario[] = [
+  {
+    name: 'dropped capabilities come back in an exec',
+    run: (client) =>
+      withBox(client, { ...sleeper, HostConfig: { CapDrop: ['ALL'] } }, async (box) => {
+        await box.start();
+        const sets = (await box.exec(status)).match(/^Cap\w+:\t\w+$/gm) ?? [];
+        if (sets.length !== 5) throw new NotTriedError('the exec did not show its capabilities');
+        return sets.find((set) => !set.endsWith('\t0000000000000000'));
+      }),
+  },
+  {
+    name: 'no_new_privs, when asked for, is off in an exec',
+    run: (client) => {
+      const HostConfig = { SecurityOpt: ['no-new-privileges:true'] };
+      return withBox(client, { ...sleeper, HostConfig }, async (box) => {
+        await box.start();
+        const line = /^NoNewPrivs:.*$/m.exec(await box.exec(status))?.[0];
+        return line === 'NoNewPrivs:\t1' ? undefined : (line ?? 'unknown');
+      });
+    },
+  },
+  {
+    name: 'a filter of one’s own does not hold in an exec',
+    run: (client) =>
+      withBox(
+        client,
+        { ...sleeper, HostConfig: { SecurityOpt: [`seccomp=${profile}`] } },
+        async (box) => {
+          await box.start();
+          const output = await box.exec(['sh', '-c', 'mkdir /tmp/made && echo made']);
+          return output.includes('made\n') && !/not permitted/.test(output) ? output : undefined;
+        },
+      ),
+  },
+  {
+    name: 'an exec has groups of the engine',
+    run: (client) =>
+      withBox(client, { ...sleeper, User: '1000:1000' }, async (box) => {
+        await box.start();
+        const groups = /^Groups:\t(.*?) *$/m.exec(await box.exec(status))?.[1] ?? 'unknown';
+        return groups === '' || groups === '1000' ? undefined : groups;
+      }),
+  },
+  {
+    name: 'a read-only root is written by a copy or an exec',
+    run: (client) =>
+      withBox(client, { ...sleeper, HostConfig: { ReadonlyRootfs: true } }, async (box) => {
+        for (const state of ['stopped', 'running']) {
+          if (state === 'running') await box.start();
+          await refusal(box.put('/root', [{ name: `by-copy-${state}`, content: 'x' }]));
+        }
+        await box.exec(['sh', '-c', 'echo x > /root/by-exec']);
+        return /^by-.*$/m.exec(await box.exec(['ls', '/root']))?.[0];
+      }),
+  },
+  {
+    name: 'a read-only bind is written by a copy, an exec or a remount',
+    run: (client, outside) => {
+      const HostConfig = { Binds: [`${outside.path}:/data:ro`] };
+      return withBox(client, { ...sleeper, HostConfig }, async (box) => {
+        for (const state of ['stopped', 'running']) {
+          if (state === 'running') await box.start();
+          await refusal(box.put('/data', [{ name: 'by-copy', content: 'x' }]));
+          await refusal(box.put('/data', [{ name: 'secret', content: 'x' }]));
+          const got = outside.changed();
+          if (got !== undefined) return `${state}: ${got}`;
+        }
+        await box.exec(['sh', '-c', 'mount -o remount,rw,bind /data; echo x > /data/by-exec']);
+        return outside.changed();
+      });
+    },
+  },
+  {
+    name: 'a mount below a read-only bind is written',
+    run: async (client, outside) => {
+      const below = join(`${outside.path}-tree`, 'below');
+      mkdirSync(below, { recursive: true });
+      spawnSync('mount', ['-t', 'tmpfs', 'below', below]);
+      try {
+        const HostConfig = { Binds: [`${outside.path}-tree:/data:ro`] };
+        return await withBox(client, { ...sleeper, HostConfig }, async (box) => {
+          await box.start();
+          await box.exec(['sh', '-c', 'echo x > /data/below/written']);
+          return readdirSync(below)[0];
+        });
+      } finally {
+        spawnSync('umount', [below]);
+        spawnSync('rm', ['-r', `${outside.path}-tree`]);
+      }
+    },
+  },
+  {
+    name: 'a tmpfs without options runs setuid programs or opens devices',
+    run: (client) =>
+      withBox(client, { ...sleeper, HostConfig: { Tmpfs: { '/scratch': '' } } }, async (box) => {
+        await box.start();
+        const line = (await box.exec(['grep', ' /scratch ', '/proc/self/mountinfo'])).trim();
+        if (line === '') throw new NotTriedError('there is no tmpfs');
+        const missing = ['nosuid', 'nodev', 'noexec'].filter((flag) => !line.includes(flag));
+        return missing.length === 0 ? undefined : `without ${missing.join(', ')}`;
+      }),
+  },
+  {
+    name: 'a device that was given for reading is written',
+    run: async (client) => {
+      // To open one of these does nothing.
+      const device = ['/dev/loop-control', '/dev/fuse', '/dev/rtc0'].find((path) =>
+        existsSync(path),
+      );
+      if (device === undefined) throw new NotTriedError('there is no device to give');
+      const Devices = [
+        { PathOnHost: device, PathInContainer: '/dev/given', CgroupPermissions: 'r' },
+      ];
+      return withBox(client, { ...sleeper, HostConfig: { Devices } }, async (box) => {
+        await box.start();
+        const output = await box.exec([
+          'sh',
+          '-c',
+          ': < /dev/given && echo read; : > /dev/given && echo written',
+        ]);
+        if (!output.includes('read')) throw new NotTriedError(output.trim());
+        return output.includes('written') ? 'opened for writing' : undefined;
+      });
+    },
+  },
+  {
+    name: 'a privileged exec keeps what the container must not have',
+    run: (client) =>
+      withBox(client, sleeper, async (box) => {
+        await box.start();
+        // Privileged is privileged; the next exec must be an ordinary one again.
+        await refusal(box.exec(['true'], { Privileged: true }));
+        const output = await box.exec([probeInside, 'processes']);
+        return /^capabilities beyond .*\topen.*$/m.exec(output)?.[0];
+      }),
+  },
+];

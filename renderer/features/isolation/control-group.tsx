@@ -1,7 +1,7 @@
 import type { ControlGroupFact, ControllerFact } from '../../../agent/contract/isolation.ts';
 import { useMeaning, useText } from '../../messages/use-text.ts';
 import { readControl } from './control-value.ts';
-import { Section } from './section.tsx';
+import { More, Section } from './section.tsx';
 
 /** The group's limits, file by file, as the kernel has them. Devices have a section of their own. */
 export function ControlGroup({ fact }: { fact: ControlGroupFact }) {
@@ -22,6 +22,15 @@ export function ControlGroup({ fact }: { fact: ControlGroupFact }) {
           <Controller key={controller.controller} fact={controller} />
         ))}
       </div>
+      {shown.length === 0 ? null : (
+        <More label={t('isolation.directories')}>
+          <ul className="isolation-says mono">
+            {fact.controllers.map(({ controller, directory }) => (
+              <li key={controller}>{directory}</li>
+            ))}
+          </ul>
+        </More>
+      )}
     </Section>
   );
 }
@@ -31,7 +40,7 @@ function Controller({ fact }: { fact: ControllerFact }) {
   const say = useMeaning();
   const set = fact.values.filter(({ value }) => value !== '');
   return (
-    <section className="controller" aria-label={fact.controller} title={fact.directory}>
+    <section className="controller" aria-label={fact.controller}>
       <h3>{fact.controller}</h3>
       <p className="muted">{say(fact)}</p>
       {set.length === 0 ? <p className="muted">{t('isolation.nothingSet')}</p> : null}

@@ -8,6 +8,8 @@ export function ControlGroup({ fact }: { fact: ControlGroupFact }) {
   const t = useText();
   const say = useMeaning();
   const places = [...new Set(fact.controllers.flatMap(({ membership }) => membership ?? []))];
+  // v2 has one for all.
+  const directories = [...new Set(fact.controllers.map(({ directory }) => directory))];
   const shown = fact.controllers.filter(({ controller }) => controller !== 'devices');
   return (
     <Section
@@ -25,8 +27,8 @@ export function ControlGroup({ fact }: { fact: ControlGroupFact }) {
       {shown.length === 0 ? null : (
         <More label={t('isolation.directories')}>
           <ul className="isolation-says mono">
-            {fact.controllers.map(({ controller, directory }) => (
-              <li key={controller}>{directory}</li>
+            {directories.map((directory) => (
+              <li key={directory}>{directory}</li>
             ))}
           </ul>
         </More>

@@ -78,3 +78,11 @@ export function idInside(map: readonly IdRange[], id: number): number | undefine
   const range = map.find(({ outside, count }) => id >= outside && id - outside < count);
   return range && range.inside + (id - range.outside);
 }
+
+/** The other way: undefined for an id that no range has. */
+export function idOutside(map: readonly IdRange[], id: number): number | undefined {
+  return idInside(
+    map.map(({ inside, outside, count }) => ({ inside: outside, outside: inside, count })),
+    id,
+  );
+}

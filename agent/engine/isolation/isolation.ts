@@ -26,7 +26,7 @@ import { warningsOf } from './warnings.ts';
 
 type Parts = Pick<
   EngineContext,
-  'containers' | 'live' | 'cgroups' | 'paths' | 'apiSocket' | 'kernelViews'
+  'containers' | 'live' | 'cgroups' | 'paths' | 'apiSocket' | 'kernelViews' | 'userNamespaces'
 >;
 
 /** Throws not-found, or conflict when it ends while it is looked at. */
@@ -36,7 +36,11 @@ export function isolationReport(parts: Parts, reference: string): IsolationRepor
   const asked = askedIsolation(record);
   const isRunning = live.get(record.id) !== undefined;
   const view = isRunning ? kernelView(parts, record, asked) : plannedView(parts, record, asked);
-  const engine = { socket: apiSocket, volumes: volumesDirectory(paths) };
+  const engine = {
+    socket: apiSocket,
+    volumes: volumesDirectory(paths),
+    remapsUsers: parts.userNamespaces.byDefault,
+  };
   const nameOf = (id: string) => containers.get(id)?.name ?? id.slice(0, 12);
   return {
     containerId: record.id,

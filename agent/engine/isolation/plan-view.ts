@@ -2,9 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { deviceRuleLine } from '../../cgroup/devices.ts';
 import type { NamespaceType } from '../../contract/isolation.ts';
-import type { OciMount } from '../../contract/oci-runtime.ts';
+import type { OciMount, OciSpec } from '../../contract/oci-runtime.ts';
 import type { MountEntry } from '../../kernel/mountinfo.ts';
 import { parseLimits, type ResourceLimit } from '../../kernel/process-limits.ts';
+import { type IdRange, idOutside } from '../../kernel/process-status.ts';
 import type { BuiltSpec } from '../spec/spec.ts';
 import type { AskedIsolation } from './asked.ts';
 import { resourceLimits } from './resource-limits.data.ts';
@@ -20,6 +21,7 @@ export function planView(
   joined: Partial<Record<NamespaceType, string>>,
 ): IsolationView {
   const { process, linux } = spec;
+  const [uidMap, gidMap] = [rangesOf(linux.uidMappings), rangesOf(linux.gidMappings)];
   const { effective, permitted, bounding, ambient, inheritable } = process.capabilities ?? {};
   return {
     namespaces: namespaceTypes.map((type): NamespaceView => {
@@ -39,11 +41,11 @@ export function planView(
     noNewPrivileges: process.noNewPrivileges === true,
     seccomp: linux.seccomp === undefined ? 'none' : 'filter',
     securityLabel: undefined,
-    uid: process.user.uid,
-    gid: process.user.gid,
-    groups: process.user.additionalGids ?? [],
-    uidMap: everyId,
-    gidMap: everyId,
+    uid: idOutside(uidMap, process.user.uid) ?? process.user.uid,
+    gid: idOutside(gidMap, process.user.gid) ?? process.user.gid,
+    groups: (process.user.additionalGids ?? []).map((id) => idOutside(gidMap, id) ?? id),
+    uidMap,
+    gidMap,
     mounts: [rootOf(spec.root.readonly === true), ...spec.mounts.map(entryOf)],
     unlistedMounts: 0,
     kernelPaths: new Map(
@@ -52,6 +54,13 @@ export function planView(
     devices: { source: 'record', rules: deviceRules.map(deviceRuleLine) },
     resourceLimits: plannedLimits(process.rlimits ?? []),
   };
+}
+
+function rangesOf(mappings: OciSpec['linux']['uidMappings']): IdRange[] {
+  if (mappings === undefined) return everyId;
+  return mappings.map(({ containerID, hostID, size }) => ({
+    ...{ inside: containerID, outside: hostID, count: size },
+  }));
 }
 
 function rootOf(readOnly: boolean): MountEntry {

@@ -25,9 +25,9 @@ before(async () => {
 });
 after(() => discardAgent(agent));
 
-function get<T>(path: string): Promise<T> {
+function get<T>(path: string, socketPath = agent.socket): Promise<T> {
   return new Promise((answer, reject) => {
-    const call = request({ socketPath: agent.socket, path: `/corten/v1${path}` }, (reply) => {
+    const call = request({ socketPath, path: `/corten/v1${path}` }, (reply) => {
       let text = '';
       reply.setEncoding('utf8').on('data', (chunk) => {
         text += chunk;
@@ -312,4 +312,50 @@ test('every process that we see is in the picture once', async () => {
   const plain = groups.find(({ container }) => container?.name === 'plain');
   assert.equal(plain?.container?.limits.pids, 50);
   assert.ok((plain?.memoryBytes ?? 0) > 0 && (plain?.cpuNanos ?? 0) > 0);
+});
+
+test('where containers have users of their own: who root is outside, running or not', async () => {
+  const remapped = await startAgent(makeAgentDirectory(), ['--userns-remap']);
+  try {
+    const cli = dockerCli(remapped.socket);
+    const reportOf = (name: string) =>
+      get<IsolationReport>(`/containers/${name}/isolation`, remapped.socket);
+    const userOf = ({ namespaces, identity }: IsolationReport) => [
+      namespaces.find(({ type }) => type === 'user')?.scope,
+      ...[identity.id, identity.uid, identity.hostUid],
+    ];
+    await cli.output('run', '-d', '--name', 'box', ...limits, image, 'sleep', '1000');
+    const pid = await cli.output('inspect', '-f', '{{.State.Pid}}', 'box');
+    const [, inside, outside, count] =
+      /^\s*(\d+)\s+(\d+)\s+(\d+)/.exec(readFileSync(`/proc/${pid}/uid_map`, 'utf8')) ?? [];
+    const box = await reportOf('box');
+    assert.deepEqual(userOf(box), ['own', 'identity.mapped-root', 0, Number(outside)]);
+    assert.deepEqual(box.identity.uidMap[0], {
+      ...{ inside: Number(inside), outside: Number(outside), count: Number(count) },
+    });
+    assert.deepEqual(warningsOf(box), []);
+    assert.deepEqual(
+      box.mounts.filter(({ origin }) => origin === 'inside').map(({ target }) => target),
+      [],
+    );
+    await cli.output('stop', '-t', '0', 'box');
+    assert.deepEqual(userOf(await reportOf('box')), userOf(box));
+
+    await cli.output(
+      'run',
+      '-d',
+      '--name',
+      'root',
+      '--userns=host',
+      ...limits,
+      image,
+      'sleep',
+      '1000',
+    );
+    const root = await reportOf('root');
+    assert.deepEqual(userOf(root), ['host', 'identity.root', 0, 0]);
+    assert.deepEqual(warningsOf(root), ['warning.host-user']);
+  } finally {
+    await discardAgent(remapped);
+  }
 });

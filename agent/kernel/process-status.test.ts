@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { idInside, parseIdMap, parseStatus } from './process-status.ts';
+import { idOutside } from './user-namespaces.ts';
 
 const status = [
   // The kernel's escape of the name "x\nCapBnd:\t000001ffffffffff".
@@ -66,5 +67,9 @@ test('maps of ids, and an id through them', () => {
   assert.deepEqual(
     [100000, 100033, 165535, 165536, 7, 8, 0].map((id) => idInside(map, id)),
     [0, 33, 65535, undefined, 65536, undefined, undefined],
+  );
+  assert.deepEqual(
+    [0, 33, 65536, 65537].map((id) => idOutside(map, id)),
+    [100000, 100033, 7, undefined],
   );
 });

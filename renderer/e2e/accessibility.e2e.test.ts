@@ -28,7 +28,7 @@ for (const colorScheme of ['light', 'dark'] as const)
       await look(app, `/containers/${id}/terminal`, 'Shell 1');
       await look(app, `/containers/${id}/logs`, 'Follow');
       await look(app, `/containers/${id}/limits`, 'Apply now');
-      await look(app, `/containers/${id}/isolation`, 'Resource limits');
+      await look(app, `/containers/${id}/isolation`, 'Of each process by itself.');
       for (const more of await app.page.locator('summary').all()) await more.click();
       await look(app, `/containers/${id}/isolation`, 'It cannot load code into the kernel.');
       await look(app, `/containers/${id}/inspect`, 'HostConfig');

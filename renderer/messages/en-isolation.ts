@@ -37,6 +37,7 @@ export const isolationWords = {
   'isolation.scope.host': 'The machine',
   'isolation.controlGroup': 'Control group',
   'isolation.controlGroupVersion': 'cgroup v{version}',
+  'isolation.directories': 'Where these files are on the machine',
   'isolation.controlGroupLater': 'The group is made when it starts.',
   'isolation.identity': 'User',
   'isolation.user': 'User',

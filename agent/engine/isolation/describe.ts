@@ -194,7 +194,7 @@ export function describeMounts(
 
 /** Made for every container, where nothing else was asked for. */
 const engineTargets =
-  /^\/(proc|sys|sys\/fs\/cgroup(\/.*)?|dev|dev\/(pts|mqueue|shm|console)|etc\/(hosts|hostname|resolv\.conf))$/;
+  /^\/(proc|sys|sys\/fs\/cgroup(\/.*)?|dev|dev\/(pts|mqueue|shm|console|null|zero|full|random|urandom|tty)|etc\/(hosts|hostname|resolv\.conf))$/;
 
 function originOf(
   mount: MountEntry,

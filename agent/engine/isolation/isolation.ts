@@ -1,4 +1,5 @@
 /** The isolation report of one container: facts, sentences and warnings put together. */
+import { existsSync } from 'node:fs';
 
 import { deviceRuleLine } from '../../cgroup/devices.ts';
 import type { IsolationReport, NamespaceType } from '../../contract/isolation.ts';
@@ -26,7 +27,7 @@ import { warningsOf } from './warnings.ts';
 
 type Parts = Pick<
   EngineContext,
-  'containers' | 'live' | 'cgroups' | 'paths' | 'apiSocket' | 'kernelViews'
+  'containers' | 'live' | 'cgroups' | 'paths' | 'apiSocket' | 'kernelViews' | 'userNamespaces'
 >;
 
 /** Throws not-found, or conflict when it ends while it is looked at. */
@@ -36,7 +37,11 @@ export function isolationReport(parts: Parts, reference: string): IsolationRepor
   const asked = askedIsolation(record);
   const isRunning = live.get(record.id) !== undefined;
   const view = isRunning ? kernelView(parts, record, asked) : plannedView(parts, record, asked);
-  const engine = { socket: apiSocket, volumes: volumesDirectory(paths) };
+  const engine = {
+    socket: apiSocket,
+    volumes: volumesDirectory(paths),
+    remapsUsers: parts.userNamespaces.byDefault,
+  };
   const nameOf = (id: string) => containers.get(id)?.name ?? id.slice(0, 12);
   return {
     containerId: record.id,
@@ -70,9 +75,11 @@ function kernelView(
   if (own === undefined) throw new Error(`container ${record.id} is not among the running ones`);
   const others = running.filter((one) => one !== own);
   const view = kernelViews.isolation(own, others, [...asked.kernelPaths.keys()]);
-  // v2 has the allow-list as a program, which cannot be read back.
   if (view.devices.source === 'kernel') return view;
-  const rules = devicesOf(record.settings.security).rules.map(deviceRuleLine);
+  const { security } = record.settings;
+  // One that was unplugged since the start has no number to tell.
+  const devices = security.devices.filter(({ hostPath }) => existsSync(hostPath));
+  const rules = devicesOf({ ...security, devices }).rules.map(deviceRuleLine);
   return { ...view, devices: { source: 'record', rules } };
 }
 

@@ -3,11 +3,11 @@
  * directory in procfs, which stays that process's. Nothing of the container's own tree is opened, so
  * nothing in there can hold the engine up; what the container chose (names, mounts) is only text.
  */
-import { closeSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { readControlValues } from '../../cgroup/control-values.ts';
 import type { NamespaceType } from '../../contract/isolation.ts';
-import { conflict } from '../../errors.ts';
+import { CortenError, conflict } from '../../errors.ts';
 import { withFd } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { parseMountinfo } from '../../kernel/mountinfo.ts';
@@ -45,9 +45,10 @@ export function readKernelView(
     const { text: mountinfo } = readProcfs(directory, 'mountinfo', mountinfoBytes);
     const mounts = parseMountinfo(mountinfo);
     const { capabilities } = status;
+    const controllers = controllersOf(container.cgroup, text('cgroup'));
     return {
       namespaces: namespacesOf(procFd, directory, others),
-      controllers: controllersOf(container.cgroup, text('cgroup')),
+      controllers,
       capabilities: {
         effective: namesInMask(capabilities.effective),
         permitted: namesInMask(capabilities.permitted),
@@ -66,7 +67,7 @@ export function readKernelView(
       mounts: mounts.slice(0, mostMounts),
       unlistedMounts: Math.max(0, mounts.length - mostMounts),
       kernelPaths: kernelPathStates(mounts, paths, existsSync),
-      devices: devicesOf(container.cgroup),
+      devices: devicesOf(controllers),
       resourceLimits: parseLimits(text('limits')),
     };
   });
@@ -121,20 +122,11 @@ function namespaceIds(directory: number): NamespaceIds {
 
 /** Another container that ends meanwhile shares nothing any more. */
 function idsOf(procFd: number, process: ProcessHandle): NamespaceIds {
-  let directory: number;
   try {
-    directory = openProcessDirectory(procFd, process.pid);
+    return withProcess(procFd, process, namespaceIds);
   } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ESRCH')) return {};
+    if (error instanceof CortenError && error.kind === 'conflict') return {};
     throw error;
-  }
-  try {
-    process.signal(0);
-    return namespaceIds(directory);
-  } catch {
-    return {};
-  } finally {
-    closeSync(directory);
   }
 }
 
@@ -153,8 +145,9 @@ function controllersOf(cgroup: Cgroup, memberships: string): IsolationView['cont
   });
 }
 
-function devicesOf(cgroup: Cgroup): IsolationView['devices'] {
-  const list = readControlValues(cgroup)
+/** v2 has no such list: its program cannot be read back. */
+function devicesOf(controllers: IsolationView['controllers']): IsolationView['devices'] {
+  const list = controllers
     .flatMap(({ values }) => values)
     .find(({ file }) => file === 'devices.list');
   return { source: list ? 'kernel' : 'record', rules: list?.value.split('\n') ?? [] };

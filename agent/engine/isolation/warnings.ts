@@ -13,8 +13,8 @@ export interface Judged {
   view: IsolationView;
   record: ContainerRecord;
   asked: AskedIsolation;
-  /** The engine's own API socket, and where its volumes lie. */
-  engine: { socket: string; volumes: string };
+  /** The engine's own API socket, where its volumes lie, and whether containers have users of their own. */
+  engine: { socket: string; volumes: string; remapsUsers: boolean };
 }
 
 const order = ['high', 'medium', 'low'] as const;
@@ -140,6 +140,11 @@ const hostNamespaces: Partial<
     meaning: 'It has the machine’s host name for its own.',
     remedy: 'Recreate it without --uts host.',
   },
+  user: {
+    severity: 'medium',
+    meaning: 'Root inside is root on the machine, where other containers’ root is nobody there.',
+    remedy: 'Recreate it without --userns host.',
+  },
   cgroup: {
     severity: 'low',
     meaning: 'It sees the control groups of everything that runs on the machine.',
@@ -147,8 +152,10 @@ const hostNamespaces: Partial<
   },
 };
 
-function namespaceWarnings({ view, record }: Judged): IsolationWarning[] {
+function namespaceWarnings({ view, record, engine }: Judged): IsolationWarning[] {
   return view.namespaces.flatMap(({ type, scope }) => {
+    // Where containers have none by default, one without is not weaker than others.
+    if (type === 'user' && !engine.remapsUsers) return [];
     const warning = hostNamespaces[type];
     if (warning === undefined || scope !== 'host' || !askedForHost(type, record)) return [];
     return [{ id: `warning.host-${type}`, subject: type, ...warning }];
@@ -156,11 +163,12 @@ function namespaceWarnings({ view, record }: Judged): IsolationWarning[] {
 }
 
 function askedForHost(type: NamespaceType, { settings }: ContainerRecord): boolean {
-  const { pid, ipc, uts, cgroup } = settings.namespaces;
+  const { pid, ipc, uts, cgroup, user } = settings.namespaces;
   const asked: Partial<Record<NamespaceType, unknown>> = {
     ...{ pid, ipc, uts, cgroup, network: settings.network.mode },
-    // Never asked for: a kernel without them, and what the engine does not make.
-    ...{ user: 'host', time: 'host' },
+    user: user === 'auto' ? 'auto' : 'host',
+    // The engine makes none.
+    time: 'host',
   };
   return asked[type] === 'host';
 }

@@ -35,6 +35,13 @@ const arrows: Record<string, string[]> = {
     'agent/errors.ts',
     'agent/api/*/backend.ts',
   ],
+  'agent/oci': [
+    'agent/runtime',
+    'agent/cgroup',
+    'agent/kernel',
+    'agent/contract',
+    'agent/errors.ts',
+  ],
   'agent/api': ['agent/contract', 'agent/errors.ts'],
   'agent/ssh': ['agent/contract', 'agent/errors.ts'],
   'agent/main.ts': ['agent'],

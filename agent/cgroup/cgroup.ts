@@ -41,6 +41,7 @@ export interface Cgroup {
   oomKills(): number;
   freeze(): void;
   thaw(): void;
+  isFrozen(): boolean;
   /** Host pids of every process inside. */
   processes(): number[];
   /** SIGKILL to every process inside, frozen or not. */

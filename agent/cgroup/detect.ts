@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 import { parseMountinfo } from '../kernel/mountinfo.ts';
 import type { CgroupDriver } from './cgroup.ts';
+import type { GroupParent } from './directories.ts';
 import { childrenOf } from './processes.ts';
 import { createV1Driver } from './v1.ts';
 import { createV2Driver } from './v2.ts';
@@ -11,7 +12,7 @@ import { createV2Driver } from './v2.ts';
  * `parent` names the group that holds this agent's containers; two agents with different parents
  * never meet. `root` stands in for `/sys/fs/cgroup`, for tests and odd mounts.
  */
-export function detectCgroupDriver(options: { parent: string; root?: string }): CgroupDriver {
+export function detectCgroupDriver(options: { parent: GroupParent; root?: string }): CgroupDriver {
   const { unified, hierarchies } =
     options.root === undefined
       ? mountedGroups(readFileSync('/proc/self/mountinfo', 'utf8'))

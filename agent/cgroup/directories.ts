@@ -12,6 +12,28 @@ export function checkName(name: string): void {
 }
 
 /**
+ * Where a driver's groups lie: one group of its own, or, for callers that were told where
+ * (agent/oci), the names on the way there; none of them is the hierarchy's root. Throws invalid.
+ */
+export type GroupParent = string | readonly string[];
+
+export function parentPath(parent: GroupParent): string {
+  if (typeof parent === 'string') {
+    checkName(parent);
+    return parent;
+  }
+  for (const name of parent)
+    if (!/^[^\0\n/]{1,255}$/.test(name) || name === '.' || name === '..')
+      throw invalid(`"${name}" is no name for a control group`);
+  return parent.join('/');
+}
+
+/** A group below a hierarchy's mount. */
+export function groupPath(mount: string, ...names: readonly string[]): string {
+  return [mount, ...names.filter((name) => name !== '')].join('/');
+}
+
+/**
  * Makes one group. One of the same name that a crash left behind is replaced, unless something
  * still runs in it.
  */

@@ -23,6 +23,15 @@ export function thawV1(directory: string): void {
   writeControl(directory, 'freezer.state', 'THAWED');
 }
 
+/** Also while the last of its processes is still being stopped. */
+export function isFrozenV1(directory: string): boolean {
+  return (readControlIfAny(directory, 'freezer.state') ?? 'THAWED') !== 'THAWED';
+}
+
+export function isFrozenV2(directory: string): boolean {
+  return readControlIfAny(directory, 'cgroup.freeze') === '1';
+}
+
 export function freezeV2(directory: string): void {
   writeControl(directory, 'cgroup.freeze', 1);
   for (let attempt = 1; attempt <= defaultAttempts; attempt += 1) {

@@ -74,8 +74,9 @@ function ratesV2(device: IoDeviceLimits): string {
     .join(' ');
 }
 
-/** `major:minor` of a block device. */
+/** `major:minor` of a block device, which may be said as that too. */
 function deviceNumber(path: string): string {
+  if (/^\d+:\d+$/.test(path)) return path;
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   if (!stat?.isBlockDevice())
     throw invalid(

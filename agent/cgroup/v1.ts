@@ -13,8 +13,17 @@ import { hasControl, readControl, writeControl } from './control-file.ts';
 import { applyCpuV1, readCpuV1 } from './cpu.ts';
 import { applyCpusetV1, inheritCpusetV1 } from './cpuset.ts';
 import { applyDevicesV1 } from './devices.ts';
-import { checkName, makeGroup, removeAtOnce, removeEmpty, removeGroups } from './directories.ts';
-import { freezeV1, thawV1 } from './freezer.ts';
+import {
+  checkName,
+  type GroupParent,
+  groupPath,
+  makeGroup,
+  parentPath,
+  removeAtOnce,
+  removeEmpty,
+  removeGroups,
+} from './directories.ts';
+import { freezeV1, isFrozenV1, thawV1 } from './freezer.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
 import { applyMemoryV1, oomKillsV1, readMemoryV1 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
@@ -30,8 +39,8 @@ const killFreezeAttempts = 200;
 /** Controller (`cpu`, `blkio`, `systemd`, …) -> where its hierarchy is mounted. */
 export type Hierarchies = ReadonlyMap<string, string>;
 
-export function createV1Driver(hierarchies: Hierarchies, parent: string): CgroupDriver {
-  checkName(parent);
+export function createV1Driver(hierarchies: Hierarchies, within: GroupParent): CgroupDriver {
+  const parent = parentPath(within);
   const open = (name: string) => {
     checkName(name);
     return new CgroupV1(name, parent, hierarchies);
@@ -46,10 +55,13 @@ export function createV1Driver(hierarchies: Hierarchies, parent: string): Cgroup
     },
     open,
     list: () => [
-      ...new Set([...hierarchies.values()].flatMap((mount) => childrenOf(`${mount}/${parent}`))),
+      ...new Set(
+        [...hierarchies.values()].flatMap((mount) => childrenOf(groupPath(mount, parent))),
+      ),
     ],
     removeParent() {
-      for (const mount of new Set(hierarchies.values())) removeEmpty(`${mount}/${parent}`);
+      if (parent === '') return;
+      for (const mount of new Set(hierarchies.values())) removeEmpty(groupPath(mount, parent));
     },
   };
 }
@@ -62,8 +74,8 @@ class CgroupV1 implements Cgroup {
   constructor(name: string, parent: string, hierarchies: Hierarchies) {
     this.name = name;
     const mounts = [...hierarchies];
-    this.#parents = new Map(mounts.map(([key, mount]) => [key, `${mount}/${parent}`]));
-    this.paths = new Map(mounts.map(([key, mount]) => [key, `${mount}/${parent}/${name}`]));
+    this.#parents = new Map(mounts.map(([key, mount]) => [key, groupPath(mount, parent)]));
+    this.paths = new Map(mounts.map(([key, mount]) => [key, groupPath(mount, parent, name)]));
   }
 
   make(limits: Limits, devices: readonly OciDeviceRule[]): void {
@@ -132,6 +144,11 @@ class CgroupV1 implements Cgroup {
     thawV1(this.#freezer());
   }
 
+  isFrozen(): boolean {
+    const directory = this.paths.get('freezer');
+    return directory !== undefined && isFrozenV1(directory);
+  }
+
   processes(): number[] {
     const [directory] = this.paths.values();
     return directory === undefined ? [] : processesBelow(directory);
@@ -172,7 +189,7 @@ class CgroupV1 implements Cgroup {
       makeGroup(directory);
     } catch (error) {
       if (!hasErrno(error, 'ENOENT')) throw error;
-      makeParent(parent, parent.slice(0, parent.lastIndexOf('/')));
+      makeParent(parent);
       makeGroup(directory);
     }
     if (this.paths.get('cpuset') === directory) inheritCpusetV1(directory, parent);
@@ -211,10 +228,19 @@ class CgroupV1 implements Cgroup {
   }
 }
 
-/** The group that holds the agent's containers; made when the first container needs it. */
-function makeParent(directory: string, mount: string): void {
-  mkdirSync(directory);
-  if (hasControl(directory, 'cpuset.cpus')) inheritCpusetV1(directory, mount);
+/** The group that holds the containers, and those above it; made when the first container needs it. */
+function makeParent(directory: string): void {
+  const above = directory.slice(0, directory.lastIndexOf('/'));
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    // Another process's containers may have the same parent.
+    if (hasErrno(error, 'EEXIST')) return;
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    makeParent(above);
+    mkdirSync(directory);
+  }
+  if (hasControl(directory, 'cpuset.cpus')) inheritCpusetV1(directory, above);
   // Before Linux 5.11 a parent had to ask for its children's memory to count (memory.rst, 6).
   if (
     hasControl(directory, 'memory.use_hierarchy') &&

@@ -13,8 +13,17 @@ import { applyCpuV2, readCpuV2 } from './cpu.ts';
 import { applyCpusetV2 } from './cpuset.ts';
 import { delegate } from './delegation.ts';
 import { deviceProgram } from './devices.ts';
-import { checkName, makeGroup, removeAtOnce, removeEmpty, removeGroups } from './directories.ts';
-import { freezeV2, thawV2 } from './freezer.ts';
+import {
+  checkName,
+  type GroupParent,
+  groupPath,
+  makeGroup,
+  parentPath,
+  removeAtOnce,
+  removeEmpty,
+  removeGroups,
+} from './directories.ts';
+import { freezeV2, isFrozenV2, thawV2 } from './freezer.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
 import { applyMemoryV2, killTogetherV2, oomKillsV2, readMemoryV2 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
@@ -30,11 +39,11 @@ export type AttachDevices = (directory: string, rules: readonly OciDeviceRule[])
 
 export function createV2Driver(
   mount: string,
-  parent: string,
+  within: GroupParent,
   attachDevices: AttachDevices = attachDeviceRules,
 ): CgroupDriver {
-  checkName(parent);
-  const parentDirectory = `${mount}/${parent}`;
+  const parent = parentPath(within);
+  const parentDirectory = groupPath(mount, parent);
   const available = (readControlIfAny(mount, 'cgroup.controllers') ?? '').split(/\s+/);
   const controllers = wanted.filter((name) => available.includes(name));
   const open = (name: string) => {
@@ -51,9 +60,13 @@ export function createV2Driver(
         limits,
         (directory) => attachDevices(directory, devices),
         () => {
-          delegate(mount, controllers);
-          mkdirSync(parentDirectory, { recursive: true });
-          delegate(parentDirectory, controllers);
+          let directory = mount;
+          delegate(directory, controllers);
+          for (const component of parent.split('/').filter(Boolean)) {
+            directory = groupPath(directory, component);
+            mkdirSync(directory, { recursive: true });
+            delegate(directory, controllers);
+          }
         },
       );
       return group;
@@ -61,7 +74,7 @@ export function createV2Driver(
     open,
     list: () => childrenOf(parentDirectory),
     removeParent() {
-      removeEmpty(parentDirectory);
+      if (parent !== '') removeEmpty(parentDirectory);
     },
   };
 }
@@ -138,6 +151,10 @@ class CgroupV2 implements Cgroup {
 
   thaw(): void {
     thawV2(this.#directory);
+  }
+
+  isFrozen(): boolean {
+    return isFrozenV2(this.#directory);
   }
 
   processes(): number[] {

@@ -43,7 +43,7 @@ export interface IoLimits {
 }
 
 export interface IoDeviceLimits {
-  /** Path of a block device on the machine, such as `/dev/vda`. */
+  /** A block device on the machine: its path, such as `/dev/vda`, or its `major:minor`. */
   device: string;
   weight?: number | null;
   readBytesPerSecond?: number | null;

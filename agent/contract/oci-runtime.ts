@@ -9,8 +9,29 @@ export interface OciSpec {
   hostname?: string;
   domainname?: string;
   mounts: OciMount[];
+  hooks?: OciHooks;
   annotations?: Record<string, string>;
   linux: OciLinux;
+}
+
+/** config.md, "POSIX-platform Hooks", in the order in which they are called. */
+export const hookNames = [
+  'prestart',
+  'createRuntime',
+  'createContainer',
+  'startContainer',
+  'poststart',
+  'poststop',
+] as const;
+export type OciHookName = (typeof hookNames)[number];
+export type OciHooks = Partial<Record<OciHookName, OciHook[]>>;
+
+export interface OciHook {
+  path: string;
+  args?: string[];
+  env?: string[];
+  /** In seconds. */
+  timeout?: number;
 }
 
 export interface OciProcess {
@@ -30,6 +51,17 @@ export interface OciProcess {
   rlimits?: { type: string; soft: number; hard: number }[];
   noNewPrivileges?: boolean;
   oomScoreAdj?: number;
+  /** Times in nanoseconds, for SCHED_DEADLINE. */
+  scheduler?: {
+    policy: string;
+    nice?: number;
+    priority?: number;
+    flags?: string[];
+    runtime?: number;
+    deadline?: number;
+    period?: number;
+  };
+  ioPriority?: { class: string; priority: number };
 }
 
 export interface OciMount {
@@ -54,6 +86,51 @@ export interface OciLinux {
   /** Ids of the user namespace; needed when it is a new one. */
   uidMappings?: OciIdMapping[];
   gidMappings?: OciIdMapping[];
+  cgroupsPath?: string;
+  resources?: OciResources;
+}
+
+/** config-linux.md, from "Memory" on. -1 is no limit. The OCI command reads it; the engine has Limits. */
+export interface OciResources {
+  devices?: { allow: boolean; type?: string; major?: number; minor?: number; access?: string }[];
+  memory?: {
+    limit?: number;
+    reservation?: number;
+    swap?: number;
+    swappiness?: number;
+    disableOOMKiller?: boolean;
+  };
+  cpu?: {
+    shares?: number;
+    quota?: number;
+    burst?: number;
+    period?: number;
+    realtimeRuntime?: number;
+    realtimePeriod?: number;
+    cpus?: string;
+    mems?: string;
+    idle?: number;
+  };
+  pids?: { limit?: number };
+  blockIO?: {
+    weight?: number;
+    leafWeight?: number;
+    weightDevice?: { major: number; minor: number; weight?: number; leafWeight?: number }[];
+    throttleReadBpsDevice?: OciThrottle[];
+    throttleWriteBpsDevice?: OciThrottle[];
+    throttleReadIOPSDevice?: OciThrottle[];
+    throttleWriteIOPSDevice?: OciThrottle[];
+  };
+  hugepageLimits?: { pageSize: string; limit: number }[];
+  network?: { classID?: number; priorities?: { name: string; priority: number }[] };
+  rdma?: Record<string, { hcaHandles?: number; hcaObjects?: number }>;
+  unified?: Record<string, string>;
+}
+
+export interface OciThrottle {
+  major: number;
+  minor: number;
+  rate: number;
 }
 
 export interface OciIdMapping {

@@ -1,7 +1,6 @@
 /** bpf(2), as far as cgroup programs need it: load a program and attach it to a cgroup. */
 import { closeSync } from 'node:fs';
-import koffi from 'koffi';
-import { systemCall } from './libc.ts';
+import { addressOf, systemCall } from './libc.ts';
 
 const callNumbers: Record<string, number> = { x64: 321, arm64: 280, riscv64: 280 };
 const bpf = systemCall('bpf', callNumbers[process.arch] ?? 280, ['int', 'void *', 'uint']);
@@ -73,8 +72,4 @@ export function attachDeviceProgram(cgroupFd: number, programFd: number): void {
   attributes.writeUInt32LE(attachTypeCgroupDevice, 8);
   attributes.writeUInt32LE(allowMulti, 12);
   bpf('device program of a cgroup', command.programAttach, attributes, attributes.length);
-}
-
-function addressOf(memory: Buffer): bigint {
-  return BigInt(koffi.address(memory));
 }

@@ -79,6 +79,11 @@ function checked(call: string, subject: string | undefined, value: unknown): num
   return result;
 }
 
+/** Where memory lies, for structures that point to it. The caller keeps it alive over the call. */
+export function addressOf(memory: Buffer): bigint {
+  return BigInt(koffi.address(memory));
+}
+
 /** Another shared library, for the files of `kernel/` that wrap one (libseccomp). */
 export function loadLibrary(name: string): ReturnType<typeof koffi.load> {
   return koffi.load(name);

@@ -13,6 +13,11 @@ const F_SEAL_WRITE = 8;
 const memfdCreateCall = libcCall('memfd_create', ['str', 'uint']);
 const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
 
+/** An empty file in memory. The caller closes it. */
+export function memoryFile(name: string): number {
+  return memfdCreateCall(name, name, MFD_CLOEXEC);
+}
+
 /** A sealed file in memory with this content. The caller closes it. */
 export function sealedFile(name: string, content: Buffer): number {
   const fd = memfdCreateCall(name, name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -7,6 +7,7 @@ import { KernelError, libcCall, systemCall } from './libc.ts';
 
 const F_DUPFD_CLOEXEC = 1030;
 const WNOHANG = 1;
+const PR_SET_CHILD_SUBREAPER = 36;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
@@ -18,6 +19,7 @@ const pidfdSendSignalCall = systemCall('pidfd_send_signal', 424, ['int', 'int', 
 const pidfdGetfdCall = systemCall('pidfd_getfd', 438, ['int', 'int', 'uint']);
 const waitpidCall = libcCall('waitpid', ['int', 'void *', 'int']);
 const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
+const prctlCall = libcCall('prctl', ['int', 'ulong', 'ulong', 'ulong', 'ulong']);
 const actionsInit = libcCall('posix_spawn_file_actions_init', ['void *']);
 const actionsDup2 = libcCall('posix_spawn_file_actions_adddup2', ['void *', 'int', 'int']);
 const actionsDestroy = libcCall('posix_spawn_file_actions_destroy', ['void *']);
@@ -105,6 +107,19 @@ export function takeDescriptor(pidfd: number, number: number): number {
 export function waitForChild(pid: number): void {
   const status = Buffer.alloc(4);
   waitpidCall(String(pid), pid, status, 0);
+}
+
+/** Children whose parents end become this process's (prctl(2), PR_SET_CHILD_SUBREAPER). */
+export function adoptOrphans(): void {
+  prctlCall('PR_SET_CHILD_SUBREAPER', PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+/** How a child ended, as a shell says it: its code, or 128 + signal. Undefined while it runs. */
+export function collectExit(pid: number): number | undefined {
+  const status = Buffer.alloc(4);
+  if (waitpidCall(String(pid), pid, status, WNOHANG) !== pid) return undefined;
+  const word = status.readInt32LE(0);
+  return (word & 0x7f) === 0 ? (word >> 8) & 0xff : 128 + (word & 0x7f);
 }
 
 /** Collects an ended child; false while it still runs. Throws ECHILD when it is not our child. */

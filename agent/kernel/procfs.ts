@@ -94,3 +94,10 @@ export function namespaceId(directoryFd: number, name: string): number | undefin
     throw error;
   }
 }
+
+/** The pid that a process has in its own pid namespace (proc_pid_status(5), NSpid). */
+export function readPidInside(procFd: number, pid: number): number {
+  const { text } = readProcfs(procFd, `${pid}/status`);
+  const pids = /^NSpid:\s*(.*)$/m.exec(text)?.[1]?.split(/\s+/) ?? [];
+  return Number(pids.at(-1) ?? pid);
+}

@@ -2,10 +2,12 @@
 
 import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
+import { MountAttribute } from '../kernel/mount.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
-import type { Step } from './plan.ts';
+import { mountPath, rootPropagation } from './mount-options.ts';
+import { ShimFd, type Step } from './plan.ts';
 import type { Prepared } from './prepare.ts';
-import { processSteps, userEntrySteps } from './process-steps.ts';
+import { type BeforeExec, processSteps, userEntrySteps } from './process-steps.ts';
 import type { ShimDescriptors } from './shim.ts';
 
 export function containerSteps(
@@ -15,8 +17,13 @@ export function containerSteps(
   stdio: readonly (number | undefined)[],
   descriptors: ShimDescriptors,
   init: boolean,
+  gates?: Gates,
 ): Step[] {
   const { proc, attach } = prepared.late;
+  // In the order in which they are added, which is the order that `close` takes.
+  const kept =
+    gates === undefined ? [] : [gates.start.gateFd, gates.start.reportsFd, ...gates.handOnFds];
+  const keep = kept.map((fd) => descriptors.add(fd));
   return [
     ...entrySteps(spec.process.oomScoreAdj, placement, descriptors),
     ...(['uts', 'ipc', 'network', 'mount'] as const).flatMap((type) =>
@@ -26,14 +33,66 @@ export function containerSteps(
     { do: 'stdio', fds: stdio },
     ...userSteps(spec, prepared, descriptors),
     ...cgroupNamespaceSteps(spec, prepared),
+    ...hooksGate(gates, descriptors),
+    ...pivotSteps(spec, prepared, descriptors),
     { do: 'session', terminal: spec.process.terminal === true },
     ...(proc === undefined ? [] : [{ do: 'mountProc', ...proc } as const]),
     ...attach.map(({ fd, path }) => ({ do: 'attach', fd: descriptors.add(fd), path }) as const),
+    ...(gates === undefined ? [] : mountsAfterProc(spec)),
     ...(spec.linux.readonlyPaths ?? []).map((path) => ({ do: 'readonly', path }) as const),
     ...(spec.linux.maskedPaths ?? []).map((path) => ({ do: 'mask', path }) as const),
-    { do: 'close' },
-    ...processSteps(spec.process, spec.linux.seccomp, init, prepared.ids),
+    { do: 'close', keep },
+    ...processSteps(spec.process, spec.linux.seccomp, init, prepared.ids, gates && atExec(gates)),
   ];
+}
+
+/**
+ * Where the child of an OCI command waits (agent/oci): for the hooks that want to see the host's
+ * tree, and, with all but exec done, for `start`.
+ */
+export interface Gates {
+  /** Read end of a pipe; undefined without such hooks. */
+  hooksFd: number | undefined;
+  start: { gateFd: number; reportsFd: number };
+  /** The caller's descriptors that become 3 and on. */
+  handOnFds: readonly number[];
+}
+
+/**
+ * Only the container's own process can mount its /proc, which is when everything else is mounted
+ * already. What is listed after it is made anew (config.md, "Mounts": "in the listed order").
+ */
+function mountsAfterProc({ mounts }: OciSpec): Step[] {
+  const paths = mounts.map(({ destination }) => mountPath(destination));
+  const proc = paths.indexOf('/proc');
+  const isBelow = (path: string, others: string[]) =>
+    others.some((other) => path === other || path.startsWith(`${other}/`));
+  const renewed = (proc < 0 ? [] : paths.slice(proc + 1))
+    .filter((path, index, all) => !isBelow(path, ['/proc', ...all.slice(0, index)]))
+    .map((path) => ({ do: 'renew', path }) as const);
+  const unbindable = mounts.flatMap(({ destination, options = [] }) => {
+    const option = options.findLast((one) => one === 'unbindable' || one === 'runbindable');
+    const recursive = option === 'runbindable';
+    return option ? [{ do: 'unbindable', path: mountPath(destination), recursive } as const] : [];
+  });
+  return [...renewed, ...unbindable];
+}
+
+function hooksGate(gates: Gates | undefined, descriptors: ShimDescriptors): Step[] {
+  const fd = gates?.hooksFd;
+  return fd === undefined ? [] : [{ do: 'wait', gate: descriptors.add(fd), reports: undefined }];
+}
+
+function atExec({ handOnFds }: Gates): BeforeExec {
+  const [gate, reports, first] = [ShimFd.firstFree, ShimFd.firstFree + 1, ShimFd.firstFree + 2];
+  return { steps: [{ do: 'wait', gate, reports }], handOn: { first, count: handOnFds.length } };
+}
+
+function pivotSteps(spec: OciSpec, { rootFd }: Prepared, descriptors: ShimDescriptors): Step[] {
+  if (rootFd === undefined) return [];
+  const attributes = spec.root.readonly ? MountAttribute.readOnly : 0;
+  const { type = 0n, recursive = false } = rootPropagation(spec) ?? {};
+  return [{ do: 'pivot', fd: descriptors.add(rootFd), attributes, propagation: type, recursive }];
 }
 
 /** Still in the host's namespaces: the control group first, so that all that follows is counted. */

@@ -65,6 +65,8 @@ export function fillDev(rootFd: number, devices: readonly OciDevice[], ids?: IdM
   for (const device of devices) {
     const path = posix.normalize(`/${device.path}`);
     const name = posix.basename(path);
+    // Callers that list all of the host's name it too; inside it is the link to the container's own.
+    if (path === '/dev/ptmx') continue;
     if (name === '') throw invalid(`invalid device path "${device.path}"`);
     withFd(makeDirectoriesInRoot(rootFd, posix.dirname(path)), (parent) =>
       makeDevice(parent, name, device, ids),

@@ -31,7 +31,8 @@ export function exec(
   );
 }
 
-function openContainer(container: ProcessHandle): number {
+/** A pidfd of the container's init. Throws conflict when it has ended. */
+export function openContainer(container: ProcessHandle): number {
   const pidfd = openInit(container.pid);
   try {
     container.signal(0);
@@ -64,20 +65,10 @@ function execIn(
   const ids = idsOf(pid, pidfd);
   const stdio = makeStdio(procFd, pid, pidfd, request, descriptors);
   try {
-    const duties: ShimDuties = {
-      cloneFlags: 0,
-      cgroupFd:
-        placement.directoryFd === undefined ? undefined : descriptors.add(placement.directoryFd),
-      pidNamespaceFd: containerFd,
-      input: false,
-      output: false,
-      terminal: process.terminal === true,
-      moves: false,
-      log: undefined,
-    };
+    const duties = execDuties(request, containerFd, descriptors);
     const steps: Step[] = [
       ...entrySteps(process.oomScoreAdj, placement, descriptors),
-      { do: 'setns', fd: containerFd, flag: mount | uts | ipc | network | cgroup },
+      enterContainer(containerFd),
       { do: 'stdio', fds: stdio.child },
       ...(ids === undefined
         ? []
@@ -107,6 +98,28 @@ function idsOf(pid: number, pidfd: number): IdMap | undefined {
   }
 }
 
+export function execDuties(
+  { process, placement: { directoryFd } }: Pick<ExecRequest, 'process' | 'placement'>,
+  containerFd: number,
+  descriptors: ShimDescriptors,
+): ShimDuties {
+  return {
+    cloneFlags: 0,
+    cgroupFd: directoryFd === undefined ? undefined : descriptors.add(directoryFd),
+    pidNamespaceFd: containerFd,
+    input: false,
+    output: false,
+    terminal: process.terminal === true,
+    moves: false,
+    log: undefined,
+  };
+}
+
+/** All namespaces but that of pids, which the shim enters. `fd` is a pidfd. */
+export function enterContainer(fd: number): Step {
+  return { do: 'setns', fd, flag: mount | uts | ipc | network | cgroup };
+}
+
 function makeStdio(
   procFd: number,
   pid: number,
@@ -122,7 +135,7 @@ function makeStdio(
 }
 
 /** A terminal of the container's own devpts, so that its name means the same inside. */
-function openContainerTerminal(procFd: number, pid: number, pidfd: number): Terminal {
+export function openContainerTerminal(procFd: number, pid: number, pidfd: number): Terminal {
   return withFd(openRootOf(procFd, pid), (rootFd) =>
     withFd(openInRoot(rootFd, 'dev/pts', O_PATH | constants.O_DIRECTORY), (devptsFd) => {
       const terminal = openTerminal(devptsFd);

@@ -1,4 +1,6 @@
 /** mount(8) options of an OCI mount, sorted into what the mount calls take (config.md, "Mounts"). */
+import { posix } from 'node:path';
+import type { OciSpec } from '../contract/oci-runtime.ts';
 import type { FilesystemOption } from '../kernel/mount.ts';
 import { MountAttribute, Propagation } from '../kernel/mount.ts';
 
@@ -31,6 +33,7 @@ const attributeOptions: Record<string, { set?: number; clear?: number }> = {
   noatime: { clear: attribute.atime, set: attribute.noAtime },
   strictatime: { clear: attribute.atime, set: attribute.strictAtime },
   relatime: { clear: attribute.atime },
+  atime: { clear: attribute.atime },
   nodiratime: { set: attribute.noDirAtime },
   diratime: { clear: attribute.noDirAtime },
   nosymfollow: { set: attribute.noSymFollow },
@@ -48,8 +51,30 @@ const propagationOptions: Record<string, { type: bigint; recursive: boolean }> =
   runbindable: { type: Propagation.unbindable, recursive: true },
 };
 
+/** A destination in the one spelling that is compared. */
+export function mountPath(destination: string): string {
+  return posix.normalize(`/${destination}`).replace(/(.)\/$/, '$1');
+}
+
+/** `linux.rootfsPropagation` (config-linux.md, "Rootfs Mount Propagation"). */
+export function rootPropagation({ linux }: OciSpec) {
+  return propagationOptions[linux.rootfsPropagation ?? ''];
+}
+
 /** Options that say nothing to the kernel: its default, or a hint for mount(8) or another engine. */
-const silentOptions = new Set(['defaults', 'async', 'tmpcopyup', 'z', 'Z']);
+const silentOptions = new Set([
+  ...['defaults', 'async', 'tmpcopyup', 'z', 'Z', 'loud', 'silent', 'nomand', 'nolazytime'],
+  ...['norelatime', 'nostrictatime', 'iversion', 'noiversion', 'rnorelatime', 'rnostrictatime'],
+]);
+
+/** Every option that is not a file system's own. */
+export const mountOptionNames: readonly string[] = [
+  'bind',
+  'rbind',
+  ...silentOptions,
+  ...Object.keys(propagationOptions),
+  ...Object.keys(attributeOptions).flatMap((name) => [name, `r${name}`]),
+].sort();
 
 export function parseMountOptions(options: readonly string[]): MountOptions {
   const parsed: MountOptions = {

@@ -32,7 +32,7 @@ import { outsideId } from '../kernel/user-namespaces.ts';
 import { cloneForeignMount, isForeign } from './borrowed-mount.ts';
 import { mountCgroups } from './cgroup-mount.ts';
 import type { OpenDescriptors } from './descriptors.ts';
-import { type MountOptions, parseMountOptions } from './mount-options.ts';
+import { type MountOptions, mountPath, parseMountOptions } from './mount-options.ts';
 import { mapIds } from './rootfs.ts';
 import type { Remapping } from './user-namespace.ts';
 
@@ -63,10 +63,11 @@ const allowedBelowProc = new Set(
     .map((name) => `/proc/${name}`),
 );
 
-export function planMounts(mounts: readonly OciMount[]): PlannedMount[] {
+/** `unbindableLater`: the shim's child does that to them, when it has made them anew. */
+export function planMounts(mounts: readonly OciMount[], unbindableLater = false): PlannedMount[] {
   const planned: PlannedMount[] = [];
   try {
-    for (const mount of mounts) planned.push(planMount(mount));
+    for (const mount of mounts) planned.push(planMount(mount, unbindableLater));
     return planned;
   } catch (error) {
     closeTrees(planned);
@@ -78,10 +79,12 @@ export function closeTrees(planned: readonly PlannedMount[]): void {
   for (const { treeFd } of planned) if (treeFd !== undefined) closeSync(treeFd);
 }
 
-function planMount(mount: OciMount): PlannedMount {
-  const destination = posix.normalize(`/${mount.destination}`).replace(/(.)\/$/, '$1');
+function planMount(mount: OciMount, unbindableLater: boolean): PlannedMount {
+  const destination = mountPath(mount.destination);
   const options = parseMountOptions(mount.options ?? []);
   if (mount.type === 'bind' && options.bind === 'no') options.bind = 'one';
+  if (unbindableLater && options.propagation?.type === Propagation.unbindable)
+    options.propagation = { ...options.propagation, type: Propagation.private };
   const type = options.bind === 'no' ? (mount.type ?? 'none') : 'bind';
   if (destination === '/')
     throw invalid(`invalid mount destination "${mount.destination}": it is the root`);
@@ -246,6 +249,9 @@ function mountNew({ rootFd, remapping }: MountPlace, mount: PlannedMount): numbe
     const tree = newFilesystem(type, parameters, options.set, source ?? type);
     try {
       attachBelow(rootFd, tree, target, destination);
+      const { propagation } = options;
+      if (propagation !== undefined)
+        changeMount(tree, { propagation: propagation.type, recursive: propagation.recursive });
       return tree;
     } catch (error) {
       closeSync(tree);

@@ -56,7 +56,7 @@ test('steps keep their order, and every record is padded to 8 bytes', () => {
   assert.equal(chdir?.bytes.toString(), '/a\0');
   assert.equal(keyring?.bytes.length, 0);
   assert.deepEqual([...groups!.bytes], [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]);
-  assert.equal(exec?.bytes.subarray(4).toString(), '\x03\0\0\0sh\0-c\0ü\0\0\0\0\0');
+  assert.equal(exec?.bytes.subarray(12).toString(), 'sh\0\x03\0\0\0sh\0-c\0ü\0\0\0\0\0');
 });
 
 test('sets and limits are 64 bits wide', () => {

@@ -37,6 +37,8 @@ export interface ShimDuties {
   /** The child makes the one that stays (the `user` step with flags). */
   moves: boolean;
   log: { firstFile: number; maxBytes: number; maxFiles: number } | undefined;
+  /** It ends once the child is on its own, which leaves the child to the caller (agent/oci). */
+  leave?: boolean;
 }
 
 /** One step of the child. Numbers of descriptors are the shim's. */
@@ -54,7 +56,20 @@ export type Step =
   | { do: 'attach'; fd: number; path: string }
   | { do: 'mask'; path: string }
   | { do: 'readonly'; path: string }
-  | { do: 'close' }
+  /** `keep`, in ascending order, become `firstFree` and on; everything else but stdio is closed. */
+  | { do: 'close'; keep?: readonly number[] }
+  /**
+   * Goes on when a byte can be read from `gate`. With `reports` the shim takes the child for
+   * started, and what fails afterwards is written there.
+   */
+  | { do: 'wait'; gate: number; reports: number | undefined }
+  /** `attributes` are set on the root before, `propagation` on it after. */
+  | { do: 'pivot'; fd: number; attributes: number; propagation: bigint; recursive: boolean }
+  /** The mount at `path` is made anew, so that it is listed after those that came before. */
+  | { do: 'renew'; path: string }
+  | { do: 'unbindable'; path: string; recursive: boolean }
+  | { do: 'scheduler'; attributes: Buffer }
+  | { do: 'ioPriority'; priority: number }
   | { do: 'chdir'; path: string }
   /** `raiseOnly`: lifts the hard limit to `hard` when it is lower, and nothing else. */
   | {
@@ -76,7 +91,16 @@ export type Step =
   | { do: 'seccomp'; flags: number; filter: Buffer }
   /** Goes into a user namespace as its root; with flags, what follows is done by a process born there. */
   | { do: 'user'; fd: number; cloneFlags: number }
-  | { do: 'exec'; init: boolean; args: readonly string[]; env: readonly string[] };
+  | {
+      do: 'exec';
+      init: boolean;
+      /** Absent: the first of `args`. */
+      program?: string;
+      args: readonly string[];
+      env: readonly string[];
+      /** Descriptors that stay open, as 3 and on. */
+      handOn?: { first: number; count: number };
+    };
 
 const version = 1;
 const startTag = 1;
@@ -107,9 +131,15 @@ const tags: Record<Step['do'], number> = {
   ownStdio: 24,
   exec: 25,
   user: 26,
+  wait: 64,
+  pivot: 65,
+  scheduler: 66,
+  ioPriority: 67,
+  renew: 68,
+  unbindable: 69,
 };
 
-const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, moves: 64 } as const;
+const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 64 } as const;
 
 /** Steps in the shim's reports count from 1; 0 is what the shim itself does. */
 export function encodePlan(duties: ShimDuties, steps: readonly Step[]): Buffer {
@@ -131,7 +161,8 @@ function encodeDuties(duties: ShimDuties): Buffer {
     (duties.input ? Io.input : 0) |
     (duties.terminal ? Io.terminal : 0) |
     (duties.moves ? Io.moves : 0) |
-    (duties.log === undefined ? 0 : Io.log);
+    (duties.log === undefined ? 0 : Io.log) |
+    (duties.leave ? Io.leave : 0);
   return Buffer.concat([
     u32(version),
     u32(duties.cloneFlags),
@@ -169,6 +200,7 @@ function encodeStep(step: Step): Buffer {
     case 'mask':
     case 'readonly':
     case 'chdir':
+    case 'renew':
       return text(step.path);
     case 'rlimit':
       return Buffer.concat([
@@ -191,8 +223,32 @@ function encodeStep(step: Step): Buffer {
     case 'seccomp':
       return Buffer.concat([u32(step.flags), u32(0), step.filter]);
     case 'exec':
-      return Buffer.concat([u32(step.init ? 1 : 0), list(step.args), list(step.env)]);
+      return Buffer.concat([
+        u32(step.init ? 1 : 0),
+        u32(step.handOn?.first ?? 0),
+        u32(step.handOn?.count ?? 0),
+        text(step.program ?? step.args[0] ?? ''),
+        list(step.args),
+        list(step.env),
+      ]);
     case 'close':
+      return Buffer.concat((step.keep ?? []).map(u32));
+    case 'wait':
+      return Buffer.concat([u32(step.gate), i32(step.reports ?? -1)]);
+    case 'pivot':
+      return Buffer.concat([
+        u32(step.fd),
+        u32(0),
+        u64(BigInt(step.attributes)),
+        u64(step.propagation),
+        u64(step.recursive ? 1n : 0n),
+      ]);
+    case 'unbindable':
+      return Buffer.concat([u32(step.recursive ? 1 : 0), text(step.path)]);
+    case 'scheduler':
+      return step.attributes;
+    case 'ioPriority':
+      return u32(step.priority);
     case 'keyring':
     case 'noNewPrivileges':
       return Buffer.alloc(0);

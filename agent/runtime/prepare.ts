@@ -34,12 +34,15 @@ import {
   unshare,
 } from '../kernel/namespaces.ts';
 import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
+import { duplicateFrom } from '../kernel/process.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { openTerminal } from '../kernel/pty.ts';
 import { asFileOwner, type IdMap } from '../kernel/user-namespaces.ts';
 import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
+import { checkProgram } from './find-program.ts';
+import { rootPropagation } from './mount-options.ts';
 import {
   attachStandIn,
   closeTrees,
@@ -70,6 +73,8 @@ export interface Prepared {
   ids: IdMap | undefined;
   late: LateMounts;
   files: Map<string, string>;
+  /** The root, where the shim's child is to pivot into it; undefined when that has been done. */
+  rootFd?: number;
 }
 
 /**
@@ -94,7 +99,7 @@ export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
   let away = 0;
   try {
     const joined = openJoinedNamespaces(request.spec, opened);
-    planned = planMounts(request.spec.mounts);
+    planned = planMounts(request.spec.mounts, request.pivotLater === true);
     const owned = isRemapped(request.spec)
       ? ownNamespaces(fds, request, joined, opened)
       : undefined;
@@ -166,15 +171,19 @@ function build({ request, procFd, planned, joined, opened, owned }: Building): P
       planned,
       opened,
     );
-    const hasOwnDev = planned.some(
-      ({ destination, type }) => destination === '/dev' && type === 'tmpfs',
+    // A /dev that is bound is somebody's own, and stays as it is.
+    const hasForeignDev = planned.some(
+      ({ destination, type }) => destination === '/dev' && type === 'bind',
     );
-    if (hasOwnDev) fillDev(rootFd, spec.linux.devices ?? [], remapping?.ids);
+    if (!hasForeignDev) fillDev(rootFd, spec.linux.devices ?? [], remapping?.ids);
     const terminal = spec.process.terminal ? makeTerminal(rootFd, devptsFd, opened) : undefined;
     makeWorkingDirectory(rootFd, spec.process.cwd);
     attachStandIn(rootFd, planned);
-    finishRoot(rootFd, spec);
-    pivotInto(rootFd);
+    if (request.pivotLater) checkProgram(rootFd, spec.process);
+    if (!request.pivotLater) {
+      finishRoot(rootFd, spec);
+      pivotInto(rootFd);
+    }
     if (devptsFd !== undefined) opened.close(devptsFd);
     const namespaces =
       owned === undefined
@@ -183,7 +192,15 @@ function build({ request, procFd, planned, joined, opened, owned }: Building): P
     const netlinkFd = isNew(spec, 'network')
       ? opened.add(openNetlink(NetlinkFamily.route))
       : undefined;
-    return { namespaces, netlinkFd, terminal, ids: remapping?.ids, late, files };
+    return {
+      namespaces,
+      netlinkFd,
+      terminal,
+      ids: remapping?.ids,
+      late,
+      files,
+      ...(request.pivotLater && { rootFd: opened.add(duplicateFrom(rootFd, 3)) }),
+    };
   });
 }
 
@@ -266,9 +283,8 @@ function makeWorkingDirectory(rootFd: number, path: string): void {
 }
 
 function finishRoot(rootFd: number, spec: OciSpec): void {
-  const propagation = spec.linux.rootfsPropagation?.replace(/^r/, '');
-  if (propagation !== undefined && propagation in Propagation)
-    changeMount(rootFd, { propagation: Propagation[propagation as keyof typeof Propagation] });
+  const propagation = rootPropagation(spec);
+  if (propagation !== undefined) changeMount(rootFd, { propagation: propagation.type });
   if (spec.root.readonly) changeMount(rootFd, { set: MountAttribute.readOnly });
 }
 

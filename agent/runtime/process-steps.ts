@@ -8,6 +8,7 @@ import { invalid } from '../errors.ts';
 import { type IdMap, outsideId } from '../kernel/user-namespaces.ts';
 import { capabilityNumber } from './capabilities.ts';
 import type { Step } from './plan.ts';
+import { schedulingSteps } from './scheduling.ts';
 import { compileSeccomp } from './seccomp.ts';
 
 /** RLIMIT_* of getrlimit(2); the generic numbers, which amd64 and arm64 use. */
@@ -40,6 +41,12 @@ const seccompFlags: Record<string, number> = {
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
 };
 
+/** What an OCI command has between all that and execve. */
+export interface BeforeExec {
+  steps: readonly Step[];
+  handOn: { first: number; count: number };
+}
+
 /**
  * Into the user namespace, and before it what only the machine's root may do: a hard limit is raised
  * with its rights alone, and stdio is nobody's inside, so it is given away from outside.
@@ -58,6 +65,7 @@ export function processSteps(
   seccomp: OciSeccomp | undefined,
   init: boolean,
   ids: IdMap | undefined,
+  before?: BeforeExec,
 ): Step[] {
   const noNewPrivileges = process.noNewPrivileges === true;
   const filter = seccompSteps(seccomp);
@@ -66,13 +74,21 @@ export function processSteps(
     { do: 'chdir', path: process.cwd },
     // Before the ids: a user cannot raise a hard limit.
     ...rlimitSteps(process, false),
+    ...schedulingSteps(process),
     ...umaskSteps(process),
     ...(ids === undefined ? [ownStdioStep(process, ids)] : []),
     // Without no_new_privs loading a filter needs CAP_SYS_ADMIN, which is about to go.
     ...(noNewPrivileges ? [] : filter),
     ...identitySteps(process, ids),
     ...(noNewPrivileges ? [{ do: 'noNewPrivileges' } as const, ...filter] : []),
-    { do: 'exec', init, args: checkedArgs(process.args), env: process.env },
+    ...(before?.steps ?? []),
+    {
+      do: 'exec',
+      init,
+      args: checkedArgs(process.args),
+      env: process.env,
+      ...(before && { handOn: before.handOn }),
+    },
   ];
 }
 

@@ -39,6 +39,11 @@ export interface PrepareRequest {
   readFiles?: string[];
   /** Fills each empty directory `source` of the host with what the image has at `target`. */
   copyUp?: { source: string; target: string }[];
+  /**
+   * The shim's child pivots, after it has waited, so that hooks find the container's tree beside the
+   * host's (agent/oci). Else nothing that has a container's pid ever sees the host's tree.
+   */
+  pivotLater?: boolean;
 }
 
 /** An overlay of image layers (the topmost first), or a plain directory. */

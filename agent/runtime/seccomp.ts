@@ -41,6 +41,12 @@ const operators: Record<string, SeccompOperator> = {
   SCMP_CMP_MASKED_EQ: 'masked-equal',
 };
 
+/** What a profile may say. */
+export const seccompNames = {
+  actions: Object.keys(actionNumbers),
+  operators: Object.keys(operators),
+};
+
 /** The program of a profile that was seen before as the very same object. */
 const programs = new WeakMap<OciSeccomp, Buffer>();
 const cache = new Map<string, Buffer>();

@@ -86,6 +86,8 @@ export type ShimReport =
 /** The read end of an `alive` FIFO: the report on the start, and then the end. */
 export class AliveWatch {
   readonly #socket: Socket;
+  /** The child waits at a gate; undefined when it never came to one. */
+  readonly waiting: Promise<number | undefined>;
   readonly report: Promise<ShimReport | undefined>;
   readonly ended: Promise<void>;
 
@@ -93,17 +95,25 @@ export class AliveWatch {
   constructor(fd: number) {
     this.#socket = new Socket({ fd, readable: true, writable: false });
     let received: Buffer = Buffer.alloc(0);
+    const waiting = Promise.withResolvers<number | undefined>();
     const report = Promise.withResolvers<ShimReport | undefined>();
     const ended = Promise.withResolvers<void>();
     this.#socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
-      if (received.length >= reportBytes) report.resolve(parseReport(received));
+      while (received.length >= reportBytes) {
+        if (received.readUInt32LE(0) === waitingKind) waiting.resolve(received.readUInt32LE(4));
+        else report.resolve(parseReport(received));
+        received = received.subarray(reportBytes);
+      }
     });
     this.#socket.on('end', () => {
+      waiting.resolve(undefined);
       report.resolve(undefined);
       ended.resolve();
     });
+    this.waiting = waiting.promise;
     this.report = report.promise;
+    void report.promise.then(() => waiting.resolve(undefined));
     this.ended = ended.promise;
   }
 
@@ -115,6 +125,7 @@ export class AliveWatch {
 
 const reportBytes = 12;
 const startedKind = 1;
+const waitingKind = 3;
 
 function parseReport(bytes: Buffer): ShimReport {
   if (bytes.readUInt32LE(0) === startedKind)

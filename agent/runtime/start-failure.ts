@@ -42,7 +42,8 @@ export function startFailure(steps: readonly Step[], failure: Failure): CortenEr
   return new StartError(128, `unable to start container process: ${describe(step)}: ${cause}`);
 }
 
-function execFailure(command: string, errno: number): StartError {
+/** In the words that callers look for. */
+export function execFailure(command: string, errno: number): StartError {
   const missing = errno === constants.errno.ENOENT;
   const prefix = 'unable to start container process: exec:';
   if (missing && !command.includes('/'))

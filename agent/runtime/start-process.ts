@@ -14,9 +14,42 @@ export interface ProcessPlan {
   duties: ShimDuties;
   steps: readonly Step[];
   stdio: StdioPlan;
+  /** While the child waits where the plan says so; it goes on when its gate is opened. */
+  atGate?: (childPid: number) => Promise<void>;
 }
 
 export async function startProcess(starter: ShimStarter, plan: ProcessPlan): Promise<ShimProcess> {
+  const { shimPid, childPid, alive } = await start(starter, plan);
+  const { runDirectory, stdio } = plan;
+  const startedAt = new Date();
+  return new ShimProcess({
+    runDirectory,
+    shimPid,
+    childPid,
+    startedAt,
+    stdio: stdio.agent,
+    alive,
+  });
+}
+
+/**
+ * For a shim whose duty is to leave: resolves with the child's pid once the shim has gone and the
+ * child is the caller's, or that of the caller's nearest subreaper.
+ */
+export async function startUnattended(starter: ShimStarter, plan: ProcessPlan): Promise<number> {
+  const { shimPid, childPid, alive } = await start(starter, plan);
+  await alive.ended;
+  reapInBackground(shimPid);
+  return childPid;
+}
+
+interface Started {
+  shimPid: number;
+  childPid: number;
+  alive: AliveWatch;
+}
+
+async function start(starter: ShimStarter, plan: ProcessPlan): Promise<Started> {
   try {
     const { shimPid, alive } = spawnShim(starter, plan);
     plan.stdio.closeShimEnds();
@@ -41,25 +74,11 @@ function spawnShim(starter: ShimStarter, plan: ProcessPlan) {
   }
 }
 
-async function awaitStart(
-  plan: ProcessPlan,
-  shimPid: number,
-  alive: AliveWatch,
-): Promise<ShimProcess> {
+async function awaitStart(plan: ProcessPlan, shimPid: number, alive: AliveWatch): Promise<Started> {
+  const waitingPid = plan.atGate && (await alive.waiting);
+  if (waitingPid !== undefined) await plan.atGate?.(waitingPid);
   const report = await alive.report;
-  if (report?.kind === 'started') {
-    const { runDirectory, stdio } = plan;
-    const { childPid } = report;
-    const startedAt = new Date();
-    return new ShimProcess({
-      runDirectory,
-      shimPid,
-      childPid,
-      startedAt,
-      stdio: stdio.agent,
-      alive,
-    });
-  }
+  if (report?.kind === 'started') return { shimPid, childPid: report.childPid, alive };
   // The shim leaves only after its child is gone, so that nothing is left when the caller hears of it.
   await alive.ended;
   reapInBackground(shimPid);

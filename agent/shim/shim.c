@@ -64,15 +64,17 @@ enum {
   STEP_START = 1, STEP_WRITE, STEP_PROC_WRITE, STEP_SETNS, STEP_UNSHARE, STEP_SESSION, STEP_STDIO,
   STEP_MOUNT_PROC, STEP_ATTACH, STEP_MASK, STEP_READONLY, STEP_CLOSE, STEP_CHDIR, STEP_RLIMIT,
   STEP_KEYRING, STEP_UMASK, STEP_GROUPS, STEP_BOUNDING, STEP_IDS, STEP_CAPABILITIES, STEP_AMBIENT,
-  STEP_NO_NEW_PRIVILEGES, STEP_SECCOMP, STEP_OWN_STDIO, STEP_EXEC, STEP_USER
+  STEP_NO_NEW_PRIVILEGES, STEP_SECCOMP, STEP_OWN_STDIO, STEP_EXEC, STEP_USER,
+  /* Only in plans of the OCI command (agent/oci). */
+  STEP_WAIT = 64, STEP_PIVOT, STEP_SCHEDULER, STEP_IO_PRIORITY, STEP_RENEW, STEP_UNBINDABLE
 };
 
-enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_MOVES = 64 };
+enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_LEAVE = 32, IO_MOVES = 64 };
 
 /* What is written to the alive FIFO and, by the child, to FD_PEER. */
-enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_MOVED = 4 };
+enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_WAITING = 3, REPORT_MOVED = 4 };
 struct report {
-  uint32_t kind, value, error; /* STARTED, MOVED: pid, 0. FAILED: the step's index, errno. */
+  uint32_t kind, value, error; /* STARTED, WAITING, MOVED: pid, 0. FAILED: the step's index, errno. */
 };
 
 struct bytes {
@@ -90,6 +92,7 @@ struct start {
 
 static struct start start;
 static uint32_t step_index;
+static int peer = FD_PEER; /* where the child reports */
 
 static void write_all(int fd, const void *data, size_t length) {
   const char *at = data;
@@ -111,7 +114,7 @@ static _Noreturn void fail(int fd, int error) {
 }
 
 /* In the child: which step failed, and why. */
-static _Noreturn void fail_step(int error) { fail(FD_PEER, error); }
+static _Noreturn void fail_step(int error) { fail(peer, error); }
 
 static const void *take(struct bytes *bytes, size_t length) {
   if (length > bytes->left) fail_step(EPROTO);
@@ -197,6 +200,7 @@ static void attach(int tree, int target) {
 static int new_filesystem(const char *type, unsigned attributes) {
   int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
   check(context);
+  check(syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", type, 0));
   check(syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
   int tree = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
   check(tree);
@@ -328,7 +332,11 @@ static void set_capabilities(struct bytes *step) {
 }
 
 static void raise_ambient(uint64_t wanted) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct own[2];
+  check(syscall(SYS_capget, &header, own));
   check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+  wanted &= (uint64_t)own[1].permitted << 32 | own[0].permitted; /* as above: not what the machine does not have */
   for (unsigned long capability = 0; capability < 64; capability++)
     if (wanted >> capability & 1) check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0));
 }
@@ -364,6 +372,109 @@ static void set_rlimit(struct bytes *step) {
 static void join_keyring(void) {
   if (syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL) < 0 && errno != ENOSYS)
     fail_step(errno); /* ENOSYS: a kernel without keyrings has none to share */
+}
+
+/* Until the shim has written our pid down; if it died before that, nobody would know of us. */
+static void await_shim(void) {
+  static int known;
+  char go;
+  if (!known && read(FD_PEER, &go, 1) != 1) _exit(1);
+  known = 1;
+}
+
+/*
+ * Goes on when a byte comes, and ends when its writer has gone. With a place for reports of its own the child is from
+ * here on alone: the shim sees the socket close, takes that for the start, and may leave.
+ */
+static void wait_outside(struct bytes *step) {
+  char go;
+  int gate = (int)take_u32(step), reports = (int)take_u32(step);
+  await_shim();
+  if (reports < 0) {
+    struct report report = {REPORT_WAITING, 0, 0};
+    write_all(FD_PEER, &report, sizeof report);
+  } else {
+    check(dup3(reports, FD_PEER, O_CLOEXEC));
+    close(reports);
+  }
+  if (read(gate, &go, 1) != 1) _exit(1);
+  close(gate);
+}
+
+/* As the launcher does it where no hook wants to see the host's tree beside the container's (agent/kernel/mount.ts). */
+static void pivot(struct bytes *step) {
+  int root = (int)take_u32(step);
+  take_u32(step);
+  struct mount_attr attributes = {.attr_set = take_u64(step)};
+  if (attributes.attr_set != 0) check(syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &attributes, sizeof attributes));
+  check(fchdir(root));
+  check(syscall(SYS_pivot_root, ".", "."));
+  check(umount2(".", MNT_DETACH));
+  check(chdir("/"));
+  struct mount_attr change = {.propagation = take_u64(step)};
+  int flags = take_u64(step) ? AT_RECURSIVE : 0;
+  if (change.propagation != 0) check(syscall(SYS_mount_setattr, AT_FDCWD, "/", flags, &change, sizeof change));
+}
+
+/*
+ * Puts a copy of a mount, with what is mounted below it, in its place. The kernel lists mounts in the order in which
+ * they were made, and the specification wants those after /proc to come after it.
+ */
+static void renew(const char *path) {
+  int target = open_inside(path, O_PATH);
+  if (target < 0 && errno == ELOOP) return; /* the image's links lead there: it stays where it was mounted */
+  check(target);
+  int tree = clone_mount(target, AT_RECURSIVE);
+  struct stat stat;
+  check(fstat(target, &stat));
+  if (S_ISDIR(stat.st_mode)) {
+    check(fchdir(target));
+    check(umount2(".", MNT_DETACH));
+    check(chdir("/"));
+  } else {
+    check(umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW));
+  }
+  close(target);
+  target = open_inside(path, O_PATH);
+  check(target);
+  attach(tree, target);
+  close(tree);
+  close(target);
+}
+
+/* Last of all, since what is unbindable cannot be made anew. */
+static void make_unbindable(struct bytes *step) {
+  struct mount_attr change = {.propagation = MS_UNBINDABLE};
+  int flags = AT_EMPTY_PATH | (take_u32(step) ? AT_RECURSIVE : 0);
+  int target = open_by(AT_FDCWD, take_string(step), O_PATH, RESOLVE_NO_MAGICLINKS);
+  check(target);
+  check(syscall(SYS_mount_setattr, target, "", flags, &change, sizeof change));
+  close(target);
+}
+
+/*
+ * Everything but the socket and what the plan still needs, which becomes FD_FIRST_FREE and on. The plan lists those in
+ * ascending order, so that none is overwritten before it was moved.
+ */
+static void close_others(struct bytes *step) {
+  unsigned next = FD_FIRST_FREE;
+  for (; step->left > 0; next++) {
+    int fd = (int)take_u32(step);
+    if (fd != (int)next) check(dup3(fd, (int)next, O_CLOEXEC));
+  }
+  check(syscall(SYS_close_range, 3, FD_PEER - 1, 0));
+  check(syscall(SYS_close_range, next, ~0U, 0));
+}
+
+/* The caller's own descriptors become 3 and on of the program, and nothing else of ours reaches it. */
+static void hand_on(unsigned first, unsigned count) {
+  if (count > 0) {
+    peer = fcntl(FD_PEER, F_DUPFD_CLOEXEC, (int)(first + count));
+    if (peer < 0) _exit(1);
+  }
+  for (unsigned i = 0; i < count; i++) check(dup2((int)(first + i), (int)(3 + i)));
+  /* EPERM, ENOSYS: a seccomp profile older than the call refuses it; STEP_CLOSE has left nothing that survives execve. */
+  if (syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != EPERM && errno != ENOSYS) fail_step(errno);
 }
 
 /* ---- --init: PID 1 that forwards signals and reaps. ---- */
@@ -405,17 +516,17 @@ static void split_init(void) {
 
 static _Noreturn void execute(struct bytes *step) {
   sigset_t none;
-  char go;
-  uint32_t with_init = take_u32(step);
+  uint32_t with_init = take_u32(step), first = take_u32(step), count = take_u32(step);
+  const char *program = take_string(step);
   char **arguments = take_strings(step);
   environ = take_strings(step);
   if (arguments[0] == NULL) fail_step(EINVAL);
-  if (read(FD_PEER, &go, 1) != 1) _exit(1); /* the shim died before it had written our pid down */
+  await_shim();
   if (with_init) split_init();
   sigemptyset(&none);
   check(sigprocmask(SIG_SETMASK, &none, NULL));
-  check(syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC));
-  execvpe(arguments[0], arguments, environ); /* searches PATH of the new environment */
+  hand_on(first, count);
+  execvpe(program, arguments, environ); /* searches PATH of the new environment */
   fail_step(errno);
 }
 
@@ -469,10 +580,7 @@ static _Noreturn void run_plan(struct bytes plan) {
       }
       case STEP_MASK: mask(&step); break;
       case STEP_READONLY: make_readonly(&step); break;
-      case STEP_CLOSE:
-        check(syscall(SYS_close_range, 3, FD_PEER - 1, 0));
-        check(syscall(SYS_close_range, FD_PEER + 1, ~0U, 0));
-        break;
+      case STEP_CLOSE: close_others(&step); break;
       case STEP_CHDIR: change_directory(&step); break;
       case STEP_RLIMIT: set_rlimit(&step); break;
       case STEP_KEYRING: join_keyring(); break;
@@ -485,6 +593,12 @@ static _Noreturn void run_plan(struct bytes plan) {
       case STEP_NO_NEW_PRIVILEGES: check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); break;
       case STEP_SECCOMP: load_seccomp(&step); step.left = 0; break;
       case STEP_EXEC: execute(&step);
+      case STEP_WAIT: wait_outside(&step); break;
+      case STEP_PIVOT: pivot(&step); break;
+      case STEP_RENEW: renew(take_string(&step)); break;
+      case STEP_UNBINDABLE: make_unbindable(&step); break;
+      case STEP_SCHEDULER: check(syscall(SYS_sched_setattr, 0, step.at, 0)); step.left = 0; break;
+      case STEP_IO_PRIORITY: check(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)take_u32(&step))); break;
       default: fail_step(EPROTO);
     }
     if (step.left != 0) fail_step(EPROTO);
@@ -717,16 +831,20 @@ int main(int count, char **arguments) {
   munmap(text, size);
   log_file.number = start.log_number; /* opened by the first record: many containers write nothing */
 
-  /* execve closes the child's end; whatever comes first is why there was none. */
-  if (report.kind != REPORT_FAILED && recv(FD_PEER, &report, sizeof report, MSG_WAITALL) != sizeof report)
-    report = (struct report){REPORT_STARTED, (uint32_t)child, 0};
+  do {
+    /* execve closes the child's end; whatever comes first is why there was none. */
+    if (report.kind != REPORT_FAILED && recv(FD_PEER, &report, sizeof report, MSG_WAITALL) != sizeof report)
+      report = (struct report){REPORT_STARTED, 0, 0};
+    if (report.kind != REPORT_FAILED) report.value = (uint32_t)child;
+    while (report.kind == REPORT_FAILED && (wait(NULL) > 0 || errno == EINTR)) {}
+    write_all(FD_ALIVE, &report, sizeof report);
+  } while (report.kind == REPORT_WAITING);
   close(FD_PEER);
-  while (report.kind == REPORT_FAILED && (wait(NULL) > 0 || errno == EINTR)) {}
-  write_all(FD_ALIVE, &report, sizeof report);
   if (report.kind == REPORT_FAILED) {
     unlinkat(FD_RUN, "pids", 0);
     return 1;
   }
+  if (start.io & IO_LEAVE) return 0; /* whoever asked for the container is its parent from now on */
   close(FD_PROC);
   supervise();
   write_exit();

@@ -1,6 +1,6 @@
 import { conflict } from '../../errors.ts';
+import { parseSignal } from '../../kernel/signals.ts';
 import type { EngineContext } from '../context.ts';
-import { parseSignal } from '../signals.ts';
 import { sendSignal } from './send-signal.ts';
 
 const SIGKILL = 9;

@@ -1,7 +1,7 @@
 import { CortenError } from '../../errors.ts';
+import { parseSignal } from '../../kernel/signals.ts';
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
-import { parseSignal } from '../signals.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { endProcess } from './end-process.ts';
 

@@ -57,6 +57,9 @@ export class FakeCgroup implements Cgroup {
   thaw(): void {
     this.frozen = false;
   }
+  isFrozen(): boolean {
+    return this.frozen;
+  }
   processes(): number[] {
     return [];
   }

@@ -1,0 +1,221 @@
+/** A bundle's config.json (config.md), read into what the runtime carries out. */
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import {
+  hookNames,
+  type OciDevice,
+  type OciHooks,
+  type OciLinux,
+  type OciMount,
+  type OciNamespaceType,
+  type OciProcess,
+  type OciSeccomp,
+  type OciSpec,
+} from '../contract/oci-runtime.ts';
+import { invalid } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { JsonReader } from './json-reader.ts';
+import { readProcess } from './process-document.ts';
+import { readResources } from './resources-document.ts';
+
+export interface Bundle {
+  /** Absolute. */
+  path: string;
+  /** As it was read, for `exec` and hooks later: changes to the bundle must not affect them. */
+  text: string;
+  config: Config;
+}
+
+export interface Config {
+  spec: OciSpec;
+  /** The path of the root, absolute. */
+  rootfs: string;
+  /** config.md allows a container without one, which can then not be started. */
+  hasProcess: boolean;
+}
+
+type Warn = (text: string) => void;
+
+/** Throws invalid when there is no config.json there, or it is not one. */
+export function readBundle(directory: string, warn: Warn): Bundle {
+  const path = resolve(directory);
+  const file = join(path, 'config.json');
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR'))
+      throw invalid(`${path} is no bundle: it has no config.json. Give one with --bundle.`, error);
+    throw error;
+  }
+  return { path, text, config: parseConfig(text, path, warn) };
+}
+
+export function parseConfig(text: string, bundle: string, warn: Warn): Config {
+  const reader = new JsonReader(parseJson(text), 'config.json');
+  checkVersion(reader);
+  const root = reader.at('root');
+  const rootPath = root.at('path').required().string();
+  const process = reader.at('process');
+  const spec: OciSpec = {
+    ociVersion: reader.at('ociVersion').required().string(),
+    process: process.isPresent ? readProcess(process, warn) : absentProcess,
+    root: { path: rootPath, readonly: root.at('readonly').boolean() ?? false },
+    hostname: reader.at('hostname').string(),
+    domainname: reader.at('domainname').string(),
+    mounts: reader.at('mounts').list(readMount) ?? [],
+    hooks: readHooks(reader.at('hooks')),
+    annotations: reader.at('annotations').map((item) => item.required().string()),
+    linux: readLinux(reader.at('linux')),
+  };
+  checkNames(spec);
+  return { spec, rootfs: resolve(bundle, rootPath), hasProcess: process.isPresent };
+}
+
+export function checkRootfs(path: string): void {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw invalid(`the root file system ${path} is not a directory`);
+}
+
+/** Nothing is executed of it: `start` refuses. */
+const absentProcess: OciProcess = {
+  user: { uid: 0, gid: 0 },
+  args: ['/proc/self/exe'],
+  env: [],
+  cwd: '/',
+};
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalid(`config.json is not JSON: ${(error as Error).message}`, error);
+  }
+}
+
+/** Minor versions add properties; another major version could mean anything. */
+function checkVersion(reader: JsonReader): void {
+  const version = reader.at('ociVersion').required().string();
+  if (!/^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$/.test(version))
+    throw reader.at('ociVersion').wrong(`"${version}" is not a version (semver.org)`);
+  if (!version.startsWith('1.'))
+    throw reader.at('ociVersion').wrong(`is ${version}; this runtime knows 1.0.0 to 1.2.1`);
+}
+
+function checkNames({ hostname, domainname, linux }: OciSpec): void {
+  const ownsName = linux.namespaces.some(({ type }) => type === 'uts');
+  if (!ownsName && (hostname || domainname))
+    throw invalid('config.json names the host, so linux.namespaces must have a uts namespace');
+}
+
+function readMount(item: JsonReader): OciMount {
+  for (const name of ['uidMappings', 'gidMappings'])
+    if (item.at(name).list((mapping) => mapping)?.length)
+      throw item.wrong('has id mappings, which are not supported');
+  const options = item.at('options').strings() ?? [];
+  for (const option of ['idmap', 'ridmap'])
+    if (options.includes(option)) throw item.wrong(`has ${option}, which is not supported`);
+  const destination = item.at('destination').required().string();
+  const [type, source] = [item.at('type').string(), item.at('source').string()];
+  return { destination, ...(type && { type }), ...(source && { source }), options };
+}
+
+function readHooks(reader: JsonReader): OciHooks {
+  const hooks: OciHooks = {};
+  for (const name of hookNames)
+    hooks[name] = reader.at(name).list((item) => {
+      const path = item.at('path').required().string();
+      if (!path.startsWith('/')) throw item.wrong(`has the path "${path}", which is not absolute`);
+      const timeout = item.at('timeout').integer();
+      if (timeout !== undefined && timeout <= 0)
+        throw item.wrong('has a timeout that is not greater than zero');
+      return { path, args: item.at('args').strings(), env: item.at('env').strings(), timeout };
+    });
+  return hooks;
+}
+
+const namespaceTypes = ['pid', 'network', 'mount', 'ipc', 'uts', 'cgroup'];
+
+function readLinux(reader: JsonReader): OciLinux {
+  refuse(reader.at('mountLabel').string(), 'linux.mountLabel: SELinux labels are not supported');
+  refuse(reader.at('intelRdt').isPresent, 'linux.intelRdt is not supported');
+  refuse(reader.at('timeOffsets').isPresent, 'linux.timeOffsets is not supported');
+  const domain = reader.at('personality').at('domain').string();
+  refuse(domain !== undefined && domain !== 'LINUX', 'linux.personality is not supported');
+  const propagation = reader.at('rootfsPropagation').string();
+  return {
+    namespaces: readNamespaces(reader.at('namespaces')),
+    devices: reader.at('devices').list(readDevice),
+    maskedPaths: reader.at('maskedPaths').strings(),
+    readonlyPaths: reader.at('readonlyPaths').strings(),
+    sysctl: reader.at('sysctl').map((item) => item.required().string()),
+    seccomp: readSeccomp(reader.at('seccomp')),
+    ...(propagation && { rootfsPropagation: checkedPropagation(reader, propagation) }),
+    cgroupsPath: reader.at('cgroupsPath').string(),
+    resources: readResources(reader.at('resources')),
+  };
+}
+
+function refuse(asked: unknown, reason: string): void {
+  if (asked) throw invalid(`${reason}; remove it from config.json`);
+}
+
+function checkedPropagation(reader: JsonReader, value: string): string {
+  if (!/^r?(shared|slave|private|unbindable)$/.test(value))
+    throw reader.at('rootfsPropagation').wrong(`"${value}" is none of shared, slave, private, …`);
+  return value;
+}
+
+function readNamespaces(reader: JsonReader): OciLinux['namespaces'] {
+  const seen = new Set<string>();
+  const list = reader.list((item) => {
+    const type = item.at('type').required().string();
+    if (type === 'user')
+      throw item.wrong('is a user namespace, which this command does not make yet');
+    if (!namespaceTypes.includes(type))
+      throw item.wrong(`"${type}" is not a namespace of this runtime`);
+    if (seen.has(type)) throw item.wrong(`repeats ${type}`);
+    seen.add(type);
+    const path = item.at('path').string();
+    if (path && !path.startsWith('/')) throw item.wrong(`has the path "${path}": not absolute`);
+    return { type: type as OciNamespaceType, ...(path && { path }) };
+  });
+  return list ?? [];
+}
+
+function readDevice(item: JsonReader): OciDevice {
+  const type = item.at('type').required().string();
+  if (!/^[cbup]$/.test(type)) throw item.wrong(`has the type "${type}": use c, b, u or p`);
+  return {
+    path: item.at('path').required().string(),
+    type: type as OciDevice['type'],
+    major: item.at('major').integer() ?? 0,
+    minor: item.at('minor').integer() ?? 0,
+    fileMode: item.at('fileMode').integer(),
+    uid: item.at('uid').integer(),
+    gid: item.at('gid').integer(),
+  };
+}
+
+function readSeccomp(reader: JsonReader): OciSeccomp | undefined {
+  if (!reader.isPresent) return undefined;
+  refuse(reader.at('listenerPath').string(), 'linux.seccomp.listenerPath is not supported');
+  return {
+    defaultAction: reader.at('defaultAction').required().string(),
+    defaultErrnoRet: reader.at('defaultErrnoRet').integer(),
+    architectures: reader.at('architectures').strings(),
+    flags: reader.at('flags').strings(),
+    syscalls:
+      reader.at('syscalls').list((item) => ({
+        names: item.at('names').required().strings(),
+        action: item.at('action').required().string(),
+        errnoRet: item.at('errnoRet').integer(),
+        args: item.at('args').list((argument) => ({
+          index: argument.at('index').required().integer(),
+          value: argument.at('value').required().integer(),
+          valueTwo: argument.at('valueTwo').integer(),
+          op: argument.at('op').required().string(),
+        })),
+      })) ?? [],
+  };
+}

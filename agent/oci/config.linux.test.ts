@@ -1,0 +1,157 @@
+/** What config.json asks for is what the program finds. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { OciBench } from './testdata/bench.ts';
+
+const bench = new OciBench();
+after(() => bench.close());
+
+const lines = (result: { stdout: string; stderr: string; status: number | null }) => {
+  assert.equal(result.status, 0, result.stderr);
+  return result.stdout.trim().split('\n');
+};
+
+test('user, umask, oom score, niceness and IO priority', () => {
+  const script =
+    'id -u; id -g; id -G; umask; cat /proc/self/oom_score_adj; cut -d" " -f19 /proc/self/stat; ionice';
+  const found = lines(
+    bench.run(['/bin/sh', '-c', script], {
+      process: {
+        user: { uid: 1000, gid: 1001, additionalGids: [5, 6], umask: 0o027 },
+        oomScoreAdj: 300,
+        scheduler: { policy: 'SCHED_OTHER', nice: 7 },
+        ioPriority: { class: 'IOPRIO_CLASS_BE', priority: 6 },
+      },
+    }),
+  );
+  assert.deepEqual(found, ['1000', '1001', '1001 5 6', '0027', '300', '7', 'best-effort: prio 6']);
+});
+
+test('without a umask the caller’s own', () => {
+  assert.deepEqual(lines(bench.run(['/bin/sh', '-c', 'umask'])), [
+    process.umask().toString(8).padStart(4, '0'),
+  ]);
+});
+
+test('mounts are listed in the order of config.json', () => {
+  const [...points] = lines(bench.run(['/bin/sh', '-c', "cut -d' ' -f5 /proc/self/mountinfo"]));
+  const asked = ['/proc', '/dev', '/dev/pts', '/sys', '/sys/fs/cgroup', '/dev/mqueue', '/dev/shm'];
+  // What lies below another mount comes with it, and both are after /proc.
+  assert.deepEqual(
+    points.filter((point) => ['/proc', '/dev', '/sys'].includes(point)),
+    ['/proc', '/dev', '/sys'],
+  );
+  for (const point of asked) assert.equal(points.filter((one) => one === point).length, 1, point);
+});
+
+test('propagation of the root', () => {
+  const optional = ['/bin/sh', '-c', "grep ' / / \\| / rw' /proc/self/mountinfo | head -1"];
+  const root = (rootfsPropagation: string) =>
+    lines(bench.run(optional, { linux: { rootfsPropagation } }))[0]!;
+  assert.match(root('shared'), / shared:\d+ /);
+  assert.match(root('unbindable'), / unbindable /);
+  assert.doesNotMatch(root('private'), /shared|unbindable/);
+});
+
+test('without a /dev of its own the image’s gets the default devices', () => {
+  mkdirSync(bench.inRoot('dev'), { recursive: true });
+  const mounts = [{ destination: '/proc', type: 'proc', source: 'proc' }];
+  const script = '[ -c /dev/null ] && [ -c /dev/tty ] && readlink /dev/ptmx && readlink /dev/stdin';
+  const found = lines(bench.run(['/bin/sh', '-c', script], { other: { mounts } }));
+  assert.deepEqual(found, ['pts/ptmx', '/proc/self/fd/0']);
+});
+
+test('namespaces by path', async () => {
+  const first = bench.bundle(['/bin/sleep', '1000']);
+  bench.create(first);
+  const { pid } = JSON.parse(bench.ok('state', first.id));
+  const joined = (['network', 'ipc', 'uts', 'pid'] as const).map((type) => ({
+    type,
+    path: `/proc/${pid}/ns/${type === 'network' ? 'net' : type}`,
+  }));
+  const script =
+    'for n in net ipc uts pid; do readlink /proc/self/ns/$n; done; ps | grep -c corten';
+  const result = bench.run(['/bin/sh', '-c', script], {
+    linux: { namespaces: [{ type: 'mount' }, ...joined] },
+    other: { hostname: undefined },
+  });
+  const { readlinkSync } = await import('node:fs');
+  const theirs = ['net', 'ipc', 'uts', 'pid'].map((name) =>
+    readlinkSync(`/proc/${pid}/ns/${name}`),
+  );
+  assert.deepEqual(lines(result).slice(0, 4), theirs);
+  bench.ok('delete', '--force', first.id);
+});
+
+test('limits at create and by update, from options and from a document', () => {
+  const bundle = bench.bundle(['/bin/sleep', '1000'], {
+    linux: {
+      resources: {
+        memory: { limit: 64 * 1024 * 1024 },
+        pids: { limit: 20 },
+        cpu: { shares: 512, quota: 50_000, period: 100_000 },
+      },
+    },
+  });
+  bench.create(bundle);
+  const pids = () => bench.cgroupFile('pids', bundle.id, 'pids.max');
+  assert.equal(pids(), '20');
+  bench.ok('update', '--pids-limit', '30', bundle.id);
+  assert.equal(pids(), '30');
+  const document = join(bundle.path, 'resources.json');
+  writeFileSync(document, JSON.stringify({ pids: { limit: -1 }, cpu: { shares: 2048 } }));
+  bench.ok('update', '--resources', document, bundle.id);
+  assert.equal(pids(), 'max');
+  const stats = JSON.parse(bench.ok('events', '--stats', bundle.id));
+  assert.equal(stats.data.memory.usage.limit, 64 * 1024 * 1024);
+  bench.ok('delete', '--force', bundle.id);
+});
+
+test('pause stops everything, and resume lets it go on', async () => {
+  const bundle = bench.bundle(['/bin/sh', '-c', 'while :; do echo x; sleep 0.01; done']);
+  bench.create(bundle);
+  bench.ok('start', bundle.id);
+  const size = () => readFileSync(join(bundle.path, 'stdout')).length;
+  const grows = async () => {
+    for (const from = size(); size() === from; ) await new Promise((done) => setTimeout(done, 20));
+  };
+  await grows();
+  bench.ok('pause', bundle.id);
+  assert.equal(bench.status(bundle.id), 'paused');
+  const frozen = size();
+  await new Promise((done) => setTimeout(done, 300));
+  assert.equal(size(), frozen);
+  bench.ok('resume', bundle.id);
+  await grows();
+  assert.match(bench.ok('list'), new RegExp(`^${bundle.id} +\\d+ +running `, 'm'));
+  bench.ok('delete', '--force', bundle.id);
+});
+
+test('only allowed devices can be opened, whatever is in /dev', () => {
+  const loop = { path: '/dev/my-kmsg', type: 'c' as const, major: 1, minor: 11, fileMode: 0o666 };
+  const script = 'cat /dev/my-kmsg >/dev/null 2>&1 && echo open; head -c1 /dev/zero | wc -c';
+  const changes = (allow: boolean) => ({
+    linux: {
+      devices: [loop],
+      resources: {
+        devices: [
+          { allow: false, access: 'rwm' },
+          ...(allow ? [{ allow: true, type: 'c', major: 1, minor: 11, access: 'w' }] : []),
+        ],
+      },
+    },
+  });
+  const write = `${script}; echo >/dev/my-kmsg && echo written; true`;
+  const refused = bench.run(['/bin/sh', '-c', write], changes(false));
+  assert.deepEqual(lines(refused), ['1']);
+  assert.deepEqual(lines(bench.run(['/bin/sh', '-c', write], changes(true))), ['1', 'written']);
+});
+
+test('features are those of the specification', () => {
+  const features = JSON.parse(bench.ok('features'));
+  assert.deepEqual([features.ociVersionMin, features.ociVersionMax], ['1.0.0', '1.2.1']);
+  assert.ok(features.mountOptions.includes('rro') && features.hooks.includes('createContainer'));
+  assert.match(bench.ok('--version'), /^oci-runtime version .*\nspec: 1.2.1\n$/);
+});

@@ -1,0 +1,117 @@
+/** One container of the store: its state, and its process and control group as they are now. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cgroup } from '../cgroup/cgroup.ts';
+import { detectCgroupDriver } from '../cgroup/detect.ts';
+import { conflict } from '../errors.ts';
+import { withFd } from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { openProcess, signalProcess } from '../kernel/process.ts';
+import { ociVersion } from '../runtime/default-spec.ts';
+import { isSameProcess } from '../runtime/run-directory.ts';
+import type { ProcessHandle } from '../runtime/runtime.ts';
+import type { ContainerRecord, ContainerStore } from './container-store.ts';
+
+export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+
+const endPatienceMs = 30_000;
+const endPauseMs = 5;
+
+export class Container {
+  readonly record: ContainerRecord;
+  readonly directory: string;
+  readonly #store: ContainerStore;
+
+  constructor(store: ContainerStore, record: ContainerRecord) {
+    this.#store = store;
+    this.record = record;
+    this.directory = store.directoryOf(record.id);
+  }
+
+  static open(store: ContainerStore, id: string): Container {
+    return new Container(store, store.read(id));
+  }
+
+  get id(): string {
+    return this.record.id;
+  }
+
+  get gatePath(): string {
+    return join(this.directory, 'gate');
+  }
+
+  get reportsPath(): string {
+    return join(this.directory, 'reports');
+  }
+
+  status(): Status {
+    const { creating } = this.record;
+    // One whose `create` was killed is no more than its remains.
+    if (creating) return this.#store.isLocked(this.id) ? 'creating' : 'stopped';
+    if (!this.isAlive()) return 'stopped';
+    if (existsSync(this.gatePath)) return 'created';
+    return this.cgroup().isFrozen() ? 'paused' : 'running';
+  }
+
+  isAlive(): boolean {
+    const { process } = this.record;
+    return process !== undefined && isSameProcess(process.pid, BigInt(process.startTime));
+  }
+
+  cgroup(): Cgroup {
+    const { parent, name } = this.record.cgroup;
+    return detectCgroupDriver({ parent }).open(name);
+  }
+
+  /** Throws conflict when it has ended. */
+  handle(): ProcessHandle {
+    const { process } = this.record;
+    if (process === undefined) throw conflict(`container "${this.id}" has no process`);
+    return { pid: process.pid, signal: (signal) => this.signal(signal) };
+  }
+
+  /** Never to a process that merely has the same number. Throws conflict when it has ended. */
+  signal(signal: number): void {
+    const { process } = this.record;
+    try {
+      if (process === undefined) throw conflict(`container "${this.id}" has no process`);
+      withFd(openProcess(process.pid), (pidfd) => {
+        // From here on the number cannot be given to another process without the pidfd knowing.
+        if (!this.isAlive()) throw conflict(`container "${this.id}" is not running`);
+        signalProcess(pidfd, signal);
+      });
+    } catch (error) {
+      if (hasErrno(error, 'ESRCH')) throw conflict(`container "${this.id}" is not running`, error);
+      throw error;
+    }
+  }
+
+  /** SIGKILL to everything in it, paused or not; resolves once its process has ended. */
+  async end(): Promise<void> {
+    this.cgroup().kill();
+    const deadline = Date.now() + endPatienceMs;
+    while (this.isAlive()) {
+      if (Date.now() > deadline)
+        throw conflict(
+          `the process of container "${this.id}" does not end: it waits in the kernel`,
+        );
+      await sleep(endPauseMs);
+    }
+  }
+
+  /** The document of `state`, and of hooks (runtime.md, "State"). */
+  state(status: Status = this.status(), pid = this.record.process?.pid) {
+    const { id, bundle, annotations, rootfs, createdAt } = this.record;
+    return {
+      ociVersion,
+      id,
+      status,
+      ...(status !== 'stopped' && pid !== undefined ? { pid } : { pid: 0 }),
+      bundle,
+      rootfs,
+      created: createdAt,
+      annotations,
+    };
+  }
+}

@@ -1,0 +1,11 @@
+/** What every verb works with. */
+import type { Tools } from '../runtime/unattended.ts';
+import type { ContainerStore } from './container-store.ts';
+import type { Log } from './log.ts';
+
+export interface Context {
+  store: ContainerStore;
+  log: Log;
+  /** Made at first use: most verbs start nothing. */
+  tools(): Promise<Tools>;
+}

@@ -1,0 +1,178 @@
+/** `create`: makes the container up to, but not including, the execution of its program. */
+import { closeSync, constants, openSync } from 'node:fs';
+import type { Cgroup, CgroupPlacement } from '../cgroup/cgroup.ts';
+import { detectCgroupDriver } from '../cgroup/detect.ts';
+import type { OciSpec } from '../contract/oci-runtime.ts';
+import { CortenError } from '../errors.ts';
+import { readPidInside } from '../kernel/procfs.ts';
+import { readPids } from '../runtime/run-directory.ts';
+import { createWaiting } from '../runtime/unattended.ts';
+import { type Bundle, checkRootfs, readBundle } from './bundle.ts';
+import { cgroupPlace } from './cgroup-path.ts';
+import { type Call, type Options, onlyIdOf, textOf, type Verb } from './command-line.ts';
+import { Container } from './container.ts';
+import type { Context } from './context.ts';
+import { destroy } from './delete.ts';
+import { runHooks, runHooksInside } from './hooks.ts';
+import {
+  checkConsole,
+  handTerminalOver,
+  type ProcessPlace,
+  processOptions,
+  processPlace,
+  writePidFile,
+} from './process-options.ts';
+import { applyOtherLimits, deviceRulesOf, limitsOf } from './resources.ts';
+
+export const createOptions = {
+  bundle: { type: 'string', short: 'b', default: '.' },
+  'no-pivot': { type: 'boolean' },
+  'no-new-keyring': { type: 'boolean' },
+  ...processOptions,
+} as const satisfies Options;
+
+export function createVerb(context: Context): Verb {
+  return {
+    takes: '<id>',
+    about: 'make a container; its program waits for start',
+    options: createOptions,
+    async run(call) {
+      await createContainer(context, call, { detached: true });
+      return 0;
+    },
+  };
+}
+
+export interface Created {
+  container: Container;
+  /** Its terminal, when no `--console-socket` took it. */
+  terminalFd: number | undefined;
+}
+
+export async function createContainer(
+  context: Context,
+  call: Call,
+  { detached }: { detached: boolean },
+): Promise<Created> {
+  const id = onlyIdOf(call);
+  refuseUnsafe(call);
+  const place = processPlace(call);
+  const bundle = readBundle(textOf(call, 'bundle') ?? '.', context.log.warn);
+  const { spec, rootfs, hasProcess } = bundle.config;
+  checkRootfs(rootfs);
+  checkConsole(spec.process.terminal, place.consoleSocket, detached);
+  const record = {
+    id,
+    bundle: bundle.path,
+    rootfs,
+    createdAt: new Date().toISOString(),
+    annotations: spec.annotations ?? {},
+    cgroup: cgroupPlace(spec.linux.cgroupsPath, id),
+    creating: true,
+    hasProcess,
+  };
+  const lock = await context.store.make(record, bundle.text);
+  const container = new Container(context.store, record);
+  try {
+    return await build(context, container, bundle, place);
+  } catch (error) {
+    await destroy(context, container, spec.hooks);
+    throw error;
+  } finally {
+    lock.release();
+  }
+}
+
+/** Both would make the container weaker than its caller believes. */
+function refuseUnsafe({ values }: Call): void {
+  if (values['no-pivot'])
+    throw new CortenError(
+      'invalid',
+      '--no-pivot is not supported: what chroot hides can be reached',
+    );
+  if (values['no-new-keyring'])
+    throw new CortenError(
+      'invalid',
+      '--no-new-keyring is not supported: keys of the host would show',
+    );
+}
+
+async function build(
+  context: Context,
+  container: Container,
+  { config: { spec, rootfs } }: Bundle,
+  place: ProcessPlace,
+): Promise<Created> {
+  const { record } = container;
+  const cgroup = makeCgroup(container, spec);
+  const placement = cgroup.placement();
+  const fifos = [container.gatePath, container.reportsPath].map((path) =>
+    openSync(path, constants.O_RDWR),
+  ) as [number, number];
+  try {
+    const { pid, terminalFd } = await createWaiting(await context.tools(), {
+      spec,
+      rootfs: { kind: 'directory', path: rootfs },
+      cgroupPaths: cgroup.paths,
+      placement,
+      runDirectory: container.directory,
+      stdioFds: [0, 1, 2],
+      start: { gateFd: fifos[0], reportsFd: fifos[1] },
+      handOnFds: place.handOnFds,
+      hooks: hooksBeforePivot(context, container, spec),
+    });
+    await noteProcess(context, container, pid);
+    if (!container.isAlive())
+      throw new CortenError('internal', "the container's process was ended while it was made");
+    if (place.pidFile !== undefined) writePidFile(place.pidFile, pid);
+    record.creating = false;
+    context.store.save(record);
+    if (terminalFd === undefined || place.consoleSocket === undefined)
+      return { container, terminalFd };
+    handTerminalOver(terminalFd, place.consoleSocket);
+    return { container, terminalFd: undefined };
+  } finally {
+    for (const fd of [...fifos, ...placementFds(placement)]) closeSync(fd);
+  }
+}
+
+function makeCgroup({ record }: Container, { linux: { resources = {} } }: OciSpec): Cgroup {
+  const { parent, name } = record.cgroup;
+  const driver = detectCgroupDriver({ parent });
+  const cgroup = driver.create(name, limitsOf(resources), deviceRulesOf(resources));
+  applyOtherLimits(cgroup, resources);
+  return cgroup;
+}
+
+function placementFds({ directoryFd, procsFds }: CgroupPlacement): number[] {
+  return directoryFd === undefined ? procsFds : [...procsFds, directoryFd];
+}
+
+/** The container's process waits while they run, so a container without them does not have to. */
+function hooksBeforePivot(context: Context, container: Container, { hooks }: OciSpec) {
+  const any = [hooks?.prestart, hooks?.createRuntime, hooks?.createContainer].some(
+    (list) => list !== undefined && list.length > 0,
+  );
+  if (!any) return undefined;
+  return async (pid: number) => {
+    await noteProcess(context, container, pid);
+    // Step 2 of the life cycle is over by its steps 3 to 5 (runtime.md, "State").
+    const occasion = { hooks, container, status: 'created' } as const;
+    runHooks({ ...occasion, name: 'prestart' });
+    runHooks({ ...occasion, name: 'createRuntime' });
+    await runHooksInside({ ...occasion, name: 'createContainer' }, await context.tools());
+  };
+}
+
+async function noteProcess(
+  { store, tools }: Context,
+  { record, directory }: Container,
+  pid: number,
+) {
+  const pids = readPids(directory);
+  if (pids?.childPid !== pid)
+    throw new CortenError('internal', `the start time of process ${pid} was not written down`);
+  record.process = { pid, startTime: String(pids.childStartTime) };
+  record.pidInside = readPidInside((await tools()).procFd, pid);
+  store.save(record);
+}

@@ -1,0 +1,185 @@
+/** exec, and terminals through the console socket. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { testProcess } from '../runtime/testdata/test-container.ts';
+import { OciBench } from './testdata/bench.ts';
+import { ConsoleSocket } from './testdata/console-socket.ts';
+
+const bench = new OciBench();
+let id: string;
+let path: string;
+let pid: number;
+
+before(() => {
+  const bundle = bench.bundle(['/bin/sleep', '1000'], {
+    process: { env: ['PATH=/bin', 'OWN=1'], cwd: '/tmp' },
+  });
+  ({ id, path } = bundle);
+  bench.create(bundle);
+  bench.ok('start', id);
+  pid = JSON.parse(bench.ok('state', id)).pid;
+});
+after(() => bench.close());
+
+/** All that a terminal says until its last user has gone. */
+function readTerminal(fd: number, until: RegExp): string {
+  const buffer = Buffer.alloc(4096);
+  let text = '';
+  while (!until.test(text)) text += buffer.toString('utf8', 0, readSync(fd, buffer));
+  return text;
+}
+
+test('it runs in the container’s namespaces and group, with its environment and directory', () => {
+  const out = bench.ok(
+    ...['exec', id, '/bin/sh', '-c'],
+    'readlink /proc/self/ns/pid; readlink /proc/self/ns/net; pwd; echo $OWN; cat /proc/self/cgroup',
+  );
+  const [pidNamespace, net, cwd, own, ...groups] = out.trim().split('\n');
+  assert.equal(pidNamespace, readlinkSync(`/proc/${pid}/ns/pid`));
+  assert.equal(net, readlinkSync(`/proc/${pid}/ns/net`));
+  assert.deepEqual([cwd, own], ['/tmp', '1']);
+  // The cgroup namespace is the container's, so its own group is the root.
+  assert.ok(
+    groups.some((line) => line.includes('pids:/') && line.endsWith(':/')),
+    groups.join(),
+  );
+});
+
+test('its exit code is the command’s, and a program that is not there an error', () => {
+  assert.equal(bench.oci('exec', id, '/bin/sh', '-c', 'exit 9').status, 9);
+  assert.equal(bench.oci('exec', id, '/bin/sh', '-c', 'kill -15 $$').status, 128 + 15);
+  const missing = bench.oci('exec', id, 'nosuch');
+  assert.equal(missing.status, 1);
+  assert.match(missing.stderr, /"nosuch": executable file not found in \$PATH/);
+});
+
+test('options change what the container’s process has, and a program’s own options stay its own', () => {
+  const out = bench.ok(
+    ...['exec', '--user', '1000:1001', '--cwd', '/var', '--env', 'A=b', '-g', '7', id],
+    ...['sh', '-c', 'id -u; id -g; id -G; pwd; echo $A', '--env', 'C=d'],
+  );
+  assert.deepEqual(out.trim().split('\n'), ['1000', '1001', '1001 7', '/var', 'b']);
+  assert.match(bench.oci('exec', '--user', 'web', id, 'id').stderr, /--user takes numbers/);
+});
+
+test('a document says everything; detached, it is written down and reaped by others', async () => {
+  const file = join(path, 'process.json');
+  const mark = bench.inRoot('tmp/detached');
+  const process = testProcess(['/bin/sh', '-c', 'echo $MARK >/tmp/detached; exec sleep 1000'], {
+    env: ['PATH=/bin', 'MARK=document'],
+  });
+  writeFileSync(file, JSON.stringify(process));
+  const pidFile = join(path, 'exec-pid');
+  bench.ok('exec', '--process', file, '--detach', '--pid-file', pidFile, id);
+  const execPid = Number(readFileSync(pidFile, 'utf8'));
+  assert.ok(JSON.parse(bench.ok('ps', '--format', 'json', id)).includes(execPid));
+  assert.match(bench.ok('ps', id), new RegExp(`^root +${execPid} `, 'm'));
+  for (let text = ''; text !== 'document\n'; ) {
+    try {
+      text = readFileSync(mark, 'utf8');
+    } catch {
+      // The shell has not come that far.
+    }
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  globalThis.process.kill(execPid, 'SIGKILL');
+});
+
+test('a terminal goes to the console socket, at the size that was asked for', async () => {
+  const socket = new ConsoleSocket(join(path, 'console'));
+  const file = join(path, 'tty.json');
+  const process = testProcess(['/bin/sh', '-c', 'tty; stty size; read word; echo "got $word"'], {
+    terminal: true,
+    consoleSize: { height: 30, width: 90 },
+  });
+  writeFileSync(file, JSON.stringify(process));
+  const args = ['exec', '--process', file, '--console-socket', join(path, 'console'), '-d', id];
+  const { spawn } = await import('node:child_process');
+  const program = join(import.meta.dirname, '../../scripts/oci-runtime');
+  const command = spawn(program, ['--root', bench.root, ...args], { stdio: 'ignore' });
+  const terminal = socket.receive();
+  writeSync(terminal, 'word\n');
+  const said = readTerminal(terminal, /got word/);
+  assert.match(said, /\/dev\/pts\/\d+\r\n30 90\r\n/);
+  assert.equal(await new Promise((done) => command.on('close', done)), 0);
+  closeSync(terminal);
+  socket.close();
+});
+
+test('a container’s own terminal too, also for a path longer than a socket’s name may be', async () => {
+  const bundle = bench.bundle(['/bin/sh', '-c', 'tty; [ -c /dev/console ] && echo console'], {
+    process: { terminal: true },
+  });
+  const { mkdirSync, renameSync } = await import('node:fs');
+  const long = join(bundle.path, 'x'.repeat(120));
+  mkdirSync(long);
+  const socket = new ConsoleSocket(join(bundle.path, 's'));
+  renameSync(join(bundle.path, 's'), join(long, 's'));
+  const { spawn } = await import('node:child_process');
+  const program = join(import.meta.dirname, '../../scripts/oci-runtime');
+  const args = ['create', '--bundle', bundle.path, '--console-socket', join(long, 's'), bundle.id];
+  const command = spawn(program, ['--root', bench.root, ...args], { stdio: 'ignore' });
+  const terminal = socket.receive();
+  assert.equal(await new Promise((done) => command.on('close', done)), 0);
+  bench.ok('start', bundle.id);
+  assert.match(readTerminal(terminal, /console/), /\/dev\/pts\/0\r\nconsole/);
+  closeSync(terminal);
+  socket.close();
+  await bench.until(bundle.id, 'stopped');
+  bench.ok('delete', bundle.id);
+});
+
+test('a console socket that nobody listens on leaves nothing', () => {
+  const bundle = bench.bundle(['/bin/true'], { process: { terminal: true } });
+  const { status, stderr } = bench.create(bundle, '--console-socket', join(path, 'nobody'));
+  assert.equal(status, 1);
+  assert.match(stderr, /cannot be sent to --console-socket/);
+  assert.deepEqual(bench.containers(), [id]);
+});
+
+test('descriptors are handed on only as far as --preserve-fds says', () => {
+  const files = [0, 1, 2].map((index) => {
+    const file = join(path, `fd-${index}`);
+    writeFileSync(file, `content ${index}\n`);
+    return openSync(file, 'r');
+  });
+  const bundle = bench.bundle(['/bin/sh', '-c', 'cat <&3; cat <&4; cat <&5']);
+  const program = join(import.meta.dirname, '../../scripts/oci-runtime');
+  const stdio = ['ignore' as const, 'pipe' as const, 'pipe' as const, ...files];
+  const own = ['--root', bench.root, 'run', '--bundle', bundle.path];
+  const run = spawnSync(program, [...own, '--preserve-fds', '2', bundle.id], {
+    stdio,
+    encoding: 'utf8',
+  });
+  for (const fd of files) closeSync(fd);
+  assert.equal(run.stdout, 'content 0\ncontent 1\n');
+  assert.match(run.stderr, /Bad file descriptor/);
+  assert.match(
+    bench.oci('run', '-b', bundle.path, '--preserve-fds', '90', 'x').stderr,
+    /is not open/,
+  );
+});
+
+test('nothing else is open, in the container or in an exec', () => {
+  const list = ['/bin/sh', '-c', 'cd /proc/self/fd; for fd in *; do echo $fd; done; true'];
+  // The shell holds the folder open while it reads it, with the lowest free number.
+  assert.deepEqual(
+    bench
+      .ok('exec', id, ...list)
+      .trim()
+      .split('\n'),
+    ['0', '1', '2', '3'],
+  );
+  assert.deepEqual(bench.run(list).stdout.trim().split('\n'), ['0', '1', '2', '3']);
+});

@@ -1,0 +1,168 @@
+/** `exec`: one more process inside a container. */
+import { randomUUID } from 'node:crypto';
+import { closeSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
+import { conflict, invalid } from '../errors.ts';
+import { canonicalCapability } from '../runtime/capabilities.ts';
+import { execUnattended } from '../runtime/unattended.ts';
+import { parseConfig } from './bundle.ts';
+import { type Call, idOf, type Options, textOf, textsOf, type Verb } from './command-line.ts';
+import { Container } from './container.ts';
+import type { Context } from './context.ts';
+import { Foreground } from './foreground.ts';
+import { JsonReader } from './json-reader.ts';
+import { readProcess } from './process-document.ts';
+import {
+  checkConsole,
+  handTerminalOver,
+  processOptions,
+  processPlace,
+  writePidFile,
+} from './process-options.ts';
+
+const text = { type: 'string' } as const;
+const texts = { type: 'string', multiple: true } as const;
+
+const execOptions = {
+  process: { type: 'string', short: 'p' },
+  detach: { type: 'boolean', short: 'd' },
+  tty: { type: 'boolean', short: 't' },
+  cwd: text,
+  env: { ...texts, short: 'e' },
+  user: { type: 'string', short: 'u' },
+  'additional-gids': { ...texts, short: 'g' },
+  cap: { ...texts, short: 'c' },
+  'no-new-privs': { type: 'boolean' },
+  'ignore-paused': { type: 'boolean' },
+  apparmor: text,
+  'process-label': text,
+  ...processOptions,
+} as const satisfies Options;
+
+export function execVerb(context: Context): Verb {
+  return {
+    takes: '<id> [program [argument …]]',
+    about: 'run one more process in a container',
+    options: execOptions,
+    run: (call) => exec(context, call),
+  };
+}
+
+async function exec(context: Context, call: Call): Promise<number> {
+  const container = Container.open(context.store, idOf(call));
+  checkStatus(container, call);
+  const place = processPlace(call);
+  const { spec } = parseConfig(context.store.configText(container.id), '/', () => {});
+  const process = processOf(call, spec, context);
+  const detached = call.values.detach === true;
+  checkConsole(process.terminal, place.consoleSocket, detached);
+  const foreground = detached ? undefined : new Foreground();
+  const { pid, terminalFd } = await startIn(context, container, spec, process, place.handOnFds);
+  if (terminalFd !== undefined && place.consoleSocket !== undefined)
+    handTerminalOver(terminalFd, place.consoleSocket);
+  if (place.pidFile !== undefined) writePidFile(place.pidFile, pid);
+  return foreground?.wait(pid, place.consoleSocket === undefined ? terminalFd : undefined) ?? 0;
+}
+
+function checkStatus(container: Container, { values }: Call): void {
+  const status = container.status();
+  if (status === 'paused' && !values['ignore-paused'])
+    throw conflict(`container "${container.id}" is paused; resume it, or use --ignore-paused`);
+  if (status === 'stopped' || status === 'creating')
+    throw conflict(`container "${container.id}" is ${status}; nothing can be run in it`);
+}
+
+async function startIn(
+  context: Context,
+  container: Container,
+  spec: OciSpec,
+  process: OciProcess,
+  handOnFds: readonly number[],
+) {
+  const placement = container.cgroup().placement();
+  const runDirectory = join(container.directory, `exec-${randomUUID()}`);
+  try {
+    return await execUnattended(await context.tools(), container.handle(), {
+      process,
+      seccomp: spec.linux.seccomp,
+      placement,
+      runDirectory,
+      stdioFds: [0, 1, 2],
+      handOnFds,
+    });
+  } finally {
+    // The shim has left; what it wrote down is of no use to anyone.
+    rmSync(runDirectory, { recursive: true, force: true });
+    const { directoryFd, procsFds } = placement;
+    for (const fd of directoryFd === undefined ? procsFds : [directoryFd, ...procsFds])
+      closeSync(fd);
+  }
+}
+
+/** A document of its own, or the container's process with what the options change. */
+function processOf(call: Call, spec: OciSpec, { log }: Context): OciProcess {
+  for (const name of ['apparmor', 'process-label'])
+    if (textOf(call, name)) throw invalid(`--${name} is not supported`);
+  const file = textOf(call, 'process');
+  if (file !== undefined) return readDocument(file, log.warn);
+  const args = call.words.slice(1);
+  if (args.length === 0) throw invalid('give the program to run, or a document with --process');
+  const { capabilities, ...own } = spec.process;
+  return {
+    ...own,
+    args,
+    terminal: call.values.tty === true,
+    cwd: textOf(call, 'cwd') ?? own.cwd,
+    env: [...own.env, ...textsOf(call, 'env')],
+    user: userOf(call, own.user),
+    capabilities: withCapabilities(capabilities, textsOf(call, 'cap')),
+    noNewPrivileges: call.values['no-new-privs'] === true || own.noNewPrivileges === true,
+  };
+}
+
+function readDocument(file: string, warn: (text: string) => void): OciProcess {
+  const content = readFileSync(file, 'utf8');
+  let document: unknown;
+  try {
+    document = JSON.parse(content);
+  } catch (error) {
+    throw invalid(`${file} is not JSON: ${(error as Error).message}`, error);
+  }
+  return readProcess(new JsonReader(document, 'process'), warn);
+}
+
+/** `uid[:gid]`. */
+function userOf(call: Call, own: OciProcess['user']): OciProcess['user'] {
+  const chosen = textOf(call, 'user');
+  const groups = textsOf(call, 'additional-gids').flatMap((list) => list.split(','));
+  const [uid, gid, rest] = (chosen ?? `${own.uid}:${own.gid}`).split(':');
+  if (rest !== undefined) throw invalid(`--user takes uid[:gid], not "${chosen}"`);
+  return {
+    ...own,
+    uid: idFrom(uid, '--user'),
+    gid: gid === undefined ? own.gid : idFrom(gid, '--user'),
+    additionalGids: [
+      ...(own.additionalGids ?? []),
+      ...groups.map((group) => idFrom(group, '--additional-gids')),
+    ],
+  };
+}
+
+function idFrom(word: string | undefined, option: string): number {
+  if (word === undefined || !/^\d{1,10}$/.test(word))
+    throw invalid(`${option} takes numbers, not "${word}"`);
+  return Number(word);
+}
+
+function withCapabilities(own: OciProcess['capabilities'], added: readonly string[]) {
+  if (added.length === 0) return own;
+  const names = added.map(canonicalCapability);
+  const plus = (set: readonly string[] | undefined) => [...new Set([...(set ?? []), ...names])];
+  return {
+    ...own,
+    bounding: plus(own?.bounding),
+    effective: plus(own?.effective),
+    permitted: plus(own?.permitted),
+  };
+}

@@ -1,0 +1,7 @@
+import { writeSync } from 'node:fs';
+
+/** A line on stdout, all of it before the command ends, whatever stdout is. */
+export function print(text: string): void {
+  const bytes = Buffer.from(`${text}\n`);
+  for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+}

@@ -1,0 +1,138 @@
+/** From `linux.resources` to limits, device rules, and the few files that limits have no name for. */
+import type { Cgroup } from '../cgroup/cgroup.ts';
+import { hasControl, writeLimit } from '../cgroup/control-file.ts';
+import type { IoDeviceLimits, Limits } from '../contract/limits.ts';
+import type { OciDeviceRule, OciResources, OciThrottle } from '../contract/oci-runtime.ts';
+import { invalid } from '../errors.ts';
+import { defaultDeviceRules } from '../runtime/default-spec.ts';
+
+/** Refuses what would be forgotten otherwise. Throws invalid. */
+export function limitsOf({ memory, cpu, pids, blockIO, ...rest }: OciResources): Limits {
+  if (cpu?.realtimeRuntime || cpu?.realtimePeriod)
+    throw invalid('realtime scheduling limits (cpu.realtimeRuntime) are not supported');
+  if (Object.keys(rest.rdma ?? {}).length > 0) throw invalid('RDMA limits are not supported');
+  return {
+    cpu: {
+      shares: positive(cpu?.shares),
+      quotaMicros: bound(cpu?.quota || undefined),
+      periodMicros: positive(cpu?.period),
+      burstMicros: cpu?.burst,
+      cpus: cpu?.cpus || undefined,
+      mems: cpu?.mems || undefined,
+    },
+    memory: {
+      maxBytes: bound(memory?.limit || undefined),
+      maxWithSwapBytes: bound(memory?.swap || undefined),
+      reservationBytes: bound(memory?.reservation || undefined),
+      swappiness: memory?.swappiness,
+      ...(memory?.disableOOMKiller && { oomKillDisabled: true }),
+    },
+    ...pidsLimit(pids?.limit),
+    io: { weight: positive(blockIO?.weight), devices: ioDevices(blockIO) },
+  };
+}
+
+/** Negative is "no limit". */
+function bound(value: number | undefined): number | null | undefined {
+  return value !== undefined && value < 0 ? null : value;
+}
+
+/** 0 is what callers in Go write for "not said". */
+function positive(value: number | undefined): number | undefined {
+  return value || undefined;
+}
+
+function pidsLimit(limit: number | undefined): Pick<Limits, 'pids'> {
+  return limit === undefined || limit === 0 ? {} : { pids: bound(limit) };
+}
+
+function ioDevices(blockIO: OciResources['blockIO']): IoDeviceLimits[] {
+  const devices = new Map<string, IoDeviceLimits>();
+  const deviceOf = ({ major, minor }: { major: number; minor: number }) => {
+    const device = `${major}:${minor}`;
+    const limits = devices.get(device) ?? { device };
+    devices.set(device, limits);
+    return limits;
+  };
+  for (const entry of blockIO?.weightDevice ?? [])
+    if (entry.weight) deviceOf(entry).weight = entry.weight;
+  const set = (
+    throttles: OciThrottle[] | undefined,
+    name: Exclude<keyof IoDeviceLimits, 'device' | 'weight'>,
+  ) => {
+    for (const throttle of throttles ?? []) deviceOf(throttle)[name] = throttle.rate;
+  };
+  set(blockIO?.throttleReadBpsDevice, 'readBytesPerSecond');
+  set(blockIO?.throttleWriteBpsDevice, 'writeBytesPerSecond');
+  set(blockIO?.throttleReadIOPSDevice, 'readOperationsPerSecond');
+  set(blockIO?.throttleWriteIOPSDevice, 'writeOperationsPerSecond');
+  return [...devices.values()];
+}
+
+/**
+ * In their order, and after them what every container may open whatever the list says
+ * (config-linux.md, "Default Devices"). Everything else is refused.
+ */
+export function deviceRulesOf({ devices }: OciResources): OciDeviceRule[] {
+  const listed = (devices ?? []).map(({ allow, type, major, minor, access }): OciDeviceRule => {
+    const kind = type === undefined || type === '' ? 'a' : type;
+    if (kind !== 'a' && kind !== 'b' && kind !== 'c')
+      throw invalid(`device rule of type "${kind}": use a, b or c`);
+    return {
+      allow,
+      type: kind,
+      major: wildcard(major),
+      minor: wildcard(minor),
+      access: access || 'rwm',
+    };
+  });
+  return [...listed, ...defaultDeviceRules];
+}
+
+function wildcard(number: number | undefined): number | undefined {
+  return number === undefined || number < 0 ? undefined : number;
+}
+
+/** Controllers that only the OCI command writes: huge pages, network tags, and v2's own files. */
+export function applyOtherLimits(cgroup: Cgroup, resources: OciResources): void {
+  const { hugepageLimits = [], network, unified, cpu } = resources;
+  for (const { pageSize, limit } of hugepageLimits) limitHugePages(cgroup, pageSize, limit);
+  if (network?.classID !== undefined)
+    writeLimit(directoryOf(cgroup, 'net_cls'), 'net_cls.classid', network.classID, 'network class');
+  for (const { name, priority } of network?.priorities ?? [])
+    writeLimit(
+      directoryOf(cgroup, 'net_prio'),
+      'net_prio.ifpriomap',
+      `${name} ${priority}`,
+      'network priority',
+    );
+  if (cpu?.idle !== undefined) writeLimit(directoryOf(cgroup, 'cpu'), 'cpu.idle', cpu.idle, 'idle');
+  for (const [file, value] of Object.entries(unified ?? {})) writeUnified(cgroup, file, value);
+}
+
+function limitHugePages(cgroup: Cgroup, pageSize: string, limit: number): void {
+  const directory = directoryOf(cgroup, 'hugetlb');
+  const what = `huge page limit (${pageSize})`;
+  if (hasControl(directory, `hugetlb.${pageSize}.limit_in_bytes`))
+    writeLimit(directory, `hugetlb.${pageSize}.limit_in_bytes`, limit, what);
+  else writeLimit(directory, `hugetlb.${pageSize}.max`, limit, what);
+}
+
+/** config-linux.md, "Unified": a file of v2, by its name. */
+function writeUnified(cgroup: Cgroup, file: string, value: string): void {
+  const directory = cgroup.paths.get('');
+  if (directory === undefined || cgroup.paths.size > 1)
+    throw invalid('resources.unified needs cgroup v2, and this machine has v1');
+  if (file.includes('/')) throw invalid(`resources.unified: "${file}" is not a file's name`);
+  if (!hasControl(directory, file)) throw invalid(`resources.unified: this kernel has no ${file}`);
+  writeLimit(directory, file, value, file);
+}
+
+/** v2 has everything in one directory. */
+function directoryOf(cgroup: Cgroup, controller: string): string {
+  const directory =
+    cgroup.paths.get(controller) ?? (cgroup.paths.size === 1 ? cgroup.paths.get('') : undefined);
+  if (directory === undefined)
+    throw invalid(`this machine has no ${controller} controller; leave the limit out`);
+  return directory;
+}

@@ -1,0 +1,40 @@
+/** `run`: create, start, and, unless detached, wait and delete. */
+import { type Options, textOf, type Verb } from './command-line.ts';
+import type { Context } from './context.ts';
+import { createContainer, createOptions } from './create.ts';
+import { deleteContainer } from './delete.ts';
+import { Foreground } from './foreground.ts';
+import { startContainer } from './start.ts';
+
+const runOptions = {
+  ...createOptions,
+  detach: { type: 'boolean', short: 'd' },
+  keep: { type: 'boolean' },
+} as const satisfies Options;
+
+export function runVerb(context: Context): Verb {
+  return {
+    takes: '<id>',
+    about: 'create, start, wait and delete',
+    options: runOptions,
+    async run(call) {
+      const detached = call.values.detach === true;
+      const foreground = detached ? undefined : new Foreground();
+      const { container, terminalFd } = await createContainer(context, call, {
+        detached: detached && textOf(call, 'console-socket') === undefined,
+      });
+      const { id, process } = container.record;
+      try {
+        await startContainer(context, container);
+      } catch (error) {
+        // Nobody is going to delete what `run` could not start.
+        await deleteContainer(context, id, true);
+        throw error;
+      }
+      if (foreground === undefined || process === undefined) return 0;
+      const code = await foreground.wait(process.pid, terminalFd);
+      if (!call.values.keep) await deleteContainer(context, id, true);
+      return code;
+    },
+  };
+}

@@ -1,0 +1,96 @@
+/** `start`: lets the container's process execute its program. */
+import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
+import type { OciSpec } from '../contract/oci-runtime.ts';
+import { conflict, invalid } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { AliveWatch } from '../runtime/shim.ts';
+import { execFailure } from '../runtime/start-failure.ts';
+import { parseConfig } from './bundle.ts';
+import { onlyIdOf, type Verb } from './command-line.ts';
+import { Container } from './container.ts';
+import type { Context } from './context.ts';
+import { destroy } from './delete.ts';
+import { runHooks, runHooksInside } from './hooks.ts';
+
+export function startVerb(context: Context): Verb {
+  return {
+    takes: '<id>',
+    about: 'run the program of a created container',
+    options: {},
+    async run(call) {
+      await startContainer(context, Container.open(context.store, onlyIdOf(call)));
+      return 0;
+    },
+  };
+}
+
+export async function startContainer(context: Context, { id }: Container): Promise<void> {
+  const lock = await context.store.lock(id);
+  try {
+    const container = Container.open(context.store, id);
+    const status = container.status();
+    if (status !== 'created')
+      throw conflict(`container "${id}" is ${status}; only one that is created can be started`);
+    if (!container.record.hasProcess)
+      throw invalid(
+        `config.json of container "${id}" has no process, so there is nothing to start`,
+      );
+    const { spec } = parseConfig(context.store.configText(id), container.record.bundle, () => {});
+    await orDestroy(context, container, spec, async () =>
+      runHooksInside(
+        { name: 'startContainer', hooks: spec.hooks, container, status },
+        await context.tools(),
+      ),
+    );
+    await execute(container, spec);
+    await orDestroy(context, container, spec, async () =>
+      runHooks({ name: 'poststart', hooks: spec.hooks, container, status: 'running' }),
+    );
+  } finally {
+    lock.release();
+  }
+}
+
+/** A hook that fails takes the container with it (runtime.md, "Lifecycle", 7 and 9). */
+async function orDestroy(
+  context: Context,
+  container: Container,
+  { hooks }: OciSpec,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    await destroy(context, container, hooks);
+    throw error;
+  }
+}
+
+/** The process reports only failures: execve closes its end of the FIFO, and that is success. */
+async function execute(container: Container, { process }: OciSpec): Promise<void> {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const watch = new AliveWatch(openSync(container.reportsPath, flags));
+  openGate(container);
+  const report = await watch.report;
+  watch.close();
+  rmSync(container.reportsPath, { force: true });
+  if (report?.kind === 'failed') throw execFailure(process.args[0] ?? '', report.errno);
+}
+
+function openGate({ id, gatePath }: Container): void {
+  let fd: number;
+  try {
+    fd = openSync(gatePath, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    // Nobody reads: the process has just been killed.
+    if (hasErrno(error, 'ENXIO', 'ENOENT'))
+      throw conflict(`container "${id}" has ended before it was started`, error);
+    throw error;
+  }
+  try {
+    writeSync(fd, '\n');
+    rmSync(gatePath, { force: true });
+  } finally {
+    closeSync(fd);
+  }
+}

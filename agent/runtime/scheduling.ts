@@ -1,0 +1,71 @@
+/** When a process gets the processor and the disk: sched_setattr(2), ioprio_set(2). */
+import type { OciProcess } from '../contract/oci-runtime.ts';
+import { invalid } from '../errors.ts';
+import type { Step } from './plan.ts';
+
+/** include/uapi/linux/sched.h; 4 is reserved. */
+const policies: Record<string, number> = {
+  SCHED_OTHER: 0,
+  SCHED_FIFO: 1,
+  SCHED_RR: 2,
+  SCHED_BATCH: 3,
+  SCHED_ISO: 4,
+  SCHED_IDLE: 5,
+  SCHED_DEADLINE: 6,
+};
+
+const schedulerFlags: Record<string, number> = {
+  SCHED_FLAG_RESET_ON_FORK: 0x01,
+  SCHED_FLAG_RECLAIM: 0x02,
+  SCHED_FLAG_DL_OVERRUN: 0x04,
+  SCHED_FLAG_KEEP_POLICY: 0x08,
+  SCHED_FLAG_KEEP_PARAMS: 0x10,
+  SCHED_FLAG_UTIL_CLAMP_MIN: 0x20,
+  SCHED_FLAG_UTIL_CLAMP_MAX: 0x40,
+};
+
+/** ioprio_set(2): the class lies above 13 bits of level. */
+const ioClasses: Record<string, number> = {
+  IOPRIO_CLASS_RT: 1,
+  IOPRIO_CLASS_BE: 2,
+  IOPRIO_CLASS_IDLE: 3,
+};
+
+/** The first published version of struct sched_attr. */
+const schedulerBytes = 48;
+
+export function schedulingSteps({ scheduler, ioPriority }: OciProcess): Step[] {
+  return [
+    ...(scheduler ? [{ do: 'scheduler', attributes: encodeScheduler(scheduler) } as const] : []),
+    ...(ioPriority ? [{ do: 'ioPriority', priority: encodeIoPriority(ioPriority) } as const] : []),
+  ];
+}
+
+function encodeScheduler(scheduler: NonNullable<OciProcess['scheduler']>): Buffer {
+  const policy = policies[scheduler.policy];
+  if (policy === undefined) throw invalid(`unknown scheduler policy "${scheduler.policy}"`);
+  const bytes = Buffer.alloc(schedulerBytes);
+  bytes.writeUInt32LE(schedulerBytes, 0);
+  bytes.writeUInt32LE(policy, 4);
+  bytes.writeBigUInt64LE(BigInt((scheduler.flags ?? []).reduce(addFlag, 0)), 8);
+  bytes.writeInt32LE(scheduler.nice ?? 0, 16);
+  bytes.writeUInt32LE(scheduler.priority ?? 0, 20);
+  bytes.writeBigUInt64LE(BigInt(scheduler.runtime ?? 0), 24);
+  bytes.writeBigUInt64LE(BigInt(scheduler.deadline ?? 0), 32);
+  bytes.writeBigUInt64LE(BigInt(scheduler.period ?? 0), 40);
+  return bytes;
+}
+
+function addFlag(flags: number, name: string): number {
+  const flag = schedulerFlags[name];
+  if (flag === undefined) throw invalid(`unknown scheduler flag "${name}"`);
+  return flags | flag;
+}
+
+function encodeIoPriority({ class: name, priority }: NonNullable<OciProcess['ioPriority']>) {
+  const number = ioClasses[name];
+  if (number === undefined) throw invalid(`unknown IO priority class "${name}"`);
+  if (!Number.isInteger(priority) || priority < 0 || priority > 7)
+    throw invalid(`IO priority ${priority} is not one of 0 to 7`);
+  return (number << 13) | priority;
+}

@@ -64,7 +64,10 @@ test('a dry run asks the engine and changes nothing', async () => {
   const path = '/corten/v1/containers/web/limits';
   const before = (await call(app, `GET ${path}`)).body;
   const asked = await call(app, `POST ${path}?dryRun=true`, { pids: 3 });
-  assert.deepEqual(asked.body, { limits: { ...(before as object), pids: 3 }, warnings: ['only asked'] });
+  assert.deepEqual(asked.body, {
+    limits: { ...(before as object), pids: 3 },
+    warnings: ['only asked'],
+  });
   assert.deepEqual(backends.containers.calls.at(-1)?.args, [
     'web',
     { limits: { pids: 3 }, dryRun: true },

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
+import { conflict } from '../../errors.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { type FileLimit, openFilesLimit, setOpenFilesLimit } from '../../kernel/process.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
@@ -22,6 +23,12 @@ export function limitOpenFiles(
       try {
         setOpenFilesLimit(pid, wanted);
       } catch (error) {
+        // Somebody who is root only in part: what runs keeps what it may have.
+        if (hasErrno(error, 'EPERM'))
+          throw conflict(
+            `Open files cannot become ${wanted.hard} while the container runs: the engine lacks CAP_SYS_RESOURCE, or the machine's fs.nr_open is lower. Stop the container, change the limit, and start it again.`,
+            error,
+          );
         // On v2 a frozen process can still be killed.
         if (!hasErrno(error, 'ESRCH')) throw error;
       }

@@ -16,7 +16,7 @@ function warn(change: Limits): string[] {
 }
 
 const cases: [name: string, change: Limits, words: RegExp | undefined][] = [
-  ['memory below its use', { memory: { maxBytes: 39 * MiB } }, /below the 41943040 bytes in use/],
+  ['memory below its use', { memory: { maxBytes: 39 * MiB } }, /below the 40 MiB in use/],
   ['memory within a tenth', { memory: { maxBytes: 42 * MiB } }, /within 10 %/],
   ['memory well above', { memory: { maxBytes: 64 * MiB } }, undefined],
   ['a high mark below the use', { memory: { highBytes: 39 * MiB } }, /slowed down/],

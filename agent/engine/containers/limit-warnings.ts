@@ -50,20 +50,20 @@ function memoryWarnings({ memory = {} }: Limits, now: Usage['memory']): string[]
   const warnings: string[] = [];
   if (typeof maxBytes === 'number' && used > maxBytes)
     warnings.push(
-      `The memory limit of ${maxBytes} bytes is below the ${used} bytes in use: the change is refused, unless the kernel can move enough of them to swap.`,
+      `The memory limit of ${mib(maxBytes)} is below the ${mib(used)} in use: the change is refused, unless the kernel can move enough of it to swap.`,
     );
   else if (typeof maxBytes === 'number' && used > close * maxBytes)
     warnings.push(
-      `${used} bytes of memory are in use, which is within 10 % of the limit of ${maxBytes}: a little more, and a process is killed.`,
+      `${mib(used)} of memory are in use, which is within 10 % of the limit of ${mib(maxBytes)}: a little more, and a process is killed.`,
     );
   const withSwap = used + now.swapBytes;
   if (typeof maxWithSwapBytes === 'number' && now.swapBytes > 0 && withSwap > maxWithSwapBytes)
     warnings.push(
-      `Memory and swap together use ${withSwap} bytes, more than the limit of ${maxWithSwapBytes}.`,
+      `Memory and swap together use ${mib(withSwap)}, more than the limit of ${mib(maxWithSwapBytes)}.`,
     );
   if (typeof highBytes === 'number' && used > highBytes)
     warnings.push(
-      `${used} bytes of memory are in use, above the high mark of ${highBytes}: the container is slowed down until it uses less.`,
+      `${mib(used)} of memory are in use, above the high mark of ${mib(highBytes)}: the container is slowed down until it uses less.`,
     );
   return warnings;
 }
@@ -95,10 +95,12 @@ function logWarnings({ log }: Limits, change: Limits, bytes: number): string[] {
   const most = log.maxBytes * log.maxFiles;
   return bytes > most
     ? [
-        `The log has ${bytes} bytes, and the limit is ${most}: its oldest lines go as new ones are written.`,
+        `The log has ${mib(bytes)}, and the limit is ${mib(most)}: its oldest lines go as new ones are written.`,
       ]
     : [];
 }
+
+const mib = (bytes: number) => `${Math.round((bytes / 1024 ** 2) * 10) / 10} MiB`;
 
 function sizeOf(logDirectory: string): number {
   return listSegments(logDirectory).reduce((sum, number) => {

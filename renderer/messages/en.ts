@@ -187,6 +187,7 @@ export const en = {
   'limits.pids': 'Processes',
   'limits.openFiles': 'Open files',
   'limits.openFilesHelp': 'Of each process. Files that are open stay open.',
+  'limits.openFilesFloor': 'At least 16.',
   'limits.burst': 'Burst',
   'limits.noBurst': 'None',
   'limits.burstHelp': 'Time saved up while idle; at most what it gets in a tenth of a second.',

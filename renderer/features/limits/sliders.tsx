@@ -110,6 +110,11 @@ export function ProcessSliders({ draft, set, use }: Part) {
         format={String}
         parse={whole}
         useLabel={t('limits.openFilesHelp')}
+        error={
+          draft.openFiles !== undefined && draft.openFiles < 16
+            ? t('limits.openFilesFloor')
+            : undefined
+        }
       />
     </LimitCard>
   );

@@ -1,5 +1,5 @@
 /** The hugetlb controller: huge pages of each size, when they are touched and when they are reserved. */
-import { closeSync, constants, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { constants, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import type { HugetlbLimits } from '../contract/limits.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -106,18 +106,12 @@ export class UnifiedHugetlb {
 
   /** For clone3; undefined when the container has no group here. The caller closes it. */
   open(name: string): number | undefined {
-    try {
-      return openSync(this.directory(name), openPathOnly | constants.O_DIRECTORY);
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    if (!this.exists(name)) return undefined;
+    return openSync(this.directory(name), openPathOnly | constants.O_DIRECTORY);
   }
 
   exists(name: string): boolean {
-    const fd = this.open(name);
-    if (fd !== undefined) closeSync(fd);
-    return fd !== undefined;
+    return existsSync(this.directory(name));
   }
 
   /** Pages that were charged before stay with the group they were charged to. */

@@ -212,14 +212,14 @@ async function rateInto(name: string, bytes: number): Promise<number> {
 
 /** By -e, since nc itself ends with its own standard input. */
 const sink = 'exec nc -ll -p 99 -e sh -c "cat >/dev/null"';
-const rate = 1_000_000;
+const rate = 400_000;
 async function assertHeld(name: string): Promise<void> {
   const measured = await rateInto(name, 3 * rate);
   assert.ok(measured < 1.25 * rate && measured > 0.5 * rate, `${Math.round(measured)} of ${rate}`);
 }
 async function assertFree(name: string): Promise<void> {
   const measured = await rateInto(name, 8 * rate);
-  assert.ok(measured > 5 * rate, `${Math.round(measured)} bytes a second`);
+  assert.ok(measured > 2 * rate, `${Math.round(measured)} bytes a second`);
 }
 
 test('network rates hold a stream, over restarts of container, network and agent', async () => {

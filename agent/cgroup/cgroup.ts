@@ -18,6 +18,8 @@ export interface CgroupDriver {
   readonly version: 1 | 2;
   /** Controllers that this machine can limit with: `cpu`, `memory`, `pids`, `io`, `cpuset`, … */
   readonly controllers: readonly string[];
+  /** Throws invalid for a limit that this driver could never keep, running or not. */
+  check(limits: Limits): void;
   /** Makes the group and applies limits and the device allow-list; on failure nothing is left. */
   create(name: string, limits: Limits, devices: readonly OciDeviceRule[]): Cgroup;
   /** The group of a container that already runs (after an agent restart). Touches nothing. */
@@ -42,6 +44,8 @@ export interface Cgroup {
   freeze(): void;
   thaw(): void;
   isFrozen(): boolean;
+  /** Does `work` while nothing inside can fork or end; a group that was frozen stays so. */
+  whileFrozen<T>(work: () => T): T;
   /** Host pids of every process inside. */
   processes(): number[];
   /** SIGKILL to every process inside, frozen or not. */

@@ -1,12 +1,13 @@
 /** A temporary directory poses as a group: what is written for which limit, on both versions. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { applyCpuV1, applyCpuV2, readCpuV1, readCpuV2, weightOfShares } from './cpu.ts';
 import { applyCpusetV1, applyCpusetV2, inheritCpusetV1, numbersOf } from './cpuset.ts';
-import { ioWeightV2, readIoV1, readIoV2 } from './io.ts';
+import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, pageName } from './hugetlb.ts';
+import { applyIoV1, applyIoV2, ioWeightV2, readIoV1, readIoV2 } from './io.ts';
 import { applyMemoryV1, applyMemoryV2, readMemoryV1, readMemoryV2 } from './memory.ts';
 import { applyPids, readPids } from './pids.ts';
 
@@ -102,6 +103,78 @@ test('memory on v2: below what cannot be reclaimed is a conflict, not a kill', (
   put('memory.stat', `inactive_file ${20 * MiB}\nactive_file ${5 * MiB}`);
   assert.throws(() => applyMemoryV2(group, { maxBytes: 24 * MiB }), { kind: 'conflict' });
   applyMemoryV2(group, { maxBytes: 26 * MiB });
+});
+
+test('memory on v2: a limit that comes down reclaims by memory.high before it may kill', () => {
+  const files = ['memory.max', 'memory.swap.max', 'memory.high'];
+  put('memory.max', 'max');
+  put('memory.swap.max', 'max');
+  put('memory.high', String(40 * MiB));
+  put('memory.current', String(50 * MiB));
+  // All of it looks like cache, and none of it goes: here no kernel reclaims.
+  put('memory.stat', `inactive_file ${50 * MiB}`);
+  assert.throws(() => applyMemoryV2(group, { maxBytes: 26 * MiB, maxWithSwapBytes: 26 * MiB }), {
+    kind: 'conflict',
+    message: new RegExp(`uses ${50 * MiB} bytes now`),
+  });
+  assert.deepEqual(files.map(get), ['max', 'max', String(40 * MiB)]);
+  applyMemoryV2(group, { maxBytes: 64 * MiB, maxWithSwapBytes: 64 * MiB });
+  assert.deepEqual(files.map(get), [String(64 * MiB), '0', String(40 * MiB)]);
+});
+
+test('memory on v2: the high mark and who is killed together', () => {
+  put('memory.oom.group', '1');
+  applyMemoryV2(group, { highBytes: 9 * MiB, oomGroup: false });
+  assert.deepEqual(['memory.high', 'memory.oom.group'].map(get), [String(9 * MiB), '0']);
+  applyMemoryV2(group, { highBytes: null, oomGroup: null });
+  assert.deepEqual(['memory.high', 'memory.oom.group'].map(get), ['max', '1']);
+});
+
+test('memory on v1: what it cannot do is refused with a sentence', () => {
+  for (const limits of [{ highBytes: 9 * MiB }, { oomGroup: true }])
+    assert.throws(() => applyMemoryV1(group, { maxBytes: 8 * MiB, ...limits }), {
+      kind: 'invalid',
+      message: /cgroup v1, which has no memory\.(high|oom\.group)/,
+    });
+  assert.throws(() => get('memory.limit_in_bytes'), { code: 'ENOENT' });
+  applyMemoryV1(group, { highBytes: null, oomGroup: false });
+});
+
+test('memory on v1: swappiness that is taken away is the parent’s again', () => {
+  const [outer, inner] = [parent, join(parent, 'inner')];
+  mkdirSync(inner);
+  put('memory.swappiness', '35', outer);
+  applyMemoryV1(inner, { swappiness: 0 });
+  applyMemoryV1(inner, { swappiness: null });
+  assert.equal(readFileSync(join(inner, 'memory.swappiness'), 'utf8'), '35');
+});
+
+test('huge pages: files are named by size, and null is no limit', () => {
+  assert.deepEqual([65_536, 2 * MiB, 1024 * MiB].map(pageName), ['64KB', '2MB', '1GB']);
+  const limits = [{ pageBytes: 2 * MiB, maxBytes: 4 * MiB, reservedMaxBytes: 0 }];
+  const cleared = [{ pageBytes: 2 * MiB, maxBytes: null }];
+  const onV1 = ['hugetlb.2MB.limit_in_bytes', 'hugetlb.2MB.rsvd.limit_in_bytes'];
+  applyHugetlbV1(group, limits);
+  assert.deepEqual(onV1.map(get), [String(4 * MiB), '0']);
+  applyHugetlbV1(group, cleared);
+  assert.deepEqual(onV1.map(get), ['-1', '0']);
+  const onV2 = ['hugetlb.2MB.max', 'hugetlb.2MB.rsvd.max'];
+  applyHugetlbV2(group, limits);
+  assert.deepEqual(onV2.map(get), [String(4 * MiB), '0']);
+  applyHugetlbV2(group, cleared);
+  assert.deepEqual(onV2.map(get), ['max', '0']);
+  assert.throws(() => checkPageSizes([{ pageBytes: 4096 }], [2 * MiB]), {
+    kind: 'invalid',
+    message: /no huge pages of 4096 bytes; its sizes are 2097152/,
+  });
+});
+
+test('io limits of a disk that is gone can be taken away, and not set', () => {
+  const device = '/dev/corten-no-such-disk';
+  for (const apply of [applyIoV1, applyIoV2]) {
+    apply(group, { devices: [{ device, readBytesPerSecond: null }] });
+    assert.throws(() => apply(group, { devices: [{ device, readBytesPerSecond: 1 }] }), /exist/);
+  }
 });
 
 test('memory on v1: a kernel without swap accounting keeps the memory limit', () => {

@@ -19,7 +19,7 @@ export function detectCgroupDriver(options: { parent: GroupParent; root?: string
       : groupsBelow(options.root);
   // A hybrid machine has both; what counts is where the controllers are.
   const controlled = ['memory', 'cpu', 'pids'].some((name) => hierarchies.has(name));
-  if (controlled) return createV1Driver(hierarchies, options.parent);
+  if (controlled) return createV1Driver(hierarchies, options.parent, unified);
   if (unified !== undefined) return createV2Driver(unified, options.parent);
   throw new CortenError(
     'internal',

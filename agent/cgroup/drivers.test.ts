@@ -1,11 +1,21 @@
 /** Both drivers on a temporary directory that poses as `/sys/fs/cgroup`. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { detectCgroupDriver, mountedGroups } from './detect.ts';
+import { UnifiedHugetlb } from './hugetlb.ts';
+import { createV1Driver } from './v1.ts';
 import { createV2Driver } from './v2.ts';
 
 let root: string;
@@ -49,6 +59,29 @@ test('v1: a limit without its controller is refused and leaves nothing', () => {
     message: /no pids controller/,
   });
   driver.create('other', { pids: null, memory: {} }, rules);
+});
+
+test('v1: a controller that only v2 has gives a group there, once there is a limit', async () => {
+  hierarchy('v1', 'v2');
+  hierarchy('v1/memory', 'v1/devices', 'v1/freezer');
+  writeFileSync(join(root, 'v2/cgroup.controllers'), 'hugetlb\n');
+  const mounts = ['memory', 'devices', 'freezer'].map(
+    (name) => [name, join(root, 'v1', name)] as const,
+  );
+  const driver = createV1Driver(new Map(mounts), 'corten-a', join(root, 'v2'));
+  assert.deepEqual(driver.controllers, ['memory', 'devices', 'freezer', 'hugetlb']);
+  const plain = driver.create('plain', {}, rules);
+  for (const [name] of mounts) writeFileSync(join(root, 'v1', name, 'corten-a/plain/tasks'), '');
+  const placed = plain.placement();
+  assert.equal(placed.directoryFd, undefined);
+  for (const fd of placed.procsFds) closeSync(fd);
+  assert.ok(!existsSync(join(root, 'v2/corten-a')));
+  const unified = UnifiedHugetlb.find(join(root, 'v2'), 'corten-a');
+  unified?.make('left-behind');
+  assert.equal(read('v2/cgroup.subtree_control'), '+hugetlb');
+  assert.equal(read('v2/corten-a/cgroup.subtree_control'), '+hugetlb');
+  assert.deepEqual(driver.list().sort(), ['left-behind', 'plain']);
+  assert.equal(UnifiedHugetlb.find(join(root, 'v1/memory'), 'corten-a'), undefined);
 });
 
 test('v1: without a devices controller nothing is started', () => {

@@ -1,5 +1,5 @@
 /** The io controller (blkio on v1): a weight, and rates a device. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { IoDeviceLimits, IoLimits, IoUsage } from '../contract/limits.ts';
 import { invalid } from '../errors.ts';
 import { splitDevice } from '../kernel/files.ts';
@@ -15,7 +15,8 @@ export function applyIoV1(directory: string, limits: IoLimits): void {
   if (prefix !== undefined && limits.weight !== undefined)
     writeLimit(directory, `${prefix}.weight`, limits.weight ?? defaultWeightV1, 'IO weight');
   for (const device of limits.devices ?? []) {
-    const number = deviceNumber(device.device);
+    const number = numberIfNeeded(device);
+    if (number === undefined) continue;
     const set = (file: string, value: number | null | undefined, limit: string) => {
       if (value !== undefined)
         writeLimit(directory, file, `${number} ${value ?? 0}`, `${limit} of ${device.device}`);
@@ -32,7 +33,8 @@ export function applyIoV1(directory: string, limits: IoLimits): void {
 export function applyIoV2(directory: string, limits: IoLimits): void {
   if (limits.weight !== undefined) writeWeightV2(directory, 'default', limits.weight, 'IO weight');
   for (const device of limits.devices ?? []) {
-    const number = deviceNumber(device.device);
+    const number = numberIfNeeded(device);
+    if (number === undefined) continue;
     if (device.weight !== undefined)
       writeWeightV2(directory, number, device.weight, `IO weight of ${device.device}`);
     const rates = ratesV2(device);
@@ -72,6 +74,14 @@ function ratesV2(device: IoDeviceLimits): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${value || 'max'}`)
     .join(' ');
+}
+
+/** Undefined when all that is asked is to take limits off a disk that is not there any more. */
+function numberIfNeeded({ device, ...values }: IoDeviceLimits): string | undefined {
+  const clears = Object.values(values).every((value) => value === null || value === undefined);
+  return clears && !/^\d+:\d+$/.test(device) && !existsSync(device)
+    ? undefined
+    : deviceNumber(device);
 }
 
 /** `major:minor` of a block device, which may be said as that too. */

@@ -3,7 +3,7 @@
  * whichever version this machine has. Proofs are the kernel's counters, never the clock.
  */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -158,6 +158,83 @@ test('memory limits go up, down and away; below present use is a conflict', asyn
     rmSync(shm, { recursive: true });
   }
 });
+
+test('on v1 a high mark and killing together are refused, also for what does not run', () => {
+  if (driver.version === 2) return;
+  for (const memory of [{ highBytes: 32 * MiB }, { oomGroup: true }]) {
+    assert.throws(() => driver.check({ memory }), { kind: 'invalid', message: /cgroup v1/ });
+    assert.throws(() => create({ memory }), { kind: 'invalid', message: /cgroup v1/ });
+  }
+});
+
+/** Of the kind that this machine has free, or may make: without any, nothing can be charged. */
+const pages = (file: string) => {
+  const path = `/sys/kernel/mm/hugepages/hugepages-2048kB/${file}`;
+  return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+};
+const pageBytes = 2 * MiB;
+const countsPages = driver.controllers.includes('hugetlb');
+
+test('huge pages: a limit holds from birth or later, wherever the controller is', {
+  skip: !countsPages,
+}, async () => {
+  const born = create({ hugetlb: [{ pageBytes, maxBytes: 2 * pageBytes, reservedMaxBytes: 0 }] });
+  const later = create();
+  const neighbour = create();
+  const [first, second, third] = [born, later, neighbour].map((group) => runIn(group, 'sleep 60'));
+  later.update({ hugetlb: [{ pageBytes, maxBytes: pageBytes }] });
+  const limitOf = (child: ChildProcess | undefined) => hugetlbFile(child?.pid ?? 0, '2MB.max');
+  assert.deepEqual([first, second].map(limitOf), [String(2 * pageBytes), String(pageBytes)]);
+  assert.equal(hugetlbFile(first?.pid ?? 0, '2MB.rsvd.max'), '0');
+  assert.ok([undefined, 'max'].includes(limitOf(third)));
+  later.update({ hugetlb: [{ pageBytes, maxBytes: null }] });
+  assert.equal(limitOf(second), 'max');
+  assert.throws(() => driver.check({ hugetlb: [{ pageBytes: 12_345 }] }), /no huge pages/);
+  const names = driver.list();
+  born.kill();
+  if (first) await once(first, 'exit');
+  await born.remove();
+  assert.ok(names.includes(born.name) && !driver.list().includes(born.name));
+});
+
+test('huge pages: a program gets as many as its limit, and its neighbour more', {
+  skip: !countsPages || pages('free_hugepages') + pages('nr_overcommit_hugepages') < 8,
+}, async () => {
+  const limited = create({ hugetlb: [{ pageBytes, maxBytes: 2 * pageBytes }] });
+  const free = create();
+  const program = join(directory, 'touch-pages');
+  execFileSync('gcc', ['-x', 'c', '-', '-o', program], { input: touchPages });
+  const touch = (count: number) => `exec ${program} ${count}`;
+  assert.equal((await exitOf(runIn(limited, touch(2)))).code, 0);
+  // Beyond the limit a page that is touched cannot be had: the kernel answers with SIGBUS.
+  assert.equal((await exitOf(runIn(limited, touch(4)))).signal, 'SIGBUS');
+  assert.equal((await exitOf(runIn(free, touch(4)))).code, 0);
+});
+
+/** Maps so many huge pages without reserving them, and writes to each. */
+const touchPages = `
+  #define _GNU_SOURCE
+  #include <stdlib.h>
+  #include <sys/mman.h>
+  int main(int count, char **arguments) {
+    long pages = atol(arguments[1]), bytes = ${pageBytes};
+    char *at = mmap(0, pages * bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return 1;
+    for (long page = 0; page < pages; page++) at[page * bytes] = 1;
+    return 0;
+  }`;
+
+/** A control file of the group that the process is in, in whichever hierarchy counts huge pages. */
+function hugetlbFile(pid: number, file: string): string | undefined {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n');
+  const path = lines.find((line) => line.startsWith('0::'))?.slice(3);
+  const mount = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((directory) =>
+    existsSync(`${directory}/cgroup.controllers`),
+  );
+  const full = `${mount}${path}/hugetlb.${file}`;
+  return existsSync(full) ? readFileSync(full, 'utf8').trim() : undefined;
+}
 
 test('a fork bomb stops at the process limit', async () => {
   const group = create({ pids: 12 });

@@ -4,6 +4,7 @@ import { conflict, invalid } from '../errors.ts';
 import {
   hasControl,
   readBound,
+  readControlIfAny,
   readCount,
   readKeyed,
   writeControl,
@@ -17,15 +18,33 @@ const v1 = {
 } as const;
 const none = -1;
 
+/** v1 has nothing that slows down, and its OOM killer takes one process at a time. */
+export function checkMemoryV1({ highBytes, oomGroup }: MemoryLimits): void {
+  if (typeof highBytes === 'number')
+    throw invalid(
+      'This machine runs cgroup v1, which has no memory.high: nothing there slows a container down instead of killing. Use a reservation, or boot with systemd.unified_cgroup_hierarchy=1.',
+    );
+  if (oomGroup === true)
+    throw invalid(
+      'This machine runs cgroup v1, which has no memory.oom.group: it kills one process at a time. Leave oomGroup out, or boot with systemd.unified_cgroup_hierarchy=1.',
+    );
+}
+
 export function applyMemoryV1(directory: string, limits: MemoryLimits): void {
+  checkMemoryV1(limits);
   applyMaximumsV1(directory, limits);
   const { reservationBytes, swappiness, oomKillDisabled } = limits;
   if (reservationBytes !== undefined)
     writeLimit(directory, v1.reservation, reservationBytes ?? none, 'memory reservation');
-  if (typeof swappiness === 'number')
-    writeLimit(directory, 'memory.swappiness', swappiness, 'memory swappiness');
+  if (swappiness !== undefined) writeSwappiness(directory, swappiness);
   if (oomKillDisabled !== undefined)
     writeControl(directory, 'memory.oom_control', oomKillDisabled ? 1 : 0);
+}
+
+/** Taken away, it is again what the group was born with: its parent's. */
+function writeSwappiness(directory: string, swappiness: number | null): void {
+  const value = swappiness ?? readControlIfAny(`${directory}/..`, 'memory.swappiness');
+  if (value !== undefined) writeLimit(directory, 'memory.swappiness', value, 'memory swappiness');
 }
 
 /**
@@ -63,21 +82,58 @@ function checkSum(
 }
 
 export function applyMemoryV2(directory: string, limits: MemoryLimits): void {
-  const { maxBytes, reservationBytes } = limits;
+  const { maxBytes, reservationBytes, highBytes, oomGroup } = limits;
   const swap = swapV2(directory, limits);
-  if (typeof maxBytes === 'number') refuseBelowUse(directory, maxBytes);
+  const swapBefore = readControlIfAny(directory, 'memory.swap.max');
   // Swap first: a memory limit that comes down pushes pages out, which may then not go to swap.
-  if (swap !== undefined && hasControl(directory, 'memory.swap.max'))
-    writeLimit(directory, 'memory.swap.max', swap, 'memory and swap limit');
-  if (maxBytes !== undefined)
-    writeLimit(directory, 'memory.max', maxBytes ?? 'max', 'memory limit');
+  const writeSwap = (value: number | string | undefined) => {
+    if (value !== undefined && swapBefore !== undefined)
+      writeLimit(directory, 'memory.swap.max', value, 'memory and swap limit');
+  };
+  writeSwap(swap);
+  try {
+    if (typeof maxBytes === 'number') writeMaximumV2(directory, maxBytes);
+    else if (maxBytes === null) writeLimit(directory, 'memory.max', 'max', 'memory limit');
+  } catch (error) {
+    writeSwap(swapBefore);
+    throw error;
+  }
   if (reservationBytes !== undefined)
     writeLimit(directory, 'memory.low', reservationBytes ?? 0, 'memory reservation');
+  if (highBytes !== undefined)
+    writeLimit(directory, 'memory.high', highBytes ?? 'max', 'memory high mark');
+  if (oomGroup !== undefined) killTogetherV2(directory, oomGroup ?? true);
 }
 
 /** One process that is killed for memory takes its whole container with it, never half of it. */
-export function killTogetherV2(directory: string): void {
-  if (hasControl(directory, 'memory.oom.group')) writeControl(directory, 'memory.oom.group', 1);
+export function killTogetherV2(directory: string, together = true): void {
+  if (hasControl(directory, 'memory.oom.group'))
+    writeControl(directory, 'memory.oom.group', together ? 1 : 0);
+}
+
+/**
+ * v1 answers EBUSY; v2 takes any limit and kills until what is used fits. So the group is brought
+ * below it by memory.high first, whose write reclaims as hard but kills nobody (cgroup-v2.rst), and
+ * which holds back what grows meanwhile; what does not get there is refused. What can be reclaimed
+ * cannot be told from memory.stat alone: dirty, mapped and locked pages look like any cache there.
+ */
+function writeMaximumV2(directory: string, maxBytes: number): void {
+  const highBefore = readControlIfAny(directory, 'memory.high');
+  if (highBefore === undefined) refuseBelowUse(directory, maxBytes);
+  // Nothing that is used, nothing that could be killed: a group that is just being made.
+  else if (readCount(directory, 'memory.current') > 0) {
+    const high = highBefore === 'max' ? maxBytes : Math.min(maxBytes, Number(highBefore));
+    writeLimit(directory, 'memory.high', high, 'memory high mark');
+    try {
+      const current = readCount(directory, 'memory.current');
+      if (current > maxBytes) throw belowUse(maxBytes, current);
+      writeLimit(directory, 'memory.max', maxBytes, 'memory limit');
+    } finally {
+      writeControl(directory, 'memory.high', highBefore);
+    }
+    return;
+  }
+  writeLimit(directory, 'memory.max', maxBytes, 'memory limit');
 }
 
 /**
@@ -99,17 +155,18 @@ function swapV2(directory: string, limits: MemoryLimits): number | 'max' | undef
   return sum - limit;
 }
 
-/**
- * v1 answers EBUSY; v2 would take the limit and kill. Page cache can go, so it does not count.
- */
+/** For kernels before memory.high: page cache can go, so it does not count. */
 function refuseBelowUse(directory: string, maxBytes: number): void {
   const current = readCount(directory, 'memory.current');
   const stat = readKeyed(directory, 'memory.stat');
   const cache = (stat.inactive_file ?? 0) + (stat.active_file ?? 0);
-  if (current - cache > maxBytes)
-    throw conflict(
-      `The memory limit cannot become ${maxBytes}: the container uses ${current - cache} bytes now. Stop some of what runs inside, or choose a higher limit.`,
-    );
+  if (current - cache > maxBytes) throw belowUse(maxBytes, current - cache);
+}
+
+function belowUse(maxBytes: number, usedBytes: number): Error {
+  return conflict(
+    `The memory limit cannot become ${maxBytes}: the container uses ${usedBytes} bytes now. Stop some of what runs inside, or choose a higher limit.`,
+  );
 }
 
 export function readMemoryV1(directory: string): Usage['memory'] {

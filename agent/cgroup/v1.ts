@@ -4,7 +4,7 @@
  * their controllers are on v1.
  */
 import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
-import type { Limits, Usage } from '../contract/limits.ts';
+import type { HugetlbLimits, Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -24,8 +24,9 @@ import {
   removeGroups,
 } from './directories.ts';
 import { freezeV1, isFrozenV1, thawV1 } from './freezer.ts';
+import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, UnifiedHugetlb } from './hugetlb.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
-import { applyMemoryV1, oomKillsV1, readMemoryV1 } from './memory.ts';
+import { applyMemoryV1, checkMemoryV1, oomKillsV1, readMemoryV1 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
 import { applyPids, readPids } from './pids.ts';
 import { childrenOf, killAll, processesBelow } from './processes.ts';
@@ -39,29 +40,44 @@ const killFreezeAttempts = 200;
 /** Controller (`cpu`, `blkio`, `systemd`, …) -> where its hierarchy is mounted. */
 export type Hierarchies = ReadonlyMap<string, string>;
 
-export function createV1Driver(hierarchies: Hierarchies, within: GroupParent): CgroupDriver {
+/** `unifiedMount`: the v2 hierarchy of a hybrid machine, for the controllers that only it has. */
+export function createV1Driver(
+  hierarchies: Hierarchies,
+  within: GroupParent,
+  unifiedMount?: string,
+): CgroupDriver {
   const parent = parentPath(within);
+  const unified = hierarchies.has('hugetlb')
+    ? undefined
+    : UnifiedHugetlb.find(unifiedMount, parent);
   const open = (name: string) => {
     checkName(name);
-    return new CgroupV1(name, parent, hierarchies);
+    return new CgroupV1(name, parent, hierarchies, unified);
   };
+  const parents = () => [
+    ...[...new Set(hierarchies.values())].map((mount) => groupPath(mount, parent)),
+    ...(unified === undefined ? [] : [unified.parent]),
+  ];
   return {
     version: 1,
-    controllers: [...hierarchies.keys()].map((name) => (name === 'blkio' ? 'io' : name)),
+    controllers: [
+      ...[...hierarchies.keys()].map((name) => (name === 'blkio' ? 'io' : name)),
+      ...(unified === undefined ? [] : ['hugetlb']),
+    ],
+    check(limits) {
+      checkMemoryV1(limits.memory ?? {});
+      checkPageSizes(limits.hugetlb ?? []);
+    },
     create(name, limits, devices) {
       const group = open(name);
       group.make(limits, devices);
       return group;
     },
     open,
-    list: () => [
-      ...new Set(
-        [...hierarchies.values()].flatMap((mount) => childrenOf(groupPath(mount, parent))),
-      ),
-    ],
+    list: () => [...new Set(parents().flatMap(childrenOf))],
     removeParent() {
       if (parent === '') return;
-      for (const mount of new Set(hierarchies.values())) removeEmpty(groupPath(mount, parent));
+      for (const directory of parents()) removeEmpty(directory);
     },
   };
 }
@@ -70,9 +86,16 @@ class CgroupV1 implements Cgroup {
   readonly name: string;
   readonly paths: ReadonlyMap<string, string>;
   readonly #parents: ReadonlyMap<string, string>;
+  readonly #unified: UnifiedHugetlb | undefined;
 
-  constructor(name: string, parent: string, hierarchies: Hierarchies) {
+  constructor(
+    name: string,
+    parent: string,
+    hierarchies: Hierarchies,
+    unified: UnifiedHugetlb | undefined,
+  ) {
     this.name = name;
+    this.#unified = unified;
     const mounts = [...hierarchies];
     this.#parents = new Map(mounts.map(([key, mount]) => [key, groupPath(mount, parent)]));
     this.paths = new Map(mounts.map(([key, mount]) => [key, groupPath(mount, parent, name)]));
@@ -85,7 +108,7 @@ class CgroupV1 implements Cgroup {
       this.update(limits);
       this.#applyDevices(devices);
     } catch (error) {
-      for (const [, directory] of this.#directories()) removeAtOnce(directory);
+      for (const directory of this.#everywhere()) removeAtOnce(directory);
       throw error;
     }
   }
@@ -100,7 +123,7 @@ class CgroupV1 implements Cgroup {
     try {
       for (const [, directory] of this.#directories())
         procsFds.push(openSync(`${directory}/tasks`, constants.O_WRONLY));
-      return { procsFds };
+      return { directoryFd: this.#unified?.open(this.name), procsFds };
     } catch (error) {
       for (const fd of procsFds) closeSync(fd);
       throw error;
@@ -108,7 +131,7 @@ class CgroupV1 implements Cgroup {
   }
 
   update(limits: Limits): void {
-    const { cpu = {}, memory = {}, pids, io = {} } = limits;
+    const { cpu = {}, memory = {}, pids, io = {}, hugetlb = [] } = limits;
     const { cpus, mems, ...time } = cpu;
     this.#with('cpu', Object.values(time), (directory) => applyCpuV1(directory, cpu));
     this.#with('cpuset', [cpus, mems], (directory) =>
@@ -119,6 +142,7 @@ class CgroupV1 implements Cgroup {
       if (pids !== undefined) applyPids(directory, pids);
     });
     this.#with('io', Object.values(io), (directory) => applyIoV1(directory, io));
+    this.#updateHugetlb(hugetlb);
   }
 
   usage(): Usage {
@@ -149,6 +173,17 @@ class CgroupV1 implements Cgroup {
     return directory !== undefined && isFrozenV1(directory);
   }
 
+  whileFrozen<T>(work: () => T): T {
+    const freezer = this.#freezer();
+    if (isFrozenV1(freezer)) return work();
+    freezeV1(freezer);
+    try {
+      return work();
+    } finally {
+      thawV1(freezer);
+    }
+  }
+
   processes(): number[] {
     const [directory] = this.paths.values();
     return directory === undefined ? [] : processesBelow(directory);
@@ -169,7 +204,27 @@ class CgroupV1 implements Cgroup {
   }
 
   async remove(): Promise<void> {
-    await removeGroups(this.#directories().map(([, directory]) => directory));
+    await removeGroups(this.#everywhere());
+  }
+
+  #updateHugetlb(limits: readonly HugetlbLimits[]): void {
+    checkPageSizes(limits);
+    const unified = this.#unified;
+    if (unified === undefined) {
+      const asked = limits.flatMap(({ maxBytes, reservedMaxBytes }) => [
+        maxBytes,
+        reservedMaxBytes,
+      ]);
+      this.#with('hugetlb', asked, (directory) => applyHugetlbV1(directory, limits));
+      return;
+    }
+    if (limits.length === 0) return;
+    if (!unified.exists(this.name)) {
+      unified.make(this.name);
+      if (this.processes().length > 0)
+        this.whileFrozen(() => unified.moveIn(this.name, this.processes()));
+    }
+    applyHugetlbV2(unified.directory(this.name), limits);
   }
 
   #triesToFreeze(freezer: string): boolean {
@@ -215,6 +270,14 @@ class CgroupV1 implements Cgroup {
   #directories(): [controller: string, directory: string][] {
     const byDirectory = new Map([...this.paths].map(([key, directory]) => [directory, key]));
     return [...byDirectory].map(([directory, key]) => [key, directory]);
+  }
+
+  /** With the group of the v2 hierarchy, where there is one. */
+  #everywhere(): string[] {
+    const directories = this.#directories().map(([, directory]) => directory);
+    return this.#unified?.exists(this.name)
+      ? [...directories, this.#unified.directory(this.name)]
+      : directories;
   }
 
   #parent(controller: string): string {

@@ -24,6 +24,7 @@ import {
   removeGroups,
 } from './directories.ts';
 import { freezeV2, isFrozenV2, thawV2 } from './freezer.ts';
+import { applyHugetlbV2, checkPageSizes } from './hugetlb.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
 import { applyMemoryV2, killTogetherV2, oomKillsV2, readMemoryV2 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
@@ -32,7 +33,7 @@ import { childrenOf, killAll, processesBelow } from './processes.ts';
 
 /** Not in Node's constants: a descriptor that only names the directory (open(2)). */
 const openPathOnly = 0o10000000;
-const wanted = ['cpu', 'cpuset', 'io', 'memory', 'pids'];
+const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids'];
 
 /** Attaches the allow-list to a group's directory; throws when it cannot, and nothing is started. */
 export type AttachDevices = (directory: string, rules: readonly OciDeviceRule[]) => void;
@@ -54,6 +55,7 @@ export function createV2Driver(
     version: 2,
     // Freezing and device programs need no controller on v2.
     controllers: [...controllers, 'devices', 'freezer'],
+    check: (limits) => checkPageSizes(limits.hugetlb ?? []),
     create(name, limits, devices) {
       const group = open(name);
       group.make(
@@ -118,7 +120,7 @@ class CgroupV2 implements Cgroup {
   }
 
   update(limits: Limits): void {
-    const { cpu = {}, memory = {}, pids, io = {} } = limits;
+    const { cpu = {}, memory = {}, pids, io = {}, hugetlb = [] } = limits;
     const { cpus, mems, ...time } = cpu;
     this.#with('cpu', Object.values(time), (directory) => applyCpuV2(directory, cpu));
     this.#with('cpuset', [cpus, mems], (directory) => applyCpusetV2(directory, this.#parent, cpu));
@@ -130,6 +132,9 @@ class CgroupV2 implements Cgroup {
       if (pids !== undefined) applyPids(directory, pids);
     });
     this.#with('io', Object.values(io), (directory) => applyIoV2(directory, io));
+    checkPageSizes(hugetlb);
+    const pages = hugetlb.flatMap(({ maxBytes, reservedMaxBytes }) => [maxBytes, reservedMaxBytes]);
+    this.#with('hugetlb', pages, (directory) => applyHugetlbV2(directory, hugetlb));
   }
 
   usage(): Usage {
@@ -155,6 +160,16 @@ class CgroupV2 implements Cgroup {
 
   isFrozen(): boolean {
     return isFrozenV2(this.#directory);
+  }
+
+  whileFrozen<T>(work: () => T): T {
+    if (this.isFrozen()) return work();
+    freezeV2(this.#directory);
+    try {
+      return work();
+    } finally {
+      thawV2(this.#directory);
+    }
   }
 
   processes(): number[] {

@@ -8,7 +8,16 @@ export interface Limits {
   /** Processes and threads together. */
   pids?: number | null;
   io?: IoLimits;
+  hugetlb?: HugetlbLimits[];
+  network?: NetworkRates;
+  /** Files that each process may have open (RLIMIT_NOFILE). */
+  openFiles?: number | null;
+  log?: LogLimits;
 }
+
+/** What a container gets that says nothing: it protects the machine from accidents. */
+export const defaultPids = 4096;
+export const defaultLog = { maxBytes: 20 * 1024 * 1024, maxFiles: 3 } as const;
 
 export interface CpuLimits {
   /** CPU time allowed in each period. */
@@ -34,6 +43,10 @@ export interface MemoryLimits {
   /** v1 only, 0 to 100. */
   swappiness?: number | null;
   oomKillDisabled?: boolean;
+  /** v2 only: above this the container is slowed down and its memory taken back, never killed. */
+  highBytes?: number | null;
+  /** v2 only, where it is the default: one process that is killed for memory takes all along. */
+  oomGroup?: boolean | null;
 }
 
 export interface IoLimits {
@@ -50,6 +63,31 @@ export interface IoDeviceLimits {
   writeBytesPerSecond?: number | null;
   readOperationsPerSecond?: number | null;
   writeOperationsPerSecond?: number | null;
+}
+
+/** Huge pages of one size, which no memory limit counts. */
+export interface HugetlbLimits {
+  /** One of the machine's sizes, such as 2097152. */
+  pageBytes: number;
+  maxBytes?: number | null;
+  /** Counted when pages are reserved (mmap) instead of when they are touched: fails early, no SIGBUS. */
+  reservedMaxBytes?: number | null;
+}
+
+/** Of each of a container's own interfaces; a container without one has nothing to limit. */
+export interface NetworkRates {
+  /** What it sends. */
+  egressBytesPerSecond?: number | null;
+  /** What it receives. */
+  ingressBytesPerSecond?: number | null;
+}
+
+/** The log's size on disk is at most the product, give or take one record of 64 KiB. */
+export interface LogLimits {
+  /** `null`: one file that grows for ever. */
+  maxBytes?: number | null;
+  /** `null`: no file is ever removed. */
+  maxFiles?: number | null;
 }
 
 /** What a container uses now, as the kernel counts it. Counters run from the container's start. */

@@ -8,6 +8,8 @@ import { KernelError, libcCall, systemCall } from './libc.ts';
 const F_DUPFD_CLOEXEC = 1030;
 const WNOHANG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
+const RLIMIT_NOFILE = 7;
+const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
@@ -17,6 +19,7 @@ const opaqueBytes = 512;
 const pidfdOpenCall = systemCall('pidfd_open', 434, ['int', 'uint']);
 const pidfdSendSignalCall = systemCall('pidfd_send_signal', 424, ['int', 'int', 'void *', 'uint']);
 const pidfdGetfdCall = systemCall('pidfd_getfd', 438, ['int', 'int', 'uint']);
+const prlimitCall = libcCall('prlimit', ['int', 'int', 'void *', 'void *']);
 const waitpidCall = libcCall('waitpid', ['int', 'void *', 'int']);
 const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
 const prctlCall = libcCall('prctl', ['int', 'ulong', 'ulong', 'ulong', 'ulong']);
@@ -126,4 +129,28 @@ export function collectExit(pid: number): number | undefined {
 export function reapChild(pid: number): boolean {
   const status = Buffer.alloc(4);
   return waitpidCall(String(pid), pid, status, WNOHANG) === pid;
+}
+
+/** Open files a process may have; -1 is no limit. A process may raise soft up to hard by itself. */
+export interface FileLimit {
+  soft: number;
+  hard: number;
+}
+
+/** prlimit(2) of another process. Throws ESRCH when it has ended, EPERM beyond fs.nr_open. */
+export function setOpenFilesLimit(pid: number, { soft, hard }: FileLimit): void {
+  const limit = Buffer.alloc(16);
+  limit.writeBigUInt64LE(soft < 0 ? RLIM_INFINITY : BigInt(soft), 0);
+  limit.writeBigUInt64LE(hard < 0 ? RLIM_INFINITY : BigInt(hard), 8);
+  prlimitCall(`open files of ${pid}`, pid, RLIMIT_NOFILE, limit, null);
+}
+
+export function openFilesLimit(pid: number): FileLimit {
+  const limit = Buffer.alloc(16);
+  prlimitCall(`open files of ${pid}`, pid, RLIMIT_NOFILE, null, limit);
+  const at = (offset: number) => {
+    const value = limit.readBigUInt64LE(offset);
+    return value === RLIM_INFINITY ? -1 : Number(value);
+  };
+  return { soft: at(0), hard: at(8) };
 }

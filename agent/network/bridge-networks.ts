@@ -1,6 +1,7 @@
 /** The networks of one agent: networks.ts tells the life of an endpoint. */
 import { closeSync } from 'node:fs';
 import type { EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
+import type { NetworkRates } from '../contract/limits.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
@@ -19,6 +20,7 @@ import type { NetworkDefinition, Networks, SandboxNetwork } from './networks.ts'
 import { NftablesSocket } from './nftables.ts';
 import { HostPorts } from './ports.ts';
 import { mappingsOf, PublishedPorts } from './published-ports.ts';
+import { setRates } from './rates.ts';
 import { LinkRemovals } from './removals.ts';
 import { machineResolvers, reachableResolvers } from './resolvers.ts';
 import { listRoutes } from './route.ts';
@@ -147,8 +149,16 @@ class BridgeNetworks implements Networks {
     options: { sandboxGone?: boolean } = {},
   ): Promise<void> {
     this.#nameTable.remove(endpoint.endpointId);
+    await this.#removeShaper(endpoint.endpointId);
     if (!options.sandboxGone) await this.#removals.remove(this.#names.veth(endpoint.endpointId));
     this.#leases.release(network.id, endpoint.endpointId, endpoint.ipv4Address);
+  }
+
+  async limitRates({ endpointId }: EndpointView, rates: NetworkRates): Promise<void> {
+    const { veth, shaper } = this.#names;
+    setRates(this.#netlink, { veth: veth(endpointId), shaper: shaper(endpointId) }, rates);
+    // Nothing is led through it any more.
+    if (rates.egressBytesPerSecond == null) await this.#removeShaper(endpointId);
   }
 
   async publish(
@@ -297,6 +307,12 @@ class BridgeNetworks implements Networks {
     });
   }
 
+  /** Unlike the veth pair it does not end with the container's namespace. Most endpoints have none. */
+  async #removeShaper(endpointId: string): Promise<void> {
+    const name = this.#names.shaper(endpointId);
+    if (findLink(this.#netlink, name) !== undefined) await this.#removals.remove(name);
+  }
+
   #learn(containerId: string, containerName: string, endpoint: EndpointView): void {
     if (endpoint.networkName === defaultNetworkName) return;
     const { networkId, networkName, endpointId, ipv4Address, aliases } = endpoint;
@@ -315,11 +331,14 @@ class BridgeNetworks implements Networks {
   #sweepDevices(networks: readonly NetworkDefinition[], endpoints: readonly EndpointView[]): void {
     const kept = new Set([
       ...networks.map(({ bridge }) => bridge),
-      ...endpoints.map(({ endpointId }) => this.#names.veth(endpointId)),
+      ...endpoints.flatMap(({ endpointId }) => [
+        this.#names.veth(endpointId),
+        this.#names.shaper(endpointId),
+      ]),
     ]);
-    const stale = listLinks(this.#netlink).filter(
-      ({ name }) => (this.#names.isBridge(name) || this.#names.isVeth(name)) && !kept.has(name),
-    );
+    const ours = (name: string) =>
+      this.#names.isBridge(name) || this.#names.isVeth(name) || this.#names.isShaper(name);
+    const stale = listLinks(this.#netlink).filter(({ name }) => ours(name) && !kept.has(name));
     if (stale.length > 0) this.#netlink.execute(...stale.map(({ name }) => deleteLink(name)));
   }
 

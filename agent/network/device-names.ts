@@ -9,8 +9,11 @@ export interface DeviceNames {
   table: string;
   bridge(networkId: string, networkName: string): string;
   veth(endpointId: string): string;
+  /** What an endpoint sends is led through it while its rate is limited. */
+  shaper(endpointId: string): string;
   isBridge(name: string): boolean;
   isVeth(name: string): boolean;
+  isShaper(name: string): boolean;
 }
 
 /** The network that containers join when nobody says otherwise; Docker's name for it. */
@@ -24,8 +27,10 @@ export function deviceNames(suffix: string): DeviceNames {
     bridge: (networkId, networkName) =>
       networkName === defaultNetworkName ? `ct${suffix}-0` : `ct${suffix}-${short(networkId, 7)}`,
     veth: (endpointId) => `cv${suffix}-${short(endpointId, 7)}`,
+    shaper: (endpointId) => `cs${suffix}-${short(endpointId, 7)}`,
     isBridge: (name) => name.startsWith(`ct${suffix}-`),
     isVeth: (name) => name.startsWith(`cv${suffix}-`),
+    isShaper: (name) => name.startsWith(`cs${suffix}-`),
   };
 }
 

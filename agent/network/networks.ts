@@ -13,6 +13,7 @@ import type {
   PortBinding,
   PublishedPort,
 } from '../contract/container.ts';
+import type { NetworkRates } from '../contract/limits.ts';
 
 export interface NetworkDefinition {
   id: string;
@@ -69,6 +70,11 @@ export interface Networks {
     endpoint: EndpointView,
     options?: { sandboxGone?: boolean },
   ): Promise<void>;
+  /**
+   * How fast a connected endpoint may send and receive, from now on; absent and null are no limit.
+   * It ends with the endpoint. Throws invalid when the kernel cannot.
+   */
+  limitRates(endpoint: EndpointView, rates: NetworkRates): Promise<void>;
   /**
    * Publishes ports to an endpoint; all or none. A taken port is dockerd's error (500) that names
    * the port and, where the kernel tells, the process that has it.

@@ -5,14 +5,25 @@
  *   report on the start; its end of file is the shim's death.
  * - `pids`: `<shim pid> <shim start time> <child pid> <child start time>`, start times in clock
  *   ticks since boot, so that a reused pid is not taken for the process.
+ * - `log`: `<bytes a file> <files>`, 0 for no limit; what the log's limits became since the start.
+ *   The shim reads it on SIGUSR2.
  * - `exit`: `<exit code> <signal, or 0> <nanoseconds since the epoch>`, renamed into place.
  */
-import { constants, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { makeFifo, O_CLOEXEC } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { parseStat } from '../kernel/process-stat.ts';
-import type { ExitRecord } from './runtime.ts';
+import type { ExitRecord, LogPlan } from './runtime.ts';
 
 export interface Pids {
   shimPid: number;
@@ -27,7 +38,7 @@ export interface Pids {
 export function makeRunDirectory(path: string): { aliveReadFd: number; aliveWriteFd: number } {
   const made = mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
   if (!made)
-    for (const name of ['pids', 'exit', 'alive']) rmSync(join(path, name), { force: true });
+    for (const name of ['pids', 'exit', 'alive', 'log']) rmSync(join(path, name), { force: true });
   const alive = join(path, 'alive');
   makeFifo(alive, 0o600);
   const aliveReadFd = openAlive(path);
@@ -67,6 +78,16 @@ export function readExit(path: string): ExitRecord | undefined {
     signal: signal === 0n ? undefined : Number(signal),
     finishedAt: new Date(Number(nanoseconds / 1_000_000n)),
   };
+}
+
+/** In one piece, whenever the shim looks. */
+export function writeLogLimits(
+  path: string,
+  { maxBytes, maxFiles }: Pick<LogPlan, 'maxBytes' | 'maxFiles'>,
+): void {
+  const fresh = join(path, 'log.new');
+  writeFileSync(fresh, `${maxBytes} ${maxFiles}\n`, { mode: 0o600 });
+  renameSync(fresh, join(path, 'log'));
 }
 
 /** Whether this very process still runs, and not another one under the same number. */

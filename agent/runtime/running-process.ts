@@ -11,11 +11,12 @@ import {
 } from '../kernel/process.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 import { ShimFd } from './plan.ts';
-import { readExit } from './run-directory.ts';
-import type { ExitRecord, ProcessStdio, RunningProcess } from './runtime.ts';
+import { readExit, writeLogLimits } from './run-directory.ts';
+import type { ExitRecord, LogPlan, ProcessStdio, RunningProcess } from './runtime.ts';
 import type { AliveWatch } from './shim.ts';
 
 const SIGUSR1 = 10;
+const SIGUSR2 = 12;
 const SIGKILL = 9;
 const reapRetryMs = 20;
 
@@ -35,6 +36,7 @@ export class ShimProcess implements RunningProcess {
   readonly stdio: ProcessStdio;
   readonly exited: Promise<ExitRecord>;
   readonly #alive: AliveWatch;
+  readonly #runDirectory: string;
   /** Undefined once the process is over. */
   #pidfd: number | undefined;
   #shimPidfd: number | undefined;
@@ -47,6 +49,7 @@ export class ShimProcess implements RunningProcess {
     this.startedAt = startedAt;
     this.stdio = stdio;
     this.#alive = alive;
+    this.#runDirectory = runDirectory;
     const shimPidfd = unlessGone(() => openProcess(shimPid));
     this.#shimPidfd = shimPidfd;
     // The shim's own pidfd of its child: no moment at which the number could stand for another.
@@ -74,6 +77,13 @@ export class ShimProcess implements RunningProcess {
   closeStdin(): void {
     const shimPidfd = this.#shimPidfd;
     if (shimPidfd !== undefined) unlessGone(() => signalProcess(shimPidfd, SIGUSR1));
+  }
+
+  limitLog(limits: Pick<LogPlan, 'maxBytes' | 'maxFiles'>): void {
+    const shimPidfd = this.#shimPidfd;
+    if (shimPidfd === undefined) throw notRunning();
+    writeLogLimits(this.#runDirectory, limits);
+    unlessGone(() => signalProcess(shimPidfd, SIGUSR2));
   }
 
   /** Lets go of the process without ending it: the agent stops. */

@@ -119,6 +119,8 @@ export interface RunningProcess extends ProcessHandle {
    * sees end of file.
    */
   closeStdin(): void;
+  /** Tells the shim of new limits of the log that it writes; what is written already stays. */
+  limitLog(limits: Pick<LogPlan, 'maxBytes' | 'maxFiles'>): void;
 }
 
 export interface ProcessStdio {

@@ -4,8 +4,8 @@
  * descriptor 3, clones a child that carries the plan's steps out in order and ends in execve, and
  * then stays in the host's namespaces to write the log and, at the end, the exit record.
  *
- * The shim outlives the agent: every signal but SIGUSR1 ("close stdin") is blocked and stays
- * unread, and nothing it does depends on anyone at the other end of a pipe.
+ * The shim outlives the agent: every signal but SIGUSR1 ("close stdin") and SIGUSR2 ("the log has
+ * other limits") is blocked and stays unread, and nothing it does depends on anyone at the other end of a pipe.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -631,13 +631,19 @@ static void open_log(uint32_t number) {
   log_file.open = 1;
 }
 
-static void rotate_log(void) {
+/* The limit may have come down by more than one: backwards from the first that is too old to the first that is gone. */
+static void prune_log(void) {
   char name[32];
-  uint32_t next = log_file.number + 1;
-  open_log(next);
-  if (!log_file.open || start.log_max_files == 0 || next <= start.log_max_files) return;
-  snprintf(name, sizeof name, "%08u.log", next - start.log_max_files);
-  unlinkat(FD_LOG_DIR, name, 0);
+  if (start.log_max_files == 0 || log_file.number <= start.log_max_files) return;
+  for (uint32_t number = log_file.number - start.log_max_files; number > 0; number--) {
+    snprintf(name, sizeof name, "%08u.log", number);
+    if (unlinkat(FD_LOG_DIR, name, 0) < 0) return;
+  }
+}
+
+static void rotate_log(void) {
+  open_log(log_file.number + 1);
+  if (log_file.open) prune_log();
 }
 
 /* One writev a record: a reader that follows never sees half of one. A full disk costs lines, never the container. */
@@ -716,10 +722,28 @@ static int is_readable(int fd) {
   return poll(&one, 1, 0) == 1 && (one.revents & POLLIN);
 }
 
+/* "<bytes a file> <files>", renamed into place by the agent before it signals. */
+static void take_log_limits(void) {
+  char text[64], *bytes_end, *files_end;
+  int fd = openat(FD_RUN, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return;
+  ssize_t length = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (length <= 0) return;
+  text[length] = 0;
+  uint64_t bytes = strtoull(text, &bytes_end, 10);
+  unsigned long files = strtoul(bytes_end, &files_end, 10);
+  if (bytes_end == text || files_end == bytes_end || files > UINT32_MAX) return; /* not two numbers: the old ones hold */
+  start.log_max_bytes = bytes;
+  start.log_max_files = (uint32_t)files;
+  if (start.io & IO_LOG) prune_log();
+}
+
 static void take_signal(void) {
   struct signalfd_siginfo info;
-  if (read(FD_SIGNALS, &info, sizeof info) == sizeof info && (start.io & IO_INPUT) && !(start.io & IO_TERMINAL))
-    close(FD_INPUT);
+  if (read(FD_SIGNALS, &info, sizeof info) != sizeof info) return;
+  if (info.ssi_signo == SIGUSR2) take_log_limits();
+  else if ((start.io & IO_INPUT) && !(start.io & IO_TERMINAL)) close(FD_INPUT);
 }
 
 /* Until the child has ended: its output into the log. What is then still in the pipes is read, not waited for. */
@@ -753,6 +777,7 @@ static void watch_signals(void) {
   sigprocmask(SIG_SETMASK, &set, NULL);
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGUSR2);
   int fd = signalfd(-1, &set, SFD_CLOEXEC);
   if (fd < 0) fail(FD_ALIVE, errno);
   place(fd, FD_SIGNALS);

@@ -45,9 +45,13 @@ export function getLimits(id: string): Promise<Limits> {
   return getJson(`/corten/v1/containers/${id}/limits`);
 }
 
-/** Changes limits of a container, running or not: absent stays, `null` clears. */
-export function setLimits(id: string, change: Limits): Promise<unknown> {
-  return postJson(`/corten/v1/containers/${id}/limits`, change);
+/** Changes limits of a container, running or not: absent stays, `null` clears. A dry run only asks. */
+export function setLimits(
+  id: string,
+  change: Limits,
+  dryRun?: true,
+): Promise<{ limits: Limits; warnings: string[] }> {
+  return postJson(`/corten/v1/containers/${id}/limits${query({ dryRun })}`, change);
 }
 
 /** What the container is kept from and by what. */

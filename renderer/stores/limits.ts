@@ -20,6 +20,19 @@ export async function loadLimits(id: string): Promise<void> {
   }
 }
 
+/** What the engine would say to a change: its warnings, or why it refuses. */
+export async function foreseeLimits(
+  id: string,
+  change: Limits,
+): Promise<{ warnings: string[]; refusal: string | undefined }> {
+  try {
+    const { warnings } = await setLimits(id, change, true);
+    return { warnings, refusal: undefined };
+  } catch (error) {
+    return { warnings: [], refusal: messageOf(error) };
+  }
+}
+
 /** Applies a change to a running or stopped container. `back` is the change that undoes it. */
 export async function changeLimits(
   id: string,

@@ -25,6 +25,26 @@ export const pidStops: readonly number[] = [
   5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000,
 ];
 
+/** Doubled from 8 KiB a second to 1 GiB: from a slow modem to ten gigabits. */
+export const rateStops: readonly number[] = Array.from({ length: 18 }, (_, n) => 8192 * 2 ** n);
+
+/** Milliseconds of CPU time, within the tenth of a second that quotas are counted in. */
+export const burstStops: readonly number[] = [1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200];
+
+export const openFileStops: readonly number[] = [
+  64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 262_144, 1_048_576,
+];
+
+export const logStops: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map(
+  (size) => size * MiB,
+);
+export const logFileStops: readonly number[] = [1, 2, 3, 4, 5, 7, 10, 15, 20, 50];
+
+/** Docker's scale; 500 is what one without a weight has. */
+export const ioWeightStops: readonly number[] = [
+  10, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000,
+];
+
 /** Docker's shares: 1024 is one share. */
 export const shareStops: readonly number[] = [
   128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 8192,

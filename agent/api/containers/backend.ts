@@ -23,10 +23,14 @@ export interface ContainersBackend {
   unpause(reference: string): Promise<void>;
   rename(reference: string, name: string): Promise<void>;
   remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
+  /**
+   * Answers the limits as they are then, and what somebody should know about them. A dry run checks
+   * and answers the same, and changes nothing; what only the kernel can refuse it cannot foresee.
+   */
   update(
     reference: string,
-    change: { limits: Limits; restart?: RestartPolicy },
-  ): Promise<{ warnings: string[] }>;
+    change: { limits: Limits; restart?: RestartPolicy; dryRun?: boolean },
+  ): Promise<{ limits: Limits; warnings: string[] }>;
   /**
    * Resolves when the condition holds; for a container that is already removed, by its full id, at
    * once with how it ended. Registered before it returns; not-found rejects without delay.

@@ -3,12 +3,13 @@
  * means "not set", and -1 means "no limit", which in an update is a change (null).
  */
 import { availableParallelism } from 'node:os';
-import type {
-  CpuLimits,
-  IoDeviceLimits,
-  IoLimits,
-  Limits,
-  MemoryLimits,
+import {
+  type CpuLimits,
+  defaultPids,
+  type IoDeviceLimits,
+  type IoLimits,
+  type Limits,
+  type MemoryLimits,
 } from '../../contract/limits.ts';
 import { invalid } from '../../errors.ts';
 import type { Fields } from '../fields.ts';
@@ -29,6 +30,8 @@ export function readLimits(host: Fields): ReadLimits {
   if (typeof memory?.maxBytes === 'number' && memory.maxWithSwapBytes === undefined)
     memory.maxWithSwapBytes = 2 * memory.maxBytes;
   if (memory !== undefined && memory.maxWithSwapBytes === null) delete memory.maxWithSwapBytes;
+  // The docker CLI sends 0 when nobody said --pids-limit: only -1 is somebody's wish for no limit.
+  if (limits.pids === undefined) limits.pids = defaultPids;
   if (limits.pids === null) delete limits.pids;
   return { limits: withoutEmptyParts(limits), warnings };
 }

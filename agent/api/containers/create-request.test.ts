@@ -1,6 +1,7 @@
 /** The refusals below were recorded from dockerd 26.1.5, message by message. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defaultLog } from '../../contract/limits.ts';
 import { notFound } from '../../errors.ts';
 import { Fields } from '../fields.ts';
 import { viewOf } from '../testdata/views.ts';
@@ -254,17 +255,37 @@ test('limits: Docker scales become ours', () => {
     io: {
       devices: [{ device: '/dev/vda', readBytesPerSecond: 1000, writeOperationsPerSecond: 5 }],
     },
+    log: defaultLog,
   });
 });
 
-test('no limits asked for is an empty document, and -1 is no limit', () => {
+test('-1 is no limit', () => {
   assert.deepEqual(
-    readHost({ CpuShares: 0, Memory: 0, PidsLimit: -1, MemorySwappiness: -1 }).limits,
-    {},
+    readHost({
+      ...{ CpuShares: 0, Memory: 0, PidsLimit: -1, MemorySwappiness: -1 },
+      LogConfig: { Config: { 'max-size': '-1' } },
+    }).limits,
+    { log: { maxBytes: null, maxFiles: 1 } },
   );
-  assert.deepEqual(readHost({ Memory: 64e6, MemorySwap: -1 }).limits, {
-    memory: { maxBytes: 64e6 },
+  assert.deepEqual(readHost({ Memory: 64e6, MemorySwap: -1 }).limits.memory, { maxBytes: 64e6 });
+});
+
+test('who says nothing gets the limits that protect the machine; the CLI says nothing with 0', () => {
+  for (const host of [{}, { PidsLimit: null }, { PidsLimit: 0 }])
+    assert.deepEqual(readHost(host).limits, { pids: 4096, log: defaultLog });
+});
+
+test('log options are Docker’s, and are refused before anything is made', () => {
+  const log = (options: object) => readHost({ LogConfig: { Config: options } }).limits.log;
+  assert.deepEqual(log({ 'max-size': '10k' }), { maxBytes: 10_240, maxFiles: 1 });
+  assert.deepEqual(log({ 'max-size': '1m', 'max-file': '5' }), {
+    maxBytes: 1_048_576,
+    maxFiles: 5,
   });
+  assert.deepEqual(log({ 'max-file': '7' }), { ...defaultLog, maxFiles: 7 });
+  for (const wrong of [{ 'max-size': 'big' }, { 'max-size': '0' }, { 'max-file': '0' }])
+    assert.throws(() => log(wrong), { kind: 'invalid' }, JSON.stringify(wrong));
+  assert.equal(readHost({ LogConfig: { Type: 'none' } }).limits.log, undefined);
 });
 
 test('mounts: every way to ask for one', () => {

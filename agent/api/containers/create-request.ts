@@ -9,6 +9,7 @@ import { invalid } from '../../errors.ts';
 import type { Fields } from '../fields.ts';
 import type { ContainersBackend, CreateRequest } from './backend.ts';
 import { readLimits } from './create-limits.ts';
+import { readLog } from './create-log.ts';
 import { readMounts } from './create-mounts.ts';
 import { readNetwork } from './create-network.ts';
 import { readNamespaces, readSecurity } from './create-security.ts';
@@ -31,6 +32,7 @@ export function readCreateRequest(
   const host = body.objectOrEmpty('HostConfig');
   const networking = body.objectOrEmpty('NetworkingConfig');
   const limits = readLimits(host);
+  const log = readLog(host);
   const restart = readRestartPolicy(host);
   const autoRemove = host.flag('AutoRemove') ?? false;
   if (autoRemove && restart.name !== 'no')
@@ -42,7 +44,7 @@ export function readCreateRequest(
       platform,
       autoRemove,
       restart,
-      limits: limits.limits,
+      limits: { ...limits.limits, ...(log.limits && { log: log.limits }) },
       network: readNetwork(body, host, networking),
       mounts: readMounts(body, host, containers),
       security: readSecurity(host),
@@ -54,7 +56,7 @@ export function readCreateRequest(
       shmBytes: readShmBytes(host),
       extraGroups: host.texts('GroupAdd') ?? [],
       init: host.flag('Init') ?? false,
-      log: readLog(host),
+      log: log.log,
     },
     origin: originOf(body, host, networking),
     warnings: [...limits.warnings, ...unservedOptions(host)],
@@ -224,19 +226,6 @@ function readShmBytes(host: Fields): number | undefined {
   const bytes = host.integer('ShmSize') ?? 0;
   if (bytes < 0) throw invalid('SHM size can not be less than 0');
   return bytes === 0 ? undefined : bytes;
-}
-
-/** Drivers that keep logs on this machine; all are served by the one framed log. */
-const logDrivers = ['json-file', 'local', 'journald', 'none'];
-
-function readLog(host: Fields): ContainerSettings['log'] {
-  const log = host.objectOrEmpty('LogConfig');
-  const driver = log.filled('Type') ?? 'json-file';
-  if (!logDrivers.includes(driver))
-    throw invalid(
-      `error looking up logging plugin ${driver}: plugin "${driver}" not found; use one of ${logDrivers.join(', ')}`,
-    );
-  return { driver, options: log.textMap('Config') };
 }
 
 function originOf(body: Fields, host: Fields, networking: Fields): CreateRequest['origin'] {

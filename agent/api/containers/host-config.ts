@@ -3,6 +3,7 @@ import type { ContainerView } from '../../contract/container.ts';
 import type { HostConfig } from '../../contract/docker.ts';
 import type { Limits } from '../../contract/limits.ts';
 import type { Wire } from '../wire.ts';
+import { logOptionsNow } from './create-log.ts';
 
 export function hostConfigOf(view: ContainerView): Wire<HostConfig> {
   const asked = Object.fromEntries(
@@ -29,7 +30,7 @@ export function hostConfigOf(view: ContainerView): Wire<HostConfig> {
 
 function logConfigOf({ settings }: ContainerView): Wire<HostConfig>['LogConfig'] {
   const type = settings.log.driver as NonNullable<HostConfig['LogConfig']>['Type'];
-  return { Type: type, Config: settings.log.options };
+  return { Type: type, Config: logOptionsNow(settings.log.options, settings.limits.log) };
 }
 
 /** What `ps` and `inspect` call the network mode: one word, the first network's name. */

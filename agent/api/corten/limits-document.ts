@@ -1,10 +1,13 @@
 /** Our own limits document, read strictly: an unknown field is refused rather than ignored. */
 import type {
   CpuLimits,
+  HugetlbLimits,
   IoDeviceLimits,
   IoLimits,
   Limits,
+  LogLimits,
   MemoryLimits,
+  NetworkRates,
 } from '../../contract/limits.ts';
 import { invalid } from '../../errors.ts';
 import { type Document, Fields } from '../fields.ts';
@@ -13,7 +16,16 @@ type Read<T> = (value: unknown, path: string) => T;
 
 export function readLimitsDocument(body: Fields): Limits {
   return readObject<Limits>(
-    { cpu: readCpu, memory: readMemory, pids: orNull(wholeNumber(1)), io: readIo },
+    {
+      cpu: readCpu,
+      memory: readMemory,
+      pids: orNull(wholeNumber(1)),
+      io: readIo,
+      hugetlb: readHugetlb,
+      network: readNetwork,
+      openFiles: orNull(wholeNumber(smallestOpenFiles, largestOpenFiles)),
+      log: readLog,
+    },
     body.document,
     'limits',
   );
@@ -34,6 +46,15 @@ const readCpu: Read<CpuLimits> = (value, path) =>
   );
 
 const smallestMemoryBytes = 6 * 1024 * 1024;
+/** Below this a program cannot even load its libraries. */
+const smallestOpenFiles = 16;
+/** The kernel's own ceiling, fs.nr_open. */
+const largestOpenFiles = 1_048_576;
+/** One full packet must fit into the fiftieth of a second that is sent at once. */
+const smallestRate = 1000;
+/** A record is up to 64 KiB, and a file holds at least one. */
+const smallestLogBytes = 64 * 1024;
+const largestLogFiles = 1000;
 
 const readMemory: Read<MemoryLimits> = (value, path) =>
   readObject<MemoryLimits>(
@@ -43,6 +64,8 @@ const readMemory: Read<MemoryLimits> = (value, path) =>
       reservationBytes: orNull(wholeNumber(0)),
       swappiness: orNull(wholeNumber(0, 100)),
       oomKillDisabled: flag,
+      highBytes: orNull(wholeNumber(smallestMemoryBytes)),
+      oomGroup: orNull(flag),
     },
     value,
     path,
@@ -55,10 +78,48 @@ const readIo: Read<IoLimits> = (value, path) =>
     path,
   );
 
-const readDevices: Read<IoDeviceLimits[]> = (value, path) => {
-  if (!Array.isArray(value)) throw invalid(`${path} must be a list of devices`);
-  return value.map((item, index) => readDevice(item, `${path}[${index}]`));
+const readDevices: Read<IoDeviceLimits[]> = (value, path) => readList(value, path, readDevice);
+
+const readHugetlb: Read<HugetlbLimits[]> = (value, path) => readList(value, path, readPages);
+
+const readPages: Read<HugetlbLimits> = (value, path) => {
+  const limits = readObject<HugetlbLimits>(
+    {
+      pageBytes: wholeNumber(4096),
+      maxBytes: orNull(wholeNumber(0)),
+      reservedMaxBytes: orNull(wholeNumber(0)),
+    },
+    value,
+    path,
+  );
+  if (limits.pageBytes === undefined)
+    throw invalid(`${path}.pageBytes is missing: name a size of huge pages, such as 2097152`);
+  return { ...limits, pageBytes: limits.pageBytes };
 };
+
+const readNetwork: Read<NetworkRates> = (value, path) => {
+  const rate = orNull(wholeNumber(smallestRate));
+  return readObject<NetworkRates>(
+    { egressBytesPerSecond: rate, ingressBytesPerSecond: rate },
+    value,
+    path,
+  );
+};
+
+const readLog: Read<LogLimits> = (value, path) =>
+  readObject<LogLimits>(
+    {
+      maxBytes: orNull(wholeNumber(smallestLogBytes)),
+      maxFiles: orNull(wholeNumber(1, largestLogFiles)),
+    },
+    value,
+    path,
+  );
+
+function readList<T>(value: unknown, path: string, read: Read<T>): T[] {
+  if (!Array.isArray(value)) throw invalid(`${path} must be a list`);
+  return value.map((item, index) => read(item, `${path}[${index}]`));
+}
 
 const readDevice: Read<IoDeviceLimits> = (value, path) => {
   const rate = orNull(wholeNumber(1));

@@ -20,8 +20,18 @@ test('limits are read, changed, and taken away by null', async () => {
   const path = '/corten/v1/containers/web/limits';
   assert.deepEqual((await call(app, `GET ${path}`)).body, {
     memory: { maxBytes: 64e6, maxWithSwapBytes: 128e6 },
+    pids: 4096,
+    log: { maxBytes: 20 * 1024 * 1024, maxFiles: 3 },
   });
-  const change = { memory: { maxBytes: null }, cpu: { quotaMicros: 50_000 }, pids: 20 };
+  const change = {
+    memory: { maxBytes: null, highBytes: 32e6, oomGroup: false },
+    cpu: { quotaMicros: 50_000 },
+    pids: 20,
+    hugetlb: [{ pageBytes: 2_097_152, maxBytes: 0, reservedMaxBytes: null }],
+    network: { egressBytesPerSecond: 1e6, ingressBytesPerSecond: null },
+    openFiles: 256,
+    log: { maxBytes: null, maxFiles: 2 },
+  };
   const changed = await call(app, `POST ${path}`, change);
   assert.deepEqual([changed.status, changed.body], [200, { limits: change, warnings: [] }]);
   assert.deepEqual(backends.containers.calls.at(-1), {
@@ -50,12 +60,34 @@ test('processes of the machine are the engine’s, as they are', async () => {
   assert.deepEqual([status, body], [200, await backends.system.processes()]);
 });
 
+test('a dry run asks the engine and changes nothing', async () => {
+  const path = '/corten/v1/containers/web/limits';
+  const before = (await call(app, `GET ${path}`)).body;
+  const asked = await call(app, `POST ${path}?dryRun=true`, { pids: 3 });
+  assert.deepEqual(asked.body, {
+    limits: { ...(before as object), pids: 3 },
+    warnings: ['only asked'],
+  });
+  assert.deepEqual(backends.containers.calls.at(-1)?.args, [
+    'web',
+    { limits: { pids: 3 }, dryRun: true },
+  ]);
+  assert.deepEqual((await call(app, `GET ${path}`)).body, before);
+});
+
 test('limits are read strictly', async () => {
   const refused: [body: object, message: RegExp][] = [
     [{ memmory: {} }, /limits\.memmory is not a limit; known are cpu, memory, pids, io/],
     [{ memory: { maxBytes: 1 } }, /limits\.memory\.maxBytes must be a whole number of at least/],
     [{ cpu: { cpus: 'all' } }, /must be a list such as "0-2,4"/],
     [{ pids: 0 }, /limits\.pids/],
+    [{ openFiles: 1 }, /limits\.openFiles must be a whole number from 16 to/],
+    [{ network: { egressBytesPerSecond: 10 } }, /egressBytesPerSecond must be .* at least 1000/],
+    [{ network: { up: 1 } }, /network\.up is not a limit/],
+    [{ log: { maxFiles: 0 } }, /limits\.log\.maxFiles/],
+    [{ hugetlb: [{ maxBytes: 0 }] }, /hugetlb\[0\]\.pageBytes is missing/],
+    [{ hugetlb: {} }, /limits\.hugetlb must be a list/],
+    [{ memory: { oomGroup: 1 } }, /oomGroup must be true or false/],
     [{ io: { devices: [{ weight: 100 }] } }, /limits\.io\.devices\[0\]\.device is missing/],
   ];
   for (const [body, message] of refused) {

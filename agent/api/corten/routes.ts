@@ -5,7 +5,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ContainersBackend } from '../containers/backend.ts';
 import { readJson } from '../json-body.ts';
-import { pathPart } from '../query.ts';
+import { pathPart, Query } from '../query.ts';
 import type { SystemBackend } from '../system/backend.ts';
 import { readLimitsDocument } from './limits-document.ts';
 
@@ -34,7 +34,8 @@ export function cortenRoutes(
   app.post('/corten/v1/containers/:id/limits', async (request) => {
     const reference = pathPart(request, 'id');
     const limits = readLimitsDocument(await readJson(request));
-    const { warnings } = await containers.update(reference, { limits });
-    return { limits: containers.inspect(reference).settings.limits, warnings };
+    // A dry run answers what the change would, and leaves everything as it is.
+    const dryRun = new Query(request).flag('dryRun');
+    return await containers.update(reference, { limits, ...(dryRun && { dryRun }) });
   });
 }

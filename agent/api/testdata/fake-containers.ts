@@ -193,9 +193,11 @@ export class FakeContainers implements ContainersBackend {
   async update(reference: string, change: Parameters<ContainersBackend['update']>[1]) {
     this.calls.push({ name: 'update', args: [reference, change] });
     const { settings } = this.entry(reference).view;
-    settings.limits = { ...settings.limits, ...change.limits };
+    const limits = { ...settings.limits, ...change.limits };
+    if (change.dryRun) return { limits, warnings: ['only asked'] };
+    settings.limits = limits;
     if (change.restart !== undefined) settings.restart = change.restart;
-    return { warnings: [] };
+    return { limits, warnings: [] };
   }
 
   async wait(

@@ -23,9 +23,8 @@ function enter(group: Cgroup, pid: number): void {
     closeSync(fd);
   }
   if (directoryFd === undefined) return;
+  writeFileSync(`/proc/self/fd/${directoryFd}/cgroup.procs`, String(pid));
   closeSync(directoryFd);
-  const [directory] = group.paths.values();
-  writeFileSync(`${directory}/cgroup.procs`, String(pid));
 }
 
 /** Waits for something that the kernel will surely do, with a bound so that a test can fail. */

@@ -1,6 +1,7 @@
 /** What the runtime is told about one start of a container. */
 import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
 import type { MountView } from '../../contract/container.ts';
+import { defaultLog } from '../../contract/limits.ts';
 import type { OciSpec } from '../../contract/oci-runtime.ts';
 import { conflict } from '../../errors.ts';
 import { namespaceFile } from '../../kernel/namespaces.ts';
@@ -10,7 +11,6 @@ import type {
   PrepareRequest,
   ProcessHandle,
 } from '../../runtime/runtime.ts';
-import { parseBytes } from '../byte-size.ts';
 import type { EngineContext } from '../context.ts';
 import { hostnameOf } from '../networks/network-files.ts';
 import { containerPaths } from '../paths.ts';
@@ -167,7 +167,7 @@ export function launchRequest(
     spec,
     runDirectory: containerPaths(paths, id).run,
     placement,
-    log: logPlan(settings.log, logDirectory),
+    log: logPlan(settings, logDirectory),
     openStdin: settings.openStdin,
     init: settings.init,
   };
@@ -176,17 +176,12 @@ export function launchRequest(
 /** A log that is only there to attach to. */
 const transientLog = { maxBytes: 1024 * 1024, maxFiles: 2 };
 
-/** `max-size` and `max-file` of Docker's file drivers; without them the log grows as theirs does. */
+/** What the record does not say is ours: records of before have no such limit. */
 export function logPlan(
-  { driver, options }: ContainerRecord['settings']['log'],
+  { log, limits }: Pick<ContainerRecord['settings'], 'log' | 'limits'>,
   directory: string,
 ): LogPlan {
-  if (driver === 'none') return { directory, ...transientLog };
-  const size = options['max-size'];
-  const count = options['max-file'];
-  return {
-    directory,
-    maxBytes: size === undefined ? 0 : parseBytes(size),
-    maxFiles: count === undefined ? 1 : Number(count),
-  };
+  if (log.driver === 'none') return { directory, ...transientLog };
+  const { maxBytes, maxFiles } = { ...defaultLog, ...limits.log };
+  return { directory, maxBytes: maxBytes ?? 0, maxFiles: maxFiles ?? 0 };
 }

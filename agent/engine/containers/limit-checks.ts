@@ -20,6 +20,11 @@ export function checkLimits(limits: Limits, machineCpus: number): void {
   const { pids } = limits;
   if (typeof pids === 'number' && (!Number.isSafeInteger(pids) || pids < 0))
     throw invalid(`Invalid process limit ${pids}: it is a whole number, 0 or more.`);
+  const { highBytes, maxBytes } = limits.memory ?? {};
+  if (typeof highBytes === 'number' && typeof maxBytes === 'number' && highBytes > maxBytes)
+    throw invalid(
+      `The high mark (${highBytes}) cannot be above the memory limit (${maxBytes}), which would be reached first.`,
+    );
   const weight = limits.io?.weight;
   if (typeof weight === 'number' && weight !== 0 && (weight < 10 || weight > 1000))
     throw invalid('Range of blkio weight is from 10 to 1000');
@@ -50,7 +55,7 @@ function checkMemory(memory: NonNullable<Limits['memory']>): void {
 }
 
 function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: number): void {
-  const { quotaMicros, periodMicros: period, cpus, mems } = cpu;
+  const { quotaMicros, periodMicros: period, burstMicros, cpus, mems } = cpu;
   if (typeof period === 'number' && (period < periodMicros.min || period > periodMicros.max))
     throw invalid(
       'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)',
@@ -63,6 +68,10 @@ function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: number): void {
         `Range of CPUs is from 0.01 to ${machineCpus.toFixed(2)}, as there are only ${machineCpus} CPUs available`,
       );
   }
+  if (typeof quotaMicros === 'number' && (burstMicros ?? 0) > quotaMicros)
+    throw invalid(
+      `The CPU burst (${burstMicros}) cannot be larger than the quota (${quotaMicros}): lower it too.`,
+    );
   if (typeof cpus === 'string') checkList('CPUs', cpus, machineCpus);
   if (typeof mems === 'string') parseList('memory nodes', mems);
 }
@@ -84,29 +93,4 @@ function parseList(what: string, text: string): number[] {
       throw invalid(`Invalid value ${text} for ${what}: write a list such as 0-2,4.`);
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
-}
-
-/** What a running container has, with a change on top: absent keeps, `null` takes away. */
-export function mergedLimits(before: Limits, change: Limits): Limits {
-  return {
-    ...before,
-    ...(change.cpu && { cpu: { ...before.cpu, ...change.cpu } }),
-    ...(change.memory && { memory: { ...before.memory, ...change.memory } }),
-    ...(change.pids !== undefined && { pids: change.pids }),
-    ...(change.io && {
-      io: {
-        ...before.io,
-        ...change.io,
-        devices: mergedDevices(before.io?.devices ?? [], change.io.devices ?? []),
-      },
-    }),
-  };
-}
-
-type Devices = NonNullable<NonNullable<Limits['io']>['devices']>;
-
-function mergedDevices(before: Devices, change: Devices): Devices {
-  const devices = new Map(before.map((entry) => [entry.device, entry]));
-  for (const entry of change) devices.set(entry.device, { ...devices.get(entry.device), ...entry });
-  return [...devices.values()];
 }

@@ -9,6 +9,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { sweep } from '../sweep.ts';
 import { recordExit, release } from './exit.ts';
+import { logPlan } from './launch-plan.ts';
 import { removeRecord } from './remove.ts';
 import { shouldStartWithAgent } from './restart-policy.ts';
 import { restartByPolicy } from './start.ts';
@@ -27,6 +28,7 @@ export async function recover(context: EngineContext): Promise<void> {
     if (isRunning(found)) takeUp(context, record, found);
   }
   await reconcileNetworks(context);
+  await restoreLimits(context);
   for (const { record, found } of findings) {
     if (isRunning(found)) continue;
     if (found !== undefined || wasAlive(record)) await noteEnding(context, record, found);
@@ -68,6 +70,25 @@ async function reconcileNetworks(context: EngineContext): Promise<void> {
         ports,
       })),
   });
+}
+
+/**
+ * The kernel still has both. An agent that was killed between telling it and writing down is
+ * corrected here: what was written down holds.
+ */
+async function restoreLimits(context: EngineContext): Promise<void> {
+  for (const record of context.containers.all()) {
+    const live = context.live.get(record.id);
+    if (live === undefined) continue;
+    try {
+      for (const endpoint of record.networks)
+        if (endpoint.endpointId !== '')
+          await context.network.limitRates(endpoint, record.settings.limits.network ?? {});
+      live.process.limitLog(logPlan(record.settings, record.logDirectory));
+    } catch (error) {
+      context.report(`restore the limits of ${record.name}`, error);
+    }
+  }
 }
 
 async function noteEnding(

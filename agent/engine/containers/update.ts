@@ -1,20 +1,24 @@
-/** `docker update`: limits and restart policy, on a running container at once. */
+/** `docker update`: limits and restart policy, on a running container at once. A dry run only asks. */
 import { availableParallelism } from 'node:os';
 import type { RestartPolicy } from '../../contract/container.ts';
 import type { Limits } from '../../contract/limits.ts';
 import { conflict, invalid } from '../../errors.ts';
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
-import { checkLimits, mergedLimits } from './limit-checks.ts';
+import { applyLimits, checkReach } from './apply-limits.ts';
+import { checkLimits } from './limit-checks.ts';
+import { factsFor, limitWarnings } from './limit-warnings.ts';
+import { mergedLimits, withFittingBurst } from './merge-limits.ts';
 
 export async function updateContainer(
   context: EngineContext,
   reference: string,
-  change: { limits: Limits; restart?: RestartPolicy },
-): Promise<{ warnings: string[] }> {
+  change: { limits: Limits; restart?: RestartPolicy; dryRun?: boolean },
+): Promise<{ limits: Limits; warnings: string[] }> {
   const { id } = context.containers.find(reference);
-  return context.locks.run(id, () => {
-    const { settings, state } = context.containers.require(id);
+  return context.locks.run(id, async () => {
+    const before = context.containers.require(id);
+    const { settings, state } = before;
     if (state.status === 'removing' || state.status === 'dead')
       throw conflict(
         `Cannot update container ${id}: Container is marked for removal and cannot be "update".`,
@@ -23,16 +27,22 @@ export async function updateContainer(
       throw invalid(
         'Restart policy cannot be updated because AutoRemove is enabled for the container',
       );
-    const limits = mergedLimits(settings.limits, change.limits);
-    refuseSwapBelow(settings.limits, change.limits);
+    const wanted = withFittingBurst(settings.limits, change.limits);
+    const limits = mergedLimits(settings.limits, wanted);
+    refuseSwapBelow(settings.limits, wanted);
     checkLimits(limits, availableParallelism());
+    checkReach(before, wanted);
+    context.cgroups.check(wanted);
+    const live = context.live.get(id);
+    const warnings = limitWarnings(limits, wanted, factsFor(wanted, before, live));
+    if (change.dryRun) return { limits, warnings };
     // The kernel first: what it refuses must not be what we remember.
-    context.live.get(id)?.cgroup.update(change.limits);
+    if (live !== undefined) await applyLimits(context, before, live, wanted);
     const record = context.containers.setDefinition(id, {
       settings: { ...settings, limits, restart: change.restart ?? settings.restart },
     });
     announceContainer(context.events, record, 'update');
-    return { warnings: [] };
+    return { limits, warnings };
   });
 }
 

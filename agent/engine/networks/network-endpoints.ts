@@ -84,6 +84,15 @@ export async function connectOne(
     },
     index,
   );
+  const rates = record.settings.limits.network;
+  if (rates !== undefined) {
+    try {
+      await context.network.limitRates(endpoint, rates);
+    } catch (error) {
+      await context.network.disconnect(definition, endpoint);
+      throw error;
+    }
+  }
   announceNetwork(context.events, network, 'connect', record.id);
   return endpoint;
 }

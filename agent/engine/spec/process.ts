@@ -26,7 +26,7 @@ export function processOfContainer(input: ProcessInput): OciProcess {
     env: environmentOf(process.env, { ...input, terminal: settings.terminal }),
     cwd: process.workingDirectory || '/',
     capabilities: capabilitySets(capabilities, user.uid),
-    rlimits: settings.ulimits.map(rlimitOf),
+    rlimits: rlimitsOf(settings),
     noNewPrivileges: settings.security.noNewPrivileges,
     ...(settings.oomScoreAdj !== undefined && { oomScoreAdj: settings.oomScoreAdj }),
   };
@@ -54,7 +54,7 @@ export function processOfExec(input: ExecInput): OciProcess {
     env: environmentOf(merged(process.env, exec.env), { ...input, terminal: exec.terminal }),
     cwd: exec.workingDirectory || process.workingDirectory || '/',
     capabilities: capabilitySets(capabilities, user.uid),
-    rlimits: settings.ulimits.map(rlimitOf),
+    rlimits: rlimitsOf(settings),
     noNewPrivileges: settings.security.noNewPrivileges,
     ...(settings.oomScoreAdj !== undefined && { oomScoreAdj: settings.oomScoreAdj }),
   };
@@ -118,6 +118,15 @@ const limitNames = new Set(
     ' ',
   ),
 );
+
+/** A limit of open files that was set since stands above the ulimit that the container was made with. */
+function rlimitsOf({ ulimits, limits: { openFiles } }: ContainerSettings) {
+  if (typeof openFiles !== 'number') return ulimits.map(rlimitOf);
+  return [
+    ...ulimits.filter(({ name }) => name.toLowerCase() !== 'nofile'),
+    { name: 'nofile', soft: openFiles, hard: openFiles },
+  ].map(rlimitOf);
+}
 
 function rlimitOf({ name, soft, hard }: ContainerSettings['ulimits'][number]) {
   const type = name.toLowerCase();

@@ -2,10 +2,39 @@
 import type { Cgroup, CgroupDriver } from '../../cgroup/cgroup.ts';
 import type { Limits, Usage } from '../../contract/limits.ts';
 
+const nothingUsed: Usage = {
+  cpu: {
+    totalNanos: 0,
+    userNanos: 0,
+    systemNanos: 0,
+    periods: 0,
+    throttledPeriods: 0,
+    throttledNanos: 0,
+  },
+  memory: {
+    usageBytes: 0,
+    maxUsageBytes: undefined,
+    limitBytes: undefined,
+    swapBytes: 0,
+    inactiveFileBytes: 0,
+    failures: 0,
+    oomKills: 0,
+    stat: {},
+  },
+  pids: { current: 0, limit: undefined },
+  io: [],
+};
+
 export class FakeCgroups implements CgroupDriver {
   readonly version = 2;
   readonly controllers = ['cpu', 'memory', 'pids'];
+  /** Thrown by the next checks. */
+  refusal: Error | undefined;
   readonly groups = new Map<string, FakeCgroup>();
+
+  check(): void {
+    if (this.refusal) throw this.refusal;
+  }
 
   create(name: string, limits: Limits): FakeCgroup {
     const group = new FakeCgroup(name, limits, () => this.groups.delete(name));
@@ -30,6 +59,8 @@ export class FakeCgroup implements Cgroup {
   readonly updates: Limits[];
   frozen = false;
   oomKillCount = 0;
+  /** What it uses; nothing unless a test says so. */
+  used: Usage = structuredClone(nothingUsed);
   onKill = () => {};
   readonly #removed: () => void;
 
@@ -46,7 +77,7 @@ export class FakeCgroup implements Cgroup {
     this.updates.push(limits);
   }
   usage(): Usage {
-    throw new Error('not asked for in these tests');
+    return this.used;
   }
   oomKills(): number {
     return this.oomKillCount;
@@ -59,6 +90,9 @@ export class FakeCgroup implements Cgroup {
   }
   isFrozen(): boolean {
     return this.frozen;
+  }
+  whileFrozen<T>(work: () => T): T {
+    return work();
   }
   processes(): number[] {
     return [];

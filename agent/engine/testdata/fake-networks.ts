@@ -1,11 +1,13 @@
 /** Networks in memory: who is connected, and what is published. */
 import type { EndpointView, PublishedPort } from '../../contract/container.ts';
+import type { NetworkRates } from '../../contract/limits.ts';
 import type { NetworkDefinition, Networks } from '../../network/networks.ts';
 
 export class FakeNetworks implements Networks {
   readonly ensured = new Set<string>();
   readonly endpoints = new Map<string, EndpointView>();
   readonly published = new Map<string, PublishedPort[]>();
+  readonly rates = new Map<string, NetworkRates>();
   failPublish: Error | undefined;
   #next = 2;
 
@@ -66,6 +68,9 @@ export class FakeNetworks implements Networks {
   }
   async unpublish(containerId: string): Promise<void> {
     this.published.delete(containerId);
+  }
+  async limitRates({ endpointId }: EndpointView, rates: NetworkRates): Promise<void> {
+    this.rates.set(endpointId, rates);
   }
   rename(): void {}
   async reconcile(): Promise<void> {}

@@ -16,6 +16,7 @@ export class FakeProcess implements RunningProcess {
   readonly startedAt = new Date();
   readonly stdio = {};
   readonly signals: number[] = [];
+  readonly logLimits: { maxBytes: number; maxFiles: number }[] = [];
   readonly exited: Promise<ExitRecord>;
   readonly #exit: (record: ExitRecord) => void;
   /** What it does with a signal; by default SIGKILL and SIGTERM end it. */
@@ -42,6 +43,9 @@ export class FakeProcess implements RunningProcess {
   }
   resize(): void {}
   closeStdin(): void {}
+  limitLog({ maxBytes, maxFiles }: { maxBytes: number; maxFiles: number }): void {
+    this.logLimits.push({ maxBytes, maxFiles });
+  }
 }
 
 export class FakeRuntime implements Runtime {

@@ -2,23 +2,41 @@ import { formatBytes, parseBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { TextField } from '../../ui/field.tsx';
-import type { DeviceDraft } from './draft.ts';
-import { LimitCard } from './sliders.tsx';
+import { SliderField } from '../../ui/slider-field.tsx';
+import { ioWeightStops } from '../../ui/stops.ts';
+import { type DeviceDraft, noDevice } from './draft-lists.ts';
+import { LimitCard, type Part, useWords, whole } from './sliders.tsx';
+
+const byteRates = ['readBytesPerSecond', 'writeBytesPerSecond'] as const;
+const operationRates = ['readOperationsPerSecond', 'writeOperationsPerSecond'] as const;
+const bytesOf = (text: string) => parseBytes(text, 'm');
 
 /** Disk speed, device by device: most containers need none. */
-export function DeviceLimits({
-  devices,
-  onChange,
-}: {
-  devices: DeviceDraft[];
-  onChange: (devices: DeviceDraft[]) => void;
-}) {
+export function DeviceLimits({ draft: { devices, ioWeight }, set }: Part) {
   const t = useText();
+  const words = useWords();
+  const onChange = (changed: DeviceDraft[]) => set({ devices: changed });
   const replace = (index: number, change: Partial<DeviceDraft>) =>
     onChange(devices.map((one, at) => (at === index ? { ...one, ...change } : one)));
-  const empty = { device: '', readBytesPerSecond: undefined, writeBytesPerSecond: undefined };
   return (
     <LimitCard title={t('limits.disk')}>
+      <SliderField
+        {...words}
+        label={t('limits.ioWeight')}
+        unit=""
+        noLimitLabel={t('limits.default')}
+        value={ioWeight}
+        onChange={(weight) => set({ ioWeight: weight })}
+        stops={ioWeightStops}
+        format={String}
+        parse={whole}
+        useLabel={t('limits.ioWeightHelp')}
+        error={
+          ioWeight !== undefined && (ioWeight < 10 || ioWeight > 1000)
+            ? t('limits.ioWeightWrong')
+            : undefined
+        }
+      />
       {devices.map((device, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the device's name is what is being typed.
         <div key={index} className="device-row">
@@ -34,16 +52,18 @@ export function DeviceLimits({
             }
             onChange={(name) => replace(index, { device: name })}
           />
-          <RateField
-            label={t('limits.readRate')}
-            value={device.readBytesPerSecond}
-            onChange={(readBytesPerSecond) => replace(index, { readBytesPerSecond })}
-          />
-          <RateField
-            label={t('limits.writeRate')}
-            value={device.writeBytesPerSecond}
-            onChange={(writeBytesPerSecond) => replace(index, { writeBytesPerSecond })}
-          />
+          {[...byteRates, ...operationRates].map((name) => (
+            <ValueField
+              key={name}
+              label={t(`limits.${name}`)}
+              placeholder={t('limits.none')}
+              value={device[name]}
+              {...(isByteRate(name)
+                ? { format: formatBytes, parse: bytesOf }
+                : { format: String, parse: whole })}
+              onChange={(value) => replace(index, { [name]: value })}
+            />
+          ))}
           <IconButton
             icon="close"
             label={t('limits.removeDevice')}
@@ -52,7 +72,7 @@ export function DeviceLimits({
         </div>
       ))}
       <div>
-        <Button icon="plus" onClick={() => onChange([...devices, empty])}>
+        <Button icon="plus" onClick={() => onChange([...devices, noDevice])}>
           {t('limits.addDevice')}
         </Button>
       </div>
@@ -60,16 +80,24 @@ export function DeviceLimits({
   );
 }
 
-function RateField({
+const isByteRate = (name: string) => (byteRates as readonly string[]).includes(name);
+
+/** A figure that is read when the field is left; empty is no limit. */
+export function ValueField({
   label,
+  placeholder,
   value,
+  format,
+  parse,
   onChange,
 }: {
   label: string;
+  placeholder: string;
   value: number | undefined;
+  format: (value: number) => string;
+  parse: (text: string) => number | undefined;
   onChange: (value: number | undefined) => void;
 }) {
-  const t = useText();
   return (
     <div className="field">
       <label>
@@ -78,9 +106,9 @@ function RateField({
           // What the engine holds is shown anew when it changes, not while somebody types.
           key={value}
           className="input"
-          placeholder={t('limits.none')}
-          defaultValue={value === undefined ? '' : formatBytes(value)}
-          onBlur={(event) => onChange(parseBytes(event.target.value, 'm'))}
+          placeholder={placeholder}
+          defaultValue={value === undefined ? '' : format(value)}
+          onBlur={(event) => onChange(parse(event.target.value))}
         />
       </label>
     </div>

@@ -8,9 +8,12 @@ import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
 import { DeviceLimits } from './device-limits.tsx';
 import { type Draft, toChange, toDraft } from './draft.ts';
+import { FlowSliders } from './flow-sliders.tsx';
+import { PageLimits } from './page-limits.tsx';
 import './limits.css';
-import { CpuSliders, MemorySliders, PidsSlider } from './sliders.tsx';
-import { warningsFor } from './warnings.ts';
+import { MemorySliders } from './memory-sliders.tsx';
+import { CpuSliders, ProcessSliders } from './sliders.tsx';
+import { useForeseen } from './warnings.ts';
 
 /** Limits of a container, running or not, with what it uses now beside them. */
 export function LimitsView({ row }: { row: ContainerRow }) {
@@ -18,7 +21,7 @@ export function LimitsView({ row }: { row: ContainerRow }) {
   const limits = useLimits((state) => state.limits[row.id]);
   const error = useLimits((state) => state.errors[row.id]);
   const info = useMachine((state) => state.info);
-  const use = useStats((state) => state.figures[row.id]?.latest);
+  const figures = useStats((state) => state.figures[row.id]);
   const [edited, setEdited] = useState<Draft>();
   const [applying, setApplying] = useState(false);
   const live = row.status === 'running' || row.status === 'paused';
@@ -29,6 +32,8 @@ export function LimitsView({ row }: { row: ContainerRow }) {
   }, [row]);
   useEffect(() => (live ? watchFigures(row.id) : undefined), [row.id, live]);
   const saved = limits && toDraft(limits);
+  const change = saved && toChange(saved, edited ?? saved);
+  const foreseen = useForeseen(row.id, change);
   if (!saved)
     return (
       <div className="page-body limits">
@@ -37,9 +42,7 @@ export function LimitsView({ row }: { row: ContainerRow }) {
     );
 
   const draft = edited ?? saved;
-  const change = toChange(saved, draft);
-  const shownUse = live ? use : undefined;
-  const warnings = warningsFor(draft, shownUse, t);
+  const shown = live ? figures : undefined;
   const set = (part: Partial<Draft>) => setEdited({ ...draft, ...part });
   const apply = async () => {
     if (!change) return;
@@ -47,7 +50,7 @@ export function LimitsView({ row }: { row: ContainerRow }) {
     if (await changeLimits(row.id, row.name, change, toChange(draft, saved))) setEdited(undefined);
     setApplying(false);
   };
-  const parts = { draft, set, use: shownUse, warnings };
+  const parts = { draft, set, use: shown?.latest };
   return (
     <form
       className="page-body limits"
@@ -58,10 +61,24 @@ export function LimitsView({ row }: { row: ContainerRow }) {
     >
       {error ? <Notice>{error}</Notice> : null}
       <CpuSliders {...parts} machineCpus={info?.NCPU ?? 8} />
-      <MemorySliders {...parts} machineBytes={info?.MemTotal ?? 16 * 1024 ** 3} />
-      <PidsSlider {...parts} />
-      <DeviceLimits devices={draft.devices} onChange={(devices) => set({ devices })} />
+      <MemorySliders
+        {...parts}
+        machineBytes={info?.MemTotal ?? 16 * 1024 ** 3}
+        unified={info?.CgroupVersion === '2'}
+      />
+      <ProcessSliders {...parts} />
+      <FlowSliders {...parts} sent={shown?.sent.at(-1)} received={shown?.received.at(-1)} />
+      <DeviceLimits {...parts} />
+      <PageLimits pages={draft.pages} onChange={(pages) => set({ pages })} />
       <div className="limits-actions">
+        {foreseen.refusal ? <Notice>{foreseen.refusal}</Notice> : null}
+        {foreseen.warnings.length > 0 ? (
+          <Notice kind="warn">
+            {foreseen.warnings.map((warning) => (
+              <p key={warning}>{warning}</p>
+            ))}
+          </Notice>
+        ) : null}
         <Button kind="main" type="submit" disabled={!change || applying}>
           {applying ? t('limits.applying') : live ? t('limits.apply') : t('limits.save')}
         </Button>

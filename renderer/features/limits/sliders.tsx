@@ -1,20 +1,19 @@
 import type { ReactNode } from 'react';
 import type { StatsSample } from '../../bridge/stats.ts';
-import { formatBytes, formatCpuPercent, parseBytes } from '../../messages/format.ts';
+import { formatCpuPercent } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { TextField } from '../../ui/field.tsx';
 import { SliderField } from '../../ui/slider-field.tsx';
-import { byteStops, cpuStops, pidStops, shareStops } from '../../ui/stops.ts';
+import { burstStops, cpuStops, openFileStops, pidStops, shareStops } from '../../ui/stops.ts';
 import type { Draft } from './draft.ts';
-import type { Warnings } from './warnings.ts';
+import { cpuWarning } from './warnings.ts';
 
 const MiB = 1024 ** 2;
 
-interface Part {
+export interface Part {
   draft: Draft;
   set: (part: Partial<Draft>) => void;
   use: StatsSample | undefined;
-  warnings: Warnings;
 }
 
 export function LimitCard({ title, children }: { title: string; children: ReactNode }) {
@@ -26,13 +25,7 @@ export function LimitCard({ title, children }: { title: string; children: ReactN
   );
 }
 
-export function CpuSliders({
-  draft,
-  set,
-  use,
-  warnings,
-  machineCpus,
-}: Part & { machineCpus: number }) {
+export function CpuSliders({ draft, set, use, machineCpus }: Part & { machineCpus: number }) {
   const t = useText();
   const words = useWords();
   return (
@@ -48,7 +41,7 @@ export function CpuSliders({
         parse={positive}
         use={use?.cpus}
         useLabel={use && t('limits.use', { use: formatCpuPercent(use.cpus) })}
-        warning={warnings.cpus}
+        warning={cpuWarning(draft, use, t)}
         error={draft.cpus !== undefined && draft.cpus < 0.01 ? t('limits.cpusFloor') : undefined}
       />
       <SliderField
@@ -62,6 +55,18 @@ export function CpuSliders({
         format={String}
         parse={positive}
         useLabel={t('limits.sharesHelp')}
+      />
+      <SliderField
+        {...words}
+        label={t('limits.burst')}
+        unit="ms"
+        noLimitLabel={t('limits.noBurst')}
+        value={draft.burstMs}
+        onChange={(burstMs) => set({ burstMs })}
+        stops={burstStops}
+        format={String}
+        parse={positive}
+        useLabel={draft.cpus === undefined ? t('limits.burstNeedsCpus') : t('limits.burstHelp')}
       />
       <div className="limit-text">
         <TextField
@@ -77,88 +82,59 @@ export function CpuSliders({
   );
 }
 
-export function MemorySliders({
-  draft,
-  set,
-  use,
-  warnings,
-  machineBytes,
-}: Part & { machineBytes: number }) {
+export function ProcessSliders({ draft, set, use }: Part) {
   const t = useText();
   const words = useWords();
-  const stops = byteStops(machineBytes);
-  return (
-    <LimitCard title={t('limits.memory')}>
-      <SliderField
-        {...words}
-        label={t('limits.memoryMax')}
-        unit="MiB"
-        value={draft.memoryBytes}
-        onChange={(memoryBytes) => set({ memoryBytes })}
-        stops={stops}
-        format={asMiB}
-        parse={(text) => parseBytes(text, 'm')}
-        use={use?.memoryBytes}
-        useLabel={use && t('limits.use', { use: formatBytes(use.memoryBytes) })}
-        warning={warnings.memory}
-        error={
-          draft.memoryBytes !== undefined && draft.memoryBytes < 6 * MiB
-            ? t('new.problem.memory')
-            : undefined
-        }
-      />
-      <SliderField
-        {...words}
-        label={t('limits.swap')}
-        unit="MiB"
-        noLimitLabel={t('limits.default')}
-        value={draft.swapBytes}
-        onChange={(swapBytes) => set({ swapBytes })}
-        stops={[0, ...byteStops(machineBytes)]}
-        format={asMiB}
-        parse={(text) => parseBytes(text, 'm')}
-        useLabel={draft.memoryBytes === undefined ? t('limits.swapNeedsMemory') : undefined}
-      />
-    </LimitCard>
-  );
-}
-
-export function PidsSlider({ draft, set, use, warnings }: Part) {
-  const t = useText();
   return (
     <LimitCard title={t('limits.processes')}>
       <SliderField
-        {...useWords()}
+        {...words}
         label={t('limits.pids')}
         unit={t('limits.unit.pids')}
         value={draft.pids}
         onChange={(pids) => set({ pids })}
         stops={pidStops}
         format={String}
-        parse={(text) => whole(text)}
+        parse={whole}
         use={use?.pids}
         useLabel={use && t('limits.use', { use: use.pids })}
-        warning={warnings.pids}
+      />
+      <SliderField
+        {...words}
+        label={t('limits.openFiles')}
+        unit={t('limits.unit.openFiles')}
+        noLimitLabel={t('limits.default')}
+        value={draft.openFiles}
+        onChange={(openFiles) => set({ openFiles })}
+        stops={openFileStops}
+        format={String}
+        parse={whole}
+        useLabel={t('limits.openFilesHelp')}
+        error={
+          draft.openFiles !== undefined && draft.openFiles < 16
+            ? t('limits.openFilesFloor')
+            : undefined
+        }
       />
     </LimitCard>
   );
 }
 
-function useWords() {
+export function useWords() {
   const t = useText();
   return { clearLabel: t('limits.clear'), noLimitLabel: t('limits.none') };
 }
 
-function asMiB(bytes: number): string {
+export function asMiB(bytes: number): string {
   return String(Math.round((bytes / MiB) * 10) / 10);
 }
 
-function positive(text: string): number | undefined {
+export function positive(text: string): number | undefined {
   const value = Number(text.replace(',', '.'));
   return Number.isFinite(value) && value > 0 ? value : undefined;
 }
 
-function whole(text: string): number | undefined {
+export function whole(text: string): number | undefined {
   const value = Number(text);
   return Number.isInteger(value) && value > 0 ? value : undefined;
 }

@@ -39,6 +39,7 @@ export function FormLimits(props: FieldProps) {
       />
       <SliderField
         {...words}
+        noLimitLabel={t('limits.default')}
         label={t('limits.pids')}
         unit={t('limits.unit.pids')}
         value={form.pids}

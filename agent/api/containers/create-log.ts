@@ -1,0 +1,67 @@
+/** LogConfig -> the driver by name, and our log's limits. */
+import type { ContainerSettings } from '../../contract/container.ts';
+import { defaultLog, type LogLimits } from '../../contract/limits.ts';
+import { invalid } from '../../errors.ts';
+import { parseBytes } from '../byte-size.ts';
+import type { Fields } from '../fields.ts';
+
+/** Drivers that keep logs on this machine; all are served by the one framed log. */
+const logDrivers = ['json-file', 'local', 'journald', 'none'];
+
+export interface ReadLog {
+  log: ContainerSettings['log'];
+  /** Undefined for a container that keeps no log. */
+  limits: LogLimits | undefined;
+}
+
+export function readLog(host: Fields): ReadLog {
+  const config = host.objectOrEmpty('LogConfig');
+  const driver = config.filled('Type') ?? 'json-file';
+  if (!logDrivers.includes(driver))
+    throw invalid(
+      `error looking up logging plugin ${driver}: plugin "${driver}" not found; use one of ${logDrivers.join(', ')}`,
+    );
+  const log = { driver, options: config.textMap('Config') };
+  return { log, limits: driver === 'none' ? undefined : logLimitsOf(log.options) };
+}
+
+/**
+ * `max-size` and `max-file` mean what they mean to Docker's drivers: a size alone keeps one file, and
+ * -1 is no size at all. Without either ours apply, where Docker's log would grow for ever.
+ */
+export function logLimitsOf(options: Record<string, string>): LogLimits {
+  const size = options['max-size'];
+  const count = options['max-file'];
+  return {
+    maxBytes:
+      size === undefined ? defaultLog.maxBytes : size.trim() === '-1' ? null : positive(size),
+    maxFiles: count !== undefined ? fileCount(count) : size === undefined ? defaultLog.maxFiles : 1,
+  };
+}
+
+function positive(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes < 1) throw invalid(`max-size must be positive, not '${text}'`);
+  return bytes;
+}
+
+function fileCount(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text.trim()))
+    throw invalid(`max-file must be a whole number of at least 1, not '${text}'`);
+  return Number(text);
+}
+
+/** The options as they were given, with what was changed since in place of the old value. */
+export function logOptionsNow(
+  options: Record<string, string>,
+  limits: LogLimits | undefined,
+): Record<string, string> {
+  if (limits === undefined) return options;
+  const asked = logLimitsOf(options);
+  return {
+    ...options,
+    ...(limits.maxBytes !== asked.maxBytes && { 'max-size': String(limits.maxBytes ?? -1) }),
+    ...(limits.maxFiles !== asked.maxFiles &&
+      limits.maxFiles != null && { 'max-file': String(limits.maxFiles) }),
+  };
+}

@@ -1,0 +1,115 @@
+/** What somebody should know about a change of limits before or after it is made. */
+import { statSync } from 'node:fs';
+import type { Limits, Usage } from '../../contract/limits.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+import { listSegments, segmentPath } from '../logs/log-file.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import type { LiveContainer } from './live-containers.ts';
+import { mostOpenFiles } from './open-files.ts';
+
+/** From this share of a limit on it is as good as reached. */
+const close = 0.9;
+
+export interface Facts {
+  usage: Usage | undefined;
+  /** The most that one process has open. */
+  openFiles: number;
+  logBytes: number;
+}
+
+/** Only what the change names is looked at. */
+export function factsFor(
+  change: Limits,
+  record: ContainerRecord,
+  live: LiveContainer | undefined,
+): Facts {
+  const counted = change.memory !== undefined || typeof change.pids === 'number';
+  return {
+    usage: counted ? live?.cgroup.usage() : undefined,
+    openFiles: live && typeof change.openFiles === 'number' ? mostOpenFiles(live.cgroup) : 0,
+    logBytes: change.log === undefined ? 0 : sizeOf(record.logDirectory),
+  };
+}
+
+/** `limits` is how they will be, `change` what of it is new. */
+export function limitWarnings(limits: Limits, change: Limits, facts: Facts): string[] {
+  const { usage } = facts;
+  return [
+    ...(usage
+      ? [...memoryWarnings(change, usage.memory), ...pidsWarnings(change, usage.pids)]
+      : []),
+    ...openFilesWarnings(change, facts.openFiles),
+    ...logWarnings(limits, change, facts.logBytes),
+  ];
+}
+
+function memoryWarnings({ memory = {} }: Limits, now: Usage['memory']): string[] {
+  const { maxBytes, highBytes, maxWithSwapBytes } = memory;
+  // Page cache that can go at once is not what a program needs.
+  const used = now.usageBytes - now.inactiveFileBytes;
+  const warnings: string[] = [];
+  if (typeof maxBytes === 'number' && used > maxBytes)
+    warnings.push(
+      `The memory limit of ${mib(maxBytes)} is below the ${mib(used)} in use: the change is refused, unless the kernel can move enough of it to swap.`,
+    );
+  else if (typeof maxBytes === 'number' && used > close * maxBytes)
+    warnings.push(
+      `${mib(used)} of memory are in use, which is within 10 % of the limit of ${mib(maxBytes)}: a little more, and a process is killed.`,
+    );
+  const withSwap = used + now.swapBytes;
+  if (typeof maxWithSwapBytes === 'number' && now.swapBytes > 0 && withSwap > maxWithSwapBytes)
+    warnings.push(
+      `Memory and swap together use ${mib(withSwap)}, more than the limit of ${mib(maxWithSwapBytes)}.`,
+    );
+  if (typeof highBytes === 'number' && used > highBytes)
+    warnings.push(
+      `${mib(used)} of memory are in use, above the high mark of ${mib(highBytes)}: the container is slowed down until it uses less.`,
+    );
+  return warnings;
+}
+
+function pidsWarnings({ pids }: Limits, { current }: Usage['pids']): string[] {
+  if (typeof pids !== 'number') return [];
+  if (current >= pids)
+    return [
+      `The container has ${current} processes and threads, and the limit is ${pids}: no new one can start until some end. None is ended.`,
+    ];
+  return current > close * pids
+    ? [`The container has ${current} processes and threads: only ${pids - current} more can start.`]
+    : [];
+}
+
+function openFilesWarnings({ openFiles }: Limits, most: number): string[] {
+  if (typeof openFiles !== 'number') return [];
+  if (most >= openFiles)
+    return [
+      `A process of the container has ${most} files open, and the limit is ${openFiles}: it can open no more until it closes some. None is closed.`,
+    ];
+  return most > close * openFiles
+    ? [`A process of the container has ${most} files open: only ${openFiles - most} more can be.`]
+    : [];
+}
+
+function logWarnings({ log }: Limits, change: Limits, bytes: number): string[] {
+  if (change.log === undefined || log?.maxBytes == null || log.maxFiles == null) return [];
+  const most = log.maxBytes * log.maxFiles;
+  return bytes > most
+    ? [
+        `The log has ${mib(bytes)}, and the limit is ${mib(most)}: its oldest lines go as new ones are written.`,
+      ]
+    : [];
+}
+
+const mib = (bytes: number) => `${Math.round((bytes / 1024 ** 2) * 10) / 10} MiB`;
+
+function sizeOf(logDirectory: string): number {
+  return listSegments(logDirectory).reduce((sum, number) => {
+    try {
+      return sum + statSync(segmentPath(logDirectory, number)).size;
+    } catch (error) {
+      // Rotated away while we looked.
+      if (hasErrno(error, 'ENOENT')) return sum;
+      throw error;
+    }
+  }, 0);
+}

@@ -1,0 +1,213 @@
+/**
+ * How fast an endpoint may send and receive: token buckets (tc-tbf(8)) on the machine's side of it,
+ * where no container can take them off, whatever its capabilities.
+ *
+ * What a container receives leaves by the host's end of its veth pair, so the bucket is that end's
+ * root. What it sends comes in by that end, and only what goes out of an interface can wait in a
+ * queue: it is led through an interface of its own (ifb), whose root is the second bucket, and comes
+ * back to where it was. Waiting keeps a TCP stream within a few percent of its rate; dropping at
+ * once (police), or sending from inside the container, would not need the second interface.
+ */
+import type { NetworkRates } from '../contract/limits.ts';
+import { invalid } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import {
+  findLink,
+  IFF_UP,
+  type Link,
+  LinkAttribute,
+  linkHeader,
+  linkKind,
+  RTM_NEWLINK,
+} from './link.ts';
+import { attribute, Flag, nested, text, uint32 } from './netlink-message.ts';
+import type { Request, Rtnetlink } from './rtnetlink.ts';
+
+/** linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/tc_act/tc_mirred.h. */
+const RTM_NEWQDISC = 36;
+const RTM_DELQDISC = 37;
+const RTM_NEWTFILTER = 44;
+const TC_H_ROOT = 0xffff_ffff;
+const TC_H_INGRESS = 0xffff_fff1;
+const rootHandle = 0x0001_0000;
+const ingressHandle = 0xffff_0000;
+const Tca = { kind: 1, options: 2 } as const;
+const Tbf = { parms: 1, rate64: 4, burst: 6 } as const;
+const U32 = { sel: 5, act: 7 } as const;
+const Act = { kind: 1, options: 2 } as const;
+const TCA_MIRRED_PARMS = 2;
+const TCA_EGRESS_REDIR = 1;
+const TC_ACT_STOLEN = 4;
+const TC_U32_TERMINAL = 1;
+const TC_LINKLAYER_ETHERNET = 1;
+/** In network byte order, as the kernel wants a filter's protocol. */
+const everyProtocol = 0x0300;
+
+/** A frame of ours and its header; a bucket that cannot hold one lets nothing through. */
+const leastBurstBytes = 1600;
+const burstSeconds = 0.02;
+/** A packet of TCP's own making (GSO) is up to 64 KiB; a queue that cannot hold a few loses whole windows. */
+const leastQueueBytes = 256 * 1024;
+const queueSeconds = 0.1;
+const maxUint32 = 0xffff_ffff;
+
+export interface RateDevices {
+  /** The host's end of the veth pair. */
+  veth: string;
+  /** The interface that what the container sends is led through. */
+  shaper: string;
+}
+
+/** Makes both directions as `rates` says; absent and null are no limit. Throws invalid without kernel support. */
+export function setRates(
+  netlink: Rtnetlink,
+  { veth, shaper }: RateDevices,
+  rates: NetworkRates,
+): void {
+  const link = findLink(netlink, veth);
+  // The container ended meanwhile, and its interface with it.
+  if (link === undefined) return;
+  try {
+    if (rates.ingressBytesPerSecond == null) netlink.execute(removeQdisc(link, TC_H_ROOT));
+    else netlink.execute(tokenBucket(link, rates.ingressBytesPerSecond));
+    if (rates.egressBytesPerSecond != null)
+      leadThrough(netlink, link, shaper, rates.egressBytesPerSecond);
+    else netlink.execute(removeQdisc(link, TC_H_INGRESS));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTSUP', 'EOPNOTSUPP'))
+      throw invalid(
+        "This machine's kernel cannot limit network rates: it needs sch_tbf, sch_ingress, cls_u32, act_mirred and ifb (CONFIG_NET_SCH_TBF and so on).",
+        error,
+      );
+    throw error;
+  }
+}
+
+/** The order leaves a container without a limit rather than without a network when it fails half-way. */
+function leadThrough(netlink: Rtnetlink, link: Link, shaper: string, bytesPerSecond: number): void {
+  netlink.execute(makeShaper(shaper));
+  const through = findLink(netlink, shaper);
+  if (through === undefined) throw new Error(`interface ${shaper} vanished as it was made`);
+  netlink.execute(tokenBucket(through, bytesPerSecond));
+  // Anew each time: a second filter would stand beside the first. One datagram, so no packet comes between.
+  netlink.execute(removeQdisc(link, TC_H_INGRESS), ingressQdisc(link), redirectAll(link, through));
+}
+
+function makeShaper(name: string): Request {
+  return {
+    type: RTM_NEWLINK,
+    flags: Flag.create | Flag.exclusive,
+    body: Buffer.concat([
+      linkHeader(0, IFF_UP, IFF_UP),
+      text(LinkAttribute.name, name),
+      linkKind('ifb'),
+    ]),
+    verb: 'make interface',
+    subject: name,
+    // From an earlier limit of the same endpoint.
+    accept: ['EEXIST'],
+  };
+}
+
+/** struct tcmsg. */
+function trafficHeader(link: Link, handle: number, parent: number, info = 0): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeInt32LE(link.index, 4);
+  header.writeUInt32LE(handle, 8);
+  header.writeUInt32LE(parent, 12);
+  header.writeUInt32LE(info, 16);
+  return header;
+}
+
+/**
+ * The bucket holds a fiftieth of a second, so that no second sees much more than its rate; packets
+ * that are larger are cut up by the kernel. The queue holds a tenth, within which TCP settles.
+ */
+function tokenBucket(link: Link, bytesPerSecond: number): Request {
+  const atMost = (value: number) => Math.min(maxUint32, Math.round(value));
+  const burst = atMost(Math.max(leastBurstBytes + link.mtu - 1500, bytesPerSecond * burstSeconds));
+  const limit = atMost(Math.max(leastQueueBytes, bytesPerSecond * queueSeconds + burst));
+  // struct tc_tbf_qopt: two tc_ratespec of 12 bytes, then limit, buffer and mtu.
+  const options = Buffer.alloc(36);
+  options.writeUInt8(TC_LINKLAYER_ETHERNET, 1);
+  options.writeUInt32LE(atMost(bytesPerSecond), 8);
+  options.writeUInt32LE(limit, 24);
+  const rate64 = Buffer.alloc(8);
+  rate64.writeBigUInt64LE(BigInt(bytesPerSecond));
+  return {
+    type: RTM_NEWQDISC,
+    flags: Flag.create | Flag.replace,
+    body: Buffer.concat([
+      trafficHeader(link, rootHandle, TC_H_ROOT),
+      text(Tca.kind, 'tbf'),
+      nested(
+        Tca.options,
+        attribute(Tbf.parms, options),
+        uint32(Tbf.burst, burst),
+        ...(bytesPerSecond > maxUint32 ? [attribute(Tbf.rate64, rate64)] : []),
+      ),
+    ]),
+    verb: 'limit the rate of',
+    subject: link.name,
+  };
+}
+
+function ingressQdisc(link: Link): Request {
+  return {
+    type: RTM_NEWQDISC,
+    flags: Flag.create | Flag.exclusive,
+    body: Buffer.concat([
+      trafficHeader(link, ingressHandle, TC_H_INGRESS),
+      text(Tca.kind, 'ingress'),
+    ]),
+    verb: 'take what comes in by',
+    subject: link.name,
+  };
+}
+
+function removeQdisc(link: Link, parent: number): Request {
+  return {
+    type: RTM_DELQDISC,
+    body: trafficHeader(link, 0, parent),
+    verb: 'take the rate limit off',
+    subject: link.name,
+    // There was none: the root is then the kernel's own, which has no handle.
+    accept: ['ENOENT', 'EINVAL'],
+  };
+}
+
+/** A u32 filter that matches everything, with one action: redirect to the other interface. */
+function redirectAll(link: Link, through: Link): Request {
+  // struct tc_u32_sel with one struct tc_u32_key whose mask is empty.
+  const selector = Buffer.alloc(16 + 16);
+  selector.writeUInt8(TC_U32_TERMINAL, 0);
+  selector.writeUInt8(1, 2);
+  // struct tc_mirred: index, capab, action, refcnt, bindcnt, eaction, ifindex.
+  const redirect = Buffer.alloc(28);
+  redirect.writeInt32LE(TC_ACT_STOLEN, 8);
+  redirect.writeInt32LE(TCA_EGRESS_REDIR, 20);
+  redirect.writeUInt32LE(through.index, 24);
+  const firstPriority = 1 << 16;
+  return {
+    type: RTM_NEWTFILTER,
+    flags: Flag.create | Flag.exclusive,
+    body: Buffer.concat([
+      trafficHeader(link, 0, ingressHandle, firstPriority | everyProtocol),
+      text(Tca.kind, 'u32'),
+      nested(
+        Tca.options,
+        attribute(U32.sel, selector),
+        nested(
+          U32.act,
+          nested(
+            1,
+            text(Act.kind, 'mirred'),
+            nested(Act.options, attribute(TCA_MIRRED_PARMS, redirect)),
+          ),
+        ),
+      ),
+    ]),
+    verb: 'lead what comes in through another interface:',
+    subject: link.name,
+  };
+}

@@ -1,0 +1,107 @@
+/** The log's limits against a container that writes without end, changed while it does. */
+import assert from 'node:assert/strict';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunningProcess } from './runtime.ts';
+import { TestBench, testProcess, testSpec } from './testdata/test-container.ts';
+
+const SIGUSR2 = 12;
+const SIGKILL = 9;
+/** The largest record, which may go into a file that is still empty. */
+const recordBytes = 65_536 + 16;
+
+let bench: TestBench;
+before(async () => {
+  bench = await TestBench.open();
+});
+after(() => bench.close());
+
+interface Writer {
+  running: RunningProcess;
+  run: string;
+  numbers(): number[];
+  bytes(): number;
+  /** Waits until it has written so many more files. */
+  writes(files: number): Promise<void>;
+  end(): Promise<void>;
+}
+
+async function writer(limits: { maxBytes: number; maxFiles: number }): Promise<Writer> {
+  const { log } = bench.place();
+  const { running, run } = await bench.start(
+    testSpec(testProcess(['/bin/sh', '-c', 'while :; do echo "$(seq 200)"; done'])),
+    { log: { directory: log, ...limits } },
+  );
+  const files = () => readdirSync(log).sort();
+  const numbers = () => files().map((name) => Number.parseInt(name, 10));
+  return {
+    running,
+    run,
+    numbers,
+    bytes: () =>
+      files().reduce(
+        (sum, name) => sum + (statSync(join(log, name), { throwIfNoEntry: false })?.size ?? 0),
+        0,
+      ),
+    async writes(count) {
+      const last = numbers().at(-1) ?? 0;
+      await until(`${count} more files`, () => (numbers().at(-1) ?? 0) >= last + count);
+    },
+    async end() {
+      running.signal(SIGKILL);
+      await running.exited;
+    },
+  };
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (!holds()) {
+    assert.ok(Date.now() < deadline, `it never happened: ${what}`);
+    await sleep(10);
+  }
+}
+
+test('a log without a limit gets one while it is written, and loses it again', async () => {
+  const one = await writer({ maxBytes: 0, maxFiles: 0 });
+  const neighbour = await writer({ maxBytes: 0, maxFiles: 0 });
+  await until('it is large', () => one.bytes() > 500_000);
+  const limits = { maxBytes: 20_000, maxFiles: 3 };
+  one.running.limitLog(limits);
+  // Until the file from before has had its turn.
+  await one.writes(4);
+  for (let look = 0; look < 20; look++) {
+    await one.writes(1);
+    // One file may just have been begun, and the oldest not yet be gone.
+    assert.ok(one.numbers().length <= limits.maxFiles + 1, String(one.numbers()));
+    assert.ok(one.bytes() <= (limits.maxFiles + 1) * (limits.maxBytes + recordBytes));
+  }
+  assert.deepEqual(neighbour.numbers(), [1]);
+  one.running.limitLog({ maxBytes: 0, maxFiles: 0 });
+  await until('it grows beyond', () => one.bytes() > 500_000);
+  await one.end();
+  await neighbour.end();
+});
+
+test('fewer files: all that are too many go at once', async () => {
+  const one = await writer({ maxBytes: 5000, maxFiles: 30 });
+  await one.writes(40);
+  assert.ok(one.numbers().length >= 29);
+  one.running.limitLog({ maxBytes: 100_000_000, maxFiles: 2 });
+  await until('two are left', () => one.numbers().length === 2);
+  await one.end();
+});
+
+test('the shim survives what is not two numbers, and keeps what it had', async () => {
+  const one = await writer({ maxBytes: 5000, maxFiles: 2 });
+  const hostile = ['', 'x', '5', '7 x', '1 99999999999', '-', 'x'.repeat(5000)];
+  for (const text of hostile) {
+    writeFileSync(join(one.run, 'log'), text);
+    process.kill(one.running.shimPid, SIGUSR2);
+    await one.writes(3);
+    assert.ok(one.numbers().length <= 3, `after "${text.slice(0, 20)}": ${one.numbers()}`);
+  }
+  await one.end();
+});

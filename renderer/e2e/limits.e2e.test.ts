@@ -1,0 +1,120 @@
+/** The limits that Docker cannot say, by clicking: set on a running container, warned of, and taken away. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { after, before, test } from 'node:test';
+import type { Limits } from '../../agent/contract/limits.ts';
+import { type App, assertNoComplaints, eventually, startApp, starterImage } from './app.ts';
+
+const MiB = 1024 ** 2;
+let app: App;
+let id: string;
+before(async () => {
+  app = await startApp();
+  // The page shows its places while the engine still starts.
+  await eventually(async () => {
+    id = await app.docker(
+      ...['run', '-d', '--name', 'limited', '--memory', '128m'],
+      ...[starterImage, 'sh', '-c', 'for i in 1 2 3; do sleep 1000 & done; wait'],
+    );
+  });
+  await app.go(`/containers/${id}/limits`);
+});
+after(() => app?.close());
+
+function limits(): Promise<Limits> {
+  return new Promise((done, reject) => {
+    const path = `/corten/v1/containers/${id}/limits`;
+    const asked = request({ socketPath: app.socket, path }, (response) => {
+      let text = '';
+      response.on('data', (part) => {
+        text += part;
+      });
+      response.on('end', () => done(JSON.parse(text)));
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
+const card = (name: string) => app.page.getByRole('region', { name, exact: true });
+
+async function fill(place: string, field: string, value: string): Promise<void> {
+  const box = card(place).getByRole('textbox', { name: field, exact: true });
+  await box.fill(value);
+  await box.press('Tab');
+}
+
+async function apply(): Promise<void> {
+  await app.page.getByRole('button', { name: 'Apply now' }).click();
+  await app.page.getByText('Not applied yet.').waitFor({ state: 'detached' });
+}
+
+test('what a new container gets without asking is shown', async () => {
+  const value = (place: string, field: string) =>
+    card(place).getByRole('textbox', { name: field, exact: true }).inputValue();
+  await card('Log').waitFor();
+  assert.equal(await value('Processes and open files', 'Processes'), '4096');
+  assert.equal(await value('Log', 'Size of a file'), '20');
+  assert.equal(await value('Log', 'Files'), '3');
+});
+
+test('network speed, open files, log, reservation and burst are set while it runs', async () => {
+  await fill('Network speed', 'Sends', '2');
+  await fill('Network speed', 'Receives', '512k');
+  await fill('Processes and open files', 'Open files', '256');
+  await fill('Log', 'Size of a file', '1');
+  await fill('Log', 'Files', '2');
+  await fill('Memory', 'Reservation', '32');
+  await fill('CPU', 'CPUs', '0.5');
+  await fill('CPU', 'Burst', '20');
+  await apply();
+  const set = await limits();
+  assert.deepEqual(set.network, {
+    egressBytesPerSecond: 2 * MiB,
+    ingressBytesPerSecond: 512 * 1024,
+  });
+  assert.equal(set.openFiles, 256);
+  assert.deepEqual(set.log, { maxBytes: MiB, maxFiles: 2 });
+  assert.equal(set.memory?.reservationBytes, 32 * MiB);
+  assert.equal(set.cpu?.burstMicros, 20_000);
+  const pid = await app.docker('inspect', '-f', '{{.State.Pid}}', 'limited');
+  assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /Max open files\s+256\s+256\s/);
+});
+
+test('huge pages are limited by their size', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: 'Limit huge pages' }).click();
+  await fill('Huge pages', 'Size of a page', '3 MiB');
+  await fill('Huge pages', 'In use, at most', '4 MiB');
+  await page.getByText('This machine has no huge pages of 3145728 bytes').waitFor();
+  await fill('Huge pages', 'Size of a page', '2 MiB');
+  await apply();
+  assert.deepEqual((await limits()).hugetlb, [
+    { pageBytes: 2 * MiB, maxBytes: 4 * MiB, reservedMaxBytes: null },
+  ]);
+  await card('Huge pages').getByRole('button', { name: 'Take these limits away' }).click();
+  await apply();
+  assert.equal((await limits()).hugetlb?.[0]?.maxBytes, null);
+});
+
+test('the engine warns before a limit goes below what is used, and nothing has changed yet', async () => {
+  const { page } = app;
+  await fill('Processes and open files', 'Processes', '4');
+  await page.getByRole('alert').getByText('no new one can start until some end').waitFor();
+  assert.equal((await limits()).pids, 4096);
+  await page.getByRole('button', { name: 'Reset' }).click();
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+});
+
+test('each is taken away by its own button', async () => {
+  for (const place of ['Network speed', 'Log'])
+    for (let left = 2; left > 0; left--)
+      await card(place).getByRole('button', { name: 'Take the limit away' }).first().click();
+  await apply();
+  const { network, log } = await limits();
+  assert.deepEqual(network, { egressBytesPerSecond: null, ingressBytesPerSecond: null });
+  assert.deepEqual(log, { maxBytes: null, maxFiles: null });
+});
+
+test('the page had nothing to complain about', () => assertNoComplaints(app));

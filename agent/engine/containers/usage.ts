@@ -48,7 +48,8 @@ const nothing: Usage = {
     oomKills: 0,
     stat: {},
   },
-  pids: { current: 0, limit: undefined },
+  pids: { current: 0, limit: undefined, refusals: 0 },
+  stall: undefined,
   io: [],
 };
 

@@ -1,5 +1,5 @@
 /** Cgroups in memory: they remember what was asked of them. */
-import type { Cgroup, CgroupDriver } from '../../cgroup/cgroup.ts';
+import type { Cgroup, CgroupDriver, UsageMeter } from '../../cgroup/cgroup.ts';
 import type { Limits, Usage } from '../../contract/limits.ts';
 
 export class FakeCgroups implements CgroupDriver {
@@ -47,6 +47,9 @@ export class FakeCgroup implements Cgroup {
   }
   usage(): Usage {
     throw new Error('not asked for in these tests');
+  }
+  meter(): UsageMeter {
+    return { read: () => this.usage(), close: () => {} };
   }
   oomKills(): number {
     return this.oomKillCount;

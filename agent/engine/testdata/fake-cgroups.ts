@@ -1,6 +1,7 @@
 /** Cgroups in memory: they remember what was asked of them. */
 import type { Cgroup, CgroupDriver, UsageMeter } from '../../cgroup/cgroup.ts';
 import type { Limits, Usage } from '../../contract/limits.ts';
+import { nothingUsed } from '../pressure/sampler.ts';
 
 export class FakeCgroups implements CgroupDriver {
   readonly version = 2;
@@ -46,7 +47,7 @@ export class FakeCgroup implements Cgroup {
     this.updates.push(limits);
   }
   usage(): Usage {
-    throw new Error('not asked for in these tests');
+    return nothingUsed;
   }
   meter(): UsageMeter {
     return { read: () => this.usage(), close: () => {} };

@@ -15,6 +15,8 @@ interface Part {
   set: (part: Partial<Draft>) => void;
   use: StatsSample | undefined;
   warnings: Warnings;
+  /** What the last hour says of the card's first limit. */
+  advice: ReactNode;
 }
 
 export function LimitCard({ title, children }: { title: string; children: ReactNode }) {
@@ -31,6 +33,7 @@ export function CpuSliders({
   set,
   use,
   warnings,
+  advice,
   machineCpus,
 }: Part & { machineCpus: number }) {
   const t = useText();
@@ -51,6 +54,7 @@ export function CpuSliders({
         warning={warnings.cpus}
         error={draft.cpus !== undefined && draft.cpus < 0.01 ? t('limits.cpusFloor') : undefined}
       />
+      {advice}
       <SliderField
         {...words}
         label={t('limits.shares')}
@@ -82,6 +86,7 @@ export function MemorySliders({
   set,
   use,
   warnings,
+  advice,
   machineBytes,
 }: Part & { machineBytes: number }) {
   const t = useText();
@@ -107,6 +112,7 @@ export function MemorySliders({
             : undefined
         }
       />
+      {advice}
       <SliderField
         {...words}
         label={t('limits.swap')}
@@ -123,7 +129,7 @@ export function MemorySliders({
   );
 }
 
-export function PidsSlider({ draft, set, use, warnings }: Part) {
+export function PidsSlider({ draft, set, use, warnings, advice }: Part) {
   const t = useText();
   return (
     <LimitCard title={t('limits.processes')}>
@@ -140,6 +146,7 @@ export function PidsSlider({ draft, set, use, warnings }: Part) {
         useLabel={use && t('limits.use', { use: use.pids })}
         warning={warnings.pids}
       />
+      {advice}
     </LimitCard>
   );
 }

@@ -172,8 +172,7 @@ export const en = {
     'Memory over the last hour: peak {peak}, {kills, plural, =0 {no OOM kills} one {# OOM kill} other {# OOM kills}}.',
   'hour.pidsLabel':
     'Processes over the last hour: peak {peak}, {refusals, plural, =0 {none refused} other {# refused}}.',
-  'hour.ago': '60 min ago',
-  'hour.half': '30',
+  'hour.ago': '{minutes} min ago',
   'hour.now': 'now',
   'hour.events': 'What limits did',
   'hour.earlier': '{count, plural, one {And # earlier.} other {And # earlier.}}',

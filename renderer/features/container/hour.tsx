@@ -5,6 +5,8 @@ import { type Text, useText } from '../../messages/use-text.ts';
 import type { ContainerRow } from '../../stores/container-row.ts';
 import { followHistory, usePressure } from '../../stores/pressure.ts';
 import { Timeline, type TimelineMark } from '../../ui/timeline.tsx';
+import { useCpuLimit } from './charts.tsx';
+import { recentPart } from './recent-part.ts';
 import './hour.css';
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
@@ -14,8 +16,10 @@ const shownEvents = 6;
 export function Hour({ row }: { row: ContainerRow }) {
   const t = useText();
   useEffect(() => followHistory(row.id), [row.id]);
-  const history = usePressure((state) => (state.id === row.id ? state.history : undefined));
+  const whole = usePressure((state) => (state.id === row.id ? state.history : undefined));
+  const history = useMemo(() => whole && recentPart(whole), [whole]);
   const summary = useMemo(() => history && summarize(history), [history]);
+  const cpuLimit = useCpuLimit(row.id);
   // One that never ran has no hour, and says so above.
   if (!history || !summary || summary.observedSeconds === 0) return null;
   return (
@@ -35,7 +39,7 @@ export function Hour({ row }: { row: ContainerRow }) {
         <span className="timeline-key limit">{t('hour.key.limit')}</span>
       </div>
       <div className="hour-charts">
-        <CpuHour history={history} />
+        <CpuHour history={history} limit={cpuLimit} />
         <MemoryHour history={history} />
         <PidsHour history={history} />
       </div>
@@ -44,7 +48,7 @@ export function Hour({ row }: { row: ContainerRow }) {
   );
 }
 
-function CpuHour({ history }: { history: HistoryDocument }) {
+function CpuHour({ history, limit }: { history: HistoryDocument; limit: number | undefined }) {
   const t = useText();
   const { cpus, cpusPeak, throttledShare } = history.columns;
   const peak = highest(cpusPeak);
@@ -57,8 +61,10 @@ function CpuHour({ history }: { history: HistoryDocument }) {
         throttled: Math.round(meanOf(throttledShare) * 100),
       })}
       values={cpus}
-      ceiling={Math.max(0.1, highest(cpus) * 1.25)}
-      limits={[]}
+      history={history}
+      ceiling={Math.max(0.1, withLimit(highest(cpus), limit ?? 0))}
+      // The one that is set now: earlier ones are not kept.
+      limits={cpus.map((cpu) => (cpu === null ? null : (limit ?? null)))}
       banded={throttledShare.map((share) => share !== null && share > 0.1)}
       marks={marksOf(history, ['throttled'], t)}
     />
@@ -75,8 +81,9 @@ function MemoryHour({ history }: { history: HistoryDocument }) {
       title={t('overview.memory')}
       peak={t('hour.peak', { peak: formatBytes(peak) })}
       label={t('hour.memoryLabel', { peak: formatBytes(peak), kills: sum(oomKills) })}
+      history={history}
       values={memoryBytes}
-      ceiling={withLimit(peak, limit)}
+      ceiling={Math.max(1, withLimit(peak, limit))}
       limits={memoryLimitBytes}
       banded={[]}
       marks={marksOf(history, ['oom-kill', 'memory-limit'], t)}
@@ -93,6 +100,7 @@ function PidsHour({ history }: { history: HistoryDocument }) {
       title={t('overview.pids')}
       peak={t('hour.peak', { peak })}
       label={t('hour.pidsLabel', { peak, refusals: sum(pidsRefusals) })}
+      history={history}
       values={pids}
       ceiling={Math.max(4, withLimit(peak, highest(pidsLimit)))}
       limits={pidsLimit}
@@ -105,12 +113,15 @@ function PidsHour({ history }: { history: HistoryDocument }) {
 function Part({
   title,
   peak,
+  history,
   ...timeline
 }: {
   title: string;
   peak: ReactNode;
+  history: HistoryDocument;
 } & Parameters<typeof Timeline>[0]) {
   const t = useText();
+  const minutes = (history.columns.cpus.length * history.stepSeconds) / 60;
   return (
     <div className="hour-part">
       <div className="hour-words">
@@ -119,8 +130,8 @@ function Part({
       </div>
       <Timeline {...timeline} />
       <div className="hour-axis muted" aria-hidden="true">
-        <span>{t('hour.ago')}</span>
-        <span>{t('hour.half')}</span>
+        <span>{t('hour.ago', { minutes })}</span>
+        <span>{minutes / 2}</span>
         <span>{t('hour.now')}</span>
       </div>
     </div>
@@ -146,7 +157,7 @@ function Events({ events }: { events: readonly BlameEvent[] }) {
   );
 }
 
-export function blameSentence({ kind, count, process, cause, unknown }: BlameEvent, t: Text) {
+function blameSentence({ kind, count, process, cause, unknown }: BlameEvent, t: Text) {
   if (kind !== 'oom-kill') return t(`blame.${kind}`, { count });
   if (process === undefined) return t('blame.oom-unknown', { count, reason: unknown ?? '' });
   return t(cause === 'machine' ? 'blame.oom-machine' : 'blame.oom-kill', {
@@ -162,7 +173,7 @@ function marksOf(
   t: Text,
 ): TimelineMark[] {
   return events
-    .filter(({ kind }) => kinds.includes(kind))
+    .filter(({ kind, atMs }) => kinds.includes(kind) && atMs >= fromMs)
     .map((event) => ({
       index: Math.min(
         columns.cpus.length - 1,
@@ -181,7 +192,7 @@ function summarize({ columns }: HistoryDocument) {
 
 /** Against a limit far above, the line would lie flat at the bottom. */
 function withLimit(peak: number, limit: number): number {
-  return limit > 0 && limit < peak * 8 ? Math.max(limit, peak) * 1.15 : Math.max(1, peak * 1.3);
+  return limit > 0 && limit < peak * 8 ? Math.max(limit, peak) * 1.15 : peak * 1.3;
 }
 
 const known = (values: readonly (number | null)[]) => values.filter((value) => value !== null);

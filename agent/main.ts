@@ -18,6 +18,7 @@ import { createKernelViews } from './engine/kernel-views.ts';
 import { CortenError } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
+import { KernelLog } from './kernel/kernel-log.ts';
 import { createNetworks } from './network/bridge-networks.ts';
 import { suffixOf } from './network/device-names.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
@@ -90,6 +91,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     network,
     kernelViews,
     apiSocket: options.socket,
+    kernelLog: new KernelLog(),
     files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
     registryMirrors,
     insecureRegistries,

@@ -7,6 +7,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { CortenError } from '../errors.ts';
 import type { ContainersBackend } from './containers/backend.ts';
 import { containerRoutes } from './containers/routes.ts';
+import type { PressureBackend } from './corten/backend.ts';
 import { cortenRoutes } from './corten/routes.ts';
 import { installErrorReplies, type ReportError } from './errors.ts';
 import type { ExecBackend } from './exec/backend.ts';
@@ -29,6 +30,7 @@ export interface ApiBackends {
   networks: NetworksBackend;
   volumes: VolumesBackend;
   system: SystemBackend;
+  pressure: PressureBackend;
 }
 
 export interface ApiOptions {

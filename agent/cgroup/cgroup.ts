@@ -6,7 +6,7 @@
  * into it before it runs anything of the image.
  *
  * One life: `driver.create(name, limits, devices)` makes the directories and writes the limits;
- * the shim enters through `placement()`; `update`, `usage`, `freeze`, `thaw` and `processes` serve
+ * the shim enters through `placement()`; `update`, `usage`, `meter`, `freeze`, `thaw` and `processes` serve
  * the running container; `kill` ends every process; `remove` takes the directories away and is
  * safe to repeat. A crash between any two steps leaves directories that `driver.list()` finds and
  * the engine's sweep removes.
@@ -39,6 +39,8 @@ export interface Cgroup {
   /** Changes only what is present in `limits`; `null` takes a limit away. */
   update(limits: Limits): void;
   usage(): Usage;
+  /** For who reads again and again: the same figures for a fifth of the effort. */
+  meter(): UsageMeter;
   /** Times the kernel killed a process of this group for memory; 0 when the group is gone. */
   oomKills(): number;
   freeze(): void;
@@ -52,6 +54,12 @@ export interface Cgroup {
   kill(): void;
   /** Removes the directories; waits briefly for the kernel to let go of dying processes. */
   remove(): Promise<void>;
+}
+
+/** Keeps the group's files open. Once the group is gone it reads zeroes; close it by then. */
+export interface UsageMeter {
+  read(): Usage;
+  close(): void;
 }
 
 export interface CgroupPlacement {

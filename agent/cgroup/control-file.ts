@@ -89,28 +89,39 @@ export function readControlIfAny(directory: string, file: string): string | unde
   }
 }
 
+/** How the readers of usage get a file: opened anew, or through {@link KeptFiles}. */
+export type ReadFile = typeof readControlIfAny;
+
 /** v1 says "no limit" with numbers near 2^63. */
 const unlimitedFrom = 2 ** 60;
 
 /** A number; 0 when the file is not there. */
-export function readCount(directory: string, file: string): number {
-  return Number(readControlIfAny(directory, file) ?? 0);
+export function readCount(directory: string, file: string, read: ReadFile = readControlIfAny) {
+  return Number(read(directory, file) ?? 0);
 }
 
 /** A limit in bytes or processes; undefined when there is none. */
-export function readBound(directory: string, file: string): number | undefined {
-  const text = readControlIfAny(directory, file);
+export function readBound(
+  directory: string,
+  file: string,
+  read: ReadFile = readControlIfAny,
+): number | undefined {
+  const text = read(directory, file);
   if (text === undefined || text === 'max' || text === '-1') return undefined;
   const value = Number(text);
   return value >= unlimitedFrom ? undefined : value;
 }
 
 /** A "flat keyed" file: one `name value` a line (cgroup-v2.rst, "Format"). */
-export function readKeyed(directory: string, file: string): Record<string, number> {
-  const text = readControlIfAny(directory, file) ?? '';
-  const entries = text
-    .split('\n')
-    .map((line) => line.split(' '))
-    .filter((words) => words.length === 2);
-  return Object.fromEntries(entries.map(([name, value]) => [name, Number(value)]));
+export function readKeyed(
+  directory: string,
+  file: string,
+  read: ReadFile = readControlIfAny,
+): Record<string, number> {
+  const entries: Record<string, number> = {};
+  for (const line of (read(directory, file) ?? '').split('\n')) {
+    const space = line.indexOf(' ');
+    if (space > 0) entries[line.slice(0, space)] = Number(line.slice(space + 1));
+  }
+  return entries;
 }

@@ -10,6 +10,7 @@ import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, pageName } from './huge
 import { applyIoV1, applyIoV2, ioWeightV2, readIoV1, readIoV2 } from './io.ts';
 import { applyMemoryV1, applyMemoryV2, readMemoryV1, readMemoryV2 } from './memory.ts';
 import { applyPids, readPids } from './pids.ts';
+import { groupStallFiles, readStall } from './stall.ts';
 
 const MiB = 1024 * 1024;
 let group: string;
@@ -191,7 +192,9 @@ test('pids: negative is none, and 0 is 1', () => {
   });
   assert.deepEqual(written, ['max', 'max', '1', '7']);
   put('pids.current', '3');
-  assert.deepEqual(readPids(group), { current: 3, limit: 7 });
+  assert.deepEqual(readPids(group), { current: 3, limit: 7, refusals: 0 });
+  put('pids.events', 'max 29');
+  assert.equal(readPids(group).refusals, 29);
 });
 
 test('cpusets on v1 come filled from the parent, and go back to it', () => {
@@ -279,4 +282,16 @@ test('usage on v2', () => {
   assert.deepEqual(readIoV2(group), [
     { major: 254, minor: 0, readBytes: 1, writeBytes: 2, readOperations: 3, writeOperations: 4 },
   ]);
+});
+
+test('pressure: exact totals, a CPU without `full`, and none at all', () => {
+  assert.equal(readStall(group, groupStallFiles), undefined);
+  put('cpu.pressure', 'some avg10=1.00 avg60=0.00 avg300=0.00 total=123');
+  put('memory.pressure', 'some avg10=0.00 total=5\nfull avg10=0.00 total=4');
+  put('io.pressure', 'some avg10=0.00 total=7\nfull avg10=0.00 total=6');
+  assert.deepEqual(readStall(group, groupStallFiles), {
+    cpu: { someMicros: 123, fullMicros: 0 },
+    memory: { someMicros: 5, fullMicros: 4 },
+    io: { someMicros: 7, fullMicros: 6 },
+  });
 });

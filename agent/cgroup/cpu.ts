@@ -1,8 +1,7 @@
 /** The cpu controller: a hard quota in each period, and a weight against the neighbours. */
 import type { CpuLimits, Usage } from '../contract/limits.ts';
 import {
-  hasControl,
-  readControl,
+  type ReadFile,
   readControlIfAny,
   readCount,
   readKeyed,
@@ -63,13 +62,21 @@ export function weightOfShares(shares: number): number {
 }
 
 /** `cpu` has the quota's counters and `accounting` (cpuacct) the time; either may be missing. */
-export function readCpuV1(cpu: string | undefined, accounting: string | undefined): Usage['cpu'] {
-  const throttling = cpu === undefined ? {} : readKeyed(cpu, 'cpu.stat');
-  const count = (file: string) => (accounting === undefined ? 0 : readCount(accounting, file));
+export function readCpuV1(
+  cpu: string | undefined,
+  accounting: string | undefined,
+  read?: ReadFile,
+): Usage['cpu'] {
+  const throttling = cpu === undefined ? {} : readKeyed(cpu, 'cpu.stat', read);
+  const count = (file: string) =>
+    accounting === undefined ? 0 : readCount(accounting, file, read);
   const perCpu =
-    accounting !== undefined && hasControl(accounting, 'cpuacct.usage_percpu')
-      ? readControl(accounting, 'cpuacct.usage_percpu').trim().split(/\s+/).map(Number)
-      : undefined;
+    accounting === undefined
+      ? undefined
+      : (read ?? readControlIfAny)(accounting, 'cpuacct.usage_percpu')
+          ?.trim()
+          .split(/\s+/)
+          .map(Number);
   return {
     totalNanos: count('cpuacct.usage'),
     userNanos: count('cpuacct.usage_user'),
@@ -81,8 +88,8 @@ export function readCpuV1(cpu: string | undefined, accounting: string | undefine
   };
 }
 
-export function readCpuV2(directory: string): Usage['cpu'] {
-  const stat = readKeyed(directory, 'cpu.stat');
+export function readCpuV2(directory: string, read?: ReadFile): Usage['cpu'] {
+  const stat = readKeyed(directory, 'cpu.stat', read);
   const nanos = (name: string) => (stat[name] ?? 0) * 1000;
   return {
     totalNanos: nanos('usage_usec'),

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import type { IoDeviceLimits, IoLimits, IoUsage } from '../contract/limits.ts';
 import { invalid } from '../errors.ts';
 import { splitDevice } from '../kernel/files.ts';
-import { hasControl, readControlIfAny, writeLimit } from './control-file.ts';
+import { hasControl, type ReadFile, readControlIfAny, writeLimit } from './control-file.ts';
 
 const defaultWeightV1 = 500;
 const defaultWeightV2 = 100;
@@ -97,19 +97,18 @@ function deviceNumber(path: string): string {
 }
 
 /** Lines are `254:0 Read 4096`; the throttling layer counts for every scheduler. */
-export function readIoV1(directory: string): IoUsage[] {
+export function readIoV1(directory: string, read: ReadFile = readControlIfAny): IoUsage[] {
   const usages = new Map<string, IoUsage>();
   const add = (
     file: string,
-    read: 'readBytes' | 'readOperations',
-    write: 'writeBytes' | 'writeOperations',
+    reads: 'readBytes' | 'readOperations',
+    writes: 'writeBytes' | 'writeOperations',
   ) => {
-    const text =
-      readControlIfAny(directory, `${file}_recursive`) ?? readControlIfAny(directory, file) ?? '';
+    const text = read(directory, `${file}_recursive`) ?? read(directory, file) ?? '';
     for (const line of text.split('\n')) {
       const [device = '', operation, count] = line.split(' ');
       if (count === undefined || (operation !== 'Read' && operation !== 'Write')) continue;
-      usageOf(usages, device)[operation === 'Read' ? read : write] += Number(count);
+      usageOf(usages, device)[operation === 'Read' ? reads : writes] += Number(count);
     }
   };
   add('blkio.throttle.io_service_bytes', 'readBytes', 'writeBytes');
@@ -118,9 +117,9 @@ export function readIoV1(directory: string): IoUsage[] {
 }
 
 /** Lines are `254:0 rbytes=4096 wbytes=0 rios=1 wios=0 …`. */
-export function readIoV2(directory: string): IoUsage[] {
+export function readIoV2(directory: string, read: ReadFile = readControlIfAny): IoUsage[] {
   const usages = new Map<string, IoUsage>();
-  for (const line of (readControlIfAny(directory, 'io.stat') ?? '').split('\n')) {
+  for (const line of (read(directory, 'io.stat') ?? '').split('\n')) {
     const [device = '', ...pairs] = line.split(' ');
     const counts = new Map(pairs.map((pair) => pair.split('=') as [string, string]));
     if (!counts.has('rbytes')) continue;

@@ -399,3 +399,16 @@ test('oom kills of a group that is gone are none', async () => {
   assert.equal(group.oomKills(), 0);
   assert.deepEqual(group.processes(), []);
 });
+
+test('a meter reads what usage reads, and zeroes once the group is gone', async () => {
+  const group = create({ pids: 12, memory: { maxBytes: 32 * MiB } });
+  const meter = group.meter();
+  const { memory, pids } = meter.read();
+  assert.deepEqual([memory.limitBytes, pids.limit], [32 * MiB, 12]);
+  group.update({ pids: 13 });
+  assert.equal(meter.read().pids.limit, 13);
+  assert.deepEqual(Object.keys(meter.read().memory.stat), Object.keys(group.usage().memory.stat));
+  await group.remove();
+  assert.equal(meter.read().memory.usageBytes, 0);
+  meter.close();
+});

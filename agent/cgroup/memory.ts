@@ -3,6 +3,7 @@ import type { MemoryLimits, Usage } from '../contract/limits.ts';
 import { conflict, invalid } from '../errors.ts';
 import {
   hasControl,
+  type ReadFile,
   readBound,
   readControlIfAny,
   readCount,
@@ -169,38 +170,41 @@ function belowUse(maxBytes: number, usedBytes: number): Error {
   );
 }
 
-export function readMemoryV1(directory: string): Usage['memory'] {
-  const stat = readKeyed(directory, 'memory.stat');
+export function readMemoryV1(directory: string, read?: ReadFile): Usage['memory'] {
+  const stat = readKeyed(directory, 'memory.stat', read);
   return {
-    usageBytes: readCount(directory, 'memory.usage_in_bytes'),
-    maxUsageBytes: readCount(directory, 'memory.max_usage_in_bytes'),
-    limitBytes: readBound(directory, v1.limit),
+    usageBytes: readCount(directory, 'memory.usage_in_bytes', read),
+    maxUsageBytes: readCount(directory, 'memory.max_usage_in_bytes', read),
+    limitBytes: readBound(directory, v1.limit, read),
     swapBytes: stat.total_swap ?? stat.swap ?? 0,
     inactiveFileBytes: stat.total_inactive_file ?? 0,
     // Either limit may be the one that is reached. Linux 6.18 leaves both at 0 (measured).
-    failures: readCount(directory, 'memory.failcnt') + readCount(directory, 'memory.memsw.failcnt'),
-    oomKills: oomKillsV1(directory),
+    failures:
+      readCount(directory, 'memory.failcnt', read) +
+      readCount(directory, 'memory.memsw.failcnt', read),
+    oomKills: oomKillsV1(directory, read),
     stat,
   };
 }
 
-export function readMemoryV2(directory: string): Usage['memory'] {
-  const stat = readKeyed(directory, 'memory.stat');
+export function readMemoryV2(directory: string, read?: ReadFile): Usage['memory'] {
+  const stat = readKeyed(directory, 'memory.stat', read);
+  const events = readKeyed(directory, 'memory.events', read);
   return {
-    usageBytes: readCount(directory, 'memory.current'),
+    usageBytes: readCount(directory, 'memory.current', read),
     // Linux 5.19 and later.
-    maxUsageBytes: readBound(directory, 'memory.peak'),
-    limitBytes: readBound(directory, 'memory.max'),
-    swapBytes: readCount(directory, 'memory.swap.current'),
+    maxUsageBytes: readBound(directory, 'memory.peak', read),
+    limitBytes: readBound(directory, 'memory.max', read),
+    swapBytes: readCount(directory, 'memory.swap.current', read),
     inactiveFileBytes: stat.inactive_file ?? 0,
-    failures: readKeyed(directory, 'memory.events').max ?? 0,
-    oomKills: oomKillsV2(directory),
+    failures: events.max ?? 0,
+    oomKills: events.oom_kill ?? 0,
     stat,
   };
 }
 
-export function oomKillsV1(directory: string): number {
-  return readKeyed(directory, 'memory.oom_control').oom_kill ?? 0;
+export function oomKillsV1(directory: string, read?: ReadFile): number {
+  return readKeyed(directory, 'memory.oom_control', read).oom_kill ?? 0;
 }
 
 export function oomKillsV2(directory: string): number {

@@ -1,6 +1,6 @@
 /** The pids controller: processes and threads together. The same file on both versions. */
 import type { Usage } from '../contract/limits.ts';
-import { readBound, readCount, writeLimit } from './control-file.ts';
+import { type ReadFile, readBound, readCount, readKeyed, writeLimit } from './control-file.ts';
 
 /** As Docker takes it: negative means none, and 0 could start nothing at all. */
 export function applyPids(directory: string, limit: number | null): void {
@@ -8,6 +8,10 @@ export function applyPids(directory: string, limit: number | null): void {
   writeLimit(directory, 'pids.max', value, 'process limit');
 }
 
-export function readPids(directory: string): Usage['pids'] {
-  return { current: readCount(directory, 'pids.current'), limit: readBound(directory, 'pids.max') };
+export function readPids(directory: string, read?: ReadFile): Usage['pids'] {
+  return {
+    current: readCount(directory, 'pids.current', read),
+    limit: readBound(directory, 'pids.max', read),
+    refusals: readKeyed(directory, 'pids.events', read).max ?? 0,
+  };
 }

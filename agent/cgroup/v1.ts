@@ -8,8 +8,8 @@ import type { HugetlbLimits, Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import type { Cgroup, CgroupDriver, CgroupPlacement } from './cgroup.ts';
-import { hasControl, readControl, writeControl } from './control-file.ts';
+import type { Cgroup, CgroupDriver, CgroupPlacement, UsageMeter } from './cgroup.ts';
+import { hasControl, type ReadFile, readControl, writeControl } from './control-file.ts';
 import { applyCpuV1, readCpuV1 } from './cpu.ts';
 import { applyCpusetV1, inheritCpusetV1 } from './cpuset.ts';
 import { applyDevicesV1 } from './devices.ts';
@@ -26,6 +26,7 @@ import {
 import { freezeV1, isFrozenV1, thawV1 } from './freezer.ts';
 import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, UnifiedHugetlb } from './hugetlb.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
+import { keepingMeter } from './kept-files.ts';
 import { applyMemoryV1, checkMemoryV1, oomKillsV1, readMemoryV1 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
 import { applyPids, readPids } from './pids.ts';
@@ -146,12 +147,22 @@ class CgroupV1 implements Cgroup {
   }
 
   usage(): Usage {
+    return this.#usage();
+  }
+
+  meter(): UsageMeter {
+    return keepingMeter((read) => this.#usage(read));
+  }
+
+  #usage(read?: ReadFile): Usage {
     const nothing = '/nonexistent';
     return {
-      cpu: readCpuV1(this.paths.get('cpu'), this.paths.get('cpuacct')),
-      memory: readMemoryV1(this.paths.get('memory') ?? nothing),
-      pids: readPids(this.paths.get('pids') ?? nothing),
-      io: readIoV1(this.paths.get('blkio') ?? nothing),
+      cpu: readCpuV1(this.paths.get('cpu'), this.paths.get('cpuacct'), read),
+      memory: readMemoryV1(this.paths.get('memory') ?? nothing, read),
+      pids: readPids(this.paths.get('pids') ?? nothing, read),
+      io: readIoV1(this.paths.get('blkio') ?? nothing, read),
+      // Groups of v1 have no pressure files; the machine's own are in /proc/pressure.
+      stall: undefined,
     };
   }
 

@@ -7,8 +7,14 @@ import type { Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { attachDeviceProgram, loadDeviceProgram } from '../kernel/bpf.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import type { Cgroup, CgroupDriver, CgroupPlacement } from './cgroup.ts';
-import { hasControl, readControlIfAny, readCount, writeControl } from './control-file.ts';
+import type { Cgroup, CgroupDriver, CgroupPlacement, UsageMeter } from './cgroup.ts';
+import {
+  hasControl,
+  type ReadFile,
+  readControlIfAny,
+  readCount,
+  writeControl,
+} from './control-file.ts';
 import { applyCpuV2, readCpuV2 } from './cpu.ts';
 import { applyCpusetV2 } from './cpuset.ts';
 import { delegate } from './delegation.ts';
@@ -26,10 +32,12 @@ import {
 import { freezeV2, isFrozenV2, thawV2 } from './freezer.ts';
 import { applyHugetlbV2, checkPageSizes } from './hugetlb.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
+import { keepingMeter } from './kept-files.ts';
 import { applyMemoryV2, killTogetherV2, oomKillsV2, readMemoryV2 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
 import { applyPids, readPids } from './pids.ts';
 import { childrenOf, killAll, processesBelow } from './processes.ts';
+import { groupStallFiles, readStall } from './stall.ts';
 
 /** Not in Node's constants: a descriptor that only names the directory (open(2)). */
 const openPathOnly = 0o10000000;
@@ -138,11 +146,20 @@ class CgroupV2 implements Cgroup {
   }
 
   usage(): Usage {
+    return this.#usage();
+  }
+
+  meter(): UsageMeter {
+    return keepingMeter((read) => this.#usage(read));
+  }
+
+  #usage(read?: ReadFile): Usage {
     return {
-      cpu: readCpuV2(this.#directory),
-      memory: readMemoryV2(this.#directory),
-      pids: readPids(this.#directory),
-      io: readIoV2(this.#directory),
+      cpu: readCpuV2(this.#directory, read),
+      memory: readMemoryV2(this.#directory, read),
+      pids: readPids(this.#directory, read),
+      io: readIoV2(this.#directory, read),
+      stall: readStall(this.#directory, groupStallFiles, read),
     };
   }
 

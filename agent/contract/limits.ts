@@ -116,8 +116,24 @@ export interface Usage {
     /** The kernel's memory.stat as it is, for Docker's stats. */
     stat: Record<string, number>;
   };
-  pids: { current: number; limit: number | undefined };
+  pids: {
+    current: number;
+    limit: number | undefined;
+    /** Times the limit refused a new process or thread. */
+    refusals: number;
+  };
   io: IoUsage[];
+  /** Pressure stall information of the group; undefined where the kernel keeps none (cgroup v1). */
+  stall: Stall | undefined;
+}
+
+/** Time in which processes had to wait for a resource (Documentation/accounting/psi.rst). */
+export type Stall = Record<'cpu' | 'memory' | 'io', StallTime>;
+
+/** Counters. `some`: at least one process waited; `full`: nobody got anything done meanwhile. */
+export interface StallTime {
+  someMicros: number;
+  fullMicros: number;
 }
 
 export interface IoUsage {

@@ -14,6 +14,7 @@ import type { EventLog } from './event-log.ts';
 import type { KernelViews } from './kernel-views.ts';
 import type { LogReaders } from './logs/log-readers.ts';
 import type { EnginePaths } from './paths.ts';
+import type { Sampler } from './pressure/sampler.ts';
 import type { SerialLocks } from './serial-locks.ts';
 import type { ContainerTable } from './state/container-table.ts';
 import type { NetworkTable } from './state/network-table.ts';
@@ -36,6 +37,7 @@ export interface EngineContext {
   /** One operation at a time on each container, by id. */
   locks: SerialLocks;
   live: LiveContainers;
+  pressure: Sampler;
   logReaders: LogReaders;
   restarts: RestartSchedule;
   userNamespaces: {

@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import type { ContainersBackend } from '../api/containers/backend.ts';
+import type { PressureBackend } from '../api/corten/backend.ts';
 import type { ExecBackend } from '../api/exec/backend.ts';
 import type { ImagesBackend } from '../api/images/backend.ts';
 import type { NetworksBackend } from '../api/networks/backend.ts';
@@ -25,6 +26,9 @@ import { createImagesBackend } from './images/images.ts';
 import { LogReaders } from './logs/log-readers.ts';
 import { createNetworksBackend, ensurePredefined } from './networks/networks.ts';
 import { containersDirectory, databasePath, runsDirectory, volumesDirectory } from './paths.ts';
+import type { RecordSource } from './pressure/oom-blame.ts';
+import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
+import { Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { openDatabase } from './state/database.ts';
@@ -40,6 +44,7 @@ export interface Engine {
   volumes: VolumesBackend;
   networks: NetworksBackend;
   system: SystemBackend;
+  pressure: PressureBackend;
   /** Whether a running container has this IP address. */
   isContainerAddress(address: string): boolean;
   /** Puts the state down. Containers run on. */
@@ -60,6 +65,7 @@ export interface EngineOptions
     | 'report'
   > {
   files: ContainerFiles;
+  kernelLog: RecordSource;
   registryMirrors: string[];
   insecureRegistries: string[];
 }
@@ -96,6 +102,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     waiters: new Waiters(),
     locks: new SerialLocks(),
     live: new LiveContainers(),
+    pressure: new Sampler({
+      kernelLog: options.kernelLog,
+      cgroupVersion: cgroups.version,
+      blame: (id, event) => announceBlame(context, id, event),
+      report,
+    }),
     logReaders: new LogReaders(),
     restarts,
     userNamespaces,
@@ -113,6 +125,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       registryMirrors: options.registryMirrors,
       insecureRegistries: options.insecureRegistries,
     }),
+    pressure: createPressureBackend(context),
     isContainerAddress: (address) =>
       context.containers
         .all()
@@ -123,6 +136,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         ),
     close: async () => {
       restarts.close();
+      context.pressure.close();
       database.close();
     },
   };

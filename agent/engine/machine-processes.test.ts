@@ -91,7 +91,8 @@ function putUse(cgroup: FakeCgroup, pids: readonly number[]): void {
       ...{ usageBytes: 5000, inactiveFileBytes: 2000, swapBytes: 0, failures: 0, oomKills: 0 },
       ...{ maxUsageBytes: undefined, limitBytes: undefined, stat: {} },
     },
-    pids: { current: 2, limit: undefined },
+    pids: { current: 2, limit: undefined, refusals: 0 },
     io: [],
+    stall: undefined,
   });
 }

@@ -25,9 +25,11 @@ for (const colorScheme of ['light', 'dark'] as const)
       await app.page.getByRole('radio', { name: 'Table' }).check({ force: true });
       await look(app, '/machine/userspace', 'Parent');
       await look(app, `/containers/${id}`, 'Environment');
+      await look(app, `/containers/${id}`, 'Last hour');
       await look(app, `/containers/${id}/terminal`, 'Shell 1');
       await look(app, `/containers/${id}/logs`, 'Follow');
       await look(app, `/containers/${id}/limits`, 'Apply now');
+      await look(app, `/containers/${id}/limits`, 'A limit is suggested after');
       await look(app, `/containers/${id}/isolation`, 'Of each process by itself.');
       for (const more of await app.page.locator('summary').all()) await more.click();
       await look(app, `/containers/${id}/isolation`, 'It cannot load code into the kernel.');

@@ -1,9 +1,12 @@
 import { isolationWords } from './en-isolation.ts';
 import { limitsWords } from './en-limits.ts';
+import { pressureWords } from './en-pressure.ts';
 import { userspaceWords } from './en-userspace.ts';
 
 /** Every word of the interface, by key. ICU message syntax (react-intl). */
 export const en = {
+  ...pressureWords,
+
   'action.cancel': 'Cancel',
   'action.copy': 'Copy',
   'action.dismiss': 'Dismiss',

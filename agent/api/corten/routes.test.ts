@@ -96,3 +96,38 @@ test('limits are read strictly', async () => {
     assert.match((answer.body as { message: string }).message, message);
   }
 });
+
+test('pressure: now, of all, and one document a line', async () => {
+  const path = '/corten/v1/containers/web/pressure';
+  const now = await call(app, `GET ${path}`);
+  assert.equal((now.body as { name: string }).name, 'web');
+  const stream = await call(app, `GET ${path}?stream=true`);
+  const documents = stream.text.trimEnd().split('\n');
+  assert.deepEqual(
+    documents.map((line) => JSON.parse(line)),
+    [now.body, now.body, now.body],
+  );
+  assert.deepEqual((await call(app, 'GET /corten/v1/pressure')).body, {
+    machine: null,
+    containers: [now.body],
+  });
+  for (const view of ['pressure', 'pressure?stream=true', 'history', 'suggestions'])
+    assert.equal((await call(app, `GET /corten/v1/containers/none/${view}`)).status, 404, view);
+});
+
+test('history: an hour by seconds, unless less is asked for; more is refused', async () => {
+  const path = '/corten/v1/containers/web/history';
+  await call(app, `GET ${path}`);
+  await call(app, `GET ${path}?seconds=60&step=10`);
+  assert.deepEqual(
+    backends.pressure.calls.slice(-2).map(({ args }) => args[1]),
+    [
+      { seconds: 3600, stepSeconds: 1 },
+      { seconds: 60, stepSeconds: 10 },
+    ],
+  );
+  for (const wrong of ['seconds=3601', 'seconds=0', 'step=0', 'step=x']) {
+    const answer = await call(app, `GET ${path}?${wrong}`);
+    assert.equal(answer.status, 400, wrong);
+  }
+});

@@ -7,17 +7,20 @@ import type { ContainersBackend } from '../containers/backend.ts';
 import { readJson } from '../json-body.ts';
 import { pathPart, Query } from '../query.ts';
 import type { SystemBackend } from '../system/backend.ts';
+import type { PressureBackend } from './backend.ts';
 import { readLimitsDocument } from './limits-document.ts';
+import { pressureRoutes } from './pressure.ts';
 
 export interface CortenSources {
   containers: ContainersBackend;
   system: SystemBackend;
+  pressure: PressureBackend;
   productVersion: string;
 }
 
 export function cortenRoutes(
   app: FastifyInstance,
-  { containers, system, productVersion }: CortenSources,
+  { containers, system, pressure, productVersion }: CortenSources,
 ): void {
   app.get('/corten/v1/ping', async () => ({ name: 'corten', version: productVersion }));
 
@@ -38,4 +41,6 @@ export function cortenRoutes(
     const dryRun = new Query(request).flag('dryRun');
     return await containers.update(reference, { limits, ...(dryRun && { dryRun }) });
   });
+
+  pressureRoutes(app, pressure);
 }

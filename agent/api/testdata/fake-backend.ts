@@ -11,6 +11,7 @@ import type { DiskUsage, EngineEvent, SystemBackend, SystemFacts } from '../syst
 import type { VolumesBackend, VolumeView } from '../volumes/backend.ts';
 import { FakeContainers } from './fake-containers.ts';
 import { FakeImages } from './fake-images.ts';
+import { FakePressure } from './fake-pressure.ts';
 import { FakeOutput, type FakeProcess, ignoreErrors, startFakeProcess } from './fake-process.ts';
 
 export interface FakeBackends extends ApiBackends {
@@ -20,6 +21,7 @@ export interface FakeBackends extends ApiBackends {
   networks: FakeNetworks;
   volumes: FakeVolumes;
   system: FakeSystem;
+  pressure: FakePressure;
 }
 
 export function fakeBackends(): FakeBackends {
@@ -32,6 +34,7 @@ export function fakeBackends(): FakeBackends {
     images: new FakeImages(),
     networks: new FakeNetworks(),
     volumes: new FakeVolumes(),
+    pressure: new FakePressure(containers),
   };
 }
 

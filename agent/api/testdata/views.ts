@@ -110,7 +110,8 @@ export function emptyUsage(changes: Partial<ContainerUsage> = {}): ContainerUsag
       oomKills: 0,
       stat: { inactive_file: 500_000 },
     },
-    pids: { current: 1, limit: undefined },
+    pids: { current: 1, limit: undefined, refusals: 0 },
+    stall: undefined,
     io: [
       { major: 8, minor: 0, readBytes: 5, writeBytes: 6, readOperations: 7, writeOperations: 8 },
     ],

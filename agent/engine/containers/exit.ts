@@ -36,6 +36,7 @@ async function handleExit(
 ): Promise<void> {
   live.attendants.abort();
   live.input?.close();
+  await context.pressure.end(id);
   // The state goes to disk first, and the exit record only after it: whichever the agent is killed
   // between, the next one knows how the container ended.
   const record = recordExit(context, id, exit, {

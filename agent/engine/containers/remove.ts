@@ -56,6 +56,7 @@ export async function removeRecord(
   context.restarts.forget(id);
   context.waiters.remember(id, result);
   context.containers.delete(id);
+  context.pressure.forget(id);
   context.live.giveUp(id);
   await context.logReaders.gone(id);
   await removeDirectory(containerPaths(context.paths, id).directory, record);

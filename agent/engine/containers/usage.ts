@@ -2,22 +2,22 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { ContainerUsage, NetworkUsage } from '../../api/containers/backend.ts';
-import type { Usage } from '../../contract/limits.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { ticksPerSecond } from '../../kernel/process-stat.ts';
 import type { EngineContext } from '../context.ts';
+import { nothingUsed } from '../pressure/sampler.ts';
 
 const nanosPerTick = 1_000_000_000 / ticksPerSecond;
 
 /** Zeroes for one that does not run, as dockerd answers. */
 export function containerUsage(
-  { containers, live }: Pick<EngineContext, 'containers' | 'live'>,
+  { containers, live, pressure }: Pick<EngineContext, 'containers' | 'live' | 'pressure'>,
   reference: string,
 ): ContainerUsage {
   const { id, state, settings } = containers.find(reference);
   const running = live.get(id);
   return {
-    ...(running === undefined ? nothing : running.cgroup.usage()),
+    ...(pressure.usage(id) ?? nothingUsed),
     readAt: new Date(),
     status: state.status,
     systemCpuNanos: machineCpuNanos(),
@@ -28,29 +28,6 @@ export function containerUsage(
         : interfacesOf(running.process.pid),
   };
 }
-
-const nothing: Usage = {
-  cpu: {
-    totalNanos: 0,
-    userNanos: 0,
-    systemNanos: 0,
-    periods: 0,
-    throttledPeriods: 0,
-    throttledNanos: 0,
-  },
-  memory: {
-    usageBytes: 0,
-    maxUsageBytes: undefined,
-    limitBytes: undefined,
-    swapBytes: 0,
-    inactiveFileBytes: 0,
-    failures: 0,
-    oomKills: 0,
-    stat: {},
-  },
-  pids: { current: 0, limit: undefined },
-  io: [],
-};
 
 /** Time that all CPUs spent since boot, idle included (proc_stat(5), the line `cpu`). */
 function machineCpuNanos(): number {

@@ -1,4 +1,4 @@
-/** What the agent does for a container while it runs: its input, its health, and its exit. */
+/** What the agent does for a container while it runs: its input, its health, what it uses, and its exit. */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
 import { watchExit } from '../containers/exit.ts';
@@ -25,6 +25,7 @@ export function attend(
       stdin && new ProcessInput(stdin, settings.terminal ? undefined : () => process.closeStdin()),
   });
   context.live.add(id, live);
+  context.pressure.begin(id, cgroup, process.startedAt);
   watchExit(context, id, live);
   watchHealth(context, id, live);
 }

@@ -1,29 +1,7 @@
 /** Cgroups in memory: they remember what was asked of them. */
-import type { Cgroup, CgroupDriver } from '../../cgroup/cgroup.ts';
+import type { Cgroup, CgroupDriver, UsageMeter } from '../../cgroup/cgroup.ts';
 import type { Limits, Usage } from '../../contract/limits.ts';
-
-const nothingUsed: Usage = {
-  cpu: {
-    totalNanos: 0,
-    userNanos: 0,
-    systemNanos: 0,
-    periods: 0,
-    throttledPeriods: 0,
-    throttledNanos: 0,
-  },
-  memory: {
-    usageBytes: 0,
-    maxUsageBytes: undefined,
-    limitBytes: undefined,
-    swapBytes: 0,
-    inactiveFileBytes: 0,
-    failures: 0,
-    oomKills: 0,
-    stat: {},
-  },
-  pids: { current: 0, limit: undefined },
-  io: [],
-};
+import { nothingUsed } from '../pressure/sampler.ts';
 
 export class FakeCgroups implements CgroupDriver {
   readonly version = 2;
@@ -78,6 +56,9 @@ export class FakeCgroup implements Cgroup {
   }
   usage(): Usage {
     return this.used;
+  }
+  meter(): UsageMeter {
+    return { read: () => this.usage(), close: () => {} };
   }
   oomKills(): number {
     return this.oomKillCount;

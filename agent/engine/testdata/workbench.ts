@@ -50,6 +50,7 @@ export async function workbench(
       kernelViews,
       apiSocket: join(paths.run, 'docker.sock'),
       userNamespaces: { byDefault: remapByDefault, pool: defaultIdPool },
+      kernelLog: { records: async function* () {}, close: () => {} },
       registryMirrors: [],
       insecureRegistries: [],
       report: (what, error) => reports.push(`${what}: ${error}`),

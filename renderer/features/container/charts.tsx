@@ -44,7 +44,8 @@ export function Charts({ row }: { row: ContainerRow }) {
   );
 }
 
-function useCpuLimit(id: string): number | undefined {
+/** The CPUs it may use now; undefined without a limit. */
+export function useCpuLimit(id: string): number | undefined {
   return useInspection(({ id: inspected, document }) => {
     const host = inspected === id ? document?.HostConfig : undefined;
     if (host?.NanoCpus) return host.NanoCpus / 1e9;

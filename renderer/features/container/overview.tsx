@@ -7,6 +7,7 @@ import { useInspection } from '../../stores/inspection.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
 import { Charts } from './charts.tsx';
+import { Hour } from './hour.tsx';
 import { isSecret } from './secret.ts';
 
 type Document = NonNullable<ReturnType<typeof useInspection.getState>['document']>;
@@ -20,6 +21,7 @@ export function Overview({ row }: { row: ContainerRow }) {
       {document?.State?.Error ? <Notice>{document.State.Error}</Notice> : null}
       {document?.State?.OOMKilled ? <Notice kind="warn">{t('overview.oomKilled')}</Notice> : null}
       <Charts row={row} />
+      <Hour row={row} />
       {document ? (
         <div className="overview-columns">
           <Facts row={row} document={document} />

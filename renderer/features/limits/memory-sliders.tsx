@@ -3,7 +3,7 @@ import { useText } from '../../messages/use-text.ts';
 import { CheckField } from '../../ui/checkbox.tsx';
 import { SliderField } from '../../ui/slider-field.tsx';
 import { byteStops } from '../../ui/stops.ts';
-import { asMiB, LimitCard, type Part, useWords } from './sliders.tsx';
+import { type AdvisedPart, asMiB, LimitCard, useWords } from './sliders.tsx';
 
 const MiB = 1024 ** 2;
 const bytesOf = (text: string) => parseBytes(text, 'm');
@@ -12,9 +12,10 @@ export function MemorySliders({
   draft,
   set,
   use,
+  advice,
   machineBytes,
   unified,
-}: Part & { machineBytes: number; unified: boolean }) {
+}: AdvisedPart & { machineBytes: number; unified: boolean }) {
   const t = useText();
   const words = { ...useWords(), unit: 'MiB', format: asMiB, parse: bytesOf };
   const stops = byteStops(machineBytes);
@@ -32,6 +33,7 @@ export function MemorySliders({
         useLabel={use && t('limits.use', { use: formatBytes(use.memoryBytes) })}
         error={floor(draft.memoryBytes)}
       />
+      {advice}
       <SliderField
         {...words}
         label={t('limits.swap')}

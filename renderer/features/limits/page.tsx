@@ -3,9 +3,11 @@ import { useText } from '../../messages/use-text.ts';
 import type { ContainerRow } from '../../stores/container-row.ts';
 import { changeLimits, loadLimits, useLimits } from '../../stores/limits.ts';
 import { useMachine } from '../../stores/machine.ts';
+import { followPressure, followSuggestions, reloadSuggestions } from '../../stores/pressure.ts';
 import { useStats, watchFigures } from '../../stores/stats.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
+import { Advice } from './advice.tsx';
 import { DeviceLimits } from './device-limits.tsx';
 import { type Draft, toChange, toDraft } from './draft.ts';
 import { FlowSliders } from './flow-sliders.tsx';
@@ -29,8 +31,11 @@ export function LimitsView({ row }: { row: ContainerRow }) {
   // The row is new after each event: somebody else may have changed the limits.
   useEffect(() => {
     void loadLimits(row.id);
+    void reloadSuggestions(row.id);
   }, [row]);
   useEffect(() => (live ? watchFigures(row.id) : undefined), [row.id, live]);
+  useEffect(() => followPressure(row.id), [row.id]);
+  useEffect(() => followSuggestions(row.id), [row.id]);
   const saved = limits && toDraft(limits);
   const change = saved && toChange(saved, edited ?? saved);
   const foreseen = useForeseen(row.id, change);
@@ -50,7 +55,20 @@ export function LimitsView({ row }: { row: ContainerRow }) {
     if (await changeLimits(row.id, row.name, change, toChange(draft, saved))) setEdited(undefined);
     setApplying(false);
   };
+  /** At once, and with the way back; what else was edited stays edited. */
+  const applySuggested = async (part: Partial<Draft>) => {
+    const next = { ...saved, ...part };
+    const suggested = toChange(saved, next);
+    if (!suggested) return;
+    setApplying(true);
+    const applied = await changeLimits(row.id, row.name, suggested, toChange(next, saved));
+    if (applied && edited) setEdited({ ...edited, ...part });
+    setApplying(false);
+  };
   const parts = { draft, set, use: shown?.latest };
+  const advice = (limit: 'cpu' | 'memory' | 'pids') => (
+    <Advice id={row.id} limit={limit} busy={applying} onUse={(part) => void applySuggested(part)} />
+  );
   return (
     <form
       className="page-body limits"
@@ -60,13 +78,14 @@ export function LimitsView({ row }: { row: ContainerRow }) {
       }}
     >
       {error ? <Notice>{error}</Notice> : null}
-      <CpuSliders {...parts} machineCpus={info?.NCPU ?? 8} />
+      <CpuSliders {...parts} advice={advice('cpu')} machineCpus={info?.NCPU ?? 8} />
       <MemorySliders
         {...parts}
+        advice={advice('memory')}
         machineBytes={info?.MemTotal ?? 16 * 1024 ** 3}
         unified={info?.CgroupVersion === '2'}
       />
-      <ProcessSliders {...parts} />
+      <ProcessSliders {...parts} advice={advice('pids')} />
       <FlowSliders {...parts} sent={shown?.sent.at(-1)} received={shown?.received.at(-1)} />
       <DeviceLimits {...parts} />
       <PageLimits pages={draft.pages} onChange={(pages) => set({ pages })} />

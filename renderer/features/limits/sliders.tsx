@@ -16,6 +16,11 @@ export interface Part {
   use: StatsSample | undefined;
 }
 
+/** A card whose first limit the last hour has something to say of. */
+export interface AdvisedPart extends Part {
+  advice: ReactNode;
+}
+
 export function LimitCard({ title, children }: { title: string; children: ReactNode }) {
   return (
     <section className="card limit-card" aria-label={title}>
@@ -25,7 +30,13 @@ export function LimitCard({ title, children }: { title: string; children: ReactN
   );
 }
 
-export function CpuSliders({ draft, set, use, machineCpus }: Part & { machineCpus: number }) {
+export function CpuSliders({
+  draft,
+  set,
+  use,
+  advice,
+  machineCpus,
+}: AdvisedPart & { machineCpus: number }) {
   const t = useText();
   const words = useWords();
   return (
@@ -44,6 +55,7 @@ export function CpuSliders({ draft, set, use, machineCpus }: Part & { machineCpu
         warning={cpuWarning(draft, use, t)}
         error={draft.cpus !== undefined && draft.cpus < 0.01 ? t('limits.cpusFloor') : undefined}
       />
+      {advice}
       <SliderField
         {...words}
         label={t('limits.shares')}
@@ -82,7 +94,7 @@ export function CpuSliders({ draft, set, use, machineCpus }: Part & { machineCpu
   );
 }
 
-export function ProcessSliders({ draft, set, use }: Part) {
+export function ProcessSliders({ draft, set, use, advice }: AdvisedPart) {
   const t = useText();
   const words = useWords();
   return (
@@ -99,6 +111,7 @@ export function ProcessSliders({ draft, set, use }: Part) {
         use={use?.pids}
         useLabel={use && t('limits.use', { use: use.pids })}
       />
+      {advice}
       <SliderField
         {...words}
         label={t('limits.openFiles')}

@@ -1,0 +1,35 @@
+/** Pressure stall information (Documentation/accounting/psi.rst), of a v2 group and of the machine. */
+import type { Stall, StallTime } from '../contract/limits.ts';
+import { type ReadFile, readControlIfAny } from './control-file.ts';
+
+type StallFiles = Record<keyof Stall, string>;
+
+export const groupStallFiles: StallFiles = {
+  cpu: 'cpu.pressure',
+  memory: 'memory.pressure',
+  io: 'io.pressure',
+};
+export const machineStallFiles: StallFiles = { cpu: 'cpu', memory: 'memory', io: 'io' };
+
+/** Undefined where the kernel has none: built without PSI, started with psi=0, or a group of v1. */
+export function readStall(
+  directory: string,
+  files: StallFiles,
+  read: ReadFile = readControlIfAny,
+): Stall | undefined {
+  const cpu = stallTime(read(directory, files.cpu));
+  const memory = stallTime(read(directory, files.memory));
+  const io = stallTime(read(directory, files.io));
+  return cpu && memory && io && { cpu, memory, io };
+}
+
+/** Lines are `some avg10=0.00 avg60=0.00 avg300=0.00 total=1234`; only the total is exact. */
+function stallTime(text: string | undefined): StallTime | undefined {
+  const total = (kind: string) =>
+    new RegExp(`^${kind} .*total=(\\d+)`, 'm').exec(text ?? '')?.[1] ?? undefined;
+  const some = total('some');
+  // Before Linux 5.13 the CPU had no line `full`.
+  return some === undefined
+    ? undefined
+    : { someMicros: Number(some), fullMicros: Number(total('full') ?? 0) };
+}

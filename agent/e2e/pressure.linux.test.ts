@@ -1,0 +1,184 @@
+/** What limits did to containers, and whom the engine blames for it: real loops, kills and bombs. */
+import assert from 'node:assert/strict';
+import { openSync, readSync } from 'node:fs';
+import { get } from 'node:http';
+import { after, before, test } from 'node:test';
+import type {
+  BlameEvent,
+  BlameKind,
+  HistoryDocument,
+  MachinePressureDocument,
+  PressureDocument,
+  SuggestionsDocument,
+} from '../contract/pressure.ts';
+import {
+  type AgentProcess,
+  type DockerCli,
+  discardAgent,
+  dockerCli,
+  eventually,
+  makeAgentDirectory,
+  startAgent,
+} from './agent-process.ts';
+
+const image = 'corten/starter';
+const MiB = 1024 ** 2;
+let agent: AgentProcess;
+let docker: DockerCli;
+before(async () => {
+  agent = await startAgent(makeAgentDirectory());
+  docker = dockerCli(agent.socket);
+});
+after(() => discardAgent(agent));
+
+const run = (name: string, limits: string[], line: string) =>
+  docker.output(
+    ...['run', '-d', '--name', name, '--network', 'none', ...limits, image, 'sh', '-c', line],
+  );
+
+function ask<T>(path: string): Promise<T> {
+  return new Promise((done, reject) => {
+    get({ socketPath: agent.socket, path: `/corten/v1${path}` }, (response) => {
+      let text = '';
+      response.on('data', (part) => {
+        text += part;
+      });
+      response.on('end', () => done(JSON.parse(text)));
+    }).on('error', reject);
+  });
+}
+
+const history = (name: string) =>
+  ask<HistoryDocument>(`/containers/${name}/history?seconds=600&step=1`);
+
+const eventsOf = async (name: string, kind: BlameKind): Promise<BlameEvent[]> =>
+  (await history(name)).events.filter((event) => event.kind === kind);
+
+const known = (column: (number | null)[]) => column.filter((value) => value !== null);
+const total = (column: (number | null)[]) => known(column).reduce((sum, value) => sum + value, 0);
+
+/** The first documents of a stream, which is left after them. */
+function follow(path: string, count: number): Promise<PressureDocument[]> {
+  return new Promise((done, reject) => {
+    const request = get({ socketPath: agent.socket, path: `/corten/v1${path}` }, (response) => {
+      let text = '';
+      response.on('data', (part) => {
+        text += part;
+        const lines = text.split('\n').slice(0, -1);
+        if (lines.length < count) return;
+        request.destroy();
+        done(lines.slice(0, count).map((line) => JSON.parse(line)));
+      });
+      response.on('end', () => reject(new Error(`the stream ended after ${text}`)));
+    });
+    request.on('error', reject);
+  });
+}
+
+test('a throttled loop: seen each second, told once, and a higher limit is suggested', async () => {
+  await run('looper', ['--cpus', '0.1'], 'while :; do :; done');
+  const documents = await follow('/containers/looper/pressure?stream=true', 4);
+  assert.deepEqual(
+    documents.map(({ name, running }) => [name, running]),
+    documents.map(() => ['looper', true]),
+  );
+  const { sample } = documents.at(-1) ?? {};
+  assert.ok(sample && sample.cpu.throttledPeriods > sample.cpu.periods / 2);
+  assert.ok(sample.cpu.usedMicros / 1000 / sample.intervalMs < 0.2);
+  // It is told after ten seconds of it.
+  await follow('/containers/looper/pressure?stream=true', 12);
+  await eventually(async () => assert.equal((await eventsOf('looper', 'throttled')).length, 1));
+  const { columns, machineStall, absent } = await history('looper');
+  assert.ok(known(columns.throttledShare).filter((share) => share > 0.5).length >= 9);
+  assert.ok(Math.max(...known(columns.cpus)) < 0.2);
+  assert.ok(machineStall === null || machineStall.cpu.length === columns.cpus.length);
+  assert.equal('stall' in absent, (await history('looper')).stall === null);
+  const { cpu, memory } = await ask<SuggestionsDocument>('/containers/looper/suggestions');
+  assert.equal(cpu.reason, 'limit-reached');
+  assert.equal(cpu.limits?.quotaMicros, 15_000);
+  assert.deepEqual([memory.limits, memory.reason], [null, 'too-little-seen']);
+  const { containers } = await ask<MachinePressureDocument>('/pressure');
+  assert.deepEqual(
+    containers.map(({ name }) => name),
+    ['looper'],
+  );
+  // Told once, however long it goes on.
+  assert.equal((await eventsOf('looper', 'throttled')).length, 1);
+  await docker.output('rm', '-f', 'looper');
+});
+
+const logIsOpen = () => {
+  try {
+    readSync(openSync('/dev/kmsg', 'r'), Buffer.alloc(8192));
+    return true;
+  } catch {
+    // Not allowed here: then the kill has no name, which another test asks for.
+    return false;
+  }
+};
+
+test('an OOM kill is blamed on the process that was killed, not on its neighbours', async (t) => {
+  if (!logIsOpen()) return t.skip('the kernel log cannot be read here');
+  // A small shell beside a dd that wants a buffer of 100 MiB.
+  await run(
+    'glutton',
+    ['--memory', '48m', '--memory-swap', '48m'],
+    'sleep 2; dd if=/dev/zero of=/dev/null bs=100M count=1; echo survived; sleep 1000',
+  );
+  await eventually(async () =>
+    assert.equal((await docker('logs', 'glutton')).stdout, 'survived\n'),
+  );
+  await eventually(async () => assert.equal((await eventsOf('glutton', 'oom-kill')).length, 1));
+  const [event] = await eventsOf('glutton', 'oom-kill');
+  assert.equal(event?.cause, 'limit');
+  assert.equal(event?.process?.name, 'dd');
+  const { memoryBytes = 0, pid = 0 } = event?.process ?? {};
+  assert.ok(memoryBytes > 40 * MiB && memoryBytes < 60 * MiB, `it had ${memoryBytes}`);
+  assert.ok(pid > 1);
+  assert.equal(total((await history('glutton')).columns.oomKills), 1);
+  const { memory } = await ask<SuggestionsDocument>('/containers/glutton/suggestions');
+  assert.deepEqual([memory.reason, memory.limits], ['limit-reached', { maxBytes: 72 * MiB }]);
+  await docker.output('rm', '-f', 'glutton');
+});
+
+test('a container that ends by its OOM kill is blamed before it is gone, and says so in events', async (t) => {
+  if (!logIsOpen()) return t.skip('the kernel log cannot be read here');
+  const since = String(Math.floor(Date.now() / 1000));
+  await docker(
+    ...['run', '--rm', '--name', 'brief', '--network', 'none', '-m', '16m', '--memory-swap', '16m'],
+    ...[image, 'sh', '-c', 'x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done'],
+  );
+  const told = await docker.output(
+    ...['events', '--since', since, '--until', String(Math.floor(Date.now() / 1000) + 1)],
+    ...['--filter', 'container=brief', '--format', '{{.Action}} {{.Actor.Attributes.process}}'],
+  );
+  const actions = told.split('\n');
+  assert.ok(actions.includes('pressure: oom-kill sh'), told);
+  assert.ok(actions.indexOf('pressure: oom-kill sh') < actions.findIndex((a) => /^die/.test(a)));
+});
+
+test('a fork bomb: refusals are counted and told once', async () => {
+  await run('bomb', ['--pids-limit', '30'], '(b() { b | b & b; }; b) & exec sleep 1000');
+  await eventually(async () => assert.equal((await eventsOf('bomb', 'pids-full')).length, 1));
+  const { columns } = await history('bomb');
+  assert.ok(total(columns.pidsRefusals) > 0);
+  assert.ok(Math.max(...known(columns.pids)) <= 30);
+  assert.equal(known(columns.pidsLimit).at(-1), 30);
+  const { pids } = await ask<SuggestionsDocument>('/containers/bomb/suggestions');
+  assert.deepEqual([pids.reason, pids.limits], ['limit-reached', 60]);
+  await docker.output('rm', '-f', 'bomb');
+});
+
+test('history outlives the process, and goes with the container', async () => {
+  await run('short', [], 'sleep 3');
+  await docker.output('wait', 'short');
+  const { columns } = await history('short');
+  assert.ok(total(columns.observedSeconds) >= 2);
+  const now = await ask<PressureDocument>('/containers/short/pressure');
+  assert.equal(now.running, false);
+  await docker.output('rm', 'short');
+  assert.match(
+    (await ask<{ message: string }>('/containers/short/history')).message,
+    /No such container/,
+  );
+});

@@ -1,0 +1,56 @@
+/** When a sample becomes an event: a limit that is in the way, said once an episode. */
+import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
+
+/** Refusals and hits that follow each other more closely than this are one episode. */
+const episodeMs = 30_000;
+export const throttledShare = 0.5;
+const throttledForMs = 10_000;
+/** Page cache pushes against every limit and can always go; this share of it is real need. */
+const memoryNeedShare = 0.9;
+
+/** Of one container. OOM kills are told apart by the kernel's log and are not found here. */
+export class BlameWatch {
+  #lastRefusalMs = Number.NEGATIVE_INFINITY;
+  #lastHitMs = Number.NEGATIVE_INFINITY;
+  #throttledMs = 0;
+  #freeMs = throttledForMs;
+  #throttled = false;
+
+  look(sample: PressureSample): BlameEvent[] {
+    return [this.#pids(sample), this.#memory(sample), this.#cpu(sample)].filter(
+      (event) => event !== undefined,
+    );
+  }
+
+  #pids({ atMs, pids: { refusals } }: PressureSample): BlameEvent | undefined {
+    if (refusals === 0) return undefined;
+    const known = atMs - this.#lastRefusalMs < episodeMs;
+    this.#lastRefusalMs = atMs;
+    return known ? undefined : { atMs, kind: 'pids-full', count: refusals };
+  }
+
+  #memory({ atMs, memory }: PressureSample): BlameEvent | undefined {
+    const { limitHits, limitBytes, usedBytes } = memory;
+    if (limitHits === 0 || limitBytes === null || usedBytes < limitBytes * memoryNeedShare)
+      return undefined;
+    const known = atMs - this.#lastHitMs < episodeMs;
+    this.#lastHitMs = atMs;
+    return known ? undefined : { atMs, kind: 'memory-limit', count: limitHits };
+  }
+
+  /** Said after ten seconds above half, and again only after ten seconds without. */
+  #cpu({ atMs, intervalMs, cpu }: PressureSample): BlameEvent | undefined {
+    const share = cpu.periods === 0 ? 0 : cpu.throttledPeriods / cpu.periods;
+    if (share <= throttledShare) {
+      this.#throttledMs = 0;
+      this.#freeMs += intervalMs;
+      if (this.#freeMs >= throttledForMs) this.#throttled = false;
+      return undefined;
+    }
+    this.#freeMs = 0;
+    this.#throttledMs += intervalMs;
+    if (this.#throttled || this.#throttledMs < throttledForMs) return undefined;
+    this.#throttled = true;
+    return { atMs, kind: 'throttled', count: Math.round(share * 100) };
+  }
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BlameEvent } from '../../contract/pressure.ts';
+import type { KernelRecord } from '../../kernel/kernel-log.ts';
+import { OomBlame } from './oom-blame.ts';
+
+const kill = (id: string, pid: number): string[] => [
+  `oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,oom_memcg=/${id},task_memcg=/${id},task=t${pid},pid=${pid},uid=0`,
+  `Memory cgroup out of memory: Killed process ${pid} (t${pid}) total-vm:9kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0`,
+];
+
+function bench() {
+  const waiting: string[] = [];
+  const told: (BlameEvent & { id: string })[] = [];
+  let failure: Error | undefined;
+  const blame = new OomBlame(
+    {
+      async *records(): AsyncGenerator<KernelRecord> {
+        if (failure) throw failure;
+        for (const text of waiting.splice(0)) yield { sequence: 1, fromKernel: true, text };
+      },
+      close() {},
+    },
+    (id, event) => told.push({ id, ...event }),
+  );
+  return {
+    blame,
+    log: (...lines: string[]) => waiting.push(...lines),
+    told: () => told.map(({ id, process, unknown, count }) => [id, process?.pid ?? unknown, count]),
+    fail: (code: string) => {
+      failure = Object.assign(new Error(`${code}: no`), { code });
+    },
+  };
+}
+
+test('each kill that was counted finds its process, in whatever container', async () => {
+  const { blame, log, told } = bench();
+  log(...kill('a', 1), ...kill('b', 2), ...kill('a', 3));
+  blame.count('a', 1, Date.now());
+  blame.count('b', 1, Date.now());
+  blame.count('a', 1, Date.now());
+  await blame.settle();
+  assert.deepEqual(told(), [
+    ['a', 1, 1],
+    ['a', 3, 1],
+    ['b', 2, 1],
+  ]);
+  assert.equal(blame.pending, false);
+});
+
+test('a line that comes late is waited for', async () => {
+  const { blame, log, told } = bench();
+  blame.count('a', 1, Date.now());
+  await blame.settle();
+  assert.deepEqual(told(), []);
+  const settled = blame.settleAll('a');
+  log(...kill('a', 9));
+  await settled;
+  assert.deepEqual(told(), [['a', 9, 1]]);
+});
+
+test('a line that never comes, and a log that may not be read: told without a name', async () => {
+  const { blame, told, fail } = bench();
+  blame.count('a', 2, Date.now() - 60_000);
+  await blame.settle();
+  fail('EPERM');
+  blame.count('b', 1, Date.now());
+  await blame.settle();
+  assert.deepEqual(told(), [
+    ['a', "the kernel's log does not tell of it", 2],
+    ['b', "the kernel's log cannot be read: EPERM: no", 1],
+  ]);
+  fail('EIO');
+  blame.count('c', 1, Date.now());
+  await assert.rejects(blame.settle(), { code: 'EIO' });
+});
+
+test('of a thousand killed at once a few are named', async () => {
+  const { blame, log, told } = bench();
+  for (let pid = 1; pid <= 20; pid++) log(...kill('a', pid));
+  blame.count('a', 20, Date.now());
+  await blame.settle();
+  assert.equal(told().length, 9);
+  assert.deepEqual(told().at(-1), ['a', 'only the first 8 are named', 12]);
+});

@@ -1,0 +1,102 @@
+/**
+ * Joins the kernel's count of kills with its log, which may tell a moment later whom they met, or
+ * never: then the kill is told without a name, and why.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BlameEvent } from '../../contract/pressure.ts';
+import type { KernelRecord } from '../../kernel/kernel-log.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+import { OomLog } from './oom-log.ts';
+
+/** What is used of the kernel's log. */
+export interface RecordSource {
+  records(): AsyncIterable<KernelRecord>;
+  close(): void;
+}
+
+interface Counted {
+  atMs: number;
+  kills: number;
+}
+
+/** Far longer than the kernel takes from the kill to its line. */
+const patienceMs = 2000;
+/** Of one counting: a group that is killed whole may have thousands of processes. */
+const mostNamed = 8;
+
+export class OomBlame {
+  readonly #source: RecordSource;
+  readonly #log = new OomLog();
+  readonly #tell: (containerId: string, event: BlameEvent) => void;
+  readonly #pending = new Map<string, Counted>();
+  #unreadable: string | undefined;
+  #reading: Promise<void> | undefined;
+
+  constructor(source: RecordSource, tell: (containerId: string, event: BlameEvent) => void) {
+    this.#source = source;
+    this.#tell = tell;
+  }
+
+  get pending(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** The kernel counted so many more kills in a container. */
+  count(containerId: string, kills: number, atMs: number): void {
+    const before = this.#pending.get(containerId);
+    this.#pending.set(containerId, { atMs, kills: kills + (before?.kills ?? 0) });
+  }
+
+  /** Tells what can be told now. Throws what reading the log throws, but for a log that is closed to us. */
+  async settle(): Promise<void> {
+    if (!this.pending) return;
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    await this.#reading;
+    for (const [id, counted] of this.#pending) this.#settleOne(id, counted);
+  }
+
+  /** The same for one container until all is told, because its name is soon gone. */
+  async settleAll(containerId: string): Promise<void> {
+    for (let pauseMs = 1; this.#pending.has(containerId); pauseMs *= 2) {
+      await this.settle();
+      if (this.#pending.has(containerId)) await sleep(pauseMs);
+    }
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const record of this.#source.records()) this.#log.add(record);
+      this.#unreadable = undefined;
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'EACCES', 'EPERM', 'ENODEV', 'ENXIO')) throw error;
+      this.#unreadable = `the kernel's log cannot be read: ${(error as Error).message}`;
+    }
+  }
+
+  #settleOne(id: string, { atMs, kills }: Counted): void {
+    const found = this.#log.take(id, kills);
+    for (const { cause, process } of found.slice(0, mostNamed))
+      this.#tell(id, { atMs, kind: 'oom-kill', count: 1, cause, process });
+    const left = kills - Math.min(found.length, mostNamed);
+    const unknown = this.#reason(found.length, atMs);
+    if (left > 0 && unknown === undefined) {
+      this.#pending.set(id, { atMs, kills: left });
+      return;
+    }
+    this.#pending.delete(id);
+    if (left > 0) this.#tell(id, { atMs, kind: 'oom-kill', count: left, unknown });
+  }
+
+  /** Why no more names are to be waited for; undefined while they may still come. */
+  #reason(found: number, atMs: number): string | undefined {
+    if (found > mostNamed) return `only the first ${mostNamed} are named`;
+    if (this.#unreadable !== undefined) return this.#unreadable;
+    return Date.now() - atMs > patienceMs ? "the kernel's log does not tell of it" : undefined;
+  }
+}

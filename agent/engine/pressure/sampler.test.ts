@@ -1,0 +1,119 @@
+/** The sampler on a temporary directory that poses as a v2 group. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { createV2Driver } from '../../cgroup/v2.ts';
+import type { BlameEvent } from '../../contract/pressure.ts';
+import { Sampler } from './sampler.ts';
+
+function bench(t: TestContext) {
+  const root = mkdtempSync(join(tmpdir(), 'corten-sampler-'));
+  writeFileSync(join(root, 'cgroup.controllers'), 'cpu memory pids io\n');
+  const told: BlameEvent[] = [];
+  const sampler = new Sampler({
+    cgroupVersion: 2,
+    kernelLog: { records: async function* () {}, close() {} },
+    blame: (_, event) => told.push(event),
+    report: (what, error) => assert.fail(`${what}: ${error}`),
+  });
+  t.after(() => {
+    sampler.close();
+    rmSync(root, { recursive: true });
+  });
+  const group = createV2Driver(root, 'corten-a', () => {}).create('web', {}, []);
+  const put = (files: Record<string, string>) => {
+    for (const [name, text] of Object.entries(files))
+      writeFileSync(join(root, 'corten-a/web', name), text);
+  };
+  put({
+    'cpu.stat': 'usage_usec 0\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n',
+    'memory.current': '8192\n',
+    'memory.max': '16384\n',
+    'memory.events': 'max 0\noom_kill 0\n',
+    'pids.current': '3\n',
+    'pids.max': 'max\n',
+    'pids.events': 'max 0\n',
+    'cpu.pressure': 'some avg10=0 total=0\nfull avg10=0 total=0\n',
+    'memory.pressure': 'some avg10=0 total=0\nfull avg10=0 total=0\n',
+    'io.pressure': 'some avg10=0 total=0\nfull avg10=0 total=0\n',
+  });
+  return { root, sampler, group, put, told };
+}
+
+function openBelow(directory: string): number {
+  return readdirSync('/proc/self/fd').filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(directory);
+    } catch {
+      // The descriptor that readdir used.
+      return false;
+    }
+  }).length;
+}
+
+test('from the start to the removal: samples, pressure, events, and nothing left open', async (t) => {
+  const { root, sampler, group, put, told } = bench(t);
+  sampler.begin('web', group, new Date());
+  assert.equal(openBelow(root), 0, 'nothing is opened before the first second');
+  await sampler.nextTick();
+  const first = sampler.find('web')?.latest;
+  assert.deepEqual(first?.memory, {
+    usedBytes: 8192,
+    swapBytes: 0,
+    limitBytes: 16_384,
+    limitHits: 0,
+  });
+  assert.ok(openBelow(root) > 5);
+  put({
+    'cpu.stat': 'usage_usec 600000\nnr_periods 10\nnr_throttled 7\nthrottled_usec 5000\n',
+    'memory.pressure': 'some avg10=0 total=100000\nfull avg10=0 total=0\n',
+    'pids.events': 'max 12\n',
+  });
+  await sampler.nextTick();
+  const second = sampler.find('web')?.latest;
+  assert.deepEqual(
+    [second?.cpu.usedMicros, second?.cpu.throttledPeriods, second?.pids.refusals],
+    [600_000, 7, 12],
+  );
+  assert.ok((second?.stall?.memory.some ?? 0) > 0);
+  assert.deepEqual(
+    told.map(({ kind, count }) => [kind, count]),
+    [['pids-full', 12]],
+  );
+  put({ 'pids.events': 'max 13\n' });
+  await sampler.end('web');
+  assert.equal(sampler.find('web')?.ring?.sums().pidsRefusals, 13, 'the end is read, too');
+  assert.equal(openBelow(root), 0);
+  assert.equal(sampler.usage('web'), undefined);
+  sampler.forget('web');
+  assert.equal(sampler.find('web'), undefined);
+});
+
+test('one that ends within its first second leaves nothing, unless it was killed for memory', async (t) => {
+  const { sampler, group, put, told } = bench(t);
+  sampler.begin('web', group, new Date());
+  await sampler.end('web');
+  assert.equal(sampler.find('web'), undefined);
+  sampler.begin('web', group, new Date());
+  put({ 'memory.events': 'max 0\noom_kill 1\n' });
+  await sampler.end('web');
+  assert.deepEqual(
+    told.map(({ kind, process, unknown }) => [kind, process, unknown]),
+    [['oom-kill', undefined, "the kernel's log does not tell of it"]],
+  );
+  assert.equal(sampler.find('web')?.ring?.sums().oomKills, 1);
+});
+
+test('a container that an agent before us started is counted from now on', async (t) => {
+  const { sampler, group, put } = bench(t);
+  put({ 'cpu.stat': 'usage_usec 9000000000\n', 'memory.events': 'max 4\noom_kill 3\n' });
+  sampler.begin('web', group, new Date(Date.now() - 3_600_000));
+  await sampler.nextTick();
+  assert.equal(sampler.find('web')?.latest, undefined);
+  put({ 'cpu.stat': 'usage_usec 9000000500\n' });
+  await sampler.nextTick();
+  const { latest } = sampler.find('web') ?? {};
+  assert.deepEqual([latest?.cpu.usedMicros, latest?.oomKills], [500, 0]);
+});

@@ -1,0 +1,252 @@
+/**
+ * Reads every running container once a second, and keeps an hour of it. Nothing is read or kept
+ * open while nothing runs; a container that ends before its first second costs nothing.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Cgroup, UsageMeter } from '../../cgroup/cgroup.ts';
+import type { Usage } from '../../contract/limits.ts';
+import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
+import { BlameWatch } from './blame.ts';
+import { countsNoHits, difference, type Reading } from './difference.ts';
+import { MachineStall } from './machine-stall.ts';
+import { OomBlame, type RecordSource } from './oom-blame.ts';
+import { hourSeconds, SampleRing } from './ring.ts';
+
+const periodMs = 1000;
+/** A first sample reaches back to the start of the container, unless that is longer ago. */
+const longestIntervalMs = 60_000;
+/** Read in one go; a terminal's echo gets its turn between. */
+const batch = 16;
+const keptEvents = 200;
+
+/** One container, from its first start until it is removed or an hour after its last end. */
+export interface Subject {
+  readonly id: string;
+  cgroup: Cgroup | undefined;
+  ring: SampleRing | undefined;
+  latest: PressureSample | undefined;
+  readonly events: BlameEvent[];
+  countsNoHits: boolean;
+}
+
+interface Running {
+  meter: UsageMeter;
+  before: Reading;
+  watch: BlameWatch;
+}
+
+export interface SamplerOptions {
+  kernelLog: RecordSource;
+  cgroupVersion: 1 | 2;
+  /** Told of each event, which is in the history by then. */
+  blame: (id: string, event: BlameEvent) => void;
+  report: (what: string, error: unknown) => void;
+}
+
+export class Sampler {
+  readonly machine = new MachineStall();
+  readonly #options: SamplerOptions;
+  readonly #subjects = new Map<string, Subject>();
+  readonly #running = new Map<string, Running & { subject: Subject }>();
+  readonly #young = new Map<string, { subject: Subject; startedAtMs: number }>();
+  readonly #expiries = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #oom: OomBlame;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #tick = Promise.withResolvers<void>();
+
+  constructor(options: SamplerOptions) {
+    this.#options = options;
+    this.#oom = new OomBlame(options.kernelLog, (id, event) => this.#tell(id, event));
+  }
+
+  /** A container runs now. */
+  begin(id: string, cgroup: Cgroup, startedAt: Date): void {
+    const subject = this.#subjects.get(id) ?? newSubject(id);
+    subject.cgroup = cgroup;
+    this.#subjects.set(id, subject);
+    this.#keepOn(id);
+    this.#young.set(id, { subject, startedAtMs: startedAt.getTime() });
+    this.#schedule();
+  }
+
+  /**
+   * Its processes have ended and its group is still there: the last reading. Resolves once every
+   * kill has been told; never rejects, since nothing that ends may be held up by it.
+   */
+  async end(id: string): Promise<void> {
+    const subject = this.#subjects.get(id);
+    if (subject?.cgroup === undefined) return;
+    try {
+      // One that lived for less than a second is of interest only if it was killed for memory.
+      if (this.#running.has(id) || subject.cgroup.oomKills() > 0) this.#sample(id);
+    } catch (error) {
+      this.#options.report(`sample container ${id} for the last time`, error);
+    }
+    this.#running.get(id)?.meter.close();
+    this.#running.delete(id);
+    this.#young.delete(id);
+    subject.cgroup = undefined;
+    if (subject.ring === undefined) this.forget(id);
+    else this.#expiries.set(id, setTimeout(() => this.forget(id), hourSeconds * 1000).unref());
+    await this.#oom
+      .settleAll(id)
+      .catch((error) => this.#options.report(`read the kernel's log for ${id}`, error));
+  }
+
+  /** It was removed. */
+  forget(id: string): void {
+    this.#keepOn(id);
+    this.#subjects.delete(id);
+  }
+
+  find(id: string): Subject | undefined {
+    const subject = this.#subjects.get(id);
+    subject?.ring?.expire(Date.now());
+    return subject;
+  }
+
+  /** What it uses at this moment; undefined when it does not run. */
+  usage(id: string): Usage | undefined {
+    const running = this.#running.get(id);
+    return running === undefined ? this.#subjects.get(id)?.cgroup?.usage() : running.meter.read();
+  }
+
+  /** Resolves after the next round of samples; never while nothing runs. */
+  nextTick(): Promise<void> {
+    return this.#tick.promise;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const { meter } of this.#running.values()) meter.close();
+    for (const expiry of this.#expiries.values()) clearTimeout(expiry);
+    this.#running.clear();
+    this.#young.clear();
+    this.#oom.close();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined) return;
+    // On the second, so that each second of the clock gets one sample.
+    const untilNextMs = periodMs - (Date.now() % periodMs);
+    this.#timer = setTimeout(
+      () => {
+        this.#round()
+          .catch((error) => this.#options.report('sample the containers', error))
+          .finally(() => {
+            this.#timer = undefined;
+            if (this.#running.size + this.#young.size > 0 || this.#oom.pending) this.#schedule();
+            else this.#rest();
+          });
+      },
+      untilNextMs < 50 ? untilNextMs + periodMs : untilNextMs,
+    ).unref();
+  }
+
+  async #round(): Promise<void> {
+    const ids = [...this.#running.keys(), ...this.#young.keys()];
+    this.machine.sample(Date.now());
+    for (const [index, id] of ids.entries()) {
+      if (index > 0 && index % batch === 0) await nextTurn();
+      this.#sample(id);
+    }
+    await this.#oom.settle();
+    const tick = this.#tick;
+    this.#tick = Promise.withResolvers();
+    tick.resolve();
+  }
+
+  #sample(id: string): void {
+    try {
+      const running = this.#running.get(id) ?? this.#grow(id);
+      if (running !== undefined) this.#take(running);
+    } catch (error) {
+      this.#options.report(`sample container ${id}`, error);
+    }
+  }
+
+  /** The first reading: from here on its files stay open. */
+  #grow(id: string): (Running & { subject: Subject }) | undefined {
+    const young = this.#young.get(id);
+    if (young?.subject.cgroup === undefined) return undefined;
+    this.#young.delete(id);
+    const { subject, startedAtMs } = young;
+    const meter = young.subject.cgroup.meter();
+    const nowMs = Date.now();
+    const before: Reading =
+      nowMs - startedAtMs < longestIntervalMs
+        ? { atMs: startedAtMs, usage: nothingUsed }
+        : { atMs: nowMs, usage: meter.read() };
+    const running = { meter, before, watch: new BlameWatch(), subject };
+    this.#running.set(id, running);
+    return before.usage === nothingUsed ? running : undefined;
+  }
+
+  #take(running: Running & { subject: Subject }): void {
+    const { meter, before, watch, subject } = running;
+    const after: Reading = { atMs: Date.now(), usage: meter.read() };
+    const sample = difference(before, after, this.#options.cgroupVersion);
+    if (sample === undefined) return;
+    running.before = after;
+    subject.ring ??= new SampleRing({ stall: after.usage.stall !== undefined });
+    subject.ring.push(sample);
+    subject.latest = sample;
+    subject.countsNoHits ||= countsNoHits(after.usage, this.#options.cgroupVersion);
+    if (sample.oomKills > 0) this.#oom.count(subject.id, sample.oomKills, after.atMs);
+    for (const event of watch.look(sample)) this.#tell(subject.id, event);
+  }
+
+  #tell(id: string, event: BlameEvent): void {
+    const subject = this.#subjects.get(id);
+    if (subject === undefined) return;
+    subject.events.push(event);
+    if (subject.events.length > keptEvents) subject.events.shift();
+    this.#options.blame(id, event);
+  }
+
+  #keepOn(id: string): void {
+    clearTimeout(this.#expiries.get(id));
+    this.#expiries.delete(id);
+  }
+
+  #rest(): void {
+    this.#oom.close();
+    this.machine.rest();
+  }
+}
+
+function newSubject(id: string): Subject {
+  return {
+    id,
+    cgroup: undefined,
+    ring: undefined,
+    latest: undefined,
+    events: [],
+    countsNoHits: false,
+  };
+}
+
+/** Every counter as it is when a group is made. */
+export const nothingUsed: Usage = {
+  cpu: {
+    totalNanos: 0,
+    userNanos: 0,
+    systemNanos: 0,
+    periods: 0,
+    throttledPeriods: 0,
+    throttledNanos: 0,
+  },
+  memory: {
+    usageBytes: 0,
+    maxUsageBytes: undefined,
+    limitBytes: undefined,
+    swapBytes: 0,
+    inactiveFileBytes: 0,
+    failures: 0,
+    oomKills: 0,
+    stat: {},
+  },
+  pids: { current: 0, limit: undefined, refusals: 0 },
+  io: [],
+  stall: undefined,
+};

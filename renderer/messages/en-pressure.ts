@@ -1,0 +1,44 @@
+/** What limits did to a container, and what follows from it. */
+export const pressureWords = {
+  'hour.title': 'Last hour',
+  'hour.observed': 'Seen for {time}',
+  'hour.key.throttled': 'throttled',
+  'hour.key.event': 'limit in the way',
+  'hour.key.limit': 'limit',
+  'hour.peak': 'peak {peak}',
+  'hour.cpuLabel': 'CPU over the last hour: peak {peak}, throttled in {throttled}% of the periods.',
+  'hour.memoryLabel':
+    'Memory over the last hour: peak {peak}, {kills, plural, =0 {no OOM kills} one {# OOM kill} other {# OOM kills}}.',
+  'hour.pidsLabel':
+    'Processes over the last hour: peak {peak}, {refusals, plural, =0 {none refused} other {# refused}}.',
+  'hour.ago': '{minutes} min ago',
+  'hour.now': 'now',
+  'hour.events': 'What limits did',
+  'hour.earlier': '{count, plural, one {And # earlier.} other {And # earlier.}}',
+  'blame.oom-kill':
+    'The kernel killed {process} (pid {pid} of the machine), which had {memory}: the memory limit was reached.',
+  'blame.oom-machine':
+    'The kernel killed {process} (pid {pid} of the machine), which had {memory}: the machine ran out of memory.',
+  'blame.oom-unknown':
+    '{count, plural, one {The kernel killed a process} other {The kernel killed # processes}} for memory; no name is known: {reason}.',
+  'blame.pids-full':
+    '{count, plural, one {A new process was refused} other {# new processes were refused}}: the process limit was reached.',
+  'blame.memory-limit': 'Memory stood at its limit: the kernel had to take pages back first.',
+  'blame.throttled': 'The CPU limit held it back in {count}% of the periods for ten seconds.',
+
+  'advice.use': 'Use {value}',
+  'advice.fromUse':
+    'Suggested: in {seen} it used up to {peak}, 95% of the time at most {p95}; {headroom}% on top.',
+  'advice.raise':
+    'Suggested: the limit was in the way for {limited} of the {seen} seen; {headroom}% more.',
+  'advice.tooLittle': 'A limit is suggested after {needed} of use; {seen} seen so far.',
+  'advice.throttled': 'Throttled in {share}% of the periods of the last hour.',
+  'advice.oomKills':
+    '{count, plural, one {# process was} other {# processes were}} killed for memory in the last hour.',
+  'advice.limitHits':
+    'Reached its limit {count, plural, one {once} other {# times}} in the last hour.',
+  'advice.refusals':
+    '{count, plural, one {# new process was} other {# new processes were}} refused in the last hour.',
+  'advice.waitsForCpu': 'Waits for a CPU {share}% of the time now.',
+  'advice.waitsForMemory': 'Waits for memory {share}% of the time now.',
+} as const;

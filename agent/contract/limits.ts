@@ -8,6 +8,7 @@ export interface Limits {
   /** Processes and threads together. */
   pids?: number | null;
   io?: IoLimits;
+  disk?: DiskLimits;
 }
 
 export interface CpuLimits {
@@ -50,6 +51,27 @@ export interface IoDeviceLimits {
   writeBytesPerSecond?: number | null;
   readOperationsPerSecond?: number | null;
   writeOperationsPerSecond?: number | null;
+}
+
+/** Room for the journal of a file system of its own, and for the first few files. */
+export const minDiskBytes = 4 * 1024 * 1024;
+export const minDiskInodes = 64;
+
+/** Of a container's writable layer, or of a volume. */
+export interface DiskLimits {
+  maxBytes?: number | null;
+  /** Files, directories, links and all else that has a name. */
+  maxInodes?: number | null;
+}
+
+/** What a limited place on the disk holds now. */
+export interface SpaceUsage {
+  usedBytes: number;
+  /** Undefined: no limit. */
+  maxBytes: number | undefined;
+  usedInodes: number;
+  /** As the file system holds it, which may be some more than was asked for. */
+  maxInodes: number | undefined;
 }
 
 /** What a container uses now, as the kernel counts it. Counters run from the container's start. */

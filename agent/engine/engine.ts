@@ -9,6 +9,7 @@ import type { ImagesBackend } from '../api/images/backend.ts';
 import type { NetworksBackend } from '../api/networks/backend.ts';
 import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
+import type { DiskDriver } from '../disk/disk.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { LiveContainers } from './containers/live-containers.ts';
 import { recover } from './containers/recover.ts';
@@ -31,6 +32,7 @@ import { openDatabase } from './state/database.ts';
 import { NetworkTable } from './state/network-table.ts';
 import { VolumeTable } from './state/volume-table.ts';
 import { createSystemBackend } from './system.ts';
+import { attachVolumes, detachVolumes } from './volumes/volume-space.ts';
 import { createVolumesBackend } from './volumes/volumes.ts';
 
 export interface Engine {
@@ -58,7 +60,10 @@ export interface EngineOptions
     | 'apiSocket'
     | 'userNamespaces'
     | 'report'
+    | 'defaultDiskBytes'
   > {
+  /** Chooses what limits disk space, once the directories are there. */
+  openDisks: (parents: string[]) => DiskDriver;
   files: ContainerFiles;
   registryMirrors: string[];
   insecureRegistries: string[];
@@ -67,7 +72,7 @@ export interface EngineOptions
 /** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { paths, runtime, cgroups, images, network, kernelViews, apiSocket, report } = options;
-  const { userNamespaces } = options;
+  const { userNamespaces, defaultDiskBytes } = options;
   for (const directory of [
     paths.root,
     containersDirectory(paths),
@@ -88,6 +93,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     network,
     kernelViews,
     apiSocket,
+    disks: options.openDisks([containersDirectory(paths), volumesDirectory(paths)]),
+    defaultDiskBytes,
     report,
     containers: new ContainerTable(database),
     volumes: new VolumeTable(database),
@@ -101,6 +108,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     userNamespaces,
   };
   ensurePredefined(context);
+  attachVolumes(context);
   await recover(context);
   return {
     containers: createContainersBackend(context, options.files),
@@ -123,6 +131,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         ),
     close: async () => {
       restarts.close();
+      detachVolumes(context);
       database.close();
     },
   };

@@ -1,10 +1,13 @@
 /** Our own limits document, read strictly: an unknown field is refused rather than ignored. */
-import type {
-  CpuLimits,
-  IoDeviceLimits,
-  IoLimits,
-  Limits,
-  MemoryLimits,
+import {
+  type CpuLimits,
+  type DiskLimits,
+  type IoDeviceLimits,
+  type IoLimits,
+  type Limits,
+  type MemoryLimits,
+  minDiskBytes,
+  minDiskInodes,
 } from '../../contract/limits.ts';
 import { invalid } from '../../errors.ts';
 import { type Document, Fields } from '../fields.ts';
@@ -13,10 +16,21 @@ type Read<T> = (value: unknown, path: string) => T;
 
 export function readLimitsDocument(body: Fields): Limits {
   return readObject<Limits>(
-    { cpu: readCpu, memory: readMemory, pids: orNull(wholeNumber(1)), io: readIo },
+    {
+      cpu: readCpu,
+      memory: readMemory,
+      pids: orNull(wholeNumber(1)),
+      io: readIo,
+      disk: readDisk,
+    },
     body.document,
     'limits',
   );
+}
+
+/** Of a volume, which has only its disk space to limit. */
+export function readVolumeLimitsDocument(body: Fields): Pick<Limits, 'disk'> {
+  return readObject<Pick<Limits, 'disk'>>({ disk: readDisk }, body.document, 'limits');
 }
 
 const readCpu: Read<CpuLimits> = (value, path) =>
@@ -51,6 +65,16 @@ const readMemory: Read<MemoryLimits> = (value, path) =>
 const readIo: Read<IoLimits> = (value, path) =>
   readObject<IoLimits>(
     { weight: orNull(wholeNumber(10, 1000)), devices: readDevices },
+    value,
+    path,
+  );
+
+const readDisk: Read<DiskLimits> = (value, path) =>
+  readObject<DiskLimits>(
+    {
+      maxBytes: orNull(wholeNumber(minDiskBytes)),
+      maxInodes: orNull(wholeNumber(minDiskInodes, 2 ** 32 - 1)),
+    },
     value,
     path,
   );

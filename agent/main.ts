@@ -91,7 +91,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     network,
     kernelViews,
     apiSocket: options.socket,
-    openDisks: (parents) => detectDiskDriver({ root, parents }),
+    openDisks: (parents) => detectDiskDriver({ root, parents, report }),
     defaultDiskBytes: options.defaultDiskBytes,
     files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
     registryMirrors,

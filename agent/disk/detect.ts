@@ -12,9 +12,11 @@ export interface DetectOptions {
   root: string;
   /** Directories whose children may hold spaces. They exist. */
   parents: string[];
+  /** Told of what fails in the background. */
+  report: (what: string, error: unknown) => void;
 }
 
-export function detectDiskDriver({ root, parents }: DetectOptions): DiskDriver {
+export function detectDiskDriver({ root, parents, report }: DetectOptions): DiskDriver {
   const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), root);
   const kind = quotaKind(mount);
   if (kind !== undefined)
@@ -34,6 +36,7 @@ export function detectDiskDriver({ root, parents }: DetectOptions): DiskDriver {
     stateBytes: bsize * blocks,
     growsOnline: hasCapability(readFileSync('/proc/self/status', 'utf8'), CAP_SYS_RESOURCE),
     detachedLayers: atLeast(release(), 6, 15),
+    report: (error) => report('prepare or remove disk space', error),
   });
 }
 

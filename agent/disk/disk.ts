@@ -34,6 +34,8 @@ export interface DiskDriver {
   usage(space: string, limits: DiskLimits): SpaceUsage;
   /** No error when there is none, or only a part of one. */
   remove(space: string): Promise<void>;
+  /** Gives back what was made in advance. Spaces stay, and so does what uses them. */
+  close(): void;
 }
 
 /** Made in a new space, owned by root. */

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
@@ -40,15 +41,20 @@ interface Bench {
 
 function bench(t: TestContext, change: Partial<LoopOptions> = {}): Bench {
   const root = mkdtempSync(join(tmpdir(), 'corten-disk-'));
+  const reports: unknown[] = [];
   const options: LoopOptions = {
     workDirectory: join(root, 'forms'),
     stateBytes: 64 * 1024 * mib,
     growsOnline: false,
     detachedLayers: true,
+    report: (error) => reports.push(error),
     ...change,
   };
-  const disk = new LoopDisk(options);
+  const disks = [new LoopDisk(options)];
+  const [disk] = disks as [LoopDisk];
   t.after(async () => {
+    for (const each of disks) each.close();
+    assert.deepEqual(reports, []);
     await nothingBound(root);
     rmSync(root, { recursive: true });
   });
@@ -60,7 +66,12 @@ function bench(t: TestContext, change: Partial<LoopOptions> = {}): Bench {
       (await disk.prepare(limits, directories))(space);
       return space;
     },
-    restarted: () => new LoopDisk(options),
+    restarted: () => {
+      // An agent before it would be dead by now: only its spaces are left.
+      const next = new LoopDisk({ ...options, workDirectory: join(root, 'forms-next') });
+      disks.push(next);
+      return next;
+    },
   };
 }
 
@@ -282,4 +293,36 @@ test('what fails leaves nothing', async (t) => {
   assert.throws(() => disk.open(space, limits), /ext4/);
   assert.deepEqual(devicesBelow(root), []);
   await disk.remove(join(root, 'never-was'));
+});
+
+test('spares are made once a form was asked for, taken, and given back', async (t) => {
+  const { disk, make, root } = bench(t);
+  const limits = { maxBytes: 64 * mib };
+  const spares = () => readdirSync(join(root, 'forms')).filter((name) => name.startsWith('spare-'));
+  const mounted = () => devicesBelow(root).filter((path) => path.includes('spare-'));
+  const eventually = async (count: number) => {
+    for (let attempt = 0; mounted().length !== count; attempt++) {
+      assert.ok(attempt < 300, `${spares().length} spares`);
+      await sleep(50);
+    }
+  };
+  assert.deepEqual(spares(), []);
+  const first = await make('first', limits);
+  await eventually(3);
+  assert.equal(devicesBelow(root).length, 3, 'one that was made by itself is not mounted yet');
+  const second = await make('second', limits);
+  assert.equal(existsSync(`${second}.ext4`), true);
+  await eventually(3);
+  assert.equal(devicesBelow(root).length, 4, 'three, and the one that was taken');
+  const open = disk.open(second, limits);
+  assertNear(fill(join(open.path, 'upper/big')), 64 * mib, mib, 'written to what was a spare');
+  assert.ok(statSync(`${second}.ext4`).isFile());
+  open.close();
+  const used = disk.usage(second, limits).usedBytes;
+  assertNear(used, 64 * mib, mib, 'used');
+  await disk.remove(second);
+  await disk.remove(first);
+  disk.close();
+  assert.deepEqual(spares(), []);
+  await nothingBound(root);
 });

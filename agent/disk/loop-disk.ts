@@ -10,19 +10,21 @@
  * each other. So a device is looked for before one is bound: all of it is synchronous, one agent works
  * on a state directory, and what an agent before us left is found at the start.
  */
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   constants,
   fstatSync,
   mkdirSync,
   openSync,
+  renameSync,
   rmSync,
   statfsSync,
   statSync,
   truncateSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 import { CortenError, conflict } from '../errors.ts';
 import { ext4BlockBytes, growExt4, readExt4Counts, reserveExt4Blocks } from '../kernel/ext4.ts';
@@ -33,32 +35,37 @@ import {
   boundLoops,
   growLoop,
   type LoopFile,
-  loopPath,
   type OpenLoop,
   openLoopOf,
 } from '../kernel/loop.ts';
-import { attachMount, detachMount, newFilesystem } from '../kernel/mount.ts';
+import { attachMount, detachMount } from '../kernel/mount.ts';
 import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from './disk.ts';
-import { LoopImages } from './loop-image.ts';
+import { type ImageForm, LoopImages } from './loop-image.ts';
+import { mountLoop } from './loop-mount.ts';
 import { imageBytes, ownInodes, type PlanFacts, planImage, reserveBytes } from './loop-plan.ts';
+import { LoopSpares, releaseMount, type Spare } from './loop-spares.ts';
 
 export interface LoopOptions extends PlanFacts {
   /** A directory of our own for mkfs, emptied here. */
   workDirectory: string;
   /** Whether overlayfs takes layers from a mount that is attached nowhere (Linux 6.15). */
   detachedLayers: boolean;
+  /** Told of what fails in the background. */
+  report: (error: unknown) => void;
 }
 
-const imageOf = (space: string) => `${space}.ext4`;
+const keepReadyMs = 60_000;
 
-/** What is deleted inside goes back to the machine; what the kernel finds broken is not written to. */
-const mountOptions = [['discard'], ['errors', 'remount-ro']] as const;
+const imageOf = (space: string) => `${space}.ext4`;
 
 export class LoopDisk implements DiskDriver {
   readonly kind = 'loop';
   readonly freeOfCost = false;
   readonly #options: LoopOptions;
   readonly #images: LoopImages;
+  readonly #spares: LoopSpares;
+  /** Spares that became spaces and were not opened yet. */
+  readonly #ready = new Map<string, Spare & { timer: NodeJS.Timeout }>();
   /** The device that a file was bound to last; asked again before it is believed. */
   readonly #devices: Map<string, number>;
 
@@ -67,48 +74,53 @@ export class LoopDisk implements DiskDriver {
     rmSync(options.workDirectory, { recursive: true, force: true });
     mkdirSync(options.workDirectory, { recursive: true, mode: 0o700 });
     this.#images = new LoopImages(options.workDirectory, options);
+    this.#spares = new LoopSpares({ directory: options.workDirectory, report: options.report });
     this.#devices = new Map(boundLoops().map(({ number, file }) => [keyOf(file), number]));
   }
 
   async prepare(limits: DiskLimits, directories: readonly SpaceDirectory[]): Promise<MakeSpace> {
-    const write = await this.#images.prepare(planImage(limits, this.#options), directories);
+    const form = await this.#images.prepare(planImage(limits, this.#options), directories);
+    this.#spares.want(form);
     return (space) => {
       mkdirSync(space, { mode: 0o700 });
       try {
-        write(imageOf(space));
+        this.#fill(space, form);
       } catch (error) {
         rmSync(space, { recursive: true, force: true });
         throw error;
       }
+      this.#spares.want(form);
     };
   }
 
   open(space: string, limits: DiskLimits): OpenSpace {
-    const { mountFd, ...rest } = this.#mount(space, limits);
-    this.#release(rest);
+    const mountFd = this.#takeReady(space, limits) ?? this.#openMount(space, limits);
     if (this.#options.detachedLayers)
       return {
         path: `/proc/self/fd/${mountFd}`,
         mountFd,
-        close: () => closeSync(mountFd),
+        close: () => releaseMount(mountFd),
       };
     return this.#openAttached(space, mountFd);
   }
 
   /** For kernels whose overlayfs wants its layers attached: for as long as it is open. */
   #openAttached(space: string, mountFd: number): OpenSpace {
-    withFd(mountFd, () => attachAt(space, mountFd));
+    try {
+      attachAt(space, mountFd);
+    } finally {
+      closeSync(mountFd);
+    }
     return { path: space, mountFd: undefined, close: () => detachMount(space) };
   }
 
   attach(space: string, limits: DiskLimits): void {
     if (isMounted(space)) return;
-    const mounted = this.#mount(space, limits);
+    const mountFd = this.#takeReady(space, limits) ?? this.#openMount(space, limits);
     try {
-      attachAt(space, mounted.mountFd);
+      attachAt(space, mountFd);
     } finally {
-      closeSync(mounted.mountFd);
-      this.#release(mounted);
+      closeSync(mountFd);
     }
   }
 
@@ -121,7 +133,7 @@ export class LoopDisk implements DiskDriver {
       throw conflict(
         'the number of inodes of a file system is fixed when it is made, and this machine has no project quota: make the container or volume anew with the inode limit that it should have',
       );
-    const mounted = this.#mount(space, before);
+    const mounted = this.#mount(imageOf(space), before);
     try {
       this.#growFor(space, after, mounted);
       keepBack(mounted, after);
@@ -148,7 +160,7 @@ export class LoopDisk implements DiskDriver {
     const loop = withFd(openSync(image, 'r'), (fd) => this.#boundTo(fd));
     if (loop === undefined) return readExt4Counts(image);
     closeSync(loop.fd);
-    const mounted = this.#mount(space, limits);
+    const mounted = this.#mount(imageOf(space), limits);
     try {
       const { blocks, bfree, files, ffree } = statfsSync(`/proc/self/fd/${mounted.mountFd}`);
       return { blocks, freeBlocks: bfree, inodes: files, freeInodes: ffree };
@@ -160,18 +172,84 @@ export class LoopDisk implements DiskDriver {
 
   async remove(space: string): Promise<void> {
     this.detach(space);
-    await rm(imageOf(space), { force: true });
+    this.#forgetReady(space);
+    this.#removeImage(imageOf(space));
     await rm(space, { recursive: true, force: true });
   }
 
+  close(): void {
+    this.#spares.close();
+    for (const space of [...this.#ready.keys()]) this.#forgetReady(space);
+  }
+
+  #fill(space: string, form: ImageForm): void {
+    const spare = this.#spares.take(form);
+    if (spare === undefined) {
+      form.write(imageOf(space));
+      return;
+    }
+    try {
+      renameSync(spare.image, imageOf(space));
+      const { dev, ino } = statSync(imageOf(space), { bigint: true });
+      this.#devices.set(keyOf({ device: dev, inode: ino }), spare.loopNumber);
+    } catch (error) {
+      releaseMount(spare.mountFd);
+      throw error;
+    }
+    // Most are started at once. One that is not gives its device back, and is mounted when it is.
+    const timer = setTimeout(() => this.#forgetReady(space), keepReadyMs).unref();
+    this.#ready.set(space, { ...spare, timer });
+  }
+
+  #takeReady(space: string, limits: DiskLimits): number | undefined {
+    const ready = this.#ready.get(space);
+    if (ready === undefined) return undefined;
+    this.#ready.delete(space);
+    clearTimeout(ready.timer);
+    try {
+      keepBack(ready, limits);
+      return ready.mountFd;
+    } catch (error) {
+      releaseMount(ready.mountFd);
+      throw error;
+    }
+  }
+
+  #forgetReady(space: string): void {
+    const ready = this.#ready.get(space);
+    if (ready === undefined) return;
+    this.#ready.delete(space);
+    clearTimeout(ready.timer);
+    releaseMount(ready.mountFd);
+  }
+
+  /** Out of the way now; that its blocks are free again is nobody's wait. The next start sweeps. */
+  #removeImage(image: string): void {
+    const doomed = join(this.#options.workDirectory, `removed-${randomUUID()}`);
+    try {
+      renameSync(image, doomed);
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return;
+      throw error;
+    }
+    rm(doomed, { force: true }).catch(this.#options.report);
+  }
+
+  /** A detached mount that alone holds its file system. */
+  #openMount(space: string, limits: DiskLimits): number {
+    const { mountFd, ...rest } = this.#mount(imageOf(space), limits);
+    this.#release(rest);
+    return mountFd;
+  }
+
   /** A detached mount. If the file system is mounted already, of the same; else it is limited now. */
-  #mount(space: string, limits: DiskLimits): Mounted {
-    const fileFd = openImage(imageOf(space));
+  #mount(image: string, limits: DiskLimits): Mounted {
+    const fileFd = openImage(image);
     try {
       const loop = this.#boundTo(fileFd) ?? this.#bind(fileFd);
       try {
-        const mountFd = newFilesystem('ext4', mountOptions, 0, loopPath(loop.number));
-        const mounted = { fileFd, loop, mountFd };
+        const mountFd = mountLoop(loop.number);
+        const mounted = { fileFd, loop, loopNumber: loop.number, mountFd };
         try {
           keepBack(mounted, limits);
           return mounted;
@@ -190,7 +268,7 @@ export class LoopDisk implements DiskDriver {
   }
 
   /** The mount holds the device, and the device its file. */
-  #release({ fileFd, loop }: Omit<Mounted, 'mountFd'>): void {
+  #release({ fileFd, loop }: Pick<Mounted, 'fileFd' | 'loop'>): void {
     closeSync(loop.fd);
     closeSync(fileFd);
   }
@@ -231,6 +309,7 @@ export class LoopDisk implements DiskDriver {
 interface Mounted {
   fileFd: number;
   loop: OpenLoop;
+  loopNumber: number;
   mountFd: number;
 }
 
@@ -260,11 +339,14 @@ function leastReserve(blocks: number): number {
 }
 
 /** Holds the file system to its limit: what is beyond it is kept back from everybody. */
-function keepBack({ loop, mountFd }: Mounted, { maxBytes }: DiskLimits): void {
+function keepBack(
+  { loopNumber, mountFd }: Pick<Mounted, 'loopNumber' | 'mountFd'>,
+  { maxBytes }: DiskLimits,
+): void {
   const blocks = blocksOf(mountFd);
   const beyond =
     maxBytes === undefined || maxBytes === null ? 0 : blocks - Math.ceil(maxBytes / ext4BlockBytes);
-  reserveExt4Blocks(`loop${loop.number}`, Math.max(beyond, leastReserve(blocks)));
+  reserveExt4Blocks(`loop${loopNumber}`, Math.max(beyond, leastReserve(blocks)));
 }
 
 function attachAt(space: string, mountFd: number): void {

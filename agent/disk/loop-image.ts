@@ -25,6 +25,13 @@ import { bytesPerInode, type ImagePlan, inodeBytes } from './loop-plan.ts';
 
 const run = promisify(execFile);
 
+/** File systems of one size with the same directories. */
+export interface ImageForm {
+  key: string;
+  /** Makes a new image at a path. Synchronous and quick; leaves nothing when it throws. */
+  write(path: string): void;
+}
+
 interface Template {
   bytes: number;
   pieces: { offset: number; data: Buffer }[];
@@ -47,11 +54,8 @@ export class LoopImages {
     this.#stateBytes = facts.stateBytes;
   }
 
-  /** A writer of new images of that form; the first of a form takes mkfs's time. */
-  async prepare(
-    plan: ImagePlan,
-    directories: readonly SpaceDirectory[],
-  ): Promise<(path: string) => void> {
+  /** The first of a form takes mkfs's time. */
+  async prepare(plan: ImagePlan, directories: readonly SpaceDirectory[]): Promise<ImageForm> {
     const key = JSON.stringify([plan, directories]);
     const known = this.#templates.get(key) ?? this.#make(plan, directories);
     // Last in the map is used last.
@@ -62,7 +66,7 @@ export class LoopImages {
       this.#templates.delete(oldest);
     try {
       const template = await known;
-      return (path) => writeImage(template, path);
+      return { key, write: (path) => writeImage(template, path) };
     } catch (error) {
       this.#templates.delete(key);
       throw error;

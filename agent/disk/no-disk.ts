@@ -36,6 +36,8 @@ export class NoDisk implements DiskDriver {
 
   async remove(): Promise<void> {}
 
+  close(): void {}
+
   #refusal(): CortenError {
     return new CortenError(
       'unavailable',

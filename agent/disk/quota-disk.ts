@@ -118,6 +118,8 @@ export class QuotaDisk implements DiskDriver {
     await rm(space, { recursive: true, force: true });
   }
 
+  close(): void {}
+
   #begin(fd: number, limits: DiskLimits): void {
     const project = this.#free(fd);
     this.#projects.join(fd, project);

@@ -11,6 +11,7 @@ import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { DiskDriver } from '../disk/disk.ts';
 import { createContainersBackend } from './containers/containers.ts';
+import { prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
@@ -108,6 +109,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     userNamespaces,
   };
   ensurePredefined(context);
+  await prepareDefaultLayer(context);
   attachVolumes(context);
   await recover(context);
   return {
@@ -132,6 +134,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     close: async () => {
       restarts.close();
       detachVolumes(context);
+      context.disks.close();
       database.close();
     },
   };

@@ -31,6 +31,15 @@ export async function prepareLayer(
     : undefined;
 }
 
+/** Before the first container asks: a default that this machine cannot give is told at the start. */
+export async function prepareDefaultLayer({
+  disks,
+  defaultDiskBytes,
+}: Pick<EngineContext, 'disks' | 'defaultDiskBytes'>): Promise<void> {
+  if (defaultDiskBytes !== undefined)
+    await disks.prepare({ maxBytes: defaultDiskBytes }, layerDirectories);
+}
+
 export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>
   (maxBytes ?? maxInodes ?? null) !== null;
 

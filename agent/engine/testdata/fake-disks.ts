@@ -56,6 +56,8 @@ export class FakeDisks implements DiskDriver {
     };
   }
 
+  close(): void {}
+
   async remove(space: string): Promise<void> {
     this.spaces.delete(space);
     await rm(space, { recursive: true, force: true });

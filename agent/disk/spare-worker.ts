@@ -1,0 +1,36 @@
+/**
+ * Binds and mounts new images on a thread of its own: both wait for the disk, and the agent's main
+ * thread must not. Descriptors are the process's, so only their numbers go back. No other thread knows
+ * of an image before its answer, so nobody else can bind it.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { parentPort } from 'node:worker_threads';
+import { bindLoop } from '../kernel/loop.ts';
+import { mountLoop } from './loop-mount.ts';
+
+export type SpareRequest = { image: string };
+export type SpareReply =
+  | { image: string; loopNumber: number; mountFd: number }
+  | { image: string; failure: string };
+
+parentPort?.on('message', ({ image }: SpareRequest) => {
+  parentPort?.postMessage(mounted(image));
+});
+
+function mounted(image: string): SpareReply {
+  let fileFd: number | undefined;
+  try {
+    fileFd = openSync(image, 'r+');
+    const loop = bindLoop(fileFd);
+    try {
+      return { image, loopNumber: loop.number, mountFd: mountLoop(loop.number) };
+    } finally {
+      // The mount holds the device, and the device its file.
+      closeSync(loop.fd);
+    }
+  } catch (error) {
+    return { image, failure: error instanceof Error ? error.message : String(error) };
+  } finally {
+    if (fileFd !== undefined) closeSync(fileFd);
+  }
+}

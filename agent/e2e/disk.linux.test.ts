@@ -1,6 +1,14 @@
 /** Disk limits of containers and volumes: who fills one is stopped, nobody else notices, nothing stays. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -99,8 +107,11 @@ function corten(method: string, path: string, body?: object): Promise<Answer> {
 
 const limit = (name: string, disk: object) => corten('POST', `containers/${name}/limits`, { disk });
 
-/** Loop devices over files of this agent, by what the kernel shows. */
-function devices(): string[] {
+/** Loop devices over files of containers and volumes of this agent, by what the kernel shows. */
+const devices = () => allDevices().filter((path) => !path.includes('/disk-forms/'));
+
+/** With the spares that the agent keeps while it runs. */
+function allDevices(): string[] {
   return boundLoops()
     .map(({ number }) => {
       try {
@@ -332,6 +343,18 @@ test('what a crash left half made is swept by the next agent', async () => {
   await output('rm', '-f', 'lost');
   assert.equal(existsSync(`${agent.root}/containers/${id}`), false);
   await nothingStays();
+});
+
+test('what an agent keeps ready ends with it, however it ends', async () => {
+  const words = ['run', '--rm', '--storage-opt', 'size=64m', '--network', 'none', image, 'true'];
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    await output(...words);
+    await eventually(async () => assert.ok(allDevices().length > 0, 'no spare was made'));
+    await agent.end(signal);
+    await eventually(async () => assert.deepEqual(allDevices(), []));
+    await begin();
+  }
+  assert.deepEqual(readdirSync(`${agent.root}/disk-forms`), []);
 });
 
 test('a default is given to all who ask for none, and can be declined', async () => {

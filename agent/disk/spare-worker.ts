@@ -3,7 +3,8 @@
  * thread must not. Descriptors are the process's, so only their numbers go back. No other thread knows
  * of an image before its answer, so nobody else can bind it.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { bindLoop } from '../kernel/loop.ts';
 import { mountLoop } from './loop-mount.ts';
@@ -23,7 +24,9 @@ function mounted(image: string): SpareReply {
     fileFd = openSync(image, 'r+');
     const loop = bindLoop(fileFd);
     try {
-      return { image, loopNumber: loop.number, mountFd: mountLoop(loop.number) };
+      const mountFd = mountLoop(loop.number);
+      warm(mountFd);
+      return { image, loopNumber: loop.number, mountFd };
     } finally {
       // The mount holds the device, and the device its file.
       closeSync(loop.fd);
@@ -32,5 +35,19 @@ function mounted(image: string): SpareReply {
     return { image, failure: error instanceof Error ? error.message : String(error) };
   } finally {
     if (fileFd !== undefined) closeSync(fileFd);
+  }
+}
+
+/**
+ * The first file in a directory makes the kernel read bitmaps, inode tables and the directory itself;
+ * an overlay makes some at its start. Here nobody waits for it.
+ */
+function warm(mountFd: number): void {
+  for (const name of readdirSync(`/proc/self/fd/${mountFd}`)) {
+    if (name === 'lost+found') continue;
+    const place = join(`/proc/self/fd/${mountFd}`, name, '.warm');
+    mkdirSync(place);
+    writeFileSync(join(place, 'file'), 'x');
+    rmSync(place, { recursive: true });
   }
 }

@@ -45,10 +45,8 @@ async function launch(
 ): Promise<void> {
   const { id } = record;
   const layer = openLayer(context, record);
-  // Once it is mounted under the container's root, the container holds it.
-  const { spec, joined, cgroup, sandbox } = await prepare(context, record, layer, undo).finally(
-    () => layer.close(),
-  );
+  undo.push(() => layer.close());
+  const { spec, joined, cgroup, sandbox } = await prepare(context, record, layer, undo);
   try {
     // Had one of them ended meanwhile, its number could have been another process's, even the host's.
     for (const init of joined) init.signal(0);
@@ -60,9 +58,23 @@ async function launch(
       context.runtime.launch(sandbox, launchRequest(context, record, spec, placement)),
     );
     began(context, record, { process, cgroup, restartCount, ...wired });
+    letGo(layer, process);
   } finally {
     sandbox.close();
   }
+}
+
+/**
+ * The container holds what it mounted. A mount that is kept until it has ended is unmounted by us, and
+ * not by its last process, whose end everybody waits for.
+ */
+function letGo(layer: OpenLayer, process: RunningProcess): void {
+  if (layer.mount === undefined) layer.close();
+  else
+    process.exited.then(
+      () => layer.close(),
+      () => layer.close(),
+    );
 }
 
 async function prepare(

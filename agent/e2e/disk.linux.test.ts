@@ -203,6 +203,8 @@ test('a limit outlives a stop, and is set while stopped', async () => {
   await inside('sleeper', 'echo kept > /kept');
   await output('stop', '-t', '0', 'sleeper');
   await eventually(async () => assert.deepEqual(devices(), [], 'a stopped one holds no device'));
+  const { body: plan } = await corten('GET', 'containers/sleeper/isolation');
+  assert.equal(plan.source, 'plan');
   const { body } = await corten('GET', 'containers/sleeper/disk');
   assert.ok(body.usedBytes > 0 && body.usedBytes < mib, String(body.usedBytes));
   assert.equal((await limit('sleeper', { maxBytes: 32 * mib })).status, 200);
@@ -342,6 +344,14 @@ test('what a crash left half made is swept by the next agent', async () => {
   assert.equal(existsSync(`${agent.root}/containers/${id}/disk.ext4`), true);
   await output('rm', '-f', 'lost');
   assert.equal(existsSync(`${agent.root}/containers/${id}`), false);
+  await nothingStays();
+});
+
+test('with a user namespace the limit holds, and files belong to root inside', async () => {
+  await idle('mapped', '--storage-opt', 'size=64m', '--security-opt', 'userns=auto');
+  assertNear(await fill('mapped', '/full'), 64 * mib, 2 * mib, 'written');
+  assert.equal((await inside('mapped', 'stat -c %u /full')).stdout, '0\n');
+  await output('rm', '-f', 'mapped');
   await nothingStays();
 });
 

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { detectDiskDriver } from './disk/detect.ts';
 import { defaultIdPool } from './engine/containers/id-range.ts';
 import { top } from './engine/containers/top.ts';
 import { type Engine, openEngine } from './engine/engine.ts';
@@ -92,6 +93,8 @@ async function start(options: AgentOptions): Promise<Agent> {
     kernelViews,
     apiSocket: options.socket,
     kernelLog: new KernelLog(),
+    openDisks: (parents) => detectDiskDriver({ root, parents, report }),
+    defaultDiskBytes: options.defaultDiskBytes,
     files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
     registryMirrors,
     insecureRegistries,

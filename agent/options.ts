@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readByteSize } from './contract/byte-size.ts';
+import { minDiskBytes } from './contract/limits.ts';
 import { type IdBlock, rangeLength } from './engine/containers/id-range.ts';
 import { invalid } from './errors.ts';
 
@@ -15,6 +17,8 @@ export interface AgentOptions {
   insecureRegistries: string[];
   /** Absent: containers have a user namespace only when they ask for it. */
   usernsRemap: 'auto' | IdBlock | undefined;
+  /** Of each new container's writable layer; undefined: no limit. */
+  defaultDiskBytes: number | undefined;
 }
 
 export const usage = `Usage: scripts/agent [OPTION…]
@@ -27,6 +31,8 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --insecure-registry HOST  allow plain HTTP and any certificate; may be repeated
   --userns-remap[=auto]     root in a container is nobody outside, unless it asks for --userns=host
   --userns-remap=FIRST:LENGTH   the same with these user and group ids, 65536 for each container
+  --default-disk SIZE       disk space of each new container that asks for none itself, such as 10g
+                            (default: no limit)
 
 When it is ready it prints one JSON line: {"event":"ready","socket":…,"ssh":…}. SIGTERM ends the
 agent; containers go on, and the next agent on the same directories takes them up again.`;
@@ -44,6 +50,7 @@ export function parseOptions(args: readonly string[]): AgentOptions | undefined 
     registryMirrors: values['registry-mirror'] ?? [],
     insecureRegistries: values['insecure-registry'] ?? [],
     usernsRemap: parseRemap(values['userns-remap']),
+    defaultDiskBytes: diskSize(values['default-disk']),
   };
 }
 
@@ -60,6 +67,7 @@ function parse(args: readonly string[]) {
         'registry-mirror': { type: 'string', multiple: true },
         'insecure-registry': { type: 'string', multiple: true },
         'userns-remap': { type: 'string' },
+        'default-disk': { type: 'string' },
         help: { type: 'boolean' },
       },
     });
@@ -93,6 +101,14 @@ function parseRemap(text: string | undefined): AgentOptions['usernsRemap'] {
       `--userns-remap takes FIRST:LENGTH, such as 100000:655360, with at least ${rangeLength} ids and without 0, or auto; not "${text}".`,
     );
   return { first, length };
+}
+
+function diskSize(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = readByteSize(text);
+  if (bytes === undefined || bytes < minDiskBytes)
+    throw invalid(`--default-disk takes a size of 4m or more, such as 10g, not "${text}".`);
+  return bytes;
 }
 
 function parseAddress(text: string): { host: string; port: number } {

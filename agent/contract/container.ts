@@ -184,8 +184,11 @@ export interface ContainerView {
   ports: PublishedPort[];
   networkSandboxId: string;
   logDirectory: string;
-  /** `lowers`: the topmost first. */
-  rootfs: { upper: string; work: string; lowers: string[] };
+  /**
+   * `lowers`: the topmost first. `space`: what limits the writable layer's disk space (agent/disk), in
+   * which `upper` and `work` lie; absent when they lie on the state file system itself.
+   */
+  rootfs: { upper: string; work: string; lowers: string[]; space?: string };
   files: { hosts: string; hostname: string; resolvConf: string };
   /** The create request as its client sent it, for the fields that only inspect echoes. */
   origin: CreateOrigin;

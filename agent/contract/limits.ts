@@ -13,6 +13,7 @@ export interface Limits {
   /** Files that each process may have open (RLIMIT_NOFILE). */
   openFiles?: number | null;
   log?: LogLimits;
+  disk?: DiskLimits;
 }
 
 /** What a container gets that says nothing: it protects the machine from accidents. */
@@ -88,6 +89,27 @@ export interface LogLimits {
   maxBytes?: number | null;
   /** `null`: no file is ever removed. */
   maxFiles?: number | null;
+}
+
+/** Room for the journal of a file system of its own, and for the first few files. */
+export const minDiskBytes = 4 * 1024 * 1024;
+export const minDiskInodes = 64;
+
+/** Of a container's writable layer, or of a volume. */
+export interface DiskLimits {
+  maxBytes?: number | null;
+  /** Files, directories, links and all else that has a name. */
+  maxInodes?: number | null;
+}
+
+/** What a limited place on the disk holds now. */
+export interface SpaceUsage {
+  usedBytes: number;
+  /** Undefined: no limit. */
+  maxBytes: number | undefined;
+  usedInodes: number;
+  /** As the file system holds it, which may be some more than was asked for. */
+  maxInodes: number | undefined;
 }
 
 /** What a container uses now, as the kernel counts it. Counters run from the container's start. */

@@ -3,6 +3,7 @@
  * `Pick<EngineContext, …>`; nothing holds all of them but the composition root.
  */
 import type { CgroupDriver } from '../cgroup/cgroup.ts';
+import type { DiskDriver } from '../disk/disk.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { Networks } from '../network/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -32,6 +33,9 @@ export interface EngineContext {
   kernelViews: KernelViews;
   /** Where the API listens: whoever reaches it is root on the machine. */
   apiSocket: string;
+  disks: DiskDriver;
+  /** Bytes of a container's writable layer when nobody says otherwise; undefined: no limit. */
+  defaultDiskBytes: number | undefined;
   events: EventLog;
   waiters: Waiters;
   /** One operation at a time on each container, by id. */

@@ -10,7 +10,9 @@ import type { ImagesBackend } from '../api/images/backend.ts';
 import type { NetworksBackend } from '../api/networks/backend.ts';
 import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
+import type { DiskDriver } from '../disk/disk.ts';
 import { createContainersBackend } from './containers/containers.ts';
+import { prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
@@ -35,6 +37,7 @@ import { openDatabase } from './state/database.ts';
 import { NetworkTable } from './state/network-table.ts';
 import { VolumeTable } from './state/volume-table.ts';
 import { createSystemBackend } from './system.ts';
+import { attachVolumes, detachVolumes } from './volumes/volume-space.ts';
 import { createVolumesBackend } from './volumes/volumes.ts';
 
 export interface Engine {
@@ -63,7 +66,10 @@ export interface EngineOptions
     | 'apiSocket'
     | 'userNamespaces'
     | 'report'
+    | 'defaultDiskBytes'
   > {
+  /** Chooses what limits disk space, once the directories are there. */
+  openDisks: (parents: string[]) => DiskDriver;
   files: ContainerFiles;
   kernelLog: RecordSource;
   registryMirrors: string[];
@@ -73,7 +79,7 @@ export interface EngineOptions
 /** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { paths, runtime, cgroups, images, network, kernelViews, apiSocket, report } = options;
-  const { userNamespaces } = options;
+  const { userNamespaces, defaultDiskBytes } = options;
   for (const directory of [
     paths.root,
     containersDirectory(paths),
@@ -94,6 +100,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     network,
     kernelViews,
     apiSocket,
+    disks: options.openDisks([containersDirectory(paths), volumesDirectory(paths)]),
+    defaultDiskBytes,
     report,
     containers: new ContainerTable(database),
     volumes: new VolumeTable(database),
@@ -113,6 +121,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     userNamespaces,
   };
   ensurePredefined(context);
+  await prepareDefaultLayer(context);
+  attachVolumes(context);
   await recover(context);
   return {
     containers: createContainersBackend(context, options.files),
@@ -137,6 +147,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     close: async () => {
       restarts.close();
       context.pressure.close();
+      detachVolumes(context);
+      context.disks.close();
       database.close();
     },
   };

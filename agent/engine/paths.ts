@@ -11,8 +11,8 @@ export interface EnginePaths {
 
 export interface ContainerPaths {
   directory: string;
-  upper: string;
-  work: string;
+  /** The space of the writable layer, when it has one (agent/disk). */
+  disk: string;
   log: string;
   files: { directory: string; hosts: string; hostname: string; resolvConf: string };
   /** The shim's run directory. */
@@ -23,16 +23,21 @@ export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db'
 export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
 export const runsDirectory = (paths: EnginePaths) => join(paths.run, 'containers');
 export const volumesDirectory = (paths: EnginePaths) => join(paths.root, 'volumes');
-export const volumeData = (paths: EnginePaths, name: string) =>
-  join(volumesDirectory(paths), name, '_data');
+/** A limited place in the directory of its container or volume. */
+export const spaceName = 'disk';
+export const volumeSpace = (paths: EnginePaths, name: string) =>
+  join(volumesDirectory(paths), name, spaceName);
+/** A volume's content: in its space when it has one. */
+export const volumeData = (paths: EnginePaths, name: string, limited: boolean) =>
+  join(limited ? volumeSpace(paths, name) : join(volumesDirectory(paths), name), volumeDataName);
+export const volumeDataName = '_data';
 
 export function containerPaths(paths: EnginePaths, id: string): ContainerPaths {
   const directory = join(containersDirectory(paths), id);
   const files = join(directory, 'files');
   return {
     directory,
-    upper: join(directory, 'upper'),
-    work: join(directory, 'work'),
+    disk: join(directory, spaceName),
     log: join(directory, 'log'),
     files: {
       directory: files,

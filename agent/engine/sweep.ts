@@ -3,12 +3,14 @@ import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EngineContext, reporter } from './context.ts';
-import { containersDirectory, runsDirectory, volumesDirectory } from './paths.ts';
+import { containersDirectory, runsDirectory, spaceName, volumesDirectory } from './paths.ts';
 
 /** Runs at the agent's start, before anybody can make something new. */
 export async function sweep(context: EngineContext): Promise<void> {
   const { containers, volumes, live, paths } = context;
   await sweepCgroups(context);
+  await removeSpaces(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
+  await removeSpaces(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
   await removeStrays(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
   await removeStrays(context, runsDirectory(paths), (id) => live.get(id) !== undefined);
   await removeStrays(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
@@ -26,6 +28,19 @@ async function sweepCgroups({ cgroups, live, report }: EngineContext): Promise<v
     } catch (error) {
       report(`remove the left-over cgroup ${name}`, error);
     }
+  }
+}
+
+/** A space may be mounted, and what lies in it must not be removed through the mount. */
+async function removeSpaces(
+  context: EngineContext,
+  directory: string,
+  isOwned: (name: string) => boolean,
+): Promise<void> {
+  for (const name of readdirSync(directory)) {
+    if (isOwned(name)) continue;
+    const space = join(directory, name, spaceName);
+    await context.disks.remove(space).catch(reporter(context, `remove the left-over ${space}`));
   }
 }
 

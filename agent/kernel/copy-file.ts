@@ -18,12 +18,20 @@ const chunkBytes = 1024 * 1024;
  * caller sets the length afterwards, since a hole at the end is not written.
  */
 export function copyFileData(from: number, to: number, sizeBytes: number): void {
+  for (const { start, end } of dataRanges(from, sizeBytes)) copyRange(from, to, start, end);
+}
+
+/** Where the first `sizeBytes` bytes of a file hold data, in order (lseek(2), SEEK_DATA). */
+export function* dataRanges(
+  fd: number,
+  sizeBytes: number,
+): Generator<{ start: number; end: number }> {
   let end = 0;
   for (;;) {
-    const start = seek(from, end, SEEK_DATA);
+    const start = seek(fd, end, SEEK_DATA);
     if (start === undefined || start >= sizeBytes) return;
-    end = Math.min(seek(from, start, SEEK_HOLE) ?? sizeBytes, sizeBytes);
-    copyRange(from, to, start, end);
+    end = Math.min(seek(fd, start, SEEK_HOLE) ?? sizeBytes, sizeBytes);
+    yield { start, end };
   }
 }
 

@@ -170,6 +170,14 @@ export function pivotInto(rootFd: number): void {
   chdirCall('/', '/');
 }
 
+/**
+ * Takes the uppermost mount at a path off, also while it is in use: whoever uses it goes on, and it
+ * ends with the last of them. Throws EINVAL when nothing is mounted there.
+ */
+export function detachMount(path: string): void {
+  umount2Call(path, path, MNT_DETACH);
+}
+
 /** mount(2): makes a file system instance and attaches it at once. Only for what fsopen cannot do. */
 export function mountInPlace(source: string, target: string, type: string, data: string): void {
   mountCall(target, source, target, type, 0, data);

@@ -23,6 +23,11 @@ import type { Rootfs } from './runtime.ts';
  */
 export function mountRootfs(rootfs: Rootfs, userNamespaceFd?: number): number {
   if (rootfs.kind === 'directory') return mountDirectory(rootfs.path);
+  const { below } = rootfs;
+  if (below !== undefined)
+    withFd(openDirectory(below.directory), (target) =>
+      attachMount(below.fd, target, below.directory),
+    );
   if (userNamespaceFd !== undefined) mapLayers(rootfs, userNamespaceFd);
   return mountOverlay(rootfs);
 }

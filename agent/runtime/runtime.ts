@@ -48,7 +48,17 @@ export interface PrepareRequest {
 
 /** An overlay of image layers (the topmost first), or a plain directory. */
 export type Rootfs =
-  | { kind: 'overlay'; lowers: string[]; upper: string; work: string }
+  | {
+      kind: 'overlay';
+      lowers: string[];
+      upper: string;
+      work: string;
+      /**
+       * A detached mount that holds `upper` and `work`, with its place. It is attached there in the
+       * container's mount namespace only, and from then on the overlay holds it. The caller closes `fd`.
+       */
+      below?: { fd: number; directory: string };
+    }
   | { kind: 'directory'; path: string };
 
 export interface PreparedSandbox {

@@ -8,7 +8,7 @@ import type {
   RestartPolicy,
 } from '../../contract/container.ts';
 import type { IsolationReport } from '../../contract/isolation.ts';
-import type { Limits, Usage } from '../../contract/limits.ts';
+import type { Limits, SpaceUsage, Usage } from '../../contract/limits.ts';
 
 export interface ContainersBackend {
   create(request: CreateRequest): Promise<{ id: string; warnings: string[] }>;
@@ -41,6 +41,8 @@ export interface ContainersBackend {
   usage(reference: string): Promise<ContainerUsage>;
   /** What it is kept from and by what: as the kernel has it, or what a start would ask for. */
   isolation(reference: string): Promise<IsolationReport>;
+  /** Of the writable layer, without a walk; undefined when nothing counts it. */
+  diskUsage(reference: string): Promise<SpaceUsage | undefined>;
   resize(reference: string, rows: number, columns: number): Promise<void>;
   attach(reference: string, options: AttachOptions): Promise<Attachment>;
   /** Log records in order; ends at the end of the log, or with the container when following. */

@@ -3,8 +3,10 @@
  * means "not set", and -1 means "no limit", which in an update is a change (null).
  */
 import { availableParallelism } from 'node:os';
+import { readByteSize } from '../../contract/byte-size.ts';
 import {
   type CpuLimits,
+  type DiskLimits,
   defaultPids,
   type IoDeviceLimits,
   type IoLimits,
@@ -33,7 +35,27 @@ export function readLimits(host: Fields): ReadLimits {
   // The docker CLI sends 0 when nobody said --pids-limit: only -1 is somebody's wish for no limit.
   if (limits.pids === undefined) limits.pids = defaultPids;
   if (limits.pids === null) delete limits.pids;
+  limits.disk = readDisk(host);
   return { limits: withoutEmptyParts(limits), warnings };
+}
+
+/** `--storage-opt size=10g`, as with dockerd's overlay2; 0 asks for no limit where there is a default. */
+function readDisk(host: Fields): DiskLimits | undefined {
+  const { size, inodes, ...unknown } = host.textMap('StorageOpt');
+  const [name] = Object.keys(unknown);
+  if (name !== undefined)
+    throw invalid(`Unknown storage option ${name}; known are size and inodes`);
+  const limits: DiskLimits = {};
+  if (size !== undefined) {
+    const bytes = readByteSize(size);
+    if (bytes === undefined) throw invalid(`invalid size: '${size}'. Write it as 512m or 10g.`);
+    limits.maxBytes = bytes || null;
+  }
+  if (inodes !== undefined) {
+    if (!/^\d{1,10}$/.test(inodes)) throw invalid(`invalid inodes: '${inodes}'. Write a number.`);
+    limits.maxInodes = Number(inodes) || null;
+  }
+  return limits;
 }
 
 /** The limits of an update: only what is named changes. */

@@ -436,3 +436,15 @@ test('user namespaces: host, auto, by --userns or --security-opt, and idmap of a
   assert.ok(plain?.type === 'bind' && !plain.mapIds);
   assert.ok(mapped?.type === 'bind' && mapped.mapIds && mapped.readOnly);
 });
+
+test('disk: storage options are sizes and counts, zero declines a default', () => {
+  const diskOf = (StorageOpt: object) => readHost({ StorageOpt }).limits.disk;
+  assert.deepEqual(diskOf({ size: '10G' }), { maxBytes: 10 * 1024 ** 3 });
+  assert.deepEqual(diskOf({ size: '0', inodes: '500' }), { maxBytes: null, maxInodes: 500 });
+  assert.equal(diskOf({}), undefined);
+  assert.throws(() => diskOf({ size: 'much' }), {
+    kind: 'invalid',
+    message: /invalid size: 'much'/,
+  });
+  assert.throws(() => diskOf({ colour: 'red' }), { message: /Unknown storage option colour/ });
+});

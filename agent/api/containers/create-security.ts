@@ -160,8 +160,4 @@ function refuseUnserved(host: Fields): void {
     throw invalid(`Invalid isolation: "${isolation}" - linux only supports 'default'`);
   if (host.objects('DeviceRequests').length > 0)
     throw invalid('could not select device driver "": device requests (--gpus) are not supported');
-  if (Object.keys(host.textMap('StorageOpt')).length > 0)
-    throw invalid(
-      "--storage-opt is not supported; put large data on a volume, or give the machine's disk a quota",
-    );
 }

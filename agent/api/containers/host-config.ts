@@ -42,7 +42,7 @@ export function networkModeOf({ settings }: ContainerView): string {
 }
 
 /** The limits as they are now, in Docker's fields. A quota is shown in the words it was asked in. */
-function limitFields({ cpu, memory, pids, io }: Limits, asked: HostConfig): Wire<HostConfig> {
+function limitFields({ cpu, memory, pids, io, disk }: Limits, asked: HostConfig): Wire<HostConfig> {
   const inQuota = Boolean(asked.CpuQuota || asked.CpuPeriod);
   const quota = cpu?.quotaMicros ?? 0;
   const period = cpu?.periodMicros ?? 0;
@@ -60,7 +60,16 @@ function limitFields({ cpu, memory, pids, io }: Limits, asked: HostConfig): Wire
     OomKillDisable: memory?.oomKillDisabled ?? false,
     PidsLimit: pids ?? null,
     BlkioWeight: io?.weight ?? 0,
+    ...storageFields(disk),
   };
+}
+
+function storageFields(disk: Limits['disk']): Pick<HostConfig, 'StorageOpt'> {
+  const options = {
+    ...(disk?.maxBytes && { size: String(disk.maxBytes) }),
+    ...(disk?.maxInodes && { inodes: String(disk.maxInodes) }),
+  };
+  return Object.keys(options).length === 0 ? {} : { StorageOpt: options };
 }
 
 /** Every field that dockerd 26 shows for a container created with nothing but an image. */

@@ -1,13 +1,16 @@
 /** Our own limits document, read strictly: an unknown field is refused rather than ignored. */
-import type {
-  CpuLimits,
-  HugetlbLimits,
-  IoDeviceLimits,
-  IoLimits,
-  Limits,
-  LogLimits,
-  MemoryLimits,
-  NetworkRates,
+import {
+  type CpuLimits,
+  type DiskLimits,
+  type HugetlbLimits,
+  type IoDeviceLimits,
+  type IoLimits,
+  type Limits,
+  type LogLimits,
+  type MemoryLimits,
+  minDiskBytes,
+  minDiskInodes,
+  type NetworkRates,
 } from '../../contract/limits.ts';
 import { invalid } from '../../errors.ts';
 import { type Document, Fields } from '../fields.ts';
@@ -25,10 +28,16 @@ export function readLimitsDocument(body: Fields): Limits {
       network: readNetwork,
       openFiles: orNull(wholeNumber(smallestOpenFiles, largestOpenFiles)),
       log: readLog,
+      disk: readDisk,
     },
     body.document,
     'limits',
   );
+}
+
+/** Of a volume, which has only its disk space to limit. */
+export function readVolumeLimitsDocument(body: Fields): Pick<Limits, 'disk'> {
+  return readObject<Pick<Limits, 'disk'>>({ disk: readDisk }, body.document, 'limits');
 }
 
 const readCpu: Read<CpuLimits> = (value, path) =>
@@ -79,6 +88,16 @@ const readIo: Read<IoLimits> = (value, path) =>
   );
 
 const readDevices: Read<IoDeviceLimits[]> = (value, path) => readList(value, path, readDevice);
+
+const readDisk: Read<DiskLimits> = (value, path) =>
+  readObject<DiskLimits>(
+    {
+      maxBytes: orNull(wholeNumber(minDiskBytes)),
+      maxInodes: orNull(wholeNumber(minDiskInodes, 2 ** 32 - 1)),
+    },
+    value,
+    path,
+  );
 
 const readHugetlb: Read<HugetlbLimits[]> = (value, path) => readList(value, path, readPages);
 

@@ -77,7 +77,9 @@ test('a dry run asks the engine and changes nothing', async () => {
 
 test('limits are read strictly', async () => {
   const refused: [body: object, message: RegExp][] = [
-    [{ memmory: {} }, /limits\.memmory is not a limit; known are cpu, memory, pids, io/],
+    [{ memmory: {} }, /limits\.memmory is not a limit; known are cpu, memory, pids, io, disk/],
+    [{ disk: { maxBytes: 4095 } }, /limits\.disk\.maxBytes must be a whole number of at least/],
+    [{ disk: { size: '10g' } }, /limits\.disk\.size is not a limit; known are maxBytes, maxInodes/],
     [{ memory: { maxBytes: 1 } }, /limits\.memory\.maxBytes must be a whole number of at least/],
     [{ cpu: { cpus: 'all' } }, /must be a list such as "0-2,4"/],
     [{ pids: 0 }, /limits\.pids/],
@@ -130,4 +132,26 @@ test('history: an hour by seconds, unless less is asked for; more is refused', a
     const answer = await call(app, `GET ${path}?${wrong}`);
     assert.equal(answer.status, 400, wrong);
   }
+});
+
+test('disk limits and use of containers and volumes', async () => {
+  const maxBytes = 64 * 1024 * 1024;
+  const HostConfig = { StorageOpt: { size: '64m' } };
+  await call(app, 'POST /containers/create?name=small', { Image: 'x', HostConfig });
+  await call(app, 'POST /containers/create?name=free', { Image: 'x' });
+  const used = { usedBytes: 12, maxBytes, usedInodes: 3, maxInodes: null };
+  const unknown = { usedBytes: null, maxBytes: null, usedInodes: null, maxInodes: null };
+  const get = async (path: string) => (await call(app, `GET /corten/v1/${path}`)).body;
+  assert.deepEqual(await get('containers/small/disk'), used);
+  assert.deepEqual(await get('containers/free/disk'), unknown);
+  assert.deepEqual(await get('containers/small/limits'), { disk: { maxBytes } });
+  await call(app, 'POST /volumes/create', { Name: 'data' });
+  assert.deepEqual(await get('volumes/data/limits'), {});
+  assert.deepEqual(await get('volumes/data/disk'), unknown);
+  const path = 'POST /corten/v1/volumes/data/limits';
+  const changed = await call(app, path, { disk: { maxBytes } });
+  assert.deepEqual(changed.body, { limits: { disk: { maxBytes } }, warnings: [] });
+  assert.deepEqual(await get('volumes/data/disk'), used);
+  assert.equal((await call(app, path, { memory: {} })).status, 400);
+  assert.equal((await call(app, 'GET /corten/v1/volumes/none/disk')).status, 404);
 });

@@ -3,24 +3,27 @@
  * units in names, and `null` to take a limit away (docs/api.md).
  */
 import type { FastifyInstance } from 'fastify';
+import type { Limits, SpaceUsage } from '../../contract/limits.ts';
 import type { ContainersBackend } from '../containers/backend.ts';
 import { readJson } from '../json-body.ts';
 import { pathPart, Query } from '../query.ts';
 import type { SystemBackend } from '../system/backend.ts';
+import type { VolumesBackend, VolumeView } from '../volumes/backend.ts';
 import type { PressureBackend } from './backend.ts';
-import { readLimitsDocument } from './limits-document.ts';
+import { readLimitsDocument, readVolumeLimitsDocument } from './limits-document.ts';
 import { pressureRoutes } from './pressure.ts';
 
 export interface CortenSources {
   containers: ContainersBackend;
   system: SystemBackend;
   pressure: PressureBackend;
+  volumes: VolumesBackend;
   productVersion: string;
 }
 
 export function cortenRoutes(
   app: FastifyInstance,
-  { containers, system, pressure, productVersion }: CortenSources,
+  { containers, system, pressure, volumes, productVersion }: CortenSources,
 ): void {
   app.get('/corten/v1/ping', async () => ({ name: 'corten', version: productVersion }));
 
@@ -43,4 +46,35 @@ export function cortenRoutes(
   });
 
   pressureRoutes(app, pressure);
+  app.get('/corten/v1/containers/:id/disk', async (request) =>
+    diskDocument(await containers.diskUsage(pathPart(request, 'id'))),
+  );
+
+  app.get('/corten/v1/volumes/:name/limits', async (request) =>
+    volumeLimits(volumes.inspect(pathPart(request, 'name'))),
+  );
+
+  app.post('/corten/v1/volumes/:name/limits', async (request) => {
+    const { disk } = readVolumeLimitsDocument(await readJson(request));
+    const volume = await volumes.updateLimits(pathPart(request, 'name'), disk ?? {});
+    return { limits: volumeLimits(volume), warnings: [] };
+  });
+
+  app.get('/corten/v1/volumes/:name/disk', async (request) =>
+    diskDocument(await volumes.diskUsage(pathPart(request, 'name'))),
+  );
+}
+
+function volumeLimits({ limits }: VolumeView): Pick<Limits, 'disk'> {
+  return limits === undefined || Object.keys(limits).length === 0 ? {} : { disk: limits };
+}
+
+/** `null` is what nothing counts or limits. */
+function diskDocument(usage: SpaceUsage | undefined): object {
+  return {
+    usedBytes: usage?.usedBytes ?? null,
+    maxBytes: usage?.maxBytes ?? null,
+    usedInodes: usage?.usedInodes ?? null,
+    maxInodes: usage?.maxInodes ?? null,
+  };
 }

@@ -1,6 +1,7 @@
 /** The engine in memory: every backend interface, enough of it that the real `docker` CLI works. */
 import { randomBytes } from 'node:crypto';
 import type { EndpointSettings } from '../../contract/container.ts';
+import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
 import type { MachineProcesses } from '../../contract/processes.ts';
 import { CortenError, conflict, notFound } from '../../errors.ts';
 import type { Attachment } from '../containers/backend.ts';
@@ -291,6 +292,19 @@ export class FakeVolumes implements VolumesBackend {
   async prune(filter: Parameters<VolumesBackend['prune']>[0]) {
     this.calls.push({ name: 'prune', args: [filter] });
     return { deleted: [], reclaimedBytes: 0 };
+  }
+
+  async updateLimits(name: string, change: DiskLimits): Promise<VolumeView> {
+    const view = this.inspect(name);
+    const changed = { ...view, limits: { ...view.limits, ...change } };
+    this.views.set(name, changed);
+    return changed;
+  }
+
+  async diskUsage(name: string): Promise<SpaceUsage | undefined> {
+    const { limits } = this.inspect(name);
+    const maxBytes = limits?.maxBytes ?? undefined;
+    return maxBytes ? { usedBytes: 12, maxBytes, usedInodes: 3, maxInodes: undefined } : undefined;
   }
 
   async size(): Promise<number> {

@@ -227,6 +227,12 @@ export class FakeContainers implements ContainersBackend {
     return { titles: ['PID', 'CMD'], processes: [['4321', 'sleep']] };
   }
 
+  async diskUsage(reference: string) {
+    const { disk } = this.inspect(reference).settings.limits;
+    const maxBytes = disk?.maxBytes ?? undefined;
+    return maxBytes ? { usedBytes: 12, maxBytes, usedInodes: 3, maxInodes: undefined } : undefined;
+  }
+
   async usage(reference: string) {
     this.#allowed('kill', reference);
     return emptyUsage();

@@ -1,4 +1,5 @@
 /** What the volume routes need from the engine. */
+import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
 import type { LabelFilter } from '../containers/backend.ts';
 
 export interface VolumesBackend {
@@ -16,6 +17,10 @@ export interface VolumesBackend {
     labels: LabelFilter[];
   }): Promise<{ deleted: string[]; reclaimedBytes: number }>;
   size(name: string): Promise<number>;
+  /** Absent keeps, `null` takes away; while containers use it, too. */
+  updateLimits(name: string, change: DiskLimits): Promise<VolumeView>;
+  /** Without a walk; undefined for a volume that nothing counts. */
+  diskUsage(name: string): Promise<SpaceUsage | undefined>;
 }
 
 export interface VolumeView {
@@ -26,6 +31,7 @@ export interface VolumeView {
   labels: Record<string, string>;
   options: Record<string, string>;
   anonymous: boolean;
+  limits?: DiskLimits;
   /** Containers, running or not, that mount it. */
   users: string[];
 }

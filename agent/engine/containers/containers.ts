@@ -6,10 +6,12 @@ import type { ContainerFiles, ContainerRoot } from '../files/container-files.ts'
 import { containerSize } from '../files/container-size.ts';
 import { isolationReport } from '../isolation/isolation.ts';
 import { readLogs } from '../logs/logs.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
 import { attachContainer } from '../streams/attach.ts';
 import { createContainer } from './create.ts';
 import { killContainer } from './kill.ts';
 import { userOf } from './launch-plan.ts';
+import { layerUsage, withLayer } from './layer.ts';
 import { pauseContainer, unpauseContainer } from './pause.ts';
 import { pruneContainers } from './prune.ts';
 import { removeContainer } from './remove.ts';
@@ -26,10 +28,18 @@ export function createContainersBackend(
   files: ContainerFiles,
 ): ContainersBackend {
   const { containers, live } = context;
-  const rootOf = (reference: string): ContainerRoot => {
-    const { id, rootfs, mounts, settings } = containers.find(reference);
-    const { readOnlyRootfs } = settings;
-    return { process: live.get(id)?.process, rootfs, mounts, readOnlyRootfs };
+  const withRoot = async <T>(
+    reference: string,
+    use: (root: ContainerRoot, record: ContainerRecord) => Promise<T>,
+  ): Promise<T> => {
+    const record = containers.find(reference);
+    const { readOnlyRootfs } = record.settings;
+    return withLayer(context, record, (rootfs) =>
+      use(
+        { process: live.get(record.id)?.process, rootfs, mounts: record.mounts, readOnlyRootfs },
+        { ...record, rootfs },
+      ),
+    );
   };
   const running = (reference: string) => {
     const { id } = containers.find(reference);
@@ -54,18 +64,20 @@ export function createContainersBackend(
     top: async (reference, psArguments) =>
       files.top(running(reference).cgroup.processes(), psArguments),
     usage: async (reference) => containerUsage(context, reference),
+    diskUsage: async (reference) => layerUsage(context, containers.find(reference)),
     resize: async (reference, rows, columns) => running(reference).process.resize(rows, columns),
     attach: (reference, options) => attachContainer(context, reference, options),
     logs: (reference, options) => readLogs(context, reference, options),
     size: (reference) => containerSize(context, reference),
-    changes: async (reference) => files.changes(rootOf(reference)),
-    exportArchive: async (reference) => files.exportArchive(rootOf(reference)),
-    statPath: async (reference, path) => files.statPath(rootOf(reference), path),
-    readArchive: async (reference, path) => files.readArchive(rootOf(reference), path),
-    writeArchive: async (reference, path, archive, options) => {
-      const owner = options.copyUidGid ? userOf(containers.find(reference)) : undefined;
-      await files.writeArchive({ ...rootOf(reference), owner }, path, archive, options);
-    },
+    changes: (reference) => withRoot(reference, (root) => files.changes(root)),
+    exportArchive: (reference) => withRoot(reference, (root) => files.exportArchive(root)),
+    statPath: (reference, path) => withRoot(reference, (root) => files.statPath(root, path)),
+    readArchive: (reference, path) => withRoot(reference, (root) => files.readArchive(root, path)),
+    writeArchive: (reference, path, archive, options) =>
+      withRoot(reference, (root, record) => {
+        const owner = options.copyUidGid ? userOf(record) : undefined;
+        return files.writeArchive({ ...root, owner }, path, archive, options);
+      }),
     isolation: async (reference) => isolationReport(context, reference),
     prune: (filter) => pruneContainers(context, filter),
   };

@@ -1,8 +1,10 @@
 /** Makes a container: its directories, its volumes and its record. Nothing of it runs yet. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { CreateRequest } from '../../api/containers/backend.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
+import type { MakeSpace } from '../../disk/disk.ts';
 import { invalid, notFound } from '../../errors.ts';
 import type { StoredImage } from '../../images/store.ts';
 import { announceContainer } from '../announce.ts';
@@ -15,7 +17,9 @@ import { type ContainerPaths, containerPaths } from '../paths.ts';
 import { type ContainerRecord, newState } from '../state/container-record.ts';
 import { Undo } from '../undo.ts';
 import { resolveMounts } from '../volumes/mounts.ts';
-import { checkLimits, withSwapDefault } from './limit-checks.ts';
+import { prepareVolumes } from '../volumes/volume-space.ts';
+import { makeLayer, prepareLayer } from './layer.ts';
+import { checkLimits, withDiskDefault, withSwapDefault } from './limit-checks.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
 
 type CreateContext = Pick<
@@ -28,28 +32,36 @@ type CreateContext = Pick<
   | 'events'
   | 'report'
   | 'userNamespaces'
+  | 'disks'
+  | 'defaultDiskBytes'
 >;
 
 export async function createContainer(
   context: CreateContext,
   request: CreateRequest,
 ): Promise<{ id: string; warnings: string[] }> {
+  const image = requireImage(context, request.settings);
+  const settings = withUserNamespace(
+    checkedSettings(context, request.settings, image),
+    context.userNamespaces,
+  );
+  // What takes time comes first: from the check of the name on nothing waits.
+  const makeSpace = await prepareLayer(context, settings.limits.disk ?? {});
+  const volumeMakers = await prepareVolumes(
+    context,
+    settings.mounts.filter((mount) => mount.type === 'volume'),
+  );
   const name =
     request.name === undefined || request.name === ''
       ? inventName((taken) => context.containers.byName(taken) !== undefined)
       : checkedName(request.name);
-  const image = requireImage(context, request.settings);
-  const settings = withUserNamespace(
-    checkedSettings(request.settings, image),
-    context.userNamespaces,
-  );
   const id = newId();
   const paths = containerPaths(context.paths, id);
   const undo = new Undo();
   try {
     // No other request runs between the check of the name and the insert: all of this is
     // synchronous. Directories come first, so that a crash leaves some that the sweep takes.
-    makeDirectories(paths, undo);
+    const layer = makeDirectories(context, paths, makeSpace, undo);
     const record: ContainerRecord = {
       id,
       name,
@@ -58,12 +70,12 @@ export async function createContainer(
       settings,
       process: processOf(settings),
       state: newState(),
-      ...resolveMounts(context, settings, image.config, undo),
+      ...resolveMounts(context, settings, image.config, volumeMakers, undo),
       networks: idleNetworks(context, settings),
       ports: exposedOnly({ settings }, []),
       networkSandboxId: '',
       logDirectory: paths.log,
-      rootfs: { upper: paths.upper, work: paths.work, lowers: image.lowers },
+      rootfs: { ...layer, lowers: image.lowers },
       files: paths.files,
       origin: request.origin,
       manuallyStopped: false,
@@ -103,9 +115,14 @@ function checkPlatform(reference: string, platform: string, image: StoredImage):
   );
 }
 
-function checkedSettings(given: ContainerSettings, image: StoredImage): ContainerSettings {
+function checkedSettings(
+  { defaultDiskBytes }: Pick<EngineContext, 'defaultDiskBytes'>,
+  given: ContainerSettings,
+  image: StoredImage,
+): ContainerSettings {
   const merged = withImageDefaults(given, image.config);
-  const settings = { ...merged, limits: withSwapDefault(merged.limits) };
+  const limits = withDiskDefault(withSwapDefault(merged.limits), defaultDiskBytes);
+  const settings = { ...merged, limits };
   checkLimits(settings.limits, availableParallelism());
   if (settings.autoRemove && settings.restart.name !== 'no')
     throw invalid("can't create 'AutoRemove' container with restart policy");
@@ -130,12 +147,18 @@ function idleNetworks({ networks }: Pick<EngineContext, 'networks'>, settings: C
     : [];
 }
 
-function makeDirectories(paths: ContainerPaths, undo: Undo): void {
+function makeDirectories(
+  { disks }: Pick<EngineContext, 'disks'>,
+  paths: ContainerPaths,
+  makeSpace: MakeSpace | undefined,
+  undo: Undo,
+) {
   // Modes by number: nobody but root looks into the state of containers (CVE-2021-41091).
   mkdirSync(paths.directory, { mode: 0o700 });
-  undo.push(() => rmSync(paths.directory, { recursive: true, force: true }));
-  // The upper directory's mode is that of the container's `/`.
-  mkdirSync(paths.upper, { mode: 0o755 });
-  for (const path of [paths.work, paths.log, paths.files.directory])
-    mkdirSync(path, { mode: 0o700 });
+  undo.push(async () => {
+    await disks.remove(paths.disk);
+    await rm(paths.directory, { recursive: true, force: true });
+  });
+  for (const path of [paths.log, paths.files.directory]) mkdirSync(path, { mode: 0o700 });
+  return makeLayer(paths, makeSpace);
 }

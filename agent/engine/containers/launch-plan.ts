@@ -19,6 +19,7 @@ import { type ResolvedUser, resolveUser } from '../spec/user.ts';
 import { readUserFiles } from '../spec/user-files.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { joinedContainers } from './joined-containers.ts';
+import type { OpenLayer } from './layer.ts';
 import { userNamespaceOf } from './user-namespace.ts';
 
 export function planSpec(
@@ -98,7 +99,11 @@ function isOwnVolume(
 }
 
 /** Who its process runs as, by the image's files as the container changed them. */
-export function userOf({ process, rootfs, settings }: ContainerRecord): ResolvedUser {
+export function userOf({
+  process,
+  rootfs,
+  settings,
+}: Pick<ContainerRecord, 'process' | 'rootfs' | 'settings'>): ResolvedUser {
   const files = readUserFiles(rootfs.upper, rootfs.lowers);
   return resolveUser(process.user, files, settings.extraGroups);
 }
@@ -140,6 +145,7 @@ export function prepareRequest(
   { settings, mounts, rootfs }: ContainerRecord,
   spec: OciSpec,
   cgroup: Cgroup,
+  layer: OpenLayer,
 ): PrepareRequest {
   const uncopied = new Set(
     settings.mounts
@@ -148,7 +154,13 @@ export function prepareRequest(
   );
   return {
     spec,
-    rootfs: { kind: 'overlay', ...rootfs },
+    rootfs: {
+      kind: 'overlay',
+      upper: rootfs.upper,
+      work: rootfs.work,
+      lowers: rootfs.lowers,
+      ...(layer.mount && { below: layer.mount }),
+    },
     cgroupPaths: cgroup.paths,
     copyUp: mounts
       // Only our own are filled.

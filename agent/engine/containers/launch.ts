@@ -13,6 +13,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { Undo } from '../undo.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
+import { type OpenLayer, openLayer } from './layer.ts';
 import { withPlacement } from './placement.ts';
 
 /** Docker's code for a container that could not be started, when the shell has none for it. */
@@ -43,12 +44,9 @@ async function launch(
   undo: Undo,
 ): Promise<void> {
   const { id } = record;
-  const { spec, deviceRules } = planSpec(context, record);
-  const joined = joinedInits(context, record);
-  const cgroup = context.cgroups.create(id, record.settings.limits, deviceRules);
-  undo.push(() => cgroup.remove());
-  writeNetworkFiles(context, record);
-  const sandbox = await context.runtime.prepare(prepareRequest(context, record, spec, cgroup));
+  const layer = openLayer(context, record);
+  undo.push(() => layer.close());
+  const { spec, joined, cgroup, sandbox } = await prepare(context, record, layer, undo);
   try {
     // Had one of them ended meanwhile, its number could have been another process's, even the host's.
     for (const init of joined) init.signal(0);
@@ -60,9 +58,38 @@ async function launch(
       context.runtime.launch(sandbox, launchRequest(context, record, spec, placement)),
     );
     began(context, record, { process, cgroup, restartCount, ...wired });
+    letGo(layer, process);
   } finally {
     sandbox.close();
   }
+}
+
+/**
+ * The container holds what it mounted. A mount that is kept until it has ended is unmounted by us, and
+ * not by its last process, whose end everybody waits for.
+ */
+function letGo(layer: OpenLayer, process: RunningProcess): void {
+  if (layer.mount === undefined) layer.close();
+  else
+    process.exited.then(
+      () => layer.close(),
+      () => layer.close(),
+    );
+}
+
+async function prepare(
+  context: EngineContext,
+  record: ContainerRecord,
+  layer: OpenLayer,
+  undo: Undo,
+) {
+  const { spec, deviceRules } = planSpec(context, { ...record, rootfs: layer.rootfs });
+  const joined = joinedInits(context, record);
+  const cgroup = context.cgroups.create(record.id, record.settings.limits, deviceRules);
+  undo.push(() => cgroup.remove());
+  writeNetworkFiles(context, record);
+  const request = prepareRequest(context, record, spec, cgroup, layer);
+  return { spec, joined, cgroup, sandbox: await context.runtime.prepare(request) };
 }
 
 /** Networks and published ports; they are kept in the record before anything can need them back. */

@@ -1,5 +1,10 @@
 /** Limits that make no sense are refused with dockerd's words before anything is made. */
-import type { Limits } from '../../contract/limits.ts';
+import {
+  type DiskLimits,
+  type Limits,
+  minDiskBytes,
+  minDiskInodes,
+} from '../../contract/limits.ts';
 import { invalid } from '../../errors.ts';
 
 /** Below this a container cannot even start (moby's linuxMinMemory). */
@@ -14,9 +19,16 @@ export function withSwapDefault(limits: Limits): Limits {
   return { ...limits, memory: { ...memory, maxWithSwapBytes: memory.maxBytes * 2 } };
 }
 
+/** What the agent's `--default-disk` gives; `null` asks for none. */
+export function withDiskDefault(limits: Limits, defaultDiskBytes: number | undefined): Limits {
+  if (defaultDiskBytes === undefined || limits.disk?.maxBytes !== undefined) return limits;
+  return { ...limits, disk: { ...limits.disk, maxBytes: defaultDiskBytes } };
+}
+
 export function checkLimits(limits: Limits, machineCpus: number): void {
   checkMemory(limits.memory ?? {});
   checkCpu(limits.cpu ?? {}, machineCpus);
+  checkDisk(limits.disk ?? {});
   const { pids } = limits;
   if (typeof pids === 'number' && (!Number.isSafeInteger(pids) || pids < 0))
     throw invalid(`Invalid process limit ${pids}: it is a whole number, 0 or more.`);
@@ -52,6 +64,15 @@ function checkMemory(memory: NonNullable<Limits['memory']>): void {
   }
   if (typeof swappiness === 'number' && (swappiness < 0 || swappiness > 100))
     throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+}
+
+export function checkDisk({ maxBytes, maxInodes }: DiskLimits): void {
+  if (typeof maxBytes === 'number' && (!Number.isSafeInteger(maxBytes) || maxBytes < minDiskBytes))
+    throw invalid(`Invalid disk limit ${maxBytes}: the least is 4 MiB (${minDiskBytes} bytes).`);
+  if (typeof maxInodes !== 'number') return;
+  // The largest that ext4 and XFS can count is 32 bits.
+  if (!Number.isSafeInteger(maxInodes) || maxInodes < minDiskInodes || maxInodes >= 2 ** 32)
+    throw invalid(`Invalid inode limit ${maxInodes}: it is from ${minDiskInodes} to 4294967295.`);
 }
 
 function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: number): void {

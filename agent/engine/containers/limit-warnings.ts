@@ -1,6 +1,6 @@
 /** What somebody should know about a change of limits before or after it is made. */
 import { statSync } from 'node:fs';
-import type { Limits, Usage } from '../../contract/limits.ts';
+import type { Limits, SpaceUsage, Usage } from '../../contract/limits.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { listSegments, segmentPath } from '../logs/log-file.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -15,6 +15,8 @@ export interface Facts {
   /** The most that one process has open. */
   openFiles: number;
   logBytes: number;
+  /** What its writable layer holds, where somebody counts. */
+  disk?: SpaceUsage | undefined;
 }
 
 /** Only what the change names is looked at. */
@@ -40,6 +42,15 @@ export function limitWarnings(limits: Limits, change: Limits, facts: Facts): str
       : []),
     ...openFilesWarnings(change, facts.openFiles),
     ...logWarnings(limits, change, facts.logBytes),
+    ...diskWarnings(change, facts.disk),
+  ];
+}
+
+function diskWarnings({ disk = {} }: Limits, now: SpaceUsage | undefined): string[] {
+  const { maxBytes } = disk;
+  if (now === undefined || typeof maxBytes !== 'number' || now.usedBytes <= maxBytes) return [];
+  return [
+    `The disk limit of ${mib(maxBytes)} is below the ${mib(now.usedBytes)} that it holds: nothing more can be written until some of it is removed.`,
   ];
 }
 

@@ -6,6 +6,7 @@ export function mergedLimits(before: Limits, change: Limits): Limits {
     ...before,
     ...(change.cpu && { cpu: { ...before.cpu, ...change.cpu } }),
     ...(change.memory && { memory: { ...before.memory, ...change.memory } }),
+    ...(change.disk && { disk: { ...before.disk, ...change.disk } }),
     ...(change.pids !== undefined && { pids: change.pids }),
     ...(change.io && {
       io: {
@@ -42,6 +43,7 @@ export function wayBack(before: Limits, change: Limits): Limits {
   const back: Limits = {
     cpu: part(before.cpu, change.cpu),
     memory: part(before.memory, change.memory),
+    disk: part(before.disk, change.disk),
     pids: change.pids === undefined ? undefined : (before.pids ?? null),
     io: change.io && {
       ...part(before.io, { ...change.io, devices: undefined }),

@@ -1,7 +1,7 @@
 import type { LabelFilter } from '../../api/containers/backend.ts';
 import { allows } from '../../contract/container.ts';
 import type { EngineContext } from '../context.ts';
-import { directoryBytes } from '../files/directory-size.ts';
+import { layerBytes } from '../files/container-size.ts';
 import { matchesLabels } from '../label-filter.ts';
 import { removeContainer } from './remove.ts';
 
@@ -12,10 +12,11 @@ export async function pruneContainers(
 ): Promise<{ deleted: string[]; reclaimedBytes: number }> {
   const deleted: string[] = [];
   let reclaimedBytes = 0;
-  for (const { id, state, createdAt, settings, rootfs } of context.containers.all()) {
+  for (const record of context.containers.all()) {
+    const { id, state, createdAt, settings } = record;
     if (!allows('remove', state.status) || !matchesLabels(settings.labels, labels)) continue;
     if (until !== undefined && createdAt > until) continue;
-    const bytes = await directoryBytes(rootfs.upper);
+    const bytes = await layerBytes(context, record);
     try {
       await removeContainer(context, id, { force: false, volumes: false });
     } catch (error) {

@@ -59,16 +59,22 @@ export async function removeRecord(
   context.pressure.forget(id);
   context.live.giveUp(id);
   await context.logReaders.gone(id);
-  await removeDirectory(containerPaths(context.paths, id).directory, record);
+  await removeDirectory(context, containerPaths(context.paths, id).directory, record);
   if (volumes) await removeOwnVolumes(context, record);
   announceContainer(context.events, record, 'destroy');
   context.waiters.wake(id, 'removal', result);
 }
 
-async function removeDirectory(directory: string, { rootfs }: ContainerRecord): Promise<void> {
+async function removeDirectory(
+  { disks }: Pick<EngineContext, 'disks'>,
+  directory: string,
+  { rootfs }: ContainerRecord,
+): Promise<void> {
+  if (rootfs.space !== undefined) await disks.remove(rootfs.space);
   // A container that wrote next to nothing has a handful of files: removing them here and now takes
   // a quarter of the time of the walk through the thread pool, and wakes no other thread.
-  if (hasAtMost(fewEntries, rootfs.upper)) rmSync(directory, { recursive: true, force: true });
+  if (rootfs.space !== undefined || hasAtMost(fewEntries, rootfs.upper))
+    rmSync(directory, { recursive: true, force: true });
   else await rm(directory, { recursive: true, force: true });
 }
 

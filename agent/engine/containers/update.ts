@@ -1,11 +1,13 @@
 /** `docker update`: limits and restart policy, on a running container at once. A dry run only asks. */
 import { availableParallelism } from 'node:os';
 import type { RestartPolicy } from '../../contract/container.ts';
-import type { Limits } from '../../contract/limits.ts';
+import type { DiskLimits, Limits } from '../../contract/limits.ts';
 import { conflict, invalid } from '../../errors.ts';
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
 import { applyLimits, checkReach } from './apply-limits.ts';
+import { layerUsage, updateLayer } from './layer.ts';
 import { checkLimits } from './limit-checks.ts';
 import { factsFor, limitWarnings } from './limit-warnings.ts';
 import { mergedLimits, withFittingBurst } from './merge-limits.ts';
@@ -34,16 +36,36 @@ export async function updateContainer(
     checkReach(before, wanted);
     context.cgroups.check(wanted);
     const live = context.live.get(id);
-    const warnings = limitWarnings(limits, wanted, factsFor(wanted, before, live));
+    const warnings = limitWarnings(limits, wanted, {
+      ...factsFor(wanted, before, live),
+      disk: wanted.disk && layerUsage(context, before),
+    });
     if (change.dryRun) return { limits, warnings };
     // The kernel first: what it refuses must not be what we remember.
-    if (live !== undefined) await applyLimits(context, before, live, wanted);
+    if (wanted.disk !== undefined) updateLayer(context, before, limits.disk ?? {});
+    try {
+      if (live !== undefined) await applyLimits(context, before, live, wanted);
+    } catch (error) {
+      if (wanted.disk !== undefined) undoLayer(context, before, limits.disk ?? {});
+      throw error;
+    }
     const record = context.containers.setDefinition(id, {
       settings: { ...settings, limits, restart: change.restart ?? settings.restart },
     });
     announceContainer(context.events, record, 'update');
     return { limits, warnings };
   });
+}
+
+/** Best effort: the failure that made us undo is the one that its caller needs to hear about. */
+function undoLayer(context: EngineContext, before: ContainerRecord, changed: DiskLimits): void {
+  const { limits } = before.settings;
+  const current = { ...before, settings: { ...before.settings, limits: { disk: changed } } };
+  try {
+    updateLayer(context, current, limits.disk ?? {});
+  } catch (error) {
+    context.report(`take the disk limit of ${before.name} back`, error);
+  }
 }
 
 function refuseSwapBelow(before: Limits, { memory }: Limits): void {

@@ -1,12 +1,23 @@
+import { withLayer } from '../containers/layer.ts';
 import type { EngineContext } from '../context.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
 import { directoryBytes } from './directory-size.ts';
 
 /** Bytes that the container itself wrote, and those together with its image. */
 export async function containerSize(
-  { containers, images }: Pick<EngineContext, 'containers' | 'images'>,
+  context: Pick<EngineContext, 'containers' | 'images' | 'disks'>,
   reference: string,
 ): Promise<{ rwBytes: number; rootFsBytes: number }> {
-  const { rootfs, imageId } = containers.find(reference);
-  const rwBytes = await directoryBytes(rootfs.upper);
-  return { rwBytes, rootFsBytes: rwBytes + (images.find(imageId)?.sizeBytes ?? 0) };
+  const record = context.containers.find(reference);
+  const rwBytes = await layerBytes(context, record);
+  const imageBytes = context.images.find(record.imageId)?.sizeBytes ?? 0;
+  return { rwBytes, rootFsBytes: rwBytes + imageBytes };
+}
+
+/** Bytes of every file in a container's writable layer; costs a walk. */
+export function layerBytes(
+  context: Pick<EngineContext, 'disks'>,
+  record: ContainerRecord,
+): Promise<number> {
+  return withLayer(context, record, ({ upper }) => directoryBytes(upper));
 }

@@ -5,6 +5,7 @@ import { deviceRuleLine } from '../../cgroup/devices.ts';
 import type { IsolationReport, NamespaceType } from '../../contract/isolation.ts';
 import { joinedContainers } from '../containers/joined-containers.ts';
 import { planSpecOf } from '../containers/launch-plan.ts';
+import { openLayer } from '../containers/layer.ts';
 import type { EngineContext } from '../context.ts';
 import { volumesDirectory } from '../paths.ts';
 import { devicesOf } from '../spec/devices.ts';
@@ -27,7 +28,14 @@ import { warningsOf } from './warnings.ts';
 
 type Parts = Pick<
   EngineContext,
-  'containers' | 'live' | 'cgroups' | 'paths' | 'apiSocket' | 'kernelViews' | 'userNamespaces'
+  | 'containers'
+  | 'live'
+  | 'cgroups'
+  | 'paths'
+  | 'apiSocket'
+  | 'kernelViews'
+  | 'userNamespaces'
+  | 'disks'
 >;
 
 /** Throws not-found, or conflict when it ends while it is looked at. */
@@ -84,17 +92,30 @@ function kernelView(
 }
 
 function plannedView(
-  { containers }: Parts,
+  { containers, disks }: Parts,
   record: ContainerRecord,
   asked: AskedIsolation,
 ): IsolationView {
   const joined: Partial<Record<NamespaceType, string>> = {};
   for (const [type, reference] of joinedContainers(record))
     joined[type] = (containers.get(reference) ?? containers.byName(reference))?.id ?? reference;
-  const spec = planSpecOf(record, { containers });
+  const spec = plannedSpec({ containers, disks }, record);
   const user = spec.spec.linux.namespaces.find(({ type }) => type === 'user');
   // It is in the user namespace of those that it joins, which is one.
   const [other] = Object.values(joined);
   if (user?.path !== undefined && other !== undefined) joined.user = other;
   return planView(spec, asked, joined);
+}
+
+/** The container's user is looked up in its own files, which may lie in a space. */
+function plannedSpec(
+  { containers, disks }: Pick<Parts, 'containers' | 'disks'>,
+  record: ContainerRecord,
+) {
+  const layer = openLayer({ disks }, record);
+  try {
+    return planSpecOf({ ...record, rootfs: layer.rootfs }, { containers });
+  } finally {
+    layer.close();
+  }
 }

@@ -3,15 +3,20 @@ import type { VolumeView } from '../../api/volumes/backend.ts';
 import { notFound } from '../../errors.ts';
 import type { Database } from './database.ts';
 
-export type VolumeRecord = Omit<VolumeView, 'users'>;
+export interface VolumeRecord extends Omit<VolumeView, 'users'> {
+  /** What limits its content (agent/disk); absent when that lies on the state file system itself. */
+  space?: string;
+}
 
 export class VolumeTable {
   readonly #records = new Map<string, VolumeRecord>();
   readonly #insert;
+  readonly #update;
   readonly #delete;
 
   constructor(database: Database) {
     this.#insert = database.prepare('INSERT INTO volumes (name, document) VALUES (?, ?)');
+    this.#update = database.prepare('UPDATE volumes SET document = ? WHERE name = ?');
     this.#delete = database.prepare('DELETE FROM volumes WHERE name = ?');
     for (const row of database.prepare('SELECT document FROM volumes').all()) {
       const record = JSON.parse(String(row.document)) as VolumeRecord;
@@ -36,6 +41,12 @@ export class VolumeTable {
   insert(record: VolumeRecord): void {
     this.#insert.run(record.name, JSON.stringify(record));
     this.#records.set(record.name, record);
+  }
+
+  update(record: VolumeRecord): VolumeRecord {
+    this.#update.run(JSON.stringify(record), record.name);
+    this.#records.set(record.name, record);
+    return record;
   }
 
   delete(name: string): void {

@@ -10,6 +10,7 @@ import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
 import type { KernelViews } from '../kernel-views.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
+import { FakeDisks } from './fake-disks.ts';
 import { FakeImages } from './fake-images.ts';
 import { FakeNetworks } from './fake-networks.ts';
 import { FakeRuntime } from './fake-runtime.ts';
@@ -20,6 +21,7 @@ export interface Workbench {
   cgroups: FakeCgroups;
   images: FakeImages;
   network: FakeNetworks;
+  disks: FakeDisks;
   paths: { root: string; run: string };
   /** Failures that only the agent's own log would show. */
   reports: string[];
@@ -30,13 +32,18 @@ export interface Workbench {
 
 export async function workbench(
   test: TestContext,
-  { kernelViews = notAskedFor<KernelViews>(), remapByDefault = false } = {},
+  {
+    kernelViews = notAskedFor<KernelViews>(),
+    remapByDefault = false,
+    defaultDiskBytes,
+  }: { kernelViews?: KernelViews; remapByDefault?: boolean; defaultDiskBytes?: number } = {},
 ): Promise<Workbench> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-engine-'));
   const runtime = new FakeRuntime();
   const cgroups = new FakeCgroups();
   const images = new FakeImages();
   const network = new FakeNetworks();
+  const disks = new FakeDisks();
   const paths = { root: join(directory, 'root'), run: join(directory, 'run') };
   const reports: string[] = [];
   const open = () =>
@@ -51,6 +58,8 @@ export async function workbench(
       apiSocket: join(paths.run, 'docker.sock'),
       userNamespaces: { byDefault: remapByDefault, pool: defaultIdPool },
       kernelLog: { records: async function* () {}, close: () => {} },
+      openDisks: () => disks,
+      defaultDiskBytes,
       registryMirrors: [],
       insecureRegistries: [],
       report: (what, error) => reports.push(`${what}: ${error}`),
@@ -74,6 +83,7 @@ export async function workbench(
     cgroups,
     images,
     network,
+    disks,
     paths,
     reports,
     events,

@@ -6,9 +6,13 @@ import type { ContainerSettings, MountSettings, MountView } from '../../contract
 import { invalid } from '../../errors.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import type { Undo } from '../undo.ts';
+import type { VolumeMakers } from './volume-space.ts';
 import { ensureVolume, removeVolume } from './volumes.ts';
 
-type MountContext = Pick<EngineContext, 'paths' | 'volumes' | 'containers' | 'events' | 'report'>;
+type MountContext = Pick<
+  EngineContext,
+  'paths' | 'volumes' | 'containers' | 'events' | 'report' | 'disks'
+>;
 
 export interface ResolvedMounts {
   mounts: MountView[];
@@ -21,6 +25,7 @@ export function resolveMounts(
   context: MountContext,
   settings: ContainerSettings,
   image: ImageConfig,
+  makers: VolumeMakers,
   undo: Undo,
 ): ResolvedMounts {
   for (const mount of settings.mounts) checkMount(mount);
@@ -40,7 +45,7 @@ export function resolveMounts(
         ...(mount.mapIds && { mapIds: true }),
       };
     }
-    const { volume, made } = ensureVolume(context, mount);
+    const { volume, made } = ensureVolume(context, mount, makers);
     if (made) undo.push(() => removeVolume(context, volume.name, { force: true }));
     if (mount.name === undefined) ownVolumes.push(volume.name);
     return {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { dirname, isAbsolute, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { VolumesBackend, VolumeView } from '../../api/volumes/backend.ts';
 import { CortenError, conflict, invalid } from '../../errors.ts';
 import { hasErrno } from '../../kernel/libc.ts';
@@ -10,10 +10,22 @@ import type { EngineContext } from '../context.ts';
 import { directoryBytes } from '../files/directory-size.ts';
 import { newId } from '../ids.ts';
 import { matchesLabels } from '../label-filter.ts';
-import { volumeData, volumesDirectory } from '../paths.ts';
+import { spaceName, volumeData, volumeSpace, volumesDirectory } from '../paths.ts';
 import type { VolumeRecord } from '../state/volume-table.ts';
+import {
+  limitOptions,
+  limitsOf,
+  makeVolumeSpace,
+  prepareVolumes,
+  updateVolume,
+  type VolumeMakers,
+  volumeUsage,
+} from './volume-space.ts';
 
-type VolumeContext = Pick<EngineContext, 'paths' | 'volumes' | 'containers' | 'events' | 'report'>;
+type VolumeContext = Pick<
+  EngineContext,
+  'paths' | 'volumes' | 'containers' | 'events' | 'report' | 'disks'
+>;
 
 const nameRule = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 /** Docker's mark of a volume that nobody named; `volume prune` asks for it. */
@@ -32,24 +44,32 @@ export function createVolumesBackend(context: VolumeContext): VolumesBackend {
     users: usersOf(context, record.name),
   });
   return {
-    create: async (request) => view(ensureVolume(context, request).volume),
+    create: async (request) => {
+      const makers = await prepareVolumes(context, [request]);
+      return view(ensureVolume(context, request, makers).volume);
+    },
     list: () => context.volumes.all().map(view),
     inspect: (name) => view(context.volumes.find(name)),
     remove: (name, options) => removeVolume(context, name, options),
     prune: (filter) => pruneVolumes(context, filter),
     size: async (name) => directoryBytes(context.volumes.find(name).mountpoint),
+    updateLimits: async (name, change) => view(updateVolume(context, name, change)),
+    diskUsage: async (name) => volumeUsage(context, context.volumes.find(name)),
   };
 }
 
 /** The volume of that name, made when it is not there; a new anonymous one without a name. */
 export function ensureVolume(
-  context: Pick<EngineContext, 'paths' | 'volumes' | 'events'>,
+  context: Pick<EngineContext, 'paths' | 'volumes' | 'events' | 'disks' | 'report'>,
   request: VolumeRequest,
+  makers: VolumeMakers,
 ): { volume: VolumeRecord; made: boolean } {
   const existing = request.name === undefined ? undefined : context.volumes.get(request.name);
   if (existing !== undefined) return { volume: existing, made: false };
-  const volume = checkedVolume(context, request, request.name === undefined);
-  if (volume.options.device === undefined)
+  const makeSpace = makers(request.driverOptions);
+  const volume = checkedVolume(context, request, makeSpace !== undefined);
+  if (makeSpace !== undefined) makeVolumeSpace(context, volume, makeSpace);
+  else if (volume.options.device === undefined)
     mkdirSync(volume.mountpoint, { recursive: true, mode: 0o755 });
   context.volumes.insert(volume);
   context.events.emit({
@@ -63,9 +83,11 @@ export function ensureVolume(
 
 function checkedVolume(
   { paths }: Pick<EngineContext, 'paths'>,
-  { name = newId(), driver = 'local', driverOptions, labels }: VolumeRequest,
-  anonymous: boolean,
+  { name: given, driver = 'local', driverOptions, labels }: VolumeRequest,
+  limited: boolean,
 ): VolumeRecord {
+  const name = given ?? newId();
+  const anonymous = given === undefined;
   if (driver !== 'local')
     throw new CortenError(
       'not-found',
@@ -78,23 +100,25 @@ function checkedVolume(
   return {
     name,
     driver,
-    mountpoint: deviceOf(name, driverOptions) ?? volumeData(paths, name),
+    mountpoint: deviceOf(name, driverOptions) ?? volumeData(paths, name, limited),
     createdAt: new Date(),
     labels: anonymous ? { ...labels, [anonymousLabel]: '' } : labels,
     options: driverOptions,
     anonymous,
+    limits: limitsOf(driverOptions),
+    ...(limited && { space: volumeSpace(paths, name) }),
   };
 }
 
 /** The directory of a volume made with `type=none,o=bind,device=/path`, the form that people use. */
 function deviceOf(name: string, options: Record<string, string>): string | undefined {
-  if (Object.keys(options).length === 0) return undefined;
+  if (Object.keys(options).every((option) => limitOptions.includes(option))) return undefined;
   const { type = 'none', o = '', device } = options;
   const bind = o.split(',').some((option) => option === 'bind' || option === 'rbind');
   if (type !== 'none' || !bind || device === undefined || !isAbsolute(device))
     throw new CortenError(
       'not-implemented',
-      `create ${name}: volumes can be kept in a directory of the machine (type=none, o=bind, device=/absolute/path), not with the options ${JSON.stringify(options)}. For memory use a tmpfs mount.`,
+      `create ${name}: volumes can be kept in a directory of the machine (type=none, o=bind, device=/absolute/path), or limited in size (size=10g, inodes=100000), not with the options ${JSON.stringify(options)}. For memory use a tmpfs mount.`,
     );
   return device;
 }
@@ -119,17 +143,21 @@ export async function removeVolume(
 }
 
 /** The record is gone already: a crash from here on leaves a directory that the sweep takes. */
-async function removeData({ paths }: VolumeContext, volume: VolumeRecord): Promise<void> {
+async function removeData({ paths, disks }: VolumeContext, volume: VolumeRecord): Promise<void> {
   if (volume.options.device !== undefined) return;
+  const { space } = volume;
+  // What is mounted there ends first; a container that has just ended may hold it a moment longer.
+  if (space !== undefined) disks.detach(space);
   // Out of the way first, so that a new volume of the same name never meets the old data.
   const doomed = join(volumesDirectory(paths), `.removed-${randomUUID()}`);
   try {
-    renameSync(dirname(volume.mountpoint), doomed);
+    renameSync(join(volumesDirectory(paths), volume.name), doomed);
   } catch (error) {
     // Somebody removed it by hand: what is asked for is the case.
     if (hasErrno(error, 'ENOENT')) return;
     throw error;
   }
+  if (space !== undefined) await disks.remove(join(doomed, spaceName));
   await rm(doomed, { recursive: true, force: true });
 }
 

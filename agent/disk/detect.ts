@@ -1,0 +1,96 @@
+/** Chooses what limits disk space, by what the file system under the state directory can do. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import type { DiskDriver } from './disk.ts';
+import { LoopDisk } from './loop-disk.ts';
+import { NoDisk } from './no-disk.ts';
+import { projectsOf, QuotaDisk } from './quota-disk.ts';
+
+export interface DetectOptions {
+  root: string;
+  /** Directories whose children may hold spaces. They exist. */
+  parents: string[];
+  /** Told of what fails in the background. */
+  report: (what: string, error: unknown) => void;
+}
+
+export function detectDiskDriver({ root, parents, report }: DetectOptions): DiskDriver {
+  const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), root);
+  const kind = quotaKind(mount);
+  if (kind !== undefined)
+    return new QuotaDisk({
+      kind,
+      projects: projectsOf(kind),
+      parents,
+      firstProject: firstProjectOf(root),
+    });
+  if (!existsSync('/dev/loop-control'))
+    return new NoDisk(
+      `${root} is on ${mount?.type ?? 'a file system'} without project quota, and there are no loop devices (modprobe loop makes them)`,
+    );
+  const { bsize, blocks } = statfsSync(root);
+  return new LoopDisk({
+    workDirectory: join(root, 'disk-forms'),
+    stateBytes: bsize * blocks,
+    growsOnline: hasCapability(readFileSync('/proc/self/status', 'utf8'), CAP_SYS_RESOURCE),
+    detachedLayers: atLeast(release(), 6, 15),
+    report: (error) => report('prepare or remove disk space', error),
+  });
+}
+
+const CAP_SYS_RESOURCE = 24n;
+
+interface Mount {
+  type: string;
+  options: string[];
+}
+
+/** The mount that a path lies on: the last of the longest (proc_pid_mountinfo(5)). */
+export function mountOf(mountinfo: string, path: string): Mount | undefined {
+  let best: { point: string; mount: Mount } | undefined;
+  for (const line of mountinfo.split('\n')) {
+    const [left = '', right = ''] = line.split(' - ');
+    const point = unescaped(left.split(' ')[4] ?? '');
+    const [type, , options] = right.split(' ');
+    if (type === undefined || !holds(point, path)) continue;
+    if (best !== undefined && point.length < best.point.length) continue;
+    best = { point, mount: { type, options: (options ?? '').split(',') } };
+  }
+  return best?.mount;
+}
+
+const holds = (point: string, path: string) =>
+  point !== '' && (point === '/' || path === point || path.startsWith(`${point}/`));
+
+/** Spaces and the like are written in octal there. */
+const unescaped = (text: string) =>
+  text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)));
+
+/** The file system's own options say whether it holds projects to limits, or only counts. */
+export function quotaKind(mount: Mount | undefined): 'xfs-quota' | 'ext4-quota' | undefined {
+  if (
+    mount?.type === 'xfs' &&
+    mount.options.some((option) => ['prjquota', 'pquota'].includes(option))
+  )
+    return 'xfs-quota';
+  if (mount?.type === 'ext4' && mount.options.includes('prjquota')) return 'ext4-quota';
+  return undefined;
+}
+
+/** A range of 65,536 numbers, chosen by the state directory, above those that people give by hand. */
+export function firstProjectOf(root: string): number {
+  const digest = createHash('sha256').update(root).digest();
+  return ((digest.readUInt16BE(0) & 0x7fff) + 1) * 65_536;
+}
+
+export function hasCapability(status: string, capability: bigint): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
+  return ((BigInt(`0x${effective}`) >> capability) & 1n) === 1n;
+}
+
+export function atLeast(version: string, major: number, minor: number): boolean {
+  const [haveMajor = 0, haveMinor = 0] = version.split('.').map(Number);
+  return haveMajor > major || (haveMajor === major && haveMinor >= minor);
+}

@@ -1,0 +1,359 @@
+/**
+ * Spaces as file systems of their own: ext4 in a sparse file beside the space, on a loop device.
+ *
+ * A container's is mounted nowhere on the machine. This process gets a detached mount of it, the
+ * launcher puts that under the container's overlay in the container's own mount namespace, and from
+ * then on the overlay alone holds it: when the container ends, the kernel unmounts it and the device
+ * is free again, whether an agent runs or not. Only volumes are attached at their path.
+ *
+ * One file must never be on two devices at once, which would be two file systems that know nothing of
+ * each other. So a device is looked for before one is bound: all of it is synchronous, one agent works
+ * on a state directory, and what an agent before us left is found at the start.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
+import { CortenError, conflict } from '../errors.ts';
+import { ext4BlockBytes, growExt4, readExt4Counts, reserveExt4Blocks } from '../kernel/ext4.ts';
+import { openDirectory, withFd } from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import {
+  bindLoop,
+  boundLoops,
+  growLoop,
+  type LoopFile,
+  type OpenLoop,
+  openLoopOf,
+} from '../kernel/loop.ts';
+import { attachMount, detachMount } from '../kernel/mount.ts';
+import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from './disk.ts';
+import { type ImageForm, LoopImages } from './loop-image.ts';
+import { mountLoop } from './loop-mount.ts';
+import { imageBytes, ownInodes, type PlanFacts, planImage, reserveBytes } from './loop-plan.ts';
+import { LoopSpares, releaseMount, type Spare } from './loop-spares.ts';
+
+export interface LoopOptions extends PlanFacts {
+  /** A directory of our own for mkfs, emptied here. */
+  workDirectory: string;
+  /** Whether overlayfs takes layers from a mount that is attached nowhere (Linux 6.15). */
+  detachedLayers: boolean;
+  /** Told of what fails in the background. */
+  report: (error: unknown) => void;
+}
+
+const keepReadyMs = 60_000;
+
+const imageOf = (space: string) => `${space}.ext4`;
+
+export class LoopDisk implements DiskDriver {
+  readonly kind = 'loop';
+  readonly freeOfCost = false;
+  readonly #options: LoopOptions;
+  readonly #images: LoopImages;
+  readonly #spares: LoopSpares;
+  /** Spares that became spaces and were not opened yet. */
+  readonly #ready = new Map<string, Spare & { timer: NodeJS.Timeout }>();
+  /** The device that a file was bound to last; asked again before it is believed. */
+  readonly #devices: Map<string, number>;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    rmSync(options.workDirectory, { recursive: true, force: true });
+    mkdirSync(options.workDirectory, { recursive: true, mode: 0o700 });
+    this.#images = new LoopImages(options.workDirectory, options);
+    this.#spares = new LoopSpares({ directory: options.workDirectory, report: options.report });
+    this.#devices = new Map(boundLoops().map(({ number, file }) => [keyOf(file), number]));
+  }
+
+  async prepare(limits: DiskLimits, directories: readonly SpaceDirectory[]): Promise<MakeSpace> {
+    const form = await this.#images.prepare(planImage(limits, this.#options), directories);
+    this.#spares.want(form);
+    return (space) => {
+      mkdirSync(space, { mode: 0o700 });
+      try {
+        this.#fill(space, form);
+      } catch (error) {
+        rmSync(space, { recursive: true, force: true });
+        throw error;
+      }
+      this.#spares.want(form);
+    };
+  }
+
+  open(space: string, limits: DiskLimits): OpenSpace {
+    const mountFd = this.#takeReady(space, limits) ?? this.#openMount(space, limits);
+    if (this.#options.detachedLayers)
+      return {
+        path: `/proc/self/fd/${mountFd}`,
+        mountFd,
+        close: () => releaseMount(mountFd),
+      };
+    return this.#openAttached(space, mountFd);
+  }
+
+  /** For kernels whose overlayfs wants its layers attached: for as long as it is open. */
+  #openAttached(space: string, mountFd: number): OpenSpace {
+    try {
+      attachAt(space, mountFd);
+    } finally {
+      closeSync(mountFd);
+    }
+    return { path: space, mountFd: undefined, close: () => detachMount(space) };
+  }
+
+  attach(space: string, limits: DiskLimits): void {
+    if (isMounted(space)) return;
+    const mountFd = this.#takeReady(space, limits) ?? this.#openMount(space, limits);
+    try {
+      attachAt(space, mountFd);
+    } finally {
+      closeSync(mountFd);
+    }
+  }
+
+  detach(space: string): void {
+    if (isMounted(space)) detachMount(space);
+  }
+
+  update(space: string, before: DiskLimits, after: DiskLimits): void {
+    if ((after.maxInodes ?? null) !== (before.maxInodes ?? null))
+      throw conflict(
+        'the number of inodes of a file system is fixed when it is made, and this machine has no project quota: make the container or volume anew with the inode limit that it should have',
+      );
+    const mounted = this.#mount(imageOf(space), before);
+    try {
+      this.#growFor(space, after, mounted);
+      keepBack(mounted, after);
+    } finally {
+      closeSync(mounted.mountFd);
+      this.#release(mounted);
+    }
+  }
+
+  usage(space: string, limits: DiskLimits): SpaceUsage {
+    const counts = this.#counts(space, limits);
+    const bytes = (blocks: number) => blocks * ext4BlockBytes;
+    return {
+      usedBytes: bytes(counts.blocks - counts.freeBlocks),
+      maxBytes: limits.maxBytes ?? undefined,
+      usedInodes: counts.inodes - counts.freeInodes - ownInodes,
+      maxInodes: counts.inodes - ownInodes,
+    };
+  }
+
+  /** One that is mounted knows best; for the others the superblock is enough, and mounts nothing. */
+  #counts(space: string, limits: DiskLimits) {
+    const image = imageOf(space);
+    const loop = withFd(openSync(image, 'r'), (fd) => this.#boundTo(fd));
+    if (loop === undefined) return readExt4Counts(image);
+    closeSync(loop.fd);
+    const mounted = this.#mount(imageOf(space), limits);
+    try {
+      const { blocks, bfree, files, ffree } = statfsSync(`/proc/self/fd/${mounted.mountFd}`);
+      return { blocks, freeBlocks: bfree, inodes: files, freeInodes: ffree };
+    } finally {
+      closeSync(mounted.mountFd);
+      this.#release(mounted);
+    }
+  }
+
+  async remove(space: string): Promise<void> {
+    this.detach(space);
+    this.#forgetReady(space);
+    this.#removeImage(imageOf(space));
+    await rm(space, { recursive: true, force: true });
+  }
+
+  close(): void {
+    this.#spares.close();
+    for (const space of [...this.#ready.keys()]) this.#forgetReady(space);
+  }
+
+  #fill(space: string, form: ImageForm): void {
+    const spare = this.#spares.take(form);
+    if (spare === undefined) {
+      form.write(imageOf(space));
+      return;
+    }
+    try {
+      renameSync(spare.image, imageOf(space));
+      const { dev, ino } = statSync(imageOf(space), { bigint: true });
+      this.#devices.set(keyOf({ device: dev, inode: ino }), spare.loopNumber);
+    } catch (error) {
+      releaseMount(spare.mountFd);
+      throw error;
+    }
+    // Most are started at once. One that is not gives its device back, and is mounted when it is.
+    const timer = setTimeout(() => this.#forgetReady(space), keepReadyMs).unref();
+    this.#ready.set(space, { ...spare, timer });
+  }
+
+  #takeReady(space: string, limits: DiskLimits): number | undefined {
+    const ready = this.#ready.get(space);
+    if (ready === undefined) return undefined;
+    this.#ready.delete(space);
+    clearTimeout(ready.timer);
+    try {
+      keepBack(ready, limits);
+      return ready.mountFd;
+    } catch (error) {
+      releaseMount(ready.mountFd);
+      throw error;
+    }
+  }
+
+  #forgetReady(space: string): void {
+    const ready = this.#ready.get(space);
+    if (ready === undefined) return;
+    this.#ready.delete(space);
+    clearTimeout(ready.timer);
+    releaseMount(ready.mountFd);
+  }
+
+  /** Out of the way now; that its blocks are free again is nobody's wait. The next start sweeps. */
+  #removeImage(image: string): void {
+    const doomed = join(this.#options.workDirectory, `removed-${randomUUID()}`);
+    try {
+      renameSync(image, doomed);
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return;
+      throw error;
+    }
+    rm(doomed, { force: true }).catch(this.#options.report);
+  }
+
+  /** A detached mount that alone holds its file system. */
+  #openMount(space: string, limits: DiskLimits): number {
+    const { mountFd, ...rest } = this.#mount(imageOf(space), limits);
+    this.#release(rest);
+    return mountFd;
+  }
+
+  /** A detached mount. If the file system is mounted already, of the same; else it is limited now. */
+  #mount(image: string, limits: DiskLimits): Mounted {
+    const fileFd = openImage(image);
+    try {
+      const loop = this.#boundTo(fileFd) ?? this.#bind(fileFd);
+      try {
+        const mountFd = mountLoop(loop.number);
+        const mounted = { fileFd, loop, loopNumber: loop.number, mountFd };
+        try {
+          keepBack(mounted, limits);
+          return mounted;
+        } catch (error) {
+          closeSync(mountFd);
+          throw error;
+        }
+      } catch (error) {
+        closeSync(loop.fd);
+        throw error;
+      }
+    } catch (error) {
+      closeSync(fileFd);
+      throw error;
+    }
+  }
+
+  /** The mount holds the device, and the device its file. */
+  #release({ fileFd, loop }: Pick<Mounted, 'fileFd' | 'loop'>): void {
+    closeSync(loop.fd);
+    closeSync(fileFd);
+  }
+
+  #boundTo(fileFd: number): OpenLoop | undefined {
+    const file = fileOf(fileFd);
+    const number = this.#devices.get(keyOf(file));
+    return number === undefined ? undefined : openLoopOf(number, file);
+  }
+
+  #bind(fileFd: number): OpenLoop {
+    const loop = bindLoop(fileFd);
+    this.#devices.set(keyOf(fileOf(fileFd)), loop.number);
+    return loop;
+  }
+
+  #growFor(space: string, limits: DiskLimits, { loop, mountFd }: Mounted): void {
+    const { stateBytes, growsOnline } = this.#options;
+    // Without a limit: what the machine has, or what there is when it cannot become more.
+    const wanted = limits.maxBytes ?? (growsOnline ? stateBytes : 0);
+    const blocks = blocksOf(mountFd);
+    const usable = (blocks - leastReserve(blocks)) * ext4BlockBytes;
+    if (wanted <= usable) return;
+    const why = growsOnline
+      ? limits.maxInodes && 'more space would be more inodes than its limit'
+      : 'this agent lacks CAP_SYS_RESOURCE, which growing a file system in use takes';
+    if (why)
+      throw conflict(
+        `the limit can be raised to ${usable} bytes, not to ${wanted}: ${why}. Make the container or volume anew with the limit that it should have`,
+      );
+    const bytes = imageBytes(wanted, this.#options);
+    truncateSync(imageOf(space), bytes);
+    growLoop(loop);
+    growExt4(mountFd, bytes);
+  }
+}
+
+interface Mounted {
+  fileFd: number;
+  loop: OpenLoop;
+  loopNumber: number;
+  mountFd: number;
+}
+
+const keyOf = ({ device, inode }: LoopFile) => `${device}:${inode}`;
+
+function fileOf(fd: number): LoopFile {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return { device: dev, inode: ino };
+}
+
+function openImage(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT'))
+      throw new CortenError('internal', `${path} is missing: what was written there is lost`, {
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+const blocksOf = (mountFd: number) => statfsSync(`/proc/self/fd/${mountFd}`).blocks;
+
+function leastReserve(blocks: number): number {
+  return Math.floor(reserveBytes(blocks * ext4BlockBytes) / ext4BlockBytes);
+}
+
+/** Holds the file system to its limit: what is beyond it is kept back from everybody. */
+function keepBack(
+  { loopNumber, mountFd }: Pick<Mounted, 'loopNumber' | 'mountFd'>,
+  { maxBytes }: DiskLimits,
+): void {
+  const blocks = blocksOf(mountFd);
+  const beyond =
+    maxBytes === undefined || maxBytes === null ? 0 : blocks - Math.ceil(maxBytes / ext4BlockBytes);
+  reserveExt4Blocks(`loop${loopNumber}`, Math.max(beyond, leastReserve(blocks)));
+}
+
+function attachAt(space: string, mountFd: number): void {
+  withFd(openDirectory(space), (target) => attachMount(mountFd, target, space));
+}
+
+function isMounted(space: string): boolean {
+  const own = statSync(space, { throwIfNoEntry: false });
+  return own !== undefined && own.dev !== statSync(dirname(space)).dev;
+}

@@ -1,0 +1,47 @@
+/** Where nothing can hold a disk limit: containers run without, and asking for one says why. */
+import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
+import { CortenError } from '../errors.ts';
+import type { DiskDriver, MakeSpace, OpenSpace } from './disk.ts';
+
+export class NoDisk implements DiskDriver {
+  readonly kind = 'none';
+  readonly freeOfCost = false;
+  readonly #reason: string;
+
+  constructor(reason: string) {
+    this.#reason = reason;
+  }
+
+  async prepare(_limits: DiskLimits): Promise<MakeSpace> {
+    throw this.#refusal();
+  }
+
+  open(): OpenSpace {
+    throw this.#refusal();
+  }
+
+  attach(): void {
+    throw this.#refusal();
+  }
+
+  detach(): void {}
+
+  update(): void {
+    throw this.#refusal();
+  }
+
+  usage(): SpaceUsage {
+    throw this.#refusal();
+  }
+
+  async remove(): Promise<void> {}
+
+  close(): void {}
+
+  #refusal(): CortenError {
+    return new CortenError(
+      'unavailable',
+      `disk limits are not possible on this machine: ${this.#reason}`,
+    );
+  }
+}

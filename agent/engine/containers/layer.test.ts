@@ -1,0 +1,118 @@
+/** Disk limits in the engine, over spaces that are plain directories. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { test } from 'node:test';
+import { create, workbench } from '../testdata/workbench.ts';
+
+const mib = 1024 * 1024;
+
+test('only a limited container has a space, and it goes with the container', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const plain = await create(bench);
+  const limited = await create(bench, { limits: { disk: { maxBytes: 64 * mib } } });
+  const { space, upper } = containers.inspect(limited).rootfs;
+  assert.ok(space !== undefined && upper.startsWith(`${space}/`) && existsSync(upper));
+  assert.deepEqual([...bench.disks.spaces], [[space, { maxBytes: 64 * mib }]]);
+  assert.equal(containers.inspect(plain).rootfs.space, undefined);
+  assert.equal(await containers.diskUsage(plain), undefined);
+  assert.equal((await containers.diskUsage(limited))?.maxBytes, 64 * mib);
+  await containers.start(limited);
+  assert.equal(bench.disks.opened, 0, 'what was opened for the start is closed');
+  await containers.remove(limited, { force: true, volumes: false });
+  assert.equal(bench.disks.spaces.size, 0);
+  assert.equal(existsSync(dirname(space)), false);
+});
+
+test('where spaces cost nothing all have one, and can be limited later', async (t) => {
+  const bench = await workbench(t);
+  bench.disks.freeOfCost = true;
+  const id = await create(bench);
+  await bench.engine.containers.update(id, { limits: { disk: { maxInodes: 1000 } } });
+  const { rootfs, settings } = bench.engine.containers.inspect(id);
+  assert.deepEqual(bench.disks.spaces.get(rootfs.space ?? ''), { maxInodes: 1000 });
+  assert.deepEqual(settings.limits.disk, { maxInodes: 1000 });
+  const volume = await bench.engine.volumes.create({
+    driver: 'local',
+    driverOptions: {},
+    labels: {},
+  });
+  await bench.engine.volumes.updateLimits(volume.name, { maxBytes: 8 * mib });
+  assert.equal((await bench.engine.volumes.diskUsage(volume.name))?.maxBytes, 8 * mib);
+});
+
+test('a default is for those who say nothing', async (t) => {
+  const bench = await workbench(t, { defaultDiskBytes: 32 * mib });
+  const limitOf = async (disk?: { maxBytes: number | null }) =>
+    bench.engine.containers.inspect(await create(bench, { limits: { disk } })).settings.limits.disk;
+  assert.deepEqual(await limitOf(), { maxBytes: 32 * mib });
+  assert.deepEqual(await limitOf({ maxBytes: 8 * mib }), { maxBytes: 8 * mib });
+  assert.deepEqual(await limitOf({ maxBytes: null }), { maxBytes: null });
+  assert.equal(bench.disks.spaces.size, 2);
+});
+
+test('what fails leaves neither a space nor a change', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const disk = { maxBytes: 64 * mib };
+  for (const fail of ['failPrepare', 'failMake'] as const) {
+    bench.disks[fail] = new Error('no space');
+    await assert.rejects(create(bench, { limits: { disk } }), /no space/);
+    bench.disks[fail] = undefined;
+  }
+  assert.deepEqual([containers.list().length, bench.disks.spaces.size], [0, 0]);
+  const id = await create(bench, { limits: { disk } });
+  bench.runtime.failPrepare = new Error('no namespaces');
+  await assert.rejects(containers.start(id), /no namespaces/);
+  assert.equal(bench.disks.opened, 0);
+  bench.runtime.failPrepare = undefined;
+  bench.disks.failUpdate = new Error('no');
+  await assert.rejects(containers.update(id, { limits: { disk: { maxBytes: 8 * mib } } }), /no/);
+  assert.deepEqual(containers.inspect(id).settings.limits.disk, disk);
+  bench.disks.failUpdate = undefined;
+  await assert.rejects(containers.update(id, { limits: { disk: { maxBytes: 1 } } }), {
+    kind: 'invalid',
+    message: /the least is 4 MiB/,
+  });
+  const late = await create(bench);
+  await assert.rejects(containers.update(late, { limits: { disk } }), { kind: 'conflict' });
+});
+
+test('a disk limit is taken back when the cgroup refuses the rest', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const id = await create(bench, { limits: { disk: { maxBytes: 64 * mib } } });
+  await containers.start(id);
+  const { space } = containers.inspect(id).rootfs;
+  const cgroup = bench.cgroups.open(id);
+  cgroup.update = () => {
+    throw new Error('EBUSY');
+  };
+  const limits = { disk: { maxBytes: 8 * mib }, memory: { maxBytes: 8 * mib } };
+  await assert.rejects(containers.update(id, { limits }), /EBUSY/);
+  assert.deepEqual(bench.disks.spaces.get(space ?? ''), { maxBytes: 64 * mib });
+  assert.deepEqual(bench.reports, []);
+});
+
+test('a sized volume is visible while an agent runs, also the next one', async (t) => {
+  const bench = await workbench(t);
+  const options = { size: '16m', inodes: '200' };
+  const made = await bench.engine.volumes.create({
+    name: 'data',
+    driver: 'local',
+    driverOptions: options,
+    labels: {},
+  });
+  assert.deepEqual(made.limits, { maxBytes: 16 * mib, maxInodes: 200 });
+  assert.equal(bench.disks.attached.size, 1);
+  bench.disks.attached.clear();
+  const next = await bench.reopen();
+  const [space] = bench.disks.attached;
+  assert.equal(made.mountpoint, `${space}/_data`);
+  await next.volumes.updateLimits('data', { maxInodes: null });
+  assert.deepEqual(next.volumes.inspect('data').limits, { maxBytes: 16 * mib, maxInodes: null });
+  await next.volumes.remove('data', { force: false });
+  assert.equal(bench.disks.attached.size, 0);
+  assert.equal(existsSync(dirname(space ?? '')), false);
+});

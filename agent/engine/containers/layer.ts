@@ -1,0 +1,114 @@
+/**
+ * A container's writable layer: two directories on the state file system, or in a space that limits
+ * them (agent/disk). Whoever reads or mounts it from outside opens it first.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerView } from '../../contract/container.ts';
+import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
+import type { MakeSpace } from '../../disk/disk.ts';
+import { conflict } from '../../errors.ts';
+import type { EngineContext } from '../context.ts';
+import type { ContainerPaths } from '../paths.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+
+type DiskContext = Pick<EngineContext, 'disks'>;
+type LayerOf = Pick<ContainerRecord, 'rootfs' | 'settings'>;
+
+/** The upper directory's mode is that of the container's `/`; nobody looks into the other. */
+const layerDirectories = [
+  { name: 'upper', mode: 0o755 },
+  { name: 'work', mode: 0o700 },
+];
+
+/** Undefined when the layer needs no space of its own. */
+export async function prepareLayer(
+  { disks }: DiskContext,
+  limits: DiskLimits,
+): Promise<MakeSpace | undefined> {
+  return isLimited(limits) || disks.freeOfCost
+    ? disks.prepare(limits, layerDirectories)
+    : undefined;
+}
+
+/** Before the first container asks: a default that this machine cannot give is told at the start. */
+export async function prepareDefaultLayer({
+  disks,
+  defaultDiskBytes,
+}: Pick<EngineContext, 'disks' | 'defaultDiskBytes'>): Promise<void> {
+  if (defaultDiskBytes !== undefined)
+    await disks.prepare({ maxBytes: defaultDiskBytes }, layerDirectories);
+}
+
+export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>
+  (maxBytes ?? maxInodes ?? null) !== null;
+
+/** Makes the layer in the container's own directory, and says where it is. */
+export function makeLayer(
+  paths: ContainerPaths,
+  makeSpace: MakeSpace | undefined,
+): Omit<ContainerRecord['rootfs'], 'lowers'> {
+  if (makeSpace !== undefined) {
+    makeSpace(paths.disk);
+    return { upper: join(paths.disk, 'upper'), work: join(paths.disk, 'work'), space: paths.disk };
+  }
+  for (const { name, mode } of layerDirectories) mkdirSync(join(paths.directory, name), { mode });
+  return { upper: join(paths.directory, 'upper'), work: join(paths.directory, 'work') };
+}
+
+export interface OpenLayer {
+  /** As this process reaches it, until it is closed. */
+  rootfs: ContainerView['rootfs'];
+  /** What a start has to put under the container's root first. */
+  mount: { fd: number; directory: string } | undefined;
+  close(): void;
+}
+
+export function openLayer({ disks }: DiskContext, { rootfs, settings }: LayerOf): OpenLayer {
+  const { space } = rootfs;
+  if (space === undefined) return { rootfs, mount: undefined, close() {} };
+  const open = disks.open(space, settings.limits.disk ?? {});
+  const { mountFd } = open;
+  return {
+    rootfs: { ...rootfs, upper: join(open.path, 'upper'), work: join(open.path, 'work') },
+    mount: mountFd === undefined ? undefined : { fd: mountFd, directory: space },
+    close: () => open.close(),
+  };
+}
+
+/** Runs `use` with the layer within reach and closes it whatever happens. */
+export async function withLayer<T>(
+  context: DiskContext,
+  record: LayerOf,
+  use: (rootfs: ContainerView['rootfs']) => T | Promise<T>,
+): Promise<T> {
+  const layer = openLayer(context, record);
+  try {
+    return await use(layer.rootfs);
+  } finally {
+    layer.close();
+  }
+}
+
+/** Changes the limits of a layer, in use or not; `after` is all of them. */
+export function updateLayer(
+  { disks }: DiskContext,
+  { rootfs, settings }: LayerOf,
+  after: DiskLimits,
+): void {
+  const before = settings.limits.disk ?? {};
+  if (rootfs.space !== undefined) disks.update(rootfs.space, before, after);
+  else if (isLimited(after))
+    throw conflict(
+      'this container was made without a disk limit, and its files lie on the state file system itself, which has no project quota: make it anew with --storage-opt size=…, or start the agent with --default-disk so that every container can be given another limit later',
+    );
+}
+
+/** Cheap: nothing is walked. Undefined when nobody counts. */
+export function layerUsage(
+  { disks }: DiskContext,
+  { rootfs, settings }: LayerOf,
+): SpaceUsage | undefined {
+  if (rootfs.space === undefined) return undefined;
+  return disks.usage(rootfs.space, settings.limits.disk ?? {});
+}

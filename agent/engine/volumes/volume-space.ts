@@ -1,0 +1,125 @@
+/** Volumes with limits: their content lies in a space (agent/disk), which is visible at its path. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { readByteSize } from '../../contract/byte-size.ts';
+import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
+import type { MakeSpace } from '../../disk/disk.ts';
+import { conflict, invalid } from '../../errors.ts';
+import { isLimited } from '../containers/layer.ts';
+import { checkDisk } from '../containers/limit-checks.ts';
+import { type EngineContext, reporter } from '../context.ts';
+import { volumeDataName, volumesDirectory } from '../paths.ts';
+import type { VolumeRecord } from '../state/volume-table.ts';
+
+/** `size` is Docker's word; `inodes` is ours. */
+export const limitOptions = ['size', 'inodes'];
+
+/** Throws invalid for options that cannot be read. */
+export function limitsOf({ size, inodes }: Record<string, string>): DiskLimits {
+  const limits: DiskLimits = {};
+  if (size !== undefined) {
+    const bytes = readByteSize(size);
+    if (bytes === undefined)
+      throw invalid(`invalid size: '${size}'. Write it as 512, 10m or 1.5g.`);
+    limits.maxBytes = bytes || null;
+  }
+  if (inodes !== undefined) {
+    if (!/^\d{1,10}$/.test(inodes)) throw invalid(`invalid inodes: '${inodes}'. Write a number.`);
+    limits.maxInodes = Number(inodes) || null;
+  }
+  checkDisk(limits);
+  return limits;
+}
+
+/** The maker of a volume's space, by its options; undefined when it needs none. */
+export type VolumeMakers = (options: Record<string, string>) => MakeSpace | undefined;
+
+/** What takes time, before volumes with these options are made. */
+export async function prepareVolumes(
+  { disks }: Pick<EngineContext, 'disks'>,
+  requests: readonly { driverOptions: Record<string, string> }[],
+): Promise<VolumeMakers> {
+  const ready = new Map<string, MakeSpace>();
+  const directories = [{ name: volumeDataName, mode: 0o755 }];
+  const needsSpace = (limits: DiskLimits) => isLimited(limits) || disks.freeOfCost;
+  // Those that the image declares have none.
+  for (const { driverOptions: options } of [
+    ...requests,
+    { driverOptions: {} as Record<string, string> },
+  ]) {
+    const limits = limitsOf(options);
+    if (options.device === undefined && needsSpace(limits))
+      ready.set(JSON.stringify(limits), await disks.prepare(limits, directories));
+  }
+  return (options) =>
+    options.device === undefined ? ready.get(JSON.stringify(limitsOf(options))) : undefined;
+}
+
+/** Makes a volume's space and shows it; nothing is left when that fails. */
+export function makeVolumeSpace(
+  { paths, disks }: Pick<EngineContext, 'paths' | 'disks'>,
+  { name, space, limits }: VolumeRecord,
+  makeSpace: MakeSpace,
+): void {
+  if (space === undefined) return;
+  const directory = join(volumesDirectory(paths), name);
+  mkdirSync(directory, { mode: 0o700 });
+  try {
+    makeSpace(space);
+    disks.attach(space, limits ?? {});
+  } catch (error) {
+    disks.detach(space);
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** At the agent's start: a machine that went down has them mounted no more. */
+export function attachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' | 'report'>): void {
+  for (const { name, space, limits } of context.volumes.all()) {
+    if (space === undefined) continue;
+    try {
+      context.disks.attach(space, limits ?? {});
+    } catch (error) {
+      reporter(context, `mount the volume ${name}`)(error);
+    }
+  }
+}
+
+/** At the agent's end. Containers that use them go on. */
+export function detachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' | 'report'>): void {
+  for (const { name, space } of context.volumes.all()) {
+    if (space === undefined) continue;
+    try {
+      context.disks.detach(space);
+    } catch (error) {
+      reporter(context, `unmount the volume ${name}`)(error);
+    }
+  }
+}
+
+/** Absent keeps, `null` takes away; also while containers use it. */
+export function updateVolume(
+  { volumes, disks }: Pick<EngineContext, 'volumes' | 'disks'>,
+  name: string,
+  change: DiskLimits,
+): VolumeRecord {
+  const volume = volumes.find(name);
+  const before = volume.limits ?? {};
+  const after = { ...before, ...change };
+  checkDisk(after);
+  if (volume.space !== undefined) disks.update(volume.space, before, after);
+  else if (isLimited(after))
+    throw conflict(
+      `the volume ${name} was made without a limit, and its files lie on a file system that has no project quota: make it anew with -o size=…`,
+    );
+  return volumes.update({ ...volume, limits: after });
+}
+
+/** Undefined when nobody counts. */
+export function volumeUsage(
+  { disks }: Pick<EngineContext, 'disks'>,
+  { space, limits }: VolumeRecord,
+): SpaceUsage | undefined {
+  return space === undefined ? undefined : disks.usage(space, limits ?? {});
+}

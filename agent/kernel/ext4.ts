@@ -1,0 +1,67 @@
+/** What ext4 lets its owner change while it is mounted, and what its superblock says when it is not. */
+import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { O_DIRECTORY, oneName, openat2, withFd } from './files.ts';
+import { libcCall } from './libc.ts';
+
+/** _IOW('f', 16, __u64) */
+const EXT4_IOC_RESIZE_FS = 0x40086610;
+const superblockOffset = 1024;
+const EXT4_SUPER_MAGIC = 0xef53;
+
+export const ext4BlockBytes = 4096;
+
+const ioctlMemory = libcCall('ioctl', ['int', 'ulong', 'void *']);
+
+/**
+ * Grows a mounted file system, which goes on being used, to `bytes`; its device must have grown
+ * before. The kernel asks for CAP_SYS_RESOURCE and answers EPERM without it.
+ */
+export function growExt4(mountFd: number, bytes: number): void {
+  const blocks = Buffer.alloc(8);
+  blocks.writeBigUInt64LE(BigInt(Math.floor(bytes / ext4BlockBytes)));
+  withFd(openat2(mountFd, '.', O_DIRECTORY, oneName), (fd) => {
+    ioctlMemory('grow ext4', fd, EXT4_IOC_RESIZE_FS, blocks);
+  });
+}
+
+/**
+ * Keeps blocks of a mounted file system from everybody, root too (ext4.rst, `reserved_clusters`).
+ * It ends with the mount.
+ */
+export function reserveExt4Blocks(blockDevice: string, blocks: number): void {
+  writeFileSync(`/sys/fs/ext4/${blockDevice}/reserved_clusters`, String(blocks));
+}
+
+/** Counts of a file system that is not mounted; the kernel writes them down when it unmounts. */
+export interface Ext4Counts {
+  /** Without what the file system itself takes, as statfs(2) counts. */
+  blocks: number;
+  freeBlocks: number;
+  inodes: number;
+  freeInodes: number;
+}
+
+/** Reads the superblock of an image (kernel, ext4/super.rst). Throws when it is none of ours. */
+export function readExt4Counts(path: string): Ext4Counts {
+  const block = Buffer.alloc(1024);
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, block, 0, block.length, superblockOffset);
+  } finally {
+    closeSync(fd);
+  }
+  if (block.readUInt16LE(0x38) !== EXT4_SUPER_MAGIC)
+    throw Object.assign(new Error(`${path} holds no ext4 file system`), {
+      code: 'EUCLEAN',
+      errno: constants.errno.EINVAL,
+    });
+  const wide = (low: number, high: number) =>
+    block.readUInt32LE(high) * 2 ** 32 + block.readUInt32LE(low);
+  return {
+    blocks: wide(0x4, 0x150) - block.readUInt32LE(0x248),
+    freeBlocks: wide(0xc, 0x158),
+    inodes: block.readUInt32LE(0),
+    freeInodes: block.readUInt32LE(0x10),
+  };
+}

@@ -5,6 +5,7 @@ import {
   hookNames,
   type OciDevice,
   type OciHooks,
+  type OciIdMapping,
   type OciLinux,
   type OciMount,
   type OciNamespaceType,
@@ -134,7 +135,7 @@ function readHooks(reader: JsonReader): OciHooks {
   return hooks;
 }
 
-const namespaceTypes = ['pid', 'network', 'mount', 'ipc', 'uts', 'cgroup'];
+const namespaceTypes = ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup'];
 
 function readLinux(reader: JsonReader): OciLinux {
   refuse(reader.at('mountLabel').string(), 'linux.mountLabel: SELinux labels are not supported');
@@ -145,6 +146,8 @@ function readLinux(reader: JsonReader): OciLinux {
   const propagation = reader.at('rootfsPropagation').string();
   return {
     namespaces: readNamespaces(reader.at('namespaces')),
+    uidMappings: reader.at('uidMappings').list(readIdMapping),
+    gidMappings: reader.at('gidMappings').list(readIdMapping),
     devices: reader.at('devices').list(readDevice),
     maskedPaths: reader.at('maskedPaths').strings(),
     readonlyPaths: reader.at('readonlyPaths').strings(),
@@ -170,8 +173,6 @@ function readNamespaces(reader: JsonReader): OciLinux['namespaces'] {
   const seen = new Set<string>();
   const list = reader.list((item) => {
     const type = item.at('type').required().string();
-    if (type === 'user')
-      throw item.wrong('is a user namespace, which this command does not make yet');
     if (!namespaceTypes.includes(type))
       throw item.wrong(`"${type}" is not a namespace of this runtime`);
     if (seen.has(type)) throw item.wrong(`repeats ${type}`);
@@ -181,6 +182,14 @@ function readNamespaces(reader: JsonReader): OciLinux['namespaces'] {
     return { type: type as OciNamespaceType, ...(path && { path }) };
   });
   return list ?? [];
+}
+
+function readIdMapping(item: JsonReader): OciIdMapping {
+  return {
+    containerID: item.at('containerID').required().integer(),
+    hostID: item.at('hostID').required().integer(),
+    size: item.at('size').required().integer(),
+  };
 }
 
 function readDevice(item: JsonReader): OciDevice {

@@ -149,6 +149,31 @@ test('only allowed devices can be opened, whatever is in /dev', () => {
   assert.deepEqual(lines(bench.run(['/bin/sh', '-c', write], changes(true))), ['1', 'written']);
 });
 
+test('with a user namespace its root is nobody outside, in an exec too, and hooks find the tree', () => {
+  const bundle = bench.bundle(['/bin/sleep', '1000'], {
+    linux: {
+      namespaces: (['user', 'mount', 'pid', 'ipc', 'uts', 'network', 'cgroup'] as const).map(
+        (type) => ({ type }),
+      ),
+      uidMappings: [{ containerID: 0, hostID: 100_000, size: 65_536 }],
+      gidMappings: [{ containerID: 0, hostID: 200_000, size: 65_536 }],
+    },
+    hooks: { createContainer: [{ path: '/bin/sh', args: ['sh', '-c', '[ -e /etc/passwd ]'] }] },
+  });
+  assert.deepEqual(bench.create(bundle), { status: 0, stderr: '' });
+  bench.ok('start', bundle.id);
+  const { pid } = JSON.parse(bench.ok('state', bundle.id));
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  assert.match(status, /^Uid:\t100000\t100000/m);
+  assert.match(status, /^Gid:\t200000\t200000/m);
+  assert.match(status, /^NSpid:\t\d+(\t\d+)*\t1$/m);
+  const inside = bench.ok('exec', bundle.id, 'sh', '-c', 'id -u; cat /proc/self/uid_map');
+  const [uid, map] = inside.split('\n');
+  assert.equal(uid, '0');
+  assert.deepEqual(map?.trim().split(/\s+/), ['0', '100000', '65536']);
+  bench.ok('delete', '--force', bundle.id);
+});
+
 test('features are those of the specification', () => {
   const features = JSON.parse(bench.ok('features'));
   assert.deepEqual([features.ociVersionMin, features.ociVersionMax], ['1.0.0', '1.2.1']);

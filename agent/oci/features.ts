@@ -23,7 +23,7 @@ const features = {
   hooks: hookNames,
   mountOptions: mountOptionNames,
   linux: {
-    namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],
+    namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
     capabilities: capabilityNames,
     cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
     seccomp: { enabled: true, ...seccompNames },

@@ -5,10 +5,11 @@ import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
 import { MountAttribute } from '../kernel/mount.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
 import { mountPath, rootPropagation } from './mount-options.ts';
-import { ShimFd, type Step } from './plan.ts';
+import { type ShimDuties, ShimFd, type Step } from './plan.ts';
 import type { Prepared } from './prepare.ts';
 import { type BeforeExec, processSteps, userEntrySteps } from './process-steps.ts';
 import type { ShimDescriptors } from './shim.ts';
+import { isRemapped } from './user-namespace.ts';
 
 export function containerSteps(
   spec: OciSpec,
@@ -121,7 +122,13 @@ export function setnsSteps(
     : [{ do: 'setns', fd: descriptors.add(fd), flag: NamespaceFlag[type] }];
 }
 
-export function needsPidNamespace({ linux }: OciSpec): boolean {
+/** A pid namespace of a user namespace is made once its first process is in there. */
+export function birthDuties(spec: OciSpec): Pick<ShimDuties, 'cloneFlags' | 'moves'> {
+  const moves = needsPidNamespace(spec) && isRemapped(spec);
+  return { cloneFlags: needsPidNamespace(spec) && !moves ? NamespaceFlag.pid : 0, moves };
+}
+
+function needsPidNamespace({ linux }: OciSpec): boolean {
   return linux.namespaces.some(({ type, path }) => type === 'pid' && !path);
 }
 

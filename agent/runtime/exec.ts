@@ -86,7 +86,7 @@ function execIn(
 }
 
 /** The ids of its user namespace; undefined when that is the machine's. */
-function idsOf(pid: number, pidfd: number): IdMap | undefined {
+export function idsOf(pid: number, pidfd: number): IdMap | undefined {
   try {
     const ids = foreignIdMap(pid);
     // Still there, so what was read by number was this process's.

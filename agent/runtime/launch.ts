@@ -2,9 +2,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDirectory, withFd } from '../kernel/files.ts';
-import { NamespaceFlag } from '../kernel/namespaces.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
-import { containerSteps, needsPidNamespace } from './container-steps.ts';
+import { birthDuties, containerSteps } from './container-steps.ts';
 import { type ShimDuties, ShimFd } from './plan.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { LaunchRequest, LogPlan } from './runtime.ts';
@@ -12,7 +11,6 @@ import type { Sandbox } from './sandbox.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
 import { startProcess } from './start-process.ts';
 import { containerPipes, containerTerminal, type StdioPlan } from './stdio.ts';
-import { isRemapped } from './user-namespace.ts';
 
 /** Takes the sandbox over: its descriptors are closed, whether the start succeeds or not. */
 export async function launch(
@@ -73,15 +71,13 @@ function shimDuties(
   const terminal = sandbox.prepared.terminal !== undefined;
   const { pid } = sandbox.prepared.namespaces;
   return {
-    // A pid namespace of a user namespace is made once its first process is in there.
-    cloneFlags: needsPidNamespace(spec) && !isRemapped(spec) ? NamespaceFlag.pid : 0,
+    ...birthDuties(spec),
     cgroupFd:
       placement.directoryFd === undefined ? undefined : descriptors.add(placement.directoryFd),
     pidNamespaceFd: pid === undefined ? undefined : descriptors.add(pid),
     input: openStdin || terminal,
     output: terminal || log !== undefined,
     terminal,
-    moves: needsPidNamespace(spec) && isRemapped(spec),
     log: log === undefined ? undefined : planLog(log),
   };
 }

@@ -178,8 +178,8 @@ function build({ request, procFd, planned, joined, opened, owned }: Building): P
     if (!hasForeignDev) fillDev(rootFd, spec.linux.devices ?? [], remapping?.ids);
     const terminal = spec.process.terminal ? makeTerminal(rootFd, devptsFd, opened) : undefined;
     makeWorkingDirectory(rootFd, spec.process.cwd);
-    attachStandIn(rootFd, planned);
     if (request.pivotLater) checkProgram(rootFd, spec.process);
+    attachStandIn(rootFd, planned);
     if (!request.pivotLater) {
       finishRoot(rootFd, spec);
       pivotInto(rootFd);

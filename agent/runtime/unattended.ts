@@ -10,15 +10,15 @@ import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { withFd } from '../kernel/files.ts';
-import { NamespaceFlag, ownFilesystemState } from '../kernel/namespaces.ts';
+import { ownFilesystemState } from '../kernel/namespaces.ts';
 import { makePipe } from '../kernel/pipe.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 import { keepWayHome } from './come-home.ts';
-import { containerSteps, entrySteps } from './container-steps.ts';
-import { enterContainer, execDuties, openContainer, openContainerTerminal } from './exec.ts';
+import { birthDuties, containerSteps, entrySteps } from './container-steps.ts';
+import { enterContainer, execDuties, idsOf, openContainer, openContainerTerminal } from './exec.ts';
 import { type ShimDuties, ShimFd, type Step } from './plan.ts';
 import { type LauncherFds, prepare } from './prepare.ts';
-import { processSteps } from './process-steps.ts';
+import { processSteps, userEntrySteps } from './process-steps.ts';
 import type { ProcessHandle, Rootfs } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
@@ -74,14 +74,13 @@ export async function createWaiting(
         : containerTerminal(terminal, descriptors);
     if (terminal !== undefined) setSize(terminal.masterFd, spec.process);
     const duties: ShimDuties = {
-      cloneFlags: isNewPidNamespace(spec) ? NamespaceFlag.pid : 0,
+      ...birthDuties(spec),
       cgroupFd:
         placement.directoryFd === undefined ? undefined : descriptors.add(placement.directoryFd),
       pidNamespaceFd: namespaces.pid === undefined ? undefined : descriptors.add(namespaces.pid),
       input: false,
       output: false,
       terminal: terminal !== undefined,
-      moves: false,
       log: undefined,
       leave: true,
     };
@@ -127,10 +126,6 @@ function prepareHere(request: WaitingRequest, fds: LauncherFds): Sandbox {
   }
 }
 
-function isNewPidNamespace({ linux }: OciSpec): boolean {
-  return linux.namespaces.some(({ type, path }) => type === 'pid' && !path);
-}
-
 function callersStdio(fds: CallersStdio, descriptors: ShimDescriptors): StdioPlan {
   return new StdioPlan(
     fds.map((fd) => descriptors.add(fd)),
@@ -164,6 +159,7 @@ export function execUnattended(
     const descriptors = starter.descriptors();
     const keep = handOnFds.map((fd) => descriptors.add(fd));
     const containerFd = descriptors.add(pidfd);
+    const ids = idsOf(container.pid, pidfd);
     const terminal = process.terminal
       ? openContainerTerminal(procFd, container.pid, pidfd)
       : undefined;
@@ -177,9 +173,12 @@ export function execUnattended(
       ...entrySteps(process.oomScoreAdj, placement, descriptors),
       enterContainer(containerFd),
       { do: 'stdio', fds: stdio.child },
+      ...(ids === undefined
+        ? []
+        : userEntrySteps(process, ids, { fd: containerFd, cloneFlags: 0 })),
       { do: 'session', terminal: terminal !== undefined },
       { do: 'close', keep },
-      ...processSteps(process, request.seccomp, false, undefined, { steps: [], handOn }),
+      ...processSteps(process, request.seccomp, false, ids, { steps: [], handOn }),
     ];
     const duties = { ...execDuties(request, containerFd, descriptors), leave: true };
     const pid = await startUnattended(starter, { runDirectory, descriptors, duties, steps, stdio });

@@ -119,6 +119,28 @@ test('a kill reaches a container that a stop is waiting for', async (t) => {
   await assert.rejects(containers.kill(id), { kind: 'conflict', message: /is not running/ });
 });
 
+test('what ended a moment ago is stopped, killed, restarted and removed without a complaint', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const endings: ((id: string) => Promise<unknown>)[] = [
+    (id) => containers.stop(id, {}),
+    (id) => containers.kill(id, undefined),
+    (id) => containers.restart(id, {}),
+    (id) => containers.remove(id, { force: true, volumes: false }),
+  ];
+  for (const ending of endings) {
+    const id = await create(bench);
+    await containers.start(id);
+    // Its exit is on the way to the engine, which still holds it for running.
+    bench.runtime.last.exit(3);
+    await ending(id);
+  }
+  assert.deepEqual(
+    containers.list().map(({ state }) => state.status),
+    ['exited', 'exited', 'running'],
+  );
+});
+
 test('a paused container is thawed by what ends it', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;

@@ -8,6 +8,7 @@ import { execProcess } from '../exec/exec-process.ts';
 import { newId } from '../ids.ts';
 import { execRunDirectory } from '../paths.ts';
 import { removeRunDirectory } from '../run-directory.ts';
+import { signalUnlessEnded } from '../signals.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { ProcessOutput } from '../streams/process-output.ts';
 import { openStreams } from '../streams/process-streams.ts';
@@ -68,7 +69,7 @@ async function outcome(
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    running.signal(SIGKILL);
+    signalUnlessEnded(running, SIGKILL);
   }, timeoutMs);
   try {
     const chunks: Buffer[] = [];

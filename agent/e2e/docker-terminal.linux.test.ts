@@ -135,7 +135,7 @@ describe('exec -it', () => {
     terminal.type('echo $TERM; sleep 100\n');
     await terminal.shows(/xterm-256color\r\n/);
     // Earlier, the shell has not given the terminal over yet, and takes the key for itself.
-    await eventually(async () => assert.match(await output('top', 'host'), /sleep 100\n/));
+    await eventually(async () => assert.match(await output('top', 'host'), /sleep 100$/m));
     terminal.type(ctrlC);
     // What is typed before the shell asks again is flushed with the interrupt.
     await terminal.shows(/\^C.*# /s);

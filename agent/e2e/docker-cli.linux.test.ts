@@ -343,6 +343,12 @@ describe('the life of a container', () => {
     await output('cp', 'files:/root/there', target);
     assert.equal(readFileSync(target, 'utf8'), 'carried');
     assert.match(await output('diff', 'files'), /A \/root\/there/);
+    const archive = join(agent.directory, 'exported.tar');
+    await output('export', '-o', archive, 'files');
+    // The CLI sends `name:tag` as the repository alone.
+    await output('import', archive, 'carried:2');
+    assert.equal(await output('run', '--rm', 'carried:2', 'cat', '/root/there'), 'carried');
+    await output('rmi', 'carried:2');
     await output('rm', 'files');
   });
 

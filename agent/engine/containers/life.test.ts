@@ -235,6 +235,21 @@ test('networks and ports are held while it runs, and given back', async (t) => {
   assert.deepEqual(networks.inspect('bridge').containers, []);
 });
 
+test("a port that another container has is refused with that container's name", async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const first = await create(bench, { network: onBridge(8080) }, 'first');
+  await containers.start(first);
+  const second = await create(bench, { network: onBridge(8080) }, 'second');
+  await assert.rejects(containers.start(second), {
+    kind: 'internal',
+    message: /0\.0\.0\.0:8080 failed: port is already allocated by container first; stop it/,
+  });
+  await containers.stop(first, {});
+  await containers.start(second);
+  assert.equal(containers.inspect(second).state.status, 'running');
+});
+
 test('an update reaches the kernel and is remembered; what the kernel refuses is not', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;

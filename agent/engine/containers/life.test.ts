@@ -103,6 +103,20 @@ test('stop: the stop signal, then SIGKILL; not-modified when it does not run', a
   ]);
 });
 
+test('a stop that may take months does not kill at once', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const id = await create(bench);
+  await containers.start(id);
+  const process = bench.runtime.last;
+  process.onSignal = () => {};
+  const stopping = containers.stop(id, { timeoutSeconds: 9_999_999 });
+  await new Promise((done) => setTimeout(done, 50));
+  assert.deepEqual(process.signals, [15]);
+  process.exit(0);
+  await stopping;
+});
+
 test('a kill reaches a container that a stop is waiting for', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;

@@ -12,6 +12,7 @@ import { signalUnlessEnded } from '../signals.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { ProcessOutput } from '../streams/process-output.ts';
 import { openStreams } from '../streams/process-streams.ts';
+import { timerMs } from '../timer.ts';
 
 const keptOutputBytes = 4096;
 const SIGKILL = 9;
@@ -70,7 +71,7 @@ async function outcome(
   const timer = setTimeout(() => {
     late = true;
     signalUnlessEnded(running, SIGKILL);
-  }, timeoutMs);
+  }, timerMs(timeoutMs));
   try {
     const chunks: Buffer[] = [];
     let bytes = 0;

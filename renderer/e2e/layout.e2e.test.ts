@@ -1,6 +1,7 @@
 /** In a small window every place still fits: nothing sticks out of its box, no words out of a button. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { Locator } from 'playwright-core';
 import { type App, startApp, starterImage } from './app.ts';
 
 let app: App;
@@ -25,6 +26,12 @@ function misfits(): Promise<string[]> {
       ),
     ].map((box) => name(box).slice(0, 120));
   });
+}
+
+async function assertInSight(what: Locator): Promise<void> {
+  const box = await what.boundingBox();
+  const height = app.page.viewportSize()?.height ?? 0;
+  assert.ok(box && box.y >= 0 && box.y + box.height <= height, JSON.stringify(box));
 }
 
 for (const [width, height] of [
@@ -54,7 +61,7 @@ for (const [width, height] of [
     }
   });
 
-test('in a small window the form keeps its button in sight', async () => {
+test('in a small window the form keeps its button in sight, and what came of it', async () => {
   const { page } = app;
   await page.setViewportSize({ width: 900, height: 600 });
   await app.go('/');
@@ -62,6 +69,11 @@ test('in a small window the form keeps its button in sight', async () => {
   const create = page.getByRole('button', { name: 'Create and start' });
   await create.waitFor();
   await page.getByRole('combobox', { name: 'Image' }).scrollIntoViewIfNeeded();
-  const box = await create.boundingBox();
-  assert.ok(box && box.y + box.height <= 600, `the button is at ${JSON.stringify(box)}`);
+  await assertInSight(create);
+  await page.getByRole('combobox', { name: 'Image' }).fill(starterImage);
+  await page.getByRole('textbox', { name: 'Command', exact: true }).fill('/no/such/program');
+  await create.click();
+  const failure = page.getByRole('alert').getByText('/no/such/program');
+  await failure.waitFor();
+  await assertInSight(failure);
 });

@@ -3,12 +3,11 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import {
   type AgentProcess,
   discardAgent,
   dockerCli,
+  eventually,
   findTraces,
   makeAgentDirectory,
   startAgent,
@@ -22,7 +21,7 @@ before(async () => {
   const docker = dockerCli(agent.socket);
   const clean = findTraces(agent).links;
   await docker('run', '--rm', '-p', '127.0.0.1:0:80', image, 'true');
-  while (findTraces(agent).links.length > clean.length + 1) await sleep(50);
+  await eventually(() => assert.equal(findTraces(agent).links.length, clean.length + 1));
 });
 after(() => discardAgent(agent));
 
@@ -57,9 +56,7 @@ function call(method: string, path: string, body?: unknown): Promise<Answer> {
 
 /** The kernel lets go of a network namespace, and the veth pair with it, a moment after its last user. */
 async function assertSameTraces(before: Traces): Promise<void> {
-  for (let attempt = 0; attempt < 50 && !isDeepStrictEqual(findTraces(agent), before); attempt++)
-    await sleep(100);
-  assert.deepEqual(findTraces(agent), before);
+  await eventually(() => assert.deepEqual(findTraces(agent), before));
 }
 
 /** What is wrong, how it is asked for, and what dockerd answers. */

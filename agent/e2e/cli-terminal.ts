@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patienceMs } from './agent-process.ts';
 
 export interface TerminalSize {
   rows: number;
@@ -25,8 +26,6 @@ export const ctrlD = '\x04';
 export const ctrlP = '\x10';
 export const ctrlQ = '\x11';
 export const ctrlX = '\x18';
-
-const patienceMs = 20_000;
 
 /** script(1) makes the terminal and passes what it reads and writes on. */
 export async function openCliTerminal(

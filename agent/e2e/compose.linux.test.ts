@@ -5,14 +5,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AgentProcess,
   type CliResult,
   type DockerCli,
   discardAgent,
   dockerCli,
+  eventually,
   makeAgentDirectory,
+  patienceMs,
   startAgent,
 } from './agent-process.ts';
 
@@ -40,7 +41,7 @@ function writeProject(greeting: string): void {
         ],
         volumes: ['data:/data', './seed:/seed:ro'],
         networks: ['back'],
-        healthcheck: { test: ['CMD', 'test', '-e', '/ready'], interval: '200ms', retries: 20 },
+        healthcheck: { test: ['CMD', 'test', '-e', '/ready'], interval: '200ms', retries: 300 },
         stop_grace_period: '0s',
       },
       web: {
@@ -66,7 +67,7 @@ function compose(...words: string[]): Promise<CliResult> {
       ['--ansi', 'never', ...words],
       {
         cwd: project,
-        timeout: 60_000,
+        timeout: 2 * patienceMs,
         env: {
           ...process.env,
           DOCKER_HOST: `unix://${agent.socket}`,
@@ -76,6 +77,7 @@ function compose(...words: string[]): Promise<CliResult> {
       (error, stdout, stderr) =>
         done({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
     );
+    child.stdin?.on('error', () => {});
     child.stdin?.end();
   });
 }
@@ -92,13 +94,11 @@ async function containerId(service: string): Promise<string> {
 
 /** What a service says may come a moment after `up`. */
 async function logged(service: string, pattern: RegExp): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
+  await eventually(async () => {
     // compose clears each line first when it takes the place for a terminal.
     const text = (await output('logs', '--no-log-prefix', service)).replaceAll('\x1b[2K', '');
-    if (attempt === 30) assert.match(text, pattern);
-    if (pattern.test(text)) return;
-    await sleep(100);
-  }
+    assert.match(text, pattern);
+  });
 }
 
 test('up waits for health, and the services reach each other by name', async () => {

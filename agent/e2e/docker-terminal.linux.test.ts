@@ -6,6 +6,7 @@ import {
   type DockerCli,
   discardAgent,
   dockerCli,
+  eventually,
   makeAgentDirectory,
   startAgent,
 } from './agent-process.ts';
@@ -133,7 +134,11 @@ describe('exec -it', () => {
     await showsSize(terminal, '50 90');
     terminal.type('echo $TERM; sleep 100\n');
     await terminal.shows(/xterm-256color\r\n/);
+    // Earlier, the shell has not given the terminal over yet, and takes the key for itself.
+    await eventually(async () => assert.match(await output('top', 'host'), /sleep 100$/m));
     terminal.type(ctrlC);
+    // What is typed before the shell asks again is flushed with the interrupt.
+    await terminal.shows(/\^C.*# /s);
     terminal.type('echo after "the interrupt"; exit 8\n');
     await terminal.shows(/after the interrupt/);
     assert.equal(await terminal.ended, 8);
@@ -145,7 +150,7 @@ describe('exec -it', () => {
     terminal.type(ctrlP + ctrlQ);
     await terminal.shows(/read escape sequence/);
     await terminal.ended;
-    assert.match(await output('top', 'host'), /sleep 4321/);
+    await eventually(async () => assert.match(await output('top', 'host'), /sleep 4321/));
     await output('rm', '-f', 'host');
   });
 

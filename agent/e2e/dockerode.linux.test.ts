@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
@@ -178,11 +179,11 @@ describe('streams', () => {
   test('stats: a document a second, until the reader leaves', async () => {
     const container = await runSleeper();
     const stream = (await container.stats({ stream: true })) as Readable;
-    const [first] = (await once(stream, 'data')) as [Buffer];
-    const [second] = (await once(stream, 'data')) as [Buffer];
+    const lines = createInterface(stream)[Symbol.asyncIterator]();
+    const [first, second] = [await lines.next(), await lines.next()];
     stream.destroy();
-    assert.equal(JSON.parse(first.toString()).id, container.id);
-    assert.ok(JSON.parse(second.toString()).precpu_stats.system_cpu_usage > 0);
+    assert.equal(JSON.parse(first.value ?? '').id, container.id);
+    assert.ok(JSON.parse(second.value ?? '').precpu_stats.system_cpu_usage > 0);
     await container.remove({ force: true });
   });
 

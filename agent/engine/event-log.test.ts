@@ -31,6 +31,26 @@ test('since gives the past first; until in the past ends there', async () => {
   assert.deepEqual(await ids(stream, 10), ['one', 'two']);
 });
 
+test('until a far or a long past time sets no timer that Node cannot hold', async (t) => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  t.after(() => process.off('warning', note));
+  const events = new EventLog();
+  const over = new AbortController();
+  const reading = ids(
+    events.stream({ until: new Date(Date.now() + 1e11), signal: over.signal }),
+    10,
+  );
+  assert.deepEqual(await ids(events.stream({ until: new Date(0), signal: over.signal }), 10), []);
+  events.emit(event('one'));
+  over.abort();
+  assert.ok((await reading).length <= 1);
+  // Warnings are told on the next turn.
+  await new Promise((done) => setImmediate(done));
+  assert.deepEqual(warnings, []);
+});
+
 test('a stream that nobody reads ends with its abort', async () => {
   const events = new EventLog();
   const over = new AbortController();

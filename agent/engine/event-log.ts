@@ -1,5 +1,6 @@
 /** What happened, in order: the last thousand events, and a stream of those to come. */
 import type { EngineEvent } from '../api/system/backend.ts';
+import { timerMs } from './timer.ts';
 
 const keptEvents = 1000;
 /** A client that reads so far behind is let go: it must not make the agent grow without bound. */
@@ -35,8 +36,7 @@ export class EventLog {
       else backlog.push(event);
       wake();
     });
-    const deadline =
-      until === undefined ? undefined : setTimeout(() => wake(), until.getTime() - Date.now());
+    let deadline: NodeJS.Timeout | undefined;
     const onAbort = () => wake();
     signal.addEventListener('abort', onAbort);
     return (async function* () {
@@ -51,6 +51,10 @@ export class EventLog {
           if (until !== undefined && until.getTime() <= Date.now()) return;
           await new Promise<void>((resolve) => {
             wake = resolve;
+            // Set anew for each wait: a timer may fire early, and reaches only so far.
+            clearTimeout(deadline);
+            if (until !== undefined)
+              deadline = setTimeout(resolve, timerMs(until.getTime() - Date.now()));
           });
         }
       } finally {

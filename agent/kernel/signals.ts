@@ -1,6 +1,7 @@
-/** Names of signals, as people and images write them. */
+/** Names of signals, as people and images write them, and sending one. */
 import { constants } from 'node:os';
-import { invalid } from '../errors.ts';
+import { CortenError, invalid } from '../errors.ts';
+import type { RunningProcess } from '../runtime/runtime.ts';
 
 /** Real-time signals as C libraries hand them out: two below are the threads' own (signal(7)). */
 const realTimeMin = 34;
@@ -27,4 +28,13 @@ function realTime(name: string): number | undefined {
   const base = from === 'MIN' ? realTimeMin : realTimeMax;
   const number = sign === '-' ? base - Number(offset) : base + Number(offset);
   return number >= realTimeMin ? number : undefined;
+}
+
+/** To a process that may have ended a moment ago, with its exit on the way to us: that is no failure. */
+export function signalUnlessEnded(process: Pick<RunningProcess, 'signal'>, signal: number): void {
+  try {
+    process.signal(signal);
+  } catch (error) {
+    if (!(error instanceof CortenError && error.kind === 'conflict')) throw error;
+  }
 }

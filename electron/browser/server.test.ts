@@ -1,6 +1,6 @@
 /** The door, the headers and the bridge over a real port, as a browser and as an attacker. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -93,6 +93,19 @@ test('pages carry the policy, assets are immutable, other paths do not exist', a
   ])
     assert.notEqual((await get(`${origin}${path}`, session)).status, 200, path);
   assert.equal((await send('POST', `${origin}/`, session)).status, 405);
+});
+
+test('what the next build replaces on disk is still there for a page that is open', async () => {
+  const old = openRendererFiles(join(directory, 'renderer'));
+  const index = old.read('/')?.bytes.toString();
+  assert.ok(index);
+  const moved = join(directory, 'moved');
+  renameSync(join(directory, 'renderer'), moved);
+  try {
+    assert.equal(old.read('/')?.bytes.toString(), index);
+  } finally {
+    renameSync(moved, join(directory, 'renderer'));
+  }
 });
 
 test('a taken port and a missing build say what to do', async () => {

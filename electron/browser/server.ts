@@ -50,7 +50,7 @@ export async function serveBrowserShell(options: {
       refuse(response, verdict);
       return;
     }
-    const file = await options.files.read(pathOf(request));
+    const file = options.files.read(pathOf(request));
     if (request.method !== 'GET' && request.method !== 'HEAD') say(response, 405, 'Only GET.');
     else if (file === undefined) say(response, 404, 'There is no such page.');
     else {

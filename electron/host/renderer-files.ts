@@ -1,6 +1,8 @@
-/** The built renderer, read by name from a list made at the start: no request can name another file. */
-import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+/**
+ * The built renderer, read once at the start: no request can name another file, and a window that is
+ * open gets the parts it was built with, also after the next build has replaced them on disk.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
 
 const types: Record<string, string> = {
@@ -24,22 +26,21 @@ export interface RendererFile {
 
 export interface RendererFiles {
   /** By the path of an address, such as `/assets/index-1a2b.js`; `/` is index.html. */
-  read(path: string): Promise<RendererFile | undefined>;
+  read(path: string): RendererFile | undefined;
 }
 
 export function openRendererFiles(directory: string): RendererFiles {
-  const known = new Set(pathsIn(directory));
-  return {
-    async read(path) {
-      const name = path === '/' ? '/index.html' : path;
-      if (!known.has(name)) return undefined;
-      return {
+  const files = new Map(
+    pathsIn(directory).map((name) => [
+      name,
+      {
         type: types[extname(name)] ?? 'application/octet-stream',
         immutable: name.startsWith('/assets/'),
-        bytes: await readFile(join(directory, name)),
-      };
-    },
-  };
+        bytes: readFileSync(join(directory, name)),
+      },
+    ]),
+  );
+  return { read: (path) => files.get(path === '/' ? '/index.html' : path) };
 }
 
 function pathsIn(directory: string): string[] {

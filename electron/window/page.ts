@@ -9,7 +9,7 @@ export const pageAddress = `${pageOrigin}/`;
 
 /** The part of host/renderer-files.ts that this needs. */
 export interface PageFiles {
-  read(path: string): Promise<{ type: string; bytes: Uint8Array<ArrayBuffer> } | undefined>;
+  read(path: string): { type: string; bytes: Uint8Array<ArrayBuffer> } | undefined;
 }
 
 /** Before Electron is ready: gives the page an origin of its own, and fetch for its own assets. */
@@ -21,10 +21,10 @@ export function registerPageScheme(protocol: Pick<Protocol, 'registerSchemesAsPr
 
 export function servePage(protocol: Pick<Protocol, 'handle'>, files: PageFiles): void {
   const headers = securityHeaders("'self'");
-  protocol.handle(scheme, async ({ url }) => {
+  protocol.handle(scheme, ({ url }) => {
     // Not `origin`: node's URL says "null" for schemes that it does not know.
     const { host, pathname } = new URL(url);
-    const file = host === pageHost ? await files.read(pathname) : undefined;
+    const file = host === pageHost ? files.read(pathname) : undefined;
     return file === undefined
       ? new Response('There is no such page.', { status: 404, headers })
       : new Response(file.bytes, { headers: { ...headers, 'content-type': file.type } });

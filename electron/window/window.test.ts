@@ -71,7 +71,7 @@ test('permissions are denied, but for the clipboard', () => {
 test('the page scheme serves known files of its own host only, with the policy', async () => {
   let handle: ((request: { url: string }) => Promise<Response>) | undefined;
   servePage({ handle: (_scheme: string, handler: typeof handle) => (handle = handler) } as never, {
-    read: async (path) =>
+    read: (path) =>
       path === '/' ? { type: 'text/html', bytes: new TextEncoder().encode('hi') } : undefined,
   });
   const page = await handle!({ url: 'app://corten/' });

@@ -13,7 +13,8 @@ for (const colorScheme of ['light', 'dark'] as const)
     const app = await startApp({ colorScheme });
     try {
       await look(app, '/', 'Run your first container');
-      await app.docker('run', '-dit', '--name', 'web', '-e', 'TOKEN=x', '-m', '64m', starterImage);
+      const options = ['-e', 'TOKEN=x', '-m', '64m', '-p', '127.0.0.1::80'];
+      await app.docker('run', '-dit', '--name', 'web', ...options, starterImage);
       await app.docker('create', '--name', 'other', starterImage, 'true');
       const id = (await app.docker('inspect', '-f', '{{.Id}}', 'web')).slice(0, 12);
       await look(app, '/', '2 containers');

@@ -16,7 +16,7 @@ const repository = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
 /** A busy machine runs these tests beside other work: patience costs nothing where all goes well. */
-export const patienceMs = 15_000;
+export const patienceMs = 60_000;
 
 export const starterImage = 'corten/starter:latest';
 
@@ -45,22 +45,38 @@ export async function startApp(options: { colorScheme?: 'light' | 'dark' } = {})
     ['--no-open', '--root', root, '--run', runDirectory],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  try {
+    return await openApp(start, directory, options.colorScheme ?? 'light');
+  } catch (error) {
+    // Left running, it would keep the test file from ending.
+    await end(start);
+    throw error;
+  }
+}
+
+async function openApp(
+  start: ChildProcess,
+  directory: string,
+  colorScheme: 'light' | 'dark',
+): Promise<App> {
   const readyAddress = await readyLine(start);
   const { origin } = new URL(readyAddress);
-  const context = await openBrowser(join(directory, 'profile'), options.colorScheme ?? 'light');
+  const context = await openBrowser(join(directory, 'profile'), colorScheme);
   const complaints: string[] = [];
   context.on('page', (page) => listen(page, complaints));
   const page = context.pages()[0] ?? (await context.newPage());
   listen(page, complaints);
   await page.goto(readyAddress);
 
-  const socket = join(runDirectory, 'docker.sock');
+  const socket = join(directory, 'run', 'docker.sock');
   const docker = async (...words: string[]) => {
     const { stdout } = await run('docker', ['-H', `unix://${socket}`, ...words], {
       maxBuffer: 64 * 1024 ** 2,
     });
     return stdout.trim();
   };
+  // The app is ready, and shows its stages, while the engine still starts.
+  await eventually(() => docker('version'));
   return {
     readyAddress,
     origin,
@@ -73,11 +89,13 @@ export async function startApp(options: { colorScheme?: 'light' | 'dark' } = {})
       await page.goto(`${origin}/#${place}`);
     },
     async close() {
-      await context.close();
-      const ids = (await docker('ps', '-aq')).split('\n').filter((id) => id !== '');
-      if (ids.length > 0) await docker('rm', '-f', '-v', ...ids);
-      await end(start);
-      rmSync(directory, { recursive: true, force: true });
+      try {
+        await context.close();
+        await removeAll(docker);
+      } finally {
+        await end(start);
+        rmSync(directory, { recursive: true, force: true });
+      }
     },
   };
 }
@@ -101,9 +119,9 @@ export async function eventually(check: () => unknown): Promise<void> {
 }
 
 /** Removes every container, so that the next test finds the list as it was. */
-export async function removeAll(app: App): Promise<void> {
-  const ids = (await app.docker('ps', '-aq')).split('\n').filter((id) => id !== '');
-  if (ids.length > 0) await app.docker('rm', '-f', '-v', ...ids);
+export async function removeAll(docker: App['docker']): Promise<void> {
+  const ids = (await docker('ps', '-aq')).split('\n').filter((id) => id !== '');
+  if (ids.length > 0) await docker('rm', '-f', '-v', ...ids);
 }
 
 function readyLine(start: ChildProcess): Promise<string> {

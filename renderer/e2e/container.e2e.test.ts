@@ -32,8 +32,7 @@ async function hostConfig(): Promise<Record<string, number>> {
 
 test('wrong fields are named, nothing is created, and the form stays', async () => {
   const { page } = app;
-  // The page shows its places while the engine still starts.
-  await eventually(() => app.docker('create', '--name', 'taken', starterImage, 'true'));
+  await app.docker('create', '--name', 'taken', starterImage, 'true');
   await app.go('/new');
   await page.getByRole('textbox', { name: 'Name', exact: true }).fill('taken');
   await page.getByText('taken is taken by another container.').waitFor();
@@ -47,7 +46,7 @@ test('wrong fields are named, nothing is created, and the form stays', async () 
   await page.getByRole('textbox', { name: 'Port in the container' }).fill('99999');
   await page.getByText('A port is a number from 1 to 65535.').waitFor();
   assert.equal((await app.docker('ps', '-aq')).split('\n').length, 1);
-  await removeAll(app);
+  await removeAll(app.docker);
 });
 
 test('what the engine refuses is said in its words, and the form stays', async () => {
@@ -94,11 +93,31 @@ test('the overview shows live figures against the limits', async () => {
   await page.getByRole('region', { name: 'Processes' }).getByText('of 50').waitFor();
 });
 
+test('the overview tells how long it has run, and goes on counting', async () => {
+  const { page } = app;
+  const facts = page.getByRole('region', { name: 'Container', exact: true });
+  const age = () => facts.getByRole('definition').nth(4).textContent();
+  await facts.getByText('Running for').waitFor();
+  const first = await age();
+  assert.match(first ?? '', /^\d+ (s|min)$/);
+  await eventually(async () => assert.notEqual(await age(), first));
+});
+
 test('the log follows, stops for a reader, finds, and knows stderr', async () => {
   const { page } = app;
   await view('Logs');
   const log = page.getByRole('log', { name: 'Log of talker' });
-  await log.getByText('line 40', { exact: true }).waitFor();
+  // Only what is in sight is drawn, so no line can be waited for by its number.
+  const newest = async () =>
+    Math.max(
+      ...[...((await log.textContent()) ?? '').matchAll(/line (\d+)/g)].map(([, n]) => Number(n)),
+    );
+  await log
+    .getByText(/^line \d+$/)
+    .first()
+    .waitFor();
+  const seen = await newest();
+  await eventually(async () => assert.ok((await newest()) > seen + 20));
   await log.getByText('stderr').first().waitFor({ state: 'attached' });
   await page.getByRole('searchbox', { name: 'Search the log' }).fill('RED 5');
   await page.getByRole('searchbox', { name: 'Search the log' }).press('Enter');
@@ -125,9 +144,10 @@ test('the terminal draws, resizes, interrupts, and knows wide characters', async
   await says(/日本 größe\D+(\d+) (\d+)/);
   const before = /größe(\d+) (\d+)/.exec((await screen.textContent()) ?? '');
   await page.setViewportSize({ width: 1000, height: 600 });
-  await page.waitForTimeout(300);
-  await page.keyboard.type('clear; stty size\n');
+  // The shell learns of its new size a moment later: it is asked until it has.
   await eventually(async () => {
+    await page.keyboard.type('clear; stty size\n');
+    await says(/^(?:root@\S+\s)?\d+ \d+\s*root@\S+\s*$/);
     const now = /(\d+) (\d+)/.exec(((await screen.textContent()) ?? '').replace(/root@\w+/g, ''));
     assert.ok(now && before && Number(now[2]) < Number(before[2]), `${before} -> ${now}`);
   });

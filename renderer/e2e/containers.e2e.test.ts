@@ -50,7 +50,7 @@ test('the first screen runs a container in one click and opens a terminal in it'
     assert.match((await page.locator('.xterm-rows').textContent()) ?? '', /root@/),
   );
   assert.match(await app.docker('ps', '--format', '{{.Image}}'), /^corten\/starter/);
-  await removeAll(app);
+  await removeAll(app.docker);
   await page.getByRole('heading', { name: 'This container is gone' }).waitFor();
   await page.getByRole('button', { name: 'All containers' }).click();
   await page.getByRole('heading', { name: 'Run your first container' }).waitFor();
@@ -108,6 +108,7 @@ test('the keyboard moves, chooses, opens and comes back', async () => {
   await page.keyboard.press('Home');
   const first = await focusedName();
   await page.keyboard.press('ArrowDown');
+  await eventually(async () => assert.notEqual(await focusedName(), first));
   const second = await focusedName();
   assert.deepEqual([first, second].sort(), ['busy', 'db']);
   await page.keyboard.press(' ');
@@ -138,7 +139,7 @@ test('the context menu does what it says', async () => {
 
 test('several are stopped at once, and started again by undo', async () => {
   const { page } = app;
-  await removeAll(app);
+  await removeAll(app.docker);
   for (const name of ['one', 'two', 'three']) await runIdle(name);
   for (const name of ['one', 'two'])
     await row(name)
@@ -162,6 +163,8 @@ test('removal asks first, keeps on cancel, and removes on yes', async () => {
   await row('three').focus();
   await page.keyboard.press('r');
   await eventually(async () => assert.notEqual(await startedAt('three'), before));
+  // Until the engine has answered, the row says so and takes no other order.
+  await row('three').getByText('Running').waitFor();
   await page.keyboard.press('Delete');
   const question = page.getByRole('alertdialog', { name: 'Remove three?' });
   await question.getByText('It is running and will be killed.').waitFor();

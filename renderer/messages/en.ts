@@ -86,7 +86,7 @@ export const en = {
   'containers.bulk': 'Actions for the selected containers',
   'containers.clearSelection': 'Clear the selection',
   'containers.memoryOf': '{used} of {limit}',
-  'containers.openPort': 'Open {address}',
+  'containers.openPort': '{words}: open {address}',
   'containers.openTerminal': 'Terminal in {name}',
   'containers.more': 'More actions for {name}',
   'containers.copyId': 'Copy id',

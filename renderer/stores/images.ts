@@ -1,5 +1,6 @@
 import { create } from 'zustand';
 import { type ImageSummary, listImages, removeImage } from '../bridge/images.ts';
+import { InOrder } from './in-order.ts';
 import { messageOf } from './sentence.ts';
 import { toast, toastError } from './toasts.ts';
 
@@ -9,12 +10,14 @@ export const useImages = create<{
   error: string | undefined;
 }>()(() => ({ images: [], loaded: false, error: undefined }));
 
+const readings = new InOrder();
+
 export async function loadImages(): Promise<void> {
-  try {
-    useImages.setState({ images: await listImages(), loaded: true, error: undefined });
-  } catch (error) {
-    useImages.setState({ error: messageOf(error) });
-  }
+  await readings.read(
+    listImages,
+    (images) => useImages.setState({ images, loaded: true, error: undefined }),
+    (error) => useImages.setState({ error: messageOf(error) }),
+  );
 }
 
 let reading: ReturnType<typeof setTimeout> | undefined;

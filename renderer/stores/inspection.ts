@@ -1,6 +1,7 @@
 /** The full document of the container that is looked at; read again when an event touches it. */
 import { create } from 'zustand';
 import { type ContainerInspectResponse, inspectContainer } from '../bridge/containers.ts';
+import { InOrder } from './in-order.ts';
 import { messageOf } from './sentence.ts';
 
 export const useInspection = create<{
@@ -9,13 +10,17 @@ export const useInspection = create<{
   error: string | undefined;
 }>()(() => ({ id: undefined, document: undefined, error: undefined }));
 
+const readings = new InOrder();
+
 export async function inspect(id: string): Promise<void> {
   if (useInspection.getState().id !== id)
     useInspection.setState({ id, document: undefined, error: undefined });
-  try {
-    const document = await inspectContainer(id);
-    if (useInspection.getState().id === id) useInspection.setState({ document, error: undefined });
-  } catch (error) {
-    if (useInspection.getState().id === id) useInspection.setState({ error: messageOf(error) });
-  }
+  const put = (found: { document?: ContainerInspectResponse; error: string | undefined }) => {
+    if (useInspection.getState().id === id) useInspection.setState(found);
+  };
+  await readings.read(
+    () => inspectContainer(id),
+    (document) => put({ document, error: undefined }),
+    (error) => put({ error: messageOf(error) }),
+  );
 }

@@ -2,6 +2,7 @@
 import { create } from 'zustand';
 import type { Limits } from '../../agent/contract/limits.ts';
 import { getLimits, setLimits } from '../bridge/containers.ts';
+import { InOrder } from './in-order.ts';
 import { messageOf } from './sentence.ts';
 import { toast } from './toasts.ts';
 
@@ -11,13 +12,16 @@ export const useLimits = create<{
   errors: Record<string, string | undefined>;
 }>()(() => ({ limits: {}, errors: {} }));
 
+const readings = new Map<string, InOrder>();
+
 export async function loadLimits(id: string): Promise<void> {
-  try {
-    const limits = await getLimits(id);
-    put(id, limits);
-  } catch (error) {
-    fail(id, messageOf(error));
-  }
+  const inOrder = readings.get(id) ?? new InOrder();
+  readings.set(id, inOrder);
+  await inOrder.read(
+    () => getLimits(id),
+    (limits) => put(id, limits),
+    (error) => fail(id, messageOf(error)),
+  );
 }
 
 /** What the engine would say to a change: its warnings, or why it refuses. */
@@ -42,11 +46,11 @@ export async function changeLimits(
 ): Promise<boolean> {
   try {
     await setLimits(id, change);
-    put(id, await getLimits(id));
   } catch (error) {
     fail(id, messageOf(error));
     return false;
   }
+  await loadLimits(id);
   toast(
     { id: back ? 'toast.limits' : 'toast.limitsUndone', values: { name } },
     back && {

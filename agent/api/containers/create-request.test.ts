@@ -220,6 +220,15 @@ for (const [host, message] of refusedHosts) {
   });
 }
 
+test('what is left out is said in a warning, in dockerd’s words', () => {
+  const warnings = (host: object) => read({ Image: 'bb', HostConfig: host }).warnings;
+  const PortBindings = { '80/tcp': [{ HostPort: '8080' }] };
+  assert.deepEqual(warnings({ NetworkMode: 'host', PortBindings }), [
+    'Published ports are discarded when using host network mode',
+  ]);
+  assert.deepEqual(warnings({ NetworkMode: 'bridge', PortBindings }), []);
+});
+
 test('names are checked and their slash is taken off', () => {
   assert.equal(read({ Image: 'bb' }, '/web').name, 'web');
   assert.throws(() => read({ Image: 'bb' }, '-x'), {

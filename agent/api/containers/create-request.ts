@@ -240,6 +240,9 @@ function originOf(body: Fields, host: Fields, networking: Fields): CreateRequest
 /** Options that change nothing here; said aloud rather than dropped in silence. */
 function unservedOptions(host: Fields): string[] {
   const warnings: string[] = [];
+  const published = Object.keys(host.objectOrEmpty('PortBindings').document).length > 0;
+  if (host.filled('NetworkMode') === 'host' && (published || host.flag('PublishAllPorts')))
+    warnings.push('Published ports are discarded when using host network mode');
   if (host.filled('CgroupParent') !== undefined)
     warnings.push(
       '--cgroup-parent is not used: every container has its own cgroup below the agent',

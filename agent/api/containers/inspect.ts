@@ -2,7 +2,6 @@
  * ContainerView -> Docker's inspect document. What the client once sent is echoed from the create
  * request; what is live (state, mounts, networks, limits) comes from the engine.
  */
-import { join } from 'node:path';
 import type { ContainerState, ContainerView } from '../../contract/container.ts';
 import type {
   ContainerConfig,
@@ -35,7 +34,8 @@ export function inspectDocument(
     ResolvConfPath: view.files.resolvConf,
     HostnamePath: view.files.hostname,
     HostsPath: view.files.hosts,
-    LogPath: view.settings.log.driver === 'none' ? '' : join(view.logDirectory, 'container.log'),
+    // Who reads it expects dockerd's JSON; ours is framed, and moby's own `local` driver says as little.
+    LogPath: '',
     Name: `/${view.name}`,
     RestartCount: view.state.restartCount,
     Driver: 'overlay2',

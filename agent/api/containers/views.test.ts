@@ -12,6 +12,10 @@ import { summaryDocument } from './summary.ts';
 
 const noImage = () => undefined;
 
+test('inspect names no log file: ours is not the JSON that its readers expect', () => {
+  assert.equal(inspectDocument(viewOf({}), noImage).LogPath, '');
+});
+
 test('inspect has every field that dockerd 26.1.5 has', () => {
   const endpoint = {
     networkId: 'n1',

@@ -1,5 +1,6 @@
 /** Ending a container's process: its stop signal, then SIGKILL, then every process it has. */
 import type { EngineContext } from '../context.ts';
+import { timerMs } from '../timer.ts';
 import type { LiveContainer } from './live-containers.ts';
 import { sendSignal } from './send-signal.ts';
 
@@ -36,7 +37,7 @@ async function releasedWithin(live: LiveContainer, timeoutMs: number): Promise<b
   }
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
+    timer = setTimeout(() => resolve(false), timerMs(timeoutMs));
   });
   const released = await Promise.race([live.released.then(() => true), late]);
   clearTimeout(timer);

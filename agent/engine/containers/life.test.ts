@@ -103,6 +103,20 @@ test('stop: the stop signal, then SIGKILL; not-modified when it does not run', a
   ]);
 });
 
+test('a stop that may take months does not kill at once', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const id = await create(bench);
+  await containers.start(id);
+  const process = bench.runtime.last;
+  process.onSignal = () => {};
+  const stopping = containers.stop(id, { timeoutSeconds: 9_999_999 });
+  await new Promise((done) => setTimeout(done, 50));
+  assert.deepEqual(process.signals, [15]);
+  process.exit(0);
+  await stopping;
+});
+
 test('a kill reaches a container that a stop is waiting for', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;
@@ -117,6 +131,28 @@ test('a kill reaches a container that a stop is waiting for', async (t) => {
   await stopping;
   assert.equal(containers.inspect(id).state.status, 'exited');
   await assert.rejects(containers.kill(id), { kind: 'conflict', message: /is not running/ });
+});
+
+test('what ended a moment ago is stopped, killed, restarted and removed without a complaint', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const endings: ((id: string) => Promise<unknown>)[] = [
+    (id) => containers.stop(id, {}),
+    (id) => containers.kill(id, undefined),
+    (id) => containers.restart(id, {}),
+    (id) => containers.remove(id, { force: true, volumes: false }),
+  ];
+  for (const ending of endings) {
+    const id = await create(bench);
+    await containers.start(id);
+    // Its exit is on the way to the engine, which still holds it for running.
+    bench.runtime.last.exit(3);
+    await ending(id);
+  }
+  assert.deepEqual(
+    containers.list().map(({ state }) => state.status),
+    ['exited', 'exited', 'running'],
+  );
 });
 
 test('a paused container is thawed by what ends it', async (t) => {
@@ -211,6 +247,21 @@ test('networks and ports are held while it runs, and given back', async (t) => {
   assert.equal(bench.network.published.size, 0);
   assert.equal(containers.inspect(id).networks[0]?.ipv4Address, '');
   assert.deepEqual(networks.inspect('bridge').containers, []);
+});
+
+test("a port that another container has is refused with that container's name", async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const first = await create(bench, { network: onBridge(8080) }, 'first');
+  await containers.start(first);
+  const second = await create(bench, { network: onBridge(8080) }, 'second');
+  await assert.rejects(containers.start(second), {
+    kind: 'internal',
+    message: /0\.0\.0\.0:8080 failed: port is already allocated by container first; stop it/,
+  });
+  await containers.stop(first, {});
+  await containers.start(second);
+  assert.equal(containers.inspect(second).state.status, 'running');
 });
 
 test('an update reaches the kernel and is remembered; what the kernel refuses is not', async (t) => {

@@ -1,6 +1,6 @@
-import { hasErrno } from '../../kernel/libc.ts';
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { signalUnlessEnded } from '../signals.ts';
 import type { LiveContainer } from './live-containers.ts';
 
 const SIGKILL = 9;
@@ -13,12 +13,7 @@ export function sendSignal(
   signal: number,
   { ends = true }: { ends?: boolean } = {},
 ): void {
-  try {
-    live.process.signal(signal);
-  } catch (error) {
-    // It ended a moment ago, and its exit is on the way to us.
-    if (!hasErrno(error, 'ESRCH')) throw error;
-  }
+  signalUnlessEnded(live.process, signal);
   const record = context.containers.require(id);
   // v1's freezer holds even SIGKILL back until the thaw (cgroup-v1/freezer-subsystem.rst).
   if (record.state.status === 'paused' && (ends || signal === SIGKILL)) {

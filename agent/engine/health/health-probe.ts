@@ -8,9 +8,11 @@ import { execProcess } from '../exec/exec-process.ts';
 import { newId } from '../ids.ts';
 import { execRunDirectory } from '../paths.ts';
 import { removeRunDirectory } from '../run-directory.ts';
+import { signalUnlessEnded } from '../signals.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { ProcessOutput } from '../streams/process-output.ts';
 import { openStreams } from '../streams/process-streams.ts';
+import { timerMs } from '../timer.ts';
 
 const keptOutputBytes = 4096;
 const SIGKILL = 9;
@@ -68,8 +70,8 @@ async function outcome(
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    running.signal(SIGKILL);
-  }, timeoutMs);
+    signalUnlessEnded(running, SIGKILL);
+  }, timerMs(timeoutMs));
   try {
     const chunks: Buffer[] = [];
     let bytes = 0;

@@ -4,6 +4,7 @@ import type { ContainerState, HealthCheck } from '../../contract/container.ts';
 import { announceContainer } from '../announce.ts';
 import type { LiveContainer } from '../containers/live-containers.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { timerMs } from '../timer.ts';
 import { type ProbeResult, probe } from './health-probe.ts';
 
 type Health = NonNullable<ContainerState['health']>;
@@ -49,7 +50,7 @@ async function keepProbing(
 ): Promise<void> {
   const { signal } = live.attendants;
   for (;;) {
-    await sleep(pauseMs(context, id, check), undefined, { signal, ref: false });
+    await sleep(timerMs(pauseMs(context, id, check)), undefined, { signal, ref: false });
     const record = context.containers.require(id);
     if (record.state.status !== 'running') continue;
     const result = await probe(context, record, live, check);

@@ -10,10 +10,8 @@ export async function* importRoot(
   request: Parameters<ImagesBackend['importRoot']>[0],
 ): AsyncIterable<Progress> {
   refuseChanges(request.changes);
-  const name =
-    request.repository === undefined
-      ? undefined
-      : `${request.repository}:${request.tag || 'latest'}`;
+  // `docker import - web:2` sends the whole name as the repository.
+  const name = request.tag ? `${request.repository}:${request.tag}` : request.repository;
   const id = await images.commitLayer({
     layer: request.archive,
     config: {},

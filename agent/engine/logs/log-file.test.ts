@@ -49,6 +49,29 @@ test('a tail counts the lines of the wanted streams only', async () => {
   assert.deepEqual(await logged({ tail: 0 }), []);
 });
 
+test('what a busy container writes meanwhile is left out, unless it is followed', async () => {
+  for (const [options, expected] of [
+    [{}, ['a\n', 'b\n', 'c\n']],
+    [{ tail: 1 }, ['c\n']],
+  ] as const) {
+    rmSync(segmentPath(directory, 1), { force: true });
+    rmSync(segmentPath(directory, 2), { force: true });
+    write(1, record('a\nb\nc\n'));
+    const found: string[] = [];
+    const signal = AbortSignal.timeout(10_000);
+    for await (const { data } of readLog(directory, {
+      ...{ stdout: true, stderr: true, signal },
+      ...options,
+    })) {
+      found.push(data.toString());
+      if (found.length > 20) break;
+      write(1, record('later\n'));
+      write(2, record('and later\n'));
+    }
+    assert.deepEqual(found, expected);
+  }
+});
+
 test('since and until cut by time, with nanoseconds kept', async () => {
   write(1, ...[1, 2, 3, 4].map((seconds) => record(`${seconds}\n`, { seconds })));
   assert.deepEqual(await logged({ since: new Date(2000), until: new Date(3000) }), ['2\n', '3\n']);

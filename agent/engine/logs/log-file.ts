@@ -6,7 +6,7 @@
  * The shim appends, starts a new segment when one is full and unlinks the oldest; readers only
  * read. A reader that holds a segment open can therefore always finish it.
  */
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const headerBytes = 16;
@@ -33,6 +33,19 @@ export function segmentPath(directory: string, number: number): string {
   return join(directory, `${String(number).padStart(8, '0')}.log`);
 }
 
+/** A place in the log: what was written after it is left out. */
+export interface LogEnd {
+  segment: number;
+  bytes: number;
+}
+
+/** Where the log ends now. */
+export function endOfLog(directory: string): LogEnd {
+  const segment = listSegments(directory).at(-1) ?? 0;
+  // The newest segment is never unlinked: it is there, or none was.
+  return { segment, bytes: segment === 0 ? 0 : statSync(segmentPath(directory, segment)).size };
+}
+
 /**
  * Reads one segment from its beginning, and goes on from where it stopped when asked again after
  * more was written.
@@ -40,13 +53,15 @@ export function segmentPath(directory: string, number: number): string {
 export class SegmentReader {
   readonly number: number;
   readonly #fd: number;
+  readonly #endBytes: number;
   #position = 0;
   #pending = Buffer.alloc(0);
   /** A bad header: what follows cannot be trusted, so the segment ends here. */
   #corrupt = false;
 
-  constructor(directory: string, number: number) {
+  constructor(directory: string, number: number, endBytes = Number.POSITIVE_INFINITY) {
     this.number = number;
+    this.#endBytes = endBytes;
     this.#fd = openSync(segmentPath(directory, number), 'r');
   }
 
@@ -64,7 +79,9 @@ export class SegmentReader {
   }
 
   #fill(): boolean {
-    const buffer = Buffer.allocUnsafe(readAheadBytes);
+    const wantedBytes = Math.min(readAheadBytes, this.#endBytes - this.#position);
+    if (wantedBytes <= 0) return false;
+    const buffer = Buffer.allocUnsafe(wantedBytes);
     const count = readSync(this.#fd, buffer, 0, buffer.length, this.#position);
     if (count === 0) return false;
     this.#position += count;

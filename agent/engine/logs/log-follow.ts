@@ -2,7 +2,13 @@
 import { existsSync, watch } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { OutputChunk } from '../../api/containers/backend.ts';
-import { type LogFrame, listSegments, SegmentReader, segmentPath } from './log-file.ts';
+import {
+  type LogEnd,
+  type LogFrame,
+  listSegments,
+  SegmentReader,
+  segmentPath,
+} from './log-file.ts';
 
 /** After this much without a pause, other work of the agent gets its turn. */
 const turnBytes = 1024 * 1024;
@@ -12,6 +18,8 @@ export interface FollowOptions {
   from: 'start' | 'end';
   /** Resolves when the container has ended; undefined: stop at the end of what is there. */
   ended?: Promise<unknown>;
+  /** Stop there, however fast the container goes on writing. */
+  end?: LogEnd;
   signal?: AbortSignal;
 }
 
@@ -26,10 +34,10 @@ export async function* followOutput(
 /** The same with times. Segments that rotation took away before they were reached are skipped. */
 export async function* followFrames(
   directory: string,
-  { from, ended, signal }: FollowOptions,
+  { from, ended, end, signal }: FollowOptions,
 ): AsyncIterable<LogFrame> {
   using bell = ended === undefined ? undefined : new ChangeBell(directory, ended, signal);
-  let reader = openFirst(directory, from);
+  let reader = openFirst(directory, from, end);
   let sinceTurn = 0;
   try {
     while (!signal?.aborted) {
@@ -47,7 +55,7 @@ export async function* followFrames(
         await nextTurn();
         continue;
       }
-      const following = openNext(directory, reader?.number ?? 0);
+      const following = openNext(directory, reader?.number ?? 0, end);
       if (following !== undefined) {
         // Its last records may have come between the read above and the new segment's birth.
         yield* reader?.next() ?? [];
@@ -63,8 +71,12 @@ export async function* followFrames(
   }
 }
 
-function openFirst(directory: string, from: 'start' | 'end'): SegmentReader | undefined {
-  if (from === 'start') return openNext(directory, 0);
+function openFirst(
+  directory: string,
+  from: 'start' | 'end',
+  end: LogEnd | undefined,
+): SegmentReader | undefined {
+  if (from === 'start') return openNext(directory, 0, end);
   const newest = listSegments(directory).at(-1);
   if (newest === undefined) return undefined;
   const reader = new SegmentReader(directory, newest);
@@ -72,19 +84,28 @@ function openFirst(directory: string, from: 'start' | 'end'): SegmentReader | un
   return reader;
 }
 
-function openNext(directory: string, after: number): SegmentReader | undefined {
+function openNext(
+  directory: string,
+  after: number,
+  end: LogEnd | undefined,
+): SegmentReader | undefined {
+  if (end !== undefined && after >= end.segment) return undefined;
   // The usual case costs one access(2); a listing only when the successor was rotated away.
   if (after > 0 && existsSync(segmentPath(directory, after + 1)))
-    return tryOpen(directory, after + 1) ?? openNext(directory, after + 1);
+    return tryOpen(directory, after + 1, end) ?? openNext(directory, after + 1, end);
   const number = listSegments(directory).find((candidate) => candidate > after);
   return number === undefined
     ? undefined
-    : (tryOpen(directory, number) ?? openNext(directory, number));
+    : (tryOpen(directory, number, end) ?? openNext(directory, number, end));
 }
 
-function tryOpen(directory: string, number: number): SegmentReader | undefined {
+function tryOpen(
+  directory: string,
+  number: number,
+  end: LogEnd | undefined,
+): SegmentReader | undefined {
   try {
-    return new SegmentReader(directory, number);
+    return new SegmentReader(directory, number, number === end?.segment ? end.bytes : undefined);
   } catch {
     // The shim unlinked it between the look and the open: the next one is what we want.
     return undefined;

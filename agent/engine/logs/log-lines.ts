@@ -1,6 +1,6 @@
 /** A container's log as lines: what `logs` shows, with times, a tail and a range. */
 import type { LogRecord } from '../../api/containers/backend.ts';
-import type { LogFrame } from './log-file.ts';
+import { endOfLog, type LogEnd, type LogFrame } from './log-file.ts';
 import { followFrames } from './log-follow.ts';
 
 /** A line longer than this comes in pieces, as dockerd's own drivers do it. */
@@ -26,11 +26,13 @@ export async function* readLog(
   const wanted = (record: LogRecord) =>
     (record.stream === 'stdout' ? options.stdout : options.stderr) &&
     (options.since === undefined || record.time >= options.since);
+  // Without following, what is there now is what was asked for: a busy container writes on meanwhile.
+  const end = endOfLog(directory);
   let skip =
     options.tail === undefined
       ? 0
-      : Math.max(0, (await countLines(directory, options)) - options.tail);
-  for await (const record of lines(directory, options)) {
+      : Math.max(0, (await countLines(directory, end, options)) - options.tail);
+  for await (const record of lines(directory, end, options)) {
     if (options.until !== undefined && record.time > options.until) return;
     if (!(record.stream === 'stdout' ? options.stdout : options.stderr)) continue;
     if (skip > 0) skip--;
@@ -38,26 +40,31 @@ export async function* readLog(
   }
 }
 
-async function* lines(directory: string, options: ReadLogOptions): AsyncIterable<LogRecord> {
+async function* lines(
+  directory: string,
+  end: LogEnd,
+  options: ReadLogOptions,
+): AsyncIterable<LogRecord> {
   const assembler = { stdout: new LineAssembler('stdout'), stderr: new LineAssembler('stderr') };
   const frames = followFrames(directory, {
     from: 'start',
     signal: options.signal,
-    ...(options.ended && { ended: options.ended }),
+    ...(options.ended ? { ended: options.ended } : { end }),
   });
   for await (const frame of frames) yield* assembler[frame.stream].add(frame);
   yield* assembler.stdout.rest();
   yield* assembler.stderr.rest();
 }
 
-/** Lines of the wanted streams that are there now, counted as {@link lines} will cut them. */
+/** Lines of the wanted streams up to a place, counted as {@link lines} will cut them. */
 async function countLines(
   directory: string,
+  end: LogEnd,
   wanted: { stdout: boolean; stderr: boolean },
 ): Promise<number> {
   let count = 0;
   const assembler = { stdout: new LineAssembler('stdout'), stderr: new LineAssembler('stderr') };
-  for await (const frame of followFrames(directory, { from: 'start' }))
+  for await (const frame of followFrames(directory, { from: 'start', end }))
     if (wanted[frame.stream]) count += assembler[frame.stream].add(frame).length;
   return count + assembler.stdout.rest().length + assembler.stderr.rest().length;
 }

@@ -5,7 +5,7 @@ import type {
   PortBinding,
   PublishedPort,
 } from '../../contract/container.ts';
-import { conflict } from '../../errors.ts';
+import { CortenError, conflict } from '../../errors.ts';
 import type { NetworkDefinition, SandboxNetwork } from '../../network/networks.ts';
 import { announceNetwork } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
@@ -13,6 +13,8 @@ import { newId, shortId } from '../ids.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { NetworkRecord } from '../state/network-table.ts';
 import type { Undo } from '../undo.ts';
+
+const anyAddress = '0.0.0.0';
 
 type EndpointContext = Pick<EngineContext, 'networks' | 'network' | 'events' | 'report'>;
 
@@ -99,7 +101,7 @@ export async function connectOne(
 
 /** Publishes what the container asks for on its first network. */
 export async function publishPorts(
-  context: Pick<EngineContext, 'network'>,
+  context: Pick<EngineContext, 'network' | 'containers'>,
   record: ContainerRecord,
   endpoints: readonly EndpointView[],
 ): Promise<PublishedPort[]> {
@@ -107,7 +109,39 @@ export async function publishPorts(
   const endpoint = endpoints[0];
   const exposed = exposedOnly(record, bindings);
   if (endpoint === undefined || bindings.length === 0) return exposed;
+  for (const binding of bindings) refuseNeighbours(context, record, binding);
   return [...(await context.network.publish(record.id, endpoint, bindings)), ...exposed];
+}
+
+/** The port's socket is the agent's own: only here is it known which container it stands for. */
+function refuseNeighbours(
+  { containers }: Pick<EngineContext, 'containers'>,
+  record: ContainerRecord,
+  { protocol, hostAddress = anyAddress, hostPort = 0, hostPortEnd = hostPort }: PortBinding,
+): void {
+  // Any port of a range will do; whether one is free the network finds out.
+  if (hostPort === 0 || hostPortEnd !== hostPort) return;
+  const meets = (other: string) =>
+    [other, hostAddress].some((address) => address === anyAddress || address === '') ||
+    other === hostAddress;
+  const neighbour = containers
+    .all()
+    .find(
+      ({ id, ports }) =>
+        id !== record.id &&
+        ports.some(
+          (port) =>
+            port.protocol === protocol &&
+            port.hostPort === hostPort &&
+            meets(port.hostAddress ?? anyAddress),
+        ),
+    );
+  // dockerd's status and wording, which Testcontainers and others look for.
+  if (neighbour !== undefined)
+    throw new CortenError(
+      'internal',
+      `Bind for ${hostAddress || anyAddress}:${hostPort} failed: port is already allocated by container ${neighbour.name}; stop it, or publish on another port`,
+    );
 }
 
 export function wantedBindings(record: ContainerRecord): PortBinding[] {

@@ -1,5 +1,6 @@
 /** Processes in memory: tests end them, and see the signals that were sent. */
 import { mkdirSync } from 'node:fs';
+import { conflict } from '../../errors.ts';
 import type {
   ExecRequest,
   ExitRecord,
@@ -19,6 +20,7 @@ export class FakeProcess implements RunningProcess {
   readonly logLimits: { maxBytes: number; maxFiles: number }[] = [];
   readonly exited: Promise<ExitRecord>;
   readonly #exit: (record: ExitRecord) => void;
+  #ended = false;
   /** What it does with a signal; by default SIGKILL and SIGTERM end it. */
   onSignal = (signal: number) => {
     if (signal === 9 || signal === 15) this.exit(128 + signal, signal);
@@ -33,9 +35,11 @@ export class FakeProcess implements RunningProcess {
   }
 
   exit(exitCode: number, signal?: number): void {
+    this.#ended = true;
     this.#exit({ exitCode, signal, finishedAt: new Date() });
   }
   signal(signal: number): void {
+    if (this.#ended) throw conflict('the process is not running any more');
     // 0 only asks whether it still runs.
     if (signal === 0) return;
     this.signals.push(signal);

@@ -28,27 +28,28 @@ export function Header({ row }: { row: ContainerRow }) {
         <StatusMark status={row.status} word={word} bad={failed} pending={pending !== undefined} />
       </span>
       <span className="muted truncate">{row.image}</span>
-      <span className="spacer" />
-      {rowCommands
-        .filter((verb) => mayAsk(row, verb))
-        .map((verb) => (
-          <Button
-            key={verb}
-            icon={verb}
-            disabled={pending !== undefined}
-            onClick={() => void command([row.id], verb)}
-          >
-            {t(`verb.${verb}`)}
-          </Button>
-        ))}
-      <Button
-        kind="danger"
-        icon="remove"
-        disabled={!mayAsk(row, 'remove', pending)}
-        onClick={() => void remove([row.id])}
-      >
-        {t('verb.remove')}
-      </Button>
+      <div className="container-commands">
+        {rowCommands
+          .filter((verb) => mayAsk(row, verb))
+          .map((verb) => (
+            <Button
+              key={verb}
+              icon={verb}
+              disabled={pending !== undefined}
+              onClick={() => void command([row.id], verb)}
+            >
+              {t(`verb.${verb}`)}
+            </Button>
+          ))}
+        <Button
+          kind="danger"
+          icon="remove"
+          disabled={!mayAsk(row, 'remove', pending)}
+          onClick={() => void remove([row.id])}
+        >
+          {t('verb.remove')}
+        </Button>
+      </div>
       {renaming ? <RenameDialog row={row} onClose={() => setRenaming(false)} /> : null}
     </header>
   );

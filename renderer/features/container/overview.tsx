@@ -6,6 +6,7 @@ import { type ContainerRow, portAddress } from '../../stores/container-row.ts';
 import { useInspection } from '../../stores/inspection.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
+import { useNow } from '../../ui/use-now.ts';
 import { Charts } from './charts.tsx';
 import { Hour } from './hour.tsx';
 import { isSecret } from './secret.ts';
@@ -58,6 +59,7 @@ function Section({
 
 function Facts({ row, document }: { row: ContainerRow; document: Document }) {
   const t = useText();
+  const nowMs = useNow(1000);
   const started = document.State?.StartedAt;
   const running = document.State?.Running && started;
   const words = [document.Path ?? '', ...(document.Args ?? [])];
@@ -72,11 +74,11 @@ function Facts({ row, document }: { row: ContainerRow; document: Document }) {
         <dt>{t('overview.id')}</dt>
         <dd className="mono">{row.id.slice(0, 12)}</dd>
         <dt>{t('overview.created')}</dt>
-        <dd>{t('overview.ago', { age: formatAge(Date.now() - row.createdAtMs) })}</dd>
+        <dd>{t('overview.ago', { age: formatAge(nowMs - row.createdAtMs) })}</dd>
         {running ? (
           <>
             <dt>{t('overview.up')}</dt>
-            <dd>{formatAge(Date.now() - new Date(started).getTime())}</dd>
+            <dd>{formatAge(nowMs - new Date(started).getTime())}</dd>
           </>
         ) : null}
         {row.exitCode === undefined || row.status !== 'exited' ? null : (

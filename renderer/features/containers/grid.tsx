@@ -6,12 +6,12 @@ import type { ContainerRow } from '../../stores/container-row.ts';
 import { Checkbox } from '../../ui/checkbox.tsx';
 import { ColumnHeader, GridRow } from '../../ui/grid-parts.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { useNow } from '../../ui/use-now.ts';
 import { columns, features } from './columns.ts';
 import { toItems } from './filter.ts';
 import { handleRowKey } from './keys.ts';
 import { Row } from './row.tsx';
 import { StackRow } from './stack-row.tsx';
-import { useNow } from './use-now.ts';
 import type { useSelection } from './use-selection.ts';
 
 const rowHeight = 36;
@@ -28,7 +28,7 @@ export function Grid({
   onOpen: (id: string, view: string) => void;
 }) {
   const t = useText();
-  const nowMs = useNow();
+  const nowMs = useNow(10_000);
   const [sorting, setSorting] = useState<SortingState>([{ id: 'createdAtMs', desc: false }]);
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const [activeId, setActiveId] = useState<string>();

@@ -168,7 +168,7 @@ function Ports({ ports, tabIndex }: { ports: PortLink[]; tabIndex: number }) {
             type="button"
             className="port"
             tabIndex={tabIndex}
-            aria-label={t('containers.openPort', { address })}
+            aria-label={t('containers.openPort', { words, address })}
             title={address}
             onClick={() => void openAddress(address)}
           >

@@ -9,6 +9,7 @@ import { Button, IconButton } from '../../ui/button.tsx';
 import { SearchField, TextField } from '../../ui/field.tsx';
 import { Empty, Notice, Page, Skeleton } from '../../ui/page.tsx';
 import { PullProgress } from '../../ui/pull-progress.tsx';
+import { useNow } from '../../ui/use-now.ts';
 import './images.css';
 
 interface Line {
@@ -59,6 +60,7 @@ export function ImagesPage() {
 
 function ImageTable({ lines }: { lines: Line[] }) {
   const t = useText();
+  const nowMs = useNow(10_000);
   return (
     <table className="images-table">
       <thead>
@@ -79,7 +81,7 @@ function ImageTable({ lines }: { lines: Line[] }) {
             <td className="mono muted">{shortId(image.Id)}</td>
             <td className="number">{formatBytes(image.Size)}</td>
             <td className="muted">
-              {image.Created > 0 ? formatAge(Date.now() - image.Created * 1000) : '–'}
+              {image.Created > 0 ? formatAge(nowMs - image.Created * 1000) : '–'}
             </td>
             <td className="images-actions">
               <Link

@@ -83,19 +83,21 @@ export function NewContainerPage({ image = '' }: { image?: string }) {
               setForm(filled);
             }}
           />
-          {failure ? (
-            <Notice>
-              <strong>{t(`new.failed.${failure.stage}`)}</strong> {failure.message}
-            </Notice>
-          ) : null}
-          {stage ? <Stages stage={stage} image={form.image} starts={start} /> : null}
-          <div className="new-actions">
-            <CheckField label={t('new.start')} checked={start} onChange={setStart} />
-            <span className="spacer" />
-            <Button onClick={() => navigate('/')}>{t('action.cancel')}</Button>
-            <Button kind="main" type="submit" disabled={stage !== undefined}>
-              {start ? t('new.createAndStart') : t('new.create')}
-            </Button>
+          <div className="new-finish">
+            {failure ? (
+              <Notice>
+                <strong>{t(`new.failed.${failure.stage}`)}</strong> {failure.message}
+              </Notice>
+            ) : null}
+            {stage ? <Stages stage={stage} image={form.image} starts={start} /> : null}
+            <div className="new-actions">
+              <CheckField label={t('new.start')} checked={start} onChange={setStart} />
+              <span className="spacer" />
+              <Button onClick={() => navigate('/')}>{t('action.cancel')}</Button>
+              <Button kind="main" type="submit" disabled={stage !== undefined}>
+                {start ? t('new.createAndStart') : t('new.create')}
+              </Button>
+            </div>
           </div>
         </aside>
       </form>

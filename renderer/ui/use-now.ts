@@ -1,13 +1,11 @@
 import { useEffect, useState } from 'react';
 
-const stepMs = 10_000;
-
-/** The time, stepping slowly: ages in a table need no more, and a hidden window no step at all. */
-export function useNow(): number {
+/** The time, in steps: ages in a table need only slow ones, and a hidden window none at all. */
+export function useNow(stepMs: number): number {
   const [nowMs, setNowMs] = useState(Date.now);
   useEffect(() => {
     const timer = setInterval(() => document.hidden || setNowMs(Date.now()), stepMs);
     return () => clearInterval(timer);
-  }, []);
+  }, [stepMs]);
   return nowMs;
 }

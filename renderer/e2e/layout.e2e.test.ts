@@ -1,0 +1,79 @@
+/** In a small window every place still fits: nothing sticks out of its box, no words out of a button. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Locator } from 'playwright-core';
+import { type App, startApp, starterImage } from './app.ts';
+
+let app: App;
+before(async () => {
+  app = await startApp();
+  await app.docker('run', '-dit', '--name', 'web', '-p', '127.0.0.1::80', starterImage);
+});
+after(() => app?.close());
+
+/** What of the page is wider than its box, or taller than its button. Only text scrolls sideways. */
+function misfits(): Promise<string[]> {
+  return app.page.evaluate(() => {
+    const inside = (selector: string) =>
+      [...document.querySelectorAll<HTMLElement>(selector)].filter((box) => box.clientWidth > 0);
+    const name = (box: HTMLElement) => `${box.tagName} ${box.className}: ${box.textContent}`;
+    return [
+      ...inside('main, main section, main header, main form, main nav').filter(
+        (box) => box.scrollWidth > box.clientWidth + 1 && !box.querySelector(':scope > pre'),
+      ),
+      ...inside('main button, main [role=combobox]').filter(
+        (box) => box.scrollHeight > box.clientHeight + 2,
+      ),
+    ].map((box) => name(box).slice(0, 120));
+  });
+}
+
+async function assertInSight(what: Locator): Promise<void> {
+  const box = await what.boundingBox();
+  const height = app.page.viewportSize()?.height ?? 0;
+  assert.ok(box && box.y >= 0 && box.y + box.height <= height, JSON.stringify(box));
+}
+
+for (const [width, height] of [
+  [900, 600],
+  [1100, 700],
+  [1280, 800],
+] as const)
+  test(`every place fits in ${width} x ${height}`, async () => {
+    const { page } = app;
+    await page.setViewportSize({ width, height });
+    const id = (await app.docker('inspect', '-f', '{{.Id}}', 'web')).slice(0, 12);
+    for (const [place, text] of [
+      ['/', 'web'],
+      ['/new', 'Create and start'],
+      ['/images', starterImage],
+      ['/activity', 'create'],
+      ['/machine', 'Last start'],
+      [`/containers/${id}`, 'Environment'],
+      [`/containers/${id}/terminal`, 'Shell 1'],
+      [`/containers/${id}/logs`, 'Follow'],
+      [`/containers/${id}/limits`, 'Apply now'],
+      [`/containers/${id}/inspect`, 'HostConfig'],
+    ] as const) {
+      await app.go(place);
+      await page.getByRole('main').getByText(text).first().waitFor();
+      assert.deepEqual(await misfits(), [], place);
+    }
+  });
+
+test('in a small window the form keeps its button in sight, and what came of it', async () => {
+  const { page } = app;
+  await page.setViewportSize({ width: 900, height: 600 });
+  await app.go('/');
+  await app.go('/new');
+  const create = page.getByRole('button', { name: 'Create and start' });
+  await create.waitFor();
+  await page.getByRole('combobox', { name: 'Image' }).scrollIntoViewIfNeeded();
+  await assertInSight(create);
+  await page.getByRole('combobox', { name: 'Image' }).fill(starterImage);
+  await page.getByRole('textbox', { name: 'Command', exact: true }).fill('/no/such/program');
+  await create.click();
+  const failure = page.getByRole('alert').getByText('/no/such/program');
+  await failure.waitFor();
+  await assertInSight(failure);
+});

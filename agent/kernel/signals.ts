@@ -1,7 +1,6 @@
-/** Names of signals, as people and images write them, and sending one. */
+/** Names of signals, as people and images write them. */
 import { constants } from 'node:os';
-import { CortenError, invalid } from '../errors.ts';
-import type { RunningProcess } from '../runtime/runtime.ts';
+import { invalid } from '../errors.ts';
 
 /** Real-time signals as C libraries hand them out: two below are the threads' own (signal(7)). */
 const realTimeMin = 34;
@@ -28,13 +27,4 @@ function realTime(name: string): number | undefined {
   const base = from === 'MIN' ? realTimeMin : realTimeMax;
   const number = sign === '-' ? base - Number(offset) : base + Number(offset);
   return number >= realTimeMin ? number : undefined;
-}
-
-/** To a process that may have ended a moment ago, with its exit on the way to us: that is no failure. */
-export function signalUnlessEnded(process: Pick<RunningProcess, 'signal'>, signal: number): void {
-  try {
-    process.signal(signal);
-  } catch (error) {
-    if (!(error instanceof CortenError && error.kind === 'conflict')) throw error;
-  }
 }

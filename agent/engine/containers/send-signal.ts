@@ -1,6 +1,7 @@
+import { CortenError } from '../../errors.ts';
+import type { RunningProcess } from '../../runtime/runtime.ts';
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
-import { signalUnlessEnded } from '../signals.ts';
 import type { LiveContainer } from './live-containers.ts';
 
 const SIGKILL = 9;
@@ -21,4 +22,13 @@ export function sendSignal(
     context.containers.setLive(id, { state: { ...record.state, status: 'running' } });
   }
   announceContainer(context.events, record, 'kill', { signal: String(signal) });
+}
+
+/** To a process that may have ended a moment ago, with its exit on the way to us: that is no failure. */
+export function signalUnlessEnded(process: Pick<RunningProcess, 'signal'>, signal: number): void {
+  try {
+    process.signal(signal);
+  } catch (error) {
+    if (!(error instanceof CortenError && error.kind === 'conflict')) throw error;
+  }
 }

@@ -179,16 +179,14 @@ test('one uses up its inodes, its neighbour does not notice', async () => {
 test('a limit is lowered, raised and taken away while the container runs', async () => {
   await idle('live', '--storage-opt', 'size=64m');
   await fill('live', '/full');
-  assert.deepEqual((await limit('live', { maxBytes: 100 * mib })).body, {
-    limits: { disk: { maxBytes: 100 * mib } },
-    warnings: [],
-  });
+  const raised = await limit('live', { maxBytes: 100 * mib });
+  assert.deepEqual(raised.body.limits.disk, { maxBytes: 100 * mib });
   assertNear(await available('live'), 36 * mib, 2 * mib, 'after raising');
   await inside('live', 'rm /full');
   await limit('live', { maxBytes: 16 * mib });
   assertNear(await fill('live', '/full'), 16 * mib, 2 * mib, 'written after lowering');
   const cleared = await limit('live', { maxBytes: null });
-  assert.deepEqual(cleared.body.limits, { disk: { maxBytes: null } });
+  assert.deepEqual(cleared.body.limits.disk, { maxBytes: null });
   const machine = statfsSync(agent.root);
   const most = Math.min(machine.blocks * machine.bsize * 0.9, 120 * 1024 * mib);
   assert.ok((await available('live')) > most, `${await available('live')} after clearing`);

@@ -1,6 +1,6 @@
 /** What config.json asks for is what the program finds. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { OciBench } from './testdata/bench.ts';
@@ -171,6 +171,8 @@ test('with a user namespace its root is nobody outside, in an exec too, and hook
   const [uid, map] = inside.split('\n');
   assert.equal(uid, '0');
   assert.deepEqual(map?.trim().split(/\s+/), ['0', '100000', '65536']);
+  // Its stdin was /dev/null, which is the machine's own.
+  assert.deepEqual([statSync('/dev/null').uid, statSync('/dev/null').gid], [0, 0]);
   bench.ok('delete', '--force', bundle.id);
 });
 

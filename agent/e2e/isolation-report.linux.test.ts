@@ -159,7 +159,7 @@ test('what is weaker is told with what it is about, and stopped containers with 
     ['warning.capability', 'CAP_SYS_TIME'],
     ['warning.system-bind', '/machine'],
     ['warning.engine-socket', '/var/run/docker.sock'],
-    ['warning.no-limits', 'memory, CPU, processes'],
+    ['warning.no-limits', 'memory, CPU'],
   ])
     assert.ok(
       about.some(([id, subject]) => id === expected[0] && subject === expected[1]),

@@ -25,8 +25,8 @@ export interface MachineState {
   status: 'stopped' | 'starting' | 'running' | 'failed';
   kind: 'native' | 'qemu' | 'wsl2' | 'apple';
   stages: MachineStage[];
-  /** Only when failed: what broke, why, and what to do. */
-  failure?: { stage: string; cause: string; nextStep: string };
+  /** Only when failed: what broke, why, and what to do; `lost` when it had been running. */
+  failure?: { stage: string; cause: string; nextStep: string; lost?: true };
 }
 
 export interface MachineStage {

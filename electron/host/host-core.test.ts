@@ -177,9 +177,11 @@ test('a lost agent shows, and the machine is back when the agent is', async () =
   const abort = new AbortController();
   const states = fragile.watch(abort.signal);
   process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
+  // First perhaps that it cannot be reached, but in the end that it is over, and why.
   for await (const { status, failure } of states)
-    if (status === 'failed') {
-      assert.equal(failure?.stage, 'connect');
+    if (status === 'failed' && failure?.stage === 'agent') {
+      assert.match(failure.cause, /The engine ended: it was killed by SIGKILL/);
+      assert.equal(failure.lost, true);
       break;
     }
   const again = await fragile.start();

@@ -320,6 +320,7 @@ export const en = {
   'machine.starting': 'Starting Corten',
   'machine.running': 'The machine is running',
   'machine.failed': 'Corten did not start',
+  'machine.lost': 'The engine is not there any more',
   'machine.unreachable': 'The app cannot be reached. Trying again…',
   'machine.unreachableHelp':
     'This window lost the program behind it. If it does not come back by itself, start Corten again.',

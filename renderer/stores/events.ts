@@ -6,13 +6,15 @@ import { applyImageEvent, loadImages } from './images.ts';
 import { loadInfo } from './machine.ts';
 
 const retryMs = 1000;
+/** As many as the engine keeps, and so can tell a second time. */
+const rememberedEvents = 1000;
 
 /**
  * Reads what there is, then follows the events. They are asked for from a moment before the reading,
  * so that nothing falls between the two; an event that the reading already shows changes nothing.
  */
 export async function followEvents(signal: AbortSignal): Promise<void> {
-  let seen = '';
+  const seen = new Set<string>();
   while (!signal.aborted) {
     const since = Math.floor(Date.now() / 1000) - 1;
     try {
@@ -22,8 +24,9 @@ export async function followEvents(signal: AbortSignal): Promise<void> {
       void loadInfo().catch(() => undefined); // Without it, sliders have a default range.
       for await (const event of events) {
         const mark = `${event.timeNano}${event.Action}${event.Actor?.ID}`;
-        if (mark === seen) continue;
-        seen = mark;
+        if (seen.has(mark)) continue;
+        seen.add(mark);
+        if (seen.size > rememberedEvents) seen.delete(seen.values().next().value ?? '');
         applyActivity(event);
         if (event.Type === 'container') applyContainerEvent(event);
         if (event.Type === 'image') applyImageEvent();

@@ -12,6 +12,8 @@ import { StageFailure } from './machine.ts';
 export interface AgentProcess {
   /** SIGTERM, and waits for the end. Containers go on. */
   stop(): Promise<void>;
+  /** How it ended, in words; stays pending while it runs. */
+  end: Promise<string>;
 }
 
 /** The first start unpacks the starter image and may install packages. */
@@ -59,7 +61,7 @@ export async function startAgent(
     throw error;
   }
   child.unref();
-  return { stop: () => stop(child, end) };
+  return { stop: () => stop(child, end), end };
 }
 
 /** Truncated: the file tells about this start. */

@@ -34,8 +34,10 @@ export function createNativeMachine(options: NativeMachineOptions): Machine {
     stages.begin();
     try {
       await stages.run('agent', async () => {
-        if (!(await isAgentRunning(options.runDirectory)))
-          agent = await startAgent(options, calledOff.signal);
+        if (await isAgentRunning(options.runDirectory)) return;
+        const started = await startAgent(options, calledOff.signal);
+        agent = started;
+        void started.end.then((how) => reportEnd(started, how));
       });
       const connected = await stages.run('connect', () => connect(options));
       link = connected;
@@ -58,12 +60,24 @@ export function createNativeMachine(options: NativeMachineOptions): Machine {
     // An earlier start's link ends when it is let go; that is no loss to report.
     if (of !== link) return;
     if (isUp) stages.finish('running');
-    else
+    // That the engine itself ended says more, and has been said.
+    else if (stages.state.status !== 'failed')
       stages.lose(
         'connect',
         'The connection to the engine was lost.',
         'It is being made again. If the engine has stopped, start it again.',
       );
+  }
+
+  /** Of the agent that this app started; one that was asked to stop is not told about. */
+  function reportEnd(of: AgentProcess, how: string): void {
+    if (of !== agent || stages.state.status === 'starting' || calledOff.signal.aborted) return;
+    agent = undefined;
+    stages.lose(
+      'agent',
+      `The engine ended: ${how}. Containers go on running without it.`,
+      `Start it again. What it said last is in ${join(options.runDirectory, 'agent.log')}.`,
+    );
   }
 
   function letGo(): void {

@@ -56,7 +56,7 @@ export class Stages {
       id,
       status: statusAround(all.findIndex((each) => each.id === stage) - index),
     }));
-    this.#set({ status: 'failed', kind, stages, failure: { stage, cause, nextStep } });
+    this.#set({ status: 'failed', kind, stages, failure: { stage, cause, nextStep, lost: true } });
   }
 
   finish(status: 'running' | 'stopped'): void {

@@ -65,6 +65,7 @@ type Text = ReturnType<typeof useText>;
 
 function title(machine: MachineState | undefined, connected: boolean, t: Text): string {
   if (!connected) return t('machine.unreachable');
+  if (machine?.failure?.lost) return t('machine.lost');
   return t(`machine.${machine?.status ?? 'starting'}`);
 }
 

@@ -178,6 +178,11 @@ function EndBar({
   row: ContainerRow;
 }) {
   const t = useText();
+  const reconnect = () => {
+    void connect(session);
+    // The button goes; what is typed next is for the shell.
+    session.screen.terminal.focus();
+  };
   if (session.state === 'open') return null;
   const words =
     session.state === 'connecting'
@@ -191,7 +196,7 @@ function EndBar({
     <div className="terminal-end" role="status">
       <span>{words}</span>
       {session.state === 'connecting' ? null : running ? (
-        <Button icon="restart" onClick={() => void connect(session)}>
+        <Button icon="restart" onClick={reconnect}>
           {t('terminal.reconnect')}
         </Button>
       ) : (

@@ -17,6 +17,7 @@ import { NewContainerPage } from './features/new-container/page.tsx';
 import { Shortcuts } from './features/palette/shortcuts.tsx';
 import { UserspaceMap } from './features/userspace/page.tsx';
 import { useText } from './messages/use-text.ts';
+import { BrokenPlace } from './shell/broken-place.tsx';
 import { QuestionHost } from './shell/question.tsx';
 import { Sidebar } from './shell/sidebar.tsx';
 import { Toasts } from './shell/toasts.tsx';
@@ -41,7 +42,7 @@ export function App() {
 
 function Shell() {
   const t = useText();
-  const [, navigate] = useLocation();
+  const [place, navigate] = useLocation();
   const [overlay, setOverlay] = useState<'palette' | 'shortcuts'>();
   const connected = useMachine((state) => state.connected);
   const main = useRef<HTMLElement>(null);
@@ -60,7 +61,9 @@ function Shell() {
             {t('machine.unreachable')}
           </p>
         )}
-        <Places />
+        <BrokenPlace place={place}>
+          <Places />
+        </BrokenPlace>
       </main>
       {overlay === 'palette' ? (
         <Suspense fallback={null}>

@@ -321,6 +321,10 @@ export const en = {
   'machine.running': 'The machine is running',
   'machine.failed': 'Corten did not start',
   'machine.lost': 'The engine is not there any more',
+  'broken.title': 'This part of the window failed',
+  'broken.body':
+    'Your containers are not touched, and other places still work. Loading the window again may bring this one back. The cause: {cause}',
+  'broken.reload': 'Load the window again',
   'machine.unreachable': 'The app cannot be reached. Trying again…',
   'machine.unreachableHelp':
     'This window lost the program behind it. If it does not come back by itself, start Corten again.',

@@ -20,6 +20,8 @@ test('limits that make no sense are refused in dockerd’s words', () => {
   refuses({ cpu: { periodMicros: 10 } }, /cfs period/);
   refuses({ cpu: { cpus: '0-7' } }, /Requested CPUs are not available.*available: 0-1/);
   refuses({ cpu: { cpus: '2-1' } }, /write a list such as/);
+  refuses({ cpu: { shares: 1 } }, /minimum allowed cpu-shares is 2/);
+  refuses({ cpu: { shares: 262_145 } }, /maximum allowed cpu-shares is 262144/);
   refuses({ io: { weight: 5 } }, /blkio weight/);
   refuses({ pids: -5 }, /process limit/);
   refuses({ cpu: { quotaMicros: 10_000, burstMicros: 20_000 } }, /burst .* larger than the quota/);

@@ -76,7 +76,7 @@ export function checkDisk({ maxBytes, maxInodes }: DiskLimits): void {
 }
 
 function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: number): void {
-  const { quotaMicros, periodMicros: period, burstMicros, cpus, mems } = cpu;
+  const { quotaMicros, periodMicros: period, burstMicros, shares, cpus, mems } = cpu;
   if (typeof period === 'number' && (period < periodMicros.min || period > periodMicros.max))
     throw invalid(
       'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)',
@@ -92,6 +92,11 @@ function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: number): void {
   if (typeof quotaMicros === 'number' && (burstMicros ?? 0) > quotaMicros)
     throw invalid(
       `The CPU burst (${burstMicros}) cannot be larger than the quota (${quotaMicros}): lower it too.`,
+    );
+  // moby's linuxMinCPUShares and linuxMaxCPUShares; 0 means "as it is".
+  if (typeof shares === 'number' && shares !== 0 && (shares < 2 || shares > 262_144))
+    throw invalid(
+      `The ${shares < 2 ? 'minimum allowed cpu-shares is 2' : 'maximum allowed cpu-shares is 262144'}`,
     );
   if (typeof cpus === 'string') checkList('CPUs', cpus, machineCpus);
   if (typeof mems === 'string') parseList('memory nodes', mems);

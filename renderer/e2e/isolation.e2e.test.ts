@@ -14,7 +14,10 @@ let app: App;
 before(async () => {
   app = await startApp();
   await eventually(() => app.docker('version'));
-  const weak = ['--network', 'host', '--cap-add', 'SYS_TIME', '-v', '/etc:/machine'];
+  const weak = [
+    ...['--network', 'host', '--cap-add', 'SYS_TIME', '-v', '/etc:/machine'],
+    ...['--pids-limit', '-1'],
+  ];
   await app.docker('run', '-d', '--name', 'weak', ...weak, starterImage, 'sleep', '1000');
   const limits = ['-m', '64m', '--cpus', '0.5', '--pids-limit', '50'];
   await app.docker('run', '-d', '--name', 'boxed', ...limits, starterImage, 'sleep', '1000');

@@ -47,7 +47,7 @@ test('New container gives a disk limit and a root that is nobody outside', async
   await line.getByText('--storage-opt size=64m').waitFor();
   await line.getByText('--security-opt userns=auto').waitFor();
   await page.getByRole('button', { name: 'Create and start' }).click();
-  await page.getByText('Nobody outside (own user namespace)').waitFor();
+  await card('Container').getByText('Nobody outside (own user namespace)').waitFor();
   assert.equal(await inspect('small', '.HostConfig.StorageOpt.size'), String(64 * MiB));
   assert.equal(await inspect('small', '.HostConfig.UsernsMode'), 'auto');
   const [inside, outside] = readFileSync(

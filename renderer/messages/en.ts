@@ -229,7 +229,7 @@ export const en = {
   'new.init': 'Small init as first process',
   'new.readOnly': 'Read-only root',
   'new.limits': 'Limits',
-  'new.spaceHelp': 'Of its own files. On most machines one made without can get none later.',
+  'new.spaceHelp': 'Of its own files. A container made without it may not get one later.',
   'new.root': 'Root inside is',
   'new.rootHelp.own':
     'Its users are numbers that own nothing on the machine: a program that breaks out can do little.',

@@ -29,6 +29,8 @@ export interface DiskDriver {
   attach(space: string, limits: DiskLimits): void;
   /** The reverse; whoever uses the content goes on. */
   detach(space: string): void;
+  /** Throws what `update` would for these limits, and changes nothing. */
+  check(space: string, before: DiskLimits, after: DiskLimits): void;
   /** Absent in `after`: as in `before`. Throws conflict for what cannot be changed any more. */
   update(space: string, before: DiskLimits, after: DiskLimits): void;
   usage(space: string, limits: DiskLimits): SpaceUsage;

@@ -189,14 +189,18 @@ test('what cannot be changed is refused with what to do', async (t) => {
   const { disk, make } = bench(t, { stateBytes: 1024 * mib });
   const space = await make('fixed', { maxBytes: 64 * mib, maxInodes: 4096 });
   const before = { maxBytes: 64 * mib, maxInodes: 4096 };
-  assert.throws(() => disk.update(space, before, { ...before, maxInodes: 100_000 }), {
-    kind: 'conflict',
-    message: /inodes .* fixed when it is made/,
-  });
-  assert.throws(() => disk.update(space, before, { ...before, maxBytes: 4096 * mib }), {
-    kind: 'conflict',
-    message: /can be raised to \d+ bytes/,
-  });
+  for (const ask of ['check', 'update'] as const) {
+    assert.throws(() => disk[ask](space, before, { ...before, maxInodes: 100_000 }), {
+      kind: 'conflict',
+      message: /inodes .* fixed when it is made/,
+    });
+    assert.throws(() => disk[ask](space, before, { ...before, maxBytes: 4096 * mib }), {
+      kind: 'conflict',
+      message: /can be raised to \d+ bytes/,
+    });
+  }
+  disk.check(space, before, { ...before, maxBytes: 16 * mib });
+  assert.ok(disk.usage(space, before).usedBytes < mib, 'a check makes nothing smaller');
   await assert.rejects(disk.prepare({ maxInodes: 1000 }, directories), { kind: 'invalid' });
 });
 

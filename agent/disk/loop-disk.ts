@@ -128,11 +128,13 @@ export class LoopDisk implements DiskDriver {
     if (isMounted(space)) detachMount(space);
   }
 
+  check(space: string, before: DiskLimits, after: DiskLimits): void {
+    refuseOtherInodes(before, after);
+    this.#growthFor(this.#counts(space, before).blocks, after);
+  }
+
   update(space: string, before: DiskLimits, after: DiskLimits): void {
-    if ((after.maxInodes ?? null) !== (before.maxInodes ?? null))
-      throw conflict(
-        'the number of inodes of a file system is fixed when it is made, and this machine has no project quota: make the container or volume anew with the inode limit that it should have',
-      );
+    refuseOtherInodes(before, after);
     const mounted = this.#mount(imageOf(space), before);
     try {
       this.#growFor(space, after, mounted);
@@ -286,12 +288,21 @@ export class LoopDisk implements DiskDriver {
   }
 
   #growFor(space: string, limits: DiskLimits, { loop, mountFd }: Mounted): void {
+    const wanted = this.#growthFor(blocksOf(mountFd), limits);
+    if (wanted === undefined) return;
+    const bytes = imageBytes(wanted, this.#options);
+    truncateSync(imageOf(space), bytes);
+    growLoop(loop);
+    growExt4(mountFd, bytes);
+  }
+
+  /** Bytes for files that it must grow to; undefined when it has them. Throws conflict when it cannot. */
+  #growthFor(blocks: number, limits: DiskLimits): number | undefined {
     const { stateBytes, growsOnline } = this.#options;
     // Without a limit: what the machine has, or what there is when it cannot become more.
     const wanted = limits.maxBytes ?? (growsOnline ? stateBytes : 0);
-    const blocks = blocksOf(mountFd);
     const usable = (blocks - leastReserve(blocks)) * ext4BlockBytes;
-    if (wanted <= usable) return;
+    if (wanted <= usable) return undefined;
     const why = growsOnline
       ? limits.maxInodes && 'more space would be more inodes than its limit'
       : 'this agent lacks CAP_SYS_RESOURCE, which growing a file system in use takes';
@@ -299,10 +310,7 @@ export class LoopDisk implements DiskDriver {
       throw conflict(
         `the limit can be raised to ${usable} bytes, not to ${wanted}: ${why}. Make the container or volume anew with the limit that it should have`,
       );
-    const bytes = imageBytes(wanted, this.#options);
-    truncateSync(imageOf(space), bytes);
-    growLoop(loop);
-    growExt4(mountFd, bytes);
+    return wanted;
   }
 }
 
@@ -311,6 +319,13 @@ interface Mounted {
   loop: OpenLoop;
   loopNumber: number;
   mountFd: number;
+}
+
+function refuseOtherInodes(before: DiskLimits, after: DiskLimits): void {
+  if ((after.maxInodes ?? null) !== (before.maxInodes ?? null))
+    throw conflict(
+      'the number of inodes of a file system is fixed when it is made, and this machine has no project quota: make the container or volume anew with the inode limit that it should have',
+    );
 }
 
 const keyOf = ({ device, inode }: LoopFile) => `${device}:${inode}`;

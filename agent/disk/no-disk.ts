@@ -26,6 +26,10 @@ export class NoDisk implements DiskDriver {
 
   detach(): void {}
 
+  check(): void {
+    throw this.#refusal();
+  }
+
   update(): void {
     throw this.#refusal();
   }

@@ -88,6 +88,9 @@ export class QuotaDisk implements DiskDriver {
 
   detach(): void {}
 
+  /** Every limit can change at any time. */
+  check(): void {}
+
   update(space: string, _before: DiskLimits, after: DiskLimits): void {
     withDirectory(space, (fd) =>
       this.#projects.limit(fd, this.#projects.projectOf(fd), numbersOf(after)),

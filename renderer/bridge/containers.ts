@@ -54,6 +54,18 @@ export function setLimits(
   return postJson(`/corten/v1/containers/${id}/limits${query({ dryRun })}`, change);
 }
 
+/** What its own files hold; null is what nothing counts or limits. */
+export interface DiskUsage {
+  usedBytes: number | null;
+  maxBytes: number | null;
+  usedInodes: number | null;
+  maxInodes: number | null;
+}
+
+export function getDiskUsage(id: string): Promise<DiskUsage> {
+  return getJson(`/corten/v1/containers/${id}/disk`);
+}
+
 /** What the container is kept from and by what. */
 export function getIsolation(id: string): Promise<IsolationReport> {
   return getJson(`/corten/v1/containers/${id}/isolation`);

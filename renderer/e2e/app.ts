@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -32,6 +33,8 @@ export interface App {
   socket: string;
   /** The real docker command line against this app's engine; resolves with its output. */
   docker(...words: string[]): Promise<string>;
+  /** The engine's answer to a GET, such as of `/corten/v1/containers/x/limits`. */
+  ask<T>(path: string): Promise<T>;
   /** To a place of the app, by its address after the `#`. */
   go(place: string): Promise<void>;
   close(): Promise<void>;
@@ -85,6 +88,7 @@ async function openApp(
     complaints,
     socket,
     docker,
+    ask: (path) => ask(socket, path),
     async go(place) {
       await page.goto(`${origin}/#${place}`);
     },
@@ -98,6 +102,20 @@ async function openApp(
       }
     },
   };
+}
+
+function ask<T>(socketPath: string, path: string): Promise<T> {
+  return new Promise((done, reject) => {
+    const asked = request({ socketPath, path }, (response) => {
+      let text = '';
+      response.on('data', (part) => {
+        text += part;
+      });
+      response.on('end', () => done(JSON.parse(text)));
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
 }
 
 /** Tests end with this: the page loaded all it asked for, and nothing was thrown or logged. */

@@ -1,7 +1,6 @@
 /** The limits that Docker cannot say, by clicking: set on a running container, warned of, and taken away. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import type { Limits } from '../../agent/contract/limits.ts';
 import { type App, assertNoComplaints, eventually, startApp, starterImage } from './app.ts';
@@ -22,21 +21,7 @@ before(async () => {
 });
 after(() => app?.close());
 
-function limits(): Promise<Limits> {
-  return new Promise((done, reject) => {
-    const path = `/corten/v1/containers/${id}/limits`;
-    const asked = request({ socketPath: app.socket, path }, (response) => {
-      let text = '';
-      response.on('data', (part) => {
-        text += part;
-      });
-      response.on('end', () => done(JSON.parse(text)));
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
-}
-
+const limits = () => app.ask<Limits>(`/corten/v1/containers/${id}/limits`);
 const card = (name: string) => app.page.getByRole('region', { name, exact: true });
 
 async function fill(place: string, field: string, value: string): Promise<void> {

@@ -22,6 +22,7 @@ export function SliderField({
   error,
   clearLabel,
   noLimitLabel,
+  disabled = false,
 }: {
   label: string;
   value: number | undefined;
@@ -38,6 +39,7 @@ export function SliderField({
   error?: string;
   clearLabel: string;
   noLimitLabel: string;
+  disabled?: boolean;
 }) {
   const id = useId();
   const [draft, setDraft] = useState<string>();
@@ -67,6 +69,7 @@ export function SliderField({
         min={0}
         max={stops.length}
         step={1}
+        disabled={disabled}
         largeStep={Math.max(1, Math.round(stops.length / 8))}
         onValueChange={(next) => onChange(stops[next as number])}
       >
@@ -81,7 +84,7 @@ export function SliderField({
               aria-label={label}
               getAriaValueText={(_, next) => {
                 const stop = stops[next];
-                return stop === undefined ? noLimitLabel : `${format(stop)} ${unit}`;
+                return stop === undefined ? noLimitLabel : `${format(stop)} ${unit}`.trimEnd();
               }}
             />
           </Slider.Track>
@@ -95,6 +98,7 @@ export function SliderField({
           autoComplete="off"
           placeholder={noLimitLabel}
           value={shown}
+          disabled={disabled}
           aria-invalid={error !== undefined}
           aria-describedby={`${id}-notes`}
           onChange={(event) => {
@@ -107,7 +111,7 @@ export function SliderField({
           }}
         />
         <span className="unit">{unit}</span>
-        {value === undefined ? null : (
+        {value === undefined || disabled ? null : (
           <IconButton icon="close" label={clearLabel} onClick={() => onChange(undefined)} />
         )}
       </div>

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { byteStops, cpuStops, pidStops, shareStops } from './stops.ts';
+import { byteStops, cpuStops, inodeStops, pidStops, shareStops, spaceStops } from './stops.ts';
 
 test('stops ascend and end at what the machine has', () => {
   const all = [cpuStops(2), cpuStops(64), byteStops(24 * 1024 ** 3), pidStops, shareStops];
+  all.push(spaceStops, inodeStops);
   for (const stops of all)
     for (let at = 1; at < stops.length; at++) assert.ok(stops[at]! > stops[at - 1]!);
   assert.equal(cpuStops(2).at(-1), 2);

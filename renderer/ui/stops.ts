@@ -20,6 +20,15 @@ export function byteStops(maxBytes: number, firstBytes = 8 * MiB): number[] {
   return [...stops, maxBytes];
 }
 
+/** Disk space: nobody asks for more than a TiB by hand. */
+export const spaceStops: readonly number[] = byteStops(1024 ** 4, 16 * MiB);
+
+/** Files and folders, from a small program's to a large tree's. */
+export const inodeStops: readonly number[] = [
+  1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
+  5_000_000,
+];
+
 /** 1, 2, 5 of each ten, from 5 to 5000. */
 export const pidStops: readonly number[] = [
   5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000,

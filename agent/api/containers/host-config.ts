@@ -19,6 +19,8 @@ export function hostConfigOf(view: ContainerView): Wire<HostConfig> {
       Name: view.settings.restart.name,
       MaximumRetryCount: view.settings.restart.maximumRetryCount,
     },
+    // Also where it was the machine's default, or asked for by --security-opt; dockerd shows neither.
+    UsernsMode: view.settings.namespaces.user === 'auto' ? 'auto' : (asked.UsernsMode ?? ''),
     IpcMode: asked.IpcMode || 'private',
     CgroupnsMode: view.settings.namespaces.cgroup,
     ShmSize: view.settings.shmBytes ?? 64 * 1024 * 1024,

@@ -60,6 +60,18 @@ test('inspect: limits are those of now, not those of the create request', () => 
   assert.deepEqual([HostConfig?.Memory, HostConfig?.NanoCpus, HostConfig?.CpuQuota], [7e6, 5e8, 0]);
 });
 
+test('inspect: a user namespace of its own is named, whoever asked for it', () => {
+  const modeOf = (user: 'auto' | 'host', UsernsMode?: string) => {
+    const { namespaces } = settingsOf({});
+    const view = viewOf({
+      settings: settingsOf({ namespaces: { ...namespaces, user } }),
+      origin: { config: {}, hostConfig: { UsernsMode }, networkingConfig: {} },
+    });
+    return inspectDocument(view, noImage).HostConfig?.UsernsMode;
+  };
+  assert.deepEqual([modeOf('auto'), modeOf('host', 'host'), modeOf('host')], ['auto', 'host', '']);
+});
+
 test('inspect: published ports only while the container is up', () => {
   const ports = [
     { containerPort: 80, protocol: 'tcp' as const, hostAddress: '0.0.0.0', hostPort: 8080 },

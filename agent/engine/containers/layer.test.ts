@@ -79,6 +79,26 @@ test('what fails leaves neither a space nor a change', async (t) => {
   await assert.rejects(containers.update(late, { limits: { disk } }), { kind: 'conflict' });
 });
 
+test('a dry run refuses what the change would, and changes nothing', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const disk = { maxBytes: 64 * mib };
+  const ask = (id: string, maxBytes: number | null) =>
+    containers.update(id, { limits: { disk: { maxBytes } }, dryRun: true });
+  const plain = await create(bench);
+  await assert.rejects(ask(plain, 64 * mib), {
+    kind: 'conflict',
+    message: /made without a disk limit/,
+  });
+  await ask(plain, null);
+  const limited = await create(bench, { limits: { disk } });
+  await ask(limited, 8 * mib);
+  bench.disks.failUpdate = new Error('cannot become that large');
+  await assert.rejects(ask(limited, 512 * mib), /cannot become that large/);
+  assert.deepEqual([...bench.disks.spaces.values()], [disk]);
+  assert.deepEqual(containers.inspect(limited).settings.limits.disk, disk);
+});
+
 test('a disk limit is taken back when the cgroup refuses the rest', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;

@@ -98,7 +98,22 @@ export function updateLayer(
 ): void {
   const before = settings.limits.disk ?? {};
   if (rootfs.space !== undefined) disks.update(rootfs.space, before, after);
-  else if (isLimited(after))
+  else refuseWithoutSpace(after);
+}
+
+/** Throws what `updateLayer` would, and changes nothing. */
+export function checkLayer(
+  { disks }: DiskContext,
+  { rootfs, settings }: LayerOf,
+  after: DiskLimits,
+): void {
+  const before = settings.limits.disk ?? {};
+  if (rootfs.space !== undefined) disks.check(rootfs.space, before, after);
+  else refuseWithoutSpace(after);
+}
+
+function refuseWithoutSpace(after: DiskLimits): void {
+  if (isLimited(after))
     throw conflict(
       'this container was made without a disk limit, and its files lie on the state file system itself, which has no project quota: make it anew with --storage-opt size=…, or start the agent with --default-disk so that every container can be given another limit later',
     );

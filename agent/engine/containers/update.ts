@@ -7,7 +7,7 @@ import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { applyLimits, checkReach } from './apply-limits.ts';
-import { layerUsage, updateLayer } from './layer.ts';
+import { checkLayer, layerUsage, updateLayer } from './layer.ts';
 import { checkLimits } from './limit-checks.ts';
 import { factsFor, limitWarnings } from './limit-warnings.ts';
 import { mergedLimits, withFittingBurst } from './merge-limits.ts';
@@ -40,7 +40,10 @@ export async function updateContainer(
       ...factsFor(wanted, before, live),
       disk: wanted.disk && layerUsage(context, before),
     });
-    if (change.dryRun) return { limits, warnings };
+    if (change.dryRun) {
+      if (wanted.disk !== undefined) checkLayer(context, before, limits.disk ?? {});
+      return { limits, warnings };
+    }
     // The kernel first: what it refuses must not be what we remember.
     if (wanted.disk !== undefined) updateLayer(context, before, limits.disk ?? {});
     try {

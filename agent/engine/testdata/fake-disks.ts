@@ -41,6 +41,10 @@ export class FakeDisks implements DiskDriver {
     this.attached.delete(space);
   }
 
+  check(): void {
+    if (this.failUpdate) throw this.failUpdate;
+  }
+
   update(space: string, _before: DiskLimits, after: DiskLimits): void {
     if (this.failUpdate) throw this.failUpdate;
     this.spaces.set(space, after);

@@ -89,6 +89,8 @@ function Facts({ row, document }: { row: ContainerRow; document: Document }) {
         )}
         <dt>{t('overview.restart')}</dt>
         <dd>{t(`restart.${restart as 'no'}`)}</dd>
+        <dt>{t('overview.root')}</dt>
+        <dd>{t(document.HostConfig?.UsernsMode === 'auto' ? 'root.own' : 'root.machine')}</dd>
         <dt>{t('overview.ports')}</dt>
         <dd>
           {row.ports.length === 0 ? t('overview.none') : null}

@@ -22,6 +22,7 @@ test('limits become what the sliders show', () => {
     openFiles: 256,
     log: { maxBytes: MiB, maxFiles: null },
     network: { egressBytesPerSecond: 5000, ingressBytesPerSecond: null },
+    disk: { maxBytes: 64 * MiB, maxInodes: null },
     io: { weight: 300, devices: [{ device: '/dev/a', readBytesPerSecond: null }] },
     hugetlb: [
       { pageBytes: 2 * MiB, maxBytes: 0 },
@@ -44,6 +45,8 @@ test('limits become what the sliders show', () => {
     reservationBytes: 16 * MiB,
     highBytes: undefined,
     oomGroup: false,
+    diskBytes: 64 * MiB,
+    diskInodes: undefined,
     ioWeight: 300,
     devices: [],
     pages: [{ pageBytes: 2 * MiB, maxBytes: 0, reservedMaxBytes: undefined }],
@@ -101,11 +104,13 @@ test('every other limit goes out under its own name, and is null when it is take
     ...unlimited,
     ...{ burstMs: 20, reservationBytes: 8 * MiB, highBytes: 9 * MiB, oomGroup: false },
     ...{ openFiles: 64, egress: 5000, ingress: 6000, logBytes: MiB, logFiles: 2, ioWeight: 20 },
+    ...{ diskBytes: 64 * MiB, diskInodes: 500 },
     pages: [{ pageBytes: 2 * MiB, maxBytes: 0, reservedMaxBytes: undefined }],
   };
   assert.deepEqual(toChange(unlimited, limited), {
     cpu: { burstMicros: 20_000 },
     memory: { reservationBytes: 8 * MiB, highBytes: 9 * MiB, oomGroup: false },
+    disk: { maxBytes: 64 * MiB, maxInodes: 500 },
     io: { weight: 20 },
     hugetlb: [{ pageBytes: 2 * MiB, maxBytes: 0, reservedMaxBytes: null }],
     network: { egressBytesPerSecond: 5000, ingressBytesPerSecond: 6000 },
@@ -115,6 +120,7 @@ test('every other limit goes out under its own name, and is null when it is take
   assert.deepEqual(toChange(limited, unlimited), {
     cpu: { burstMicros: null },
     memory: { reservationBytes: null, highBytes: null, oomGroup: null },
+    disk: { maxBytes: null, maxInodes: null },
     io: { weight: null },
     hugetlb: [{ pageBytes: 2 * MiB, maxBytes: null, reservedMaxBytes: null }],
     network: { egressBytesPerSecond: null, ingressBytesPerSecond: null },

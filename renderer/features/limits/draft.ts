@@ -29,6 +29,9 @@ export interface Draft {
   ingress: number | undefined;
   logBytes: number | undefined;
   logFiles: number | undefined;
+  /** Of the container's own files. */
+  diskBytes: number | undefined;
+  diskInodes: number | undefined;
   ioWeight: number | undefined;
   devices: DeviceDraft[];
   pages: PagesDraft[];
@@ -57,6 +60,8 @@ export function toDraft(limits: Limits): Draft {
     ingress: network?.ingressBytesPerSecond ?? undefined,
     logBytes: log?.maxBytes ?? undefined,
     logFiles: log?.maxFiles ?? undefined,
+    diskBytes: limits.disk?.maxBytes ?? undefined,
+    diskInodes: limits.disk?.maxInodes ?? undefined,
     ioWeight: io?.weight ?? undefined,
     devices: toDevices(io?.devices),
     pages: toPages(limits.hugetlb),
@@ -79,6 +84,7 @@ export function toChange(before: Draft, after: Draft): Limits | undefined {
       ...changed('oomGroup', 'oomGroup'),
     },
     ...changed('pids', 'pids'),
+    disk: { ...changed('diskBytes', 'maxBytes'), ...changed('diskInodes', 'maxInodes') },
     io: { ...changed('ioWeight', 'weight'), ...(devices.length > 0 && { devices }) },
     ...(pages.length > 0 && { hugetlb: pages }),
     network: {

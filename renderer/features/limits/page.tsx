@@ -15,6 +15,7 @@ import { PageLimits } from './page-limits.tsx';
 import './limits.css';
 import { MemorySliders } from './memory-sliders.tsx';
 import { CpuSliders, ProcessSliders } from './sliders.tsx';
+import { SpaceSliders } from './space-sliders.tsx';
 import { useForeseen } from './warnings.ts';
 
 /** Limits of a container, running or not, with what it uses now beside them. */
@@ -86,6 +87,7 @@ export function LimitsView({ row }: { row: ContainerRow }) {
         unified={info?.CgroupVersion === '2'}
       />
       <ProcessSliders {...parts} advice={advice('pids')} />
+      <SpaceSliders id={row.id} draft={draft} set={set} />
       <FlowSliders {...parts} sent={shown?.sent.at(-1)} received={shown?.received.at(-1)} />
       <DeviceLimits {...parts} />
       <PageLimits pages={draft.pages} onChange={(pages) => set({ pages })} />

@@ -1,8 +1,8 @@
-import { parseBytes } from '../../messages/format.ts';
+import { formatBytes, parseBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
 import { SliderField } from '../../ui/slider-field.tsx';
-import { byteStops, cpuStops, pidStops } from '../../ui/stops.ts';
+import { byteStops, cpuStops, pidStops, spaceStops } from '../../ui/stops.ts';
 import { type FieldProps, problemOf } from './field-props.ts';
 
 const MiB = 1024 ** 2;
@@ -47,6 +47,19 @@ export function FormLimits(props: FieldProps) {
         stops={pidStops}
         format={String}
         parse={(text) => aboveZero(Math.round(Number(text)))}
+      />
+      <SliderField
+        {...words}
+        noLimitLabel={t('limits.default')}
+        label={t('limits.space')}
+        unit=""
+        value={form.diskBytes}
+        onChange={(diskBytes) => set({ diskBytes })}
+        stops={spaceStops}
+        format={formatBytes}
+        parse={(text) => parseBytes(text, 'm')}
+        useLabel={t('new.spaceHelp')}
+        error={problemOf(props, 'disk', 'set', t)}
       />
     </section>
   );

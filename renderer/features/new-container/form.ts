@@ -4,6 +4,9 @@ import { splitWords } from './shell-words.ts';
 
 export type RestartChoice = 'no' | 'on-failure' | 'unless-stopped' | 'always';
 
+/** `own`: nobody's outside, by a user namespace of its own. `machine`: the machine's root. */
+export type RootChoice = 'own' | 'machine';
+
 export interface EnvRow {
   key: number;
   name: string;
@@ -43,6 +46,9 @@ export interface Form {
   /** Memory and swap together, as Docker counts it; undefined leaves the engine's default. */
   memoryWithSwapBytes: number | undefined;
   pids: number | undefined;
+  /** Of its own files; undefined leaves the engine's default, 0 declines it. */
+  diskBytes: number | undefined;
+  diskInodes: number | undefined;
   cpuShares: number | undefined;
   cpuset: string;
   terminal: boolean;
@@ -51,6 +57,8 @@ export interface Form {
   init: boolean;
   readOnlyRootfs: boolean;
   privileged: boolean;
+  /** Whose its root is outside; undefined leaves it to the engine. */
+  root: RootChoice | undefined;
   user: string;
   workingDirectory: string;
   hostname: string;
@@ -85,6 +93,8 @@ export function emptyForm(image = ''): Form {
     memoryBytes: undefined,
     memoryWithSwapBytes: undefined,
     pids: undefined,
+    diskBytes: undefined,
+    diskInodes: undefined,
     cpuShares: undefined,
     cpuset: '',
     terminal: false,
@@ -93,6 +103,7 @@ export function emptyForm(image = ''): Form {
     init: false,
     readOnlyRootfs: false,
     privileged: false,
+    root: undefined,
     user: '',
     workingDirectory: '',
     hostname: '',
@@ -141,6 +152,7 @@ function toHostConfig(form: Form): ContainerCreateRequest['HostConfig'] {
     Memory: form.memoryBytes,
     MemorySwap: form.memoryWithSwapBytes,
     PidsLimit: form.pids,
+    StorageOpt: storageOptions(form),
     AutoRemove: form.autoRemove,
     Init: form.init || undefined,
     ReadonlyRootfs: form.readOnlyRootfs,
@@ -148,12 +160,21 @@ function toHostConfig(form: Form): ContainerCreateRequest['HostConfig'] {
     CapAdd: form.addCapabilities,
     CapDrop: form.dropCapabilities,
     SecurityOpt: form.securityOptions,
+    UsernsMode: form.root && { own: 'auto', machine: 'host' }[form.root],
     Tmpfs: Object.fromEntries(
       form.tmpfs.map((entry) => {
         const [path = '', options = ''] = entry.split(/:(.*)/);
         return [path, options];
       }),
     ),
+  };
+}
+
+function storageOptions({ diskBytes, diskInodes }: Form): Record<string, string> | undefined {
+  if (diskBytes === undefined && diskInodes === undefined) return undefined;
+  return {
+    ...(diskBytes !== undefined && { size: String(diskBytes) }),
+    ...(diskInodes !== undefined && { inodes: String(diskInodes) }),
   };
 }
 

@@ -13,6 +13,7 @@ import { Basics } from './basics.tsx';
 import { emptyForm, type Form, toCreateRequest } from './form.ts';
 import { FormLimits } from './form-limits.tsx';
 import './new-container.css';
+import { Root, rootByDefault } from './root.tsx';
 import { Environment, Mounts, Ports } from './rows.tsx';
 import { RunLine } from './run-line-box.tsx';
 import { Stages } from './stages.tsx';
@@ -29,9 +30,10 @@ export function NewContainerPage({ image = '' }: { image?: string }) {
   const [terminalChosen, setTerminalChosen] = useState(false);
   const { stage, failure } = useCreation();
   const machineCpus = useMachine((state) => state.info?.NCPU);
+  const machineRoot = useMachine((state) => rootByDefault(state.info));
   const images = useLocalImages();
   const facts = useImageFacts(form.image, images.includes(form.image));
-  const problems = validate(form, { ...useTaken(), cpus: machineCpus });
+  const problems = validate(form, { ...useTaken(), cpus: machineCpus, root: machineRoot });
   const set = (change: Partial<Form>) => setForm((before) => ({ ...before, ...change }));
 
   useEffect(() => clearCreation, []);
@@ -71,6 +73,7 @@ export function NewContainerPage({ image = '' }: { image?: string }) {
             }}
           />
           <FormLimits {...fields} />
+          <Root {...fields} byDefault={machineRoot} />
           <Ports {...fields} exposed={facts?.exposedPorts ?? []} />
           <Mounts {...fields} />
           <Environment {...fields} />

@@ -64,10 +64,58 @@ test('the line of a form reads back as the same form', () => {
     addCapabilities: ['NET_ADMIN'],
     init: true,
     readOnlyRootfs: true,
+    diskBytes: 10 * 1024 * MiB,
+    diskInodes: 100_000,
+    root: 'own',
+    securityOptions: ['no-new-privileges'],
   };
   const parsed = parseRunLine(toRunLine(form))!;
   assert.deepEqual(bare(parsed.form), bare(form));
   assert.deepEqual(parsed.ignored, []);
+});
+
+test('a disk limit and whose root it is are read in every way they are written', () => {
+  const read = (options: string) => {
+    const { form, ignored } = parseRunLine(`docker run ${options} img`)!;
+    return [form.diskBytes, form.diskInodes, form.root, form.securityOptions, ignored];
+  };
+  assert.deepEqual(read('--storage-opt size=64m --userns=host'), [
+    64 * MiB,
+    undefined,
+    'machine',
+    [],
+    [],
+  ]);
+  assert.deepEqual(read('--storage-opt=inodes=500 --userns auto'), [undefined, 500, 'own', [], []]);
+  assert.deepEqual(read('--storage-opt size=0 --security-opt userns:host'), [
+    0,
+    undefined,
+    'machine',
+    [],
+    [],
+  ]);
+  const wrong = ['--storage-opt size=much', '--storage-opt inodes=', '--storage-opt dm.fs=xfs'];
+  for (const option of [...wrong, '--userns private', '--security-opt userns=me'])
+    assert.deepEqual(read(option), [undefined, undefined, undefined, [], [option]]);
+});
+
+test('a disk limit and whose root it is go out in Docker’s words, or not at all', () => {
+  const sent = (change: Partial<Form>) => {
+    const host = toCreateRequest({ ...emptyForm('img'), ...change }).HostConfig;
+    return [host?.StorageOpt, host?.UsernsMode];
+  };
+  assert.deepEqual(sent({}), [undefined, undefined]);
+  assert.deepEqual(sent({ diskBytes: 64 * MiB, root: 'own' }), [{ size: '67108864' }, 'auto']);
+  assert.deepEqual(sent({ diskBytes: 0, diskInodes: 500, root: 'machine' }), [
+    { size: '0', inodes: '500' },
+    'host',
+  ]);
+  assert.match(toRunLine({ ...emptyForm('img'), diskBytes: 0 }), /--storage-opt size=0 /);
+  assert.match(
+    toRunLine({ ...emptyForm('img'), root: 'own', diskBytes: 64 * MiB }),
+    /--storage-opt size=64m --security-opt userns=auto img/,
+  );
+  assert.match(toRunLine({ ...emptyForm('img'), root: 'machine' }), /--userns=host img/);
 });
 
 test('what has no place is named, and takes its value with it', () => {

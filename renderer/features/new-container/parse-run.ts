@@ -13,9 +13,7 @@ export interface ParsedRun {
 type Setter = (form: Form, value: string) => boolean | void;
 
 const list =
-  (
-    field: 'labels' | 'addCapabilities' | 'dropCapabilities' | 'tmpfs' | 'securityOptions',
-  ): Setter =>
+  (field: 'labels' | 'addCapabilities' | 'dropCapabilities' | 'tmpfs'): Setter =>
   (form, value) =>
     void form[field].push(value);
 
@@ -77,7 +75,9 @@ const valueFlags: Record<string, Setter> = {
   '--label': list('labels'),
   '--cap-add': list('addCapabilities'),
   '--cap-drop': list('dropCapabilities'),
-  '--security-opt': list('securityOptions'),
+  '--security-opt': addSecurityOption,
+  '--userns': setRoot,
+  '--storage-opt': addStorageOption,
 };
 
 /** Flags that stand alone; those that change nothing here are understood too. */
@@ -118,7 +118,7 @@ const otherValueFlags = new Set(
   --domainname --env-file --expose --gpus --group-add --health-cmd --health-interval --health-retries
   --health-start-period --health-timeout --ip --ip6 --ipc --label-file --link --log-driver --log-opt --mac-address
   --memory-reservation --memory-swappiness --network-alias --oom-score-adj --pid --platform --pull --runtime
-  --shm-size --stop-signal --stop-timeout --storage-opt --sysctl --ulimit --userns --uts --volume-driver
+  --shm-size --stop-signal --stop-timeout --sysctl --ulimit --uts --volume-driver
   --volumes-from`.split(/\s+/),
 );
 
@@ -225,6 +225,29 @@ function addMount(form: Form, value: string): boolean {
   );
   form.mounts.push({ key: rowKey(), source, target, readOnly });
   return target !== '';
+}
+
+function addSecurityOption(form: Form, value: string): boolean {
+  const userns = /^userns[=:](.*)$/.exec(value)?.[1];
+  if (userns !== undefined) return setRoot(form, userns);
+  form.securityOptions.push(value);
+  return true;
+}
+
+function setRoot(form: Form, value: string): boolean {
+  if (value !== 'auto' && value !== 'host') return false;
+  form.root = value === 'auto' ? 'own' : 'machine';
+  return true;
+}
+
+function addStorageOption(form: Form, value: string): boolean {
+  const [name, content = ''] = value.split(/=(.*)/);
+  const figure = name === 'size' ? parseBytes(content, 'b') : Number(content || Number.NaN);
+  if (figure === undefined || !Number.isInteger(figure) || figure < 0) return false;
+  if (name === 'size') form.diskBytes = figure;
+  else if (name === 'inodes') form.diskInodes = figure;
+  else return false;
+  return true;
 }
 
 const restarts: readonly string[] = ['no', 'on-failure', 'unless-stopped', 'always'];

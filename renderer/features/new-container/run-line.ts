@@ -38,6 +38,8 @@ export function runLineParts(form: Form): string[] {
   flag('--memory', form.memoryBytes && bytesWord(form.memoryBytes));
   flag('--memory-swap', form.memoryWithSwapBytes && bytesWord(form.memoryWithSwapBytes));
   flag('--pids-limit', form.pids);
+  if (form.diskBytes !== undefined) flag('--storage-opt', `size=${bytesWord(form.diskBytes)}`);
+  if (form.diskInodes !== undefined) flag('--storage-opt', `inodes=${form.diskInodes}`);
   flag('--hostname', form.hostname);
   flag('--user', form.user);
   flag('--workdir', form.workingDirectory);
@@ -46,6 +48,9 @@ export function runLineParts(form: Form): string[] {
   sign('--privileged', form.privileged);
   for (const capability of form.addCapabilities) flag('--cap-add', capability);
   for (const capability of form.dropCapabilities) flag('--cap-drop', capability);
+  // The docker command line lets no word but `host` through in --userns.
+  if (form.root === 'own') flag('--security-opt', 'userns=auto');
+  if (form.root === 'machine') words.push('--userns=host');
   for (const option of form.securityOptions) flag('--security-opt', option);
 
   const [program, ...entrypointArguments] = splitWords(form.entrypoint);
@@ -62,8 +67,8 @@ function restartWord({ restart, restartRetries }: Form): string {
 
 /** The largest unit that loses nothing. */
 function bytesWord(bytes: number): string {
-  // -1 is Docker's "no limit".
-  if (bytes < 0) return String(bytes);
+  // -1 is Docker's "no limit", and so is 0 of a disk.
+  if (bytes <= 0) return String(bytes);
   if (bytes % 1024 ** 3 === 0) return `${bytes / 1024 ** 3}g`;
   if (bytes % 1024 ** 2 === 0) return `${bytes / 1024 ** 2}m`;
   return bytes % 1024 === 0 ? `${bytes / 1024}k` : String(bytes);

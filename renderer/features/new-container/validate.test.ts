@@ -7,6 +7,7 @@ const around = {
   takenNames: new Set(['web']),
   takenPorts: new Map([['tcp/8080', 'web']]),
   cpus: 2,
+  root: 'machine' as const,
 };
 
 function problemsOf(change: Partial<Form>) {
@@ -24,9 +25,23 @@ test('each field names its own problem', () => {
   assert.deepEqual(problemsOf({ name: 'web' }), { name: 'new.problem.nameTaken' });
   assert.deepEqual(problemsOf({ memoryBytes: 1 }), { memory: 'new.problem.memory' });
   assert.deepEqual(problemsOf({ cpus: 3 }), { cpus: 'new.problem.cpus' });
+  assert.deepEqual(problemsOf({ diskBytes: 4095 * 1024 }), { disk: 'limits.spaceFloor' });
+  assert.deepEqual(problemsOf({ diskBytes: 0 }), {});
   assert.deepEqual(problemsOf({ restart: 'always', autoRemove: true }), {
     restart: 'new.problem.restart',
   });
+});
+
+test('a root of its own goes neither with the machine’s network nor with privileges', () => {
+  const own = { root: 'own' as const };
+  assert.deepEqual(problemsOf(own), {});
+  assert.deepEqual(problemsOf({ ...own, network: 'host' }), { root: 'new.problem.rootNetwork' });
+  assert.deepEqual(problemsOf({ ...own, privileged: true }), {
+    root: 'new.problem.rootPrivileged',
+  });
+  assert.deepEqual(problemsOf({ network: 'host', privileged: true }), {});
+  const byDefault = validate({ ...emptyForm('img'), network: 'host' }, { ...around, ...own });
+  assert.deepEqual(Object.keys(byDefault), ['root']);
 });
 
 test('ports are numbers that nobody else has', () => {

@@ -1,6 +1,7 @@
 /** What is wrong with a form, field by field, before the engine is asked. */
+import { minDiskBytes } from '../../../agent/contract/limits.ts';
 import type { Sentence } from '../../stores/sentence.ts';
-import type { Form, PortRow } from './form.ts';
+import type { Form, PortRow, RootChoice } from './form.ts';
 
 /** Field, or `ports.<key>`, `mounts.<key>`, `env.<key>` for one row. */
 export type Problems = Record<string, Sentence>;
@@ -14,6 +15,8 @@ export interface Surroundings {
   /** `tcp/8080` of running containers -> their name. */
   takenPorts: ReadonlyMap<string, string>;
   cpus: number | undefined;
+  /** What a container gets that says nothing. */
+  root: RootChoice;
 }
 
 export function validate(form: Form, around: Surroundings): Problems {
@@ -26,6 +29,12 @@ export function validate(form: Form, around: Surroundings): Problems {
     problems.name = { id: 'new.problem.nameTaken', values: { name: form.name } };
   if (form.memoryBytes !== undefined && form.memoryBytes < memoryFloorBytes)
     problems.memory = { id: 'new.problem.memory' };
+  if (form.diskBytes !== undefined && form.diskBytes !== 0 && form.diskBytes < minDiskBytes)
+    problems.disk = { id: 'limits.spaceFloor' };
+  if ((form.root ?? around.root) === 'own') {
+    if (form.network === 'host') problems.root = { id: 'new.problem.rootNetwork' };
+    else if (form.privileged) problems.root = { id: 'new.problem.rootPrivileged' };
+  }
   if (form.cpus !== undefined && around.cpus !== undefined && form.cpus > around.cpus)
     problems.cpus = { id: 'new.problem.cpus', values: { cpus: around.cpus } };
   if (form.restart !== 'no' && form.autoRemove) problems.restart = { id: 'new.problem.restart' };

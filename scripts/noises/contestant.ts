@@ -94,7 +94,7 @@ export class Contestant {
     const begin = Date.now();
     await this.#remove(noisy);
     const recoveredS = await this.#recovered(quiet, address, begin);
-    const leftovers = this.#leftovers(groups, before);
+    const leftovers = await this.#leftovers(groups, before);
     return { noise, engine: this.name, quiet, loud, least, stoppedFor, recoveredS, leftovers };
   }
 
@@ -155,13 +155,15 @@ export class Contestant {
     return undefined;
   }
 
-  #leftovers(groups: string[], before: Left): string[] {
+  /** What is left, in words; it is ended, or the next noise would not be measured alone. */
+  async #leftovers(groups: string[], before: Left): Promise<string[]> {
     const now = this.#room.left();
     const more = this.#room.groups().filter((group) => !groups.includes(group));
+    for (const group of more) await this.#room.end(group);
     const shares = (['pids', 'disk', 'inodes', 'memory'] as const)
       .filter((name) => before[name] - now[name] > 0.02)
       .map((name) => `${name} ${Math.round((before[name] - now[name]) * 100)} %`);
-    return [...more.map((group) => `group ${group}`), ...shares];
+    return more.length === 0 ? shares : [`${more.length} groups`, ...shares];
   }
 }
 

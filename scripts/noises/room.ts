@@ -83,6 +83,22 @@ export class Room {
       .sort();
   }
 
+  /** What an engine could not end: no new process, and then the end of each that there is. */
+  async end(group: string): Promise<void> {
+    const directory = join(this.#pids, group);
+    for (let attempt = 0; existsSync(directory) && attempt < 100; attempt++, await sleep(100)) {
+      try {
+        writeFileSync(join(directory, 'pids.max'), '0');
+        const pids = readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').map(Number);
+        // 0 is a process of another pid namespace.
+        for (const pid of pids.filter((number) => number > 1)) endProcess(pid);
+        if (readNumber(join(directory, 'pids.current')) === 0) return;
+      } catch {
+        // The engine removed the group meanwhile.
+      }
+    }
+  }
+
   #memoryFile(v1: string, v2: string): string {
     const first = join(this.#memory, v1);
     return existsSync(first) ? first : join(this.#memory, v2);
@@ -150,6 +166,14 @@ function topGroup(pid: number, controller: string): string {
   const top = path.split('/')[1];
   if (!top) throw new Error(`process ${pid} is in no group of an engine: "${path}"`);
   return join(cgroupRoot, v1 === undefined ? '' : controller, top);
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
 }
 
 function readNumber(path: string): number {

@@ -55,3 +55,14 @@ test('table: a row that misses them says by what', () => {
     '| cpu | corten | 2000.0, 2000.0 ms, 1 of 1 failed | **1000.0** | 2000.0, 2000.0 ms | **1000.0** | pids 0 %, stopped: memory of the machine | **no**, left: group abc |',
   );
 });
+
+test('table: quiet is all quiet times of the engine, and of no other', () => {
+  const rows = [
+    row({ quiet: reading(2) }),
+    row({ noise: 'io', quiet: reading(6), loud: reading(9) }),
+    row({ engine: 'dockerd', quiet: reading(100) }),
+  ];
+  const lines = table(rows).split('\n');
+  assert.equal(lines[2], '| none | corten | 2.0, 6.0 ms | | 2.0, 6.0 ms | | | |');
+  assert.match(lines[5] ?? '', /^\| io \| corten \| 9.0, 9.0 ms \| 1.5 \|/);
+});

@@ -32,19 +32,34 @@ export function floorsBroken(least: Left): string[] {
     .map(([name, share]) => `${name} ${Math.max(0, Math.round(share * 100))} %`);
 }
 
+/** What the engine and its neighbour took whenever it was quiet: a few seconds alone have no steady p99. */
+function quietOf(rows: Row[], engine: string): { neighbourMs: number[]; apiMs: number[] } {
+  const own = rows.filter((row) => row.engine === engine);
+  return {
+    neighbourMs: own.flatMap(({ quiet }) => quiet.neighbourMs),
+    apiMs: own.flatMap(({ quiet }) => quiet.apiMs),
+  };
+}
+
 export function table(rows: Row[]): string {
+  const engines = [...new Set(rows.map(({ engine }) => engine))];
+  const quiet = Object.fromEntries(engines.map((engine) => [engine, quietOf(rows, engine)]));
   return [
     '| noise | engine | neighbour p50, p99 | times quiet | API p50, p99 | times quiet | floors | recovered |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...engines.map(
+      (engine) =>
+        `| none | ${engine} | ${times(quiet[engine]?.neighbourMs ?? [], 0)} | | ${times(quiet[engine]?.apiMs ?? [], 0)} | | | |`,
+    ),
     ...rows.map((row) =>
       [
         '',
         row.noise,
         row.engine,
         times(row.loud.neighbourMs, row.loud.neighbourFailures),
-        verdict(ratio(row.quiet.neighbourMs, row.loud.neighbourMs, 0.99)),
+        verdict(ratio(quiet[row.engine]?.neighbourMs ?? [], row.loud.neighbourMs, 0.99)),
         times(row.loud.apiMs, row.loud.apiFailures),
-        verdict(ratio(row.quiet.apiMs, row.loud.apiMs, 0.99)),
+        verdict(ratio(quiet[row.engine]?.apiMs ?? [], row.loud.apiMs, 0.99)),
         floors(row),
         recovery(row),
         '',

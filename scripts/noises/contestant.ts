@@ -100,6 +100,7 @@ export class Contestant {
 
   async stop(): Promise<void> {
     await this.#remove([this.#neighbour]);
+    for (const group of this.#room.groups()) await this.#room.end(group);
     await this.#engine.stop();
   }
 

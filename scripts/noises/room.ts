@@ -77,6 +77,7 @@ export class Room {
   }
 
   groups(): string[] {
+    if (!existsSync(this.#pids)) return [];
     return readdirSync(this.#pids, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => name)

@@ -20,6 +20,8 @@ import { CortenError } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
+import { hasErrno } from './kernel/libc.ts';
+import { favourThread } from './kernel/priority.ts';
 import { createNetworks } from './network/bridge-networks.ts';
 import { suffixOf } from './network/device-names.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
@@ -70,6 +72,7 @@ async function serve(options: AgentOptions): Promise<void> {
 async function start(options: AgentOptions): Promise<Agent> {
   if (process.getuid?.() !== 0)
     throw new CortenError('forbidden', 'making containers takes root; run: sudo scripts/agent');
+  answerBeforeContainers();
   const { root, run, registryMirrors, insecureRegistries } = options;
   mkdirSync(run, { recursive: true, mode: 0o711 });
   lockDirectory(root);
@@ -122,6 +125,16 @@ async function start(options: AgentOptions): Promise<Agent> {
       cgroups.removeParent();
     },
   };
+}
+
+/** Whatever containers do with the processors, the API answers: that is how they are stopped. */
+function answerBeforeContainers(): void {
+  try {
+    favourThread(-10);
+  } catch (error) {
+    // Without CAP_SYS_NICE the agent waits for its turn as all others do.
+    if (!hasErrno(error, 'EPERM', 'EACCES')) throw error;
+  }
 }
 
 /** Always on its unix socket, which the app on this machine uses; on TCP when it is asked for. */

@@ -1,6 +1,7 @@
 /** What a default container sees and may do, asked from inside; docs/security.md names the attacks. */
 import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { after, before, test } from 'node:test';
 import {
   type AgentProcess,
@@ -198,4 +199,13 @@ test('the host sees one shim per container, in the host’s own namespaces', asy
   const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   assert.equal(readlinkSync(`/proc/${parent}/ns/mnt`), readlinkSync('/proc/self/ns/mnt'));
   assert.equal(readlinkSync(`/proc/${parent}/ns/pid`), readlinkSync('/proc/self/ns/pid'));
+});
+
+test('the engine comes before its containers; they, their shims and execs are as all others', async () => {
+  const pid = await hostPid();
+  const shim = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  assert.equal(getPriority(agent.pid), -10);
+  assert.deepEqual([getPriority(pid), getPriority(shim)], [0, 0]);
+  // The nineteenth field of proc_pid_stat(5), of the shell that asks.
+  assert.equal(await inside('cut -d " " -f 19 /proc/self/stat'), '0');
 });

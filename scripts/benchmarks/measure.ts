@@ -111,3 +111,9 @@ export function table(result: Result): string {
     '',
   ].join('\n');
 }
+
+/** The smallest value that at least `share` (0 to 1) of them do not exceed (nearest rank). */
+export function percentile(values: number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+}

@@ -28,6 +28,9 @@ export interface Engine {
   helperProcess: string;
   /** The engine's own process and every descendant. */
   pid: number;
+  /** Its data, on the disk, and the socket of its API. */
+  state: string;
+  socket: string;
   stop(): Promise<void>;
 }
 
@@ -82,25 +85,26 @@ export interface StartOptions {
   only?: string[] | undefined;
   /** What Corten says of the requests that it refuses is not shown. */
   quiet?: boolean;
+  /** What its command is given besides. */
+  parameters?: string[];
+  /** Called with the directory of its data before it starts, such as to mount something there. */
+  prepareState?: (state: string) => void;
 }
 
 /**
  * Starts every engine that this machine has and gives each the starter image. `purpose`, one word,
  * is in the names of what they make and in what is said about them.
  */
-export async function startEngines(
-  purpose: string,
-  { only, quiet = false }: StartOptions = {},
-): Promise<Engine[]> {
+export async function startEngines(purpose: string, options: StartOptions = {}): Promise<Engine[]> {
   const engines: Engine[] = [];
   for (const recipe of recipes) {
-    if (only !== undefined && !only.includes(recipe.name)) continue;
+    if (options.only !== undefined && !options.only.includes(recipe.name)) continue;
     if (!existsSync(recipe.command) && spawnSync('which', [recipe.command]).status !== 0) {
       console.error(`${purpose}: ${recipe.name} is not installed, left out`);
       continue;
     }
     try {
-      engines.push(await startEngine(purpose, recipe, quiet));
+      engines.push(await startEngine(purpose, recipe, options));
     } catch (error) {
       for (const engine of engines) await engine.stop();
       throw error;
@@ -115,11 +119,16 @@ function volatileParent(): string {
   return ['/run', '/dev/shm'].find((path) => statfsSync(path).type === tmpfs) ?? tmpdir();
 }
 
-async function startEngine(purpose: string, recipe: Recipe, quiet: boolean): Promise<Engine> {
+async function startEngine(
+  purpose: string,
+  recipe: Recipe,
+  { quiet = false, parameters = [], prepareState }: StartOptions,
+): Promise<Engine> {
   const name = `corten-${purpose}-${recipe.name}-`;
   const state = mkdtempSync(join(tmpdir(), name));
   const run = mkdtempSync(join(volatileParent(), name));
   const socket = join(run, 'engine.sock');
+  prepareState?.(state);
   const child = spawn(
     'unshare',
     [
@@ -130,6 +139,7 @@ async function startEngine(purpose: string, recipe: Recipe, quiet: boolean): Pro
       'sh',
       recipe.command,
       ...recipe.parameters({ state, run, socket }),
+      ...parameters,
     ],
     { stdio: ['ignore', 'ignore', recipe.name === 'corten' && !quiet ? 'inherit' : 'ignore'] },
   );
@@ -140,6 +150,8 @@ async function startEngine(purpose: string, recipe: Recipe, quiet: boolean): Pro
     idleProcesses: recipe.idleProcesses,
     helperProcess: recipe.helperProcess,
     pid: child.pid ?? 0,
+    state,
+    socket,
     stop: async () => {
       client.close();
       const gone = new Promise((resolveGone) => child.once('exit', resolveGone));

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+
+/** In a process of its own: the test runner's priority stays as it is. */
+const program = `
+import { execFileSync } from 'node:child_process';
+import { getPriority } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { favourThread } from ${JSON.stringify(`${import.meta.dirname}/priority.ts`)};
+favourThread(-3);
+const child = Number(execFileSync('nice', { encoding: 'utf8' }));
+const source = "import os from 'node:os'; import wt from 'node:worker_threads'; wt.parentPort.postMessage(os.getPriority())";
+const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(source)));
+worker.once('message', (thread) => console.log(JSON.stringify({ own: getPriority(), child, thread })));
+`;
+
+test('priority: the thread is favoured, and what it starts is not', () => {
+  const output = execFileSync(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program],
+    { encoding: 'utf8' },
+  );
+  assert.deepEqual(JSON.parse(output), { own: -3, child: 0, thread: 0 });
+});

@@ -1,0 +1,69 @@
+/** `scripts/noisy [--engines corten,corten-disk,dockerd] [--seconds N] [--json FILE] [NAME…]` */
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg, release, setPriority } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type Contestant, startContestant, variants } from './contestant.ts';
+import { machineIsShort } from './room.ts';
+import { type Row, table } from './table.ts';
+
+/** By name in noise.c. `all` is every one of them at once. */
+const noises = ['forks', 'memory', 'disk', 'io', 'cpu', 'logs', 'connections', 'files', 'inodes'];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    engines: { type: 'string', default: Object.keys(variants).join(',') },
+    seconds: { type: 'string', default: '8' },
+    json: { type: 'string' },
+  },
+});
+const all = [...noises, 'all'];
+const chosen = positionals.length > 0 ? positionals : all;
+refuseUnknown(chosen, all);
+refuseUnknown(values.engines.split(','), Object.keys(variants));
+const short = machineIsShort();
+if (short !== undefined) {
+  console.error(`noisy: too little left for this: ${short}`);
+  process.exit(1);
+}
+
+const contestants: Contestant[] = [];
+const rows: Row[] = [];
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, async () => {
+    await stopAll();
+    process.exit(1);
+  });
+try {
+  for (const name of values.engines.split(',')) contestants.push(await startContestant(name));
+  // What watches over the real machine must not wait for the noise.
+  setPriority(-15);
+  // Taking turns, so that a slow minute of the machine falls on all of them alike.
+  for (const noise of chosen)
+    for (const contestant of contestants) {
+      console.error(`noisy: ${noise} on ${contestant.name}, load ${loadavg()[0]?.toFixed(1)}`);
+      const names = noise === 'all' ? noises : [noise];
+      rows.push(await contestant.endure(noise, names, Number(values.seconds)));
+      keep();
+    }
+} finally {
+  await stopAll();
+}
+console.log(table(rows));
+
+async function stopAll(): Promise<void> {
+  for (const contestant of contestants) await contestant.stop();
+}
+
+function keep(): void {
+  const machine = { cpus: cpus().length, kernel: release(), load: loadavg() };
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
+}
+
+function refuseUnknown(names: string[], known: string[]): void {
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  console.error(`unknown: ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  process.exit(2);
+}

@@ -29,6 +29,8 @@ export interface ContainerRecord {
   createdAt: string;
   annotations: Record<string, string>;
   cgroup: CgroupPlace;
+  /** Whether `create` made that group: callers may name one in which somebody else runs. */
+  ownsCgroup: boolean;
   /** The container's process, once there is one; its start time in clock ticks, as text. */
   process?: { pid: number; startTime: string };
   /** While `create` is under way. */

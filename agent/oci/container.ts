@@ -87,9 +87,10 @@ export class Container {
     }
   }
 
-  /** SIGKILL to everything in it, paused or not; resolves once its process has ended. */
+  /** SIGKILL to everything in it, paused or not; resolves once its process has ended and its group is gone. */
   async end(): Promise<void> {
-    this.cgroup().kill();
+    const cgroup = this.record.ownsCgroup ? this.cgroup() : undefined;
+    cgroup?.kill();
     const deadline = Date.now() + endPatienceMs;
     while (this.isAlive()) {
       if (Date.now() > deadline)
@@ -98,6 +99,7 @@ export class Container {
         );
       await sleep(endPauseMs);
     }
+    await cgroup?.remove();
   }
 
   /** The document of `state`, and of hooks (runtime.md, "State"). */

@@ -1,7 +1,8 @@
 /** `create`: makes the container up to, but not including, the execution of its program. */
 import { closeSync, constants, openSync } from 'node:fs';
-import type { Cgroup, CgroupPlacement } from '../cgroup/cgroup.ts';
+import type { Cgroup } from '../cgroup/cgroup.ts';
 import { detectCgroupDriver } from '../cgroup/detect.ts';
+import { withPlacement } from '../cgroup/placement.ts';
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { readPidInside } from '../kernel/procfs.ts';
@@ -68,6 +69,7 @@ export async function createContainer(
     createdAt: new Date().toISOString(),
     annotations: spec.annotations ?? {},
     cgroup: cgroupPlace(spec.linux.cgroupsPath, id),
+    ownsCgroup: false,
     creating: true,
     hasProcess,
   };
@@ -104,23 +106,24 @@ async function build(
   place: ProcessPlace,
 ): Promise<Created> {
   const { record } = container;
-  const cgroup = makeCgroup(container, spec);
-  const placement = cgroup.placement();
+  const cgroup = makeCgroup(context, container, spec);
   const fifos = [container.gatePath, container.reportsPath].map((path) =>
     openSync(path, constants.O_RDWR),
   ) as [number, number];
   try {
-    const { pid, terminalFd } = await createWaiting(await context.tools(), {
-      spec,
-      rootfs: { kind: 'directory', path: rootfs },
-      cgroupPaths: cgroup.paths,
-      placement,
-      runDirectory: container.directory,
-      stdioFds: [0, 1, 2],
-      start: { gateFd: fifos[0], reportsFd: fifos[1] },
-      handOnFds: place.handOnFds,
-      hooks: hooksBeforePivot(context, container, spec),
-    });
+    const { pid, terminalFd } = await withPlacement(cgroup, async (placement) =>
+      createWaiting(await context.tools(), {
+        spec,
+        rootfs: { kind: 'directory', path: rootfs },
+        cgroupPaths: cgroup.paths,
+        placement,
+        runDirectory: container.directory,
+        stdioFds: [0, 1, 2],
+        start: { gateFd: fifos[0], reportsFd: fifos[1] },
+        handOnFds: place.handOnFds,
+        hooks: hooksBeforePivot(context, container, spec),
+      }),
+    );
     await noteProcess(context, container, pid);
     if (!container.isAlive())
       throw new CortenError('internal', "the container's process was ended while it was made");
@@ -132,20 +135,23 @@ async function build(
     handTerminalOver(terminalFd, place.consoleSocket);
     return { container, terminalFd: undefined };
   } finally {
-    for (const fd of [...fifos, ...placementFds(placement)]) closeSync(fd);
+    for (const fd of fifos) closeSync(fd);
   }
 }
 
-function makeCgroup({ record }: Container, { linux: { resources = {} } }: OciSpec): Cgroup {
+function makeCgroup(
+  { store }: Context,
+  { record }: Container,
+  { linux: { resources = {} } }: OciSpec,
+): Cgroup {
   const { parent, name } = record.cgroup;
   const driver = detectCgroupDriver({ parent });
   const cgroup = driver.create(name, limitsOf(resources), deviceRulesOf(resources));
+  // Before anything can run in it.
+  record.ownsCgroup = true;
+  store.save(record);
   applyOtherLimits(cgroup, resources);
   return cgroup;
-}
-
-function placementFds({ directoryFd, procsFds }: CgroupPlacement): number[] {
-  return directoryFd === undefined ? procsFds : [...procsFds, directoryFd];
 }
 
 /** The container's process waits while they run, so a container without them does not have to. */

@@ -45,9 +45,7 @@ export async function destroy(
   container: Container,
   hooks: OciHooks | undefined,
 ): Promise<void> {
-  const cgroup = container.cgroup();
   await container.end();
-  await cgroup.remove();
   store.remove(container.id);
   tryHooks({ name: 'poststop', hooks, container, status: 'stopped' }, log.warn);
 }

@@ -36,6 +36,19 @@ test('an id that is in use, and the container that has it is as before', () => {
   bench.ok('delete', '--force', bundle.id);
 });
 
+test('a control group that is in use, and whoever runs in it goes on', () => {
+  const bundle = bench.bundle(['/bin/sleep', '1000']);
+  bench.create(bundle);
+  bench.ok('start', bundle.id);
+  const { linux } = JSON.parse(readFileSync(join(bundle.path, 'config.json'), 'utf8'));
+  const second = bench.bundle(['/bin/true'], { linux: { cgroupsPath: linux.cgroupsPath } });
+  const { status, stderr } = bench.create(second);
+  assert.equal(status, 1);
+  assert.match(stderr, /control group .* is in use/);
+  assert.equal(bench.status(bundle.id), 'running');
+  bench.ok('delete', '--force', bundle.id);
+});
+
 test('verbs in the wrong state', async () => {
   const bundle = bench.bundle(['/bin/sleep', '1000']);
   const refuses = (wrong: RegExp, ...args: string[]) => {

@@ -1,7 +1,8 @@
 /** `exec`: one more process inside a container. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { withPlacement } from '../cgroup/placement.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
 import { canonicalCapability } from '../runtime/capabilities.ts';
@@ -80,23 +81,21 @@ async function startIn(
   process: OciProcess,
   handOnFds: readonly number[],
 ) {
-  const placement = container.cgroup().placement();
   const runDirectory = join(container.directory, `exec-${randomUUID()}`);
   try {
-    return await execUnattended(await context.tools(), container.handle(), {
-      process,
-      seccomp: spec.linux.seccomp,
-      placement,
-      runDirectory,
-      stdioFds: [0, 1, 2],
-      handOnFds,
-    });
+    return await withPlacement(container.cgroup(), async (placement) =>
+      execUnattended(await context.tools(), container.handle(), {
+        process,
+        seccomp: spec.linux.seccomp,
+        placement,
+        runDirectory,
+        stdioFds: [0, 1, 2],
+        handOnFds,
+      }),
+    );
   } finally {
     // The shim has left; what it wrote down is of no use to anyone.
     rmSync(runDirectory, { recursive: true, force: true });
-    const { directoryFd, procsFds } = placement;
-    for (const fd of directoryFd === undefined ? procsFds : [directoryFd, ...procsFds])
-      closeSync(fd);
   }
 }
 

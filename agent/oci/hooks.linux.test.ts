@@ -1,9 +1,10 @@
 /** Hooks: order, namespaces, state on stdin, and what a failure does. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, test } from 'node:test';
 import { hookNames, type OciHookName, type OciHooks } from '../contract/oci-runtime.ts';
+import { firstId, remap, testProcess, testSpec } from '../runtime/testdata/test-container.ts';
 import { OciBench } from './testdata/bench.ts';
 
 const bench = new OciBench();
@@ -87,6 +88,33 @@ test('namespaces: of the machine, or of the container with the machine’s tree,
   ]);
   assert.deepEqual(linesOf(bench.inRoot('hooks')), [`startContainer ${theirs} / b`]);
 });
+
+for (const remapped of [false, true])
+  test(`a startContainer hook is the image's program, and gets no more rights than the container${remapped ? ', whose root is nobody outside' : ''}`, () => {
+    const script =
+      "(grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status; cat /proc/self/uid_map; cut -d: -f3 /proc/self/cgroup | sort -u) >>RECORD";
+    const bundle = bench.bundle(['/bin/sleep', '1000'], {
+      hooks: { [inside]: [hook(inside, script)] },
+      ...(remapped && { linux: remap(testSpec(testProcess([]))).linux }),
+    });
+    writeFileSync(bench.inRoot('hooks'), '');
+    chmodSync(bench.inRoot('hooks'), 0o666);
+    assert.deepEqual(bench.create(bundle), { status: 0, stderr: '' });
+    bench.ok('start', bundle.id);
+    bench.ok('delete', '--force', bundle.id);
+    const lines = linesOf(bench.inRoot('hooks')).map((line) => line.trim().split(/\s+/));
+    const map = remapped
+      ? ['0', String(firstId), '65536']
+      : readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/);
+    assert.deepEqual(lines.slice(0, 4), [
+      ['CapEff:', '00000000000001e1'],
+      ['CapBnd:', '00000000000001e1'],
+      ['NoNewPrivs:', '1'],
+      map,
+    ]);
+    // Every group is the root of the container's cgroup namespace; v2 alone may have none.
+    assert.deepEqual(lines.slice(4), [['/']]);
+  });
 
 test('what a createContainer hook mounts below the root is in the container', () => {
   const target = bench.inRoot('var/data');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { OciHook, OciHookName, OciHooks } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { memoryFile, sealedFile } from '../kernel/memfd.ts';
-import { runInContainer, type Tools } from '../runtime/unattended.ts';
+import { type HookProcess, runInContainer, type Tools } from '../runtime/unattended.ts';
 import type { Container, Status } from './container.ts';
 
 /** How much of a hook's complaint is repeated. */
@@ -34,9 +34,17 @@ export function tryHooks(occasion: Occasion, warn: (text: string) => void): void
   }
 }
 
-/** Hooks in the namespaces of the container's process. The first that fails throws. */
-export async function runHooksInside(occasion: Occasion, tools: Tools): Promise<void> {
-  for (const hook of occasion.hooks?.[occasion.name] ?? []) await runInside(occasion, hook, tools);
+/**
+ * Hooks in the namespaces of the container's process; with `rights` they are programs of its root,
+ * which an image brought. The first that fails throws.
+ */
+export async function runHooksInside(
+  occasion: Occasion,
+  tools: Tools,
+  rights?: HookProcess['rights'],
+): Promise<void> {
+  for (const hook of occasion.hooks?.[occasion.name] ?? [])
+    await runInside(occasion, hook, tools, rights);
 }
 
 function runHere({ name, container, status }: Occasion, hook: OciHook): void {
@@ -61,7 +69,12 @@ function runHere({ name, container, status }: Occasion, hook: OciHook): void {
   });
 }
 
-async function runInside({ name, container, status }: Occasion, hook: OciHook, tools: Tools) {
+async function runInside(
+  { name, container, status }: Occasion,
+  hook: OciHook,
+  tools: Tools,
+  rights: HookProcess['rights'],
+) {
   // Its own pid is what the process is called in there (runtime.md, "State").
   const state = container.state(status, container.record.pidInside);
   await withFiles(state, async (stdin, stderr) => {
@@ -74,6 +87,7 @@ async function runInside({ name, container, status }: Occasion, hook: OciHook, t
         stdioFds: [stdin, nothing, stderr],
         runDirectory: join(container.directory, 'hook'),
         timeoutMs: hook.timeout === undefined ? undefined : hook.timeout * 1000,
+        rights,
       });
       if (code === undefined)
         throw failure(name, hook, `took longer than ${hook.timeout} s`, stderr);

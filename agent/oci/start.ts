@@ -1,5 +1,6 @@
 /** `start`: lets the container's process execute its program. */
 import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
+import { withPlacement } from '../cgroup/placement.ts';
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -36,10 +37,14 @@ export async function startContainer(context: Context, { id }: Container): Promi
         `config.json of container "${id}" has no process, so there is nothing to start`,
       );
     const { spec } = parseConfig(context.store.configText(id), container.record.bundle, () => {});
-    await orDestroy(context, container, spec, async () =>
-      runHooksInside(
-        { name: 'startContainer', hooks: spec.hooks, container, status },
-        await context.tools(),
+    const occasion = { name: 'startContainer', hooks: spec.hooks, container, status } as const;
+    await orDestroy(context, container, spec, () =>
+      withPlacement(container.cgroup(), async (placement) =>
+        runHooksInside(occasion, await context.tools(), {
+          process: spec.process,
+          seccomp: spec.linux.seccomp,
+          placement,
+        }),
       ),
     );
     await execute(container, spec);

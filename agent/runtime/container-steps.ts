@@ -20,7 +20,7 @@ export function containerSteps(
   init: boolean,
   gates?: Gates,
 ): Step[] {
-  const { proc, attach } = prepared.late;
+  const { procs, attach } = prepared.late;
   // In the order in which they are added, which is the order that `close` takes.
   const kept =
     gates === undefined ? [] : [gates.start.gateFd, gates.start.reportsFd, ...gates.handOnFds];
@@ -37,7 +37,7 @@ export function containerSteps(
     ...hooksGate(gates, descriptors),
     ...pivotSteps(spec, prepared, descriptors),
     { do: 'session', terminal: spec.process.terminal === true },
-    ...(proc === undefined ? [] : [{ do: 'mountProc', ...proc } as const]),
+    ...procs.map((proc) => ({ do: 'mountProc', ...proc }) as const),
     ...attach.map(({ fd, path }) => ({ do: 'attach', fd: descriptors.add(fd), path }) as const),
     ...(gates === undefined ? [] : mountsAfterProc(spec)),
     ...(spec.linux.readonlyPaths ?? []).map((path) => ({ do: 'readonly', path }) as const),

@@ -10,7 +10,7 @@ import { openTerminal, resizeTerminal, type Terminal } from '../kernel/pty.ts';
 import { foreignIdMap, type IdMap } from '../kernel/user-namespaces.ts';
 import { entrySteps } from './container-steps.ts';
 import type { ShimDuties, Step } from './plan.ts';
-import { processSteps, userEntrySteps } from './process-steps.ts';
+import { type BeforeExec, processSteps, userEntrySteps } from './process-steps.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { ExecRequest, ProcessHandle } from './runtime.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
@@ -59,30 +59,43 @@ function execIn(
   pidfd: number,
   request: ExecRequest,
 ): Promise<ShimProcess> {
-  const { process, placement, runDirectory } = request;
+  const { runDirectory } = request;
   const descriptors = starter.descriptors();
   const containerFd = descriptors.add(pidfd);
   const ids = idsOf(pid, pidfd);
   const stdio = makeStdio(procFd, pid, pidfd, request, descriptors);
   try {
     const duties = execDuties(request, containerFd, descriptors);
-    const steps: Step[] = [
-      ...entrySteps(process.oomScoreAdj, placement, descriptors),
-      enterContainer(containerFd),
-      { do: 'stdio', fds: stdio.child },
-      ...(ids === undefined
-        ? []
-        : userEntrySteps(process, ids, { fd: containerFd, cloneFlags: 0 })),
-      { do: 'session', terminal: process.terminal === true },
-      { do: 'close' },
-      ...processSteps(process, request.seccomp, false, ids),
-    ];
+    const steps = execSteps(request, { fd: containerFd, ids }, stdio, descriptors);
     return startProcess(starter, { runDirectory, descriptors, duties, steps, stdio });
   } catch (error) {
     stdio.closeShimEnds();
     stdio.closeAgentEnds();
     throw error;
   }
+}
+
+/**
+ * Into the container (a pidfd of its init, and the ids of its user namespace) with no more rights
+ * than it has. `keep`: the shim's numbers of descriptors that {@link BeforeExec} hands on.
+ */
+export function execSteps(
+  { process, placement, seccomp }: Pick<ExecRequest, 'process' | 'placement' | 'seccomp'>,
+  container: { fd: number; ids: IdMap | undefined },
+  stdio: StdioPlan,
+  descriptors: ShimDescriptors,
+  before?: BeforeExec & { keep: readonly number[] },
+): Step[] {
+  const { fd, ids } = container;
+  return [
+    ...entrySteps(process.oomScoreAdj, placement, descriptors),
+    enterContainer(fd),
+    { do: 'stdio', fds: stdio.child },
+    ...(ids === undefined ? [] : userEntrySteps(process, ids, { fd, cloneFlags: 0 })),
+    { do: 'session', terminal: process.terminal === true },
+    { do: 'close', keep: before?.keep ?? [] },
+    ...processSteps(process, seccomp, false, ids, before),
+  ];
 }
 
 /** The ids of its user namespace; undefined when that is the machine's. */

@@ -190,6 +190,22 @@ export function isolationSuite(remapped: boolean): void {
     assert.equal((await bench.run(allowed)).stdout, 'MemTotal: 1 kB\n');
   });
 
+  test('paths: a second procfs shows the container too, and nothing of the machine', async () => {
+    const spec = shell("for at in /proc /other; do tr '\\0' ' ' <$at/1/cmdline; echo; done");
+    spec.mounts.push({
+      destination: '/other',
+      type: 'proc',
+      options: ['nosuid', 'nodev', 'noexec'],
+    });
+    const { stdout } = await bench.run(spec);
+    const [first, second] = stdout.trim().split('\n');
+    assert.match(first!, /^\/bin\/sh -c for at/);
+    assert.equal(second, first);
+    const below = shell('true');
+    below.mounts.push({ destination: '/proc/uptime', type: 'proc' });
+    await assert.rejects(bench.run(below), { kind: 'invalid', message: /inside \/proc/ });
+  });
+
   test('paths: a link of the image that leads a mount below /proc is refused (CVE-2025-52881)', async () => {
     const rootfs = hostileImage((root) => {
       symlinkSync('proc', join(root, 'kernel'));

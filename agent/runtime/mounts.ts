@@ -48,7 +48,7 @@ export interface PlannedMount {
 
 /** What lies below /proc can only be mounted once the shim's child has mounted it. */
 export interface LateMounts {
-  proc: { attributes: number; path: string; replaces: boolean } | undefined;
+  procs: { attributes: number; path: string; replaces: boolean }[];
   attach: { fd: number; path: string }[];
 }
 
@@ -88,7 +88,7 @@ function planMount(mount: OciMount, unbindableLater: boolean): PlannedMount {
   const type = options.bind === 'no' ? (mount.type ?? 'none') : 'bind';
   if (destination === '/')
     throw invalid(`invalid mount destination "${mount.destination}": it is the root`);
-  if (destination.startsWith('/proc/') && !allowedBelowProc.has(destination))
+  if (destination.startsWith('/proc/') && !(type === 'bind' && allowedBelowProc.has(destination)))
     throw invalid(`"${destination}" cannot be mounted because it is inside /proc`);
   if (destination === '/proc' && type !== 'proc')
     throw invalid('only a proc file system can be mounted on /proc');
@@ -174,7 +174,7 @@ export function mountAll(
   planned: readonly PlannedMount[],
   opened: OpenDescriptors,
 ): { late: LateMounts; devptsFd: number | undefined } {
-  const late: LateMounts = { proc: undefined, attach: [] };
+  const late: LateMounts = { procs: [], attach: [] };
   const { rootFd, remapping } = place;
   let devptsFd: number | undefined;
   for (const mount of planned) {
@@ -182,7 +182,7 @@ export function mountAll(
       if (mount.type === 'proc') {
         const { destination: path, treeFd } = mount;
         closeSync(openRealDirectory(rootFd, path));
-        late.proc = { attributes: mount.options.set, path, replaces: treeFd !== undefined };
+        late.procs.push({ attributes: mount.options.set, path, replaces: treeFd !== undefined });
       } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
         late.attach.push({ fd: mount.treeFd, path: mount.destination });
       } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {

@@ -45,6 +45,8 @@ const seccompFlags: Record<string, number> = {
 export interface BeforeExec {
   steps: readonly Step[];
   handOn: { first: number; count: number };
+  /** Executed in the place of the first argument. */
+  program?: string;
 }
 
 /**
@@ -88,6 +90,7 @@ export function processSteps(
       args: checkedArgs(process.args),
       env: process.env,
       ...(before && { handOn: before.handOn }),
+      ...(before?.program !== undefined && { program: before.program }),
     },
   ];
 }

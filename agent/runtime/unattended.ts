@@ -13,12 +13,19 @@ import { withFd } from '../kernel/files.ts';
 import { ownFilesystemState } from '../kernel/namespaces.ts';
 import { makePipe } from '../kernel/pipe.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
+import type { IdMap } from '../kernel/user-namespaces.ts';
 import { keepWayHome } from './come-home.ts';
-import { birthDuties, containerSteps, entrySteps } from './container-steps.ts';
-import { enterContainer, execDuties, idsOf, openContainer, openContainerTerminal } from './exec.ts';
+import { birthDuties, containerSteps } from './container-steps.ts';
+import {
+  enterContainer,
+  execDuties,
+  execSteps,
+  idsOf,
+  openContainer,
+  openContainerTerminal,
+} from './exec.ts';
 import { type ShimDuties, ShimFd, type Step } from './plan.ts';
 import { type LauncherFds, prepare } from './prepare.ts';
-import { processSteps, userEntrySteps } from './process-steps.ts';
 import type { ProcessHandle, Rootfs } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
@@ -153,7 +160,7 @@ export function execUnattended(
   container: ProcessHandle,
   request: UnattendedExec,
 ): Promise<UnattendedProcess> {
-  const { process, placement, runDirectory, handOnFds } = request;
+  const { process, runDirectory, handOnFds } = request;
   // The shim has its own copy of the pidfd once it is spawned, which is before anything waits.
   return withFd(openContainer(container), async (pidfd) => {
     const descriptors = starter.descriptors();
@@ -169,17 +176,8 @@ export function execUnattended(
         ? callersStdio(request.stdioFds, descriptors)
         : execTerminal(terminal, descriptors);
     const handOn = { first: ShimFd.firstFree, count: handOnFds.length };
-    const steps: Step[] = [
-      ...entrySteps(process.oomScoreAdj, placement, descriptors),
-      enterContainer(containerFd),
-      { do: 'stdio', fds: stdio.child },
-      ...(ids === undefined
-        ? []
-        : userEntrySteps(process, ids, { fd: containerFd, cloneFlags: 0 })),
-      { do: 'session', terminal: terminal !== undefined },
-      { do: 'close', keep },
-      ...processSteps(process, request.seccomp, false, ids, { steps: [], handOn }),
-    ];
+    const before = { steps: [], handOn, keep };
+    const steps = execSteps(request, { fd: containerFd, ids }, stdio, descriptors, before);
     const duties = { ...execDuties(request, containerFd, descriptors), leave: true };
     const pid = await startUnattended(starter, { runDirectory, descriptors, duties, steps, stdio });
     return { pid, terminalFd: stdio.agent.terminalFd, steps };
@@ -188,37 +186,38 @@ export function execUnattended(
 
 export interface HookProcess {
   program: string;
-  args: readonly string[];
-  env: readonly string[];
+  args: string[];
+  env: string[];
   stdioFds: CallersStdio;
   runDirectory: string;
   /** Absent: as long as it takes. */
   timeoutMs: number | undefined;
+  /**
+   * For a program that is the container's own: what its process may do. Absent: the machine's
+   * program, with the runtime's rights.
+   */
+  rights: Pick<UnattendedExec, 'process' | 'seccomp' | 'placement'> | undefined;
 }
 
 /**
- * Runs a hook in the namespaces of a container's process, with the runtime's own rights. Resolves
- * with its exit code, or undefined when it took too long and was killed.
+ * Runs a hook in the namespaces of a container's process. Resolves with its exit code, or undefined
+ * when it took too long and was killed.
  */
 export async function runInContainer(
   { starter }: Tools,
   container: ProcessHandle,
-  { program, args, env, stdioFds, runDirectory, timeoutMs }: HookProcess,
+  request: HookProcess,
 ): Promise<number | undefined> {
+  const { runDirectory, timeoutMs, rights } = request;
   const hook = await withFd(openContainer(container), (pidfd) => {
     const descriptors = starter.descriptors();
     const containerFd = descriptors.add(pidfd);
-    const stdio = callersStdio(stdioFds, descriptors);
-    const steps: Step[] = [
-      enterContainer(containerFd),
-      { do: 'stdio', fds: stdio.child },
-      { do: 'session', terminal: false },
-      { do: 'close' },
-      { do: 'exec', init: false, program, args, env },
-    ];
+    const stdio = callersStdio(request.stdioFds, descriptors);
+    const ids = rights && idsOf(container.pid, pidfd);
+    const steps = hookSteps(request, { fd: containerFd, ids }, stdio, descriptors);
     const duties: ShimDuties = {
       cloneFlags: 0,
-      cgroupFd: undefined,
+      cgroupFd: rights?.placement.directoryFd && descriptors.add(rights.placement.directoryFd),
       pidNamespaceFd: containerFd,
       input: false,
       output: false,
@@ -238,6 +237,25 @@ export async function runInContainer(
   const { exitCode } = await hook.exited;
   if (timer !== false) clearTimeout(timer);
   return timedOut ? undefined : exitCode;
+}
+
+function hookSteps(
+  { program, args, env, rights }: HookProcess,
+  container: { fd: number; ids: IdMap | undefined },
+  stdio: StdioPlan,
+  descriptors: ShimDescriptors,
+): Step[] {
+  if (rights === undefined)
+    return [
+      enterContainer(container.fd),
+      { do: 'stdio', fds: stdio.child },
+      { do: 'session', terminal: false },
+      { do: 'close' },
+      { do: 'exec', init: false, program, args, env },
+    ];
+  const process = { ...rights.process, args, env, cwd: '/', terminal: false };
+  const before = { steps: [], handOn: { first: ShimFd.firstFree, count: 0 }, keep: [], program };
+  return execSteps({ ...rights, process }, container, stdio, descriptors, before);
 }
 
 function killIfAny(hook: ProcessHandle): void {

@@ -1,6 +1,7 @@
 /** From a record to a running process; or back to where we were, with the reason in the record. */
 import { rmSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
+import { withPlacement } from '../../cgroup/placement.ts';
 import type { EndpointView, PublishedPort } from '../../contract/container.ts';
 import type { PreparedSandbox, RunningProcess } from '../../runtime/runtime.ts';
 import { StartError } from '../../runtime/start-error.ts';
@@ -14,7 +15,6 @@ import { attend } from '../streams/attend.ts';
 import { Undo } from '../undo.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { type OpenLayer, openLayer } from './layer.ts';
-import { withPlacement } from './placement.ts';
 
 /** Docker's code for a container that could not be started, when the shell has none for it. */
 const couldNotStart = 128;

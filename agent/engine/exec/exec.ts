@@ -1,12 +1,12 @@
 /** One more process inside a running container. */
 import type { Attachment } from '../../api/containers/backend.ts';
 import type { ExecBackend, ExecSettings } from '../../api/exec/backend.ts';
+import { withPlacement } from '../../cgroup/placement.ts';
 import { conflict, invalid } from '../../errors.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
 import { StartError } from '../../runtime/start-error.ts';
 import { announceContainer } from '../announce.ts';
 import type { LiveContainer } from '../containers/live-containers.ts';
-import { withPlacement } from '../containers/placement.ts';
 import type { EngineContext } from '../context.ts';
 import { newId } from '../ids.ts';
 import { execRunDirectory } from '../paths.ts';

@@ -1,8 +1,9 @@
 /** One run of a health check's command inside the container. */
+
+import { withPlacement } from '../../cgroup/placement.ts';
 import type { HealthCheck } from '../../contract/container.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
 import type { LiveContainer } from '../containers/live-containers.ts';
-import { withPlacement } from '../containers/placement.ts';
 import { signalUnlessEnded } from '../containers/send-signal.ts';
 import type { EngineContext } from '../context.ts';
 import { execProcess } from '../exec/exec-process.ts';

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
+import type { Cgroup, CgroupPlacement } from './cgroup.ts';
 
 /** Lends the way into a cgroup for as long as a process is started with it. */
 export async function withPlacement<T>(

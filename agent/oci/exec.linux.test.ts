@@ -171,6 +171,32 @@ test('descriptors are handed on only as far as --preserve-fds says', () => {
   );
 });
 
+test('nor when a profile that is older than close_range(2) refuses it', () => {
+  const file = join(path, 'handed-on');
+  writeFileSync(file, '');
+  const fd = openSync(file, 'r');
+  const bundle = bench.bundle(['/bin/sleep', '1000'], {
+    linux: {
+      seccomp: {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [{ names: ['close_range'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+      },
+    },
+  });
+  bench.create(bundle);
+  bench.ok('start', bundle.id);
+  const program = join(import.meta.dirname, '../../scripts/oci-runtime');
+  const script = 'ls -l /proc/self/fd | grep -c handed-on';
+  const own = ['--root', bench.root, 'exec', '--preserve-fds', '1', bundle.id, 'sh', '-c', script];
+  const { stdout } = spawnSync(program, own, {
+    stdio: ['ignore', 'pipe', 'pipe', fd],
+    encoding: 'utf8',
+  });
+  closeSync(fd);
+  bench.ok('delete', '--force', bundle.id);
+  assert.equal(stdout, '1\n');
+});
+
 test('nothing else is open, in the container or in an exec', () => {
   const list = ['/bin/sh', '-c', 'cd /proc/self/fd; for fd in *; do echo $fd; done; true'];
   // The shell holds the folder open while it reads it, with the lowest free number.

@@ -463,7 +463,7 @@ static void close_others(struct bytes *step) {
   unsigned next = FD_FIRST_FREE;
   for (; step->left > 0; next++) {
     int fd = (int)take_u32(step);
-    if (fd != (int)next) check(dup3(fd, (int)next, O_CLOEXEC));
+    check(fd == (int)next ? fcntl(fd, F_SETFD, FD_CLOEXEC) : dup3(fd, (int)next, O_CLOEXEC));
   }
   check(syscall(SYS_close_range, 3, FD_PEER - 1, 0));
   check(syscall(SYS_close_range, next, ~0U, 0));

@@ -198,7 +198,7 @@ export function isolationSuite(remapped: boolean): void {
       options: ['nosuid', 'nodev', 'noexec'],
     });
     const { stdout } = await bench.run(spec);
-    const [first, second] = stdout.trim().split('\n');
+    const [first, second] = stdout.split('\n');
     assert.match(first!, /^\/bin\/sh -c for at/);
     assert.equal(second, first);
     const below = shell('true');

@@ -2,9 +2,21 @@
 import { mkdirSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
 import { readControl, readControlIfAny, writeControl } from './control-file.ts';
+import { groupPath } from './directories.ts';
 
 /** Where processes go that stand in the way; beside the containers' parent, never inside it. */
 const leafName = 'corten-init';
+
+/** From the hierarchy's mount down to the children of `parent`, which is made where it is missing. */
+export function delegateTo(mount: string, parent: string, controllers: readonly string[]): void {
+  let directory = mount;
+  delegate(directory, controllers);
+  for (const component of parent.split('/').filter(Boolean)) {
+    directory = groupPath(directory, component);
+    mkdirSync(directory, { recursive: true });
+    delegate(directory, controllers);
+  }
+}
 
 /**
  * Turns controllers on for the children of `directory`. A group that has processes may not

@@ -1,10 +1,10 @@
 /** The hugetlb controller: huge pages of each size, when they are touched and when they are reserved. */
-import { constants, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { constants, existsSync, openSync, readdirSync } from 'node:fs';
 import type { HugetlbLimits } from '../contract/limits.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { readControlIfAny, writeControl, writeLimit } from './control-file.ts';
-import { delegate } from './delegation.ts';
+import { delegateTo } from './delegation.ts';
 import { groupPath, makeGroup } from './directories.ts';
 
 const pagesDirectory = '/sys/kernel/mm/hugepages';
@@ -79,9 +79,11 @@ function apply(
 export class UnifiedHugetlb {
   readonly parent: string;
   readonly #mount: string;
+  readonly #parentName: string;
 
   constructor(mount: string, parent: string) {
     this.#mount = mount;
+    this.#parentName = parent;
     this.parent = groupPath(mount, parent);
   }
 
@@ -98,9 +100,7 @@ export class UnifiedHugetlb {
 
   /** A new group, empty. */
   make(name: string): void {
-    delegate(this.#mount, ['hugetlb']);
-    mkdirSync(this.parent, { recursive: true });
-    delegate(this.parent, ['hugetlb']);
+    delegateTo(this.#mount, this.#parentName, ['hugetlb']);
     makeGroup(this.directory(name));
   }
 

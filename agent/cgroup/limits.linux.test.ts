@@ -197,6 +197,21 @@ test('huge pages: a limit holds from birth or later, wherever the controller is'
   assert.ok(names.includes(born.name) && !driver.list().includes(born.name));
 });
 
+test('huge pages: a limit holds further down too', { skip: !countsPages }, async () => {
+  const top = mkdtempSync(join(tmpdir(), 'corten-limits-'));
+  const deep = detectCgroupDriver({ parent: [basename(top), 'below'] });
+  const group = deep.create('g', { hugetlb: [{ pageBytes, maxBytes: pageBytes }] }, anyDevice);
+  const child = runIn(group, 'sleep 60');
+  const limit = hugetlbFile(child.pid ?? 0, '2MB.max');
+  group.kill();
+  await once(child, 'exit');
+  await group.remove();
+  deep.removeParent();
+  detectCgroupDriver({ parent: basename(top) }).removeParent();
+  rmSync(top, { recursive: true });
+  assert.equal(limit, String(pageBytes));
+});
+
 test('huge pages: a program gets as many as its limit, and its neighbour more', {
   skip: !countsPages || pages('free_hugepages') + pages('nr_overcommit_hugepages') < 8,
 }, async () => {

@@ -2,7 +2,7 @@
  * The driver for cgroup v2: one hierarchy, one directory a group, controllers handed down by
  * `cgroup.subtree_control` (Documentation/admin-guide/cgroup-v2.rst).
  */
-import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import type { Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { attachDeviceProgram, loadDeviceProgram } from '../kernel/bpf.ts';
@@ -17,7 +17,7 @@ import {
 } from './control-file.ts';
 import { applyCpuV2, readCpuV2 } from './cpu.ts';
 import { applyCpusetV2 } from './cpuset.ts';
-import { delegate } from './delegation.ts';
+import { delegateTo } from './delegation.ts';
 import { deviceProgram } from './devices.ts';
 import {
   checkName,
@@ -69,15 +69,7 @@ export function createV2Driver(
       group.make(
         limits,
         (directory) => attachDevices(directory, devices),
-        () => {
-          let directory = mount;
-          delegate(directory, controllers);
-          for (const component of parent.split('/').filter(Boolean)) {
-            directory = groupPath(directory, component);
-            mkdirSync(directory, { recursive: true });
-            delegate(directory, controllers);
-          }
-        },
+        () => delegateTo(mount, parent, controllers),
       );
       return group;
     },

@@ -1,6 +1,6 @@
 /** What config.json asks for is what the program finds. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { OciBench } from './testdata/bench.ts';
@@ -147,6 +147,26 @@ test('only allowed devices can be opened, whatever is in /dev', () => {
   const refused = bench.run(['/bin/sh', '-c', write], changes(false));
   assert.deepEqual(lines(refused), ['1']);
   assert.deepEqual(lines(bench.run(['/bin/sh', '-c', write], changes(true))), ['1', 'written']);
+});
+
+test('huge pages are limited also where only v2 has the controller', () => {
+  const bundle = bench.bundle(['/bin/sleep', '1000'], {
+    linux: { resources: { hugepageLimits: [{ pageSize: '2MB', limit: 4_194_304 }] } },
+  });
+  assert.deepEqual(bench.create(bundle), { status: 0, stderr: '' });
+  const { pid } = JSON.parse(bench.ok('state', bundle.id));
+  const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+  const [, v1] = /^\d+:hugetlb:(.*)$/m.exec(groups) ?? [];
+  const [, v2] = /^0::(.*)$/m.exec(groups) ?? [];
+  const unified = existsSync('/sys/fs/cgroup/unified')
+    ? '/sys/fs/cgroup/unified'
+    : '/sys/fs/cgroup';
+  const file = v1
+    ? `/sys/fs/cgroup/hugetlb${v1}/hugetlb.2MB.limit_in_bytes`
+    : `${unified}${v2}/hugetlb.2MB.max`;
+  assert.equal(readFileSync(file, 'utf8').trim(), '4194304');
+  bench.ok('delete', '--force', bundle.id);
+  assert.equal(existsSync(file), false);
 });
 
 test('with a user namespace its root is nobody outside, in an exec too, and hooks find the tree', () => {

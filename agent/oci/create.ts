@@ -146,7 +146,9 @@ function makeCgroup(
 ): Cgroup {
   const { parent, name } = record.cgroup;
   const driver = detectCgroupDriver({ parent });
-  const cgroup = driver.create(name, limitsOf(resources), deviceRulesOf(resources));
+  const limits = limitsOf(resources);
+  driver.check(limits);
+  const cgroup = driver.create(name, limits, deviceRulesOf(resources));
   // Before anything can run in it.
   record.ownsCgroup = true;
   store.save(record);

@@ -1,5 +1,6 @@
 /** `kill`: sends a signal to a container's process, or to all of them. */
 import { conflict } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
 import { parseSignal } from '../kernel/signals.ts';
 import { idOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';
@@ -27,8 +28,23 @@ export function killVerb({ store }: Context): Verb {
 
 /** Also what a container that shares its pid namespace has left behind. */
 function killAll(container: Container, signal: number): number {
+  if (!container.record.ownsCgroup)
+    throw conflict(`container "${container.id}" has no control group; delete it`);
   const cgroup = container.cgroup();
   if (signal === SIGKILL) cgroup.kill();
-  else for (const pid of cgroup.processes()) process.kill(pid, signal);
+  // Frozen, so that no number is given to a process of somebody else meanwhile.
+  else
+    cgroup.whileFrozen(() => {
+      for (const pid of cgroup.processes()) signalIfAny(pid, signal);
+    });
   return 0;
+}
+
+/** On v2 a frozen process can still be killed. */
+function signalIfAny(pid: number, signal: number): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!hasErrno(error, 'ESRCH')) throw error;
+  }
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OciBench } from './testdata/bench.ts';
 
 const bench = new OciBench();
@@ -99,4 +100,26 @@ test('delete --force ends a container in any state, and takes none for granted',
   bench.ok('delete', paused.id, '--force');
   bench.ok('delete', '--force', 'never-there');
   assert.deepEqual([bench.containers(), bench.cgroups()], [[], []]);
+});
+
+test('kill --all reaches everybody, paused or not', async () => {
+  const listen = (name: string, then: string) =>
+    `trap ": >/heard-${name}; ${then}" USR1; : >/ready-${name}; while :; do sleep 0.1; done`;
+  // The first waits for the other, which ends with it.
+  const script = `sh -c '${listen('2', 'exit')}' & ${listen('1', 'wait; exit')}`;
+  const bundle = bench.bundle(['/bin/sh', '-c', script]);
+  bench.create(bundle);
+  bench.ok('start', bundle.id);
+  for (const name of ['ready-1', 'ready-2'])
+    while (!existsSync(bench.inRoot(name))) await sleep(20);
+  bench.ok('pause', bundle.id);
+  bench.ok('kill', '--all', bundle.id, 'USR1');
+  assert.equal(bench.status(bundle.id), 'paused');
+  bench.ok('resume', bundle.id);
+  await bench.until(bundle.id, 'stopped');
+  assert.deepEqual(
+    ['heard-1', 'heard-2'].map((name) => existsSync(bench.inRoot(name))),
+    [true, true],
+  );
+  bench.ok('delete', bundle.id);
 });

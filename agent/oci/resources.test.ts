@@ -28,6 +28,15 @@ test('rates of one device come together', () => {
   ]);
 });
 
+test('huge pages are limits like the others', () => {
+  const limits = (pageSize: string) => limitsOf({ hugepageLimits: [{ pageSize, limit: 4096 }] });
+  assert.deepEqual(limits('2MB').hugetlb, [{ pageBytes: 2 * 1024 ** 2, maxBytes: 4096 }]);
+  assert.deepEqual(limits('64KB').hugetlb, [{ pageBytes: 64 * 1024, maxBytes: 4096 }]);
+  assert.deepEqual(limits('1GB').hugetlb, [{ pageBytes: 1024 ** 3, maxBytes: 4096 }]);
+  for (const wrong of ['2', '2mb', '0MB', '../2MB', '2MB.rsvd'])
+    assert.throws(() => limits(wrong), { kind: 'invalid' }, wrong);
+});
+
 test('the default devices may be opened whatever the list says, and nothing else by default', () => {
   const [first, ...rest] = deviceRulesOf({ devices: [{ allow: false, access: 'rwm' }] });
   assert.deepEqual([first?.allow, first?.type], [false, 'a']);

@@ -29,7 +29,19 @@ export function limitsOf({ memory, cpu, pids, blockIO, ...rest }: OciResources):
     },
     ...pidsLimit(pids?.limit),
     io: { weight: positive(blockIO?.weight), devices: ioDevices(blockIO) },
+    hugetlb: (rest.hugepageLimits ?? []).map(({ pageSize, limit }) => ({
+      pageBytes: pageBytes(pageSize),
+      maxBytes: limit,
+    })),
   };
+}
+
+/** `2MB`, as the kernel's files have it (config-linux.md, "Huge page limits"). */
+function pageBytes(pageSize: string): number {
+  const [, count, unit] = /^([1-9]\d*)([KMG])B$/.exec(pageSize) ?? [];
+  if (count === undefined || unit === undefined)
+    throw invalid(`resources.hugepageLimits: "${pageSize}" is no page size; write it as 2MB`);
+  return Number(count) * 1024 ** ('KMG'.indexOf(unit) + 1);
 }
 
 /** Negative is "no limit". */
@@ -93,10 +105,9 @@ function wildcard(number: number | undefined): number | undefined {
   return number === undefined || number < 0 ? undefined : number;
 }
 
-/** Controllers that only the OCI command writes: huge pages, network tags, and v2's own files. */
+/** Controllers that only the OCI command writes: network tags, and v2's own files. */
 export function applyOtherLimits(cgroup: Cgroup, resources: OciResources): void {
-  const { hugepageLimits = [], network, unified, cpu } = resources;
-  for (const { pageSize, limit } of hugepageLimits) limitHugePages(cgroup, pageSize, limit);
+  const { network, unified, cpu } = resources;
   if (network?.classID !== undefined)
     writeLimit(directoryOf(cgroup, 'net_cls'), 'net_cls.classid', network.classID, 'network class');
   for (const { name, priority } of network?.priorities ?? [])
@@ -108,14 +119,6 @@ export function applyOtherLimits(cgroup: Cgroup, resources: OciResources): void 
     );
   if (cpu?.idle !== undefined) writeLimit(directoryOf(cgroup, 'cpu'), 'cpu.idle', cpu.idle, 'idle');
   for (const [file, value] of Object.entries(unified ?? {})) writeUnified(cgroup, file, value);
-}
-
-function limitHugePages(cgroup: Cgroup, pageSize: string, limit: number): void {
-  const directory = directoryOf(cgroup, 'hugetlb');
-  const what = `huge page limit (${pageSize})`;
-  if (hasControl(directory, `hugetlb.${pageSize}.limit_in_bytes`))
-    writeLimit(directory, `hugetlb.${pageSize}.limit_in_bytes`, limit, what);
-  else writeLimit(directory, `hugetlb.${pageSize}.max`, limit, what);
 }
 
 /** config-linux.md, "Unified": a file of v2, by its name. */

@@ -130,7 +130,10 @@ function readHooks(reader: JsonReader): OciHooks {
       const timeout = item.at('timeout').integer();
       if (timeout !== undefined && timeout <= 0)
         throw item.wrong('has a timeout that is not greater than zero');
-      return { path, args: item.at('args').strings(), env: item.at('env').strings(), timeout };
+      const env = item.at('env').strings();
+      const bare = env?.find((pair) => pair.indexOf('=') < 1);
+      if (bare !== undefined) throw item.wrong(`has "${bare}" in env, which is not name=value`);
+      return { path, args: item.at('args').strings(), env, timeout };
     });
   return hooks;
 }

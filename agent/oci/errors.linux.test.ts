@@ -111,6 +111,11 @@ const wrongConfigs: [string, ConfigChanges, RegExp][] = [
     { process: { rlimits: [{ type: 'RLIMIT_TEST', soft: 0, hard: 0 }] } },
     /unknown resource limit "RLIMIT_TEST"/,
   ],
+  [
+    'a variable of a hook without a value',
+    { hooks: { createRuntime: [{ path: '/bin/true', env: ['NAME'] }] } },
+    /has "NAME" in env, which is not name=value/,
+  ],
   ['a program that is not there', { process: { args: ['nosuch'] } }, /not found in \$PATH/],
   [
     'a program that is none',

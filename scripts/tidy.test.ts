@@ -108,7 +108,7 @@ test('no feature imports another', () => {
 
 test('no file is much beyond 400 lines', () => {
   const long = sources
-    .filter((path) => !isTest(path) && path !== 'agent/shim/shim.c' && !path.endsWith('.data.ts'))
+    .filter((path) => !isTest(path) && !path.endsWith('.data.ts'))
     .map((path) => ({ path, lines: readFileSync(join(root, path), 'utf8').split('\n').length }))
     .filter(({ lines }) => lines > 440)
     .map(({ path, lines }) => `${path}: ${lines}`);

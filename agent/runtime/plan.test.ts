@@ -82,8 +82,8 @@ test('a zero byte inside a string is refused: it would cut the argument short', 
   });
 });
 
-test('numbers of the shim’s descriptors are those of shim.c', () => {
-  const source = readFileSync(new URL('../shim/shim.c', import.meta.url), 'utf8');
+test('numbers of the shim’s descriptors are those of shim.h', () => {
+  const source = readFileSync(new URL('../shim/shim.h', import.meta.url), 'utf8');
   const numberOf = (name: string) => Number(new RegExp(`\\b${name} = (\\d+)`).exec(source)?.[1]);
   assert.deepEqual(
     { ...ShimFd },
@@ -102,8 +102,8 @@ test('numbers of the shim’s descriptors are those of shim.c', () => {
   );
 });
 
-test('tags are in the order of shim.c', () => {
-  const source = readFileSync(new URL('../shim/shim.c', import.meta.url), 'utf8');
+test('tags are in the order of shim.h', () => {
+  const source = readFileSync(new URL('../shim/shim.h', import.meta.url), 'utf8');
   const names = [...source.slice(source.indexOf('STEP_START = 1')).matchAll(/STEP_([A-Z_]+)/g)];
   const order = [...new Set(names.map(([, name]) => name))].slice(0, 25);
   const samples: Record<string, Step> = {

@@ -1,12 +1,12 @@
 /**
  * The shim's plan: what its child does, in order, until execve. Policy is decided when the steps are
  * made; the shim only carries them out. On the wire each step is `tag u32, length u32, bytes`, all
- * little-endian, padded to 8 bytes; agent/shim/shim.c is the other side and has the same numbers.
+ * little-endian, padded to 8 bytes; agent/shim is the other side and has the same numbers.
  */
 
 import { invalid } from '../errors.ts';
 
-/** Descriptors of the shim, as in shim.c. */
+/** Descriptors of the shim, as in shim.h. */
 export const ShimFd = {
   plan: 3,
   alive: 4,

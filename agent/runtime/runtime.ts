@@ -2,7 +2,7 @@
  * The runtime: from a finished OCI specification to a running process, and back to an exit record.
  *
  * Glossary. The *launcher* is a worker thread that makes namespaces and mounts. The *shim* is the
- * small static process that becomes the container's parent (agent/shim/shim.c). A *run directory*
+ * small static process that becomes the container's parent (agent/shim). A *run directory*
  * holds what outlives the agent: `pids` (shim pid, init pid and their start times, written by the
  * shim), `alive` (a FIFO that the shim holds open for writing, so that its death is an EOF),
  * `exit` (the exit record, renamed into place). A *log directory* holds the framed output.

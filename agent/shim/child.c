@@ -1,0 +1,200 @@
+/* The child: carries the plan out and becomes the program, or an init above it. */
+#define _GNU_SOURCE
+#include "shim.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/close_range.h>
+#include "user-namespace.h"
+
+/* Until the shim has written our pid down; if it died before that, nobody would know of us. */
+static void await_shim(void) {
+  static int known;
+  char go;
+  if (!known && read(FD_PEER, &go, 1) != 1) _exit(1);
+  known = 1;
+}
+
+/*
+ * Goes on when a byte comes, and ends when its writer has gone. With a place for reports of its own the child is from
+ * here on alone: the shim sees the socket close, takes that for the start, and may leave.
+ */
+static void wait_outside(struct bytes *step) {
+  char go;
+  int gate = (int)take_u32(step), reports = (int)take_u32(step);
+  await_shim();
+  if (reports < 0) {
+    struct report report = {REPORT_WAITING, 0, 0};
+    write_all(FD_PEER, &report, sizeof report);
+  } else {
+    check(dup3(reports, FD_PEER, O_CLOEXEC));
+    close(reports);
+  }
+  if (read(gate, &go, 1) != 1) _exit(1);
+  close(gate);
+}
+
+/*
+ * Everything but the socket and what the plan still needs, which becomes FD_FIRST_FREE and on. The plan lists those in
+ * ascending order, so that none is overwritten before it was moved.
+ */
+static void close_others(struct bytes *step) {
+  unsigned next = FD_FIRST_FREE;
+  for (; step->left > 0; next++) {
+    int fd = (int)take_u32(step);
+    check(fd == (int)next ? fcntl(fd, F_SETFD, FD_CLOEXEC) : dup3(fd, (int)next, O_CLOEXEC));
+  }
+  check(syscall(SYS_close_range, 3, FD_PEER - 1, 0));
+  check(syscall(SYS_close_range, next, ~0U, 0));
+}
+
+/* As many descriptors as a process can have without asking for more (fs.nr_open). */
+static const unsigned most_handed_on = 1 << 20;
+
+/* The caller's own descriptors become 3 and on of the program, and nothing else of ours reaches it. */
+static void hand_on(unsigned first, unsigned count) {
+  if (count > most_handed_on || first > most_handed_on) fail_step(EINVAL);
+  if (count > 0) {
+    peer = fcntl(FD_PEER, F_DUPFD_CLOEXEC, (int)(first + count));
+    if (peer < 0) _exit(1);
+  }
+  for (unsigned i = 0; i < count; i++) check(dup2((int)(first + i), (int)(3 + i)));
+  /* EPERM, ENOSYS: a seccomp profile older than the call refuses it; STEP_CLOSE has left nothing that survives execve. */
+  if (syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != EPERM && errno != ENOSYS) fail_step(errno);
+}
+
+/* ---- --init: PID 1 that forwards signals and reaps. ---- */
+
+static _Noreturn void be_init(pid_t child) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, NULL);
+  for (;;) {
+    siginfo_t info;
+    if (sigwaitinfo(&all, &info) < 0) continue;
+    if (info.si_signo != SIGCHLD) {
+      /* The terminal already told its whole foreground group; only a sender's signal is passed on. */
+      if (info.si_code != SI_KERNEL) kill(child, info.si_signo);
+      continue;
+    }
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+      if (pid == child) _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+  }
+}
+
+static void split_init(void) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  pid_t child = fork();
+  check(child);
+  if (child > 0) {
+    close(FD_PEER);
+    be_init(child);
+  }
+  /* A group of its own in the terminal's foreground, so that job control works below a PID 1 that is not a shell. */
+  setpgid(0, 0);
+  if (start.io & IO_TERMINAL) {
+    signal(SIGTTOU, SIG_IGN);
+    tcsetpgrp(0, getpid());
+    signal(SIGTTOU, SIG_DFL);
+  }
+}
+
+static _Noreturn void execute(struct bytes *step) {
+  sigset_t none;
+  uint32_t with_init = take_u32(step), first = take_u32(step), count = take_u32(step);
+  const char *program = take_string(step);
+  char **arguments = take_strings(step);
+  environ = take_strings(step);
+  if (arguments[0] == NULL) fail_step(EINVAL);
+  await_shim();
+  if (with_init) split_init();
+  sigemptyset(&none);
+  check(sigprocmask(SIG_SETMASK, &none, NULL));
+  hand_on(first, count);
+  execvpe(program, arguments, environ); /* searches PATH of the new environment */
+  fail_step(errno);
+}
+
+/*
+ * A pid namespace belongs to the user namespace of whoever clones into it. So with flags the rest of
+ * the plan is another process's: it is born in both, and we tell the shim and leave.
+ */
+static void enter_user(struct bytes *step) {
+  int fd = (int)take_u32(step);
+  uint32_t flags = take_u32(step);
+  check(enter_user_namespace(fd));
+  pid_t pid = flags == 0 ? 0 : clone_sibling(flags);
+  check(pid);
+  if (pid == 0) return;
+  struct report report = {REPORT_MOVED, (uint32_t)pid, 0};
+  write_all(FD_PEER, &report, sizeof report);
+  _exit(0);
+}
+
+_Noreturn void run_plan(struct bytes plan) {
+  struct bytes step;
+  for (uint32_t tag; (tag = take_step(&plan, &step)) != 0; step_index++) {
+    switch (tag) {
+      case STEP_WRITE: {
+        int fd = (int)take_u32(&step);
+        check(write(fd, step.at, step.left));
+        step.left = 0;
+        break;
+      }
+      case STEP_PROC_WRITE: write_proc(&step); step.left = 0; break;
+      case STEP_SETNS: {
+        int fd = (int)take_u32(&step);
+        check(setns(fd, (int)take_u32(&step)));
+        break;
+      }
+      case STEP_USER: enter_user(&step); break;
+      case STEP_UNSHARE: check(unshare((int)take_u32(&step))); break;
+      case STEP_SESSION:
+        check(setsid());
+        if (take_u32(&step)) check(ioctl(0, TIOCSCTTY, 0));
+        break;
+      case STEP_STDIO: set_stdio(&step); break;
+      case STEP_OWN_STDIO: own_stdio(&step); break;
+      case STEP_MOUNT_PROC: mount_proc(&step); break;
+      case STEP_ATTACH: {
+        int tree = (int)take_u32(&step), target = open_inside(take_string(&step), O_PATH);
+        check(target);
+        attach(tree, target);
+        close(target);
+        break;
+      }
+      case STEP_MASK: mask(&step); break;
+      case STEP_READONLY: make_readonly(&step); break;
+      case STEP_CLOSE: close_others(&step); break;
+      case STEP_CHDIR: change_directory(&step); break;
+      case STEP_RLIMIT: set_rlimit(&step); break;
+      case STEP_KEYRING: join_keyring(); break;
+      case STEP_UMASK: umask(take_u32(&step)); break;
+      case STEP_GROUPS: set_groups(&step); break;
+      case STEP_BOUNDING: drop_bounding(take_u64(&step)); break;
+      case STEP_IDS: set_ids(&step); break;
+      case STEP_CAPABILITIES: set_capabilities(&step); break;
+      case STEP_AMBIENT: raise_ambient(take_u64(&step)); break;
+      case STEP_NO_NEW_PRIVILEGES: check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); break;
+      case STEP_SECCOMP: load_seccomp(&step); step.left = 0; break;
+      case STEP_EXEC: execute(&step);
+      case STEP_WAIT: wait_outside(&step); break;
+      case STEP_PIVOT: pivot(&step); break;
+      case STEP_RENEW: renew(take_string(&step)); break;
+      case STEP_UNBINDABLE: make_unbindable(&step); break;
+      case STEP_SCHEDULER: check(syscall(SYS_sched_setattr, 0, step.at, 0)); step.left = 0; break;
+      case STEP_IO_PRIORITY: check(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)take_u32(&step))); break;
+      default: fail_step(EPROTO);
+    }
+    if (step.left != 0) fail_step(EPROTO);
+  }
+  fail_step(EPROTO); /* a plan that does not end in STEP_EXEC */
+}

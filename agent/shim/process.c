@@ -1,0 +1,118 @@
+/* Steps of the child that make the process what it will be. Each fails with errno. */
+#define _GNU_SOURCE
+#include "shim.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
+/* -1 as a number means the container's own /dev/null. */
+void set_stdio(struct bytes *step) {
+  for (int number = 0; number < 3; number++) {
+    int fd = (int)take_u32(step);
+    int source = fd < 0 ? open_null(O_RDWR) : fd;
+    check(dup2(source, number));
+    if (fd < 0) close(source);
+  }
+}
+
+/* So that the image's user can reopen /dev/stdout. Never a device of the host: only pipes, and our own terminal. */
+void own_stdio(struct bytes *step) {
+  uid_t uid = take_u32(step);
+  gid_t gid = take_u32(step);
+  for (int fd = 0; fd < 3; fd++) {
+    struct stat stat;
+    check(fstat(fd, &stat));
+    if (S_ISFIFO(stat.st_mode)) check(fchown(fd, uid, gid));
+    else if (S_ISCHR(stat.st_mode) && (start.io & IO_TERMINAL)) check(fchown(fd, uid, (gid_t)-1));
+  }
+}
+
+/* After chdir the directory must lie inside the root (CVE-2024-21626): the kernel then gives an absolute path. */
+void change_directory(struct bytes *step) {
+  char path[4096];
+  check(chdir(take_string(step)));
+  check(syscall(SYS_getcwd, path, sizeof path));
+  if (path[0] != '/') fail_step(EXDEV);
+}
+
+void drop_bounding(uint64_t keep) {
+  for (unsigned long capability = 0; capability < 64; capability++) {
+    if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0) return; /* beyond this kernel's last */
+    if (!(keep >> capability & 1)) check(prctl(PR_CAPBSET_DROP, capability, 0, 0, 0));
+  }
+}
+
+/* Order as in credentials(7): keep capabilities across setuid, so that only what the plan lists remains. */
+void set_ids(struct bytes *step) {
+  uid_t uid = take_u32(step);
+  gid_t gid = take_u32(step);
+  check(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
+  check(setresgid(gid, gid, gid));
+  check(setresuid(uid, uid, uid));
+  check(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0));
+}
+
+void set_capabilities(struct bytes *step) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct own[2], data[2];
+  uint64_t effective = take_u64(step), permitted = take_u64(step), inheritable = take_u64(step);
+  check(syscall(SYS_capget, &header, own));
+  for (int half = 0; half < 2; half++) {
+    /* A machine that does not have a capability itself (a nested container) cannot hand it on. */
+    data[half].permitted = (uint32_t)(permitted >> 32 * half) & own[half].permitted;
+    data[half].effective = (uint32_t)(effective >> 32 * half) & data[half].permitted;
+    data[half].inheritable = (uint32_t)(inheritable >> 32 * half) & data[half].permitted;
+  }
+  check(syscall(SYS_capset, &header, data));
+}
+
+void raise_ambient(uint64_t wanted) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct own[2];
+  check(syscall(SYS_capget, &header, own));
+  check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+  wanted &= (uint64_t)own[1].permitted << 32 | own[0].permitted; /* as above: not what the machine does not have */
+  for (unsigned long capability = 0; capability < 64; capability++)
+    if (wanted >> capability & 1) check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0));
+}
+
+void load_seccomp(struct bytes *step) {
+  unsigned flags = take_u32(step);
+  take_u32(step); /* keeps the instructions aligned */
+  struct sock_fprog program = {(unsigned short)(step->left / sizeof(struct sock_filter)), (struct sock_filter *)step->at};
+  if (step->left % sizeof(struct sock_filter) != 0 || step->left / sizeof(struct sock_filter) > BPF_MAXINSNS) fail_step(EPROTO);
+  check(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program));
+}
+
+void set_groups(struct bytes *step) {
+  gid_t groups[1024];
+  size_t count = step->left / sizeof(gid_t);
+  if (count > sizeof groups / sizeof *groups) fail_step(EINVAL);
+  for (size_t i = 0; i < count; i++) groups[i] = take_u32(step);
+  check(syscall(SYS_setgroups, count, groups));
+}
+
+/* To raise alone takes the machine's root; the limit itself may come later, when it hinders nothing of ours. */
+void set_rlimit(struct bytes *step) {
+  int resource = (int)take_u32(step);
+  uint32_t raise_only = take_u32(step);
+  rlim_t soft = take_u64(step), hard = take_u64(step);
+  struct rlimit limit = {soft, hard}, before;
+  check(getrlimit(resource, &before));
+  if (raise_only && hard <= before.rlim_max) return;
+  if (raise_only) limit.rlim_cur = before.rlim_cur;
+  check(setrlimit(resource, &limit));
+}
+
+void join_keyring(void) {
+  if (syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL) < 0 && errno != ENOSYS)
+    fail_step(errno); /* ENOSYS: a kernel without keyrings has none to share */
+}

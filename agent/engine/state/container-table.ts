@@ -10,6 +10,7 @@ import {
   recordOf,
 } from './container-record.ts';
 import type { Database } from './database.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 
 export class ContainerTable {
   readonly #records = new Map<string, ContainerRecord>();
@@ -18,8 +19,14 @@ export class ContainerTable {
   readonly #writeState;
   readonly #writeDefinition;
   readonly #delete;
+  readonly #reserve: Pick<DiskReserve, 'spend'>;
 
-  constructor(database: Database) {
+  /** `reserve` is for what has to be written also when the disk is full: ends and removals. */
+  constructor(
+    database: Database,
+    reserve: Pick<DiskReserve, 'spend'> = { spend: (write) => write() },
+  ) {
+    this.#reserve = reserve;
     this.#insert = database.prepare(
       'INSERT INTO containers (id, name, definition, state) VALUES (?, ?, ?, ?)',
     );
@@ -75,7 +82,7 @@ export class ContainerTable {
   /** Changes what moves with the container's life. */
   setLive(id: string, change: Partial<LiveFields>): ContainerRecord {
     const record = { ...this.require(id), ...change };
-    this.#writeState.run(documentsOf(record).state, id);
+    this.#reserve.spend(() => this.#writeState.run(documentsOf(record).state, id));
     this.#records.set(id, record);
     return record;
   }
@@ -97,7 +104,7 @@ export class ContainerTable {
   delete(id: string): void {
     const record = this.#records.get(id);
     if (record === undefined) return;
-    this.#delete.run(id);
+    this.#reserve.spend(() => this.#delete.run(id));
     this.#records.delete(id);
     this.#idsByName.delete(record.name);
   }

@@ -21,7 +21,7 @@ export class ContainerTable {
   readonly #delete;
   readonly #reserve: Pick<DiskReserve, 'spend'>;
 
-  /** `reserve` is for what has to be written also when the disk is full: ends and removals. */
+  /** `reserve` is for removals. Not for starts and ends: a container that fills the disk would take what they free. */
   constructor(
     database: Database,
     reserve: Pick<DiskReserve, 'spend'> = { spend: (write) => write() },
@@ -82,7 +82,7 @@ export class ContainerTable {
   /** Changes what moves with the container's life. */
   setLive(id: string, change: Partial<LiveFields>): ContainerRecord {
     const record = { ...this.require(id), ...change };
-    this.#reserve.spend(() => this.#writeState.run(documentsOf(record).state, id));
+    this.#writeState.run(documentsOf(record).state, id);
     this.#records.set(id, record);
     return record;
   }

@@ -27,13 +27,20 @@ import type { ContainerFiles } from './files/container-files.ts';
 import { createImagesBackend } from './images/images.ts';
 import { LogReaders } from './logs/log-readers.ts';
 import { createNetworksBackend, ensurePredefined } from './networks/networks.ts';
-import { containersDirectory, databasePath, runsDirectory, volumesDirectory } from './paths.ts';
+import {
+  containersDirectory,
+  databasePath,
+  reservePath,
+  runsDirectory,
+  volumesDirectory,
+} from './paths.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
 import { Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { openDatabase } from './state/database.ts';
+import { DiskReserve } from './state/disk-reserve.ts';
 import { NetworkTable } from './state/network-table.ts';
 import { VolumeTable } from './state/volume-table.ts';
 import { createSystemBackend } from './system.ts';
@@ -103,7 +110,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     disks: options.openDisks([containersDirectory(paths), volumesDirectory(paths)]),
     defaultDiskBytes,
     report,
-    containers: new ContainerTable(database),
+    containers: new ContainerTable(database, new DiskReserve(reservePath(paths))),
     volumes: new VolumeTable(database),
     networks: new NetworkTable(database),
     events: new EventLog(),

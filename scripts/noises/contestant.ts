@@ -126,9 +126,10 @@ export class Contestant {
       this.#engine.client.call('DELETE', `/containers/${id}?force=1&v=1`),
     );
     // Ended by the watch already, or not to be ended: that is among the leftovers.
-    await within(Promise.allSettled(removals)).catch((error: Error) =>
-      console.error(`noisy: ${this.name}: ${error.message}`),
-    );
+    const failed = (error: Error) => console.error(`noisy: ${this.name}: ${error.message}`);
+    const outcomes = await within(Promise.allSettled(removals)).catch(failed);
+    for (const outcome of outcomes ?? [])
+      if (outcome.status === 'rejected') failed(outcome.reason as Error);
   }
 
   /** At real-time priority: what it tells is how long they take, and not how long it waits itself. */

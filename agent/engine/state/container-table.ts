@@ -10,6 +10,7 @@ import {
   recordOf,
 } from './container-record.ts';
 import type { Database } from './database.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 
 export class ContainerTable {
   readonly #records = new Map<string, ContainerRecord>();
@@ -18,8 +19,14 @@ export class ContainerTable {
   readonly #writeState;
   readonly #writeDefinition;
   readonly #delete;
+  readonly #reserve: Pick<DiskReserve, 'spend'>;
 
-  constructor(database: Database) {
+  /** `reserve` is for removals. Not for starts and ends: a container that fills the disk would take what they free. */
+  constructor(
+    database: Database,
+    reserve: Pick<DiskReserve, 'spend'> = { spend: (write) => write() },
+  ) {
+    this.#reserve = reserve;
     this.#insert = database.prepare(
       'INSERT INTO containers (id, name, definition, state) VALUES (?, ?, ?, ?)',
     );
@@ -97,7 +104,7 @@ export class ContainerTable {
   delete(id: string): void {
     const record = this.#records.get(id);
     if (record === undefined) return;
-    this.#delete.run(id);
+    this.#reserve.spend(() => this.#delete.run(id));
     this.#records.delete(id);
     this.#idsByName.delete(record.name);
   }

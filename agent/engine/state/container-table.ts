@@ -21,7 +21,7 @@ export class ContainerTable {
   readonly #delete;
   readonly #reserve: Pick<DiskReserve, 'spend'>;
 
-  /** `reserve` is for removals. Not for starts and ends: a container that fills the disk would take what they free. */
+  /** `reserve` is for ends and removals. Not for starts: a container that fills the disk would take what they free. */
   constructor(
     database: Database,
     reserve: Pick<DiskReserve, 'spend'> = { spend: (write) => write() },
@@ -81,8 +81,12 @@ export class ContainerTable {
 
   /** Changes what moves with the container's life. */
   setLive(id: string, change: Partial<LiveFields>): ContainerRecord {
-    const record = { ...this.require(id), ...change };
-    this.#writeState.run(documentsOf(record).state, id);
+    const before = this.require(id);
+    const record = { ...before, ...change };
+    const write = () => this.#writeState.run(documentsOf(record).state, id);
+    const ends = before.state.status === 'running' && record.state.status !== 'running';
+    if (ends) this.#reserve.spend(write);
+    else write();
     this.#records.set(id, record);
     return record;
   }

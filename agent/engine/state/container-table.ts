@@ -21,7 +21,7 @@ export class ContainerTable {
   readonly #delete;
   readonly #reserve: Pick<DiskReserve, 'spend'>;
 
-  /** `reserve` is for ends and removals. Not for starts: a container that fills the disk would take what they free. */
+  /** `reserve` is for processes that begin or end, and for removals. */
   constructor(
     database: Database,
     reserve: Pick<DiskReserve, 'spend'> = { spend: (write) => write() },
@@ -84,8 +84,9 @@ export class ContainerTable {
     const before = this.require(id);
     const record = { ...before, ...change };
     const write = () => this.#writeState.run(documentsOf(record).state, id);
-    const ends = before.state.status === 'running' && record.state.status !== 'running';
-    if (ends) this.#reserve.spend(write);
+    // A process that began and is not written down would run on with nobody who knows it.
+    const matters = [before, record].some(({ state }) => state.status === 'running');
+    if (matters) this.#reserve.spend(write);
     else write();
     this.#records.set(id, record);
     return record;

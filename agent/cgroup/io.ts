@@ -79,14 +79,16 @@ function ratesV2(device: IoDeviceLimits): string {
 /** Undefined when all that is asked is to take limits off a disk that is not there any more. */
 function numberIfNeeded({ device, ...values }: IoDeviceLimits): string | undefined {
   const clears = Object.values(values).every((value) => value === null || value === undefined);
-  return clears && !/^\d+:\d+$/.test(device) && !existsSync(device)
+  return clears && !isDeviceNumber(device) && !existsSync(device)
     ? undefined
     : deviceNumber(device);
 }
 
+const isDeviceNumber = (text: string) => /^\d+:\d+$/.test(text);
+
 /** `major:minor` of a block device, which may be said as that too. */
 function deviceNumber(path: string): string {
-  if (/^\d+:\d+$/.test(path)) return path;
+  if (isDeviceNumber(path)) return path;
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   if (!stat?.isBlockDevice())
     throw invalid(

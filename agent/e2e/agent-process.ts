@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -125,6 +126,32 @@ export function dockerCli(socket: string): DockerCli {
     },
   });
   return docker;
+}
+
+/** One request to an agent's API, with a JSON body if one is given; `body` is the JSON answer, if any. */
+export function ask<T>(
+  socketPath: string,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; body: T }> {
+  return new Promise((done, reject) => {
+    const headers = { 'content-type': 'application/json' };
+    const outgoing = request({ socketPath, method, path, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part) => {
+        text += part;
+      });
+      response.on('end', () =>
+        done({
+          status: response.statusCode ?? 0,
+          body: text === '' ? undefined : JSON.parse(text),
+        }),
+      );
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+  });
 }
 
 /** A busy machine runs these tests beside other work: patience costs nothing where all goes well. */

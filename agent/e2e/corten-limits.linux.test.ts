@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Limits } from '../contract/limits.ts';
 import {
   type AgentProcess,
+  ask as askAgent,
   type DockerCli,
   discardAgent,
   dockerCli,
@@ -38,24 +38,8 @@ interface Answer {
   message?: string;
 }
 
-function ask(
-  method: string,
-  path: string,
-  body?: unknown,
-): Promise<{ status: number; body: Answer }> {
-  return new Promise((done, reject) => {
-    const headers = { 'content-type': 'application/json' };
-    const outgoing = request({ socketPath: agent.socket, method, path, headers }, (response) => {
-      let text = '';
-      response.on('data', (part) => {
-        text += part;
-      });
-      response.on('end', () => done({ status: response.statusCode ?? 0, body: JSON.parse(text) }));
-    });
-    outgoing.on('error', reject);
-    outgoing.end(body === undefined ? '' : JSON.stringify(body));
-  });
-}
+const ask = (method: 'GET' | 'POST', path: string, body?: unknown) =>
+  askAgent<Answer>(agent.socket, method, path, body);
 
 async function limit(name: string, limits: Limits, query = ''): Promise<Answer> {
   const { status, body } = await ask(

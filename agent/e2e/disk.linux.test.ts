@@ -9,12 +9,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { boundLoops } from '../kernel/loop.ts';
 import {
   type AgentProcess,
+  ask,
   type DockerCli,
   discardAgent,
   dockerCli,
@@ -75,35 +75,9 @@ function assertNear(actual: number, expected: number, tolerance: number, what: s
   assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: ${actual}, expected ${expected}`);
 }
 
-interface Answer {
-  status: number;
+const corten = (method: 'GET' | 'POST', path: string, body?: object) =>
   // biome-ignore lint/suspicious/noExplicitAny: tests look into documents whose shape they check.
-  body: any;
-}
-
-function corten(method: string, path: string, body?: object): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const call = request(
-      {
-        socketPath: agent.socket,
-        method,
-        path: `/corten/v1/${path}`,
-        headers: { 'Content-Type': 'application/json' },
-      },
-      (response) => {
-        let text = '';
-        response.on('data', (part) => {
-          text += part;
-        });
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }),
-        );
-      },
-    );
-    call.on('error', reject);
-    call.end(body === undefined ? undefined : JSON.stringify(body));
-  });
-}
+  ask<any>(agent.socket, method, `/corten/v1/${path}`, body);
 
 const limit = (name: string, disk: object) => corten('POST', `containers/${name}/limits`, { disk });
 

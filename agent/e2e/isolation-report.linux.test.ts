@@ -1,12 +1,12 @@
 /** The isolation report against the truth: what the same container says from inside, and the kernel. */
 import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import type { IsolationReport } from '../contract/isolation.ts';
 import type { MachineProcesses } from '../contract/processes.ts';
 import {
   type AgentProcess,
+  ask,
   type DockerCli,
   discardAgent,
   dockerCli,
@@ -25,19 +25,10 @@ before(async () => {
 });
 after(() => discardAgent(agent));
 
-function get<T>(path: string, socketPath = agent.socket): Promise<T> {
-  return new Promise((answer, reject) => {
-    const call = request({ socketPath, path: `/corten/v1${path}` }, (reply) => {
-      let text = '';
-      reply.setEncoding('utf8').on('data', (chunk) => {
-        text += chunk;
-      });
-      reply.on('end', () =>
-        reply.statusCode === 200 ? answer(JSON.parse(text)) : reject(new Error(text)),
-      );
-    });
-    call.once('error', reject).end();
-  });
+async function get<T>(path: string, socketPath = agent.socket): Promise<T> {
+  const { status, body } = await ask<T>(socketPath, 'GET', `/corten/v1${path}`);
+  assert.equal(status, 200, JSON.stringify(body));
+  return body;
 }
 
 const report = (name: string) => get<IsolationReport>(`/containers/${name}/isolation`);

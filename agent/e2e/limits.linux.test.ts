@@ -1,11 +1,11 @@
 /** Each limit against a program that tries to exceed it, beside a neighbour that must not suffer. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AgentProcess,
+  ask,
   type DockerCli,
   discardAgent,
   dockerCli,
@@ -51,35 +51,14 @@ interface Stats {
   blkio_stats: { io_service_bytes_recursive: { op: string; value: number }[] | null };
 }
 
-function stats(name: string): Promise<Stats> {
-  return new Promise((done, reject) => {
-    const path = `/containers/${name}/stats?stream=0&one-shot=1`;
-    request({ socketPath: agent.socket, path }, (response) => {
-      let text = '';
-      response.on('data', (part) => {
-        text += part;
-      });
-      response.on('end', () => done(JSON.parse(text)));
-    })
-      .on('error', reject)
-      .end();
-  });
+async function stats(name: string): Promise<Stats> {
+  const path = `/containers/${name}/stats?stream=0&one-shot=1`;
+  return (await ask<Stats>(agent.socket, 'GET', path)).body;
 }
 
 /** The status of a POST of JSON. */
-function post(path: string, body: unknown): Promise<number> {
-  return new Promise((done, reject) => {
-    const headers = { 'content-type': 'application/json' };
-    const outgoing = request(
-      { socketPath: agent.socket, method: 'POST', path, headers },
-      (response) => {
-        response.resume();
-        response.on('end', () => done(response.statusCode ?? 0));
-      },
-    );
-    outgoing.on('error', reject);
-    outgoing.end(JSON.stringify(body));
-  });
+async function post(path: string, body: unknown): Promise<number> {
+  return (await ask(agent.socket, 'POST', path, body)).status;
 }
 
 const busy = 'while :; do :; done';

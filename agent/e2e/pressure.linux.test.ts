@@ -13,6 +13,7 @@ import type {
 } from '../contract/pressure.ts';
 import {
   type AgentProcess,
+  ask as askAgent,
   type DockerCli,
   discardAgent,
   dockerCli,
@@ -36,17 +37,8 @@ const run = (name: string, limits: string[], line: string) =>
     ...['run', '-d', '--name', name, '--network', 'none', ...limits, image, 'sh', '-c', line],
   );
 
-function ask<T>(path: string): Promise<T> {
-  return new Promise((done, reject) => {
-    get({ socketPath: agent.socket, path: `/corten/v1${path}` }, (response) => {
-      let text = '';
-      response.on('data', (part) => {
-        text += part;
-      });
-      response.on('end', () => done(JSON.parse(text)));
-    }).on('error', reject);
-  });
-}
+const ask = async <T>(path: string): Promise<T> =>
+  (await askAgent<T>(agent.socket, 'GET', `/corten/v1${path}`)).body;
 
 const history = (name: string) =>
   ask<HistoryDocument>(`/containers/${name}/history?seconds=600&step=1`);

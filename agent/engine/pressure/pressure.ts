@@ -6,7 +6,7 @@ import type { BlameEvent, PressureDocument, PressureSample } from '../../contrac
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
 import { historyColumns, stallColumns, stepsUntil } from './history.ts';
-import type { SampleRing } from './ring.ts';
+import { nothingSeen, type SampleRing } from './ring.ts';
 import type { Subject } from './sampler.ts';
 import { suggestLimits } from './suggestions.ts';
 
@@ -81,15 +81,7 @@ function document({ containers, live, pressure, cgroups }: Parts, id: string): P
     name: containers.require(id).name,
     running: live.get(id) !== undefined,
     sample: subject?.latest ?? null,
-    lastHour: subject?.ring?.sums() ?? {
-      observedSeconds: 0,
-      throttledSeconds: 0,
-      periods: 0,
-      throttledPeriods: 0,
-      memoryLimitHits: 0,
-      pidsRefusals: 0,
-      oomKills: 0,
-    },
+    lastHour: subject?.ring?.sums() ?? nothingSeen,
     absent: absent(cgroups.version, subject),
   };
 }

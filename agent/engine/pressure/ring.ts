@@ -32,21 +32,23 @@ const noLimit = 0xffff_ffff;
 /** Shares are kept in ten-thousandths. */
 const stallScale = 10_000;
 
+export const nothingSeen: Readonly<PressureSums> = {
+  observedSeconds: 0,
+  throttledSeconds: 0,
+  periods: 0,
+  throttledPeriods: 0,
+  memoryLimitHits: 0,
+  pidsRefusals: 0,
+  oomKills: 0,
+};
+
 export class SampleRing {
   readonly #rows: Uint32Array;
   readonly #width: number;
   readonly #capacity: number;
   #first = 0;
   #length = 0;
-  readonly #sums: PressureSums = {
-    observedSeconds: 0,
-    throttledSeconds: 0,
-    periods: 0,
-    throttledPeriods: 0,
-    memoryLimitHits: 0,
-    pidsRefusals: 0,
-    oomKills: 0,
-  };
+  readonly #sums: PressureSums = { ...nothingSeen };
 
   constructor(options: { stall: boolean; capacity?: number }) {
     this.#capacity = options.capacity ?? hourSeconds;

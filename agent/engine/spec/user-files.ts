@@ -14,7 +14,7 @@ interface UserFiles {
 }
 
 /** Of layers that are read-only: they never change, and an image's list of them is one object. */
-const ofLowers = new WeakMap<readonly string[], UserFiles>();
+const ofLowers = new WeakMap<readonly string[], Partial<UserFiles>>();
 
 /** `lowers` from the topmost down. */
 export function readUserFiles(upper: string, lowers: readonly string[]): UserFiles {
@@ -26,15 +26,15 @@ export function readUserFiles(upper: string, lowers: readonly string[]): UserFil
 
 function readTopmost(upper: string, lowers: readonly string[], name: keyof UserFiles): string {
   const found = withFd(openDirectory(upper), (root) => lookIn(root, name));
-  return found === 'below' ? readLowers(lowers)[name] : found;
+  return found === 'below' ? readLowers(lowers, name) : found;
 }
 
-function readLowers(lowers: readonly string[]): UserFiles {
-  const known = ofLowers.get(lowers);
-  if (known !== undefined) return known;
-  const files = { passwd: readLayered(lowers, 'passwd'), group: readLayered(lowers, 'group') };
-  ofLowers.set(lowers, files);
-  return files;
+/** One file at a time: what the container has replaced is not asked of its image. */
+function readLowers(lowers: readonly string[], name: keyof UserFiles): string {
+  const known = ofLowers.get(lowers) ?? {};
+  known[name] ??= readLayered(lowers, name);
+  ofLowers.set(lowers, known);
+  return known[name];
 }
 
 function readLayered(layers: readonly string[], name: string): string {

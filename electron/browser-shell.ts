@@ -1,7 +1,8 @@
 /** Composition root of the browser shell: the machine, the host core, and a server for one browser. */
 import { type BrowserShell, serveBrowserShell } from './browser/server.ts';
 import { createHostCore } from './host/host-core.ts';
-import { createNativeMachine } from './host/machine/native.ts';
+import { createMachine } from './host/machine/lifecycle.ts';
+import { nativeBackend } from './host/machine/native.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
 import type { Places } from './places.ts';
 
@@ -16,10 +17,12 @@ export interface BrowserShellOptions {
 
 /** Serves at once; the machine starts meanwhile, and the page shows its stages. */
 export async function startBrowserShell(options: BrowserShellOptions): Promise<BrowserShell> {
-  const machine = createNativeMachine({
-    agentCommand: options.places.agentCommand,
-    rootDirectory: options.rootDirectory,
-    runDirectory: options.runDirectory,
+  const machine = createMachine({
+    backend: nativeBackend({
+      agentCommand: options.places.agentCommand,
+      rootDirectory: options.rootDirectory,
+      runDirectory: options.runDirectory,
+    }),
   });
   const shell = await serveBrowserShell({
     port: options.port,

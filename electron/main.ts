@@ -14,8 +14,9 @@ import {
 } from 'electron';
 import type { ShellFacts } from './contract/bridge.ts';
 import { createHostCore } from './host/host-core.ts';
+import { createMachine } from './host/machine/lifecycle.ts';
 import type { Machine } from './host/machine/machine.ts';
-import { createNativeMachine } from './host/machine/native.ts';
+import { nativeBackend } from './host/machine/native.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
 import { defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
 import { serveBridge } from './window/bridge-ipc.ts';
@@ -34,10 +35,12 @@ const { values } = parseArgs({
 });
 const rootDirectory = String(values.root);
 const places = placesIn(app.getAppPath());
-const machine = createNativeMachine({
-  agentCommand: places.agentCommand,
-  rootDirectory,
-  runDirectory: typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory),
+const machine = createMachine({
+  backend: nativeBackend({
+    agentCommand: places.agentCommand,
+    rootDirectory,
+    runDirectory: typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory),
+  }),
 });
 
 app.enableSandbox();

@@ -7,8 +7,9 @@ import { after, before, test } from 'node:test';
 import type { DuplexChannels } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
 import { createHostCore } from './host-core.ts';
+import { createMachine } from './machine/lifecycle.ts';
 import type { Machine } from './machine/machine.ts';
-import { createNativeMachine } from './machine/native.ts';
+import { type NativeMachineOptions, nativeBackend } from './machine/native.ts';
 import { HostKeyMismatch, openConnection } from './ssh/connection.ts';
 
 type TerminalMessage = DuplexChannels['terminal.open']['toRenderer'];
@@ -219,6 +220,10 @@ test('a start that takes too long can be called off, and leaves no agent', async
   assert.equal((await starting).status, 'failed');
   assert.throws(() => process.kill(Number(readFileSync(pidFile, 'utf8')), 0), { code: 'ESRCH' });
 });
+
+function createNativeMachine(options: NativeMachineOptions): Machine {
+  return createMachine({ backend: nativeBackend(options) });
+}
 
 async function openTerminal(container: string) {
   const messages: TerminalMessage[] = [];

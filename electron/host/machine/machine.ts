@@ -1,7 +1,16 @@
-/** Something that runs the agent: this Linux host itself, or a virtual machine. */
+/**
+ * Something that runs the agent: this Linux host itself, a virtual machine, another computer.
+ *
+ * A *backend* knows one way to bring an agent up to where its SSH server answers. Everything after
+ * that is the same for all and lives in `lifecycle.ts`: the connection, the engine behind it, the
+ * stages people see, losing it and finding it again. `Machine` is what the rest of the host core
+ * sees. *Companions* live as long as the machine is up: `docker.sock`, published ports, host folders.
+ */
+import type { Duplex } from 'node:stream';
 import type { MachineState } from '../../contract/bridge.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
+import type { SshLink } from '../ssh/link.ts';
 
 export interface Machine {
   state(): MachineState;
@@ -9,11 +18,66 @@ export interface Machine {
   watch(signal: AbortSignal): AsyncIterable<MachineState>;
   /** Never rejects for what the machine does: a failure is a state, with stage, cause and next step. */
   start(): Promise<MachineState>;
-  /** Containers go on where the machine itself does. */
-  stop(): Promise<MachineState>;
+  /** Containers go on where the machine itself does. `force`: a machine that does not answer is ended. */
+  stop(options?: StopOptions): Promise<MachineState>;
   /** The engine of a running machine; throws MachineNotRunning otherwise. */
   engine(): EngineClient;
+  /** For SSH connections beside the app's own, such as a terminal's. */
   endpoint(): SshEndpoint;
+}
+
+export interface StopOptions {
+  force?: boolean;
+}
+
+/** One way to bring a machine up. */
+export interface MachineBackend {
+  readonly kind: MachineState['kind'];
+  /** The ids of `bringUp`'s stages, in their order; `connect` and `engine` follow by themselves. */
+  readonly stages: readonly string[];
+  /**
+   * Until the agent's SSH server can be dialled. Throws StageFailure out of the stage that failed,
+   * and has then undone what it had begun.
+   */
+  bringUp(climb: Climb): Promise<BroughtUp>;
+  /** What to tell when the agent refuses the login, which only the backend's files can explain. */
+  readonly loginAdvice: string;
+}
+
+export interface Climb {
+  /** Runs one stage, and shows it. */
+  stage<T>(id: string, work: () => Promise<T>): Promise<T>;
+  /** Aborted when the person calls the start off. */
+  signal: AbortSignal;
+}
+
+export interface BroughtUp {
+  /** For the app's own lasting connection. */
+  endpoint: SshEndpoint;
+  /** A serial line carries one connection: further ones then go through the first. */
+  oneConnection?: boolean;
+  /** It ended by itself; pending while it runs, and for good once it was asked to stop. */
+  lost: Promise<Loss>;
+  /** Ends what `bringUp` began; what it only found running stays. */
+  stop(options: StopOptions): Promise<void>;
+}
+
+export interface Loss {
+  stage: string;
+  cause: string;
+  nextStep: string;
+}
+
+/** Begins with the machine's first answer and is closed when the machine stops or is lost. */
+export type Companion = (machine: CompanionContext) => { close(): Promise<void> | void };
+
+export interface CompanionContext {
+  link: SshLink;
+  engine: EngineClient;
+  /** A connection to a TCP address of the machine or of a container. */
+  dialTcp(host: string, port: number): Promise<Duplex>;
+  /** What went wrong in a companion harms no machine: it is only told. */
+  report(what: string, error: unknown): void;
 }
 
 export class MachineNotRunning extends Error {

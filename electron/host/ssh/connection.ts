@@ -1,7 +1,7 @@
 /** One SSH connection to a machine, with its host key pinned. */
 import { timingSafeEqual } from 'node:crypto';
 import ssh2, { type Client, type ClientChannel } from 'ssh2';
-import { dial, type SshEndpoint } from './endpoint.ts';
+import type { SshEndpoint } from './endpoint.ts';
 
 /** Three missed answers in this rhythm mean that the machine is gone or asleep. */
 const keepaliveIntervalMs = 10_000;
@@ -18,7 +18,8 @@ export class HostKeyMismatch extends Error {
 }
 
 /** Resolves once logged in; rejects with the cause, HostKeyMismatch among them. */
-export function openConnection(endpoint: SshEndpoint, login: string): Promise<Client> {
+export async function openConnection(endpoint: SshEndpoint, login: string): Promise<Client> {
+  const line = await endpoint.dial();
   const client = new ssh2.Client();
   const pinned = publicKeyBytes(endpoint.hostPublicKey);
   let mismatch = false;
@@ -28,7 +29,7 @@ export function openConnection(endpoint: SshEndpoint, login: string): Promise<Cl
     client.once('close', () => reject(new Error('The machine closed the connection.')));
     client.once('ready', () => resolve(client));
     client.connect({
-      sock: dial(endpoint),
+      sock: line,
       username: login,
       privateKey: endpoint.clientPrivateKey,
       hostVerifier: (key: Buffer) => {
@@ -52,6 +53,15 @@ export function openConnection(endpoint: SshEndpoint, login: string): Promise<Cl
 export function openStreamLocal(client: Client, path: string): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     client.openssh_forwardOutStreamLocal(path, (error, channel) =>
+      error ? reject(error) : resolve(channel),
+    );
+  });
+}
+
+/** To a TCP address as the machine sees it. */
+export function openTcp(client: Client, host: string, port: number): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    client.forwardOut('127.0.0.1', 0, host, port, (error, channel) =>
       error ? reject(error) : resolve(channel),
     );
   });

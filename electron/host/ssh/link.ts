@@ -3,7 +3,7 @@
  * growing pauses; what ran over the broken connection fails, and whoever needs it asks again.
  */
 import type { Client, ClientChannel } from 'ssh2';
-import { HostKeyMismatch, openConnection, openStreamLocal } from './connection.ts';
+import { HostKeyMismatch, openConnection, openStreamLocal, openTcp } from './connection.ts';
 import type { SshEndpoint } from './endpoint.ts';
 
 const firstRetryMs = 100;
@@ -27,6 +27,9 @@ export interface SshLink {
   /** The first connection; rejects when it fails, and then nothing is tried again. */
   connect(): Promise<void>;
   openApiChannel(): Promise<ClientChannel>;
+  /** One of the agent's own sockets by its name (agent/ssh/forward.ts). */
+  openStreamLocal(name: string): Promise<ClientChannel>;
+  openTcp(host: string, port: number): Promise<ClientChannel>;
   /** Called at each change. */
   onConnection(listener: (connected: boolean) => void): () => void;
   close(): void;
@@ -98,6 +101,8 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
     endpoint,
     connect,
     openApiChannel: async () => openStreamLocal(await connected(), apiSocket),
+    openStreamLocal: async (name) => openStreamLocal(await connected(), name),
+    openTcp: async (host, port) => openTcp(await connected(), host, port),
     onConnection(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,0 +1,192 @@
+/**
+ * The life of any machine: its backend brings it up, then the app connects, then the engine answers
+ * and companions begin. What is lost on the way shows as a failed state, with cause and next step.
+ */
+import type { MachineState } from '../../contract/bridge.ts';
+import { createEngineClient, type EngineClient } from '../engine-client.ts';
+import { ChannelSocket } from '../ssh/channel-socket.ts';
+import type { SshEndpoint } from '../ssh/endpoint.ts';
+import { createSshLink, type SshLink } from '../ssh/link.ts';
+import {
+  type BroughtUp,
+  type Companion,
+  type Machine,
+  type MachineBackend,
+  MachineNotRunning,
+  StageFailure,
+} from './machine.ts';
+import { Stages } from './stages.ts';
+
+/** What there is while a machine is up. */
+interface Up {
+  ground: BroughtUp;
+  link: SshLink;
+  engine: EngineClient;
+  endpoint: SshEndpoint;
+  companions: { close(): Promise<void> | void }[];
+}
+
+export interface MachineOptions {
+  backend: MachineBackend;
+  companions?: readonly Companion[];
+  report?(what: string, error: unknown): void;
+}
+
+export function createMachine({ backend, companions = [], report }: MachineOptions): Machine {
+  const stages = new Stages(backend.kind, [...backend.stages, 'connect', 'engine']);
+  let ground: BroughtUp | undefined;
+  let up: Up | undefined;
+  let calledOff = new AbortController();
+  let starting: Promise<MachineState> | undefined;
+
+  async function climb(): Promise<MachineState> {
+    await letGo();
+    calledOff = new AbortController();
+    stages.begin();
+    try {
+      // What a lost connection left standing is what this start goes on with.
+      ground ??= await bringUp();
+      up = await reach(ground);
+      stages.finish('running');
+      follow(up);
+    } catch {
+      // The stage that failed has said why in the state.
+      await letGo();
+    }
+    return stages.state;
+  }
+
+  async function bringUp(): Promise<BroughtUp> {
+    const brought = await backend.bringUp({
+      stage: (id, work) => stages.run(id, work),
+      signal: calledOff.signal,
+    });
+    void brought.lost.then((loss) => {
+      if (brought !== ground) return;
+      ground = undefined;
+      // A start under way finds out by itself, at its own stage.
+      if (stages.state.status === 'starting' || calledOff.signal.aborted) return;
+      stages.lose(loss.stage, loss.cause, loss.nextStep);
+    });
+    return brought;
+  }
+
+  async function reach(standing: BroughtUp): Promise<Up> {
+    const link = await stages.run('connect', () => connect(standing.endpoint, backend));
+    const engine = createEngineClient(async () => new ChannelSocket(await link.openApiChannel()));
+    const endpoint = standing.oneConnection ? through(link) : standing.endpoint;
+    const made: Up = { ground: standing, link, engine, endpoint, companions: [] };
+    try {
+      await stages.run('engine', () => ping(engine));
+    } catch (error) {
+      await close(made);
+      throw error;
+    }
+    return made;
+  }
+
+  /** The link connects again by itself; a person may also start the machine again. */
+  function follow(reached: Up): void {
+    reached.link.onConnection((isConnected) => {
+      // An earlier start's link ends when it is let go; that is no loss to report.
+      if (reached !== up) return;
+      if (isConnected) stages.finish('running');
+      // That the engine itself ended says more, and has been said.
+      else if (stages.state.status !== 'failed')
+        stages.lose(
+          'connect',
+          'The connection to the engine was lost.',
+          'It is being made again. If the engine has stopped, start it again.',
+        );
+    });
+    for (const begin of companions) {
+      try {
+        reached.companions.push(
+          begin({
+            link: reached.link,
+            engine: reached.engine,
+            dialTcp: async (host, port) =>
+              new ChannelSocket(await reached.link.openTcp(host, port)),
+            report: report ?? (() => {}),
+          }),
+        );
+      } catch (error) {
+        report?.('companion', error);
+      }
+    }
+  }
+
+  async function letGo(): Promise<void> {
+    const old = up;
+    up = undefined;
+    if (old !== undefined) await close(old);
+  }
+
+  async function close(old: Up): Promise<void> {
+    for (const companion of old.companions.splice(0).reverse())
+      await Promise.resolve(companion.close()).catch((error) => report?.('companion', error));
+    old.engine.close();
+    old.link.close();
+  }
+
+  function running(): Up {
+    if (up === undefined) throw new MachineNotRunning(stages.state.status);
+    return up;
+  }
+
+  return {
+    state: () => stages.state,
+    watch: (signal) => stages.watch(signal),
+    start() {
+      if (stages.state.status === 'running') return Promise.resolve(stages.state);
+      starting ??= climb().finally(() => {
+        starting = undefined;
+      });
+      return starting;
+    },
+    async stop(options = {}) {
+      calledOff.abort();
+      await starting;
+      await letGo();
+      const standing = ground;
+      ground = undefined;
+      await standing?.stop(options);
+      stages.finish('stopped');
+      return stages.state;
+    },
+    engine: () => running().engine,
+    endpoint: () => running().endpoint,
+  };
+}
+
+async function connect(endpoint: SshEndpoint, { loginAdvice }: MachineBackend): Promise<SshLink> {
+  const link = createSshLink(endpoint);
+  try {
+    await link.connect();
+    return link;
+  } catch (error) {
+    link.close();
+    throw new StageFailure(
+      `The agent does not let the app in: ${(error as Error).message}`,
+      loginAdvice,
+      { cause: error },
+    );
+  }
+}
+
+/** The agent's own SSH socket, reached over the connection there is. */
+function through(link: SshLink): SshEndpoint {
+  return {
+    ...link.endpoint,
+    dial: async () => new ChannelSocket(await link.openStreamLocal('ssh.sock')),
+  };
+}
+
+async function ping(engine: EngineClient): Promise<void> {
+  const { status } = await engine.request({ method: 'GET', path: '/_ping' });
+  if (status !== 200)
+    throw new StageFailure(
+      `The engine answered its first question with status ${status}.`,
+      'Start it again; the log has the details.',
+    );
+}

@@ -1,7 +1,7 @@
 /** Without a disk limit a container can fill the disk that the engine works on: it can be removed all the same. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { rmSync, statfsSync } from 'node:fs';
+import { readdirSync, rmSync, statfsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import {
   type AgentProcess,
@@ -17,7 +17,7 @@ const directory = makeAgentDirectory();
 let agent: AgentProcess;
 let docker: DockerCli;
 before(async () => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=700', 'tmpfs', `${directory}/root`]);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m,mode=700', 'tmpfs', `${directory}/root`]);
   agent = await startAgent(directory);
   docker = dockerCli(agent.socket);
 });
@@ -28,12 +28,57 @@ after(async () => {
   rmSync(directory, { recursive: true });
 });
 
+const insatiable = 'while :; do cat /dev/zero >>/fill; sleep 0.2; done';
+const none = ['--network', 'none'];
+const isFull = () =>
+  eventually(async () =>
+    assert.ok(statfsSync(agent.root).bavail * statfsSync(agent.root).bsize < 65_536),
+  );
+
 test('a container that has filled the disk is removed, and the next one runs', async () => {
-  const insatiable = 'while :; do cat /dev/zero >>/fill; sleep 1; done';
-  const none = ['--network', 'none'];
   await docker.output('run', '-d', '--name', 'filler', ...none, image, 'sh', '-c', insatiable);
-  await eventually(async () => assert.equal(statfsSync(agent.root).bavail, 0));
+  await isFull();
   const { code, stderr } = await docker('rm', '-f', 'filler');
   assert.equal(code, 0, stderr);
   assert.equal(await docker.output('run', '--rm', ...none, image, 'echo', 'room'), 'room');
+});
+
+test('while others fill whatever becomes free, all that runs ends and all that is there is removed', async () => {
+  const idle = Array.from({ length: 12 }, (_, index) => `idle${index}`);
+  for (const name of idle)
+    await docker.output('run', '-d', '--name', name, ...none, image, 'sleep', '1000');
+  await docker.output('create', '--name', 'late', ...none, image, 'sleep', '1000');
+  await docker.output('tag', image, 'other/name:1');
+  for (const name of ['filler', 'second'])
+    await docker.output('run', '-d', '--name', name, ...none, image, 'sh', '-c', insatiable);
+  await isFull();
+  // Kills, starts that may fail, and removals, many times what a reserve could pay for.
+  for (let round = 0; round < 15; round++) {
+    await docker('restart', '-t', '0', 'idle0');
+    await docker('start', 'late');
+    await docker.output('kill', 'idle1');
+    await docker('start', 'idle1');
+    await isFull();
+  }
+  await docker.output('rmi', 'other/name:1');
+  for (const name of idle.slice(0, 6)) {
+    const { code, stderr } = await docker('rm', '-f', name);
+    assert.equal(code, 0, stderr);
+  }
+  // An agent that begins on the full disk takes over, and is no worse.
+  await agent.end('SIGKILL');
+  agent = await startAgent(directory);
+  await isFull();
+  await agent.end();
+  agent = await startAgent(directory);
+  docker = dockerCli(agent.socket);
+  const tags = await docker.output('images', '--format', '{{.Repository}}');
+  assert.equal(tags, image);
+  const known = (await docker.output('ps', '-q', '--no-trunc')).split('\n').toSorted();
+  assert.deepEqual(readdirSync(`${agent.run}/containers`).toSorted(), known);
+  for (const name of [...idle.slice(6), 'late', 'second', 'filler']) {
+    const { code, stderr } = await docker('rm', '-f', name);
+    assert.equal(code, 0, `${name}: ${stderr}`);
+  }
+  assert.deepEqual(readdirSync(`${agent.root}/containers`), []);
 });

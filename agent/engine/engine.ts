@@ -27,21 +27,15 @@ import type { ContainerFiles } from './files/container-files.ts';
 import { createImagesBackend } from './images/images.ts';
 import { LogReaders } from './logs/log-readers.ts';
 import { createNetworksBackend, ensurePredefined } from './networks/networks.ts';
-import {
-  containersDirectory,
-  databasePath,
-  reservePath,
-  runsDirectory,
-  volumesDirectory,
-} from './paths.ts';
+import { containersDirectory, databasePath, runsDirectory, volumesDirectory } from './paths.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
 import { Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { openDatabase } from './state/database.ts';
-import { DiskReserve } from './state/disk-reserve.ts';
 import { NetworkTable } from './state/network-table.ts';
+import { closeWithRoom, Room } from './state/room.ts';
 import { VolumeTable } from './state/volume-table.ts';
 import { createSystemBackend } from './system.ts';
 import { attachVolumes, detachVolumes } from './volumes/volume-space.ts';
@@ -96,6 +90,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   ])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   const database = openDatabase(databasePath(paths));
+  const room = new Room(database, databasePath(paths));
   const restarts = new RestartSchedule((id) => {
     restartByPolicy(context, id).catch((error) => report(`start ${id} again`, error));
   });
@@ -110,9 +105,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     disks: options.openDisks([containersDirectory(paths), volumesDirectory(paths)]),
     defaultDiskBytes,
     report,
-    containers: new ContainerTable(database, new DiskReserve(reservePath(paths))),
-    volumes: new VolumeTable(database),
-    networks: new NetworkTable(database),
+    containers: new ContainerTable(database, { room, report }),
+    volumes: new VolumeTable(database, room),
+    networks: new NetworkTable(database, room),
     events: new EventLog(),
     waiters: new Waiters(),
     locks: new SerialLocks(),
@@ -156,7 +151,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       context.pressure.close();
       detachVolumes(context);
       context.disks.close();
-      database.close();
+      closeWithRoom(database, databasePath(paths));
     },
   };
 }

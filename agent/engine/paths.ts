@@ -20,8 +20,6 @@ export interface ContainerPaths {
 }
 
 export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db');
-/** See state/disk-reserve.ts. */
-export const reservePath = (paths: EnginePaths) => join(paths.root, 'reserve');
 export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
 export const runsDirectory = (paths: EnginePaths) => join(paths.run, 'containers');
 export const volumesDirectory = (paths: EnginePaths) => join(paths.root, 'volumes');

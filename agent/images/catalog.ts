@@ -3,8 +3,9 @@
  * What Docker remembers beside the name is kept in annotations of our own. Changes are one at a
  * time, and are on disk before anybody sees them.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasErrno } from '../kernel/libc.ts';
 import {
   type Descriptor,
   isIndexType,
@@ -13,7 +14,7 @@ import {
   parseDescriptor,
   parseObject,
 } from './descriptor.ts';
-import { writeDurably } from './durable-file.ts';
+import { overwrite, writeDurably } from './durable-file.ts';
 import { fullTag, parseReference } from './reference.ts';
 
 export interface CatalogEntry {
@@ -56,12 +57,26 @@ export class Catalog {
   update(change: (entries: readonly CatalogEntry[]) => CatalogEntry[]): Promise<void> {
     const next = this.#lastChange.then(async () => {
       const changed = change(this.#entries);
-      await writeDurably(this.#path, indexText(changed));
+      await writeIndex(this.#path, indexText(changed));
       this.#entries = changed;
     });
     // A change that failed is its caller's affair and must not stop those after it.
     this.#lastChange = next.catch(() => {});
     return next;
+  }
+}
+
+/**
+ * On a full disk there is no place for a second file, and removing images is how people make some: an
+ * index that did not grow is written over the old one, with spaces up to its length.
+ */
+async function writeIndex(path: string, text: string): Promise<void> {
+  try {
+    await writeDurably(path, text);
+  } catch (error) {
+    const { size } = statSync(path);
+    if (!hasErrno(error, 'ENOSPC', 'EDQUOT') || Buffer.byteLength(text) > size) throw error;
+    await overwrite(path, Buffer.alloc(size, ' ').fill(text, 0, Buffer.byteLength(text)));
   }
 }
 

@@ -22,6 +22,17 @@ export async function writeDurably(path: string, content: string | Uint8Array): 
   await syncDirectory(dirname(path));
 }
 
+/** In one write to the blocks that the file has. A machine that crashes meanwhile may tear it. */
+export async function overwrite(path: string, content: Uint8Array): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.write(content, 0, content.length, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');
   try {

@@ -66,7 +66,7 @@ export function recordExit(
       manuallyStopped,
       restartCount: state.restartCount,
     });
-  const record = context.containers.setLive(id, {
+  const record = context.containers.noteLive(id, {
     state: {
       ...state,
       status: restart ? 'restarting' : 'exited',
@@ -94,7 +94,7 @@ export async function release(
   const { id, name, settings } = record;
   await releaseEndpoints(context, record);
   if (record.networks.some(({ endpointId }) => endpointId !== '') || record.ports.length > 0)
-    context.containers.setLive(id, {
+    context.containers.noteLive(id, {
       networks: endpointSettings(record).map((endpoint) =>
         idleEndpoint(context.networks, endpoint),
       ),
@@ -108,7 +108,9 @@ export async function release(
   } catch (error) {
     context.report(`remove the cgroup of ${name}`, error);
   }
-  removeRunDirectory(containerPaths(context.paths, id).run, context.report);
+  // The next agent finds the ending there when it was not written down.
+  if (context.containers.isWritten(id))
+    removeRunDirectory(containerPaths(context.paths, id).run, context.report);
   announceVolumeMounts(context.events, record, 'unmount');
 }
 

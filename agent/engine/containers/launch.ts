@@ -1,8 +1,9 @@
 /** From a record to a running process; or back to where we were, with the reason in the record. */
-import { rmSync } from 'node:fs';
+import { closeSync, rmSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { withPlacement } from '../../cgroup/placement.ts';
 import type { EndpointView, PublishedPort } from '../../contract/container.ts';
+import { CortenError } from '../../errors.ts';
 import type { PreparedSandbox, RunningProcess } from '../../runtime/runtime.ts';
 import { StartError } from '../../runtime/start-error.ts';
 import { announceContainer, announceVolumeMounts } from '../announce.ts';
@@ -18,6 +19,7 @@ import { type OpenLayer, openLayer } from './layer.ts';
 
 /** Docker's code for a container that could not be started, when the shell has none for it. */
 const couldNotStart = 128;
+const SIGKILL = 9;
 
 /** Runs a container that is not running. The caller holds its lock. */
 export async function launchContainer(
@@ -57,7 +59,7 @@ async function launch(
     const process = await withPlacement(cgroup, (placement) =>
       context.runtime.launch(sandbox, launchRequest(context, record, spec, placement)),
     );
-    began(context, record, { process, cgroup, restartCount, ...wired });
+    await began(context, record, { process, cgroup, restartCount, ...wired });
     letGo(layer, process);
   } finally {
     sandbox.close();
@@ -109,7 +111,7 @@ async function wire(
       writeHosts(record, networks);
       // An agent that is killed between here and the start finds in the record what to release.
       context.containers.setLive(record.id, wired);
-      undo.push(() => context.containers.setLive(record.id, record));
+      undo.push(() => context.containers.noteLive(record.id, record));
     } else context.network.loopback(sandbox);
   }
   return wired;
@@ -123,12 +125,12 @@ interface Beginning {
   ports: PublishedPort[];
 }
 
-function began(
+async function began(
   context: EngineContext,
   { id, settings }: ContainerRecord,
   { process, cgroup, restartCount, networks, ports }: Beginning,
-): void {
-  const record = context.containers.setLive(id, {
+): Promise<void> {
+  const record = await recordOrEnd(context, id, process, cgroup, {
     manuallyStopped: false,
     networks,
     ports,
@@ -149,9 +151,38 @@ function began(
   attend(context, record, process, cgroup);
 }
 
+/** A process that cannot be written down would run on with nobody who knows it: it ends first. */
+async function recordOrEnd(
+  { containers }: Pick<EngineContext, 'containers'>,
+  id: string,
+  process: RunningProcess,
+  cgroup: Cgroup,
+  beginning: Parameters<typeof containers.setLive>[1],
+): Promise<ContainerRecord> {
+  try {
+    return containers.setLive(id, beginning);
+  } catch (error) {
+    await endUnrecorded(process, cgroup);
+    throw error;
+  }
+}
+
+async function endUnrecorded(process: RunningProcess, cgroup: Cgroup): Promise<void> {
+  for (const fd of Object.values(process.stdio)) closeSync(fd);
+  try {
+    process.signal(SIGKILL);
+  } catch (error) {
+    // It has ended by itself.
+    if (!(error instanceof CortenError && error.kind === 'conflict')) throw error;
+  }
+  await process.exited;
+  // Where it shared the machine's processes, its own live on without it.
+  cgroup.kill();
+}
+
 /** The state stays what it was; how it went wrong is added, as `docker inspect` shows it. */
 function recordFailure(context: EngineContext, record: ContainerRecord, error: unknown): void {
-  context.containers.setLive(record.id, {
+  context.containers.noteLive(record.id, {
     state: {
       ...record.state,
       exitCode: error instanceof StartError ? error.exitCode : couldNotStart,

@@ -3,6 +3,7 @@
  * was handed out stays as it was, and what is in memory is what was written.
  */
 import { conflict, invalid, notFound } from '../../errors.ts';
+import type { EngineContext } from '../context.ts';
 import {
   type ContainerRecord,
   documentsOf,
@@ -10,7 +11,7 @@ import {
   recordOf,
 } from './container-record.ts';
 import type { Database } from './database.ts';
-import type { DiskReserve } from './disk-reserve.ts';
+import { noRoomNeeded, type RoomAhead } from './room.ts';
 
 export class ContainerTable {
   readonly #records = new Map<string, ContainerRecord>();
@@ -19,14 +20,17 @@ export class ContainerTable {
   readonly #writeState;
   readonly #writeDefinition;
   readonly #delete;
-  readonly #reserve: Pick<DiskReserve, 'spend'>;
+  readonly #room: RoomAhead;
+  readonly #report: EngineContext['report'];
+  /** In memory only, since the disk did not take them. */
+  readonly #unwritten = new Set<string>();
 
-  /** `reserve` is for processes that begin or end, and for removals. */
   constructor(
     database: Database,
-    reserve: Pick<DiskReserve, 'spend'> = { spend: (write) => write() },
+    { room = noRoomNeeded, report }: { room?: RoomAhead; report: EngineContext['report'] },
   ) {
-    this.#reserve = reserve;
+    this.#room = room;
+    this.#report = report;
     this.#insert = database.prepare(
       'INSERT INTO containers (id, name, definition, state) VALUES (?, ?, ?, ?)',
     );
@@ -75,21 +79,35 @@ export class ContainerTable {
   insert(record: ContainerRecord): void {
     this.#refuseTakenName(record.name);
     const { definition, state } = documentsOf(record);
+    this.#room.forNew(definition.length + state.length);
     this.#insert.run(record.id, record.name, definition, state);
     this.#remember(record);
   }
 
-  /** Changes what moves with the container's life. */
+  /** Changes what moves with the container's life. What cannot be written down has not changed. */
   setLive(id: string, change: Partial<LiveFields>): ContainerRecord {
-    const before = this.require(id);
-    const record = { ...before, ...change };
-    const write = () => this.#writeState.run(documentsOf(record).state, id);
-    // A process that began and is not written down would run on with nobody who knows it.
-    const matters = [before, record].some(({ state }) => state.status === 'running');
-    if (matters) this.#reserve.spend(write);
-    else write();
+    const record = { ...this.require(id), ...change };
+    this.#write(record);
     this.#records.set(id, record);
+    this.#writeLate();
     return record;
+  }
+
+  /**
+   * The same for what is so whether it can be written down or not, such as the end of a process. What
+   * cannot is written with the next change of any container.
+   */
+  noteLive(id: string, change: Partial<LiveFields>): ContainerRecord {
+    const record = { ...this.require(id), ...change };
+    this.#records.set(id, record);
+    this.#unwritten.add(id);
+    this.#writeLate();
+    return record;
+  }
+
+  /** Whether the next agent would find this one as it is. */
+  isWritten(id: string): boolean {
+    return !this.#unwritten.has(id);
   }
 
   /** Changes what people ask for: name, limits, restart policy. */
@@ -100,7 +118,9 @@ export class ContainerTable {
     const before = this.require(id);
     const record = { ...before, ...change };
     if (record.name !== before.name) this.#refuseTakenName(record.name);
-    this.#writeDefinition.run(record.name, documentsOf(record).definition, id);
+    const { definition } = documentsOf(record);
+    this.#room.forChange(definition.length);
+    this.#writeDefinition.run(record.name, definition, id);
     this.#idsByName.delete(before.name);
     this.#remember(record);
     return record;
@@ -109,9 +129,29 @@ export class ContainerTable {
   delete(id: string): void {
     const record = this.#records.get(id);
     if (record === undefined) return;
-    this.#reserve.spend(() => this.#delete.run(id));
+    this.#delete.run(id);
     this.#records.delete(id);
+    this.#unwritten.delete(id);
     this.#idsByName.delete(record.name);
+  }
+
+  #write(record: ContainerRecord): void {
+    const { state } = documentsOf(record);
+    this.#room.forChange(state.length);
+    this.#writeState.run(state, record.id);
+    this.#unwritten.delete(record.id);
+  }
+
+  #writeLate(): void {
+    for (const id of this.#unwritten) {
+      try {
+        this.#write(this.require(id));
+      } catch (error) {
+        // Nobody of those who wait for this change could do anything about it.
+        this.#report(`write down the state of ${id}`, error);
+        return;
+      }
+    }
   }
 
   #remember(record: ContainerRecord): void {

@@ -25,4 +25,6 @@ export const migrations: readonly string[] = [
      name TEXT PRIMARY KEY,
      value TEXT NOT NULL
    ) STRICT, WITHOUT ROWID`,
+  // Empty but for moments: see room.ts.
+  'CREATE TABLE room (content BLOB) STRICT',
 ];

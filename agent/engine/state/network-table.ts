@@ -2,6 +2,7 @@
 import { conflict, invalid, notFound } from '../../errors.ts';
 import type { NetworkDefinition } from '../../network/networks.ts';
 import type { Database } from './database.ts';
+import { noRoomNeeded, type RoomAhead } from './room.ts';
 
 export interface NetworkRecord {
   id: string;
@@ -16,10 +17,12 @@ export interface NetworkRecord {
 
 export class NetworkTable {
   readonly #records = new Map<string, NetworkRecord>();
+  readonly #room: RoomAhead;
   readonly #insert;
   readonly #delete;
 
-  constructor(database: Database) {
+  constructor(database: Database, room: RoomAhead = noRoomNeeded) {
+    this.#room = room;
     this.#insert = database.prepare('INSERT INTO networks (id, name, document) VALUES (?, ?, ?)');
     this.#delete = database.prepare('DELETE FROM networks WHERE id = ?');
     for (const row of database.prepare('SELECT document FROM networks').all()) {
@@ -59,7 +62,9 @@ export class NetworkTable {
   insert(record: NetworkRecord): void {
     if (this.byName(record.name) !== undefined)
       throw conflict(`network with name ${record.name} already exists`);
-    this.#insert.run(record.id, record.name, JSON.stringify(record));
+    const document = JSON.stringify(record);
+    this.#room.forNew(document.length);
+    this.#insert.run(record.id, record.name, document);
     this.#records.set(record.id, record);
   }
 

@@ -140,9 +140,6 @@ function setMode(place: Buffer | undefined, fd: number | undefined, mode: number
   else chmodSync(place, mode);
 }
 
-/** libuv cuts seconds off to a microsecond: half of one more, so that it meets the one that is meant. */
-const halfMicrosecond = 0.000_000_5;
-
 function setTimes(
   place: Buffer | undefined,
   fd: number | undefined,
@@ -153,8 +150,10 @@ function setTimes(
   const stats = place === undefined ? fstat(fd!) : lstat(place);
   const current = Date.now() / 1000;
   const pick = (bit: number, asked: number, kept: bigint) => {
-    if ((mask & bit) === 0) return Number(kept) / 1e9 + halfMicrosecond;
-    return Number.isNaN(asked) ? current : asked + halfMicrosecond;
+    const seconds = (mask & bit) === 0 ? Number(kept) / 1e9 : asked;
+    if (Number.isNaN(seconds)) return current;
+    // Node takes a negative number for now, and a date for what it is.
+    return seconds < 0 ? new Date(seconds * 1000) : seconds;
   };
   const times = [
     pick(SetAttribute.accessed, accessed, stats.atimeNs),

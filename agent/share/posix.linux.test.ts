@@ -47,7 +47,10 @@ test('a shared folder answers as a native one, but for what is listed', async ()
 });
 
 function difference(line: string, other: string): [string, [string, string]] {
-  const [what, value] = [line.slice(0, line.lastIndexOf(': ')), line.slice(line.lastIndexOf(': ') + 2)];
+  const [what, value] = [
+    line.slice(0, line.lastIndexOf(': ')),
+    line.slice(line.lastIndexOf(': ') + 2),
+  ];
   const seen = other.slice(other.lastIndexOf(': ') + 2);
   return [what, [value, what === 'attributes: single nanoseconds' ? 'another' : seen]];
 }

@@ -6,7 +6,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createFolderServer, type FolderServer } from '../../../electron/host/share/folder-server.ts';
+import {
+  createFolderServer,
+  type FolderServer,
+} from '../../../electron/host/share/folder-server.ts';
 import { type Shares, startShares } from '../shares.ts';
 
 export interface MountedFolder {
@@ -25,7 +28,9 @@ export interface MountedFolder {
   close(): Promise<void>;
 }
 
-export async function mountFolder(options: { wholeTree?: boolean; readOnly?: boolean } = {}): Promise<MountedFolder> {
+export async function mountFolder(
+  options: { wholeTree?: boolean; readOnly?: boolean } = {},
+): Promise<MountedFolder> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-share-'));
   const [host, guest] = [join(directory, 'host'), join(directory, 'guest')];
   mkdirSync(host);

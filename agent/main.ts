@@ -26,6 +26,7 @@ import { createNetworks } from './network/bridge-networks.ts';
 import { suffixOf } from './network/device-names.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
 import { createRuntime } from './runtime/linux-runtime.ts';
+import { type OpenShares, openShares } from './share/open-shares.ts';
 import { openShellOverExec } from './ssh/exec-shells.ts';
 import { prepareKeys } from './ssh/keys.ts';
 import { createSshServer } from './ssh/server.ts';
@@ -87,6 +88,11 @@ async function start(options: AgentOptions): Promise<Agent> {
   const network = createNetworks({ suffix });
   const cgroups = detectCgroupDriver({ parent: `corten-${suffix}` });
   const kernelViews = createKernelViews();
+  const shares = openShares({
+    socketPath: join(run, 'share.sock'),
+    ownersDirectory: join(root, 'shares'),
+    report,
+  });
   const engine = await openEngine({
     paths: { root, run },
     runtime,
@@ -110,12 +116,13 @@ async function start(options: AgentOptions): Promise<Agent> {
     report: (error, where) => report(where, error),
   });
   await api.listen(options.socket);
-  const ssh = await startSsh(options, engine);
+  const ssh = await startSsh(options, engine, shares);
   return {
     socket: options.socket,
     ssh: ssh.address,
     close: async () => {
       await ssh.close();
+      await shares.close();
       await api.close();
       await runtime.close();
       await engine.close();
@@ -138,12 +145,17 @@ function answerBeforeContainers(): void {
 }
 
 /** Always on its unix socket, which the app on this machine uses; on TCP when it is asked for. */
-async function startSsh({ root, run, socket, ssh }: AgentOptions, engine: Engine) {
+async function startSsh(
+  { root, run, socket, ssh }: AgentOptions,
+  engine: Engine,
+  shares: OpenShares,
+) {
   const { hostKeyPath, authorizedKeysPath } = prepareKeys(join(root, 'ssh'));
   const server = createSshServer({
     hostKeyPath,
     authorizedKeysPath,
     apiSocketPath: socket,
+    sockets: { 'share.sock': shares.socket },
     backend: {
       openShell: openShellOverExec(engine.exec),
       isContainerAddress: engine.isContainerAddress,

@@ -45,6 +45,7 @@ const arrows: Record<string, string[]> = {
     'agent/errors.ts',
   ],
   'agent/api': ['agent/contract', 'agent/errors.ts'],
+  'agent/share': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/ssh': ['agent/contract', 'agent/errors.ts'],
   'agent/main.ts': ['agent'],
   'agent/e2e': ['agent'],

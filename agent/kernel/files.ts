@@ -40,6 +40,7 @@ const renameatCall = libcCall('renameat', ['int', 'str', 'int', 'str']);
 const fchownatCall = libcCall('fchownat', ['int', 'str', 'uint', 'uint', 'int']);
 const fchmodatCall = libcCall('fchmodat', ['int', 'str', 'uint', 'int']);
 const utimensatCall = libcCall('utimensat', ['int', 'str', 'void *', 'int']);
+const futimensCall = libcCall('futimens', ['int', 'void *']);
 const readlinkatCall = libcCall('readlinkat', ['int', 'str', 'void *', 'size_t'], 'long');
 
 /**
@@ -265,8 +266,8 @@ export function rmdirat(directoryFd: number, name: FileName): void {
   unlinkatCall(shown(name), directoryFd, name, AT_REMOVEDIR);
 }
 
-export function renameat(fromFd: number, from: string, toFd: number, to: string): void {
-  renameatCall(to, fromFd, from, toFd, to);
+export function renameat(fromFd: number, from: FileName, toFd: number, to: FileName): void {
+  renameatCall(shown(to), fromFd, from, toFd, to);
 }
 
 /** Never follows a symbolic link. With an empty name it changes the descriptor's own file. */
@@ -300,6 +301,17 @@ export function utimensat(
     times.writeBigInt64LE(fraction, index * 16 + 8);
   }
   utimensatCall(shown(name), directoryFd, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+const UTIME_OMIT = 0x3fffffffn;
+
+/** Sets an open file's modification time alone, which the kernel takes for a change of its content. */
+export function setModified(fd: number, nanos: bigint): void {
+  const times = Buffer.alloc(32);
+  times.writeBigInt64LE(UTIME_OMIT, 8);
+  times.writeBigInt64LE(nanos / 1_000_000_000n, 16);
+  times.writeBigInt64LE(nanos % 1_000_000_000n, 24);
+  futimensCall(undefined, fd, times);
 }
 
 export function readlinkat(directoryFd: number, name: FileName): string {

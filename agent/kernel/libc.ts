@@ -64,6 +64,22 @@ export function libcCall(name: string, parameters: string[], result = 'int'): Ke
 }
 
 /**
+ * Like {@link libcCall}, for loops where a failed call is nothing special: it returns errno's negative
+ * instead of throwing, as the kernel itself does.
+ */
+export function unthrownCall(
+  name: string,
+  parameters: string[],
+  result = 'int',
+): (...args: Argument[]) => number {
+  const native = libc.func(name, result, parameters);
+  return (...args) => {
+    const value = Number(native(...args));
+    return value === -1 ? -koffi.errno() : value;
+  };
+}
+
+/**
  * Declares a system call by number, for those that older C libraries do not wrap. Numbers from 424
  * on are the same on amd64 and arm64 (arch/x86/entry/syscalls, include/uapi/asm-generic/unistd.h).
  */

@@ -21,6 +21,7 @@ const pidfdSendSignalCall = systemCall('pidfd_send_signal', 424, ['int', 'int', 
 const pidfdGetfdCall = systemCall('pidfd_getfd', 438, ['int', 'int', 'uint']);
 const prlimitCall = libcCall('prlimit', ['int', 'int', 'void *', 'void *']);
 const waitpidCall = libcCall('waitpid', ['int', 'void *', 'int']);
+const gettidCall = libcCall('gettid', []);
 const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
 const prctlCall = libcCall('prctl', ['int', 'ulong', 'ulong', 'ulong', 'ulong']);
 const actionsInit = libcCall('posix_spawn_file_actions_init', ['void *']);
@@ -104,6 +105,11 @@ export function signalProcess(pidfd: number, signal: number): void {
 /** Takes a copy of another process's descriptor. Throws ESRCH when it has ended, EBADF without it. */
 export function takeDescriptor(pidfd: number, number: number): number {
   return pidfdGetfdCall(`descriptor ${number}`, pidfd, number, 0);
+}
+
+/** The calling thread's own number (gettid(2)). */
+export function threadId(): number {
+  return gettidCall(undefined);
 }
 
 /** Waits until a child has ended, and collects it; blocks the calling thread. */

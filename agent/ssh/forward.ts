@@ -7,14 +7,25 @@ import { ChannelWriter } from './channel-writer.ts';
 /** How the API socket can be asked for without knowing where this agent keeps it. */
 export const apiSocketAlias = 'docker.sock';
 
+/** Other sockets of the agent by the names that a channel asks for; made when somebody first does. */
+export type AgentSockets = Readonly<Record<string, () => Promise<string>>>;
+
 /** Only for the login `api`: everything that reaches beyond one container. */
 export function serveForwarding(
   connection: Connection,
   socket: Socket,
-  options: { apiSocketPath: string; backend: SshBackend },
+  options: { apiSocketPath: string; backend: SshBackend; sockets?: AgentSockets },
 ): void {
   connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
-    if (socketPath !== options.apiSocketPath && socketPath !== apiSocketAlias) reject();
+    const own = Object.hasOwn(options.sockets ?? {}, socketPath)
+      ? options.sockets?.[socketPath]
+      : undefined;
+    if (own !== undefined)
+      own().then(
+        (path) => forward(accept, reject, socket, connect(path)),
+        () => reject(),
+      );
+    else if (socketPath !== options.apiSocketPath && socketPath !== apiSocketAlias) reject();
     else forward(accept, reject, socket, connect(options.apiSocketPath));
   });
   connection.on('tcpip', (accept, reject, { destIP, destPort }) => {

@@ -7,7 +7,7 @@ import { createServer, type Socket, type Server as SocketServer } from 'node:net
 import ssh2, { type Algorithms, type Connection } from 'ssh2';
 import { authenticate } from './authentication.ts';
 import type { SshBackend } from './backend.ts';
-import { serveForwarding } from './forward.ts';
+import { type AgentSockets, serveForwarding } from './forward.ts';
 import { readPrivateKey } from './keys.ts';
 import { serveShells } from './shell-session.ts';
 
@@ -19,6 +19,7 @@ export interface SshServerOptions {
   authorizedKeysPath: string;
   apiSocketPath: string;
   backend: SshBackend;
+  sockets?: AgentSockets;
   /** How long a connection may take to authenticate; sshd's LoginGraceTime. */
   loginGraceMs?: number;
   /** Connections that have not authenticated yet; sshd's MaxStartups. */

@@ -1,0 +1,146 @@
+/**
+ * The agent's end of the channel to the host: questions and their answers, many at once. While there
+ * is no connection, questions wait; with the next one all that are unanswered are asked again, in
+ * their order, and the host knows those that it has done already.
+ */
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { FrameReader, FrameSplitter, FrameWriter } from '../contract/share-wire.ts';
+import { PollEvent } from '../kernel/poll.ts';
+import { receive, send } from '../kernel/unix-listener.ts';
+
+type OnAnswer = (reader: FrameReader) => void;
+
+interface Unanswered {
+  frame: Buffer;
+  onAnswer: OnAnswer;
+}
+
+const { EAGAIN } = constants.errno;
+const receiveBuffer = Buffer.allocUnsafe(1024 * 1024);
+/** Small frames of one turn go to the socket together. */
+const togetherBytes = 64 * 1024;
+
+export class HostLink {
+  readonly #unanswered = new Map<number, Unanswered>();
+  readonly #onFrame: (reader: FrameReader) => void;
+  #queue: Buffer[] = [];
+  #splitter = new FrameSplitter();
+  #fd: number | undefined;
+  #lastId = 0;
+
+  /** `onFrame`: what the host tells unasked. */
+  constructor(onFrame: (reader: FrameReader) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  get fd(): number | undefined {
+    return this.#fd;
+  }
+
+  get isUp(): boolean {
+    return this.#fd !== undefined;
+  }
+
+  get events(): number {
+    return this.#queue.length > 0 ? PollEvent.in | PollEvent.out : PollEvent.in;
+  }
+
+  ask(
+    operation: number,
+    fill: (frame: FrameWriter) => void,
+    onAnswer: OnAnswer,
+    roomBytes?: number,
+  ): number {
+    const id = ++this.#lastId;
+    const writer = new FrameWriter(id, operation, 0, roomBytes);
+    fill(writer);
+    const frame = writer.finish();
+    this.#unanswered.set(id, { frame, onAnswer });
+    if (this.#fd !== undefined) this.#queue.push(frame);
+    return id;
+  }
+
+  /** What needs no answer; while there is no connection it is not said at all. */
+  tell(operation: number, fill: (frame: FrameWriter) => void): void {
+    if (this.#fd === undefined) return;
+    const writer = new FrameWriter(0, operation);
+    fill(writer);
+    this.#queue.push(writer.finish());
+  }
+
+  /** Goes on over a new connection; what had begun is said before all that is unanswered. */
+  resume(fd: number, splitter: FrameSplitter, first: readonly Buffer[]): void {
+    this.drop();
+    this.#fd = fd;
+    this.#splitter = splitter;
+    this.#queue = [...first, ...[...this.#unanswered.values()].map(({ frame }) => frame)];
+  }
+
+  drop(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    this.#queue = [];
+  }
+
+  /** Answers all that is unanswered with an error. */
+  failAll(errno: number): void {
+    const given = [...this.#unanswered];
+    this.#unanswered.clear();
+    for (const [id, { onAnswer }] of given)
+      onAnswer(new FrameReader(new FrameWriter(id, 0, errno).finish()));
+  }
+
+  /** False when the connection has ended. */
+  onReady(events: number): boolean {
+    if (this.#fd === undefined) return false;
+    if ((events & ~PollEvent.out) !== 0 && !this.#receive()) return false;
+    return this.flush();
+  }
+
+  flush(): boolean {
+    while (this.#queue.length > 0 && this.#fd !== undefined) {
+      const chunk = this.#nextChunk();
+      const sent = send(this.#fd, chunk);
+      if (sent < 0) {
+        this.#queue.unshift(chunk);
+        return sent === -EAGAIN;
+      }
+      if (sent < chunk.length) this.#queue.unshift(chunk.subarray(sent));
+    }
+    return true;
+  }
+
+  handleFrame(frame: Buffer): void {
+    const reader = new FrameReader(frame);
+    const unanswered = this.#unanswered.get(reader.id);
+    if (unanswered === undefined) this.#onFrame(reader);
+    else {
+      this.#unanswered.delete(reader.id);
+      unanswered.onAnswer(reader);
+    }
+  }
+
+  #receive(): boolean {
+    // One turn's worth: the kernel's questions wait in the same loop.
+    const length = receive(this.#fd!, receiveBuffer);
+    if (length === -EAGAIN) return true;
+    if (length <= 0) return false;
+    // Listings and changes are kept: they must not point into memory that is used again.
+    const chunk = Buffer.from(receiveBuffer.subarray(0, length));
+    this.#splitter.push(chunk, (frame) => this.handleFrame(frame));
+    return true;
+  }
+
+  #nextChunk(): Buffer {
+    const first = this.#queue.shift()!;
+    if (first.length >= togetherBytes || this.#queue.length === 0) return first;
+    const chunks = [first];
+    let length = first.length;
+    for (; this.#queue.length > 0; chunks.push(this.#queue.shift()!)) {
+      length += this.#queue[0]!.length;
+      if (length > togetherBytes) break;
+    }
+    return chunks.length === 1 ? first : Buffer.concat(chunks);
+  }
+}

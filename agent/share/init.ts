@@ -1,0 +1,56 @@
+/** FUSE_INIT: what this file system and the kernel agree on. */
+import { answer, outHeaderBytes, type Question } from './fuse-wire.ts';
+
+/** The oldest protocol with all that is used: Linux 5.4 had it (FUSE_EXPLICIT_INVAL_DATA is 7.30). */
+const major = 7;
+const oldestMinor = 31;
+/** The one that the structures here were written by (Linux 6.12). */
+const ourMinor = 41;
+
+const Flag = {
+  asyncRead: 1 << 0,
+  atomicTruncate: 1 << 3,
+  bigWrites: 1 << 5,
+  readdirplus: 1 << 13,
+  readdirplusAuto: 1 << 14,
+  asyncDirect: 1 << 15,
+  parallelDirectories: 1 << 18,
+  abortError: 1 << 21,
+  maxPages: 1 << 22,
+  cacheSymlinks: 1 << 23,
+  explicitInvalidation: 1 << 25,
+} as const;
+
+/**
+ * Not asked for, and why. FUSE_WRITEBACK_CACHE: the kernel then holds sizes and times of files to be
+ * its own and never sees that the host changed them (fuse_change_attributes, fs/fuse/inode.c); writes
+ * are made early in write-behind.ts instead. FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS: without them the
+ * kernel keeps the locks, which is exact between all containers of the machine.
+ * FUSE_AUTO_INVAL_DATA: it throws a file's pages away after each own write; the host says when.
+ */
+const wanted = Object.values(Flag).reduce((all, flag) => all | flag, 0);
+
+export const maxWriteBytes = 1024 * 1024;
+const pageBytes = 4096;
+/** Readahead and other questions that nobody waits for yet, at once. */
+const maxBackground = 64;
+
+/** Undefined when the kernel is too old; it has nothing to go on with then. */
+export function answerInit({ unique, body }: Question): Buffer | undefined {
+  const minor = body.readUInt32LE(4);
+  if (body.readUInt32LE(0) !== major || minor < oldestMinor) return undefined;
+  const offered = body.readUInt32LE(12);
+  const bytes = answer(unique, 0, 64);
+  const at = outHeaderBytes;
+  bytes.writeUInt32LE(major, at);
+  bytes.writeUInt32LE(Math.min(minor, ourMinor), at + 4);
+  bytes.writeUInt32LE(maxWriteBytes, at + 8);
+  bytes.writeUInt32LE((offered & wanted) >>> 0, at + 12);
+  bytes.writeUInt16LE(maxBackground, at + 16);
+  bytes.writeUInt16LE((maxBackground * 3) / 4, at + 18);
+  bytes.writeUInt32LE(maxWriteBytes, at + 20);
+  // Times are kept to a microsecond, which is what a host's file API takes.
+  bytes.writeUInt32LE(1, at + 24);
+  bytes.writeUInt16LE(maxWriteBytes / pageBytes, at + 28);
+  return bytes;
+}

@@ -1,0 +1,287 @@
+/** Operations on names: LOOKUP and what makes, moves and removes them. */
+import {
+  type FrameReader,
+  joinPath,
+  Stat,
+  statBytes,
+  ShareOperation as Wire,
+} from '../contract/share-wire.ts';
+import { May, mayAccess } from './access.ts';
+import {
+  answer,
+  copyStat,
+  entryOutBytes,
+  Linux,
+  outHeaderBytes,
+  putEntry,
+  type Question,
+  readName,
+  readU64,
+} from './fuse-wire.ts';
+import type { Node } from './node-table.ts';
+import {
+  isWatched,
+  nodeOf,
+  type Operation,
+  pathOf,
+  refused,
+  type ShareContext,
+  validityOf,
+} from './share-context.ts';
+
+const longestName = 255;
+
+export const lookup: Operation = (share, question) => {
+  const { name } = readName(question.body, 0);
+  const place = placeOf(share, question, question.node, name);
+  if (place === undefined) return;
+  share.link.ask(
+    Wire.lookup,
+    (frame) => frame.name(place.path),
+    (reader) => {
+      if (reader.errno === Linux.ENOENT) replyAbsent(share, question, reader.u8() !== 0);
+      else if (!refused(share, question, reader)) replyEntry(share, question, place, reader);
+    },
+  );
+};
+
+interface Place {
+  folder: Node;
+  name: string;
+  path: string;
+}
+
+/** Where a name is, or the question's failure. */
+function placeOf(
+  share: ShareContext,
+  question: Question,
+  folderId: number,
+  name: string,
+): Place | undefined {
+  const folder = share.nodes.get(folderId);
+  const folderPath = folder && share.nodes.pathOf(folder);
+  if (name.length > longestName) share.fail(question, Linux.ENAMETOOLONG);
+  else if (folder === undefined) share.fail(question, Linux.ESTALE);
+  else if (folderPath === undefined) share.fail(question, Linux.ENOENT);
+  else return { folder, name, path: joinPath(folderPath, name) };
+  return undefined;
+}
+
+/** The same, for whoever wants to change what the folder holds. */
+function changeablePlace(
+  share: ShareContext,
+  question: Question,
+  folderId: number,
+  name: string,
+): Place | undefined {
+  const place = placeOf(share, question, folderId, name);
+  if (place === undefined) return undefined;
+  if (mayAccess(share, question, place.folder, May.write | May.execute)) return place;
+  share.fail(question, Linux.EACCES);
+  return undefined;
+}
+
+/** That there is nothing of this name is worth keeping too: module resolution asks for little else. */
+export function replyAbsent(share: ShareContext, question: Question, isKnownToStay: boolean): void {
+  const bytes = answer(question.unique, 0, entryOutBytes);
+  putEntry(bytes, outHeaderBytes, 0, validityOf(share, isKnownToStay));
+  share.reply(question, bytes);
+}
+
+function replyEntry(
+  share: ShareContext,
+  question: Question,
+  place: Place,
+  reader: FrameReader,
+): void {
+  const node = share.nodes.enter(place.folder, place.name, copyStat(reader.raw(statBytes)));
+  replyNode(share, question, node);
+}
+
+export function replyNode(share: ShareContext, question: Question, node: Node): void {
+  const bytes = answer(question.unique, 0, entryOutBytes);
+  putNode(share, question, node, bytes, outHeaderBytes);
+  share.reply(question, bytes);
+}
+
+/** Gives the kernel a node, which it has to forget once more. */
+export function putNode(
+  share: ShareContext,
+  question: Pick<Question, 'uid' | 'gid'>,
+  node: Node,
+  target: Buffer,
+  at: number,
+): void {
+  node.lookups++;
+  const validity = validityOf(share, isWatched(node.stat), node);
+  putEntry(target, at, node.id, validity, share.owners.shown(node, question));
+}
+
+export const mkdir: Operation = (share, question) => {
+  const mode = question.body.readUInt32LE(0);
+  const place = changeablePlace(share, question, question.node, readName(question.body, 8).name);
+  if (place === undefined) return;
+  share.link.ask(
+    Wire.mkdir,
+    (frame) => frame.name(place.path).u32(mode & 0o7777),
+    (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+  );
+};
+
+const typeMask = 0o170000;
+const typeRegular = 0o100000;
+const typeFifo = 0o010000;
+const typeSocket = 0o140000;
+
+/** A FIFO or socket is an empty file on the host, and what it is here is kept with its owner. */
+export const mknod: Operation = (share, question) => {
+  const mode = question.body.readUInt32LE(0);
+  const type = mode & typeMask || typeRegular;
+  if (![typeRegular, typeFifo, typeSocket].includes(type)) return share.fail(question, Linux.EPERM);
+  const place = changeablePlace(share, question, question.node, readName(question.body, 16).name);
+  if (place === undefined) return;
+  const O_CREAT_EXCL = 0o300;
+  share.link.ask(
+    Wire.create,
+    (frame) =>
+      frame
+        .name(place.path)
+        .u32(O_CREAT_EXCL)
+        .u32(mode & 0o7777)
+        .u32(0),
+    (reader) => {
+      if (refused(share, question, reader)) return;
+      const stat = copyStat(reader.raw(statBytes));
+      if (type !== typeRegular) share.owners.keep(stat, { type });
+      replyNode(share, question, share.nodes.enter(place.folder, place.name, stat));
+    },
+  );
+};
+
+export const symlink: Operation = (share, question) => {
+  const { name, next } = readName(question.body, 0);
+  const target = readName(question.body, next).name;
+  const place = changeablePlace(share, question, question.node, name);
+  if (place === undefined) return;
+  share.link.ask(
+    Wire.symlink,
+    (frame) => frame.name(place.path).name(target),
+    (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+  );
+};
+
+export const readlink: Operation = (share, question) => {
+  const node = nodeOf(share, question);
+  const path = node && pathOf(share, question, node);
+  if (path === undefined) return;
+  share.link.ask(
+    Wire.readlink,
+    (frame) => frame.name(path),
+    (reader) => {
+      if (refused(share, question, reader)) return;
+      const target = reader.bytes();
+      const bytes = answer(question.unique, 0, target.length);
+      target.copy(bytes, outHeaderBytes);
+      share.reply(question, bytes);
+    },
+  );
+};
+
+export const link: Operation = (share, question) => {
+  const node = share.nodes.get(readU64(question.body, 0));
+  if (node === undefined) return share.fail(question, Linux.ESTALE);
+  const from = pathOf(share, question, node);
+  if (from === undefined) return;
+  const place = changeablePlace(share, question, question.node, readName(question.body, 8).name);
+  if (place === undefined) return;
+  share.link.ask(
+    Wire.link,
+    (frame) => frame.name(from).name(place.path),
+    (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+  );
+};
+
+export const unlink = removal(Wire.unlink);
+export const rmdir = removal(Wire.rmdir);
+
+function removal(operation: number): Operation {
+  return (share, question) => {
+    const { name } = readName(question.body, 0);
+    const place = changeablePlace(share, question, question.node, name);
+    if (place === undefined) return;
+    if (!mayTakeAway(share, question, place.folder, name)) return share.fail(question, Linux.EPERM);
+    share.link.ask(
+      operation,
+      (frame) => frame.name(place.path),
+      (reader) => {
+        if (refused(share, question, reader)) return;
+        forgetName(share, place.folder, name);
+        share.fail(question, 0);
+      },
+    );
+  };
+}
+
+/** Takes a name away here that the host no longer has. */
+export function forgetName(share: ShareContext, folder: Node, name: string): void {
+  const node = share.nodes.find(folder, name);
+  if (node === undefined) return;
+  if (node.links.length === 1 && node.stat.readUInt32LE(Stat.links) <= 1) share.owners.forget(node);
+  share.nodes.remove(folder, name);
+}
+
+/** The sticky bit (inode(7)): only a file's or the folder's owner takes names away. */
+function mayTakeAway(share: ShareContext, asker: Question, folder: Node, name: string): boolean {
+  const shown = share.owners.shown(folder, asker);
+  if (asker.uid === 0 || (shown.mode & 0o1000) === 0 || shown.uid === asker.uid) return true;
+  const node = share.nodes.find(folder, name);
+  return node === undefined || share.owners.shown(node, asker).uid === asker.uid;
+}
+
+export const rename: Operation = (share, question) => move(share, question, 0, 8);
+export const rename2: Operation = (share, question) =>
+  move(share, question, question.body.readUInt32LE(8), 16);
+
+export const RenameFlag = { noReplace: 1, exchange: 2 } as const;
+
+function move(share: ShareContext, question: Question, flags: number, namesAt: number): void {
+  const { name, next } = readName(question.body, namesAt);
+  const newName = readName(question.body, next).name;
+  const newFolder = readU64(question.body, 0);
+  // RENAME_WHITEOUT is overlayfs's own, and needs devices.
+  if (![0, RenameFlag.noReplace, RenameFlag.exchange].includes(flags)) {
+    share.fail(question, Linux.EINVAL);
+    return;
+  }
+  const from = changeablePlace(share, question, question.node, name);
+  const to = from && changeablePlace(share, question, newFolder, newName);
+  if (from === undefined || to === undefined) return;
+  if (
+    !mayTakeAway(share, question, from.folder, name) ||
+    !mayTakeAway(share, question, to.folder, newName)
+  ) {
+    share.fail(question, Linux.EPERM);
+    return;
+  }
+  share.link.ask(
+    Wire.rename,
+    (frame) => frame.name(from.path).name(to.path).u32(flags),
+    (reader) => {
+      if (refused(share, question, reader)) return;
+      if (flags === RenameFlag.exchange)
+        share.nodes.exchange(from.folder, name, to.folder, newName);
+      else {
+        const [moved, replaced] = [
+          share.nodes.find(from.folder, name),
+          share.nodes.find(to.folder, newName),
+        ];
+        // Two names of one file: rename(2) leaves both as they are.
+        if (moved === undefined || moved !== replaced) {
+          forgetName(share, to.folder, newName);
+          share.nodes.move(from.folder, name, to.folder, newName);
+        }
+      }
+      share.fail(question, 0);
+    },
+  );
+}

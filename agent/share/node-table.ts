@@ -1,0 +1,196 @@
+/**
+ * The files that the kernel holds on to, by the numbers we gave them. A number is never given twice,
+ * so generations stay 0. A node knows its names and not its path: moving a folder moves all below it.
+ */
+import { joinPath, Stat } from '../contract/share-wire.ts';
+import { rootNode } from './fuse-wire.ts';
+
+export interface Link {
+  folder: Node;
+  name: string;
+}
+
+export interface Node {
+  readonly id: number;
+  /** The host's inode and its birth, which together are never another file's. */
+  key: string;
+  /** All names that are known; none when the last was removed and the file is still open. */
+  links: Link[];
+  /** How often the kernel was given this node; it says when it forgets. */
+  lookups: number;
+  /** As the host told last; its own memory. */
+  stat: Buffer;
+  children: Map<string, Node>;
+  /** Open files of this node, by their handle. */
+  handles: Set<number>;
+  /** By the table's clock: when it, or for a folder something in it, was last known to change. */
+  changedAt: number;
+  /** The host changed the content, and the kernel may still have pages of the old one. */
+  hasStalePages: boolean;
+}
+
+const typeMask = 0o170000;
+const typeDirectory = 0o040000;
+
+export const isDirectory = (stat: Buffer) =>
+  (stat.readUInt32LE(Stat.mode) & typeMask) === typeDirectory;
+
+export function keyOf(stat: Buffer): string {
+  return stat.toString('latin1', 0, 8) + stat.toString('latin1', Stat.birth, Stat.birth + 8);
+}
+
+export class NodeTable {
+  readonly root: Node;
+  readonly #byId = new Map<number, Node>();
+  readonly #byKey = new Map<string, Node>();
+  #lastId = rootNode;
+  #clock = 0;
+
+  constructor(rootStat: Buffer) {
+    this.root = this.#make(rootNode, rootStat);
+    this.root.lookups = 1;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get clock(): number {
+    return this.#clock;
+  }
+
+  /** What was learned of it before, and of its folder's list, may not be true any more. */
+  touch(node: Node): void {
+    node.changedAt = ++this.#clock;
+    for (const { folder } of node.links) folder.changedAt = this.#clock;
+  }
+
+  get(id: number): Node | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): Iterable<Node> {
+    return this.#byId.values();
+  }
+
+  find(folder: Node, name: string): Node | undefined {
+    return folder.children.get(name);
+  }
+
+  /** The node at a path, if all of the way to it is known. */
+  at(path: string): Node | undefined {
+    let node: Node | undefined = this.root;
+    for (const name of path === '' ? [] : path.split('/')) node = node?.children.get(name);
+    return node;
+  }
+
+  /** Undefined for a file whose last name is gone. */
+  pathOf(node: Node): string | undefined {
+    let path = '';
+    for (let at = node; at !== this.root; ) {
+      const [link] = at.links;
+      if (link === undefined) return undefined;
+      path = path === '' ? link.name : joinPath(link.name, path);
+      at = link.folder;
+    }
+    return path;
+  }
+
+  /** Learns that the host has this file at this name. `stat` is kept. */
+  enter(folder: Node, name: string, stat: Buffer): Node {
+    const key = keyOf(stat);
+    const known = folder.children.get(name);
+    if (known !== undefined && known.key !== key) this.remove(folder, name);
+    let node = this.#byKey.get(key);
+    if (node === undefined) node = this.#make(++this.#lastId, stat);
+    else node.stat = stat;
+    if (folder.children.get(name) === node) return node;
+    // A file with one name that shows under another was moved on the host.
+    if (stat.readUInt32LE(Stat.links) <= 1 || isDirectory(stat))
+      for (const link of [...node.links]) this.remove(link.folder, link.name);
+    this.#attach(node, folder, name);
+    return node;
+  }
+
+  /** The name is gone; the node stays as long as the kernel holds it. */
+  remove(folder: Node, name: string): void {
+    folder.changedAt = ++this.#clock;
+    const node = folder.children.get(name);
+    if (node === undefined) return;
+    folder.children.delete(name);
+    node.links = node.links.filter((link) => link.folder !== folder || link.name !== name);
+    // Its inode may become another file's as soon as the last name has gone.
+    if (node.links.length === 0 && this.#byKey.get(node.key) === node) this.#byKey.delete(node.key);
+    this.#dropIfUnused(node);
+    this.#dropIfUnused(folder);
+  }
+
+  move(from: Node, name: string, to: Node, newName: string): void {
+    const node = from.children.get(name);
+    if (to.children.get(newName) !== node) this.remove(to, newName);
+    if (node === undefined || (from === to && name === newName)) return;
+    this.#attach(node, to, newName);
+    this.remove(from, name);
+  }
+
+  exchange(from: Node, name: string, to: Node, newName: string): void {
+    from.changedAt = to.changedAt = ++this.#clock;
+    const [first, second] = [from.children.get(name), to.children.get(newName)];
+    if (first !== undefined) detach(first, from, name);
+    if (second !== undefined) detach(second, to, newName);
+    if (first !== undefined) this.#attach(first, to, newName);
+    if (second !== undefined) this.#attach(second, from, name);
+  }
+
+  /** True when nothing is left of it here. */
+  forget(id: number, lookups: number): boolean {
+    const node = this.#byId.get(id);
+    if (node === undefined || node === this.root) return false;
+    node.lookups = Math.max(0, node.lookups - lookups);
+    return this.#dropIfUnused(node);
+  }
+
+  #make(id: number, stat: Buffer): Node {
+    const node: Node = {
+      id,
+      key: keyOf(stat),
+      links: [],
+      lookups: 0,
+      stat,
+      children: new Map(),
+      handles: new Set(),
+      changedAt: 0,
+      hasStalePages: false,
+    };
+    this.#byId.set(id, node);
+    this.#byKey.set(node.key, node);
+    return node;
+  }
+
+  #attach(node: Node, folder: Node, name: string): void {
+    folder.changedAt = ++this.#clock;
+    folder.children.set(name, node);
+    node.links.push({ folder, name });
+    this.#byKey.set(node.key, node);
+  }
+
+  /** A folder also stays for those below it: their paths lead through it. */
+  #dropIfUnused(node: Node): boolean {
+    if (node === this.root || node.lookups > 0 || node.children.size > 0) return false;
+    if (node.handles.size > 0) return false;
+    this.#byId.delete(node.id);
+    if (this.#byKey.get(node.key) === node) this.#byKey.delete(node.key);
+    const { links } = node;
+    node.links = [];
+    for (const { folder, name } of links) {
+      folder.children.delete(name);
+      this.#dropIfUnused(folder);
+    }
+    return true;
+  }
+}
+
+function detach(node: Node, folder: Node, name: string): void {
+  folder.children.delete(name);
+  node.links = node.links.filter((link) => link.folder !== folder || link.name !== name);
+}

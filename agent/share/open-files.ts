@@ -1,0 +1,350 @@
+/**
+ * Open files: OPEN, CREATE, READ, WRITE, FLUSH, FSYNC, RELEASE.
+ *
+ * A write is answered as soon as it is on its way, up to a bound; what becomes of it is told by the
+ * next write, fsync or close of the same open file, as with a network file system. The host makes
+ * writes in the order in which they come, before whatever was asked after them, so nobody sees an old
+ * state.
+ */
+import { pieceBytes, Stat, statBytes, ShareOperation as Wire } from '../contract/share-wire.ts';
+import { May, mayAccess } from './access.ts';
+import {
+  answer,
+  copyStat,
+  entryOutBytes,
+  Linux,
+  outHeaderBytes,
+  type Question,
+  readName,
+  readU64,
+  writeU64,
+} from './fuse-wire.ts';
+import { putNode } from './names.ts';
+import { keyOf, type Node } from './node-table.ts';
+import {
+  isWatched,
+  nodeOf,
+  type Operation,
+  pathOf,
+  refused,
+  type ShareContext,
+} from './share-context.ts';
+
+/** Written and not yet confirmed by the host: small questions wait behind it. */
+const mostUnconfirmedBytes = 1024 * 1024;
+/** What the host sends along with an opened file, which for most is all of it. */
+const prefetchBytes = 64 * 1024;
+const keepCacheFlag = 2;
+const O_ACCMODE = 3;
+const O_WRONLY = 1;
+const O_CREAT = 0o100;
+const O_EXCL = 0o200;
+const O_TRUNC = 0o1000;
+const O_DSYNC = 0o10000;
+
+export interface OpenFile {
+  readonly handle: number;
+  readonly node: Node;
+  readonly flags: number;
+  /** Bytes that are on their way. */
+  unconfirmedBytes: number;
+  /** Of a write that was answered already. */
+  errno: number;
+  /** The file's beginning as it was when it was opened, until it is read or may have changed. */
+  prefetched: { data: Buffer; isWhole: boolean; at: number } | undefined;
+  waiting: (() => void)[];
+}
+
+export class OpenFiles {
+  readonly #share: ShareContext;
+  readonly #files = new Map<number, OpenFile>();
+  #lastHandle = 0;
+  #unconfirmedBytes = 0;
+  #heldBack: (() => void)[] = [];
+
+  constructor(share: ShareContext) {
+    this.#share = share;
+  }
+
+  all(): Iterable<OpenFile> {
+    return this.#files.values();
+  }
+
+  open: Operation = (share, question) => {
+    const node = nodeOf(share, question);
+    const path = node && pathOf(share, question, node);
+    if (node === undefined || path === undefined) return;
+    const flags = question.body.readUInt32LE(0);
+    if (!mayAccess(share, question, node, rightsOf(flags)))
+      return share.fail(question, Linux.EACCES);
+    const handle = ++this.#lastHandle;
+    const askedAt = share.nodes.clock;
+    if ((flags & O_TRUNC) !== 0) share.nodes.touch(node);
+    const isRead = (flags & O_ACCMODE) !== O_WRONLY && (flags & O_TRUNC) === 0;
+    share.link.ask(
+      Wire.open,
+      (frame) =>
+        frame
+          .name(path)
+          .u32(flags)
+          .u32(handle)
+          .u32(isRead ? prefetchBytes : 0),
+      (reader) => {
+        if (refused(share, question, reader)) return;
+        const stat = reader.raw(statBytes);
+        // The name is another file's since the kernel asked for it.
+        if (keyOf(stat) !== node.key) {
+          share.link.tell(Wire.release, (frame) => frame.u32(handle));
+          return share.fail(question, Linux.ESTALE);
+        }
+        const isSame = isWatched(stat) ? !node.hasStalePages : isSameContent(node.stat, stat);
+        const file = this.#add(handle, node, flags);
+        if (isRead) {
+          const isWhole = reader.u8() !== 0;
+          file.prefetched = { data: reader.raw(reader.left), isWhole, at: askedAt };
+        }
+        const bytes = answer(question.unique, 0, 16);
+        writeU64(bytes, outHeaderBytes, handle);
+        bytes.writeUInt32LE(isSame ? keepCacheFlag : 0, outHeaderBytes + 8);
+        share.reply(question, bytes);
+      },
+    );
+  };
+
+  create: Operation = (share, question) => {
+    const flags = question.body.readUInt32LE(0);
+    const mode = question.body.readUInt32LE(4) & 0o7777;
+    const { name } = readName(question.body, 16);
+    const folder = nodeOf(share, question);
+    const folderPath = folder && pathOf(share, question, folder);
+    if (folder === undefined || folderPath === undefined) return;
+    if (name.length > 255) return share.fail(question, Linux.ENAMETOOLONG);
+    if (!mayAccess(share, question, folder, May.write | May.execute))
+      return share.fail(question, Linux.EACCES);
+    const handle = ++this.#lastHandle;
+    const path = folderPath === '' ? name : `${folderPath}/${name}`;
+    share.link.ask(
+      Wire.create,
+      (frame) => frame.name(path).u32(flags).u32(mode).u32(handle),
+      (reader) => {
+        if (refused(share, question, reader)) return;
+        const node = share.nodes.enter(folder, name, copyStat(reader.raw(statBytes)));
+        this.#add(handle, node, flags);
+        const bytes = answer(question.unique, 0, entryOutBytes + 16);
+        putNode(share, question, node, bytes, outHeaderBytes);
+        writeU64(bytes, outHeaderBytes + entryOutBytes, handle);
+        bytes.writeUInt32LE(keepCacheFlag, outHeaderBytes + entryOutBytes + 8);
+        share.reply(question, bytes);
+      },
+    );
+  };
+
+  read: Operation = (share, question) => {
+    const handle = readU64(question.body, 0);
+    const offset = readU64(question.body, 8);
+    const length = question.body.readUInt32LE(16);
+    const file = this.#files.get(handle);
+    if (file === undefined) return share.fail(question, Linux.EBADF);
+    const local = fromPrefetched(file, offset, length);
+    if (local !== undefined) return replyData(share, question, local);
+    readPieces(share, question, handle, offset, length);
+  };
+
+  write: Operation = (share, question) => {
+    const handle = readU64(question.body, 0);
+    const offset = readU64(question.body, 8);
+    const length = question.body.readUInt32LE(16);
+    const flags = question.body.readUInt32LE(32);
+    const file = this.#files.get(handle);
+    if (file === undefined) return share.fail(question, Linux.EBADF);
+    if (file.errno !== 0) return share.fail(question, takeError(file));
+    share.nodes.touch(file.node);
+    for (let at = 0; at < length; at += pieceBytes) {
+      const size = Math.min(pieceBytes, length - at);
+      this.#send(file, offset + at, question.body.subarray(40 + at, 40 + at + size));
+    }
+    const confirm = () => {
+      const bytes = answer(question.unique, 0, 8);
+      bytes.writeUInt32LE(length, outHeaderBytes);
+      share.reply(question, bytes);
+    };
+    if ((flags & O_DSYNC) !== 0) this.#sync(share, question, file, true, confirm);
+    else if (this.#unconfirmedBytes <= mostUnconfirmedBytes) confirm();
+    else this.#heldBack.push(confirm);
+  };
+
+  flush: Operation = (share, question) => {
+    const file = this.#files.get(readU64(question.body, 0));
+    if (file === undefined) return share.fail(question, Linux.EBADF);
+    whenConfirmed(file, () => share.fail(question, takeError(file)));
+  };
+
+  fsync: Operation = (share, question) => {
+    const file = this.#files.get(readU64(question.body, 0));
+    if (file === undefined) return share.fail(question, Linux.EBADF);
+    const isDataOnly = (question.body.readUInt32LE(8) & 1) !== 0;
+    this.#sync(share, question, file, isDataOnly, () => share.fail(question, takeError(file)));
+  };
+
+  /** Also for what was opened without the host, by nobody's handle. */
+  release: Operation = (share, question) => {
+    const handle = readU64(question.body, 0);
+    const file = this.#files.get(handle);
+    share.fail(question, 0);
+    if (file === undefined) return;
+    this.#files.delete(handle);
+    file.node.handles.delete(handle);
+    share.nodes.forget(file.node.id, 0);
+    // A question and not a notice: it comes after the writes, also over another connection.
+    share.link.ask(
+      Wire.release,
+      (frame) => frame.u32(handle),
+      () => {},
+    );
+  };
+
+  /** For files that the host has to open again because it was started anew. */
+  reopenings(): { handle: number; path: string; flags: number }[] {
+    return [...this.#files.values()].flatMap(({ handle, node, flags }) => {
+      const path = this.#share.nodes.pathOf(node);
+      return path === undefined
+        ? []
+        : [{ handle, path, flags: flags & ~(O_CREAT | O_EXCL | O_TRUNC) }];
+    });
+  }
+
+  #add(handle: number, node: Node, flags: number): OpenFile {
+    const file: OpenFile = {
+      handle,
+      node,
+      flags,
+      unconfirmedBytes: 0,
+      errno: 0,
+      prefetched: undefined,
+      waiting: [],
+    };
+    this.#files.set(handle, file);
+    node.handles.add(handle);
+    return file;
+  }
+
+  #send(file: OpenFile, offset: number, data: Buffer): void {
+    const { length } = data;
+    file.unconfirmedBytes += length;
+    this.#unconfirmedBytes += length;
+    this.#share.link.ask(
+      Wire.write,
+      (frame) => frame.u32(file.handle).u64(offset).raw(data),
+      ({ errno }) => {
+        file.unconfirmedBytes -= length;
+        this.#unconfirmedBytes -= length;
+        if (errno !== 0 && file.errno === 0) file.errno = errno;
+        if (file.unconfirmedBytes === 0) for (const wake of file.waiting.splice(0)) wake();
+        while (this.#heldBack.length > 0 && this.#unconfirmedBytes <= mostUnconfirmedBytes)
+          this.#heldBack.shift()?.();
+      },
+      length + 32,
+    );
+  }
+
+  #sync(
+    share: ShareContext,
+    question: Question,
+    file: OpenFile,
+    isDataOnly: boolean,
+    done: () => void,
+  ): void {
+    share.link.ask(
+      Wire.fsync,
+      (frame) => frame.u32(file.handle).u8(isDataOnly ? 1 : 0),
+      (reader) => {
+        if (file.errno !== 0) share.fail(question, takeError(file));
+        else if (!refused(share, question, reader)) done();
+      },
+    );
+  }
+}
+
+function rightsOf(flags: number): number {
+  const execFlag = 0o40;
+  if ((flags & execFlag) !== 0) return May.execute;
+  const access = flags & O_ACCMODE;
+  const rights = access === O_WRONLY ? May.write : access === 0 ? May.read : May.read | May.write;
+  return rights | ((flags & O_TRUNC) !== 0 ? May.write : 0);
+}
+
+/** Size and time of change: what else may differ does not concern cached pages. */
+function isSameContent(known: Buffer, stat: Buffer): boolean {
+  return (
+    known.readBigUInt64LE(Stat.size) === stat.readBigUInt64LE(Stat.size) &&
+    known.readBigUInt64LE(Stat.modified) === stat.readBigUInt64LE(Stat.modified) &&
+    known.readUInt32LE(Stat.modifiedNanos) === stat.readUInt32LE(Stat.modifiedNanos)
+  );
+}
+
+function takeError(file: OpenFile): number {
+  const { errno } = file;
+  file.errno = 0;
+  return errno;
+}
+
+function whenConfirmed(file: OpenFile, then: () => void): void {
+  if (file.unconfirmedBytes === 0) then();
+  else file.waiting.push(then);
+}
+
+function fromPrefetched(file: OpenFile, offset: number, length: number): Buffer | undefined {
+  const { prefetched } = file;
+  if (prefetched === undefined || file.node.changedAt > prefetched.at) return undefined;
+  const { data, isWhole } = prefetched;
+  if (offset + length > data.length && !isWhole) return undefined;
+  return data.subarray(offset, offset + length);
+}
+
+/** Asks for all pieces at once; what lies beyond the end comes back short. */
+function readPieces(
+  share: ShareContext,
+  question: Question,
+  handle: number,
+  offset: number,
+  length: number,
+): void {
+  const count = Math.max(1, Math.ceil(length / pieceBytes));
+  const pieces: Buffer[] = new Array(count);
+  let missing = count;
+  let errno = 0;
+  for (let index = 0; index < count; index++) {
+    const at = index * pieceBytes;
+    const size = Math.min(pieceBytes, length - at);
+    share.link.ask(
+      Wire.read,
+      (frame) =>
+        frame
+          .u32(handle)
+          .u64(offset + at)
+          .u32(size),
+      (reader) => {
+        if (reader.errno !== 0) errno = reader.errno;
+        else pieces[index] = reader.raw(reader.left);
+        if (--missing > 0) return;
+        if (errno !== 0) return share.fail(question, errno);
+        replyData(share, question, joined(pieces));
+      },
+    );
+  }
+}
+
+/** A short piece is the file's end: what comes after it does not count. */
+function joined(pieces: readonly Buffer[]): Buffer {
+  const end = pieces.findIndex((piece) => piece.length < pieceBytes);
+  const counting = end === -1 ? pieces : pieces.slice(0, end + 1);
+  return counting.length === 1 ? counting[0]! : Buffer.concat(counting);
+}
+
+function replyData(share: ShareContext, question: Question, data: Buffer): void {
+  const bytes = Buffer.allocUnsafe(outHeaderBytes + data.length);
+  answer(question.unique, 0).copy(bytes);
+  bytes.writeUInt32LE(bytes.length, 0);
+  data.copy(bytes, outHeaderBytes);
+  share.reply(question, bytes);
+}

@@ -1,0 +1,199 @@
+/**
+ * Open folders: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. The host lists a folder once for each time
+ * that it is read from the start; positions are places in that list, so they stay good while names
+ * come and go.
+ */
+import {
+  type FrameReader,
+  Stat,
+  statBytes,
+  ShareOperation as Wire,
+} from '../contract/share-wire.ts';
+import { May, mayAccess } from './access.ts';
+import {
+  answer,
+  copyStat,
+  entryOutBytes,
+  Linux,
+  outHeaderBytes,
+  type Question,
+  readU64,
+  writeU64,
+} from './fuse-wire.ts';
+import { putNode } from './names.ts';
+import type { Node } from './node-table.ts';
+import { nodeOf, type Operation, pathOf, type ShareContext } from './share-context.ts';
+
+interface Entry {
+  name: string;
+  stat: Buffer;
+}
+
+interface OpenFolder {
+  node: Node;
+  /** By the table's clock. */
+  listedAt: number;
+  entries: Entry[] | undefined;
+  waiting: ((errno: number) => void)[];
+}
+
+const direntBytes = 24;
+
+export class OpenFolders {
+  readonly #folders = new Map<number, OpenFolder>();
+  #lastHandle = 0;
+
+  opendir: Operation = (share, question) => {
+    const node = nodeOf(share, question);
+    if (node === undefined) return;
+    if (!mayAccess(share, question, node, May.read)) return share.fail(question, Linux.EACCES);
+    const handle = ++this.#lastHandle;
+    this.#folders.set(handle, { node, listedAt: 0, entries: undefined, waiting: [] });
+    const bytes = answer(question.unique, 0, 16);
+    writeU64(bytes, outHeaderBytes, handle);
+    share.reply(question, bytes);
+  };
+
+  releasedir: Operation = (share, question) => {
+    this.#folders.delete(readU64(question.body, 0));
+    share.fail(question, 0);
+  };
+
+  readdir: Operation = (share, question) => this.#read(share, question, false);
+  readdirplus: Operation = (share, question) => this.#read(share, question, true);
+
+  #read(share: ShareContext, question: Question, withAttributes: boolean): void {
+    const folder = this.#folders.get(readU64(question.body, 0));
+    const from = readU64(question.body, 8);
+    const room = question.body.readUInt32LE(16);
+    if (folder === undefined) {
+      share.fail(question, Linux.EBADF);
+      return;
+    }
+    const reply = (entries: readonly Entry[]) =>
+      share.reply(
+        question,
+        withAttributes
+          ? packPlus(share, question, folder, entries, from, room)
+          : pack(share, question, folder.node, entries, from, room),
+      );
+    if (from > 0 && folder.entries !== undefined) {
+      reply(folder.entries);
+      return;
+    }
+    folder.waiting.push((errno) => {
+      if (errno !== 0) share.fail(question, errno);
+      else reply(folder.entries ?? []);
+    });
+    if (folder.waiting.length === 1) list(share, question, folder);
+  }
+}
+
+function list(share: ShareContext, question: Question, folder: OpenFolder): void {
+  const done = (errno: number) => {
+    for (const wake of folder.waiting.splice(0)) wake(errno);
+  };
+  const path = pathOf(share, question, folder.node);
+  if (path === undefined) {
+    // It has been removed, and the kernel takes that for an empty one.
+    folder.entries = [];
+    done(0);
+    return;
+  }
+  folder.listedAt = share.nodes.clock;
+  share.link.ask(
+    Wire.list,
+    (frame) => frame.name(path),
+    (reader) => {
+      if (reader.errno !== 0) return done(reader.errno);
+      folder.entries = readEntries(reader);
+      done(0);
+    },
+  );
+}
+
+function readEntries(reader: FrameReader): Entry[] {
+  const entries: Entry[] = [];
+  while (reader.left > 0) entries.push({ name: reader.name(), stat: reader.raw(statBytes) });
+  return entries;
+}
+
+const sizeOf = (name: string) => (direntBytes + name.length + 7) & ~7;
+
+/** `.` and `..` come first; what the kernel shows for them it has itself. */
+function* listed(
+  node: Node,
+  entries: readonly Entry[],
+  from: number,
+): Generator<{ name: string; stat: Buffer; next: number; isReal: boolean }> {
+  const dots = [
+    { name: '.', stat: node.stat },
+    { name: '..', stat: node.links[0]?.folder.stat ?? node.stat },
+  ];
+  for (let at = from; at < entries.length + 2; at++) {
+    const entry = at < 2 ? dots[at]! : entries[at - 2]!;
+    yield { ...entry, next: at + 1, isReal: at >= 2 };
+  }
+}
+
+function pack(
+  share: ShareContext,
+  question: Question,
+  node: Node,
+  entries: readonly Entry[],
+  from: number,
+  room: number,
+): Buffer {
+  const bytes = answer(question.unique, 0, room);
+  let at = outHeaderBytes;
+  for (const { name, stat, next } of listed(node, entries, from)) {
+    if (at + sizeOf(name) > bytes.length) break;
+    at = putDirent(share, bytes, at, name, stat, next);
+  }
+  return cut(bytes, at);
+}
+
+function packPlus(
+  share: ShareContext,
+  question: Question,
+  folder: OpenFolder,
+  entries: readonly Entry[],
+  from: number,
+  room: number,
+): Buffer {
+  const bytes = answer(question.unique, 0, room);
+  const { node, listedAt } = folder;
+  // What changed since may be in the list as it was before: then names are all that is told.
+  const isFresh = node.changedAt <= listedAt;
+  let at = outHeaderBytes;
+  for (const { name, stat, next, isReal } of listed(node, entries, from)) {
+    if (at + entryOutBytes + sizeOf(name) > bytes.length) break;
+    if (isReal && isFresh) {
+      const child = share.nodes.enter(node, name, copyStat(stat));
+      putNode(share, question, child, bytes, at);
+    }
+    at = putDirent(share, bytes, at + entryOutBytes, name, stat, next);
+  }
+  return cut(bytes, at);
+}
+
+function putDirent(
+  share: ShareContext,
+  bytes: Buffer,
+  at: number,
+  name: string,
+  stat: Buffer,
+  next: number,
+): number {
+  stat.copy(bytes, at, Stat.inode, Stat.inode + 8);
+  writeU64(bytes, at + 8, next);
+  bytes.writeUInt32LE(name.length, at + 16);
+  bytes.writeUInt32LE(share.owners.typeOf(stat) >> 12, at + 20);
+  bytes.write(name, at + direntBytes, 'latin1');
+  return at + sizeOf(name);
+}
+
+function cut(bytes: Buffer, length: number): Buffer {
+  bytes.writeUInt32LE(length, 0);
+  return bytes.subarray(0, length);
+}

@@ -1,0 +1,156 @@
+/**
+ * The thread that makes the host's changes again through the mount (replay.ts says why). It waits for
+ * the thread that serves the mount, and that one never waits for it.
+ */
+import { closeSync, constants, writeSync } from 'node:fs';
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { ChangeKind } from '../contract/share-wire.ts';
+import {
+  mkdirat,
+  mknodat,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  openat2,
+  Resolve,
+  renameat,
+  rmdirat,
+  setModified,
+  symlinkat,
+  unlinkat,
+  utimensat,
+} from '../kernel/files.ts';
+import { writeDevice } from '../kernel/fuse-device.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { threadId } from '../kernel/process.ts';
+import { invalidateEntry, invalidateNode } from './fuse-wire.ts';
+import { isFolderMode, isLinkMode, isRegularMode, type ReplayOrder } from './replay.ts';
+
+export interface ReplayThreadSettings {
+  port: MessagePort;
+  /** One byte into it wakes the serving thread. */
+  wakeFd: number;
+}
+
+export interface ReplayTask {
+  share: string;
+  deviceFd: number;
+  mountFd: number;
+  order: ReplayOrder;
+}
+
+export type ReplayReport = { threadId: number } | { share: string; failure?: string };
+
+function serve({ port, wakeFd }: ReplayThreadSettings): void {
+  const report = (message: ReplayReport) => {
+    port.postMessage(message);
+    writeSync(wakeFd, '.');
+  };
+  port.on('message', ({ share, order, ...mount }: ReplayTask) => {
+    try {
+      carryOut(mount, order);
+      report({ share });
+    } catch (error) {
+      // The kernel knows nothing of the place any more, or has it already as it is to be.
+      if (hasErrno(error, 'ENOENT', 'EEXIST', 'ENOTDIR', 'EISDIR', 'ESTALE', 'ENOTCONN', 'EBADF'))
+        report({ share });
+      else report({ share, failure: String(error) });
+    }
+  });
+  report({ threadId: threadId() });
+}
+
+type Mount = Omit<ReplayTask, 'share' | 'order'>;
+
+const withinMount = Resolve.beneath | Resolve.noSymlinks | Resolve.noXdev;
+
+function carryOut(mount: Mount, order: ReplayOrder): void {
+  invalidate(mount, order);
+  if (order.kind === ChangeKind.lost || order.kind === ChangeKind.attributesLost) return;
+  inFolder(mount, order.folder, (folder) => {
+    if (order.kind === ChangeKind.created) create(mount, folder, order);
+    else if (order.kind === ChangeKind.modified) modify(folder, order);
+    else if (order.kind === ChangeKind.attributes) touch(folder, order);
+    else if (order.kind === ChangeKind.removed) remove(folder, order);
+    else if (order.kind === ChangeKind.renamed)
+      inFolder(mount, order.toFolder, (to) =>
+        renameat(folder, bytesOf(order.name), to, bytesOf(order.toName)),
+      );
+  });
+}
+
+/** Pages and attributes of before. It may wait for a page that is being read, so never elsewhere. */
+function invalidate({ deviceFd }: Mount, { kind, node, folderNode, name }: ReplayOrder): void {
+  const { modified, attributes, lost, attributesLost } = ChangeKind;
+  if (node !== undefined && (kind === modified || kind === lost))
+    writeDevice(deviceFd, invalidateNode(node, 0n));
+  if (node !== undefined && (kind === attributes || kind === attributesLost))
+    writeDevice(deviceFd, invalidateNode(node, -1n));
+  if (kind === lost) writeDevice(deviceFd, invalidateEntry(folderNode, name));
+  // The folder's own times and size.
+  if (![modified, attributes, attributesLost].some((other) => other === kind))
+    writeDevice(deviceFd, invalidateNode(folderNode, -1n));
+}
+
+function create(mount: Mount, folder: number, order: ReplayOrder): void {
+  try {
+    make(folder, order);
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error;
+    // Somebody looked for it between the host's change and this: the name is let go and made again.
+    writeDevice(mount.deviceFd, invalidateEntry(order.folderNode, order.name));
+    make(folder, order);
+  }
+}
+
+function make(folder: number, { name: text, mode, size, modifiedNanos }: ReplayOrder): void {
+  const name = bytesOf(text);
+  if (isFolderMode(mode)) mkdirat(folder, name, mode & 0o7777);
+  else if (isLinkMode(mode)) symlinkat('target', folder, name);
+  else if (isRegularMode(mode)) {
+    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
+    const fd = openat2(folder, name, flags, withinMount, mode & 0o7777);
+    try {
+      if (size > 0) setModified(fd, modifiedNanos);
+    } finally {
+      closeSync(fd);
+    }
+  } else mknodat(folder, name, mode);
+}
+
+/** As a writer is heard: opened, modified, closed. */
+function modify(folder: number, { name, modifiedNanos }: ReplayOrder): void {
+  const fd = openat2(folder, bytesOf(name), constants.O_WRONLY | O_NOFOLLOW, withinMount);
+  try {
+    setModified(fd, modifiedNanos);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function touch(folder: number, { name, modifiedNanos }: ReplayOrder): void {
+  utimensat(folder, bytesOf(name), modifiedNanos, modifiedNanos);
+}
+
+function remove(folder: number, { name, mode }: ReplayOrder): void {
+  if (isFolderMode(mode)) rmdirat(folder, bytesOf(name));
+  else unlinkat(folder, bytesOf(name));
+}
+
+function inFolder(mount: Mount, path: string, use: (fd: number) => void): void {
+  if (path === '') {
+    use(mount.mountFd);
+    return;
+  }
+  const fd = openat2(mount.mountFd, bytesOf(path), O_PATH | O_DIRECTORY, withinMount);
+  try {
+    use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Names are bytes, and end with a NUL for the kernel. */
+const bytesOf = (name: string) => Buffer.from(`${name}\0`, 'latin1');
+
+serve(workerData as ReplayThreadSettings);

@@ -1,0 +1,317 @@
+/**
+ * The thread that serves all mounted host folders. It waits with poll(2) for the kernel, for the
+ * host's connections and for the agent, and for nothing else: libuv cannot watch /dev/fuse, and a
+ * blocking read would take one of its four threads for good.
+ */
+import { randomUUID } from 'node:crypto';
+import { closeSync, mkdirSync, readSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import {
+  type MessagePort,
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+} from 'node:worker_threads';
+import {
+  FrameReader,
+  FrameSplitter,
+  FrameWriter,
+  type ShareHello,
+  type ShareWelcome,
+  shareVersion,
+  ShareOperation as Wire,
+} from '../contract/share-wire.ts';
+import { openDirectory, withFd } from '../kernel/files.ts';
+import { mountFuse } from '../kernel/fuse-device.ts';
+import { attachMount, detachMount } from '../kernel/mount.ts';
+import { PollEvent, type Polled, poll } from '../kernel/poll.ts';
+import { acceptUnix, listenUnix, receive, send } from '../kernel/unix-listener.ts';
+import { copyStat } from './fuse-wire.ts';
+import { Owners } from './owners.ts';
+import type { ReplayReport, ReplayTask } from './replay-thread.ts';
+import { Share } from './share.ts';
+
+export interface ShareThreadSettings {
+  socketPath: string;
+  ownersDirectory: string;
+  /** Read here; whoever has something to say writes a byte. */
+  wakeFd: number;
+  replayPort: MessagePort;
+  mainThreadId: number;
+}
+
+export type ShareNews =
+  | { event: 'ready' }
+  | { event: 'mounted' | 'unmounted' | 'lost' | 'back'; share: string; mountPath: string }
+  | { event: 'failed'; what: string; message: string };
+
+interface Mounted {
+  share: Share;
+  name: string;
+  mount: string;
+  mountPath: string;
+  mountFd: number;
+  /** The host's, whose open files ours are. */
+  instance: string;
+}
+
+/** A connection that has not said yet which folder it is for. */
+interface Stranger {
+  fd: number;
+  splitter: FrameSplitter;
+}
+
+const { EAGAIN } = constants.errno;
+
+class ShareThread {
+  readonly #settings: ShareThreadSettings;
+  readonly #news: (news: ShareNews) => void;
+  readonly #listenFd: number;
+  readonly #mounted = new Map<string, Mounted>();
+  readonly #strangers = new Map<number, Stranger>();
+  #replayThreadId = -1;
+  #isClosing = false;
+
+  constructor(settings: ShareThreadSettings, news: (news: ShareNews) => void) {
+    this.#settings = settings;
+    this.#news = news;
+    this.#listenFd = listenUnix(settings.socketPath);
+  }
+
+  run(): void {
+    this.#news({ event: 'ready' });
+    while (!this.#isClosing) {
+      const now = performance.now();
+      const deadlines = [...this.#mounted.values()]
+        .map(({ share }) => share.expire(now))
+        .filter((at) => at !== undefined);
+      const timeoutMs =
+        deadlines.length === 0 ? -1 : Math.max(0, Math.ceil(Math.min(...deadlines) - now));
+      for (const ready of poll(this.#watched(), timeoutMs)) this.#handle(ready);
+      for (const mounted of this.#mounted.values())
+        if (mounted.share.link.isUp && !mounted.share.link.flush()) this.#onLost(mounted);
+    }
+    for (const mounted of [...this.#mounted.values()]) this.#unmount(mounted);
+    for (const fd of this.#strangers.keys()) closeSync(fd);
+    closeSync(this.#listenFd);
+  }
+
+  #watched(): Polled[] {
+    const watched: Polled[] = [
+      { fd: this.#settings.wakeFd, events: PollEvent.in },
+      { fd: this.#listenFd, events: PollEvent.in },
+    ];
+    for (const fd of this.#strangers.keys()) watched.push({ fd, events: PollEvent.in });
+    for (const { share } of this.#mounted.values()) {
+      watched.push({ fd: share.deviceFd, events: PollEvent.in });
+      if (share.link.fd !== undefined)
+        watched.push({ fd: share.link.fd, events: share.link.events });
+    }
+    return watched;
+  }
+
+  #handle({ fd, events }: Polled): void {
+    if (fd === this.#settings.wakeFd) {
+      this.#onWake();
+      return;
+    }
+    if (fd === this.#listenFd) {
+      this.#accept();
+      return;
+    }
+    const stranger = this.#strangers.get(fd);
+    if (stranger !== undefined) {
+      this.#listenTo(stranger);
+      return;
+    }
+    for (const mounted of this.#mounted.values()) {
+      // What the replaying thread has finished comes before what it asks next.
+      if (fd === mounted.share.deviceFd) {
+        this.#readReports();
+        if (!this.#safely(() => mounted.share.readQuestions())) this.#unmount(mounted);
+        return;
+      }
+      if (fd === mounted.share.link.fd) {
+        if (!this.#safely(() => mounted.share.link.onReady(events))) this.#onLost(mounted);
+        return;
+      }
+    }
+  }
+
+  /** What cannot be read on is at its end. */
+  #safely(work: () => boolean): boolean {
+    try {
+      return work();
+    } catch (error) {
+      this.#fail('serve a folder', error);
+      return false;
+    }
+  }
+
+  #onWake(): void {
+    readSync(this.#settings.wakeFd, Buffer.alloc(4096));
+    this.#readReports();
+    const message = parentPort && receiveMessageOnPort(parentPort);
+    if (message?.message === 'close') this.#isClosing = true;
+  }
+
+  #readReports(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#settings.replayPort);
+      if (received === undefined) return;
+      const report = received.message as ReplayReport;
+      if ('threadId' in report) this.#replayThreadId = report.threadId;
+      else {
+        if (report.failure !== undefined) this.#fail('tell of a change', report.failure);
+        this.#mounted.get(report.share)?.share.replay.done();
+      }
+    }
+  }
+
+  #accept(): void {
+    const fd = acceptUnix(this.#listenFd);
+    if (fd !== undefined) this.#strangers.set(fd, { fd, splitter: new FrameSplitter() });
+  }
+
+  #listenTo(stranger: Stranger): void {
+    const buffer = Buffer.alloc(64 * 1024);
+    const length = receive(stranger.fd, buffer);
+    if (length === -EAGAIN) return;
+    const known = this.#safely(() => {
+      if (length <= 0) return false;
+      stranger.splitter.push(buffer.subarray(0, length), (frame) => this.#onHello(stranger, frame));
+      return true;
+    });
+    if (known || !this.#strangers.delete(stranger.fd)) return;
+    closeSync(stranger.fd);
+  }
+
+  #onHello(stranger: Stranger, frame: Buffer): void {
+    const reader = new FrameReader(frame);
+    const mounted = [...this.#mounted.values()].find(({ share }) => share.link.fd === stranger.fd);
+    // More than the greeting came in one piece.
+    if (mounted !== undefined) {
+      mounted.share.link.handleFrame(frame);
+      return;
+    }
+    const hello = JSON.parse(reader.bytes().toString()) as ShareHello;
+    if (reader.operation === Wire.bye) {
+      this.#onBye(stranger, hello.share);
+      return;
+    }
+    try {
+      if (hello.version !== shareVersion)
+        throw new Error(
+          `the app speaks version ${hello.version} of shared folders and the machine ${shareVersion}: update both`,
+        );
+      const known = this.#mounted.get(hello.share);
+      const now = known ?? this.#mount(hello, reader.bytes());
+      this.#strangers.delete(stranger.fd);
+      this.#resume(now, stranger, hello);
+      if (known !== undefined) this.#tell('back', known);
+    } catch (error) {
+      this.#fail(`mount ${hello.mountPath}`, error);
+      const refusal = new FrameWriter(reader.id, Wire.hello, 5)
+        .bytes(Buffer.from(String((error as Error).message)))
+        .finish();
+      send(stranger.fd, refusal);
+      if (this.#strangers.delete(stranger.fd)) closeSync(stranger.fd);
+    }
+  }
+
+  #onBye({ fd }: Stranger, name: string): void {
+    const mounted = this.#mounted.get(name);
+    if (mounted !== undefined) this.#unmount(mounted);
+    send(fd, new FrameWriter(0, Wire.bye).finish());
+    if (this.#strangers.delete(fd)) closeSync(fd);
+  }
+
+  #mount({ share: name, mountPath, readOnly, instance }: ShareHello, rootStat: Buffer): Mounted {
+    this.#refuseNesting(mountPath);
+    mkdirSync(mountPath, { recursive: true });
+    const mount = randomUUID();
+    const owners = new Owners(
+      join(this.#settings.ownersDirectory, `${encodeURIComponent(name)}.owners`),
+    );
+    const { deviceFd, mountFd } = mountFuse(mountPath, readOnly);
+    const share = new Share({
+      deviceFd,
+      owners,
+      rootStat: copyStat(rootStat),
+      sendReplay: (order) =>
+        this.#settings.replayPort.postMessage({
+          share: name,
+          deviceFd,
+          mountFd,
+          order,
+        } satisfies ReplayTask),
+      replayThreadId: () => this.#replayThreadId,
+      mainThreadId: this.#settings.mainThreadId,
+      report: (error) => this.#fail(mountPath, error),
+    });
+    withFd(openDirectory(mountPath), (target) => attachMount(mountFd, target, mountPath));
+    const mounted = { share, name, mount, mountPath, mountFd, instance };
+    this.#mounted.set(name, mounted);
+    this.#tell('mounted', mounted);
+    return mounted;
+  }
+
+  /** Our own mount must never be walked by this thread, which would wait for itself. */
+  #refuseNesting(path: string): void {
+    for (const { mountPath } of this.#mounted.values())
+      if (
+        path === mountPath ||
+        path.startsWith(`${mountPath}/`) ||
+        mountPath.startsWith(`${path}/`)
+      )
+        throw new Error(`${path} and ${mountPath} lie in each other: share the outer one only`);
+  }
+
+  #resume(mounted: Mounted, { fd, splitter }: Stranger, hello: ShareHello): void {
+    const { share } = mounted;
+    const welcome: ShareWelcome = { mount: mounted.mount };
+    const first = [
+      new FrameWriter(0, Wire.hello).bytes(Buffer.from(JSON.stringify(welcome))).finish(),
+    ];
+    const isOther = hello.instance !== mounted.instance;
+    if (isOther)
+      for (const { handle, path, flags } of share.files.reopenings())
+        first.push(new FrameWriter(0, Wire.open).name(path).u32(flags).u32(handle).u32(0).finish());
+    mounted.instance = hello.instance;
+    share.link.resume(fd, splitter, first);
+    share.onLinkBack();
+    // Another host knows of nothing that was watched; what it does not know may have changed.
+    if (isOther) share.replay.loseAll();
+  }
+
+  #onLost(mounted: Mounted): void {
+    mounted.share.onLinkLost(performance.now());
+    this.#tell('lost', mounted);
+  }
+
+  #unmount(mounted: Mounted): void {
+    this.#mounted.delete(mounted.name);
+    try {
+      detachMount(mounted.mountPath);
+    } catch {
+      // Somebody else has taken it away already.
+    }
+    closeSync(mounted.mountFd);
+    mounted.share.close();
+    this.#tell('unmounted', mounted);
+  }
+
+  #tell(event: 'mounted' | 'unmounted' | 'lost' | 'back', { name, mountPath }: Mounted): void {
+    this.#news({ event, share: name, mountPath });
+  }
+
+  #fail(what: string, error: unknown): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#news({ event: 'failed', what, message });
+  }
+}
+
+const port = parentPort;
+if (port !== null)
+  new ShareThread(workerData as ShareThreadSettings, (news) => port.postMessage(news)).run();

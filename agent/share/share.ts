@@ -1,0 +1,254 @@
+/**
+ * One mounted folder: reads the kernel's questions and gives them to the operations. Nothing here
+ * waits: the thread that runs it serves all folders.
+ */
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type FrameReader, ShareOperation as Wire } from '../contract/share-wire.ts';
+import { readDevice, writeDevice } from '../kernel/fuse-device.ts';
+import { access, getattr, setattr, statfs } from './attributes.ts';
+import {
+  answer,
+  Linux,
+  Opcode,
+  type Question,
+  readQuestion,
+  readU64,
+  rootNode,
+} from './fuse-wire.ts';
+import { HostLink } from './host-link.ts';
+import { answerInit, maxWriteBytes } from './init.ts';
+import * as names from './names.ts';
+import { NodeTable } from './node-table.ts';
+import { OpenFiles } from './open-files.ts';
+import { OpenFolders } from './open-folders.ts';
+import type { Owners } from './owners.ts';
+import { Replay, type ReplayOrder } from './replay.ts';
+import type { Operation, ShareContext } from './share-context.ts';
+
+export interface ShareParts {
+  deviceFd: number;
+  owners: Owners;
+  rootStat: Buffer;
+  sendReplay(order: ReplayOrder): void;
+  /** The replaying thread's number, as the kernel tells it with each question. */
+  replayThreadId(): number;
+  /** The agent's main thread: it carries our bytes, and would wait for itself. */
+  mainThreadId: number;
+  report(error: unknown): void;
+}
+
+interface Waiting {
+  since: number;
+  isInterrupted: boolean;
+}
+
+/** How long the kernel's callers wait for a host that is away before they get EIO. */
+const patienceMs = 30_000;
+/** An interrupted question whose answer does not come is given up: its process may be ended. */
+const interruptPatienceMs = 2_000;
+const { EAGAIN, ENODEV, ENOENT, EINTR } = constants.errno;
+/** Questions of one turn; the link and other folders get theirs between. */
+const questionsATurn = 16;
+const readBuffer = Buffer.alloc(maxWriteBytes + 4096);
+
+export class Share implements ShareContext {
+  readonly nodes: NodeTable;
+  readonly owners: Owners;
+  readonly link: HostLink;
+  readonly files: OpenFiles;
+  readonly replay: Replay;
+  readonly #parts: ShareParts;
+  readonly #waiting = new Map<bigint, Waiting>();
+  readonly #operations: Map<number, Operation>;
+  readonly #users = new Set<number>();
+  #downSince: number | undefined;
+
+  constructor(parts: ShareParts) {
+    this.#parts = parts;
+    this.nodes = new NodeTable(parts.rootStat);
+    this.owners = parts.owners;
+    this.link = new HostLink((reader) => this.#onNews(reader));
+    this.files = new OpenFiles(this);
+    this.replay = new Replay(this, parts.sendReplay);
+    this.#operations = operationsOf(this.files, new OpenFolders());
+  }
+
+  get deviceFd(): number {
+    return this.#parts.deviceFd;
+  }
+
+  get hasSeveralUsers(): boolean {
+    return this.#users.size > 1;
+  }
+
+  reply({ unique }: Pick<Question, 'unique'>, bytes: Buffer): void {
+    if (!this.#waiting.delete(unique)) return;
+    const written = writeDevice(this.deviceFd, bytes);
+    // ENOENT: whoever asked has been ended since. ENODEV: nobody is there to ask.
+    if (written < 0 && ![-ENOENT, -ENODEV].includes(written))
+      this.#parts.report(new Error(`the kernel took no answer: errno ${-written}`));
+  }
+
+  fail(question: Pick<Question, 'unique'>, errno: number): void {
+    this.reply(question, answer(question.unique, errno));
+  }
+
+  /** False when the file system has been unmounted. */
+  readQuestions(): boolean {
+    for (let count = 0; count < questionsATurn; count++) {
+      const length = readDevice(this.deviceFd, readBuffer);
+      if (length === -EAGAIN) return true;
+      // ENOENT: it was interrupted before it was read.
+      if (length === -EINTR || length === -ENOENT) continue;
+      if (length < 0) return false;
+      this.#handle(readQuestion(readBuffer.subarray(0, length)));
+      if (length > 64 * 1024) return true;
+    }
+    return true;
+  }
+
+  /** From now on callers wait, and not for ever. */
+  onLinkLost(now: number): void {
+    this.link.drop();
+    this.#downSince = now;
+    for (const [unique, { isInterrupted }] of this.#waiting)
+      if (isInterrupted) this.fail({ unique }, Linux.EINTR);
+  }
+
+  onLinkBack(): void {
+    this.#downSince = undefined;
+  }
+
+  /** Gives up what has waited too long. Returns when to look again, or undefined for never. */
+  expire(now: number): number | undefined {
+    const deadlines: number[] = [];
+    if (this.#downSince !== undefined) {
+      if (now >= this.#downSince + patienceMs) this.#giveUp();
+      else deadlines.push(this.#downSince + patienceMs);
+    }
+    for (const [unique, waiting] of this.#waiting) {
+      if (!waiting.isInterrupted) continue;
+      if (now >= waiting.since + interruptPatienceMs) this.fail({ unique }, Linux.EINTR);
+      else deadlines.push(waiting.since + interruptPatienceMs);
+    }
+    return deadlines.length === 0 ? undefined : Math.min(...deadlines);
+  }
+
+  close(): void {
+    this.link.drop();
+    closeSync(this.deviceFd);
+  }
+
+  #giveUp(): void {
+    this.link.failAll(Linux.EIO);
+    for (const unique of [...this.#waiting.keys()]) this.fail({ unique }, Linux.EIO);
+  }
+
+  #handle(question: Question): void {
+    const { opcode, unique, pid, uid } = question;
+    if (this.#handleUnanswered(question)) return;
+    this.#waiting.set(unique, { since: 0, isInterrupted: false });
+    const isReplay = pid === this.#parts.replayThreadId();
+    if (isReplay && this.replay.answer(question)) return;
+    if (pid === this.#parts.mainThreadId) {
+      this.fail(question, Linux.EDEADLK);
+      return;
+    }
+    if (pid !== 0 && !isReplay) this.#meet(uid);
+    const operation = this.#operations.get(opcode);
+    if (operation === undefined) {
+      this.fail(question, Linux.ENOSYS);
+      return;
+    }
+    try {
+      operation(this, question);
+    } catch (error) {
+      this.#parts.report(error);
+      this.fail(question, Linux.EIO);
+    }
+    if (this.#isGivenUp) this.#giveUp();
+  }
+
+  get #isGivenUp(): boolean {
+    return this.#downSince !== undefined && performance.now() >= this.#downSince + patienceMs;
+  }
+
+  /** What the kernel only tells. */
+  #handleUnanswered(question: Question): boolean {
+    const { opcode, body } = question;
+    if (opcode === Opcode.init) {
+      const bytes = answerInit(question);
+      if (bytes === undefined)
+        throw new Error('the kernel is too old for shared folders: it takes Linux 5.4');
+      writeDevice(this.deviceFd, bytes);
+    } else if (opcode === Opcode.forget) this.#forget(question.node, readU64(body, 0));
+    else if (opcode === Opcode.batchForget)
+      for (let index = 0; index < body.readUInt32LE(0); index++)
+        this.#forget(readU64(body, 8 + index * 16), readU64(body, 16 + index * 16));
+    else if (opcode === Opcode.interrupt) this.#interrupt(body.readBigUInt64LE(0));
+    else return opcode === Opcode.destroy;
+    return true;
+  }
+
+  #forget(id: number, lookups: number): void {
+    const node = this.nodes.get(id);
+    const path = node && this.nodes.pathOf(node);
+    if (this.nodes.forget(id, lookups) && path !== undefined)
+      this.link.tell(Wire.unwatch, (frame) => frame.name(path));
+  }
+
+  /** Most answers are on their way: a call that was interrupted for nothing would be a surprise. */
+  #interrupt(unique: bigint): void {
+    const waiting = this.#waiting.get(unique);
+    if (waiting === undefined) return;
+    waiting.isInterrupted = true;
+    waiting.since = performance.now();
+    if (!this.link.isUp) this.fail({ unique }, Linux.EINTR);
+  }
+
+  /** With a second user nothing that shows an owner may stay with the kernel. */
+  #meet(uid: number): void {
+    if (this.#users.has(uid)) return;
+    this.#users.add(uid);
+    if (this.#users.size === 2) this.replay.forgetAttributes();
+  }
+
+  #onNews(reader: FrameReader): void {
+    if (reader.operation === Wire.changes) this.replay.take(reader);
+  }
+}
+
+function operationsOf(files: OpenFiles, folders: OpenFolders): Map<number, Operation> {
+  return new Map<number, Operation>([
+    [Opcode.lookup, names.lookup],
+    [Opcode.getattr, getattr],
+    [Opcode.setattr, setattr],
+    [Opcode.readlink, names.readlink],
+    [Opcode.symlink, names.symlink],
+    [Opcode.mknod, names.mknod],
+    [Opcode.mkdir, names.mkdir],
+    [Opcode.unlink, names.unlink],
+    [Opcode.rmdir, names.rmdir],
+    [Opcode.rename, names.rename],
+    [Opcode.rename2, names.rename2],
+    [Opcode.link, names.link],
+    [Opcode.open, files.open],
+    [Opcode.create, files.create],
+    [Opcode.read, files.read],
+    [Opcode.write, files.write],
+    [Opcode.flush, files.flush],
+    [Opcode.fsync, files.fsync],
+    [Opcode.release, files.release],
+    [Opcode.opendir, folders.opendir],
+    [Opcode.readdir, folders.readdir],
+    [Opcode.readdirplus, folders.readdirplus],
+    [Opcode.releasedir, folders.releasedir],
+    // What a folder holds is on the host's disk when the host says so.
+    [Opcode.fsyncdir, (share, question) => share.fail(question, 0)],
+    [Opcode.access, access],
+    [Opcode.statfs, statfs],
+  ]);
+}
+
+export { rootNode };

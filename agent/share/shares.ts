@@ -1,0 +1,93 @@
+/**
+ * Host folders in this machine, as the rest of the agent sees them. The host opens a channel to the
+ * socket for each folder and says where it goes; two threads of ours do the rest.
+ */
+import { closeSync, mkdirSync, writeSync } from 'node:fs';
+import { extname } from 'node:path';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { makePipe } from '../kernel/pipe.ts';
+import type { ReplayThreadSettings } from './replay-thread.ts';
+import type { ShareNews, ShareThreadSettings } from './share-thread.ts';
+
+export interface SharesOptions {
+  /** Where the host connects to; made 0600. */
+  socketPath: string;
+  /** Whose the files are that somebody in a container gave away. */
+  ownersDirectory: string;
+  report(what: string, error: unknown): void;
+}
+
+export interface Shares {
+  /** The folders that are mounted now, by where. */
+  mountPaths(): string[];
+  /** The mounted folder that a path lies in. */
+  mountOf(path: string): string | undefined;
+  onNews(listener: (news: ShareNews) => void): () => void;
+  /** Unmounts all of them. */
+  close(): Promise<void>;
+}
+
+export async function startShares(options: SharesOptions): Promise<Shares> {
+  mkdirSync(options.ownersDirectory, { recursive: true, mode: 0o700 });
+  const wake = makePipe();
+  const { port1, port2 } = new MessageChannel();
+  const replayer = startThread(
+    'replay-thread',
+    { port: port2, wakeFd: wake.writeFd } satisfies ReplayThreadSettings,
+    [port2],
+  );
+  const server = startThread(
+    'share-thread',
+    {
+      socketPath: options.socketPath,
+      ownersDirectory: options.ownersDirectory,
+      wakeFd: wake.readFd,
+      replayPort: port1,
+      mainThreadId: process.pid,
+    } satisfies ShareThreadSettings,
+    [port1],
+  );
+  const mounted = new Map<string, string>();
+  const listeners = new Set<(news: ShareNews) => void>();
+  server.on('message', (news: ShareNews) => {
+    if (news.event === 'mounted') mounted.set(news.share, news.mountPath);
+    else if (news.event === 'unmounted') mounted.delete(news.share);
+    else if (news.event === 'failed') options.report(news.what, news.message);
+    for (const listener of listeners) listener(news);
+  });
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+  for (const [name, thread] of Object.entries({ server, replayer }))
+    thread.on('error', (error) => options.report(`shared folders (${name})`, error));
+  await new Promise<void>((resolve, reject) => {
+    server.once('message', () => resolve());
+    server.once('error', reject);
+  });
+  return {
+    mountPaths: () => [...mounted.values()],
+    mountOf: (path) =>
+      [...mounted.values()].find((mount) => path === mount || path.startsWith(`${mount}/`)),
+    onNews(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      server.postMessage('close');
+      writeSync(wake.writeFd, '.');
+      await ended;
+      await replayer.terminate();
+      closeSync(wake.readFd);
+      closeSync(wake.writeFd);
+    },
+  };
+}
+
+function startThread(name: string, data: object, transferList: readonly MessagePort[]): Worker {
+  const worker = new Worker(new URL(`./${name}${extname(import.meta.filename)}`, import.meta.url), {
+    name,
+    workerData: data,
+    transferList: [...transferList] as never,
+    trackUnmanagedFds: false,
+  });
+  worker.unref();
+  return worker;
+}

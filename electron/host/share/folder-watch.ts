@@ -1,0 +1,291 @@
+/**
+ * What this computer changes in a shared folder, for the machine that has it. Only folders that the
+ * machine knows are watched: on Linux each by itself, elsewhere the whole tree at once, which those
+ * systems do at no cost. An event only says where to look. What is told is the difference to what the
+ * machine knew, and so its own changes, which come back as events too, are never told to it.
+ */
+import { type BigIntStats, type FSWatcher, lstatSync, readdirSync, watch } from 'node:fs';
+import { ChangeKind, joinPath, splitPath } from '../../../agent/contract/share-wire.ts';
+import { movedPath } from './folder-operations.ts';
+import type { SharedFolder } from './shared-folder.ts';
+
+export interface Change {
+  kind: number;
+  path: string;
+  newPath?: string;
+  /** As it is now, or as it was when it is gone; undefined when nobody ever looked. */
+  stats: BigIntStats | undefined;
+}
+
+export interface FolderWatchOptions {
+  folder: SharedFolder;
+  tell(changes: readonly Change[]): void;
+  /** Watch the whole tree at once, or each folder. */
+  wholeTree?: boolean;
+}
+
+interface Followed {
+  path: string;
+  /** undefined: it was there when the folder was first looked at. */
+  names: Map<string, BigIntStats | undefined>;
+  watcher: FSWatcher | undefined;
+}
+
+/** Events of one change come together, and both halves of a rename do. */
+const gatherMs = 4;
+
+export class FolderWatch {
+  readonly #folder: SharedFolder;
+  readonly #tell: FolderWatchOptions['tell'];
+  readonly #followed = new Map<string, Followed>();
+  readonly #tree: FSWatcher | undefined;
+  #events = new Map<Followed, Set<string>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ folder, tell, wholeTree = process.platform !== 'linux' }: FolderWatchOptions) {
+    this.#folder = folder;
+    this.#tell = tell;
+    if (!wholeTree) return;
+    this.#tree = watch(folder.root, { recursive: true, encoding: 'buffer' }, (_event, name) => {
+      if (name !== null) this.#onTreeEvent(name.toString('latin1').replaceAll('\\', '/'));
+    });
+    this.#tree.on('error', () => {});
+  }
+
+  followFolderOf(path: string): void {
+    this.followFolder(splitPath(path).folder);
+  }
+
+  /** Changes in it are told from now on; not when this system has no more watches to give. */
+  followFolder(path: string): void {
+    if (this.#followed.has(path)) return;
+    const followed: Followed = { path, names: new Map(), watcher: undefined };
+    const place = this.#folder.locateFolder(path);
+    if (this.#tree === undefined) {
+      try {
+        followed.watcher = watch(place, { encoding: 'buffer' }, (_event, name) => {
+          if (name !== null) this.#onEvent(followed, name.toString('latin1'));
+        });
+      } catch {
+        return;
+      }
+      // It has gone, which its parent says too.
+      followed.watcher.on('error', () => {});
+    }
+    // After the watch has begun, so that nothing falls between.
+    for (const name of readdirSync(place, { encoding: 'buffer' }))
+      followed.names.set(name.toString('latin1'), undefined);
+    this.#followed.set(path, followed);
+    this.#lookCloser(followed);
+  }
+
+  leaveFolder(path: string): void {
+    const followed = this.#followed.get(path);
+    if (followed === undefined) return;
+    followed.watcher?.close();
+    this.#followed.delete(path);
+    this.#events.delete(followed);
+  }
+
+  /**
+   * The machine is being told these attributes. True when it will hear of changes to them. A change
+   * that no event has told yet is told first.
+   */
+  isKnown(path: string, stats: BigIntStats): boolean {
+    const { folder, name } = splitPath(path);
+    const followed = this.#followed.get(folder);
+    if (path === '' || followed === undefined) return false;
+    const known = followed.names.get(name);
+    if (known !== undefined) {
+      const kind = differenceOf(known, stats);
+      if (kind !== undefined) this.#tell([{ kind, path, stats }]);
+    }
+    followed.names.set(name, stats);
+    return true;
+  }
+
+  isFollowed(folder: string): boolean {
+    return this.#followed.has(folder);
+  }
+
+  /** The machine itself made it so. */
+  own(path: string, stats: BigIntStats): void {
+    const { folder, name } = splitPath(path);
+    this.#followed.get(folder)?.names.set(name, stats);
+  }
+
+  ownRemoval(path: string): void {
+    const { folder, name } = splitPath(path);
+    this.#followed.get(folder)?.names.delete(name);
+    this.#dropBelow(path);
+  }
+
+  ownRename(path: string, newPath: string, isExchange: boolean): void {
+    const [from, to] = [splitPath(path), splitPath(newPath)];
+    const [source, target] = [this.#followed.get(from.folder), this.#followed.get(to.folder)];
+    if (isExchange) {
+      const aside = '\0aside';
+      this.#moveBelow(path, aside);
+      this.#moveBelow(newPath, path);
+      this.#moveBelow(aside, newPath);
+      const moved = source?.names.get(from.name);
+      source?.names.set(from.name, target?.names.get(to.name));
+      target?.names.set(to.name, moved);
+    } else {
+      // Two names of one file: rename(2) leaves both.
+      if (lstatSync(this.#folder.locate(path), { throwIfNoEntry: false }) !== undefined) return;
+      this.#dropBelow(newPath);
+      this.#moveBelow(path, newPath);
+      source?.names.delete(from.name);
+    }
+    // rename(2) changes the time of change.
+    for (const moved of isExchange ? [path, newPath] : [newPath]) {
+      const stats = lstatSync(this.#folder.locate(moved), { bigint: true, throwIfNoEntry: false });
+      if (stats !== undefined) this.own(moved, stats);
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#tree?.close();
+    for (const { watcher } of this.#followed.values()) watcher?.close();
+    this.#followed.clear();
+  }
+
+  #onTreeEvent(path: string): void {
+    const { folder, name } = splitPath(path);
+    const followed = this.#followed.get(folder);
+    if (followed !== undefined) this.#onEvent(followed, name);
+  }
+
+  #onEvent(followed: Followed, name: string): void {
+    const names = this.#events.get(followed) ?? new Set<string>();
+    this.#events.set(followed, names.add(name));
+    this.#timer ??= setTimeout(() => this.#look(), gatherMs);
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const events = this.#events;
+    this.#events = new Map();
+    const changes: Change[] = [];
+    for (const [followed, names] of events)
+      for (const name of names) changes.push(...this.#changesOf(followed, name));
+    const paired = pairRenames(changes);
+    for (const change of paired) this.#carryOn(change);
+    if (paired.length > 0) this.#tell(paired);
+  }
+
+  /** What is different now at one name. */
+  #changesOf(followed: Followed, name: string): Change[] {
+    if (this.#followed.get(followed.path) !== followed) return [];
+    const path = joinPath(followed.path, name);
+    const stats = this.#statsOf(path);
+    const wasThere = followed.names.has(name);
+    const known = followed.names.get(name);
+    if (stats === undefined) {
+      followed.names.delete(name);
+      return wasThere ? [{ kind: ChangeKind.removed, path, stats: known }] : [];
+    }
+    followed.names.set(name, stats);
+    if (!wasThere) return [{ kind: ChangeKind.created, path, stats }];
+    if (known === undefined) return [{ kind: ChangeKind.modified, path, stats }];
+    if (!isSameFile(known, stats))
+      return [
+        { kind: ChangeKind.removed, path, stats: known },
+        { kind: ChangeKind.created, path, stats },
+      ];
+    const kind = differenceOf(known, stats);
+    return kind === undefined ? [] : [{ kind, path, stats }];
+  }
+
+  #statsOf(path: string): BigIntStats | undefined {
+    try {
+      return lstatSync(this.#folder.locate(path), { bigint: true, throwIfNoEntry: false });
+    } catch {
+      // A folder on the way has gone, and its own event says so.
+      return undefined;
+    }
+  }
+
+  #carryOn({ kind, path, newPath, stats }: Change): void {
+    if (stats !== undefined && !stats.isDirectory()) return;
+    if (kind === ChangeKind.removed) this.#dropBelow(path);
+    else if (kind === ChangeKind.renamed && newPath !== undefined) {
+      this.#dropBelow(newPath);
+      this.#moveBelow(path, newPath);
+    } else return;
+    this.#folder.forgetFolders();
+  }
+
+  #dropBelow(path: string): void {
+    for (const followed of [...this.#followed.keys()])
+      if (followed === path || followed.startsWith(`${path}/`)) this.leaveFolder(followed);
+  }
+
+  /** A watch follows the folder and not its name. */
+  #moveBelow(path: string, newPath: string): void {
+    for (const followed of [...this.#followed.values()]) {
+      const moved = movedPath(followed.path, path, newPath);
+      if (moved === followed.path) continue;
+      this.#followed.delete(followed.path);
+      followed.path = moved;
+      this.#followed.set(moved, followed);
+    }
+  }
+
+  /** To tell a rename from a removal one has to know which file had the name. */
+  #lookCloser(followed: Followed): void {
+    const names = [...followed.names.keys()];
+    const goOn = () => {
+      if (this.#followed.get(followed.path) !== followed) return;
+      for (const name of names.splice(0, 100)) {
+        if (!followed.names.has(name) || followed.names.get(name) !== undefined) continue;
+        const stats = this.#statsOf(joinPath(followed.path, name));
+        if (stats !== undefined) followed.names.set(name, stats);
+      }
+      if (names.length > 0) setImmediate(goOn);
+    };
+    setImmediate(goOn);
+  }
+}
+
+function isSameFile(known: BigIntStats, stats: BigIntStats): boolean {
+  return (
+    known.ino === stats.ino && known.dev === stats.dev && known.birthtimeNs === stats.birthtimeNs
+  );
+}
+
+/** A folder's own times change with what it holds, and that is told by itself. */
+function differenceOf(known: BigIntStats, stats: BigIntStats): number | undefined {
+  const isContent = known.size !== stats.size || known.mtimeNs !== stats.mtimeNs;
+  if (isContent && !stats.isDirectory()) return ChangeKind.modified;
+  if (known.mode !== stats.mode) return ChangeKind.attributes;
+  if (stats.isDirectory()) return undefined;
+  return known.ctimeNs === stats.ctimeNs ? undefined : ChangeKind.attributes;
+}
+
+/** What went at one name and came at another, in the place of the second. */
+function pairRenames(changes: Change[]): Change[] {
+  const gone = new Map<bigint, Change>();
+  for (const change of changes)
+    if (change.kind === ChangeKind.removed && change.stats !== undefined)
+      gone.set(change.stats.ino, change);
+  const paired = new Set<Change>();
+  const result = changes.map((change): Change => {
+    if (change.kind !== ChangeKind.created || change.stats === undefined) return change;
+    const from = gone.get(change.stats.ino);
+    if (from?.stats === undefined || !isSameFile(from.stats, change.stats)) return change;
+    if (from.path === change.path) return change;
+    paired.add(from);
+    return { kind: ChangeKind.renamed, path: from.path, newPath: change.path, stats: change.stats };
+  });
+  return result.filter(
+    (change) =>
+      !paired.has(change) &&
+      // What a rename replaced goes with it.
+      !(
+        change.kind === ChangeKind.removed && result.some((other) => other.newPath === change.path)
+      ),
+  );
+}

@@ -47,7 +47,6 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
       // What a lost connection left standing is what this start goes on with.
       ground ??= await bringUp();
       up = await reach(ground);
-      ground.proved?.();
       stages.finish('running');
       follow(up);
     } catch {
@@ -79,7 +78,10 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     const endpoint = standing.oneConnection ? through(link) : standing.endpoint;
     const made: Up = { ground: standing, link, engine, endpoint, companions: [] };
     try {
-      await stages.run('engine', () => ping(engine));
+      await stages.run('engine', async () => {
+        await ping(engine);
+        await standing.proved?.(engine);
+      });
     } catch (error) {
       close(made);
       throw error;

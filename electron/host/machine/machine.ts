@@ -94,7 +94,7 @@ export interface BroughtUp {
   /** It ended by itself; pending while it runs, and for good once it was asked to stop. */
   lost: Promise<Loss>;
   /** Its engine has answered: what `bringUp` was not sure of is proved. */
-  proved?(): void;
+  proved?(engine: EngineClient): Promise<void> | void;
   /** Where the machine can rest: nothing of it runs between the two. */
   rest?: { pause(): Promise<void>; wake(): Promise<void> };
   /**

@@ -36,6 +36,7 @@ import {
   dialOnce,
   type Line,
   loopbackLine,
+  QemuBroke,
   type QemuProcess,
   socketLine,
   startFailure,
@@ -206,8 +207,22 @@ interface Ground {
 }
 
 async function startVm(session: Session, ground: Ground, climb: Climb): Promise<RunningQemu> {
+  await endLeftover(session.files);
+  const { accelerators } = ground.acceleration;
+  try {
+    return await spawnVm(session, ground, climb);
+  } catch (error) {
+    // Some accelerators can be opened and then break QEMU, such as KVM in a virtual machine that
+    // does not nest; without one the same start works or fails for its own reason.
+    if (accelerators[0] === 'tcg' || !(error instanceof QemuBroke) || climb.signal.aborted)
+      throw error;
+    climb.note('prepare', accelerationFailed(accelerators[0]!, textOf(session.files.qemuLog)));
+    return await spawnVm(session, { ...ground, acceleration: { accelerators: ['tcg'] } }, climb);
+  }
+}
+
+async function spawnVm(session: Session, ground: Ground, climb: Climb): Promise<RunningQemu> {
   const { files, places } = session;
-  await endLeftover(files);
   const lines =
     places.platform === 'win32'
       ? { qmp: await loopbackLine(), ssh: await loopbackLine() }

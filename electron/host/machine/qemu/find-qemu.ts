@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { StageFailure } from '../machine.ts';
 import type { Accelerator, GuestArchitecture } from './command-line.ts';
+import { lastWords } from './console.ts';
 
 export interface FoundQemu {
   path: string;
@@ -142,13 +143,11 @@ export function chooseAcceleration(
   );
 }
 
-/** What QEMU said when it fell to emulation although the device could be opened. */
+/** `qemuSaid`: why emulation had to do although the accelerator seemed to be there. */
 export function accelerationFailed(accelerator: Accelerator, qemuSaid: string): string {
-  const why = /(?:Could not access KVM kernel module|failed to initialize \w+): *(.+)/i.exec(
-    qemuSaid,
-  )?.[1];
+  const why = lastWords(qemuSaid, 1).replace(/^\S*qemu-system-\S+ /, '');
   return (
-    `It runs without acceleration (${accelerator}), which does not work here${why === undefined ? '' : `: ${why.trim()}`}. ` +
+    `It runs without acceleration, which is slow: ${accelerator} does not work here${why === '' ? '' : ` (${why})`}. ` +
     'Turn on virtualization in the firmware (VT-x, AMD-V), or nested virtualization where this is a virtual machine itself.'
   );
 }

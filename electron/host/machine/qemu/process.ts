@@ -46,7 +46,10 @@ function processOf(child: ChildProcess): QemuProcess {
     hasEnded: () => hasEnded,
     pid: () => child.pid,
     kill: async () => {
-      if (!hasEnded) child.kill('SIGKILL');
+      if (hasEnded) return;
+      // Its end is waited for, whatever else there is to do.
+      child.ref();
+      child.kill('SIGKILL');
       await ended;
     },
   };
@@ -129,6 +132,9 @@ export async function loopbackLine(): Promise<Line> {
   };
 }
 
+/** For a reason that nobody has words for yet. */
+export class QemuBroke extends StageFailure {}
+
 /** Why QEMU ended before it ran, in words for people: from what it wrote last. */
 export function startFailure(how: string, qemuLog: string, dataDisk: string): StageFailure {
   const said = textOf(qemuLog);
@@ -152,7 +158,7 @@ export function startFailure(how: string, qemuLog: string, dataDisk: string): St
       `The machine's disk ${dataDisk} cannot be used: ${lastWords(said, 1)}`,
       'Restore the file from a backup, or move it away: the next start makes an empty one.',
     );
-  return new StageFailure(
+  return new QemuBroke(
     `QEMU did not start: ${how}. ${lastWords(said)}`.trim(),
     `What it said is in ${qemuLog}. Updating QEMU may help.`,
   );

@@ -22,6 +22,7 @@ import { ensureStarterImage } from './images/starter-image.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
 import { hasErrno } from './kernel/libc.ts';
 import { favourThread } from './kernel/priority.ts';
+import { createMachine } from './machine/machine.ts';
 import { createNetworks } from './network/bridge-networks.ts';
 import { suffixOf } from './network/device-names.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
@@ -111,7 +112,8 @@ async function start(options: AgentOptions): Promise<Agent> {
     report,
   });
   await ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
-  const api = createApi(engine, {
+  const backends = options.machine ? { ...engine, machine: createMachine({ root }) } : engine;
+  const api = createApi(backends, {
     productVersion,
     report: (error, where) => report(where, error),
   });

@@ -19,6 +19,8 @@ export interface AgentOptions {
   usernsRemap: 'auto' | IdBlock | undefined;
   /** Of each new container's writable layer; undefined: no limit. */
   defaultDiskBytes: number | undefined;
+  /** The machine is the app's own: its clock, disk and power are asked for through the API. */
+  machine: boolean;
 }
 
 export const usage = `Usage: scripts/agent [OPTION…]
@@ -33,6 +35,7 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --userns-remap=FIRST:LENGTH   the same with these user and group ids, 65536 for each container
   --default-disk SIZE       disk space of each new container that asks for none itself, such as 10g
                             (default: no limit)
+  --machine                 this machine is the agent's own: the API sets its clock and turns it off
 
 When it is ready it prints one JSON line: {"event":"ready","socket":…,"ssh":…}. SIGTERM ends the
 agent; containers go on, and the next agent on the same directories takes them up again.`;
@@ -51,6 +54,7 @@ export function parseOptions(args: readonly string[]): AgentOptions | undefined 
     insecureRegistries: values['insecure-registry'] ?? [],
     usernsRemap: parseRemap(values['userns-remap']),
     defaultDiskBytes: diskSize(values['default-disk']),
+    machine: values.machine ?? false,
   };
 }
 
@@ -68,6 +72,7 @@ function parse(args: readonly string[]) {
         'insecure-registry': { type: 'string', multiple: true },
         'userns-remap': { type: 'string' },
         'default-disk': { type: 'string' },
+        machine: { type: 'boolean' },
         help: { type: 'boolean' },
       },
     });

@@ -33,7 +33,11 @@ export function App() {
   const machine = useMachine((state) => state.machine);
   return (
     <Tooltip.Provider delay={400}>
-      {machine?.status === 'running' ? <Shell /> : <StartScreen machine={machine} />}
+      {machine?.status === 'running' || machine?.status === 'paused' ? (
+        <Shell />
+      ) : (
+        <StartScreen machine={machine} />
+      )}
       <QuestionHost />
       <Toasts />
     </Tooltip.Provider>

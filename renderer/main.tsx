@@ -37,7 +37,8 @@ createRoot(document.getElementById('root')!).render(
 function followEventsWhileRunning(): void {
   let controller: AbortController | undefined;
   useMachine.subscribe(({ machine }) => {
-    const running = machine?.status === 'running';
+    // Following what happens in a resting machine is no use that wakes it.
+    const running = machine?.status === 'running' || machine?.status === 'paused';
     if (running && !controller) {
       controller = new AbortController();
       void followEvents(controller.signal);

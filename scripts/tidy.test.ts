@@ -25,6 +25,7 @@ const arrows: Record<string, string[]> = {
   'agent/images': ['agent/kernel', 'agent/contract', 'agent/errors.ts', 'agent/api/*/backend.ts'],
   'agent/network': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/disk': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
+  'agent/machine': ['agent/kernel', 'agent/contract', 'agent/errors.ts', 'agent/api/*/backend.ts'],
   'agent/runtime': ['agent/kernel', 'agent/cgroup', 'agent/contract', 'agent/errors.ts'],
   'agent/engine': [
     'agent/runtime',

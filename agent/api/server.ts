@@ -14,6 +14,8 @@ import type { ExecBackend } from './exec/backend.ts';
 import { execRoutes } from './exec/routes.ts';
 import type { ImagesBackend } from './images/backend.ts';
 import { imageRoutes } from './images/routes.ts';
+import type { MachineBackend } from './machine/backend.ts';
+import { machineRoutes } from './machine/routes.ts';
 import type { NetworksBackend } from './networks/backend.ts';
 import { networkRoutes } from './networks/routes.ts';
 import type { SystemBackend } from './system/backend.ts';
@@ -31,6 +33,8 @@ export interface ApiBackends {
   volumes: VolumesBackend;
   system: SystemBackend;
   pressure: PressureBackend;
+  /** Only where the agent runs in a machine of the app. */
+  machine?: MachineBackend;
 }
 
 export interface ApiOptions {
@@ -67,6 +71,7 @@ export function createApi(backends: ApiBackends, options: ApiOptions): Api {
   networkRoutes(app, backends.networks);
   volumeRoutes(app, backends.volumes);
   cortenRoutes(app, sources);
+  machineRoutes(app, backends.machine);
   unservedRoutes(app);
   app.server.on('upgrade', (request, stream, head) =>
     routeUpgrade(request, stream, head, (raw, response) => app.routing(raw, response)),

@@ -22,7 +22,8 @@ export interface EngineResponse {
 
 /** The stages a machine goes through until its engine answers, for a start that explains itself. */
 export interface MachineState {
-  status: 'stopped' | 'starting' | 'running' | 'failed';
+  /** `paused`: nothing of it runs until it is used again, and any use wakes it. */
+  status: 'stopped' | 'starting' | 'running' | 'paused' | 'failed';
   kind: 'native' | 'qemu' | 'wsl2' | 'apple';
   stages: MachineStage[];
   /** Only when failed: what broke, why, and what to do; `lost` when it had been running. */
@@ -34,6 +35,8 @@ export interface MachineStage {
   id: string;
   status: 'waiting' | 'running' | 'done' | 'failed';
   elapsedMs?: number;
+  /** What else is worth knowing of it, such as that the machine runs without acceleration. */
+  note?: string;
 }
 
 export interface ShellFacts {

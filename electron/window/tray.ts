@@ -13,6 +13,7 @@ const labels: Record<MachineState['status'], string> = {
   stopped: 'Corten is stopped',
   starting: 'Corten is starting',
   running: 'Corten is running',
+  paused: 'Corten is resting',
   failed: 'Corten needs attention',
 };
 
@@ -27,7 +28,11 @@ export function trayTemplate(
     { label: 'Show window', click: actions.show },
     isDown
       ? { label: 'Start', click: actions.start }
-      : { label: 'Stop', enabled: status === 'running', click: actions.stop },
+      : {
+          label: 'Stop',
+          enabled: status === 'running' || status === 'paused',
+          click: actions.stop,
+        },
     { type: 'separator' },
     { label: 'Quit', click: actions.quit },
   ];

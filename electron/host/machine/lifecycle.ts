@@ -59,6 +59,7 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
   async function bringUp(): Promise<BroughtUp> {
     const brought = await backend.bringUp({
       stage: (id, work) => stages.run(id, work),
+      note: (id, text) => stages.note(id, text),
       signal: calledOff.signal,
     });
     void brought.lost.then((loss) => {
@@ -77,9 +78,12 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     const endpoint = standing.oneConnection ? through(link) : standing.endpoint;
     const made: Up = { ground: standing, link, engine, endpoint, companions: [] };
     try {
-      await stages.run('engine', () => ping(engine));
+      await stages.run('engine', async () => {
+        await ping(engine);
+        await standing.proved?.(engine);
+      });
     } catch (error) {
-      await close(made);
+      close(made);
       throw error;
     }
     return made;
@@ -116,17 +120,22 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     }
   }
 
-  async function letGo(): Promise<void> {
+  /** `meanwhile` is done with the connection still there, and the companions gone. */
+  async function letGo(meanwhile?: (engine: EngineClient | undefined) => unknown): Promise<void> {
     const old = up;
     up = undefined;
-    if (old !== undefined) await close(old);
+    try {
+      for (const companion of old?.companions.splice(0).reverse() ?? [])
+        await Promise.resolve(companion.close()).catch((error) => report?.('companion', error));
+      await meanwhile?.(old?.engine);
+    } finally {
+      if (old !== undefined) close(old);
+    }
   }
 
-  async function close(old: Up): Promise<void> {
-    for (const companion of old.companions.splice(0).reverse())
-      await Promise.resolve(companion.close()).catch((error) => report?.('companion', error));
-    old.engine.close();
-    old.link.close();
+  function close({ engine, link }: Pick<Up, 'engine' | 'link'>): void {
+    engine.close();
+    link.close();
   }
 
   function running(): Up {
@@ -147,15 +156,15 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     async stop(options = {}) {
       calledOff.abort();
       await starting;
-      await letGo();
       const standing = ground;
       ground = undefined;
-      await standing?.stop(options);
+      await letGo((engine) => standing?.stop(options, engine));
       stages.finish('stopped');
       return stages.state;
     },
     engine: () => running().engine,
     endpoint: () => running().endpoint,
+    controls: backend.controls?.(() => running().engine),
   };
 }
 

@@ -8,6 +8,13 @@
  */
 import type { Duplex } from 'node:stream';
 import type { MachineState } from '../../contract/bridge.ts';
+import type {
+  CompactProgress,
+  MachineFigures,
+  MachineImages,
+  MachineSettings,
+  MachineSettingsView,
+} from '../../contract/machine.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import type { SshLink } from '../ssh/link.ts';
@@ -24,6 +31,30 @@ export interface Machine {
   engine(): EngineClient;
   /** For SSH connections beside the app's own, such as a terminal's. */
   endpoint(): SshEndpoint;
+  /** Absent where the machine is not the app's own, such as this host itself. */
+  readonly controls: MachineControls | undefined;
+}
+
+/** Of a machine that the app makes: what it may use, and what it does use. */
+export interface MachineControls {
+  settings(): MachineSettingsView;
+  /** Throws SettingRefused for what cannot be. What is not said stays as it is. */
+  change(settings: Partial<MachineSettings>): Promise<MachineSettingsView>;
+  figures(): Promise<MachineFigures>;
+  images(): MachineImages | undefined;
+  /** Gives what the disk's file no longer needs back to this computer. The machine must run. */
+  compact(signal: AbortSignal): AsyncIterable<CompactProgress>;
+}
+
+/** A setting that cannot be, and why, in words for people. */
+export class SettingRefused extends Error {
+  readonly setting: keyof MachineSettings;
+
+  constructor(setting: keyof MachineSettings, message: string) {
+    super(message);
+    this.name = 'SettingRefused';
+    this.setting = setting;
+  }
 }
 
 export interface StopOptions {
@@ -42,11 +73,15 @@ export interface MachineBackend {
   bringUp(climb: Climb): Promise<BroughtUp>;
   /** What to tell when the agent refuses the login, which only the backend's files can explain. */
   readonly loginAdvice: string;
+  /** `engine` throws MachineNotRunning while there is none. */
+  controls?(engine: () => EngineClient): MachineControls;
 }
 
 export interface Climb {
   /** Runs one stage, and shows it. */
   stage<T>(id: string, work: () => Promise<T>): Promise<T>;
+  /** Shown with that stage until the next start. */
+  note(id: string, text: string): void;
   /** Aborted when the person calls the start off. */
   signal: AbortSignal;
 }
@@ -58,8 +93,15 @@ export interface BroughtUp {
   oneConnection?: boolean;
   /** It ended by itself; pending while it runs, and for good once it was asked to stop. */
   lost: Promise<Loss>;
-  /** Ends what `bringUp` began; what it only found running stays. */
-  stop(options: StopOptions): Promise<void>;
+  /** Its engine has answered: what `bringUp` was not sure of is proved. */
+  proved?(engine: EngineClient): Promise<void> | void;
+  /** Where the machine can rest: nothing of it runs between the two. */
+  rest?: { pause(): Promise<void>; wake(): Promise<void> };
+  /**
+   * Ends what `bringUp` began; what it only found running stays. `engine` still answers, if it did
+   * before, so that the machine can be asked to end by itself.
+   */
+  stop(options: StopOptions, engine: EngineClient | undefined): Promise<void>;
 }
 
 export interface Loss {

@@ -27,7 +27,7 @@ export class Stages {
     const mark = (status: 'running' | 'done' | 'failed') => {
       const elapsedMs = Math.round(performance.now() - startedAt);
       return this.#state.stages.map((stage) =>
-        stage.id === id ? { id, status, elapsedMs } : stage,
+        stage.id === id ? { ...stage, status, elapsedMs } : stage,
       );
     };
     this.#set({ ...this.#state, stages: mark('running') });
@@ -49,6 +49,13 @@ export class Stages {
     }
   }
 
+  note(id: string, note: string): void {
+    const stages = this.#state.stages.map((stage) =>
+      stage.id === id ? { ...stage, note } : stage,
+    );
+    this.#set({ ...this.#state, stages });
+  }
+
   /** A running machine that cannot be reached any more; `finish('running')` when it can. */
   lose(stage: string, cause: string, nextStep: string): void {
     const { kind } = this.#state;
@@ -59,13 +66,13 @@ export class Stages {
     this.#set({ status: 'failed', kind, stages, failure: { stage, cause, nextStep, lost: true } });
   }
 
-  finish(status: 'running' | 'stopped'): void {
+  finish(status: 'running' | 'paused' | 'stopped'): void {
     const { kind, stages } = this.#state;
     this.#set({
       status,
       kind,
       stages:
-        status === 'running'
+        status !== 'stopped'
           ? stages.map((stage) => ({ ...stage, status: 'done' }))
           : waiting(stages.map(({ id }) => id)),
     });

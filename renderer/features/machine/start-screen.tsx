@@ -49,6 +49,7 @@ export function StageList({ machine }: { machine: MachineState }) {
           <li key={stage.id} className={stage.status}>
             <Icon name={stageIcons[stage.status]} size={14} />
             <span>{stageWord(stage.id, t)}</span>
+            {stage.note ? <span className="muted">{stage.note}</span> : null}
             <span className="spacer" />
             <span className="unseen">{t(`machine.stageStatus.${stage.status}`)}</span>
             <span className="muted">{ms === undefined ? '' : seconds(ms)}</span>
@@ -78,6 +79,7 @@ const knownStages = [
   'boot',
   'ssh',
   'image',
+  'disks',
 ] as const;
 
 /** A stage that has no words yet shows its own name: better than none. */

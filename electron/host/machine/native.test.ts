@@ -1,0 +1,62 @@
+/** The contract of machines, on this host with an agent that has no engine. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMachine } from './lifecycle.ts';
+import { machineSuite } from './machine.suite.ts';
+import { nativeBackend } from './native.ts';
+
+const fakeAgent = join(import.meta.dirname, '..', '..', 'testdata', 'fake-agent.ts');
+
+machineSuite('native', {
+  stages: ['agent'],
+  hangsAt: ['agent'],
+  failsAt: ['agent'],
+  lostAt: 'agent',
+  async make() {
+    const directory = mkdtempSync(join(tmpdir(), 'corten-native-'));
+    const modeFile = join(directory, 'mode');
+    const pidFile = join(directory, 'pid');
+    const heal = () => writeFileSync(modeFile, '');
+    heal();
+    const script = join(directory, 'agent.sh');
+    writeFileSync(
+      script,
+      `echo $$ > '${pidFile}'
+      case $(cat '${modeFile}') in
+        hang) exec sleep 600 ;;
+        fail) echo 'corten: the kernel has no overlayfs' >&2; exit 3 ;;
+      esac
+      exec '${process.execPath}' '${fakeAgent}' "$@"\n`,
+    );
+    const machine = createMachine({
+      backend: nativeBackend({
+        agentCommand: ['sh', script],
+        rootDirectory: join(directory, 'root'),
+        runDirectory: join(directory, 'run'),
+      }),
+    });
+    const isAlive = () => {
+      if (!existsSync(pidFile)) return false;
+      const pid = Number(readFileSync(pidFile, 'utf8'));
+      try {
+        process.kill(pid, 0);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    return {
+      machine,
+      kill: async () => void process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL'),
+      leftovers: () => (isAlive() ? ['the agent'] : []),
+      hangAt: () => writeFileSync(modeFile, 'hang'),
+      failAt: () => writeFileSync(modeFile, 'fail'),
+      heal,
+      async remove() {
+        await machine.stop({ force: true });
+        rmSync(directory, { recursive: true, force: true });
+      },
+    };
+  },
+});

@@ -1,0 +1,119 @@
+/**
+ * A stopped machine's memory, so that the next start goes on instead of booting. It is worth
+ * something exactly once, and only with the disk as it was (docs/decisions/0013-suspend.md).
+ */
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Qmp } from './qmp.ts';
+
+/** `mapped-ram`: each page has its place in the file, and one that is zero takes none. */
+const oldestQemu: [number, number, number] = [9, 0, 0];
+
+export interface SnapshotKey {
+  /** QEMU's own words for its build, the image's digest, and the command line. */
+  parts: readonly string[];
+  dataDisk: string;
+}
+
+interface SnapshotNote {
+  version: 1;
+  key: string;
+}
+
+const noteOf = (path: string) => `${path}.json`;
+
+export function canSnapshot(
+  version: readonly [number, number, number],
+  memoryBytes: number,
+  path: string,
+): boolean {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  const newEnough = version[0] > oldestQemu[0] || version[0] === oldestQemu[0];
+  return newEnough && bavail * bsize > memoryBytes + 1024 ** 3;
+}
+
+/** Saves a machine that has been stopped with `stop`. Its processes never see the time between. */
+export async function saveSnapshot(qmp: Qmp, path: string, key: SnapshotKey): Promise<void> {
+  dropSnapshot(path);
+  await chooseMappedRam(qmp);
+  await qmp.run('migrate', { uri: `file:${path}` });
+  await migrated(qmp);
+  // QEMU has given the disk's file up by now, and writes to it no more.
+  await qmp.run('quit').catch(() => {});
+  await qmp.closed;
+  const note: SnapshotNote = { version: 1, key: digestOf(key) };
+  writeFileSync(`${noteOf(path)}.new`, JSON.stringify(note), { mode: 0o600 });
+  renameSync(`${noteOf(path)}.new`, noteOf(path));
+}
+
+/** Whether what is saved belongs to this QEMU, image, settings and disk. What does not is removed. */
+export function hasSnapshot(path: string, key: SnapshotKey): boolean {
+  try {
+    const note = JSON.parse(readFileSync(noteOf(path), 'utf8')) as SnapshotNote;
+    if (note.version === 1 && note.key === digestOf(key) && existsSync(path)) return true;
+  } catch {
+    // None, or half of one.
+  }
+  dropSnapshot(path);
+  return false;
+}
+
+/** Loads it into a QEMU started with `-incoming defer`, and lets it go on. */
+export async function restoreSnapshot(qmp: Qmp, path: string): Promise<void> {
+  // First of all its permission: a second machine from the same memory would destroy the disk.
+  rmSync(noteOf(path), { force: true });
+  try {
+    await chooseMappedRam(qmp);
+    await qmp.run('migrate-incoming', { uri: `file:${path}` });
+    await migrated(qmp);
+  } finally {
+    rmSync(path, { force: true });
+  }
+  await qmp.run('cont');
+}
+
+export function dropSnapshot(path: string): void {
+  rmSync(noteOf(path), { force: true });
+  rmSync(path, { force: true });
+}
+
+export function snapshotBytes(path: string): number {
+  const { blocks, size } = statSync(path, { throwIfNoEntry: false }) ?? { blocks: 0, size: 0 };
+  return blocks === undefined ? size : blocks * 512;
+}
+
+async function chooseMappedRam(qmp: Qmp): Promise<void> {
+  await qmp.run('migrate-set-capabilities', {
+    capabilities: [{ capability: 'mapped-ram', state: true }],
+  });
+  // A file has no line whose speed would have to be spared.
+  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 2 ** 40 });
+}
+
+async function migrated(qmp: Qmp): Promise<void> {
+  for (;;) {
+    const progress = await qmp.run<{ status?: string; 'error-desc'?: string }>('query-migrate');
+    if (progress.status === 'completed') return;
+    if (progress.status === 'failed' || progress.status === 'cancelled')
+      throw new Error(`the machine's memory: ${progress['error-desc'] ?? progress.status}`);
+    await sleep(5);
+  }
+}
+
+/** The disk by what its file system says of it: any write since shows. */
+function digestOf({ parts, dataDisk }: SnapshotKey): string {
+  const { size, mtimeNs, ino } = statSync(dataDisk, { bigint: true });
+  return createHash('sha256')
+    .update(JSON.stringify([...parts, String(size), String(mtimeNs), String(ino)]))
+    .digest('hex');
+}

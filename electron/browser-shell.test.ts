@@ -50,7 +50,8 @@ after(async () => {
 
 test('the page watches the machine start, stage by stage', async () => {
   const seen: MachineState['status'][] = [];
-  for await (const { status } of bridge.stream('machine.watch', null)) {
+  for await (const { machines } of bridge.stream('machines.watch', null)) {
+    const status = machines[0]!.state.status;
     seen.push(status);
     if (status === 'running') break;
   }
@@ -60,6 +61,7 @@ test('the page watches the machine start, stage by stage', async () => {
 
 test('the engine answers through it all', async () => {
   const { status, body } = await bridge.request('engine.request', {
+    machine: 'local',
     method: 'GET',
     path: '/_ping',
   });
@@ -94,7 +96,7 @@ async function openTerminal() {
   let onText = () => {};
   line = await bridge.duplex(
     'terminal.open',
-    { container: 'web', rows: 24, columns: 80, term: 'xterm-256color' },
+    { machine: 'local', container: 'web', rows: 24, columns: 80, term: 'xterm-256color' },
     (message) => {
       if ('exit' in message) {
         exit.resolve(message.exit);

@@ -1,9 +1,9 @@
-/** Composition root of the browser shell: the machine, the host core, and a server for one browser. */
+/** Composition root of the browser shell: the machines, the host core, and a server for one browser. */
 import { type BrowserShell, serveBrowserShell } from './browser/server.ts';
 import { createHostCore } from './host/host-core.ts';
-import { createMachine } from './host/machine/lifecycle.ts';
-import { nativeBackend } from './host/machine/native.ts';
+import { createMachines } from './host/machines/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
+import { machinesOptions } from './machine-makers.ts';
 import type { Places } from './places.ts';
 
 export interface BrowserShellOptions {
@@ -15,32 +15,26 @@ export interface BrowserShellOptions {
   version: string;
 }
 
-/** Serves at once; the machine starts meanwhile, and the page shows its stages. */
+/** Serves at once; machines start meanwhile, and the page shows their stages. */
 export async function startBrowserShell(options: BrowserShellOptions): Promise<BrowserShell> {
-  const machine = createMachine({
-    backend: nativeBackend({
-      agentCommand: options.places.agentCommand,
-      rootDirectory: options.rootDirectory,
-      runDirectory: options.runDirectory,
-    }),
-  });
+  const machines = createMachines(machinesOptions(options));
   const shell = await serveBrowserShell({
     port: options.port,
     files: openRendererFiles(options.places.rendererDirectory),
     host: createHostCore({
-      machine,
+      machines,
       facts: { shell: 'browser', platform: 'linux', version: options.version },
       openAddress: async () => {
         throw new Error('The page opens addresses itself in the browser shell.');
       },
     }),
   });
-  void machine.start();
+  machines.startAll();
   return {
     ...shell,
     async close() {
       await shell.close();
-      await machine.stop();
+      await machines.stopAll();
     },
   };
 }

@@ -14,10 +14,9 @@ import {
 } from 'electron';
 import type { ShellFacts } from './contract/bridge.ts';
 import { createHostCore } from './host/host-core.ts';
-import { createMachine } from './host/machine/lifecycle.ts';
-import type { Machine } from './host/machine/machine.ts';
-import { nativeBackend } from './host/machine/native.ts';
+import { createMachines, type MachineList } from './host/machines/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
+import { machinesOptions } from './machine-makers.ts';
 import { defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
 import { serveBridge } from './window/bridge-ipc.ts';
 import { guardContents, guardSession } from './window/guard.ts';
@@ -35,13 +34,13 @@ const { values } = parseArgs({
 });
 const rootDirectory = String(values.root);
 const places = placesIn(app.getAppPath());
-const machine = createMachine({
-  backend: nativeBackend({
-    agentCommand: places.agentCommand,
+const machines = createMachines(
+  machinesOptions({
+    places,
     rootDirectory,
     runDirectory: typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory),
   }),
-});
+);
 
 app.enableSandbox();
 registerPageScheme(protocol);
@@ -57,7 +56,7 @@ function run(): void {
   serveBridge(
     ipcMain,
     createHostCore({
-      machine,
+      machines,
       facts: {
         shell: 'electron',
         platform: process.platform as ShellFacts['platform'],
@@ -73,9 +72,9 @@ function run(): void {
     window.focus();
   };
   app.on('second-instance', show);
-  void keepTray(machine, show);
-  void machine.start();
-  quitWith(machine, window);
+  void keepTray(machines, show);
+  machines.startAll();
+  quitWith(machines, window);
 }
 
 function openWindow(): BrowserWindow {
@@ -88,23 +87,27 @@ function openWindow(): BrowserWindow {
   return window;
 }
 
-async function keepTray(machine: Machine, show: () => void): Promise<void> {
+/** The tray speaks of the first machine, which is this computer's own. */
+async function keepTray(machines: MachineList, show: () => void): Promise<void> {
   const size = 32;
   const image = nativeImage.createFromBitmap(trayIconPixels(size), { width: size, height: size });
   const tray = new Tray(image);
   tray.setToolTip('Corten');
-  const actions = {
-    show,
-    start: () => void machine.start(),
-    stop: () => void machine.stop(),
-    quit: () => app.quit(),
-  };
-  for await (const { status } of machine.watch(new AbortController().signal))
-    tray.setContextMenu(Menu.buildFromTemplate(trayTemplate(status, actions)));
+  for await (const { machines: all } of machines.watch(new AbortController().signal)) {
+    const [first] = all;
+    if (first === undefined) continue;
+    const actions = {
+      show,
+      start: () => void machines.start(first.id),
+      stop: () => void machines.stop(first.id),
+      quit: () => app.quit(),
+    };
+    tray.setContextMenu(Menu.buildFromTemplate(trayTemplate(first.state.status, actions)));
+  }
 }
 
 /** Closing the window leaves the app in the tray; quitting stops the agent, and no container. */
-function quitWith(machine: Machine, window: BrowserWindow): void {
+function quitWith(machines: MachineList, window: BrowserWindow): void {
   let stopped = false;
   window.on('close', (event) => {
     if (stopped) return;
@@ -114,7 +117,7 @@ function quitWith(machine: Machine, window: BrowserWindow): void {
   app.on('before-quit', (event) => {
     if (stopped) return;
     event.preventDefault();
-    void machine.stop().finally(() => {
+    void machines.stopAll().finally(() => {
       stopped = true;
       app.quit();
     });

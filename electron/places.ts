@@ -1,4 +1,5 @@
 /** Where things are in this checkout or package, and where a machine keeps its own by default. */
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 export const defaultRootDirectory = '/var/lib/corten';
@@ -33,4 +34,18 @@ export function runDirectoryFor(rootDirectory: string): string {
       `The path ${directory} is too long for a socket. Give a shorter one with --run DIR.`,
     );
   return directory;
+}
+
+/** What the app itself remembers. Another root has its own, so that two apps never meet either. */
+export function configDirectoryFor(
+  rootDirectory: string,
+  environment: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  if (rootDirectory !== defaultRootDirectory) return join(rootDirectory, 'app');
+  const home = homedir();
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'Corten');
+  if (platform === 'win32')
+    return join(environment.APPDATA ?? join(home, 'AppData', 'Roaming'), 'Corten');
+  return join(environment.XDG_CONFIG_HOME || join(home, '.config'), 'corten');
 }

@@ -13,6 +13,8 @@ import { LogsView } from './features/logs/page.tsx';
 import { MachineFrame } from './features/machine/frame.tsx';
 import { MachineFacts } from './features/machine/page.tsx';
 import { StartScreen } from './features/machine/start-screen.tsx';
+import { AddMachine } from './features/machines/add.tsx';
+import { MachineQuestions } from './features/machines/question.tsx';
 import { NewContainerPage } from './features/new-container/page.tsx';
 import { Shortcuts } from './features/palette/shortcuts.tsx';
 import { UserspaceMap } from './features/userspace/page.tsx';
@@ -23,21 +25,17 @@ import { Sidebar } from './shell/sidebar.tsx';
 import { Toasts } from './shell/toasts.tsx';
 import { useGlobalKeys } from './shell/use-global-keys.ts';
 import type { ContainerRow } from './stores/container-row.ts';
-import { useMachine } from './stores/machine.ts';
+import { isUp, useMachine } from './stores/machine.ts';
+import { useMachines } from './stores/machines.ts';
 
 // xterm and the palette are a third of the code; they come when they are wanted.
 const TerminalView = lazy(() => import('./features/terminal/view.tsx'));
 const Palette = lazy(() => import('./features/palette/palette.tsx'));
 
 export function App() {
-  const machine = useMachine((state) => state.machine);
   return (
     <Tooltip.Provider delay={400}>
-      {machine?.status === 'running' || machine?.status === 'paused' ? (
-        <Shell />
-      ) : (
-        <StartScreen machine={machine} />
-      )}
+      <Shell />
       <QuestionHost />
       <Toasts />
     </Tooltip.Provider>
@@ -47,26 +45,31 @@ export function App() {
 function Shell() {
   const t = useText();
   const [place, navigate] = useLocation();
-  const [overlay, setOverlay] = useState<'palette' | 'shortcuts'>();
+  const [overlay, setOverlay] = useState<'palette' | 'shortcuts' | 'add'>();
   const connected = useMachine((state) => state.connected);
+  const machine = useMachine((state) => state.machine);
+  const shown = useMachines((state) => state.shown);
+  const isRunning = isUp(machine);
   const main = useRef<HTMLElement>(null);
   const close = useCallback(() => setOverlay(undefined), []);
   const palette = useCallback(() => setOverlay('palette'), []);
   const shortcuts = useCallback(() => setOverlay('shortcuts'), []);
+  const add = useCallback(() => setOverlay('add'), []);
   const create = useCallback(() => navigate('/new'), [navigate]);
   useGlobalKeys({ palette, shortcuts, create });
   useTitle();
   return (
     <div className="shell">
-      <Sidebar onPalette={palette} onSkip={() => main.current?.focus()} />
+      <Sidebar onPalette={palette} onAdd={add} onSkip={() => main.current?.focus()} />
       <main ref={main} tabIndex={-1}>
-        {connected ? null : (
+        {connected || !isRunning ? null : (
           <p className="offline" role="alert">
             {t('machine.unreachable')}
           </p>
         )}
-        <BrokenPlace place={place}>
-          <Places />
+        {/* Nothing of one machine's places lives on in another's. */}
+        <BrokenPlace key={shown} place={place}>
+          {isRunning ? <Places /> : <StartScreen machine={machine} />}
         </BrokenPlace>
       </main>
       {overlay === 'palette' ? (
@@ -74,6 +77,8 @@ function Shell() {
           <Palette onClose={close} onShortcuts={shortcuts} />
         </Suspense>
       ) : null}
+      {overlay === 'add' ? <AddMachine onClose={close} /> : null}
+      <MachineQuestions />
       {overlay === 'shortcuts' ? <Shortcuts onClose={close} /> : null}
     </div>
   );

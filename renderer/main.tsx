@@ -3,21 +3,22 @@ import { CSPProvider } from '@base-ui/react/csp-provider';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { IntlProvider } from 'react-intl';
-import { Router } from 'wouter';
-import { useHashLocation } from 'wouter/use-hash-location';
 import { createShellBridge } from '../electron/contract/shell-bridge.ts';
 import { App } from './app.tsx';
 import { provideBridge } from './bridge/bridge.ts';
 import { en } from './messages/en.ts';
+import { followAddress, MachineRouter } from './shell/machine-router.tsx';
 import { followEvents } from './stores/events.ts';
-import { followMachine, useMachine } from './stores/machine.ts';
+import { onRunning } from './stores/machine.ts';
+import { followMachines } from './stores/machines.ts';
 import { pauseFigures } from './stores/stats.ts';
 import './ui/tokens.css';
 import './ui/base.css';
 
 provideBridge(createShellBridge());
 
-void followMachine(new AbortController().signal);
+followAddress();
+void followMachines(new AbortController().signal);
 followEventsWhileRunning();
 document.addEventListener('visibilitychange', () => pauseFigures(document.hidden));
 
@@ -25,27 +26,20 @@ createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <CSPProvider disableStyleElements>
       <IntlProvider locale="en" messages={en}>
-        <Router hook={useHashLocation}>
+        <MachineRouter>
           <App />
-        </Router>
+        </MachineRouter>
       </IntlProvider>
     </CSPProvider>
   </StrictMode>,
 );
 
-/** One event stream for as long as an engine runs. */
+/** One event stream for as long as an engine runs and is looked at. */
 function followEventsWhileRunning(): void {
   let controller: AbortController | undefined;
-  useMachine.subscribe(({ machine }) => {
-    // Following what happens in a resting machine is no use that wakes it.
-    const running = machine?.status === 'running' || machine?.status === 'paused';
-    if (running && !controller) {
-      controller = new AbortController();
-      void followEvents(controller.signal);
-    }
-    if (!running) {
-      controller?.abort();
-      controller = undefined;
-    }
+  onRunning((running) => {
+    controller?.abort();
+    controller = running ? new AbortController() : undefined;
+    if (controller) void followEvents(controller.signal);
   });
 }

@@ -139,10 +139,17 @@ test('a broken frame ends the connection and nothing else', async () => {
 
 test('requests, failures and unknown channels cross the bridge', async () => {
   const bridge = await openBridge();
-  const response = await bridge.request('engine.request', { method: 'GET', path: '/x' });
+  const response = await bridge.request('engine.request', {
+    machine: 'local',
+    method: 'GET',
+    path: '/x',
+  });
   assert.equal(response.status, 200);
   assert.equal(new TextDecoder().decode(response.body), '/x');
-  await assert.rejects(bridge.request('machine.stop'), { name: 'NoStop', message: 'It goes on.' });
+  await assert.rejects(bridge.request('machine.stop', { machine: 'local' }), {
+    name: 'NoStop',
+    message: 'It goes on.',
+  });
   const anyChannel = bridge.request as (channel: string) => Promise<unknown>;
   await assert.rejects(anyChannel('constructor'), /no channel "constructor"/);
   bridge.close();
@@ -153,7 +160,11 @@ test('a stream runs ahead by its window only, and arrives whole and in order', a
   let received = 0;
   let furthest = 0;
   let next = 0;
-  for await (const item of bridge.stream('engine.stream', { method: 'GET', path: '/flood' })) {
+  for await (const item of bridge.stream('engine.stream', {
+    machine: 'local',
+    method: 'GET',
+    path: '/flood',
+  })) {
     if (!('data' in item)) continue;
     assert.equal(item.data[0], next++ % 256);
     received += item.data.length;
@@ -168,12 +179,12 @@ test('a stream runs ahead by its window only, and arrives whole and in order', a
 
 test('leaving a stream, aborting it, or losing the page stops the host', async () => {
   const bridge = await openBridge();
-  for await (const _ of bridge.stream('machine.watch', null)) break;
+  for await (const _ of bridge.stream('machines.watch', null)) break;
   await until(() => fake.watching === 0 && fake.watched === 1);
 
   const abort = new AbortController();
   const aborted = (async () => {
-    for await (const _ of bridge.stream('machine.watch', null, abort.signal));
+    for await (const _ of bridge.stream('machines.watch', null, abort.signal));
   })();
   await until(() => fake.watching === 1);
   abort.abort();
@@ -181,7 +192,7 @@ test('leaving a stream, aborting it, or losing the page stops the host', async (
   await until(() => fake.watching === 0);
 
   const lost = (async () => {
-    for await (const _ of bridge.stream('machine.watch', null));
+    for await (const _ of bridge.stream('machines.watch', null));
   })();
   lost.catch(() => {});
   await until(() => fake.watching === 1);
@@ -193,7 +204,7 @@ test('leaving a stream, aborting it, or losing the page stops the host', async (
 test('a duplex goes both ways and says how it ended', async () => {
   const bridge = await openBridge();
   const heard: unknown[] = [];
-  const request = { container: 'web', rows: 1, columns: 2, term: 'xterm' };
+  const request = { machine: 'local', container: 'web', rows: 1, columns: 2, term: 'xterm' };
   const ended = Promise.withResolvers<BridgeError | undefined>();
   const line = await bridge.duplex('terminal.open', request, (m) => heard.push(m), ended.resolve);
   line.send({ data: new Uint8Array([7, 8]) });
@@ -206,19 +217,19 @@ test('a duplex goes both ways and says how it ended', async () => {
 test('after a break everything open fails by name, and the bridge connects again', async () => {
   const bridge = await openBridge();
   const seen: boolean[] = [];
-  await bridge.request('machine.state');
+  await bridge.request('machine.state', { machine: 'local' });
   bridge.onConnection((connected) => seen.push(connected));
   const stream = (async () => {
-    for await (const _ of bridge.stream('machine.watch', null));
+    for await (const _ of bridge.stream('machines.watch', null));
   })();
   const ended = Promise.withResolvers<BridgeError | undefined>();
-  const request = { container: 'web', rows: 1, columns: 2, term: 'xterm' };
+  const request = { machine: 'local', container: 'web', rows: 1, columns: 2, term: 'xterm' };
   await bridge.duplex('terminal.open', request, () => {}, ended.resolve);
   await until(() => fake.watching === 1);
   FakeBrowser.cut();
   await assert.rejects(stream, { name: 'Disconnected' });
   assert.equal((await ended.promise)?.name, 'Disconnected');
-  assert.equal((await bridge.request('machine.state')).status, 'running');
+  assert.equal((await bridge.request('machine.state', { machine: 'local' })).status, 'running');
   assert.deepEqual(seen, [true, false, true]);
   bridge.close();
 });
@@ -313,12 +324,17 @@ class FakeHost {
       'machine.stop': async () => {
         throw Object.assign(new Error('It goes on.'), { name: 'NoStop' });
       },
+      'machine.answer': async () => {},
+      'machine.rename': async () => {},
+      'machine.footprint': async () => ({ items: [], runningContainers: 0 }),
+      'machine.remove': async () => {},
+      'machines.add': async (machine) => ({ ...machine, id: 'new' }),
       'shell.facts': async () => ({ shell: 'browser', platform: 'linux', version: '0' }),
       'shell.open': async () => {},
     },
     streams: {
       'engine.stream': () => this.#flood(),
-      'machine.watch': (_request, signal) => this.#watch(signal),
+      'machines.watch': (_request, signal) => this.#watch(signal),
     },
     duplexes: {
       'terminal.open': async (_request, emit) => {
@@ -351,7 +367,7 @@ class FakeHost {
     this.watching += 1;
     this.watched += 1;
     try {
-      yield { status: 'running' as const, kind: 'native' as const, stages: [] };
+      yield { machines: [], kinds: [], notices: [] };
       if (!signal.aborted)
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     } finally {

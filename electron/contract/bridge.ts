@@ -3,6 +3,15 @@
  * IPC (electron/preload.ts) and a WebSocket (electron/browser-shell.ts). Channel names map to
  * signatures here; nothing else crosses.
  */
+import type {
+  Footprint,
+  MachineEntry,
+  MachineKind,
+  MachineQuestion,
+  Machines,
+  OnMachine,
+  Removal,
+} from './machines.ts';
 
 /** One HTTP request to a machine's engine (Docker Engine API or `/corten/v1`). */
 export interface EngineRequest {
@@ -24,8 +33,10 @@ export interface EngineResponse {
 export interface MachineState {
   /** `paused`: nothing of it runs until it is used again, and any use wakes it. */
   status: 'stopped' | 'starting' | 'running' | 'paused' | 'failed';
-  kind: 'native' | 'qemu' | 'wsl2' | 'apple';
+  kind: MachineKind;
   stages: MachineStage[];
+  /** What the machine waits to be told. */
+  question?: MachineQuestion;
   /** Only when failed: what broke, why, and what to do; `lost` when it had been running. */
   failure?: { stage: string; cause: string; nextStep: string; lost?: true };
 }
@@ -56,10 +67,17 @@ export interface TerminalRequest {
 
 /** Question and answer. */
 export interface RequestChannels {
-  'engine.request': (request: EngineRequest) => EngineResponse;
-  'machine.state': () => MachineState;
-  'machine.start': () => MachineState;
-  'machine.stop': () => MachineState;
+  'engine.request': (request: OnMachine<EngineRequest>) => EngineResponse;
+  'machine.state': (request: OnMachine<object>) => MachineState;
+  'machine.start': (request: OnMachine<object>) => MachineState;
+  'machine.stop': (request: OnMachine<{ force?: boolean }>) => MachineState;
+  /** To a question that a start asks; `undefined` calls the start off. */
+  'machine.answer': (request: OnMachine<{ question: string; answer?: string }>) => void;
+  'machine.rename': (request: OnMachine<{ name: string }>) => void;
+  'machine.footprint': (request: OnMachine<object>) => Footprint;
+  'machine.remove': (request: OnMachine<Removal>) => void;
+  /** Writes the machine down; it is started by itself. */
+  'machines.add': (machine: Omit<MachineEntry, 'id'>) => MachineEntry;
   'shell.facts': () => ShellFacts;
   /** Opens an http(s) address in the person's own browser; any other scheme is refused. */
   'shell.open': (url: string) => void;
@@ -69,16 +87,17 @@ export interface RequestChannels {
 export interface StreamChannels {
   /** The response's head first, then its body as it arrives, with back pressure to the engine. */
   'engine.stream': {
-    request: EngineRequest;
+    request: OnMachine<EngineRequest>;
     item: { head: Omit<EngineResponse, 'body'> } | { data: Uint8Array };
   };
-  'machine.watch': { request: null; item: MachineState };
+  /** All machines and their states now, then again at each change. */
+  'machines.watch': { request: null; item: Machines };
 }
 
 /** Both ways until either side ends. */
 export interface DuplexChannels {
   'terminal.open': {
-    request: TerminalRequest;
+    request: OnMachine<TerminalRequest>;
     toHost:
       | { data: Uint8Array }
       | { resize: { rows: number; columns: number } }

@@ -14,7 +14,7 @@ const messages: WireMessage[] = [
     value: { method: 'PUT', path: '/ä', body: bytes },
   },
   { type: 'request', id: 2 ** 32 - 1, channel: 'shell.open', value: 'http://x/' },
-  { type: 'stream', id: 3, channel: 'machine.watch', value: null },
+  { type: 'stream', id: 3, channel: 'machines.watch', value: null },
   { type: 'send', id: 4, value: { data: bytes } },
   { type: 'send', id: 4, value: { resize: { rows: 1, columns: 2 } } },
   { type: 'credit', id: 5, value: 131072 },

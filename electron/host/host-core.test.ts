@@ -10,6 +10,7 @@ import { createHostCore } from './host-core.ts';
 import { createMachine } from './machine/lifecycle.ts';
 import type { Machine } from './machine/machine.ts';
 import { type NativeMachineOptions, nativeBackend } from './machine/native.ts';
+import { createMachines } from './machines/machines.ts';
 import { HostKeyMismatch, openConnection } from './ssh/connection.ts';
 
 type TerminalMessage = DuplexChannels['terminal.open']['toRenderer'];
@@ -22,13 +23,22 @@ let machine: Machine;
 let host: HostChannels;
 
 before(async () => {
-  machine = createNativeMachine({ agentCommand: [process.execPath, fakeAgent], ...places });
+  const machines = createMachines({
+    own: [{ id: 'local', name: 'This computer', kind: 'native' }],
+    makers: {
+      native: () => ({
+        backend: nativeBackend({ agentCommand: [process.execPath, fakeAgent], ...places }),
+      }),
+    },
+    file: join(directory, 'machines.json'),
+  });
+  machine = machines.get('local');
   host = createHostCore({
-    machine,
+    machines,
     facts: { shell: 'browser', platform: 'linux', version: '0' },
     openAddress: async (url) => void opened.push(url),
   });
-  const state = await host.requests['machine.start']();
+  const state = await host.requests['machine.start']({ machine: 'local' });
   assert.equal(state.status, 'running', JSON.stringify(state));
 });
 
@@ -51,18 +61,32 @@ test('a start goes through its stages, with their times', () => {
 });
 
 test('a request has its status, headers and body', async () => {
-  const missing = await host.requests['engine.request']({ method: 'GET', path: '/missing' });
+  const missing = await host.requests['engine.request']({
+    machine: 'local',
+    method: 'GET',
+    path: '/missing',
+  });
   assert.equal(missing.status, 404);
   assert.equal(missing.headers['content-type'], 'application/json');
   assert.match(text(missing.body), /No such container/);
-  const echoed = await host.requests['engine.request']({ method: 'POST', path: '/x', body: 'hi' });
+  const echoed = await host.requests['engine.request']({
+    machine: 'local',
+    method: 'POST',
+    path: '/x',
+    body: 'hi',
+  });
   assert.equal(text(echoed.body), 'hi');
 });
 
 test('many requests at once all get their own answer', async () => {
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, index) =>
-      host.requests['engine.request']({ method: 'POST', path: '/x', body: `n${index}` }),
+      host.requests['engine.request']({
+        machine: 'local',
+        method: 'POST',
+        path: '/x',
+        body: `n${index}`,
+      }),
     ),
   );
   assert.deepEqual(
@@ -73,7 +97,10 @@ test('many requests at once all get their own answer', async () => {
 
 test('a stream gives its head, then data; aborting it stops the engine', async () => {
   const abort = new AbortController();
-  const items = host.streams['engine.stream']({ method: 'GET', path: '/ticks' }, abort.signal);
+  const items = host.streams['engine.stream'](
+    { machine: 'local', method: 'GET', path: '/ticks' },
+    abort.signal,
+  );
   const iterator = items[Symbol.asyncIterator]();
   const first = await iterator.next();
   assert.equal('head' in first.value && first.value.head.status, 200);
@@ -87,7 +114,10 @@ test('a stream gives its head, then data; aborting it stops the engine', async (
 
 test('a stream that nobody reads holds the engine back', async () => {
   const abort = new AbortController();
-  const items = host.streams['engine.stream']({ method: 'GET', path: '/flood' }, abort.signal);
+  const items = host.streams['engine.stream'](
+    { machine: 'local', method: 'GET', path: '/flood' },
+    abort.signal,
+  );
   const iterator = items[Symbol.asyncIterator]();
   await iterator.next();
   const written = await settled(async () => (await figures()).writtenBytes);
@@ -101,7 +131,13 @@ test('a stream that nobody reads holds the engine back', async () => {
 test('an answer that ends with its connection is read to its end, however slowly', async () => {
   const sent = 150_000;
   const items = host.streams['engine.stream'](
-    { method: 'POST', path: '/x', headers: { connection: 'close' }, body: 'b'.repeat(sent) },
+    {
+      machine: 'local',
+      method: 'POST',
+      path: '/x',
+      headers: { connection: 'close' },
+      body: 'b'.repeat(sent),
+    },
     new AbortController().signal,
   );
   let received = 0;
@@ -164,7 +200,11 @@ test('another app attaches to the agent that runs, and leaves it running', async
   const second = createNativeMachine({ agentCommand: ['/bin/false'], ...places });
   assert.equal((await second.start()).status, 'running');
   assert.equal((await second.stop()).status, 'stopped');
-  const answer = await host.requests['engine.request']({ method: 'GET', path: '/_ping' });
+  const answer = await host.requests['engine.request']({
+    machine: 'local',
+    method: 'GET',
+    path: '/_ping',
+  });
   assert.equal(answer.status, 200);
 });
 
@@ -229,7 +269,7 @@ async function openTerminal(container: string) {
   const messages: TerminalMessage[] = [];
   let length = 0;
   const line = await host.duplexes['terminal.open'](
-    { container, rows: 24, columns: 80, term: 'xterm-256color' },
+    { machine: 'local', container, rows: 24, columns: 80, term: 'xterm-256color' },
     (message) => {
       if ('data' in message) length += message.data.length;
       messages.push(message);
@@ -244,7 +284,11 @@ async function openTerminal(container: string) {
 }
 
 async function figures(): Promise<{ openStreams: number; writtenBytes: number }> {
-  const { body } = await host.requests['engine.request']({ method: 'GET', path: '/figures' });
+  const { body } = await host.requests['engine.request']({
+    machine: 'local',
+    method: 'GET',
+    path: '/figures',
+  });
   return JSON.parse(text(body));
 }
 

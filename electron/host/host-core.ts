@@ -1,32 +1,41 @@
 /** Everything that the renderer can ask for, once, for both shells. */
 import type { ShellFacts } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
-import type { Machine } from './machine/machine.ts';
+import type { MachineList } from './machines/machines.ts';
 import { openTerminal } from './terminal.ts';
 
 export interface HostCoreOptions {
-  machine: Machine;
+  machines: MachineList;
   facts: ShellFacts;
   /** Shows a checked http(s) address in the person's browser. */
   openAddress(url: string): Promise<void>;
 }
 
-export function createHostCore({ machine, facts, openAddress }: HostCoreOptions): HostChannels {
+export function createHostCore({ machines, facts, openAddress }: HostCoreOptions): HostChannels {
   return {
     requests: {
-      'engine.request': async (request) => machine.engine().request(request),
-      'machine.state': async () => machine.state(),
-      'machine.start': () => machine.start(),
-      'machine.stop': () => machine.stop(),
+      'engine.request': async ({ machine, ...request }) =>
+        machines.get(machine).engine().request(request),
+      'machine.state': async ({ machine }) => machines.get(machine).state(),
+      'machine.start': async ({ machine }) => machines.start(machine),
+      'machine.stop': async ({ machine, force }) => machines.stop(machine, { force }),
+      'machine.answer': async ({ machine, question, answer }) =>
+        machines.get(machine).answer(question, answer),
+      'machine.rename': async ({ machine, name }) => machines.rename(machine, name),
+      'machine.footprint': async ({ machine }) => machines.get(machine).footprint(),
+      'machine.remove': async ({ machine, ...removal }) => machines.remove(machine, removal),
+      'machines.add': async (machine) => machines.add(machine),
       'shell.facts': async () => facts,
       'shell.open': async (url) => openAddress(webAddress(url)),
     },
     streams: {
-      'engine.stream': (request, signal) => machine.engine().stream(request, signal),
-      'machine.watch': (_request, signal) => machine.watch(signal),
+      'engine.stream': ({ machine, ...request }, signal) =>
+        machines.get(machine).engine().stream(request, signal),
+      'machines.watch': (_request, signal) => machines.watch(signal),
     },
     duplexes: {
-      'terminal.open': (request, emit) => openTerminal(machine.endpoint(), request, emit),
+      'terminal.open': async ({ machine, ...request }, emit) =>
+        openTerminal(machines.get(machine).endpoint(), request, emit),
     },
   };
 }

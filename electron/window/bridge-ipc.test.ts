@@ -16,7 +16,11 @@ test('a request and a stream cross from the page to the host and back', async ()
     version: '1',
   });
   const seen: unknown[] = [];
-  for await (const item of bridge.stream('engine.stream', { method: 'GET', path: '/x' }))
+  for await (const item of bridge.stream('engine.stream', {
+    machine: 'local',
+    method: 'GET',
+    path: '/x',
+  }))
     seen.push(item);
   assert.deepEqual(seen, [
     { head: { status: 200, headers: {} } },
@@ -29,7 +33,7 @@ test('losing the host ends what is open by name, and shows', async () => {
   const { bridge, close } = joined('app://corten');
   const connected: boolean[] = [];
   bridge.onConnection((is) => connected.push(is));
-  const watching = bridge.stream('machine.watch', null)[Symbol.asyncIterator]();
+  const watching = bridge.stream('machines.watch', null)[Symbol.asyncIterator]();
   await watching.next();
   const next = watching.next();
   close();
@@ -145,8 +149,8 @@ const host = {
       yield { head: { status: 200, headers: {} } };
       yield { data: Buffer.from([1, 2, 3]) };
     },
-    async *'machine.watch'(_request: null, signal: AbortSignal) {
-      yield { status: 'running', kind: 'native', stages: [] };
+    async *'machines.watch'(_request: null, signal: AbortSignal) {
+      yield { machines: [], kinds: [], notices: [] };
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
     },
   },

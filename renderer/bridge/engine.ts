@@ -2,6 +2,7 @@
 import type { EngineRequest } from '../../electron/contract/bridge.ts';
 import { host } from './bridge.ts';
 import { jsonLines } from './json-lines.ts';
+import { currentLook, whileLooking } from './look.ts';
 
 /** What the engine refused, in its own words. */
 export class EngineError extends Error {
@@ -42,7 +43,8 @@ export async function* streamBytes(
   signal: AbortSignal,
 ): AsyncGenerator<{ head: { headers: Record<string, string> } } | { data: Uint8Array }> {
   let failed: { status: number; parts: Uint8Array[] } | undefined;
-  for await (const item of host().stream('engine.stream', request, signal)) {
+  const { machine } = currentLook();
+  for await (const item of host().stream('engine.stream', { machine, ...request }, signal)) {
     if ('head' in item) {
       if (item.head.status >= 400) failed = { status: item.head.status, parts: [] };
       else yield { head: { headers: item.head.headers } };
@@ -71,7 +73,12 @@ export function query(values: Record<string, string | number | boolean | undefin
 }
 
 async function send(request: EngineRequest): Promise<Uint8Array> {
-  const response = await host().request('engine.request', request);
+  const look = currentLook();
+  const { machine } = look;
+  const response = await whileLooking(
+    look,
+    host().request('engine.request', { machine, ...request }),
+  );
   // 304: the container was already in the wanted state, which is what was asked for.
   if (response.status >= 400) throw refusal(response.status, response.body);
   return response.body;

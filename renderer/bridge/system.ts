@@ -1,10 +1,10 @@
 import type { EventMessage, SystemInfo } from '../../agent/contract/docker.ts';
 import type { MachineProcesses } from '../../agent/contract/processes.ts';
-import type { MachineState, ShellFacts } from '../../electron/contract/bridge.ts';
+import type { ShellFacts } from '../../electron/contract/bridge.ts';
 import { host } from './bridge.ts';
 import { getJson, query, streamJson } from './engine.ts';
 
-export type { EventMessage, MachineState, ShellFacts, SystemInfo };
+export type { EventMessage, ShellFacts, SystemInfo };
 
 export function getInfo(): Promise<SystemInfo> {
   return getJson('/info');
@@ -21,18 +21,6 @@ export function watchEvents(
   signal: AbortSignal,
 ): AsyncGenerator<EventMessage> {
   return streamJson({ method: 'GET', path: `/events${query({ since: sinceSeconds })}` }, signal);
-}
-
-export function watchMachine(signal: AbortSignal): AsyncIterable<MachineState> {
-  return host().stream('machine.watch', null, signal);
-}
-
-export function startMachine(): Promise<MachineState> {
-  return host().request('machine.start');
-}
-
-export function stopMachine(): Promise<MachineState> {
-  return host().request('machine.stop');
 }
 
 export function getShellFacts(): Promise<ShellFacts> {

@@ -1,5 +1,6 @@
 import type { DuplexChannels, TerminalRequest } from '../../electron/contract/bridge.ts';
 import { host } from './bridge.ts';
+import { currentLook } from './look.ts';
 
 export type TerminalMessage = DuplexChannels['terminal.open']['toRenderer'];
 export type TerminalInput = DuplexChannels['terminal.open']['toHost'];
@@ -15,5 +16,8 @@ export function openTerminal(
   onMessage: (message: TerminalMessage) => void,
   onEnd: (reason: string | undefined) => void,
 ): Promise<TerminalLine> {
-  return host().duplex('terminal.open', request, onMessage, (error) => onEnd(error?.message));
+  const { machine } = currentLook();
+  return host().duplex('terminal.open', { machine, ...request }, onMessage, (error) =>
+    onEnd(error?.message),
+  );
 }

@@ -1,5 +1,6 @@
 import { isolationWords } from './en-isolation.ts';
 import { limitsWords } from './en-limits.ts';
+import { machinesWords } from './en-machines.ts';
 import { pressureWords } from './en-pressure.ts';
 import { userspaceWords } from './en-userspace.ts';
 
@@ -346,6 +347,7 @@ export const en = {
   'machine.short.running': 'Engine running',
   'machine.short.paused': 'Engine resting',
   'machine.short.failed': 'Engine failed',
+  'machine.short.asks': 'Waits for an answer',
   'machine.short.unreachable': 'Not connected',
   'machine.cause': 'Cause:',
   'machine.nextStep': 'What to do:',
@@ -356,6 +358,7 @@ export const en = {
   'machine.stopNative':
     'The engine stops and this window has nothing to show until it is started again. Containers keep running.',
   'machine.stopVm': 'All containers stop with it. They are still there when it starts again.',
+  'machine.stopRemote': 'Only the app disconnects. The engine and all containers go on there.',
   'machine.facts': 'This machine',
   'machine.lastStart': 'Last start',
   'machine.kind': 'Kind',
@@ -363,6 +366,7 @@ export const en = {
   'machine.kind.qemu': 'Virtual machine (QEMU)',
   'machine.kind.wsl2': 'Windows Subsystem for Linux',
   'machine.kind.apple': 'Virtual machine (Apple Virtualization)',
+  'machine.kind.remote': 'Another computer, over SSH',
   'machine.system': 'System',
   'machine.kernel': 'Kernel',
   'machine.architecture': 'Architecture',
@@ -381,6 +385,11 @@ export const en = {
   'machine.stage.boot': 'Linux boots',
   'machine.stage.ssh': 'Secure connection',
   'machine.stage.image': 'System image',
+  'machine.stage.reach': 'Reach the computer',
+  'machine.stage.login': 'Log in',
+  'machine.stage.check': 'Check the computer',
+  'machine.stage.install': 'Put the engine there',
+  'machine.stage.start': 'Start the engine',
   'machine.stageStatus.waiting': 'waiting',
   'machine.stageStatus.running': 'under way',
   'machine.stageStatus.done': 'done',
@@ -412,6 +421,7 @@ export const en = {
 
   ...isolationWords,
   ...userspaceWords,
+  ...machinesWords,
 } as const;
 
 export type MessageKey = keyof typeof en;

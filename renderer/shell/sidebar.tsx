@@ -1,8 +1,8 @@
 import { Link, useLocation } from 'wouter';
 import type { MessageKey } from '../messages/en.ts';
 import { useText } from '../messages/use-text.ts';
-import { useMachine } from '../stores/machine.ts';
 import { Icon, type IconName } from '../ui/icon.tsx';
+import { MachineSwitch } from './machine-switch.tsx';
 import './shell.css';
 
 const places: { path: string; icon: IconName; words: MessageKey }[] = [
@@ -12,12 +12,17 @@ const places: { path: string; icon: IconName; words: MessageKey }[] = [
   { path: '/machine', icon: 'machine', words: 'machine.title' },
 ];
 
-export function Sidebar({ onPalette, onSkip }: { onPalette: () => void; onSkip: () => void }) {
+export function Sidebar({
+  onPalette,
+  onAdd,
+  onSkip,
+}: {
+  onPalette: () => void;
+  onAdd: () => void;
+  onSkip: () => void;
+}) {
   const t = useText();
   const [location] = useLocation();
-  const machine = useMachine((state) => state.machine);
-  const connected = useMachine((state) => state.connected);
-  const state = connected ? (machine?.status ?? 'starting') : 'unreachable';
   return (
     <nav className="sidebar" aria-label={t('shell.places')}>
       {/* A button: the address is the route, and a fragment link would change it. */}
@@ -44,10 +49,7 @@ export function Sidebar({ onPalette, onSkip }: { onPalette: () => void; onSkip: 
         ))}
       </ul>
       <span className="spacer" />
-      <p className={`engine ${state}`} role="status">
-        <Icon name={state === 'running' ? 'running' : 'dead'} size={14} />
-        {t(`machine.short.${state}`)}
-      </p>
+      <MachineSwitch onAdd={onAdd} />
     </nav>
   );
 }

@@ -1,10 +1,18 @@
 import { Toast } from '@base-ui/react/toast';
 import { useEffect } from 'react';
 import { useText } from '../messages/use-text.ts';
+import { atSwitch } from '../stores/per-machine.ts';
 import { type ToastMessage, takeToasts, useToasts } from '../stores/toasts.ts';
 import { ToastList } from '../ui/toast-list.tsx';
 
 const manager = Toast.createToastManager();
+/** Those that offer to undo what was done at the machine that is looked at. */
+const undoable = new Set<string>();
+
+atSwitch(() => {
+  for (const id of undoable) manager.close(id);
+  undoable.clear();
+});
 
 /** Shows what the stores have to say. */
 export function Toasts() {
@@ -21,13 +29,14 @@ export function Toasts() {
 }
 
 function show({ kind, title, detail, action }: ToastMessage, t: ReturnType<typeof useText>): void {
-  const id = manager.add({
+  const id: string = manager.add({
     type: kind,
     title: t(title.id, title.values),
     description: detail,
     // What went wrong stays until it is read (WCAG 2.2.1).
     timeout: kind === 'error' ? 0 : undefined,
     priority: kind === 'error' ? 'high' : 'low',
+    onClose: () => void undoable.delete(id),
     actionProps: action && {
       children: t(action.label.id, action.label.values),
       onClick: () => {
@@ -36,4 +45,5 @@ function show({ kind, title, detail, action }: ToastMessage, t: ReturnType<typeo
       },
     },
   });
+  if (action) undoable.add(id);
 }

@@ -1,5 +1,6 @@
 import { create } from 'zustand';
 import type { EventMessage } from '../bridge/system.ts';
+import { perMachine } from './per-machine.ts';
 
 export interface ActivityEntry {
   key: number;
@@ -15,7 +16,9 @@ const kept = 2000;
 let lastKey = 0;
 
 /** What happened in the engine, newest first. */
-export const useActivity = create<{ entries: ActivityEntry[] }>()(() => ({ entries: [] }));
+export const useActivity = perMachine(
+  create<{ entries: ActivityEntry[] }>()(() => ({ entries: [] })),
+);
 
 export function applyActivity(event: EventMessage): void {
   useActivity.setState(({ entries }) => ({

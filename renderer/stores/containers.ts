@@ -9,6 +9,7 @@ import { listContainers } from '../bridge/containers.ts';
 import type { EventMessage } from '../bridge/system.ts';
 import { type ContainerRow, toRow } from './container-row.ts';
 import { Freshness } from './freshness.ts';
+import { atSwitch, perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
 
 export interface ContainersState {
@@ -19,14 +20,22 @@ export interface ContainersState {
   pending: ReadonlyMap<string, ContainerVerb>;
 }
 
-export const useContainers = create<ContainersState>()(() => ({
-  rows: new Map(),
-  loaded: false,
-  error: undefined,
-  pending: new Map(),
-}));
+export const useContainers = perMachine(
+  create<ContainersState>()(() => ({
+    rows: new Map(),
+    loaded: false,
+    error: undefined,
+    pending: new Map(),
+  })),
+);
 
-const freshness = new Freshness();
+let freshness = new Freshness();
+atSwitch(() => {
+  freshness = new Freshness();
+  unread.clear();
+  clearTimeout(reading);
+  reading = undefined;
+});
 
 export async function loadContainers(): Promise<void> {
   try {

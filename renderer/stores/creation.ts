@@ -7,16 +7,19 @@ import {
   removeContainer,
 } from '../bridge/containers.ts';
 import { EngineError } from '../bridge/engine.ts';
+import { perMachine } from './per-machine.ts';
 import { pull, usePulls } from './pulls.ts';
 import { messageOf } from './sentence.ts';
 
 export type CreationStage = 'pull' | 'create' | 'start';
 
-export const useCreation = create<{
-  /** The stage under way; undefined when none is. */
-  stage: CreationStage | undefined;
-  failure: { stage: CreationStage; message: string } | undefined;
-}>()(() => ({ stage: undefined, failure: undefined }));
+export const useCreation = perMachine(
+  create<{
+    /** The stage under way; undefined when none is. */
+    stage: CreationStage | undefined;
+    failure: { stage: CreationStage; message: string } | undefined;
+  }>()(() => ({ stage: undefined, failure: undefined })),
+);
 
 export interface CreationRequest {
   name: string | undefined;

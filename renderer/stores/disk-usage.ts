@@ -1,15 +1,18 @@
 /** What the files of the container that is looked at hold, read again while somebody looks. */
 import { create } from 'zustand';
 import { type DiskUsage, getDiskUsage } from '../bridge/containers.ts';
+import { perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
 import { whileVisible } from './while-visible.ts';
 
-export const useDiskUsage = create<{
-  id: string | undefined;
-  usage: DiskUsage | undefined;
-  /** The engine's words for why it cannot say. */
-  error: string | undefined;
-}>()(() => ({ id: undefined, usage: undefined, error: undefined }));
+export const useDiskUsage = perMachine(
+  create<{
+    id: string | undefined;
+    usage: DiskUsage | undefined;
+    /** The engine's words for why it cannot say. */
+    error: string | undefined;
+  }>()(() => ({ id: undefined, usage: undefined, error: undefined })),
+);
 
 const pollMs = 2000;
 

@@ -1,16 +1,24 @@
 import { create } from 'zustand';
 import { type ImageSummary, listImages, removeImage } from '../bridge/images.ts';
 import { InOrder } from './in-order.ts';
+import { atSwitch, perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
 import { toast, toastError } from './toasts.ts';
 
-export const useImages = create<{
-  images: ImageSummary[];
-  loaded: boolean;
-  error: string | undefined;
-}>()(() => ({ images: [], loaded: false, error: undefined }));
+export const useImages = perMachine(
+  create<{
+    images: ImageSummary[];
+    loaded: boolean;
+    error: string | undefined;
+  }>()(() => ({ images: [], loaded: false, error: undefined })),
+);
 
-const readings = new InOrder();
+let readings = new InOrder();
+atSwitch(() => {
+  readings = new InOrder();
+  clearTimeout(reading);
+  reading = undefined;
+});
 
 export async function loadImages(): Promise<void> {
   await readings.read(

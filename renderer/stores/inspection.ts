@@ -2,13 +2,16 @@
 import { create } from 'zustand';
 import { type ContainerInspectResponse, inspectContainer } from '../bridge/containers.ts';
 import { InOrder } from './in-order.ts';
+import { perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
 
-export const useInspection = create<{
-  id: string | undefined;
-  document: ContainerInspectResponse | undefined;
-  error: string | undefined;
-}>()(() => ({ id: undefined, document: undefined, error: undefined }));
+export const useInspection = perMachine(
+  create<{
+    id: string | undefined;
+    document: ContainerInspectResponse | undefined;
+    error: string | undefined;
+  }>()(() => ({ id: undefined, document: undefined, error: undefined })),
+);
 
 const readings = new InOrder();
 

@@ -2,12 +2,15 @@
 import { create } from 'zustand';
 import type { IsolationReport } from '../../agent/contract/isolation.ts';
 import { getIsolation } from '../bridge/containers.ts';
+import { perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
 
-export const useIsolation = create<{
-  reports: Record<string, IsolationReport>;
-  errors: Record<string, string | undefined>;
-}>()(() => ({ reports: {}, errors: {} }));
+export const useIsolation = perMachine(
+  create<{
+    reports: Record<string, IsolationReport>;
+    errors: Record<string, string | undefined>;
+  }>()(() => ({ reports: {}, errors: {} })),
+);
 
 export async function loadIsolation(id: string): Promise<void> {
   try {

@@ -3,16 +3,20 @@ import { create } from 'zustand';
 import type { Limits } from '../../agent/contract/limits.ts';
 import { getLimits, setLimits } from '../bridge/containers.ts';
 import { InOrder } from './in-order.ts';
+import { atSwitch, perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
 import { toast } from './toasts.ts';
 
-export const useLimits = create<{
-  /** By container id: what is set now. */
-  limits: Record<string, Limits>;
-  errors: Record<string, string | undefined>;
-}>()(() => ({ limits: {}, errors: {} }));
+export const useLimits = perMachine(
+  create<{
+    /** By container id: what is set now. */
+    limits: Record<string, Limits>;
+    errors: Record<string, string | undefined>;
+  }>()(() => ({ limits: {}, errors: {} })),
+);
 
 const readings = new Map<string, InOrder>();
+atSwitch(() => readings.clear());
 
 export async function loadLimits(id: string): Promise<void> {
   const inOrder = readings.get(id) ?? new InOrder();

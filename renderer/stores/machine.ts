@@ -1,53 +1,39 @@
-/** The machine that runs the engine, and whether its host can be reached. */
+/** The machine that is looked at, and whether its host can be reached. */
 import { create } from 'zustand';
-import {
-  getInfo,
-  type MachineState,
-  type SystemInfo,
-  startMachine,
-  stopMachine,
-  watchConnection,
-  watchMachine,
-} from '../bridge/system.ts';
-import { toastError } from './toasts.ts';
+import { currentLook } from '../bridge/look.ts';
+import type { MachineState } from '../bridge/machines.ts';
+import { getInfo, type SystemInfo } from '../bridge/system.ts';
+import { atSwitch } from './per-machine.ts';
 
 export const useMachine = create<{
   machine: MachineState | undefined;
+  /** The address names a machine that there is not (any more). */
+  gone: boolean;
   connected: boolean;
   info: SystemInfo | undefined;
-}>()(() => ({ machine: undefined, connected: true, info: undefined }));
+}>()(() => ({ machine: undefined, gone: false, connected: true, info: undefined }));
 
-/** Follows the machine until the signal aborts; asks again after a break. */
-export async function followMachine(signal: AbortSignal): Promise<void> {
-  const unwatch = watchConnection((connected) => useMachine.setState({ connected }));
-  signal.addEventListener('abort', unwatch);
-  while (!signal.aborted) {
-    try {
-      for await (const machine of watchMachine(signal)) useMachine.setState({ machine });
-    } catch {
-      // The host is gone: `connected` says so, and the next round finds it again.
-    }
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-}
+atSwitch(() => useMachine.setState({ info: undefined }));
 
 /** The machine's size: what limits are measured against. */
 export async function loadInfo(): Promise<void> {
   useMachine.setState({ info: await getInfo() });
 }
 
-export async function startEngine(): Promise<void> {
-  try {
-    useMachine.setState({ machine: await startMachine() });
-  } catch (error) {
-    toastError({ id: 'failed.machineStart' }, error);
-  }
+/** Its engine answers; a resting one wakes for it. Following what happens in it is no such use. */
+export function isUp(machine: MachineState | undefined): boolean {
+  return machine?.status === 'running' || machine?.status === 'paused';
 }
 
-export async function stopEngine(): Promise<void> {
-  try {
-    useMachine.setState({ machine: await stopMachine() });
-  } catch (error) {
-    toastError({ id: 'failed.machineStop' }, error);
-  }
+/** Calls back whenever the machine that is looked at begins to run, or ends; or is another one. */
+export function onRunning(listener: (running: boolean) => void): void {
+  let before: unknown;
+  useMachine.subscribe(({ machine }) => {
+    const running = isUp(machine);
+    const now = running ? currentLook() : undefined;
+    if (now === before) return;
+    before = now;
+    listener(false);
+    if (running) listener(true);
+  });
 }

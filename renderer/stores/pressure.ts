@@ -8,14 +8,17 @@ import {
   type SuggestionsDocument,
   watchPressure,
 } from '../bridge/pressure.ts';
+import { perMachine } from './per-machine.ts';
 import { whileVisible } from './while-visible.ts';
 
-export const usePressure = create<{
-  id: string | undefined;
-  now: PressureDocument | undefined;
-  history: HistoryDocument | undefined;
-  suggestions: SuggestionsDocument | undefined;
-}>()(() => ({ id: undefined, now: undefined, history: undefined, suggestions: undefined }));
+export const usePressure = perMachine(
+  create<{
+    id: string | undefined;
+    now: PressureDocument | undefined;
+    history: HistoryDocument | undefined;
+    suggestions: SuggestionsDocument | undefined;
+  }>()(() => ({ id: undefined, now: undefined, history: undefined, suggestions: undefined })),
+);
 
 const hourSeconds = 3600;
 /** A point every ten seconds is one or two on each pixel of the chart. */

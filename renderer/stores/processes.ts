@@ -6,6 +6,7 @@ import { create } from 'zustand';
 import type { Limits } from '../../agent/contract/limits.ts';
 import type { MachineProcesses, ProcessFigure } from '../../agent/contract/processes.ts';
 import { getProcesses } from '../bridge/system.ts';
+import { perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
 
 export interface Userspace {
@@ -35,10 +36,12 @@ export interface OwnedProcess {
   memoryBytes: number;
 }
 
-export const useProcesses = create<{
-  userspace: Userspace | undefined;
-  error: string | undefined;
-}>()(() => ({ userspace: undefined, error: undefined }));
+export const useProcesses = perMachine(
+  create<{
+    userspace: Userspace | undefined;
+    error: string | undefined;
+  }>()(() => ({ userspace: undefined, error: undefined })),
+);
 
 const intervalMs = 2000;
 /** The first reading knows no rates: the second one follows soon. */

@@ -1,6 +1,8 @@
 /** Pulls under way, with each layer's progress. */
 import { create } from 'zustand';
 import { type PullMessage, pullImage } from '../bridge/images.ts';
+import { currentLook, whileLooking } from '../bridge/look.ts';
+import { atSwitch } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
 
 export interface LayerProgress {
@@ -20,10 +22,19 @@ export interface Pull {
   cancel: () => void;
 }
 
+/** Those of the machine that is looked at. Another machine's go on meanwhile, and wait in `all`. */
 export const usePulls = create<{ pulls: Record<string, Pull> }>()(() => ({ pulls: {} }));
 
-/** Pulls an image; resolves with whether it is there now. The progress is in the store meanwhile. */
+const all = new Map<string, Record<string, Pull>>();
+atSwitch(() => usePulls.setState({ pulls: all.get(currentLook().machine) ?? {} }));
+
+/**
+ * Pulls an image; resolves with whether it is there now, if its machine is still looked at then. The
+ * progress is in the store meanwhile.
+ */
 export async function pull(reference: string): Promise<boolean> {
+  const look = currentLook();
+  const { machine } = look;
   const controller = new AbortController();
   const first: Pull = {
     reference,
@@ -32,31 +43,30 @@ export async function pull(reference: string): Promise<boolean> {
     state: 'running',
     cancel: () => controller.abort(),
   };
-  set(reference, first);
+  set(machine, reference, first);
   try {
     for await (const message of pullImage(reference, controller.signal)) {
       if (message.error) throw new Error(message.error);
-      change(reference, (now) => ({ ...now, layers: withMessage(now.layers, message) }));
+      change(machine, reference, (now) => ({ ...now, layers: withMessage(now.layers, message) }));
     }
     const state = controller.signal.aborted ? 'cancelled' : 'done';
-    change(reference, (now) => ({ ...now, state }));
-    return state === 'done';
+    change(machine, reference, (now) => ({ ...now, state }));
+    return await whileLooking(look, Promise.resolve(state === 'done'));
   } catch (error) {
     const cancelled = controller.signal.aborted;
-    change(reference, (now) => ({
+    change(machine, reference, (now) => ({
       ...now,
       state: cancelled ? 'cancelled' : 'failed',
       error: cancelled ? undefined : messageOf(error),
     }));
-    return false;
+    return await whileLooking(look, Promise.resolve(false));
   }
 }
 
 export function forgetPull(reference: string): void {
-  usePulls.setState(({ pulls }) => {
-    const { [reference]: _gone, ...rest } = pulls;
-    return { pulls: rest };
-  });
+  const { machine } = currentLook();
+  const { [reference]: _gone, ...rest } = all.get(machine) ?? {};
+  put(machine, rest);
 }
 
 const finished = new Set(['Pull complete', 'Already exists']);
@@ -76,11 +86,16 @@ export function withMessage(layers: LayerProgress[], message: PullMessage): Laye
   return known ? layers.map((layer) => (layer === known ? next : layer)) : [...layers, next];
 }
 
-function set(reference: string, pullNow: Pull): void {
-  usePulls.setState(({ pulls }) => ({ pulls: { ...pulls, [reference]: pullNow } }));
+function set(machine: string, reference: string, pullNow: Pull): void {
+  put(machine, { ...all.get(machine), [reference]: pullNow });
 }
 
-function change(reference: string, update: (now: Pull) => Pull): void {
-  const now = usePulls.getState().pulls[reference];
-  if (now) set(reference, update(now));
+function change(machine: string, reference: string, update: (now: Pull) => Pull): void {
+  const now = all.get(machine)?.[reference];
+  if (now) set(machine, reference, update(now));
+}
+
+function put(machine: string, pulls: Record<string, Pull>): void {
+  all.set(machine, pulls);
+  if (machine === currentLook().machine) usePulls.setState({ pulls });
 }

@@ -1,4 +1,5 @@
 import { create } from 'zustand';
+import { atSwitch } from './per-machine.ts';
 import type { Sentence } from './sentence.ts';
 
 export interface Question {
@@ -12,6 +13,9 @@ export interface Question {
 export const useQuestion = create<{ question: Question | undefined }>()(() => ({
   question: undefined,
 }));
+
+/** What was asked about the one machine is not answered about another. */
+atSwitch(() => useQuestion.getState().question?.answer(false));
 
 /** Resolves with the answer. A question that another one replaces counts as "no". */
 export function ask(question: Omit<Question, 'answer'>): Promise<boolean> {

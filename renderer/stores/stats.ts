@@ -4,6 +4,7 @@
  */
 import { create } from 'zustand';
 import { type StatsSample, watchStats } from '../bridge/stats.ts';
+import { atSwitch, perMachine } from './per-machine.ts';
 
 export interface Figures {
   latest: StatsSample;
@@ -20,7 +21,9 @@ export interface Figures {
 
 export const historyLength = 60;
 
-export const useStats = create<{ figures: Record<string, Figures> }>()(() => ({ figures: {} }));
+export const useStats = perMachine(
+  create<{ figures: Record<string, Figures> }>()(() => ({ figures: {} })),
+);
 
 interface Watch {
   viewers: number;
@@ -29,6 +32,13 @@ interface Watch {
 }
 
 const watches = new Map<string, Watch>();
+atSwitch(() => {
+  for (const watch of watches.values()) {
+    clearTimeout(watch.leaving);
+    close(watch);
+  }
+  watches.clear();
+});
 const lingerMs = 1500;
 const settleMs = 120;
 
@@ -55,6 +65,7 @@ export function pauseFigures(hidden: boolean): void {
 }
 
 function open(id: string, watch: Watch): void {
+  if (watches.get(id) !== watch) return;
   if (watch.stream || watch.viewers === 0 || globalThis.document?.hidden) return;
   const stream = new AbortController();
   watch.stream = stream;
@@ -83,6 +94,8 @@ function close(watch: Watch): void {
 
 function drop(id: string, watch: Watch): void {
   close(watch);
+  // After a switch the watch of this id, if there is one, is another machine's.
+  if (watches.get(id) !== watch) return;
   watches.delete(id);
   useStats.setState(({ figures }) => {
     const { [id]: _gone, ...rest } = figures;

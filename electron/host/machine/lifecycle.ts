@@ -8,12 +8,14 @@ import { ChannelSocket } from '../ssh/channel-socket.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
 import {
+  type Asked,
   type BroughtUp,
   type Companion,
   type Machine,
   type MachineBackend,
   MachineNotRunning,
   StageFailure,
+  type StopOptions,
 } from './machine.ts';
 import { Stages } from './stages.ts';
 
@@ -60,6 +62,7 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     const brought = await backend.bringUp({
       stage: (id, work) => stages.run(id, work),
       note: (id, text) => stages.note(id, text),
+      ask: (question) => stages.ask(question, calledOff.signal),
       signal: calledOff.signal,
     });
     void brought.lost.then((loss) => {
@@ -143,6 +146,21 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     return up;
   }
 
+  /** Questions outside of a start have nobody that calls them off but the person. */
+  const asking = {
+    ask: (question: Asked) => stages.ask(question, new AbortController().signal),
+  };
+
+  async function stop(options: StopOptions = {}): Promise<MachineState> {
+    calledOff.abort();
+    await starting;
+    const standing = ground;
+    ground = undefined;
+    await letGo((engine) => standing?.stop(options, engine));
+    stages.finish('stopped');
+    return stages.state;
+  }
+
   return {
     state: () => stages.state,
     watch: (signal) => stages.watch(signal),
@@ -153,15 +171,14 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
       });
       return starting;
     },
-    async stop(options = {}) {
-      calledOff.abort();
-      await starting;
-      const standing = ground;
-      ground = undefined;
-      await letGo((engine) => standing?.stop(options, engine));
-      stages.finish('stopped');
-      return stages.state;
+    stop,
+    footprint: async () =>
+      (await backend.installation?.footprint(asking)) ?? { items: [], runningContainers: 0 },
+    async remove(what) {
+      await stop();
+      await backend.installation?.remove(what, asking);
     },
+    answer: (question, answer) => stages.answer(question, answer),
     engine: () => running().engine,
     endpoint: () => running().endpoint,
     controls: backend.controls?.(() => running().engine),

@@ -15,6 +15,7 @@ import type {
   MachineSettings,
   MachineSettingsView,
 } from '../../contract/machine.ts';
+import type { Footprint, MachineQuestion } from '../../contract/machines.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import type { SshLink } from '../ssh/link.ts';
@@ -27,6 +28,12 @@ export interface Machine {
   start(): Promise<MachineState>;
   /** Containers go on where the machine itself does. `force`: a machine that does not answer is ended. */
   stop(options?: StopOptions): Promise<MachineState>;
+  /** To the question in the state; without an answer the start is called off. */
+  answer(question: string, answer: string | undefined): void;
+  /** What the app has put where the machine runs. */
+  footprint(): Promise<Footprint>;
+  /** Stops, and takes away what `footprint` tells. Rejects with what could not be taken away. */
+  remove(what: { state: boolean }): Promise<void>;
   /** The engine of a running machine; throws MachineNotRunning otherwise. */
   engine(): EngineClient;
   /** For SSH connections beside the app's own, such as a terminal's. */
@@ -75,6 +82,14 @@ export interface MachineBackend {
   readonly loginAdvice: string;
   /** `engine` throws MachineNotRunning while there is none. */
   controls?(engine: () => EngineClient): MachineControls;
+  /** For one that puts something where it runs. */
+  readonly installation?: Installation;
+}
+
+export interface Installation {
+  footprint(climb: Pick<Climb, 'ask'>): Promise<Footprint>;
+  /** Leaves nothing of ours but, unless `state` is asked for, images, containers and volumes. */
+  remove(what: { state: boolean }, climb: Pick<Climb, 'ask'>): Promise<void>;
 }
 
 export interface Climb {
@@ -82,9 +97,18 @@ export interface Climb {
   stage<T>(id: string, work: () => Promise<T>): Promise<T>;
   /** Shown with that stage until the next start. */
   note(id: string, text: string): void;
+  /** Puts a question before the person; undefined when they call it off. */
+  ask(question: Asked): Promise<string | undefined>;
   /** Aborted when the person calls the start off. */
   signal: AbortSignal;
 }
+
+/** A question before it has an id. */
+export type Asked = MachineQuestion extends infer Q
+  ? Q extends { id: string }
+    ? Omit<Q, 'id'>
+    : never
+  : never;
 
 export interface BroughtUp {
   /** For the app's own lasting connection. */

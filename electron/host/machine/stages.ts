@@ -1,11 +1,13 @@
 /** The stages of a start, and everybody who watches them. */
+import { randomUUID } from 'node:crypto';
 import type { MachineState } from '../../contract/bridge.ts';
-import { StageFailure } from './machine.ts';
+import { type Asked, StageFailure } from './machine.ts';
 
 export class Stages {
   readonly #kind: MachineState['kind'];
   readonly #watchers = new Set<() => void>();
   #state: MachineState;
+  #answer: ((answer: string | undefined) => void) | undefined;
 
   constructor(kind: MachineState['kind'], ids: readonly string[]) {
     this.#kind = kind;
@@ -54,6 +56,32 @@ export class Stages {
       stage.id === id ? { ...stage, note } : stage,
     );
     this.#set({ ...this.#state, stages });
+  }
+
+  /** Shows a question until it is answered or called off; the next one waits for nobody's sake. */
+  async ask(question: Asked, signal: AbortSignal): Promise<string | undefined> {
+    if (signal.aborted) return undefined;
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    const callOff = () => resolve(undefined);
+    this.#answer?.(undefined);
+    this.#answer = resolve;
+    signal.addEventListener('abort', callOff);
+    this.#set({ ...this.#state, question: { ...question, id: randomUUID() } });
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', callOff);
+      if (this.#answer === resolve) {
+        this.#answer = undefined;
+        const { question: _answered, ...state } = this.#state;
+        this.#set(state);
+      }
+    }
+  }
+
+  /** An answer to a question that is not asked any more changes nothing. */
+  answer(question: string, answer: string | undefined): void {
+    if (this.#state.question?.id === question) this.#answer?.(answer);
   }
 
   /** A running machine that cannot be reached any more; `finish('running')` when it can. */

@@ -1,7 +1,10 @@
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
+import type { MachineKind } from '../../bridge/machines.ts';
+import type { MessageKey } from '../../messages/en.ts';
 import { useText } from '../../messages/use-text.ts';
-import { stopEngine, useMachine } from '../../stores/machine.ts';
+import { useMachine } from '../../stores/machine.ts';
+import { stopAt, useMachines } from '../../stores/machines.ts';
 import { ask } from '../../stores/question.ts';
 import { Button } from '../../ui/button.tsx';
 import { Page } from '../../ui/page.tsx';
@@ -9,18 +12,24 @@ import { Page } from '../../ui/page.tsx';
 export const machineViews = ['facts', 'userspace'] as const;
 export type MachineView = (typeof machineViews)[number];
 
+const stopWords: Partial<Record<MachineKind, MessageKey>> = {
+  native: 'machine.stopNative',
+  remote: 'machine.stopRemote',
+};
+
 /** The machine: its head, the ways to its views, and the view. */
 export function MachineFrame({ view, children }: { view: MachineView; children: ReactNode }) {
   const t = useText();
   const machine = useMachine((state) => state.machine);
-  if (!machine) return null;
+  const shown = useMachines((state) => state.shown);
+  if (!machine || shown === undefined) return null;
   const stop = async () => {
     const agreed = await ask({
       title: { id: 'machine.stopTitle' },
-      body: [{ id: machine.kind === 'native' ? 'machine.stopNative' : 'machine.stopVm' }],
+      body: [{ id: stopWords[machine.kind] ?? 'machine.stopVm' }],
       confirm: { id: 'machine.stop' },
     });
-    if (agreed) await stopEngine();
+    if (agreed) await stopAt(shown);
   };
   return (
     <Page

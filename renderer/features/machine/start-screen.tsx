@@ -1,7 +1,9 @@
 import { useEffect, useState } from 'react';
-import type { MachineState } from '../../bridge/system.ts';
+import { Link } from 'wouter';
+import type { MachineState, MachineView } from '../../bridge/machines.ts';
 import { useText } from '../../messages/use-text.ts';
-import { startEngine, useMachine } from '../../stores/machine.ts';
+import { useMachine } from '../../stores/machine.ts';
+import { startAt, useMachines } from '../../stores/machines.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import './machine.css';
@@ -10,10 +12,24 @@ import './machine.css';
 export function StartScreen({ machine }: { machine: MachineState | undefined }) {
   const t = useText();
   const connected = useMachine((state) => state.connected);
+  const gone = useMachine((state) => state.gone);
+  const shown = useMachines((state) => state.machines.find(({ id }) => id === state.shown));
+  if (gone)
+    return (
+      <section className="start" aria-label={t('machine.title')}>
+        <div className="start-card">
+          <h1>{t('machines.gone')}</h1>
+          <p className="muted">{t('machines.goneHelp')}</p>
+          <Link className="button main" href="~/">
+            {t('machines.first')}
+          </Link>
+        </div>
+      </section>
+    );
   return (
-    <main className="start" aria-label={t('machine.title')}>
+    <section className="start" aria-label={t('machine.title')}>
       <div className="start-card">
-        <h1>{title(machine, connected, t)}</h1>
+        <h1>{title(machine, connected, shown, t)}</h1>
         {connected ? null : <p className="muted">{t('machine.unreachableHelp')}</p>}
         {machine?.stages.length ? <StageList machine={machine} /> : null}
         {machine?.failure ? (
@@ -26,13 +42,13 @@ export function StartScreen({ machine }: { machine: MachineState | undefined }) 
             </p>
           </div>
         ) : null}
-        {machine?.status === 'failed' || machine?.status === 'stopped' ? (
-          <Button kind="main" icon="start" onClick={() => void startEngine()}>
-            {t(machine.status === 'failed' ? 'machine.again' : 'machine.start')}
+        {shown && (machine?.status === 'failed' || machine?.status === 'stopped') ? (
+          <Button kind="main" icon="start" onClick={() => void startAt(shown.id)}>
+            {t(startWord(machine))}
           </Button>
         ) : null}
       </div>
-    </main>
+    </section>
   );
 }
 
@@ -64,10 +80,30 @@ const stageIcons = { waiting: 'created', running: 'right', done: 'check', failed
 
 type Text = ReturnType<typeof useText>;
 
-function title(machine: MachineState | undefined, connected: boolean, t: Text): string {
+function startWord({ status, kind }: MachineState) {
+  if (status === 'failed') return 'machine.again';
+  return kind === 'remote' ? 'machines.connect' : 'machine.start';
+}
+
+function title(
+  machine: MachineState | undefined,
+  connected: boolean,
+  shown: MachineView | undefined,
+  t: Text,
+): string {
   if (!connected) return t('machine.unreachable');
-  if (machine?.failure?.lost) return t('machine.lost');
-  return t(`machine.${machine?.status ?? 'starting'}`);
+  // This computer's own engine is "Corten"; another machine is called by its name.
+  if (machine === undefined || machine.kind === 'native' || shown === undefined) {
+    if (machine?.failure?.lost) return t('machine.lost');
+    return t(`machine.${machine?.status ?? 'starting'}`);
+  }
+  const { name } = shown;
+  const isRemote = machine.kind === 'remote';
+  if (machine.status === 'failed')
+    return t(machine.failure?.lost ? 'machines.lostTitle' : 'machines.failedTitle', { name });
+  if (machine.status === 'stopped')
+    return t(isRemote ? 'machines.disconnectedTitle' : 'machines.stoppedTitle', { name });
+  return t(isRemote ? 'machines.connectTitle' : 'machines.startTitle', { name });
 }
 
 const knownStages = [
@@ -80,6 +116,11 @@ const knownStages = [
   'ssh',
   'image',
   'disks',
+  'reach',
+  'login',
+  'check',
+  'install',
+  'start',
 ] as const;
 
 /** A stage that has no words yet shows its own name: better than none. */

@@ -1,0 +1,78 @@
+/** What the host and the renderer say about machines: which there are, and what each is asked. */
+import type { MachineState } from './bridge.ts';
+
+export type MachineKind = 'native' | 'qemu' | 'wsl2' | 'apple' | 'remote';
+
+/** A request that is for one machine. */
+export type OnMachine<T> = T & { machine: string };
+
+/** A machine as it is written down. */
+export interface MachineEntry {
+  /** Short, and never given again: links carry it. */
+  id: string;
+  name: string;
+  kind: MachineKind;
+  /** Only of kind `remote`. */
+  remote?: RemoteAddress;
+  /** It was up when the app was closed. */
+  startsWithApp?: boolean;
+}
+
+/** As people write it after `ssh`: what is not said comes from `~/.ssh/config`, or is ssh's default. */
+export interface RemoteAddress {
+  host: string;
+  port?: number;
+  user?: string;
+  /** A private key to try first. */
+  keyFile?: string;
+}
+
+export interface MachineView extends MachineEntry {
+  state: MachineState;
+  /** This computer's own engine is always there. */
+  removable: boolean;
+}
+
+export interface Machines {
+  machines: MachineView[];
+  /** Kinds that can be added here. */
+  kinds: MachineKind[];
+  /** What people should know, such as that the file of machines was broken and kept aside. */
+  notices: string[];
+}
+
+/** What a start waits to be told. A new question has a new id. */
+export type MachineQuestion = { id: string } & (
+  | { kind: 'host-key'; host: string; keyType: string; fingerprint: string }
+  | { kind: 'password'; user: string; host: string; wrong: boolean }
+  | { kind: 'passphrase'; keyFile: string; wrong: boolean }
+  /** A server's own words, such as for a one-time code. */
+  | { kind: 'prompt'; prompt: string; host: string; echo: boolean }
+);
+
+/** What the app has put on a machine, and what would go with it. */
+export interface Footprint {
+  items: FootprintItem[];
+  runningContainers: number;
+}
+
+export interface FootprintItem {
+  /** `program` always goes; `state` (images, containers, volumes) only when it is asked for. */
+  part: 'program' | 'state';
+  path: string;
+  sizeBytes?: number;
+}
+
+export interface Removal {
+  /** Images, containers and volumes go too. Else they stay for a later engine. */
+  state: boolean;
+  /** Only take it off the list: what is on the machine stays. For one that is not reachable any more. */
+  forgetOnly?: boolean;
+}
+
+export interface DiagnosticsFile {
+  name: string;
+  sizeBytes: number;
+  /** What had to be left out, and why; or that something was cut. */
+  note?: string;
+}

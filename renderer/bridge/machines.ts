@@ -1,0 +1,60 @@
+/** The machines themselves: which there are, their states, and what is asked of each. */
+import type { MachineState } from '../../electron/contract/bridge.ts';
+import type {
+  Footprint,
+  FootprintItem,
+  MachineEntry,
+  MachineKind,
+  MachineQuestion,
+  Machines,
+  MachineView,
+  RemoteAddress,
+  Removal,
+} from '../../electron/contract/machines.ts';
+import { host } from './bridge.ts';
+
+export type {
+  Footprint,
+  FootprintItem,
+  MachineEntry,
+  MachineKind,
+  MachineQuestion,
+  MachineState,
+  Machines,
+  MachineView,
+  RemoteAddress,
+  Removal,
+};
+
+export function watchMachines(signal: AbortSignal): AsyncIterable<Machines> {
+  return host().stream('machines.watch', null, signal);
+}
+
+export function startMachine(machine: string): Promise<MachineState> {
+  return host().request('machine.start', { machine });
+}
+
+export function stopMachine(machine: string): Promise<MachineState> {
+  return host().request('machine.stop', { machine });
+}
+
+/** No answer calls off what asked. */
+export function answerMachine(machine: string, question: string, answer?: string): Promise<void> {
+  return host().request('machine.answer', { machine, question, answer });
+}
+
+export function addMachine(machine: Omit<MachineEntry, 'id'>): Promise<MachineEntry> {
+  return host().request('machines.add', machine);
+}
+
+export function renameMachine(machine: string, name: string): Promise<void> {
+  return host().request('machine.rename', { machine, name });
+}
+
+export function getFootprint(machine: string): Promise<Footprint> {
+  return host().request('machine.footprint', { machine });
+}
+
+export function removeMachine(machine: string, removal: Removal): Promise<void> {
+  return host().request('machine.remove', { machine, ...removal });
+}

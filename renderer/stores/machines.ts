@@ -1,0 +1,105 @@
+/** All machines, all watched at once; `machine.ts` is the one that is looked at. */
+import { create } from 'zustand';
+import { currentLook, lookAt } from '../bridge/look.ts';
+import {
+  addMachine,
+  answerMachine,
+  type Footprint,
+  getFootprint,
+  type MachineEntry,
+  type MachineKind,
+  type MachineView,
+  type Removal,
+  removeMachine,
+  renameMachine,
+  startMachine,
+  stopMachine,
+  watchMachines,
+} from '../bridge/machines.ts';
+import { watchConnection } from '../bridge/system.ts';
+import { useMachine } from './machine.ts';
+import { forgetMachine } from './per-machine.ts';
+import { toast, toastError } from './toasts.ts';
+
+export const useMachines = create<{
+  machines: readonly MachineView[];
+  kinds: readonly MachineKind[];
+  notices: readonly string[];
+  /** The machine that the window shows. */
+  shown: string | undefined;
+}>()(() => ({ machines: [], kinds: [], notices: [], shown: undefined }));
+
+/** Follows all machines until the signal aborts; asks again after a break. */
+export async function followMachines(signal: AbortSignal): Promise<void> {
+  const unwatch = watchConnection((connected) => useMachine.setState({ connected }));
+  signal.addEventListener('abort', unwatch);
+  while (!signal.aborted) {
+    try {
+      for await (const { machines, kinds, notices } of watchMachines(signal)) {
+        useMachines.setState({ machines, kinds, notices });
+        show(wanted);
+      }
+    } catch {
+      // The host is gone: `connected` says so, and the next round finds it again.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+let wanted: string | undefined;
+
+/** Turns to a machine, at once or as soon as it is known of; without an id to the first one. */
+export function show(id: string | undefined): void {
+  wanted = id;
+  const { machines, shown } = useMachines.getState();
+  const found = id === undefined ? machines[0] : machines.find((machine) => machine.id === id);
+  if (found?.id !== shown || found?.id !== currentLook().machine) {
+    lookAt(found?.id ?? '');
+    forgetMachine();
+    useMachines.setState({ shown: found?.id });
+  }
+  useMachine.setState({ machine: found?.state, gone: found === undefined && machines.length > 0 });
+}
+
+export function startAt(id: string): Promise<void> {
+  return told({ id: 'failed.machineStart' }, () => startMachine(id));
+}
+
+export function stopAt(id: string): Promise<void> {
+  return told({ id: 'failed.machineStop' }, () => stopMachine(id));
+}
+
+export function answer(machine: string, question: string, text?: string): Promise<void> {
+  return told({ id: 'failed.machineAnswer' }, () => answerMachine(machine, question, text));
+}
+
+/** Rejects with what is wrong about it; the start's own failures are the machine's state. */
+export async function addAndStart(machine: Omit<MachineEntry, 'id'>): Promise<MachineEntry> {
+  const entry = await addMachine(machine);
+  void startAt(entry.id);
+  return entry;
+}
+
+export function rename(machine: string, name: string): Promise<void> {
+  return told({ id: 'failed.machineRename' }, () => renameMachine(machine, name));
+}
+
+export function footprintOf(machine: string): Promise<Footprint> {
+  return getFootprint(machine);
+}
+
+export async function removeAt(machine: MachineView, removal: Removal): Promise<void> {
+  await removeMachine(machine.id, removal);
+  toast({ id: 'toast.machineRemoved', values: { name: machine.name } });
+}
+
+async function told(
+  failure: Parameters<typeof toastError>[0],
+  act: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    toastError(failure, error);
+  }
+}

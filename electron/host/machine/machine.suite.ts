@@ -83,7 +83,7 @@ export function machineSuite(name: string, options: MachineSuiteOptions): void {
       );
       assert.equal(await ping(), 200);
       const closed = clients.map(
-        (client) => new Promise((resolve) => client.once('close', resolve)),
+        (client) => new Promise<void>((resolve) => client.once('close', () => resolve())),
       );
       for (const client of clients) client.end();
       await Promise.all(closed);

@@ -19,6 +19,7 @@ import { createKernelViews } from './engine/kernel-views.ts';
 import { CortenError } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
+import { openCharDevice } from './kernel/char-device.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
 import { hasErrno } from './kernel/libc.ts';
 import { favourThread } from './kernel/priority.ts';
@@ -148,23 +149,33 @@ function answerBeforeContainers(): void {
 
 /** Always on its unix socket, which the app on this machine uses; on TCP when it is asked for. */
 async function startSsh(
-  { root, run, socket, ssh }: AgentOptions,
+  { root, run, socket, ssh, sshDevice }: AgentOptions,
   engine: Engine,
   shares: OpenShares,
 ) {
   const { hostKeyPath, authorizedKeysPath } = prepareKeys(join(root, 'ssh'));
+  const sshSocketPath = join(run, 'ssh.sock');
   const server = createSshServer({
     hostKeyPath,
     authorizedKeysPath,
     apiSocketPath: socket,
-    sockets: { 'share.sock': shares.socket },
+    sockets: {
+      'share.sock': shares.socket,
+      // A machine's port carries one connection; all others go through it.
+      'ssh.sock': async () => sshSocketPath,
+    },
     backend: {
       openShell: openShellOverExec(engine.exec),
       isContainerAddress: engine.isContainerAddress,
     },
   });
-  const local = await server.listen({ path: join(run, 'ssh.sock') });
+  const local = await server.listen({ path: sshSocketPath });
   const address = ssh === undefined ? local : await server.listen(ssh);
+  if (sshDevice !== undefined)
+    server.serveDevice(
+      () => openCharDevice(sshDevice),
+      (error) => report('SSH device', error),
+    );
   return { address, close: () => server.close() };
 }
 

@@ -13,6 +13,8 @@ export interface AgentOptions {
   socket: string;
   /** Absent: the SSH server is reached by its unix socket only. */
   ssh: { host: string; port: number } | undefined;
+  /** Absent: no device leads to the SSH server. */
+  sshDevice: string | undefined;
   registryMirrors: string[];
   insecureRegistries: string[];
   /** Absent: containers have a user namespace only when they ask for it. */
@@ -29,6 +31,7 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --run DIR                 sockets and what else ends with the machine (default /run/corten)
   --socket PATH             the Docker Engine API (default <run>/docker.sock)
   --ssh HOST:PORT           the SSH server on TCP too; port 0 takes a free one
+  --ssh-device PATH         the SSH server on a character device too, such as a virtio-serial port
   --registry-mirror URL     ask this mirror of docker.io first; may be repeated
   --insecure-registry HOST  allow plain HTTP and any certificate; may be repeated
   --userns-remap[=auto]     root in a container is nobody outside, unless it asks for --userns=host
@@ -50,6 +53,7 @@ export function parseOptions(args: readonly string[]): AgentOptions | undefined 
     run,
     socket: values.socket === undefined ? join(run, 'docker.sock') : resolve(values.socket),
     ssh: values.ssh === undefined ? undefined : parseAddress(values.ssh),
+    sshDevice: values['ssh-device'] === undefined ? undefined : resolve(values['ssh-device']),
     registryMirrors: values['registry-mirror'] ?? [],
     insecureRegistries: values['insecure-registry'] ?? [],
     usernsRemap: parseRemap(values['userns-remap']),
@@ -68,6 +72,7 @@ function parse(args: readonly string[]) {
         run: { type: 'string' },
         socket: { type: 'string' },
         ssh: { type: 'string' },
+        'ssh-device': { type: 'string' },
         'registry-mirror': { type: 'string', multiple: true },
         'insecure-registry': { type: 'string', multiple: true },
         'userns-remap': { type: 'string' },

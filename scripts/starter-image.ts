@@ -5,11 +5,13 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { arch, argv, exit, stderr } from 'node:process';
+import { argv, exit, stderr } from 'node:process';
+import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 
-const busyboxPath = '/usr/bin/busybox';
+/** Of this machine; it also says which applets there are, for a busybox that cannot run here. */
+const ownBusyboxPath = '/usr/bin/busybox';
 const name = 'docker.io/corten/starter:latest';
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -39,9 +41,26 @@ interface File {
   content?: string | Buffer;
 }
 
+const { busyboxPath, architecture, output } = options();
+
+function options() {
+  const { values, positionals } = parseArgs({
+    args: argv.slice(2),
+    allowPositionals: true,
+    options: { busybox: { type: 'string' }, architecture: { type: 'string' } },
+  });
+  const [path] = positionals;
+  if (path === undefined)
+    fail('usage: scripts/starter-image [--busybox FILE --architecture amd64|arm64] OUT.tar');
+  return {
+    busyboxPath: values.busybox ?? ownBusyboxPath,
+    architecture:
+      values.architecture ?? { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ?? process.arch,
+    output: path,
+  };
+}
+
 async function main(): Promise<void> {
-  const output = argv[2];
-  if (output === undefined) fail('usage: scripts/starter-image OUT.tar');
   const built = new Date(Math.floor(busyboxStat().mtimeMs / 1000) * 1000);
   const layer = await tar(rootFiles(), built);
   const archive = await tar(layoutFiles(layer, built), built);
@@ -97,7 +116,7 @@ function rootFiles(): File[] {
 
 /** Where each applet belongs, by busybox itself; `/bin` and `/sbin` are those of `/usr`. */
 function applets(): string[] {
-  const listed = execFileSync(busyboxPath, ['--list-full'], { encoding: 'utf8' }).split('\n');
+  const listed = execFileSync(ownBusyboxPath, ['--list-full'], { encoding: 'utf8' }).split('\n');
   const merged = listed
     .filter((path) => path !== '')
     .map((path) => (path.startsWith('usr/') ? path : `usr/${path}`))
@@ -153,7 +172,7 @@ function configuration(diffId: string, built: Date): unknown {
   const created = built.toISOString();
   return {
     created,
-    architecture: { x64: 'amd64', arm64: 'arm64' }[arch as string] ?? arch,
+    architecture,
     os: 'linux',
     config: {
       // $ENV is what ash reads when it is interactive and no login shell (sh(1posix)).

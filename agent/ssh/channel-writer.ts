@@ -2,17 +2,17 @@
  * Writes into an SSH channel no faster than the other side takes it: one write at a time waits for
  * the channel's window (RFC 4254 §5.2) and for the socket under it, so memory stays bounded.
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ServerChannel } from 'ssh2';
 
 export class ChannelWriter {
   readonly #channel: ServerChannel;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #closed = false;
   #wake = () => {};
 
   /** `onClosed` runs once, when the channel has closed or the connection under it has broken. */
-  constructor(channel: ServerChannel, socket: Socket, onClosed: () => void) {
+  constructor(channel: ServerChannel, socket: Duplex, onClosed: () => void) {
     this.#channel = channel;
     this.#socket = socket;
     const close = () => {

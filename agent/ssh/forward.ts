@@ -1,5 +1,6 @@
 /** `direct-streamlocal@openssh.com` and `direct-tcpip`: one channel to one socket of this machine. */
 import { connect, isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { AcceptConnection, Connection, RejectConnection, ServerChannel } from 'ssh2';
 import type { SshBackend } from './backend.ts';
 import { ChannelWriter } from './channel-writer.ts';
@@ -13,7 +14,7 @@ export type AgentSockets = Readonly<Record<string, () => Promise<string>>>;
 /** Only for the login `api`: everything that reaches beyond one container. */
 export function serveForwarding(
   connection: Connection,
-  socket: Socket,
+  socket: Duplex,
   options: { apiSocketPath: string; backend: SshBackend; sockets?: AgentSockets },
 ): void {
   connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
@@ -44,7 +45,7 @@ function mayReach(address: string, backend: SshBackend): boolean {
 function forward(
   accept: AcceptConnection<ServerChannel>,
   reject: RejectConnection,
-  socket: Socket,
+  socket: Duplex,
   target: Socket,
 ): void {
   target.once('error', () => reject());
@@ -56,7 +57,7 @@ function forward(
   });
 }
 
-function join(channel: ServerChannel, socket: Socket, target: Socket): void {
+function join(channel: ServerChannel, socket: Duplex, target: Socket): void {
   const writer = new ChannelWriter(channel, socket, () => target.destroy());
   // SSH has no word for why a stream broke: closing the channel is all that can be said.
   channel.on('error', () => target.destroy());

@@ -4,9 +4,11 @@
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket, type Server as SocketServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 import ssh2, { type Algorithms, type Connection } from 'ssh2';
 import { authenticate } from './authentication.ts';
 import type { SshBackend } from './backend.ts';
+import { DevicePort } from './device-port.ts';
 import { type AgentSockets, serveForwarding } from './forward.ts';
 import { readPrivateKey } from './keys.ts';
 import { serveShells } from './shell-session.ts';
@@ -29,6 +31,11 @@ export interface SshServerOptions {
 export interface SshServer {
   /** A unix socket's path (made 0600) or a TCP address; resolves with where it listens. */
   listen(place: { path: string } | { host: string; port: number }): Promise<string>;
+  /**
+   * Serves one session at a time on a device, which `open` opens: undefined while nobody is at its
+   * other end.
+   */
+  serveDevice(open: () => Duplex | undefined, report: (error: unknown) => void): void;
   /** Stops listening and hangs up on everyone. */
   close(): Promise<void>;
 }
@@ -47,11 +54,12 @@ const algorithms: Algorithms = {
 export function createSshServer(options: SshServerOptions): SshServer {
   const hostKey = readPrivateKey(options.hostKeyPath);
   const listeners: SocketServer[] = [];
-  const sockets = new Set<Socket>();
-  const strangers = new Set<Socket>();
+  const ports: DevicePort[] = [];
+  const sockets = new Set<Duplex>();
+  const strangers = new Set<Duplex>();
   const { loginGraceMs = 20_000, maxStartups = 32 } = options;
 
-  function welcome(socket: Socket): void {
+  function welcome(socket: Duplex): void {
     // A peer that vanishes shows as an error and then as `close`; nothing is left to do.
     socket.on('error', () => {});
     if (strangers.size >= maxStartups) {
@@ -74,7 +82,9 @@ export function createSshServer(options: SshServerOptions): SshServer {
     // One protocol engine a socket, so that a channel knows the socket whose buffer it fills.
     new ssh2.Server({ hostKeys: [hostKey], algorithms, ident: 'corten' }, (connection) =>
       serve(connection, socket, options, known),
-    ).injectSocket(socket);
+    )
+      // Of a socket it uses what every duplex has.
+      .injectSocket(socket as Socket);
   }
 
   return {
@@ -89,7 +99,11 @@ export function createSshServer(options: SshServerOptions): SshServer {
       if ('path' in place) chmodSync(place.path, 0o600);
       return addressOf(listener);
     },
+    serveDevice(open, report) {
+      ports.push(new DevicePort({ open, welcome, report }));
+    },
     async close() {
+      for (const port of ports) port.close();
       const closed = listeners.map(
         (listener) => new Promise<void>((resolve) => listener.close(() => resolve())),
       );
@@ -101,7 +115,7 @@ export function createSshServer(options: SshServerOptions): SshServer {
 
 function serve(
   connection: Connection,
-  socket: Socket,
+  socket: Duplex,
   options: SshServerOptions,
   onReady: () => void,
 ): void {

@@ -1,5 +1,5 @@
 /** A session channel of a login that names a container: pty, env, shell, exec (RFC 4254 §6). */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Connection, ServerChannel, Session } from 'ssh2';
 import type { Shell, ShellRequest, SshBackend } from './backend.ts';
 import { ChannelWriter } from './channel-writer.ts';
@@ -13,7 +13,7 @@ const keyOfSignal: Record<string, string> = { INT: '\x03', QUIT: '\x1c', TSTP: '
 
 export function serveShells(
   connection: Connection,
-  socket: Socket,
+  socket: Duplex,
   container: string,
   backend: SshBackend,
 ): void {
@@ -24,14 +24,14 @@ export function serveShells(
 
 class ShellSession {
   readonly #session: Session;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #container: string;
   readonly #backend: SshBackend;
   readonly #env: Record<string, string> = {};
   #terminal: { rows: number; columns: number } | undefined;
   #shell: Shell | undefined;
 
-  constructor(session: Session, socket: Socket, container: string, backend: SshBackend) {
+  constructor(session: Session, socket: Duplex, container: string, backend: SshBackend) {
     this.#session = session;
     this.#socket = socket;
     this.#container = container;

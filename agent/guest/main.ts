@@ -1,0 +1,18 @@
+/**
+ * The agent as a machine's first service: takes what the host wrote on the seed disk, puts it where
+ * the agent looks, and becomes the agent. In one process, because starting Node is most of the time
+ * that a machine takes to start.
+ */
+import { argv } from 'node:process';
+import { applySeed } from './apply-seed.ts';
+import { findDisk, findPort } from './devices.ts';
+
+const root = '/var/lib/corten';
+
+argv.push('--root', root, '--run', '/run/corten');
+const port = findPort('ssh.0');
+if (port !== undefined) argv.push('--ssh-device', port);
+const disk = findDisk('corten-seed');
+// A person may start the image by hand, without a host that knows seeds.
+if (disk !== undefined) argv.push(...applySeed(disk, root));
+await import('../main.ts');

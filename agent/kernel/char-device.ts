@@ -1,0 +1,61 @@
+/**
+ * A character device as a stream. Node has streams for sockets, pipes and terminals only, and tells
+ * them apart by their descriptor when the stream is made; a plain read of anything else waits on one
+ * of the few threads of libuv's pool, and for ever where a device has nothing to say.
+ */
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { O_CLOEXEC } from './files.ts';
+import { hasErrno, libcCall } from './libc.ts';
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const chunkBytes = 64 * 1024;
+
+const socketpairCall = libcCall('socketpair', ['int', 'int', 'int', 'void *']);
+const dup3Call = libcCall('dup3', ['int', 'int', 'int']);
+
+/**
+ * Undefined while nobody is at the device's other end: a virtio port then reads as ended
+ * (drivers/char/virtio_console.c), a pseudo-terminal as broken. The stream ends, or breaks, when the
+ * other end leaves; it has no half-close: destroy it.
+ */
+export function openCharDevice(path: string): Socket | undefined {
+  const device = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    const first = firstBytes(device);
+    if (first === undefined) return undefined;
+    const stream = streamOf(device, path);
+    if (first.length > 0) stream.unshift(first);
+    return stream;
+  } finally {
+    closeSync(device);
+  }
+}
+
+/** What is there to read, which may be nothing yet; undefined for an other end that nobody holds. */
+function firstBytes(device: number): Buffer | undefined {
+  const chunk = Buffer.alloc(chunkBytes);
+  try {
+    const length = readSync(device, chunk);
+    return length === 0 ? undefined : chunk.subarray(0, length);
+  } catch (error) {
+    if (hasErrno(error, 'EAGAIN')) return Buffer.alloc(0);
+    if (hasErrno(error, 'EIO')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Node looks at the descriptor once, and reads, writes and polls it in ways that any device knows
+ * after that. So it is shown a socket, whose place the device then takes (dup(2)).
+ */
+function streamOf(device: number, path: string): Socket {
+  const pair = Buffer.alloc(8);
+  socketpairCall(path, AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, pair);
+  const [shown, other] = [pair.readInt32LE(0), pair.readInt32LE(4)];
+  closeSync(other);
+  const stream = new Socket({ fd: shown, allowHalfOpen: true });
+  dup3Call(path, device, shown, O_CLOEXEC);
+  return stream;
+}

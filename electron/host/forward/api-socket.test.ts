@@ -94,7 +94,7 @@ test('a reader that stops holds the engine back, and then gets everything', asyn
   assert.equal(received, pieces * piece.length);
 });
 
-test('two thousand connections at once each have their own answer', async () => {
+test('a thousand connections at once each have their own answer', async () => {
   const clients: Socket[] = [];
   let arrived = 0;
   behave = (connection) => {
@@ -102,8 +102,8 @@ test('two thousand connections at once each have their own answer', async () => 
     echo(connection);
   };
   for (let wave = 1; wave <= 10; wave += 1) {
-    for (let count = 0; count < 200; count += 1) clients.push(dial());
-    while (arrived < wave * 200) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (let count = 0; count < 100; count += 1) clients.push(dial());
+    while (arrived < wave * 100) await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const answers = await Promise.all(
     clients.map((client, index) => {

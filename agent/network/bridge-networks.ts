@@ -18,6 +18,7 @@ import { deleteLink, findLink, listLinks, loopbackIndex, setLinkUp } from './lin
 import { Nat } from './nat.ts';
 import type { NetworkDefinition, Networks, SandboxNetwork } from './networks.ts';
 import { NftablesSocket } from './nftables.ts';
+import type { OutsidePorts } from './outside-ports.ts';
 import { HostPorts } from './ports.ts';
 import { mappingsOf, PublishedPorts } from './published-ports.ts';
 import { setRates } from './rates.ts';
@@ -38,6 +39,13 @@ export interface NetworksOptions {
   suffix: string;
   /** Default `/etc/resolv.conf`. */
   resolvConf?: string;
+  /** Published ports on the computer around this machine. */
+  outsidePorts?: OutsidePorts;
+  /**
+   * Where the computer around this machine is reached from it. Absent: this machine is people's own
+   * computer, which containers reach at their network's gateway.
+   */
+  hostAddress?: string;
 }
 
 export function createNetworks(options: NetworksOptions): Networks {
@@ -66,12 +74,16 @@ class BridgeNetworks implements Networks {
   /** Under way, so that fifty containers that start at once make one bridge. */
   readonly #ensuring = new Map<string, Promise<void>>();
 
-  constructor({ suffix, resolvConf }: NetworksOptions) {
+  constructor({ suffix, resolvConf, outsidePorts, hostAddress }: NetworksOptions) {
     this.#names = deviceNames(suffix);
     this.#resolvConf = resolvConf;
     this.#nat = new Nat(this.#names.table, this.#nftables);
-    this.#ports = new PublishedPorts(this.#nat, new HostPorts(), (hostPorts) =>
-      forgetUdpFlows(this.#conntrack, hostPorts),
+    const hostPorts = new HostPorts({
+      outside: outsidePorts,
+      isGuest: hostAddress !== undefined,
+    });
+    this.#ports = new PublishedPorts(this.#nat, hostPorts, (ports) =>
+      forgetUdpFlows(this.#conntrack, ports),
     );
   }
 
@@ -191,14 +203,15 @@ class BridgeNetworks implements Networks {
     const inUse = state.networks.filter((network) =>
       endpoints.some((endpoint) => endpoint.networkId === network.id),
     );
-    const mappings = state.running.map((container) => ({
-      containerId: container.containerId,
-      ports: mappingsOf(container.ports, container.endpoints[0]?.ipv4Address ?? '0.0.0.0'),
+    const published = state.running.map(({ containerId, ports, endpoints }) => ({
+      containerId,
+      ports,
+      address: endpoints[0]?.ipv4Address ?? '0.0.0.0',
     }));
     if (inUse.length > 0 || this.#nat.tableExists)
       await this.#nat.restore(
         inUse,
-        mappings.flatMap(({ ports }) => ports),
+        published.flatMap(({ ports, address }) => mappingsOf(ports, address)),
       );
     for (const network of inUse) await this.ensure(network);
     for (const container of state.running)
@@ -207,7 +220,8 @@ class BridgeNetworks implements Networks {
         this.#learn(container.containerId, container.containerName, endpoint);
         this.#rejoin(endpoint);
       }
-    for (const { containerId, ports } of mappings) await this.#ports.restore(containerId, ports);
+    for (const { containerId, ports, address } of published)
+      await this.#ports.restore(containerId, ports, address);
   }
 
   /** Leaves running containers their network; when there are none, leaves nothing at all. */

@@ -129,7 +129,8 @@ test('a connection made while the line is down waits for it', async () => {
 test('a machine that does not answer is told about in the words of HTTP', async () => {
   const mute = await serveApiSocket({
     path: join(machine.directory, 'mute.sock'),
-    openChannel: () => Promise.reject(new Error('The machine cannot be reached. It is being tried.')),
+    openChannel: () =>
+      Promise.reject(new Error('The machine cannot be reached. It is being tried.')),
   });
   const { status, body } = await new Promise<{ status?: number; body: string }>((resolve, reject) =>
     request({ socketPath: mute.path, path: '/containers/json' }, async (response) => {

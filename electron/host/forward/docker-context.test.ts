@@ -1,7 +1,16 @@
 /** The context, as Docker's own CLI sees it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -70,13 +79,18 @@ test('a context of that name that is not ours is left alone', () => {
   assert.equal(context.state().isSetUp, false);
   assert.throws(() => context.setUp({ use: true }), /did not make.*docker context rm corten/);
   assert.throws(() => context.remove(), /did not make/);
-  assert.equal(contexts().find(({ Name }) => Name === 'corten')?.DockerEndpoint, 'tcp://192.0.2.1:2376');
+  assert.equal(
+    contexts().find(({ Name }) => Name === 'corten')?.DockerEndpoint,
+    'tcp://192.0.2.1:2376',
+  );
 });
 
 test('what else is in config.json stays: passwords, mode, and the link that leads to it', () => {
   const kept = join(directory, 'dotfiles.json');
   mkdirSync(join(directory, 'docker'));
-  writeFileSync(kept, '{"auths":{"r.example":{"auth":"c2VjcmV0"}},"psFormat":"x"}', { mode: 0o640 });
+  writeFileSync(kept, '{"auths":{"r.example":{"auth":"c2VjcmV0"}},"psFormat":"x"}', {
+    mode: 0o640,
+  });
   symlinkSync(kept, join(directory, 'docker', 'config.json'));
   const context = make();
   context.setUp({ use: true });
@@ -109,7 +123,11 @@ function make(): DockerContext {
 }
 
 function docker(...words: string[]): string {
-  return execFileSync('docker', words, { env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+  return execFileSync('docker', words, {
+    env: environment,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim();
 }
 
 function contexts(): { Name: string; DockerEndpoint: string; Current: boolean }[] {

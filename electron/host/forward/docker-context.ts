@@ -4,7 +4,16 @@
  * Only a context that we made is changed or removed; other people's contexts are none of our business.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { DockerContextState } from '../../contract/forward.ts';
@@ -139,7 +148,9 @@ function readJson(path: string): object | undefined {
   } catch {
     // Told below, as anything else that is no JSON object.
   }
-  throw new Error(`${path} is not readable as JSON, and is left as it is. Repair it, then try again.`);
+  throw new Error(
+    `${path} is not readable as JSON, and is left as it is. Repair it, then try again.`,
+  );
 }
 
 /** All of it or nothing, through a link that people keep their settings behind, and with its mode. */

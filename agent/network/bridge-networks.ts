@@ -12,6 +12,7 @@ import { type DeviceNames, defaultNetworkName, deviceNames } from './device-name
 import { DnsServer } from './dns.ts';
 import type { Upstream } from './dns-forward.ts';
 import { NameTable } from './dns-names.ts';
+import type { HostResolver } from './host-resolver.ts';
 import { AddressLeases } from './ipam.ts';
 import { addressBytes, parseSubnet } from './ipv4.ts';
 import { deleteLink, findLink, listLinks, loopbackIndex, setLinkUp } from './link.ts';
@@ -42,10 +43,13 @@ export interface NetworksOptions {
   /** Published ports on the computer around this machine. */
   outsidePorts?: OutsidePorts;
   /**
-   * Where the computer around this machine is reached from it. Absent: this machine is people's own
-   * computer, which containers reach at their network's gateway.
+   * Where the computer around this machine is reached from it; `gateway`: where the default route
+   * leads. Absent: this machine is people's own computer, which containers reach at their network's
+   * gateway.
    */
   hostAddress?: string;
+  /** Names as that computer knows them. */
+  hostResolver?: Pick<HostResolver, 'ask'>;
 }
 
 export function createNetworks(options: NetworksOptions): Networks {
@@ -56,10 +60,13 @@ const icc = 'com.docker.network.bridge.enable_icc';
 /** When the machine has no default route to take it from. */
 const ethernetMtu = 1500;
 const dnsPort = 53;
+const everyDestination = '0.0.0.0/0';
 
 class BridgeNetworks implements Networks {
   readonly #names: DeviceNames;
   readonly #resolvConf: string | undefined;
+  readonly #hostAddress: string | undefined;
+  readonly #hostResolver: Pick<HostResolver, 'ask'> | undefined;
   readonly #netlink = new Rtnetlink(openNetlink(NetlinkFamily.route));
   readonly #nftables = new NftablesSocket(openNetlink(NetlinkFamily.netfilter));
   readonly #removals = new LinkRemovals(new Rtnetlink(openNetlink(NetlinkFamily.route)));
@@ -74,13 +81,15 @@ class BridgeNetworks implements Networks {
   /** Under way, so that fifty containers that start at once make one bridge. */
   readonly #ensuring = new Map<string, Promise<void>>();
 
-  constructor({ suffix, resolvConf, outsidePorts, hostAddress }: NetworksOptions) {
+  constructor({ suffix, resolvConf, ...outside }: NetworksOptions) {
     this.#names = deviceNames(suffix);
     this.#resolvConf = resolvConf;
     this.#nat = new Nat(this.#names.table, this.#nftables);
+    this.#hostAddress = outside.hostAddress;
+    this.#hostResolver = outside.hostResolver;
     const hostPorts = new HostPorts({
-      outside: outsidePorts,
-      isGuest: hostAddress !== undefined,
+      outside: outside.outsidePorts,
+      isGuest: outside.hostAddress !== undefined,
     });
     this.#ports = new PublishedPorts(this.#nat, hostPorts, (ports) =>
       forgetUdpFlows(this.#conntrack, ports),
@@ -192,9 +201,17 @@ class BridgeNetworks implements Networks {
   }
 
   nameservers(network: NetworkDefinition): string[] {
-    if (network.name !== defaultNetworkName) return [network.gateway];
+    // In a guest every name may be one that only the host can resolve.
+    if (network.name !== defaultNetworkName || this.#hostAddress !== undefined)
+      return [network.gateway];
     const reachable = reachableResolvers(this.#resolvConf);
     return reachable.length > 0 ? reachable : [network.gateway];
+  }
+
+  hostAddress(gateway: string): string {
+    if (this.#hostAddress !== 'gateway') return this.#hostAddress ?? gateway;
+    const routes = listRoutes(this.#netlink);
+    return routes.find(({ destination }) => destination === everyDestination)?.gateway ?? gateway;
   }
 
   async reconcile(state: Parameters<Networks['reconcile']>[0]): Promise<void> {
@@ -276,7 +293,13 @@ class BridgeNetworks implements Networks {
       networkId: network.id,
       gateway: network.gateway,
       names: this.#nameTable,
-      upstreams: () => (network.internal ? [] : this.#upstreams()),
+      outside: network.internal
+        ? undefined
+        : {
+            hostAddress: () => this.hostAddress(network.gateway),
+            ask: async (message) => this.#hostResolver?.ask(message),
+            upstreams: () => this.#upstreams(),
+          },
     });
     await server.start();
     this.#nameServers.set(network.id, server);
@@ -367,7 +390,9 @@ class BridgeNetworks implements Networks {
   }
 
   #machineMtu(): number {
-    const way = listRoutes(this.#netlink).find(({ destination }) => destination === '0.0.0.0/0');
+    const way = listRoutes(this.#netlink).find(
+      ({ destination }) => destination === everyDestination,
+    );
     const link = listLinks(this.#netlink).find(({ index }) => index === way?.interfaceIndex);
     return link?.mtu ?? ethernetMtu;
   }

@@ -86,7 +86,6 @@ export class OutsidePorts {
   }
 
   #tell(host: Host, port: OutsidePort): Promise<OutsideFailure | undefined> {
-    host.send({ open: port });
     return new Promise((resolve) => {
       const answer = (failure: OutsideFailure | undefined) => {
         clearTimeout(timer);
@@ -95,6 +94,7 @@ export class OutsidePorts {
       };
       const timer = setTimeout(() => answer(undefined), this.#answerTimeoutMs);
       host.waiting.set(port.id, answer);
+      host.send({ open: port });
     });
   }
 

@@ -1,6 +1,6 @@
 /** The part of the DNS message format (RFC 1035, section 4) that a forwarding name server needs. */
 
-export const RecordType = { a: 1, ptr: 12, aaaa: 28, any: 255 } as const;
+export const RecordType = { a: 1, ptr: 12, aaaa: 28, opt: 41, any: 255 } as const;
 export const ResponseCode = { ok: 0, formatError: 1, serverFailure: 2, noSuchName: 3 } as const;
 
 const classInternet = 1;
@@ -67,6 +67,25 @@ export function encodeResponse(
   const whole = Buffer.concat([header(query, code, records.length, 0), query.question, ...records]);
   if (transport === 'tcp' || whole.length <= udpLimitBytes) return whole;
   return Buffer.concat([header(query, code, 0, flagTruncated), query.question]);
+}
+
+/** An answer that came whole, as the one who asked by UDP can take it (RFC 1035, 4.2.1; RFC 6891). */
+export function fitForUdp(asked: Buffer, answer: Buffer): Buffer {
+  const query = decodeQuery(asked);
+  if (query === undefined || answer.length <= udpLimitOf(asked, query)) return answer;
+  const cut = Buffer.concat([answer.subarray(0, headerBytes), query.question]);
+  cut.writeUInt16BE(cut.readUInt16BE(2) | flagTruncated, 2);
+  cut.writeUInt16BE(1, 4);
+  cut.fill(0, 6, headerBytes);
+  return cut;
+}
+
+/** A question's OPT record follows it at once: nothing else stands in a question. */
+function udpLimitOf(asked: Buffer, { question }: Query): number {
+  const opt = headerBytes + question.length;
+  const isOpt =
+    asked.length >= opt + 5 && asked[opt] === 0 && asked.readUInt16BE(opt + 1) === RecordType.opt;
+  return isOpt ? Math.max(udpLimitBytes, asked.readUInt16BE(opt + 3)) : udpLimitBytes;
 }
 
 /** A name as labels, for a PTR answer. */

@@ -32,7 +32,9 @@ let web: TestNamespace;
 let endpoint: EndpointView;
 
 before(async () => {
-  command('ip link add way type veth peer name far; ip link set far up; ip addr add 10.0.2.15/24 dev way; ip link set way up');
+  command(
+    'ip link add way type veth peer name far; ip link set far up; ip addr add 10.0.2.15/24 dev way; ip link set way up',
+  );
   command('ip route add default via 10.0.2.2');
   resolvConf = join(mkdtempSync(join(tmpdir(), 'corten-guest-')), 'resolv.conf');
   writeFileSync(resolvConf, '');

@@ -3,7 +3,6 @@
  * that is opened again whenever it breaks (agent/contract/outside-ports.ts); here they are opened,
  * and what became of each is told to the agent and shown to people.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import { FrameReader } from '../../../agent/contract/framing.ts';
 import {
@@ -17,6 +16,7 @@ import {
 } from '../../../agent/contract/outside-ports.ts';
 import type { ForwardedPort } from '../../contract/forward.ts';
 import type { SshLink } from '../ssh/link.ts';
+import { keepService, type ServiceChannel } from './service-channel.ts';
 import { ListenFailed, type OpenPort, openTcpPort } from './tcp-port.ts';
 import { openUdpPort } from './udp-port.ts';
 
@@ -46,7 +46,7 @@ export class PublishedPorts {
   readonly #retry: NodeJS.Timeout;
   /** Changes are made one after the other: a port is closed before its next owner opens it. */
   #last: Promise<void> = Promise.resolve();
-  #channel: ClientChannel | undefined;
+  readonly #service: ServiceChannel;
   #closed = false;
   #view: ForwardedPort[] = [];
 
@@ -57,7 +57,11 @@ export class PublishedPorts {
       options.retryMs ?? 5000,
     );
     this.#retry.unref();
-    void this.#follow();
+    this.#service = keepService({
+      ...options,
+      name: outsidePortsService,
+      converse: (channel) => this.#converse(channel),
+    });
   }
 
   /** The ports now, then again at each change, until the signal aborts. */
@@ -87,36 +91,21 @@ export class PublishedPorts {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#retry);
-    this.#channel?.close();
+    this.#service.close();
     await this.#inOrder(() => this.#reconcile([]));
     this.#show();
   }
 
-  async #follow(): Promise<void> {
-    while (!this.#closed) {
-      try {
-        await this.#converse(await this.#options.link.openStreamLocal(outsidePortsService));
-      } catch {
-        // The link says so where people look; here it is only tried again.
-      }
-      if (!this.#closed) await sleep(this.#options.reconnectMs ?? 500, undefined, { ref: false });
-    }
-  }
-
-  /** Until the channel closes; what is open stays open, and the agent's next word sets it right. */
-  #converse(channel: ClientChannel): Promise<void> {
+  /** What is open stays open when the channel breaks; the agent's next word sets it right. */
+  #converse(channel: ClientChannel): void {
     const frames = new FrameReader();
-    this.#channel = channel;
-    if (this.#closed) channel.close();
     channel.on('data', (piece: Buffer) => {
       for (const frame of frames.push(piece)) {
         const message = messageIn<ToHost>(frame);
         if (message !== undefined) void this.#inOrder(() => this.#obey(message, channel));
       }
     });
-    channel.on('error', () => undefined);
     say(channel, { hello: { decides: this.#options.decides } });
-    return new Promise((resolve) => channel.once('close', () => resolve()));
   }
 
   async #obey(message: ToHost, channel: ClientChannel): Promise<void> {

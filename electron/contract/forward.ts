@@ -9,6 +9,8 @@ export interface DockerContextState {
   isCurrent: boolean;
   /** An environment variable that makes the CLI look at no context. */
   overriddenBy?: string;
+  /** Why `host` does not lead to the machine now, such as another program that has the path. */
+  socketCause?: string;
 }
 
 /** A container's port on this computer. */

@@ -6,6 +6,7 @@ import {
   setUpDockerContext,
   useForward,
 } from '../../stores/forward.ts';
+import { useMachines } from '../../stores/machines.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice } from '../../ui/page.tsx';
 
@@ -13,7 +14,9 @@ import { Notice } from '../../ui/page.tsx';
 export function DockerContextCard() {
   const t = useText();
   const { context, contextError } = useForward();
-  useEffect(() => void loadContext(), []);
+  const shown = useMachines((state) => state.shown);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another machine has another context.
+  useEffect(() => void loadContext(), [shown]);
   return (
     <section className="card machine-part" aria-label={t('context.title')}>
       <h2>{t('context.title')}</h2>

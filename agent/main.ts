@@ -7,6 +7,9 @@ import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
+import { dnsService } from './contract/dns-service.ts';
+import { outsidePortsService } from './contract/outside-ports.ts';
+import { proxiesFromEnvironment } from './contract/proxies.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { detectDiskDriver } from './disk/detect.ts';
 import { defaultIdPool } from './engine/containers/id-range.ts';
@@ -16,8 +19,10 @@ import { readArchive, statPath, writeArchive } from './engine/files/archive.ts';
 import { changes } from './engine/files/changes.ts';
 import { exportArchive } from './engine/files/export.ts';
 import { createKernelViews } from './engine/kernel-views.ts';
+import { Proxies } from './engine/proxies.ts';
 import { CortenError } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
+import { setWayOut } from './images/registry/http.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
 import { openCharDevice } from './kernel/char-device.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
@@ -26,12 +31,15 @@ import { favourThread } from './kernel/priority.ts';
 import { createMachine } from './machine/machine.ts';
 import { createNetworks } from './network/bridge-networks.ts';
 import { suffixOf } from './network/device-names.ts';
+import { hostLookup } from './network/host-lookup.ts';
+import { HostResolver } from './network/host-resolver.ts';
+import { OutsidePorts } from './network/outside-ports.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
 import { createRuntime } from './runtime/linux-runtime.ts';
-import { type OpenShares, openShares } from './share/open-shares.ts';
+import { openShares } from './share/open-shares.ts';
 import { openShellOverExec } from './ssh/exec-shells.ts';
 import { prepareKeys } from './ssh/keys.ts';
-import { createSshServer } from './ssh/server.ts';
+import { createSshServer, type SshServerOptions } from './ssh/server.ts';
 
 // The sources lie beside package.json, what was built from them two folders below.
 const packageFile = findPackageJSON(import.meta.url) ?? 'package.json';
@@ -87,7 +95,16 @@ async function start(options: AgentOptions): Promise<Agent> {
     insecureRegistries,
   });
   const runtime = await createRuntime({ shimPath: join(repository, 'dist/shim/shim') });
-  const network = createNetworks({ suffix });
+  const outsidePorts = new OutsidePorts();
+  const hostResolver = new HostResolver();
+  const { hostAddress } = options;
+  const network = createNetworks({ suffix, outsidePorts, hostResolver, hostAddress });
+  setWayOut({ lookup: hostLookup(hostResolver) });
+  const proxies = new Proxies({
+    initial: { ...proxiesFromEnvironment(process.env), containers: false },
+    hostAddress: () => hostAddress && network.hostAddress(''),
+    apply: (settings) => setWayOut({ proxies: settings }),
+  });
   const cgroups = detectCgroupDriver({ parent: `corten-${suffix}` });
   const kernelViews = createKernelViews();
   const shares = openShares({
@@ -110,6 +127,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     registryMirrors,
     insecureRegistries,
     userNamespaces: userNamespacesOf(options),
+    proxies,
     report,
   });
   await ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
@@ -119,7 +137,13 @@ async function start(options: AgentOptions): Promise<Agent> {
     report: (error, where) => report(where, error),
   });
   await api.listen(options.socket);
-  const ssh = await startSsh(options, engine, shares);
+  const ssh = await startSsh(options, engine, {
+    sockets: { 'share.sock': shares.socket },
+    services: {
+      [outsidePortsService]: (channel) => outsidePorts.serve(channel),
+      [dnsService]: (channel) => hostResolver.serve(channel),
+    },
+  });
   return {
     socket: options.socket,
     ssh: ssh.address,
@@ -151,7 +175,7 @@ function answerBeforeContainers(): void {
 async function startSsh(
   { root, run, socket, ssh, sshDevice }: AgentOptions,
   engine: Engine,
-  shares: OpenShares,
+  inside: Pick<SshServerOptions, 'sockets' | 'services'>,
 ) {
   const { hostKeyPath, authorizedKeysPath } = prepareKeys(join(root, 'ssh'));
   const sshSocketPath = join(run, 'ssh.sock');
@@ -159,8 +183,9 @@ async function startSsh(
     hostKeyPath,
     authorizedKeysPath,
     apiSocketPath: socket,
+    ...inside,
     sockets: {
-      'share.sock': shares.socket,
+      ...inside.sockets,
       // A machine's port carries one connection; all others go through it.
       'ssh.sock': async () => sshSocketPath,
     },

@@ -27,3 +27,10 @@ for (const value of ['', 'default', '100000', '0:65536', '100000:65535', '429495
       message: /such as 100000:655360/,
     });
   });
+
+test('--host-address: absent, an address, gateway', () => {
+  assert.equal(parse()?.hostAddress, undefined);
+  for (const text of ['10.0.2.2', 'gateway'])
+    assert.equal(parse('--host-address', text)?.hostAddress, text);
+  assert.throws(() => parse('--host-address', 'host.example'), { kind: 'invalid' });
+});

@@ -1,5 +1,6 @@
 /** The agent's command line. */
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readByteSize } from './contract/byte-size.ts';
@@ -23,6 +24,8 @@ export interface AgentOptions {
   defaultDiskBytes: number | undefined;
   /** The machine is the app's own: its clock, disk and power are asked for through the API. */
   machine: boolean;
+  /** Absent: this machine is no guest. `gateway`: where its default route leads. */
+  hostAddress: string | undefined;
 }
 
 export const usage = `Usage: scripts/agent [OPTION…]
@@ -39,6 +42,8 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --default-disk SIZE       disk space of each new container that asks for none itself, such as 10g
                             (default: no limit)
   --machine                 this machine is the agent's own: the API sets its clock and turns it off
+  --host-address ADDRESS    this machine is a guest: where it reaches the computer around it, for
+                            host.corten.internal; "gateway" is where the default route leads
 
 When it is ready it prints one JSON line: {"event":"ready","socket":…,"ssh":…}. SIGTERM ends the
 agent; containers go on, and the next agent on the same directories takes them up again.`;
@@ -59,6 +64,7 @@ export function parseOptions(args: readonly string[]): AgentOptions | undefined 
     usernsRemap: parseRemap(values['userns-remap']),
     defaultDiskBytes: diskSize(values['default-disk']),
     machine: values.machine ?? false,
+    hostAddress: hostAddress(values['host-address']),
   };
 }
 
@@ -78,6 +84,7 @@ function parse(args: readonly string[]) {
         'userns-remap': { type: 'string' },
         'default-disk': { type: 'string' },
         machine: { type: 'boolean' },
+        'host-address': { type: 'string' },
         help: { type: 'boolean' },
       },
     });
@@ -119,6 +126,12 @@ function diskSize(text: string | undefined): number | undefined {
   if (bytes === undefined || bytes < minDiskBytes)
     throw invalid(`--default-disk takes a size of 4m or more, such as 10g, not "${text}".`);
   return bytes;
+}
+
+function hostAddress(text: string | undefined): string | undefined {
+  if (text !== undefined && text !== 'gateway' && !isIPv4(text))
+    throw invalid(`--host-address takes an IPv4 address or "gateway", not "${text}".`);
+  return text;
 }
 
 function parseAddress(text: string): { host: string; port: number } {

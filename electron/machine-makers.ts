@@ -1,6 +1,7 @@
 /** How each kind of machine is brought up in this app; both shells wire it. */
 import { join } from 'node:path';
 import type { MachineEntry } from './contract/machines.ts';
+import { nativeForwarding } from './host/forward/forwarding.ts';
 import { nativeBackend } from './host/machine/native.ts';
 import type { MachinesOptions } from './host/machines/machines.ts';
 import { configDirectoryFor, type Places } from './places.ts';
@@ -21,7 +22,13 @@ export function machinesOptions(where: MachinePlaces): MachinesOptions {
     own: [thisComputer],
     file: join(configDirectoryFor(rootDirectory), 'machines.json'),
     makers: {
-      native: () => ({ backend: nativeBackend({ agentCommand, rootDirectory, runDirectory }) }),
+      native: () => ({
+        backend: nativeBackend({ agentCommand, rootDirectory, runDirectory }),
+        forwarding: nativeForwarding({
+          apiSocketPath: join(runDirectory, 'docker.sock'),
+          contextName: 'corten',
+        }),
+      }),
     },
   };
 }

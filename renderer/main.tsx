@@ -9,6 +9,7 @@ import { provideBridge } from './bridge/bridge.ts';
 import { en } from './messages/en.ts';
 import { followAddress, MachineRouter } from './shell/machine-router.tsx';
 import { followEvents } from './stores/events.ts';
+import { followPorts } from './stores/forward.ts';
 import { onRunning } from './stores/machine.ts';
 import { followMachines } from './stores/machines.ts';
 import { pauseFigures } from './stores/stats.ts';
@@ -19,7 +20,7 @@ provideBridge(createShellBridge());
 
 followAddress();
 void followMachines(new AbortController().signal);
-followEventsWhileRunning();
+followWhileRunning();
 document.addEventListener('visibilitychange', () => pauseFigures(document.hidden));
 
 createRoot(document.getElementById('root')!).render(
@@ -34,12 +35,14 @@ createRoot(document.getElementById('root')!).render(
   </StrictMode>,
 );
 
-/** One event stream for as long as an engine runs and is looked at. */
-function followEventsWhileRunning(): void {
+/** One stream of events and one of ports, for as long as an engine runs and is looked at. */
+function followWhileRunning(): void {
   let controller: AbortController | undefined;
   onRunning((running) => {
     controller?.abort();
     controller = running ? new AbortController() : undefined;
-    if (controller) void followEvents(controller.signal);
+    if (controller === undefined) return;
+    void followEvents(controller.signal);
+    void followPorts(controller.signal);
   });
 }

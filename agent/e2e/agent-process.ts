@@ -29,11 +29,18 @@ export function makeAgentDirectory(): string {
   return directory;
 }
 
-export async function startAgent(directory: string, options: string[] = []): Promise<AgentProcess> {
+/** `launcher`: words before the program, which becomes what they start, such as `unshare --net`. */
+export async function startAgent(
+  directory: string,
+  options: string[] = [],
+  launcher: string[] = [],
+): Promise<AgentProcess> {
   const [root, run] = [join(directory, 'root'), join(directory, 'run')];
+  const [program = '', ...words] = [...launcher, process.execPath];
   const child = spawn(
-    process.execPath,
+    program,
     [
+      ...words,
       '--disable-warning=ExperimentalWarning',
       join(repository, 'agent/main.ts'),
       ...['--root', root, '--run', run, ...options],

@@ -16,6 +16,7 @@ import type { KernelViews } from './kernel-views.ts';
 import type { LogReaders } from './logs/log-readers.ts';
 import type { EnginePaths } from './paths.ts';
 import type { Sampler } from './pressure/sampler.ts';
+import type { Proxies } from './proxies.ts';
 import type { SerialLocks } from './serial-locks.ts';
 import type { ContainerTable } from './state/container-table.ts';
 import type { NetworkTable } from './state/network-table.ts';
@@ -49,6 +50,7 @@ export interface EngineContext {
     byDefault: boolean;
     pool: IdPool;
   };
+  proxies: Proxies;
   /** Tells the agent's own log of a failure that no caller can be told of. */
   report: (what: string, error: unknown) => void;
 }

@@ -68,6 +68,7 @@ export interface EngineOptions
     | 'userNamespaces'
     | 'report'
     | 'defaultDiskBytes'
+    | 'proxies'
   > {
   /** Chooses what limits disk space, once the directories are there. */
   openDisks: (parents: string[]) => DiskDriver;
@@ -80,7 +81,7 @@ export interface EngineOptions
 /** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { paths, runtime, cgroups, images, network, kernelViews, apiSocket, report } = options;
-  const { userNamespaces, defaultDiskBytes } = options;
+  const { userNamespaces, defaultDiskBytes, proxies } = options;
   for (const directory of [
     paths.root,
     containersDirectory(paths),
@@ -121,6 +122,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     logReaders: new LogReaders(),
     restarts,
     userNamespaces,
+    proxies,
   };
   ensurePredefined(context);
   await prepareDefaultLayer(context);

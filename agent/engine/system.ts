@@ -21,6 +21,8 @@ export function createSystemBackend(context: EngineContext, options: SystemOptio
     events: (range) => context.events.stream(range),
     diskUsage: () => diskUsage(context),
     processes: () => machineProcesses(context),
+    proxies: () => context.proxies.shown(),
+    setProxies: (settings) => context.proxies.set(settings),
   };
 }
 

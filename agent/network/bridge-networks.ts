@@ -12,12 +12,14 @@ import { type DeviceNames, defaultNetworkName, deviceNames } from './device-name
 import { DnsServer } from './dns.ts';
 import type { Upstream } from './dns-forward.ts';
 import { NameTable } from './dns-names.ts';
+import type { HostResolver } from './host-resolver.ts';
 import { AddressLeases } from './ipam.ts';
 import { addressBytes, parseSubnet } from './ipv4.ts';
 import { deleteLink, findLink, listLinks, loopbackIndex, setLinkUp } from './link.ts';
 import { Nat } from './nat.ts';
 import type { NetworkDefinition, Networks, SandboxNetwork } from './networks.ts';
 import { NftablesSocket } from './nftables.ts';
+import type { OutsidePorts } from './outside-ports.ts';
 import { HostPorts } from './ports.ts';
 import { mappingsOf, PublishedPorts } from './published-ports.ts';
 import { setRates } from './rates.ts';
@@ -38,6 +40,16 @@ export interface NetworksOptions {
   suffix: string;
   /** Default `/etc/resolv.conf`. */
   resolvConf?: string;
+  /** Published ports on the computer around this machine. */
+  outsidePorts?: OutsidePorts;
+  /**
+   * Where the computer around this machine is reached from it; `gateway`: where the default route
+   * leads. Absent: this machine is people's own computer, which containers reach at their network's
+   * gateway.
+   */
+  hostAddress?: string;
+  /** Names as that computer knows them. */
+  hostResolver?: Pick<HostResolver, 'ask'>;
 }
 
 export function createNetworks(options: NetworksOptions): Networks {
@@ -48,10 +60,13 @@ const icc = 'com.docker.network.bridge.enable_icc';
 /** When the machine has no default route to take it from. */
 const ethernetMtu = 1500;
 const dnsPort = 53;
+const everyDestination = '0.0.0.0/0';
 
 class BridgeNetworks implements Networks {
   readonly #names: DeviceNames;
   readonly #resolvConf: string | undefined;
+  readonly #hostAddress: string | undefined;
+  readonly #hostResolver: Pick<HostResolver, 'ask'> | undefined;
   readonly #netlink = new Rtnetlink(openNetlink(NetlinkFamily.route));
   readonly #nftables = new NftablesSocket(openNetlink(NetlinkFamily.netfilter));
   readonly #removals = new LinkRemovals(new Rtnetlink(openNetlink(NetlinkFamily.route)));
@@ -66,12 +81,18 @@ class BridgeNetworks implements Networks {
   /** Under way, so that fifty containers that start at once make one bridge. */
   readonly #ensuring = new Map<string, Promise<void>>();
 
-  constructor({ suffix, resolvConf }: NetworksOptions) {
+  constructor({ suffix, resolvConf, ...outside }: NetworksOptions) {
     this.#names = deviceNames(suffix);
     this.#resolvConf = resolvConf;
     this.#nat = new Nat(this.#names.table, this.#nftables);
-    this.#ports = new PublishedPorts(this.#nat, new HostPorts(), (hostPorts) =>
-      forgetUdpFlows(this.#conntrack, hostPorts),
+    this.#hostAddress = outside.hostAddress;
+    this.#hostResolver = outside.hostResolver;
+    const hostPorts = new HostPorts({
+      outside: outside.outsidePorts,
+      isGuest: outside.hostAddress !== undefined,
+    });
+    this.#ports = new PublishedPorts(this.#nat, hostPorts, (ports) =>
+      forgetUdpFlows(this.#conntrack, ports),
     );
   }
 
@@ -180,9 +201,17 @@ class BridgeNetworks implements Networks {
   }
 
   nameservers(network: NetworkDefinition): string[] {
-    if (network.name !== defaultNetworkName) return [network.gateway];
+    // In a guest every name may be one that only the host can resolve.
+    if (network.name !== defaultNetworkName || this.#hostAddress !== undefined)
+      return [network.gateway];
     const reachable = reachableResolvers(this.#resolvConf);
     return reachable.length > 0 ? reachable : [network.gateway];
+  }
+
+  hostAddress(gateway: string): string {
+    if (this.#hostAddress !== 'gateway') return this.#hostAddress ?? gateway;
+    const routes = listRoutes(this.#netlink);
+    return routes.find(({ destination }) => destination === everyDestination)?.gateway ?? gateway;
   }
 
   async reconcile(state: Parameters<Networks['reconcile']>[0]): Promise<void> {
@@ -191,14 +220,15 @@ class BridgeNetworks implements Networks {
     const inUse = state.networks.filter((network) =>
       endpoints.some((endpoint) => endpoint.networkId === network.id),
     );
-    const mappings = state.running.map((container) => ({
-      containerId: container.containerId,
-      ports: mappingsOf(container.ports, container.endpoints[0]?.ipv4Address ?? '0.0.0.0'),
+    const published = state.running.map(({ containerId, ports, endpoints }) => ({
+      containerId,
+      ports,
+      address: endpoints[0]?.ipv4Address ?? '0.0.0.0',
     }));
     if (inUse.length > 0 || this.#nat.tableExists)
       await this.#nat.restore(
         inUse,
-        mappings.flatMap(({ ports }) => ports),
+        published.flatMap(({ ports, address }) => mappingsOf(ports, address)),
       );
     for (const network of inUse) await this.ensure(network);
     for (const container of state.running)
@@ -207,7 +237,8 @@ class BridgeNetworks implements Networks {
         this.#learn(container.containerId, container.containerName, endpoint);
         this.#rejoin(endpoint);
       }
-    for (const { containerId, ports } of mappings) await this.#ports.restore(containerId, ports);
+    for (const { containerId, ports, address } of published)
+      await this.#ports.restore(containerId, ports, address);
   }
 
   /** Leaves running containers their network; when there are none, leaves nothing at all. */
@@ -262,7 +293,13 @@ class BridgeNetworks implements Networks {
       networkId: network.id,
       gateway: network.gateway,
       names: this.#nameTable,
-      upstreams: () => (network.internal ? [] : this.#upstreams()),
+      outside: network.internal
+        ? undefined
+        : {
+            hostAddress: () => this.hostAddress(network.gateway),
+            ask: async (message) => this.#hostResolver?.ask(message),
+            upstreams: () => this.#upstreams(),
+          },
     });
     await server.start();
     this.#nameServers.set(network.id, server);
@@ -353,7 +390,9 @@ class BridgeNetworks implements Networks {
   }
 
   #machineMtu(): number {
-    const way = listRoutes(this.#netlink).find(({ destination }) => destination === '0.0.0.0/0');
+    const way = listRoutes(this.#netlink).find(
+      ({ destination }) => destination === everyDestination,
+    );
     const link = listLinks(this.#netlink).find(({ index }) => index === way?.interfaceIndex);
     return link?.mtu ?? ethernetMtu;
   }

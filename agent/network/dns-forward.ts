@@ -1,6 +1,7 @@
 /** Passes a question on to the machine's name servers, over the transport it came by. */
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { FrameReader, framed } from '../contract/framing.ts';
 
 export interface Upstream {
   address: string;
@@ -63,27 +64,4 @@ function askTcp(message: Buffer, upstream: Upstream): Promise<Buffer | undefined
     // No half-close: some servers take it for the end of the conversation.
     socket.write(framed(message));
   });
-}
-
-/** Over TCP each message follows its length in two bytes (RFC 1035, 4.2.2). */
-export function framed(message: Buffer): Buffer {
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(message.length, 0);
-  return Buffer.concat([length, message]);
-}
-
-export class FrameReader {
-  #pending: Buffer = Buffer.alloc(0);
-
-  push(piece: Buffer): Buffer[] {
-    this.#pending = Buffer.concat([this.#pending, piece]);
-    const messages: Buffer[] = [];
-    while (this.#pending.length >= 2) {
-      const end = 2 + this.#pending.readUInt16BE(0);
-      if (this.#pending.length < end) break;
-      messages.push(this.#pending.subarray(2, end));
-      this.#pending = this.#pending.subarray(end);
-    }
-    return messages;
-  }
 }

@@ -7,18 +7,21 @@
  */
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
-import { CortenError } from '../errors.ts';
-import { hasErrno } from '../kernel/libc.ts';
-import { FrameReader, forward, framed, type Upstream } from './dns-forward.ts';
 import {
   type Answer,
   decodeQuery,
   encodeName,
   encodeResponse,
+  fitForUdp,
   type Query,
   RecordType,
   ResponseCode,
-} from './dns-message.ts';
+} from '../contract/dns-message.ts';
+import { FrameReader, framed } from '../contract/framing.ts';
+import { hostNames } from '../contract/host-names.ts';
+import { CortenError } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { forward, type Upstream } from './dns-forward.ts';
 import type { NameTable } from './dns-names.ts';
 import { addressBytes } from './ipv4.ts';
 import { portOwner } from './port-owner.ts';
@@ -35,8 +38,14 @@ export interface DnsPlan {
   networkId: string;
   gateway: string;
   names: NameTable;
-  /** Whom to ask for other names; empty in an internal network, which must not reach outside. */
-  upstreams: () => readonly Upstream[];
+  /** Undefined in an internal network, which must not reach outside. */
+  outside?: {
+    /** What the host's names stand for. */
+    hostAddress: () => string;
+    /** Asked first; undefined when it does not answer, and then the upstreams are. */
+    ask: (message: Buffer) => Promise<Buffer | undefined>;
+    upstreams: () => readonly Upstream[];
+  };
 }
 
 export class DnsServer {
@@ -124,7 +133,7 @@ export class DnsServer {
     this.#pending++;
     try {
       return (
-        (await forward(message, transport, this.#plan.upstreams())) ??
+        (await this.#askOutside(message, transport)) ??
         encodeResponse(query, ResponseCode.serverFailure, [], ttlSeconds, transport)
       );
     } finally {
@@ -132,15 +141,24 @@ export class DnsServer {
     }
   }
 
+  async #askOutside(message: Buffer, transport: 'udp' | 'tcp'): Promise<Buffer | undefined> {
+    const { outside } = this.#plan;
+    if (outside === undefined) return undefined;
+    const whole = await outside.ask(message);
+    if (whole !== undefined) return transport === 'udp' ? fitForUdp(message, whole) : whole;
+    return forward(message, transport, outside.upstreams());
+  }
+
   /** Undefined: not a name of ours. Empty: ours, but it has no record of that type. */
   #ownAnswers(query: Query, asker: string): Answer[] | undefined {
-    const { networkId, names } = this.#plan;
+    const { networkId, names, outside } = this.#plan;
     const reversed = addressOfReverseName(query.name);
     if (reversed !== undefined) {
       const name = names.nameOf(networkId, asker, reversed);
       return name === undefined ? undefined : [{ type: RecordType.ptr, data: encodeName(name) }];
     }
-    const addresses = names.lookUp(networkId, asker, query.name);
+    const host = outside && hostNames.includes(query.name) ? [outside.hostAddress()] : undefined;
+    const addresses = names.lookUp(networkId, asker, query.name) ?? host;
     if (addresses === undefined) return undefined;
     if (query.type !== RecordType.a && query.type !== RecordType.any) return [];
     return shuffled(addresses).map((address) => ({

@@ -102,6 +102,8 @@ export interface Networks {
   }): Promise<void>;
   /** Addresses for the DNS servers of user networks; the default bridge copies the machine's. */
   nameservers(network: NetworkDefinition): string[];
+  /** Where a container whose network has this gateway reaches the computer that people sit at. */
+  hostAddress(gateway: string): string;
   /** Leaves running containers their network; with none running, leaves nothing on the machine. */
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import type { PortBinding } from '../contract/container.ts';
 import { CortenError, invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
+import { OutsidePorts, OutsideRefusal } from './outside-ports.ts';
 import { portOwner } from './port-owner.ts';
 import { everyAddress } from './ruleset.ts';
 
@@ -21,13 +22,31 @@ export interface HeldPort {
   release(): void;
 }
 
+export interface PortTarget {
+  containerId: string;
+  containerAddress: string;
+}
+
+export interface HostPortsOptions {
+  outside?: OutsidePorts;
+  /** People's computer is around this machine, and may have addresses that this machine has not. */
+  isGuest?: boolean;
+}
+
 export class HostPorts {
+  readonly #outside: OutsidePorts;
+  readonly #isGuest: boolean;
   #next = ephemeral.first;
 
+  constructor({ outside = new OutsidePorts(), isGuest = false }: HostPortsOptions = {}) {
+    this.#outside = outside;
+    this.#isGuest = isGuest;
+  }
+
   /** Takes the port that was asked for, the first free one of a range, or any. */
-  async hold(binding: PortBinding): Promise<HeldPort> {
+  async hold(binding: PortBinding, target: PortTarget): Promise<HeldPort> {
     const hostAddress = binding.hostAddress || everyAddress;
-    if (hostAddress.includes(':'))
+    if (hostAddress.includes(':') && !this.#isGuest)
       throw new CortenError(
         'not-implemented',
         `publishing on the IPv6 address ${hostAddress} is not supported; use an IPv4 address`,
@@ -35,13 +54,60 @@ export class HostPorts {
     let failure: unknown;
     for (const hostPort of this.#candidates(binding)) {
       try {
-        return await take(binding.protocol, hostAddress, hostPort);
+        return await this.#take({ ...binding, hostAddress, hostPort }, target);
       } catch (error) {
-        if (!hasErrno(error, 'EADDRINUSE')) throw unusable(hostAddress, hostPort, error);
-        failure = taken(binding, hostAddress, hostPort, error);
+        if (error instanceof OutsideRefusal) {
+          if (!error.taken) throw error;
+          failure = takenOutside(hostAddress, hostPort, error);
+        } else if (hasErrno(error, 'EADDRINUSE'))
+          failure = taken(binding, hostAddress, hostPort, error);
+        else throw unusable(hostAddress, hostPort, error);
       }
     }
     throw failure;
+  }
+
+  /**
+   * Of a container that ran on while the agent was away. Its translation works in any case, so a
+   * program that took the port meanwhile is left alone.
+   */
+  async restore(
+    port: { protocol: 'tcp' | 'udp'; hostAddress: string; hostPort: number; containerPort: number },
+    target: PortTarget,
+  ): Promise<HeldPort> {
+    const here = await this.#takeHere(port).catch(() => nothingHeld);
+    const closeOutside = this.#outside.restore({ ...port, ...target });
+    return held(port, here, closeOutside);
+  }
+
+  async #take(
+    port: { protocol: 'tcp' | 'udp'; hostAddress: string; hostPort: number; containerPort: number },
+    target: PortTarget,
+  ): Promise<HeldPort> {
+    const here = await this.#takeHere(port);
+    try {
+      const { protocol, hostAddress, hostPort, containerPort } = port;
+      const request = { protocol, hostAddress, hostPort, containerPort, ...target };
+      return held(port, here, await this.#outside.open(request));
+    } catch (error) {
+      here.release();
+      throw error;
+    }
+  }
+
+  async #takeHere(port: {
+    protocol: 'tcp' | 'udp';
+    hostAddress: string;
+    hostPort: number;
+  }): Promise<Pick<HeldPort, 'release'>> {
+    const { protocol, hostAddress, hostPort } = port;
+    if (hostAddress.includes(':')) return nothingHeld;
+    try {
+      return await (protocol === 'tcp' ? listen : bind)(hostAddress, hostPort);
+    } catch (error) {
+      if (this.#isGuest && hasErrno(error, 'EADDRNOTAVAIL')) return nothingHeld;
+      throw error;
+    }
   }
 
   *#candidates(binding: PortBinding): Generator<number> {
@@ -60,29 +126,39 @@ export class HostPorts {
   }
 }
 
-function take(protocol: 'tcp' | 'udp', hostAddress: string, hostPort: number): Promise<HeldPort> {
-  return protocol === 'tcp' ? listen(hostAddress, hostPort) : bind(hostAddress, hostPort);
+const nothingHeld = { release: () => undefined };
+
+function held(
+  { protocol, hostAddress, hostPort }: Omit<HeldPort, 'release'>,
+  here: Pick<HeldPort, 'release'>,
+  closeOutside: () => void,
+): HeldPort {
+  const release = () => {
+    closeOutside();
+    here.release();
+  };
+  return { protocol, hostAddress, hostPort, release };
 }
 
-function listen(hostAddress: string, hostPort: number): Promise<HeldPort> {
+function listen(hostAddress: string, hostPort: number): Promise<Pick<HeldPort, 'release'>> {
   return new Promise((resolve, reject) => {
     // Whoever gets here found no translation (somebody flushed it): refuse at once, do not hang.
     const server = createServer((connection) => connection.destroy());
     server.once('error', reject);
     server.listen({ host: hostAddress, port: hostPort, exclusive: true }, () => {
       server.unref();
-      resolve({ protocol: 'tcp', hostAddress, hostPort, release: () => server.close() });
+      resolve({ release: () => server.close() });
     });
   });
 }
 
-function bind(hostAddress: string, hostPort: number): Promise<HeldPort> {
+function bind(hostAddress: string, hostPort: number): Promise<Pick<HeldPort, 'release'>> {
   return new Promise((resolve, reject) => {
     const socket = createSocket({ type: 'udp4' });
     socket.once('error', reject);
     socket.bind({ address: hostAddress, port: hostPort, exclusive: true }, () => {
       socket.unref();
-      resolve({ protocol: 'udp', hostAddress, hostPort, release: () => socket.close() });
+      resolve({ release: () => socket.close() });
     });
   });
 }
@@ -103,6 +179,14 @@ function taken(
     'internal',
     `Bind for ${hostAddress}:${hostPort} failed: port is already allocated${by}; ` +
       `stop what uses ${binding.protocol} port ${hostPort}, or publish on another port`,
+    { cause },
+  );
+}
+
+function takenOutside(hostAddress: string, hostPort: number, cause: OutsideRefusal): CortenError {
+  return new CortenError(
+    'internal',
+    `Bind for ${hostAddress}:${hostPort} failed: port is already allocated: ${cause.message}`,
     { cause },
   );
 }

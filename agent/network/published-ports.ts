@@ -35,8 +35,9 @@ export class PublishedPorts {
     const held: HeldPort[] = [];
     try {
       const published: PublishedPort[] = [];
+      const target = { containerId, containerAddress: endpoint.ipv4Address };
       for (const binding of bindings) {
-        const port = await this.#hostPorts.hold(binding);
+        const port = await this.#hostPorts.hold(binding, target);
         held.push(port);
         published.push({
           containerPort: binding.containerPort,
@@ -45,7 +46,7 @@ export class PublishedPorts {
           hostPort: port.hostPort,
         });
       }
-      const mappings = published.map((port) => mappingOf(port, endpoint.ipv4Address));
+      const mappings = mappingsOf(published, endpoint.ipv4Address);
       await this.#nat.publish(mappings);
       this.#remember(containerId, { mappings, held });
       this.#forgetUdpFlows(udpPorts(mappings));
@@ -68,20 +69,19 @@ export class PublishedPorts {
     }
   }
 
-  /**
-   * Holds ports of a container that ran on while the agent was away. Their translation works in any
-   * case, so a program that took one meanwhile is left alone.
-   */
-  async restore(containerId: string, mappings: PortMapping[]): Promise<void> {
+  /** Holds ports of a container that ran on while the agent was away. */
+  async restore(
+    containerId: string,
+    ports: readonly PublishedPort[],
+    containerAddress: string,
+  ): Promise<void> {
     const held: HeldPort[] = [];
-    for (const { protocol, hostAddress, hostPort, containerPort } of mappings) {
-      try {
-        held.push(await this.#hostPorts.hold({ protocol, hostAddress, hostPort, containerPort }));
-      } catch (error) {
-        if (!(error instanceof CortenError)) throw error;
-      }
+    for (const port of ports) {
+      if (port.hostPort === undefined) continue;
+      const mapping = mappingOf(port, containerAddress);
+      held.push(await this.#hostPorts.restore(mapping, { containerId, containerAddress }));
     }
-    this.#remember(containerId, { mappings, held });
+    this.#remember(containerId, { mappings: mappingsOf(ports, containerAddress), held });
   }
 
   /** Gives the sockets up; translations stay, for containers that outlive the agent. */
@@ -100,12 +100,13 @@ export class PublishedPorts {
   }
 }
 
+/** An address of IPv6 is one of the computer around this machine, where the host listens itself. */
 export function mappingsOf(
   ports: readonly PublishedPort[],
   containerAddress: string,
 ): PortMapping[] {
   return ports
-    .filter((port) => port.hostPort !== undefined)
+    .filter((port) => port.hostPort !== undefined && !port.hostAddress?.includes(':'))
     .map((port) => mappingOf(port, containerAddress));
 }
 

@@ -19,6 +19,7 @@ export interface Route {
   /** `0.0.0.0/0` is the default route. */
   destination: string;
   interfaceIndex: number | undefined;
+  gateway: string | undefined;
 }
 
 export function addDefaultRoute(interfaceIndex: number, gateway: string): Request {
@@ -49,9 +50,11 @@ export function listRoutes(netlink: Rtnetlink): Route[] {
       const attributes = decodeAttributes(message.body.subarray(12));
       const destination = attributes.get(RTA_DST);
       const address = destination === undefined ? 0 : destination.readUInt32BE(0);
+      const gateway = attributes.get(RTA_GATEWAY);
       return {
         destination: `${formatAddress(address)}/${message.body.readUInt8(1)}`,
         interfaceIndex: attributes.get(RTA_OIF)?.readUInt32LE(0),
+        gateway: gateway && formatAddress(gateway.readUInt32BE(0)),
       };
     });
 }

@@ -9,7 +9,7 @@ import ssh2, { type Algorithms, type Connection } from 'ssh2';
 import { authenticate } from './authentication.ts';
 import type { SshBackend } from './backend.ts';
 import { DevicePort } from './device-port.ts';
-import { type AgentSockets, serveForwarding } from './forward.ts';
+import { type AgentSockets, type ChannelServices, serveForwarding } from './forward.ts';
 import { readPrivateKey } from './keys.ts';
 import { serveShells } from './shell-session.ts';
 
@@ -22,6 +22,7 @@ export interface SshServerOptions {
   apiSocketPath: string;
   backend: SshBackend;
   sockets?: AgentSockets;
+  services?: ChannelServices;
   /** How long a connection may take to authenticate; sshd's LoginGraceTime. */
   loginGraceMs?: number;
   /** Connections that have not authenticated yet; sshd's MaxStartups. */

@@ -307,6 +307,8 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
+const noContext = { name: 'corten', host: '', isSetUp: false, isCurrent: false };
+
 class FakeHost {
   produced = 0;
   watching = 0;
@@ -329,12 +331,16 @@ class FakeHost {
       'machine.footprint': async () => ({ items: [], runningContainers: 0 }),
       'machine.remove': async () => {},
       'machines.add': async (machine) => ({ ...machine, id: 'new' }),
+      'context.state': async () => noContext,
+      'context.setUp': async () => noContext,
+      'context.remove': async () => noContext,
       'shell.facts': async () => ({ shell: 'browser', platform: 'linux', version: '0' }),
       'shell.open': async () => {},
     },
     streams: {
       'engine.stream': () => this.#flood(),
       'machines.watch': (_request, signal) => this.#watch(signal),
+      'ports.watch': async function* () {},
     },
     duplexes: {
       'terminal.open': async (_request, emit) => {

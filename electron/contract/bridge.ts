@@ -3,6 +3,7 @@
  * IPC (electron/preload.ts) and a WebSocket (electron/browser-shell.ts). Channel names map to
  * signatures here; nothing else crosses.
  */
+import type { DockerContextState, ForwardedPort } from './forward.ts';
 import type {
   Footprint,
   MachineEntry,
@@ -78,6 +79,11 @@ export interface RequestChannels {
   'machine.remove': (request: OnMachine<Removal>) => void;
   /** Writes the machine down; it is started by itself. */
   'machines.add': (machine: Omit<MachineEntry, 'id'>) => MachineEntry;
+  /** The docker CLI's context for the machine. */
+  'context.state': (request: OnMachine<object>) => DockerContextState;
+  /** `use`: also what a bare `docker` asks, until the context is removed. */
+  'context.setUp': (request: OnMachine<{ use: boolean }>) => DockerContextState;
+  'context.remove': (request: OnMachine<object>) => DockerContextState;
   'shell.facts': () => ShellFacts;
   /** Opens an http(s) address in the person's own browser; any other scheme is refused. */
   'shell.open': (url: string) => void;
@@ -92,6 +98,8 @@ export interface StreamChannels {
   };
   /** All machines and their states now, then again at each change. */
   'machines.watch': { request: null; item: Machines };
+  /** Published ports on this computer, where they are not the kernel's own: now, then each change. */
+  'ports.watch': { request: OnMachine<object>; item: ForwardedPort[] };
 }
 
 /** Both ways until either side ends. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { DuplexChannels } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
+import { nativeForwarding } from './forward/forwarding.ts';
 import { createHostCore } from './host-core.ts';
 import { createMachine } from './machine/lifecycle.ts';
 import type { Machine } from './machine/machine.ts';
@@ -28,6 +29,11 @@ before(async () => {
     makers: {
       native: () => ({
         backend: nativeBackend({ agentCommand: [process.execPath, fakeAgent], ...places }),
+        forwarding: nativeForwarding({
+          apiSocketPath: join(places.runDirectory, 'docker.sock'),
+          contextName: 'corten',
+          environment: { DOCKER_CONFIG: join(directory, 'docker') },
+        }),
       }),
     },
     file: join(directory, 'machines.json'),
@@ -187,6 +193,22 @@ test('an impostor with another host key is refused by name', async () => {
     openConnection({ ...machine.endpoint(), hostPublicKey: stranger }, 'api'),
     HostKeyMismatch,
   );
+});
+
+test("the docker CLI's context leads to the engine's own socket", async () => {
+  const { requests, streams } = host;
+  const local = { machine: 'local' };
+  const socket = `unix://${join(places.runDirectory, 'docker.sock')}`;
+  assert.equal((await requests['context.state'](local)).isSetUp, false);
+  const set = await requests['context.setUp']({ ...local, use: true });
+  assert.deepEqual([set.isSetUp, set.isCurrent, set.host], [true, true, socket]);
+  assert.equal((await requests['context.remove'](local)).isCurrent, false);
+  // Ports of this computer's own engine are its kernel's: there is nothing to tell of them.
+  const stop = new AbortController();
+  for await (const ports of streams['ports.watch'](local, stop.signal)) {
+    assert.deepEqual(ports, []);
+    stop.abort();
+  }
 });
 
 test('only web addresses are opened', async () => {

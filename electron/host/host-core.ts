@@ -25,6 +25,10 @@ export function createHostCore({ machines, facts, openAddress }: HostCoreOptions
       'machine.footprint': async ({ machine }) => machines.get(machine).footprint(),
       'machine.remove': async ({ machine, ...removal }) => machines.remove(machine, removal),
       'machines.add': async (machine) => machines.add(machine),
+      'context.state': async ({ machine }) => machines.forwarding(machine).context.state(),
+      'context.setUp': async ({ machine, use }) =>
+        machines.forwarding(machine).context.setUp({ use }),
+      'context.remove': async ({ machine }) => machines.forwarding(machine).context.remove(),
       'shell.facts': async () => facts,
       'shell.open': async (url) => openAddress(webAddress(url)),
     },
@@ -32,6 +36,7 @@ export function createHostCore({ machines, facts, openAddress }: HostCoreOptions
       'engine.stream': ({ machine, ...request }, signal) =>
         machines.get(machine).engine().stream(request, signal),
       'machines.watch': (_request, signal) => machines.watch(signal),
+      'ports.watch': ({ machine }, signal) => machines.forwarding(machine).watchPorts(signal),
     },
     duplexes: {
       'terminal.open': async ({ machine, ...request }, emit) =>

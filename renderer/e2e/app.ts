@@ -40,13 +40,15 @@ export interface App {
   close(): Promise<void>;
 }
 
-export async function startApp(options: { colorScheme?: 'light' | 'dark' } = {}): Promise<App> {
+export async function startApp(
+  options: { colorScheme?: 'light' | 'dark'; environment?: NodeJS.ProcessEnv } = {},
+): Promise<App> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-ui-'));
   const [root, runDirectory] = [join(directory, 'root'), join(directory, 'run')];
   const start = spawn(
     join(repository, 'scripts', 'start'),
     ['--no-open', '--root', root, '--run', runDirectory],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.environment } },
   );
   try {
     return await openApp(start, directory, options.colorScheme ?? 'light');

@@ -1,3 +1,4 @@
+import { forwardWords } from './en-forward.ts';
 import { isolationWords } from './en-isolation.ts';
 import { limitsWords } from './en-limits.ts';
 import { machinesWords } from './en-machines.ts';
@@ -419,6 +420,7 @@ export const en = {
   'shortcuts.paste': 'Paste in a terminal',
   'shortcuts.leaveTerminal': 'Leave the terminal',
 
+  ...forwardWords,
   ...isolationWords,
   ...userspaceWords,
   ...machinesWords,

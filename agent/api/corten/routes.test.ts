@@ -155,3 +155,21 @@ test('disk limits and use of containers and volumes', async () => {
   assert.equal((await call(app, path, { memory: {} })).status, 400);
   assert.equal((await call(app, 'GET /corten/v1/volumes/none/disk')).status, 404);
 });
+
+test('proxies are set and shown; what is not set is none', async () => {
+  const { api, backends } = createFakeApi();
+  const put = (payload: object) =>
+    api.app.inject({ method: 'PUT', url: '/corten/v1/machine/proxies', payload });
+  const set = await put({ https: 'http://proxy.example:3128', noProxy: 'a,b', containers: true });
+  assert.equal(set.statusCode, 200);
+  assert.deepEqual(backends.system.proxySettings, {
+    http: undefined,
+    https: 'http://proxy.example:3128',
+    noProxy: 'a,b',
+    containers: true,
+  });
+  const info = (await api.app.inject('/info')).json();
+  assert.equal(info.HttpsProxy, 'http://proxy.example:3128');
+  assert.equal(info.HttpProxy, '');
+  assert.equal((await put({ https: 5 })).statusCode, 400);
+});

@@ -37,6 +37,19 @@ export function cortenRoutes(
 
   app.get('/corten/v1/machine/processes', () => system.processes());
 
+  app.get('/corten/v1/machine/proxies', async () => system.proxies());
+
+  app.put('/corten/v1/machine/proxies', async (request) => {
+    const fields = await readJson(request);
+    system.setProxies({
+      http: fields.filled('http'),
+      https: fields.filled('https'),
+      noProxy: fields.filled('noProxy'),
+      containers: fields.flag('containers') ?? false,
+    });
+    return system.proxies();
+  });
+
   app.post('/corten/v1/containers/:id/limits', async (request) => {
     const reference = pathPart(request, 'id');
     const limits = readLimitsDocument(await readJson(request));

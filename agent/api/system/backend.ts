@@ -1,4 +1,5 @@
 import type { MachineProcesses } from '../../contract/processes.ts';
+import type { ProxySettings } from '../../contract/proxies.ts';
 
 /** What the system routes (info, version, events, disk use) need from the engine. */
 export interface SystemBackend {
@@ -8,6 +9,10 @@ export interface SystemBackend {
   diskUsage(): Promise<DiskUsage>;
   /** Every process of the machine, by who it belongs to; one pass, bounded. */
   processes(): Promise<MachineProcesses>;
+  /** Without passwords. */
+  proxies(): ProxySettings;
+  /** Throws invalid. */
+  setProxies(settings: ProxySettings): void;
 }
 
 export interface SystemFacts {

@@ -50,6 +50,7 @@ export async function info({
   productVersion,
 }: SystemSources): Promise<Wire<SystemInfo> & Record<string, unknown>> {
   const facts = await system.info();
+  const proxies = system.proxies();
   return {
     ID: facts.id,
     Containers: facts.containers.total,
@@ -85,9 +86,9 @@ export async function info({
     MemTotal: facts.memoryBytes,
     GenericResources: null,
     DockerRootDir: facts.rootDirectory,
-    HttpProxy: '',
-    HttpsProxy: '',
-    NoProxy: '',
+    HttpProxy: proxies.http ?? '',
+    HttpsProxy: proxies.https ?? '',
+    NoProxy: proxies.noProxy ?? '',
     Name: facts.name,
     Labels: [],
     ExperimentalBuild: false,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { EndpointSettings } from '../../contract/container.ts';
 import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
 import type { MachineProcesses } from '../../contract/processes.ts';
+import type { ProxySettings } from '../../contract/proxies.ts';
 import { CortenError, conflict, notFound } from '../../errors.ts';
 import type { Attachment } from '../containers/backend.ts';
 import type { ExecBackend, ExecSettings, ExecView } from '../exec/backend.ts';
@@ -134,6 +135,16 @@ export class FakeSystem implements SystemBackend {
     const time = new Date();
     this.past.push({ type, action, id, attributes, time, nanos: time.getMilliseconds() * 1e6 + 7 });
     this.#wake();
+  }
+
+  proxySettings: ProxySettings = { containers: false };
+
+  proxies(): ProxySettings {
+    return this.proxySettings;
+  }
+
+  setProxies(settings: ProxySettings): void {
+    this.proxySettings = settings;
   }
 
   async info(): Promise<SystemFacts> {

@@ -34,6 +34,7 @@ type CreateContext = Pick<
   | 'userNamespaces'
   | 'disks'
   | 'defaultDiskBytes'
+  | 'proxies'
 >;
 
 export async function createContainer(
@@ -116,11 +117,11 @@ function checkPlatform(reference: string, platform: string, image: StoredImage):
 }
 
 function checkedSettings(
-  { defaultDiskBytes }: Pick<EngineContext, 'defaultDiskBytes'>,
+  { defaultDiskBytes, proxies }: Pick<EngineContext, 'defaultDiskBytes' | 'proxies'>,
   given: ContainerSettings,
   image: StoredImage,
 ): ContainerSettings {
-  const merged = withImageDefaults(given, image.config);
+  const merged = withImageDefaults(given, image.config, proxies.environment());
   const limits = withDiskDefault(withSwapDefault(merged.limits), defaultDiskBytes);
   const settings = { ...merged, limits };
   checkLimits(settings.limits, availableParallelism());

@@ -108,7 +108,7 @@ async function wire(
       const networks = await connectAll(context, record, sandbox, undo);
       undo.push(() => context.network.unpublish(record.id));
       wired = { networks, ports: await publishPorts(context, record, networks) };
-      writeHosts(record, networks);
+      writeHosts(context, record, networks);
       // An agent that is killed between here and the start finds in the record what to release.
       context.containers.setLive(record.id, wired);
       undo.push(() => context.containers.noteLive(record.id, record));

@@ -5,10 +5,14 @@ import { invalid } from '../../errors.ts';
 
 const nanosPerMs = 1_000_000;
 
-/** Settings with the image's own values filled in, as Docker merges them. */
+/**
+ * Settings with the image's own values filled in, as Docker merges them; `machineEnv` is the machine's
+ * own, which both come before.
+ */
 export function withImageDefaults(
   settings: ContainerSettings,
   image: ImageConfig,
+  machineEnv: readonly string[] = [],
 ): ContainerSettings {
   // Who gives an entrypoint means it alone: the image's arguments belonged to its own.
   const args = settings.args ?? (settings.entrypoint === undefined ? image.Cmd : undefined);
@@ -19,7 +23,7 @@ export function withImageDefaults(
   const health = healthOf(settings.health, image.Healthcheck);
   return {
     ...settings,
-    env: mergedEnv(image.Env ?? [], settings.env),
+    env: mergedEnv(mergedEnv(machineEnv, image.Env ?? []), settings.env),
     labels: { ...image.Labels, ...settings.labels },
     network: {
       ...settings.network,

@@ -137,5 +137,5 @@ function setEndpoints(
 function refreshFiles(context: EngineContext, id: string): void {
   if (context.live.get(id) === undefined) return;
   const record = context.containers.require(id);
-  writeHosts(record, record.networks);
+  writeHosts(context, record, record.networks);
 }

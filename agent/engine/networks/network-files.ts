@@ -5,10 +5,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname as machineName } from 'node:os';
 import type { EndpointView } from '../../contract/container.ts';
+import { hostNames } from '../../contract/host-names.ts';
 import type { EngineContext } from '../context.ts';
 import { shortId } from '../ids.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { endpointSettings } from './network-endpoints.ts';
+
+type NetworkParts = Pick<EngineContext, 'networks' | 'network'>;
+
+const ownLoopback = '127.0.0.1';
 
 /** The name that the container's UTS namespace gets. */
 export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'settings'>): string {
@@ -18,32 +23,45 @@ export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'settings'>): st
 }
 
 /** Before anything can be mounted over them; addresses are not known yet. */
-export function writeNetworkFiles(
-  { networks, network }: Pick<EngineContext, 'networks' | 'network'>,
-  record: ContainerRecord,
-): void {
+export function writeNetworkFiles(context: NetworkParts, record: ContainerRecord): void {
+  const { networks, network } = context;
   const [first] = endpointSettings(record);
   const definition = first && networks.find(first.network).definition;
   const nameservers = definition === undefined ? undefined : network.nameservers(definition);
   writeFileSync(record.files.hostname, `${hostnameOf(record)}\n`);
   writeFileSync(record.files.resolvConf, resolvText(record, nameservers));
-  writeHosts(record, []);
+  writeHosts(context, record, []);
 }
 
 /** Again when addresses came or went. */
-export function writeHosts(record: ContainerRecord, endpoints: readonly EndpointView[]): void {
+export function writeHosts(
+  { networks, network }: NetworkParts,
+  record: ContainerRecord,
+  endpoints: readonly EndpointView[],
+): void {
+  const [first] = endpoints;
+  if (record.settings.network.mode === 'host') {
+    const hostAddress = network.hostAddress(ownLoopback);
+    writeFileSync(record.files.hosts, hostsOfMachine(record, hostAddress));
+    return;
+  }
+  // An internal network has no way to the host, so its containers get no name for it.
+  const definition = networks.definitions().find(({ id }) => id === first?.networkId);
+  const hostAddress =
+    first && !definition?.internal ? network.hostAddress(first.gateway) : undefined;
   writeFileSync(
     record.files.hosts,
-    record.settings.network.mode === 'host'
-      ? hostsOfMachine(record)
-      : hostsText(record, hostnameOf(record), endpoints),
+    hostsText(record, { hostname: hostnameOf(record), endpoints, hostAddress }),
   );
 }
 
 function hostsText(
   record: ContainerRecord,
-  hostname: string,
-  endpoints: readonly EndpointView[],
+  {
+    hostname,
+    endpoints,
+    hostAddress,
+  }: { hostname: string; endpoints: readonly EndpointView[]; hostAddress: string | undefined },
 ): string {
   const { domainname } = record.settings;
   const names = domainname ? `${hostname}.${domainname} ${hostname}` : hostname;
@@ -54,7 +72,8 @@ function hostsText(
     'ff00::\tip6-mcastprefix',
     'ff02::1\tip6-allnodes',
     'ff02::2\tip6-allrouters',
-    ...extraHosts(record, endpoints[0]?.gateway),
+    ...extraHosts(record, hostAddress ?? endpoints[0]?.gateway),
+    ...namesOfHost(record, hostAddress),
     ...endpoints
       .filter(({ ipv4Address }) => ipv4Address !== '')
       .map(({ ipv4Address }) => `${ipv4Address}\t${names}`),
@@ -62,9 +81,19 @@ function hostsText(
   ].join('\n');
 }
 
-function hostsOfMachine(record: ContainerRecord): string {
-  const own = readTextIfThere('/etc/hosts');
-  return [own.trimEnd(), ...extraHosts(record, '127.0.0.1'), ''].join('\n');
+function hostsOfMachine(record: ContainerRecord, hostAddress: string): string {
+  const own = readTextIfThere('/etc/hosts').trimEnd();
+  const added = [...extraHosts(record, hostAddress), ...namesOfHost(record, hostAddress)];
+  return [own, ...added, ''].join('\n');
+}
+
+/** Less those that the person has given another meaning. */
+function namesOfHost(record: ContainerRecord, hostAddress: string | undefined): string[] {
+  const taken = record.settings.network.extraHosts.map((line) => line.slice(0, line.indexOf(':')));
+  const names = hostNames.filter((name) => !taken.includes(name));
+  return hostAddress === undefined || names.length === 0
+    ? []
+    : [`${hostAddress}\t${names.join(' ')}`];
 }
 
 function extraHosts(record: ContainerRecord, gateway: string | undefined): string[] {
@@ -72,7 +101,7 @@ function extraHosts(record: ContainerRecord, gateway: string | undefined): strin
     // The first colon parts name and address: the address may be IPv6.
     const colon = line.indexOf(':');
     const address = line.slice(colon + 1);
-    return `${address === 'host-gateway' ? (gateway ?? '127.0.0.1') : address}\t${line.slice(0, colon)}`;
+    return `${address === 'host-gateway' ? (gateway ?? ownLoopback) : address}\t${line.slice(0, colon)}`;
   });
 }
 

@@ -77,5 +77,8 @@ export class FakeNetworks implements Networks {
   nameservers(): string[] {
     return ['10.9.0.1'];
   }
+  hostAddress(gateway: string): string {
+    return gateway;
+  }
   async close(): Promise<void> {}
 }

@@ -9,6 +9,7 @@ import { defaultIdPool } from '../containers/id-range.ts';
 import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
 import type { KernelViews } from '../kernel-views.ts';
+import { Proxies } from '../proxies.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
 import { FakeDisks } from './fake-disks.ts';
 import { FakeImages } from './fake-images.ts';
@@ -57,6 +58,11 @@ export async function workbench(
       kernelViews,
       apiSocket: join(paths.run, 'docker.sock'),
       userNamespaces: { byDefault: remapByDefault, pool: defaultIdPool },
+      proxies: new Proxies({
+        initial: { containers: false },
+        hostAddress: () => undefined,
+        apply: () => undefined,
+      }),
       kernelLog: { records: async function* () {}, close: () => {} },
       openDisks: () => disks,
       defaultDiskBytes,

@@ -1,8 +1,10 @@
 /** One HTTP exchange with a registry, and what may go wrong on the way. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
+import { isLoopback } from './endpoints.ts';
 
 export interface HttpRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -23,22 +25,65 @@ export interface HttpResponse {
 /** A connection on which nothing came for so long is dead. */
 const idleMs = 60_000;
 
-const httpAgent = new HttpAgent({ keepAlive: true, maxFreeSockets: 4, timeout: idleMs });
-let secureAgent: HttpsAgent | undefined;
-let insecureAgent: HttpsAgent | undefined;
+/** How registries are reached: set once by who wires, and again when it changes. */
+export interface WayOut {
+  proxies?: { http?: string; https?: string; noProxy?: string };
+  /** In the place of the system's own. */
+  lookup?: LookupFunction;
+}
+
+let wayOut: WayOut = {};
+const agents = new Map<string, HttpAgent>();
+
+/** From now on; exchanges under way go on as they began. */
+export function setWayOut(change: WayOut): void {
+  wayOut = { ...wayOut, ...change };
+  for (const agent of agents.values()) dropIdle(agent);
+  agents.clear();
+}
+
+/** Those in use end by themselves with their exchange. */
+function dropIdle({ freeSockets }: HttpAgent): void {
+  for (const idle of Object.values(freeSockets)) for (const socket of idle ?? []) socket.destroy();
+}
+
+function agentFor({ url, insecure }: Pick<HttpRequest, 'url' | 'insecure'>): HttpAgent {
+  const isSecure = url.protocol === 'https:';
+  const isDirect = isLoopback(url.host);
+  const key = `${isSecure} ${insecure} ${isDirect}`;
+  let agent = agents.get(key);
+  if (agent === undefined) {
+    agent = isSecure
+      ? new HttpsAgent({ ...agentOptions(isDirect), ...trust(insecure) })
+      : new HttpAgent(agentOptions(isDirect));
+    agents.set(key, agent);
+  }
+  return agent;
+}
+
+function agentOptions(isDirect: boolean) {
+  const { proxies, lookup } = wayOut;
+  return {
+    keepAlive: true,
+    maxFreeSockets: 4,
+    timeout: idleMs,
+    ...(lookup && { lookup }),
+    ...(proxies &&
+      !isDirect && {
+        proxyEnv: {
+          HTTP_PROXY: proxies.http,
+          HTTPS_PROXY: proxies.https,
+          NO_PROXY: proxies.noProxy,
+        },
+      }),
+  };
+}
 
 /** Registries inside companies are signed by what the machine trusts, so its certificates count too. */
-function httpsAgent(insecure: boolean): HttpsAgent {
-  const options = { keepAlive: true, maxFreeSockets: 4, timeout: idleMs };
-  if (insecure) {
-    insecureAgent ??= new HttpsAgent({ ...options, rejectUnauthorized: false });
-    return insecureAgent;
-  }
-  secureAgent ??= new HttpsAgent({
-    ...options,
-    ca: [...getCACertificates('default'), ...getCACertificates('system')],
-  });
-  return secureAgent;
+function trust(insecure: boolean) {
+  return insecure
+    ? { rejectUnauthorized: false }
+    : { ca: [...getCACertificates('default'), ...getCACertificates('system')] };
 }
 
 /** Resolves when the headers are there. Rejects with Node's own errors, or the signal's reason. */
@@ -50,7 +95,7 @@ export function exchange(request: HttpRequest): Promise<HttpResponse> {
     const outgoing = (secure ? httpsRequest : httpRequest)(url, {
       method,
       headers: { 'User-Agent': 'corten', ...headers },
-      agent: secure ? httpsAgent(insecure) : httpAgent,
+      agent: agentFor({ url, insecure }),
       signal,
     });
     outgoing.setTimeout(idleMs, () =>

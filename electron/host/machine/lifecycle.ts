@@ -111,6 +111,7 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
         reached.companions.push(
           begin({
             link: reached.link,
+            endpoint: reached.ground.oneConnection ? undefined : reached.endpoint,
             engine: reached.engine,
             dialTcp: async (host, port) =>
               new ChannelSocket(await reached.link.openTcp(host, port)),

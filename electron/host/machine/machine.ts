@@ -139,6 +139,8 @@ export type Companion = (machine: CompanionContext) => { close(): Promise<void> 
 
 export interface CompanionContext {
   link: SshLink;
+  /** For connections beside the app's own; absent where there can be only one. */
+  endpoint: SshEndpoint | undefined;
   engine: EngineClient;
   /** A connection to a TCP address of the machine or of a container. */
   dialTcp(host: string, port: number): Promise<Duplex>;

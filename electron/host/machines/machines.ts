@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { MachineEntry, MachineKind, Machines, Removal } from '../../contract/machines.ts';
+import type { Forwarding } from '../forward/forwarding.ts';
 import { createMachine, type MachineOptions } from '../machine/lifecycle.ts';
 import type { Machine } from '../machine/machine.ts';
 import { readMachineFile, writeMachineFile } from './machine-file.ts';
@@ -17,12 +18,17 @@ export interface MachinesOptions {
   file: string;
 }
 
-export type MachineMaker = (entry: MachineEntry) => MachineOptions;
+export type MachineMaker = (entry: MachineEntry) => MachineOptions & {
+  /** What the machine has on this computer; its companion is the machine's. */
+  forwarding?: Forwarding;
+};
 
 export interface MachineList {
   /** Throws NoSuchMachine. */
   get(id: string): Machine;
   entry(id: string): MachineEntry;
+  /** Throws for a machine that has nothing on this computer. */
+  forwarding(id: string): Forwarding;
   list(): Machines;
   watch(signal: AbortSignal): AsyncIterable<Machines>;
   add(machine: Omit<MachineEntry, 'id'>): MachineEntry;
@@ -47,6 +53,7 @@ export class NoSuchMachine extends Error {
 interface Kept {
   entry: MachineEntry;
   machine: Machine;
+  forwarding: Forwarding | undefined;
   unwatch: AbortController;
 }
 
@@ -66,9 +73,15 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
     const maker = makers[entry.kind];
     if (maker === undefined)
       throw new Error(`A machine of the kind "${entry.kind}" cannot be made on this computer.`);
+    const { forwarding, companions = [], ...options } = maker(entry);
+    const own = forwarding?.companion;
     const made: Kept = {
       entry,
-      machine: createMachine(maker(entry)),
+      machine: createMachine({
+        ...options,
+        companions: own === undefined ? companions : [...companions, own],
+      }),
+      forwarding,
       unwatch: new AbortController(),
     };
     kept.set(entry.id, made);
@@ -131,6 +144,11 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
   return {
     get: (id) => found(id).machine,
     entry: (id) => found(id).entry,
+    forwarding(id) {
+      const { forwarding } = found(id);
+      if (forwarding === undefined) throw new Error('This machine has no Docker context here.');
+      return forwarding;
+    },
     list,
     async *watch(signal) {
       let isFresh = true;
@@ -172,10 +190,11 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
     },
     rename: (id, name) => change(id, { name: checkedName(name) }),
     async remove(id, { state, forgetOnly }) {
-      const { machine, unwatch } = found(id);
+      const { machine, unwatch, forwarding } = found(id);
       if (isOwn(id)) throw new Error('This computer’s own machine cannot be removed.');
       if (forgetOnly) await machine.stop({ force: true });
       else await machine.remove({ state });
+      forgetContext(forwarding);
       unwatch.abort();
       kept.delete(id);
       save();
@@ -197,6 +216,15 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
       for (const { unwatch } of kept.values()) unwatch.abort();
     },
   };
+}
+
+/** A context that leads nowhere must not stay what a bare `docker` asks. */
+function forgetContext(forwarding: Forwarding | undefined): void {
+  try {
+    if (forwarding?.context.state().isSetUp) forwarding.context.remove();
+  } catch {
+    // The CLI's files cannot be read or written: the machine goes all the same.
+  }
 }
 
 function newId(): string {

@@ -10,7 +10,8 @@ export class ChannelSocket extends Duplex {
   readonly #channel: ClientChannel;
 
   constructor(channel: ClientChannel) {
-    super({ allowHalfOpen: true });
+    // The engine that ends its half of an HTTP connection wants no more of it.
+    super({ allowHalfOpen: false });
     this.#channel = channel;
     channel.on('data', (data: Buffer) => {
       // Not reading on makes ssh2 hold back the window, and that stops the agent.

@@ -3,6 +3,7 @@ import { openAddress } from '../../bridge/system.ts';
 import { formatAge } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { type ContainerRow, portAddress } from '../../stores/container-row.ts';
+import { forwardedPort, useForward } from '../../stores/forward.ts';
 import { useInspection } from '../../stores/inspection.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
@@ -94,25 +95,49 @@ function Facts({ row, document }: { row: ContainerRow; document: Document }) {
         <dt>{t('overview.ports')}</dt>
         <dd>
           {row.ports.length === 0 ? t('overview.none') : null}
-          {row.ports.map((port) => {
-            const address = portAddress(port);
-            const inner = `${port.containerPort}/${port.protocol}`;
-            return (
-              <div key={`${port.hostPort} ${inner}`} className="port-line">
-                {address ? (
-                  <button type="button" className="link" onClick={() => void openAddress(address)}>
-                    {address}
-                  </button>
-                ) : null}
-                <span className="muted">
-                  {port.hostPort && !address ? `${port.hostPort} ` : ''}→ {inner}
-                </span>
-              </div>
-            );
-          })}
+          {row.ports.map((port) => (
+            <PortLine
+              key={`${port.hostPort} ${port.containerPort}/${port.protocol}`}
+              containerId={row.id}
+              port={port}
+            />
+          ))}
         </dd>
       </dl>
     </Section>
+  );
+}
+
+function PortLine({
+  containerId,
+  port,
+}: {
+  containerId: string;
+  port: ContainerRow['ports'][number];
+}) {
+  const t = useText();
+  const forwarded = useForward(({ ports }) => forwardedPort(ports, containerId, port));
+  const isFailed = forwarded?.status === 'failed';
+  const address = isFailed ? undefined : portAddress(port);
+  return (
+    <div className="port-line">
+      {address ? (
+        <button type="button" className="link" onClick={() => void openAddress(address)}>
+          {address}
+        </button>
+      ) : null}
+      <span className="muted">
+        {port.hostPort && !address ? `${port.hostPort} ` : ''}→ {port.containerPort}/{port.protocol}
+      </span>
+      {forwarded?.cause ? (
+        <p className={isFailed ? 'port-failed' : 'muted'}>
+          {t(isFailed ? 'port.failed' : 'port.partly', {
+            cause: forwarded.cause,
+            nextStep: forwarded.nextStep ?? '',
+          })}
+        </p>
+      ) : null}
+    </div>
   );
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FrameReader, framed } from './dns-forward.ts';
-import { decodeQuery, encodeResponse, RecordType, ResponseCode } from './dns-message.ts';
+import { decodeQuery, encodeResponse, fitForUdp, RecordType, ResponseCode } from './dns-message.ts';
+import { FrameReader, framed } from './framing.ts';
 
 const question = Buffer.from('123401000001000000000000' + '03415069' + '00' + '00010001', 'hex');
 
@@ -35,6 +35,21 @@ test('what is not one plain question is not answered', () => {
   const pointer = Buffer.from(question);
   pointer[12] = 0xc0;
   assert.equal(decodeQuery(pointer), undefined);
+});
+
+test('a whole answer is cut for UDP, unless the client said that it takes more', () => {
+  const query = decodeQuery(question)!;
+  const many = Array.from({ length: 40 }, () => ({ type: RecordType.a, data: Buffer.alloc(4) }));
+  const whole = encodeResponse(query, ResponseCode.ok, many, 5, 'tcp');
+  const cut = fitForUdp(question, whole);
+  assert.ok(cut.length <= 512);
+  assert.equal(cut.readUInt16BE(2) & 0x0200, 0x0200);
+  assert.equal(cut.readUInt16BE(6), 0);
+  assert.deepEqual(cut.subarray(12), question.subarray(12));
+  // EDNS (RFC 6891, 6.1.2): an OPT record whose class is the size.
+  const asking = Buffer.concat([question, Buffer.from('0000290fa0000000000000', 'hex')]);
+  asking.writeUInt16BE(1, 10);
+  assert.deepEqual(fitForUdp(asking, whole), whole);
 });
 
 test('messages over TCP are found in pieces of any size', () => {

@@ -1,6 +1,6 @@
 /** The part of the DNS message format (RFC 1035, section 4) that a forwarding name server needs. */
 
-export const RecordType = { a: 1, ptr: 12, aaaa: 28, any: 255 } as const;
+export const RecordType = { a: 1, ptr: 12, aaaa: 28, opt: 41, any: 255 } as const;
 export const ResponseCode = { ok: 0, formatError: 1, serverFailure: 2, noSuchName: 3 } as const;
 
 const classInternet = 1;
@@ -47,6 +47,51 @@ export function decodeQuery(message: Buffer): Query | undefined {
   };
 }
 
+/** One plain question with recursion, as resolvers ask. */
+export function encodeQuery(name: string, type: number): Buffer {
+  const fixed = Buffer.alloc(headerBytes);
+  fixed.writeUInt16BE(flagRecursionDesired, 2);
+  fixed.writeUInt16BE(1, 4);
+  const kind = Buffer.alloc(4);
+  kind.writeUInt16BE(type, 0);
+  kind.writeUInt16BE(classInternet, 2);
+  return Buffer.concat([fixed, encodeName(name), kind]);
+}
+
+/** Its code, and the addresses among its answers as bytes; undefined for what is no answer. */
+export function decodeAnswer(message: Buffer): { code: number; records: Answer[] } | undefined {
+  if (message.length < headerBytes) return undefined;
+  const code = message.readUInt16BE(2) & 0xf;
+  const records: Answer[] = [];
+  let offset: number | undefined = headerBytes;
+  for (let left = message.readUInt16BE(4); left > 0 && offset !== undefined; left--)
+    offset = after(skipName(message, offset), 4);
+  for (let left = message.readUInt16BE(6); left > 0 && offset !== undefined; left--) {
+    const fixed = skipName(message, offset);
+    if (fixed === undefined || fixed + 10 > message.length) return undefined;
+    const end = fixed + 10 + message.readUInt16BE(fixed + 8);
+    if (end > message.length) return undefined;
+    records.push({ type: message.readUInt16BE(fixed), data: message.subarray(fixed + 10, end) });
+    offset = end;
+  }
+  return offset === undefined ? undefined : { code, records };
+}
+
+const after = (offset: number | undefined, bytes: number) =>
+  offset === undefined ? undefined : offset + bytes;
+
+/** Where a name ends: at its root label, or behind a pointer (RFC 1035, 4.1.4). */
+function skipName(message: Buffer, start: number): number | undefined {
+  let offset = start;
+  for (;;) {
+    const length = message[offset];
+    if (length === undefined) return undefined;
+    if (length === 0) return offset + 1;
+    if (length >= 0xc0) return offset + 2;
+    offset += 1 + length;
+  }
+}
+
 export function encodeResponse(
   query: Query,
   code: number,
@@ -67,6 +112,25 @@ export function encodeResponse(
   const whole = Buffer.concat([header(query, code, records.length, 0), query.question, ...records]);
   if (transport === 'tcp' || whole.length <= udpLimitBytes) return whole;
   return Buffer.concat([header(query, code, 0, flagTruncated), query.question]);
+}
+
+/** An answer that came whole, as the one who asked by UDP can take it (RFC 1035, 4.2.1; RFC 6891). */
+export function fitForUdp(asked: Buffer, answer: Buffer): Buffer {
+  const query = decodeQuery(asked);
+  if (query === undefined || answer.length <= udpLimitOf(asked, query)) return answer;
+  const cut = Buffer.concat([answer.subarray(0, headerBytes), query.question]);
+  cut.writeUInt16BE(cut.readUInt16BE(2) | flagTruncated, 2);
+  cut.writeUInt16BE(1, 4);
+  cut.fill(0, 6, headerBytes);
+  return cut;
+}
+
+/** A question's OPT record follows it at once: nothing else stands in a question. */
+function udpLimitOf(asked: Buffer, { question }: Query): number {
+  const opt = headerBytes + question.length;
+  const isOpt =
+    asked.length >= opt + 5 && asked[opt] === 0 && asked.readUInt16BE(opt + 1) === RecordType.opt;
+  return isOpt ? Math.max(udpLimitBytes, asked.readUInt16BE(opt + 3)) : udpLimitBytes;
 }
 
 /** A name as labels, for a PTR answer. */

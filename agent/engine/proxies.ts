@@ -1,0 +1,81 @@
+/** The proxies of this machine: for pulls and pushes always, for containers when it is asked for. */
+import { isIP } from 'node:net';
+import { type ProxySettings, proxyVariables } from '../contract/proxies.ts';
+import { invalid } from '../errors.ts';
+
+export interface ProxiesOptions {
+  initial: ProxySettings;
+  /** Where this machine reaches the computer that people sit at; undefined: it is that computer. */
+  hostAddress: () => string | undefined;
+  /** Makes pulls and pushes use them. */
+  apply: (settings: ProxySettings) => void;
+}
+
+const shownPassword = 'xxxxx';
+
+export class Proxies {
+  readonly #options: ProxiesOptions;
+  #settings: ProxySettings;
+
+  constructor(options: ProxiesOptions) {
+    this.#options = options;
+    this.#settings = options.initial;
+    options.apply(this.#settings);
+  }
+
+  /** Throws invalid. */
+  set(given: ProxySettings): void {
+    const { http, https, noProxy } = given;
+    if (noProxy !== undefined && /[\r\n\0]/.test(noProxy))
+      throw invalid('noProxy is one line of names, parted by commas.');
+    this.#settings = {
+      ...(http && { http: this.#reachable(http) }),
+      ...(https && { https: this.#reachable(https) }),
+      ...(noProxy && { noProxy }),
+      containers: given.containers,
+    };
+    this.#options.apply(this.#settings);
+  }
+
+  /** For people: without passwords. */
+  shown(): ProxySettings {
+    const { http, https, ...rest } = this.#settings;
+    return {
+      ...(http && { http: withoutPassword(http) }),
+      ...(https && { https: withoutPassword(https) }),
+      ...rest,
+    };
+  }
+
+  /** `NAME=value`, each in both cases; none when containers are not meant. */
+  environment(): string[] {
+    if (!this.#settings.containers) return [];
+    return (['http', 'https', 'noProxy'] as const).flatMap((key) => {
+      const value = this.#settings[key];
+      const name = proxyVariables[key];
+      return value === undefined ? [] : [`${name}=${value}`, `${name.toLowerCase()}=${value}`];
+    });
+  }
+
+  /** A proxy on the loopback of the computer around this machine is not on this machine's. */
+  #reachable(text: string): string {
+    const url = URL.parse(text.includes('://') ? text : `http://${text}`);
+    if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '')
+      throw invalid(
+        `A proxy is an address such as http://proxy.example:3128, not ${JSON.stringify(text)}.`,
+      );
+    const hostAddress = this.#options.hostAddress();
+    if (hostAddress !== undefined && isLoopback(url.hostname)) url.hostname = hostAddress;
+    return url.href.replace(/\/$/, '');
+  }
+}
+
+function isLoopback(name: string): boolean {
+  return name === 'localhost' || name === '[::1]' || (isIP(name) === 4 && name.startsWith('127.'));
+}
+
+function withoutPassword(text: string): string {
+  const url = new URL(text);
+  if (url.password !== '') url.password = shownPassword;
+  return url.href.replace(/\/$/, '');
+}

@@ -1,0 +1,164 @@
+/**
+ * The `docker` CLI's context of a machine, in the CLI's own files: contexts/meta/<sha256 of the
+ * name>/meta.json and `currentContext` in config.json (docs.docker.com/engine/manage-resources/contexts).
+ * Only a context that we made is changed or removed; other people's contexts are none of our business.
+ */
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { DockerContextState } from '../../contract/forward.ts';
+
+export interface DockerContextOptions {
+  name: string;
+  /** `unix:///…/docker.sock` or `npipe:////./pipe/…`. */
+  host: string;
+  /** For DOCKER_CONFIG, DOCKER_HOST and DOCKER_CONTEXT; default the process's own. */
+  environment?: NodeJS.ProcessEnv;
+}
+
+interface Meta {
+  Name: string;
+  /** Docker keeps fields of Metadata that it does not know. */
+  Metadata: { Description: string; Corten?: { previous?: string } };
+  Endpoints: { docker?: { Host?: string; SkipTLSVerify?: boolean } };
+}
+
+export class DockerContext {
+  readonly #options: DockerContextOptions;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #directory: string;
+
+  constructor(options: DockerContextOptions) {
+    this.#options = options;
+    this.#environment = options.environment ?? process.env;
+    this.#directory = this.#environment.DOCKER_CONFIG || join(homedir(), '.docker');
+  }
+
+  state(): DockerContextState {
+    const { name, host } = this.#options;
+    const meta = this.#readMeta();
+    return {
+      name,
+      host,
+      isSetUp: meta?.Metadata.Corten !== undefined && meta.Endpoints.docker?.Host === host,
+      isCurrent: this.#current() === name,
+      overriddenBy: ['DOCKER_HOST', 'DOCKER_CONTEXT'].find((word) => this.#environment[word]),
+    };
+  }
+
+  /** `use`: also what a bare `docker` asks; `remove` gives the one before back. */
+  setUp({ use }: { use: boolean }): DockerContextState {
+    const { name, host } = this.#options;
+    const known = this.#readMeta();
+    if (known !== undefined && known.Metadata.Corten === undefined) throw this.#foreign();
+    const current = this.#current();
+    // Read before anything is written: a config.json that cannot be read stops all of it.
+    const previous = use && current !== name ? current : known?.Metadata.Corten?.previous;
+    const meta: Meta = {
+      Name: name,
+      Metadata: { Description: 'Corten', Corten: previous === undefined ? {} : { previous } },
+      Endpoints: { docker: { Host: host, SkipTLSVerify: false } },
+    };
+    writeWhole(this.#metaPath(name), JSON.stringify(meta), 0o644);
+    if (use) this.#makeCurrent(name);
+    return this.state();
+  }
+
+  remove(): DockerContextState {
+    const { name } = this.#options;
+    const known = this.#readMeta();
+    if (known === undefined) return this.state();
+    if (known.Metadata.Corten === undefined) throw this.#foreign();
+    if (this.#current() === name) {
+      const { previous } = known.Metadata.Corten;
+      const isThere = previous !== undefined && existsSync(this.#metaPath(previous));
+      this.#makeCurrent(isThere ? previous : undefined);
+    }
+    rmSync(dirname(this.#metaPath(name)), { recursive: true });
+    return this.state();
+  }
+
+  /** Undefined stands for `default`, as in config.json. */
+  #current(): string | undefined {
+    const { currentContext } = this.#readConfig();
+    return typeof currentContext === 'string' && currentContext !== '' ? currentContext : undefined;
+  }
+
+  #makeCurrent(name: string | undefined): void {
+    const { currentContext: _, ...others } = this.#readConfig();
+    const config = name === undefined ? others : { ...others, currentContext: name };
+    // With tabs, as the CLI writes it. It may hold passwords.
+    writeWhole(this.#configPath(), JSON.stringify(config, null, '\t'), 0o600);
+  }
+
+  #readConfig(): Record<string, unknown> {
+    return (readJson(this.#configPath()) ?? {}) as Record<string, unknown>;
+  }
+
+  #readMeta(): Meta | undefined {
+    const meta = readJson(this.#metaPath(this.#options.name)) as Partial<Meta> | undefined;
+    return (
+      meta && {
+        Name: this.#options.name,
+        Metadata: meta.Metadata ?? { Description: '' },
+        Endpoints: meta.Endpoints ?? {},
+      }
+    );
+  }
+
+  #configPath(): string {
+    return join(this.#directory, 'config.json');
+  }
+
+  #metaPath(name: string): string {
+    const id = createHash('sha256').update(name).digest('hex');
+    return join(this.#directory, 'contexts', 'meta', id, 'meta.json');
+  }
+
+  #foreign(): Error {
+    const { name } = this.#options;
+    return new Error(
+      `There is a Docker context "${name}" that Corten did not make, and it is left alone. ` +
+        `Rename or remove it first: docker context rm ${name}`,
+    );
+  }
+}
+
+function readJson(path: string): object | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch {
+    // Told below, as anything else that is no JSON object.
+  }
+  throw new Error(
+    `${path} is not readable as JSON, and is left as it is. Repair it, then try again.`,
+  );
+}
+
+/** All of it or nothing, through a link that people keep their settings behind, and with its mode. */
+function writeWhole(path: string, text: string, mode: number): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const real = existsSync(path) ? realpathSync(path) : path;
+  const keptMode = existsSync(real) ? statSync(real).mode & 0o777 : mode;
+  const fresh = `${real}.corten-${process.pid}`;
+  writeFileSync(fresh, text, { mode: keptMode });
+  renameSync(fresh, real);
+}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EngineRequest } from '../../contract/bridge.ts';
+import { parseRegistry, parseScutil, systemProxies, watchProxies } from './proxies.ts';
+
+test('macOS: scutil --proxy', () => {
+  assert.deepEqual(
+    parseScutil(`<dictionary> {
+  ExceptionsList : <array> {
+    0 : *.local
+    1 : 169.254/16
+    2 : intranet.example
+  }
+  FTPPassive : 1
+  HTTPEnable : 1
+  HTTPPort : 8080
+  HTTPProxy : proxy.example
+  HTTPSEnable : 1
+  HTTPSPort : 8443
+  HTTPSProxy : secure.example
+  ProxyAutoConfigEnable : 0
+}
+`),
+    {
+      http: 'http://proxy.example:8080',
+      https: 'http://secure.example:8443',
+      noProxy: '.local,169.254/16,intranet.example',
+    },
+  );
+  assert.deepEqual(
+    parseScutil(
+      '<dictionary> {\n  HTTPEnable : 0\n  HTTPPort : 8080\n  HTTPProxy : old.example\n}\n',
+    ),
+    {},
+  );
+});
+
+const registry = (lines: string) =>
+  `\r\nHKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\r\n${lines}\r\n`;
+
+test('Windows: one proxy for all, with exceptions', () => {
+  assert.deepEqual(
+    parseRegistry(
+      registry(
+        '    ProxyEnable    REG_DWORD    0x1\r\n    ProxyServer    REG_SZ    proxy.example:8080\r\n' +
+          '    ProxyOverride    REG_SZ    *.corp.example;10.*;<local>',
+      ),
+    ),
+    {
+      http: 'http://proxy.example:8080',
+      https: 'http://proxy.example:8080',
+      noProxy: '.corp.example,10.*',
+    },
+  );
+});
+
+test('Windows: one for each kind, and switched off', () => {
+  const server = '    ProxyServer    REG_SZ    http=a.example:80;https=b.example:443;ftp=c.example';
+  assert.deepEqual(parseRegistry(registry(`    ProxyEnable    REG_DWORD    0x1\r\n${server}`)), {
+    http: 'http://a.example:80',
+    https: 'http://b.example:443',
+  });
+  assert.deepEqual(parseRegistry(registry(`    ProxyEnable    REG_DWORD    0x0\r\n${server}`)), {});
+  assert.deepEqual(parseRegistry(registry('')), {});
+});
+
+test('the environment comes first', async () => {
+  assert.deepEqual(await systemProxies({ https_proxy: 'http://env.example' }, 'darwin'), {
+    https: 'http://env.example',
+  });
+  assert.deepEqual(await systemProxies({}, 'linux'), {});
+});
+
+test('the engine is told at once, of each change, and not again without one', async () => {
+  const told: unknown[] = [];
+  let looks = 0;
+  let http = 'http://a.example:1';
+  let status = 500;
+  const watch = watchProxies({
+    engine: {
+      request: async ({ method, path, body }: EngineRequest) => {
+        assert.equal(`${method} ${path}`, 'PUT /corten/v1/machine/proxies');
+        told.push(JSON.parse(String(body)));
+        const answer = { status, headers: {}, body: new Uint8Array() };
+        status = 200;
+        return answer;
+      },
+    },
+    containers: () => true,
+    read: async () => {
+      looks += 1;
+      return { http };
+    },
+    report: () => {},
+    everyMs: 1,
+  });
+  await until(() => looks > 5);
+  // Once refused, once taken.
+  assert.deepEqual(told, Array(2).fill({ http: 'http://a.example:1', containers: true }));
+  http = 'http://b.example:2';
+  await until(() => told.length === 3);
+  assert.deepEqual(told[2], { http: 'http://b.example:2', containers: true });
+  await watch.refresh();
+  assert.equal(told.length, 4);
+  watch.close();
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
+}

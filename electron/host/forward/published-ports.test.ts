@@ -1,0 +1,280 @@
+/** Published ports, from the agent's word to a client of this computer, over the real SSH server. */
+import assert from 'node:assert/strict';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { after, afterEach, before, test } from 'node:test';
+import { OutsidePorts, type OutsideRequest } from '../../../agent/network/outside-ports.ts';
+import type { ForwardedPort } from '../../contract/forward.ts';
+import { PublishedPorts } from './published-ports.ts';
+import { type SshMachine, startSshMachine } from './testdata/ssh-machine.ts';
+
+let agent: OutsidePorts;
+let machine: SshMachine;
+let ports: PublishedPorts;
+let view: ForwardedPort[] = [];
+const stop = new AbortController();
+const undo: (() => unknown)[] = [];
+
+before(async () => {
+  agent = new OutsidePorts();
+  machine = await startSshMachine({ ports: (channel) => agent.serve(channel) });
+  ports = new PublishedPorts({
+    link: machine.link,
+    decides: true,
+    report: (_what, error) => assert.fail(String(error)),
+    retryMs: 20,
+    reconnectMs: 10,
+  });
+  void follow();
+  // The hello has arrived once a start waits for the host.
+  await until(async () => {
+    const close = await agent.open(request({ hostPort: await freePort() }));
+    const isOpen = view.length > 0;
+    close();
+    return isOpen;
+  });
+});
+
+async function follow(): Promise<void> {
+  for await (const now of ports.watch(stop.signal)) view = now;
+}
+
+afterEach(async () => {
+  for (const each of undo.splice(0).reverse()) await each();
+  await until(() => view.length === 0);
+});
+
+after(async () => {
+  await ports.close();
+  stop.abort();
+  await machine.close();
+});
+
+test('a port is open once the start has returned, on IPv4 and IPv6, and closed with its end', async () => {
+  const { containerPort, hostPort, close } = await publish(await tcpEcho());
+  for (const host of ['127.0.0.1', '::1'])
+    assert.equal(await say(hostPort, 'hello', host), 'hello');
+  assert.deepEqual(view, [
+    {
+      containerId: 'c'.repeat(64),
+      protocol: 'tcp',
+      hostAddress: '0.0.0.0',
+      hostPort,
+      containerPort,
+      status: 'open',
+      cause: undefined,
+      nextStep: undefined,
+    },
+  ]);
+  const standing = await dial(hostPort);
+  standing.write('x');
+  await once(standing, 'data');
+  const broken = once(standing, 'error');
+  close();
+  assert.equal(((await broken)[0] as NodeJS.ErrnoException).code, 'ECONNRESET');
+  await until(() => view.length === 0);
+  await assert.rejects(dial(hostPort), { code: 'ECONNREFUSED' });
+});
+
+test('an address is kept to: 127.0.0.2 only', async () => {
+  const { hostPort } = await publish(await tcpEcho(), { hostAddress: '127.0.0.2' });
+  assert.equal(await say(hostPort, 'hello', '127.0.0.2'), 'hello');
+  await assert.rejects(dial(hostPort), { code: 'ECONNREFUSED' });
+});
+
+test('nobody listens in the container: the client is reset', async () => {
+  const { hostPort } = await publish(await freePort());
+  const client = await dial(hostPort);
+  assert.equal(((await once(client, 'error'))[0] as NodeJS.ErrnoException).code, 'ECONNRESET');
+});
+
+test('a server that breaks off breaks the client off, after all that it had sent', async () => {
+  const server = createServer((socket) => {
+    socket.write('part', () => setImmediate(() => socket.resetAndDestroy()));
+  });
+  const { hostPort } = await publish(await listening(server));
+  const client = await dial(hostPort);
+  const broken = once(client, 'error');
+  assert.equal(String((await once(client, 'data'))[0]), 'part');
+  assert.equal(((await broken)[0] as NodeJS.ErrnoException).code, 'ECONNRESET');
+});
+
+test('a taken port fails the start, names who has it, and is not left half open', async () => {
+  const other = createServer();
+  const hostPort = await listening(other, '127.0.0.1');
+  await assert.rejects(
+    agent.open(request({ hostPort })),
+    new RegExp(`\\S+ \\(pid ${process.pid}\\) has tcp port ${hostPort}.*stop it, or publish`),
+  );
+  await until(() => view.length === 0);
+});
+
+test('a port that was taken before the host came opens once it is free', async () => {
+  const other = createServer();
+  const hostPort = await listening(other, '127.0.0.1');
+  const target = await tcpEcho();
+  undo.push(agent.restore(request({ hostPort, containerPort: target })));
+  await until(() => view[0]?.status === 'failed');
+  assert.match(view[0]?.cause ?? '', /\S+ \(pid \d+\) has tcp port/);
+  assert.match(view[0]?.nextStep ?? '', /stop it, or publish on another port/);
+  other.close();
+  await until(() => view[0]?.status === 'open');
+  assert.equal(await say(hostPort, 'at last'), 'at last');
+});
+
+test('taken on IPv6 only: open, and told', async () => {
+  const other = createServer();
+  undo.push(() => other.close());
+  await new Promise<void>((resolve) =>
+    other.listen({ port: 0, host: '::', ipv6Only: true }, resolve),
+  );
+  const { port: hostPort } = other.address() as { port: number };
+  await publish(await tcpEcho(), { hostPort });
+  assert.equal(view[0]?.status, 'open');
+  assert.match(view[0]?.cause ?? '', /on IPv6; on IPv4 it is open/);
+});
+
+test('an address that this computer does not have', async () => {
+  await assert.rejects(
+    agent.open(request({ hostAddress: '192.0.2.7', hostPort: await freePort() })),
+    /this computer has no address 192\.0\.2\.7; publish on one that it has/,
+  );
+});
+
+test('two containers on one port: the second is told about the first', async () => {
+  const { hostPort } = await publish(await tcpEcho());
+  await assert.rejects(
+    agent.open(request({ hostPort, hostAddress: '127.0.0.1', containerId: 'd'.repeat(64) })),
+    /container cccccccccccc has tcp port/,
+  );
+});
+
+test('the line breaks: ports stay open, what was published meanwhile opens, what ended closes', async () => {
+  const target = await tcpEcho();
+  const kept = await publish(target);
+  const ended = await publish(target);
+  const lost = new Promise((resolve) => machine.link.onConnection((up) => up || resolve(up)));
+  machine.cut();
+  await lost;
+  ended.close();
+  const hostPort = await freePort();
+  undo.push(agent.restore(request({ hostPort, containerPort: target })));
+  assert.equal(await say(kept.hostPort, 'waited'), 'waited');
+  await until(() => view.some((port) => port.hostPort === hostPort) && view.length === 2);
+  assert.equal(await say(hostPort, 'new'), 'new');
+  await assert.rejects(dial(ended.hostPort), { code: 'ECONNREFUSED' });
+});
+
+test('UDP: each client has its own answers, and empty and large datagrams arrive', async () => {
+  const server = createSocket('udp4');
+  undo.push(() => server.close());
+  const seen = new Set<number>();
+  server.on('message', (payload, from) => {
+    seen.add(from.port);
+    server.send(payload, from.port, from.address);
+  });
+  await new Promise<void>((resolve) => server.bind(0, '127.0.0.1', resolve));
+  const { hostPort } = await publish(server.address().port, { protocol: 'udp' });
+  const clients = Array.from({ length: 20 }, () => createSocket('udp4'));
+  undo.push(() => clients.forEach((client) => void client.close()));
+  const answers = await Promise.all(
+    clients.map((client, index) => askUdp(client, hostPort, Buffer.from(`n${index}`))),
+  );
+  assert.deepEqual(
+    answers.map(String),
+    clients.map((_, index) => `n${index}`),
+  );
+  assert.equal(seen.size, clients.length, 'the server tells clients apart');
+  const [client] = clients as [UdpSocket];
+  const large = Buffer.alloc(60_000, 'u');
+  assert.deepEqual(await askUdp(client, hostPort, large), large);
+  assert.equal((await askUdp(client, hostPort, Buffer.alloc(0))).length, 0);
+  machine.cut();
+  assert.equal(
+    String(await askUdp(client, hostPort, Buffer.from('after the cut'))),
+    'after the cut',
+  );
+});
+
+function request(changes: Partial<OutsideRequest>): OutsideRequest {
+  return {
+    containerId: 'c'.repeat(64),
+    protocol: 'tcp',
+    hostAddress: '0.0.0.0',
+    hostPort: 0,
+    containerAddress: '127.0.0.1',
+    containerPort: 9,
+    ...changes,
+  };
+}
+
+async function publish(containerPort: number, changes: Partial<OutsideRequest> = {}) {
+  const hostPort = changes.hostPort ?? (await freePort());
+  const close = await agent.open(request({ ...changes, containerPort, hostPort }));
+  undo.push(close);
+  return { containerPort, hostPort, close };
+}
+
+async function tcpEcho(): Promise<number> {
+  return listening(
+    createServer((socket) => {
+      socket.on('error', () => {});
+      socket.pipe(socket);
+    }),
+  );
+}
+
+async function listening(server: Server, host = '127.0.0.1'): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    socket.on('error', () => {});
+    sockets.add(socket);
+  });
+  undo.push(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  return (server.address() as { port: number }).port;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function dial(port: number, host = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ port, host });
+  undo.push(() => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function say(port: number, word: string, host = '127.0.0.1'): Promise<string> {
+  const socket = await dial(port, host);
+  socket.end(word);
+  let text = '';
+  for await (const piece of socket) text += piece;
+  return text;
+}
+
+/** Sends until an answer comes: datagrams may be lost, over a line that was cut most of all. */
+async function askUdp(client: UdpSocket, port: number, payload: Buffer): Promise<Buffer> {
+  const answer = once(client, 'message');
+  const send = () => client.send(payload, port, '127.0.0.1');
+  send();
+  const again = setInterval(send, 200);
+  try {
+    return (await answer)[0] as Buffer;
+  } finally {
+    clearInterval(again);
+  }
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+}

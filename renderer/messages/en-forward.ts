@@ -1,0 +1,22 @@
+/** The machine on this computer: the docker CLI's context, and ports. */
+export const forwardWords = {
+  'context.title': 'Docker command line',
+  'context.about':
+    'A Docker context lets “docker”, “docker compose” and editors on this computer use this machine.',
+  'context.leadsTo': 'Leads to',
+  'context.state': 'Context “{name}”',
+  'context.none': 'not set up',
+  'context.setUp': 'set up',
+  'context.current': 'set up, and what “docker” uses',
+  'context.doSetUp': 'Set up',
+  'context.doUse': 'Set up and use',
+  'context.use': 'Use for “docker”',
+  'context.remove': 'Remove',
+  'context.overridden':
+    'The variable {variable} is set where the app runs: with it, “docker” looks at no context.',
+  'context.line': 'Without using it for everything: docker --context {name} ps',
+  'failed.contextSetUp': 'The Docker context was not set up',
+  'failed.contextRemove': 'The Docker context was not removed',
+  'port.failed': 'Not open on this computer: {cause}. What to do: {nextStep}.',
+  'port.partly': '{cause}.',
+} as const;

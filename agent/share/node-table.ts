@@ -168,7 +168,6 @@ export class NodeTable {
   }
 
   #attach(node: Node, folder: Node, name: string): void {
-    folder.changedAt = ++this.#clock;
     folder.children.set(name, node);
     node.links.push({ folder, name });
     this.#byKey.set(node.key, node);

@@ -2,7 +2,7 @@
  * A folder of this machine, shared and mounted at another place of it: the host's file server and the
  * agent's FUSE server in one process, over the socket that the agent has for it.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +33,8 @@ export async function mountFolder(
 ): Promise<MountedFolder> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-share-'));
   const [host, guest] = [join(directory, 'host'), join(directory, 'guest')];
+  // Other users of the machine come to it too.
+  chmodSync(directory, 0o755);
   mkdirSync(host);
   const failures: string[] = [];
   const socketPath = join(directory, 'share.sock');

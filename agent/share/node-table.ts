@@ -27,6 +27,8 @@ export interface Node {
   changedAt: number;
   /** The host changed the content, and the kernel may still have pages of the old one. */
   hasStalePages: boolean;
+  /** By the table's clock: when it was last opened for reading, which the host allowed. */
+  readableAt: number;
 }
 
 const typeMask = 0o170000;
@@ -161,6 +163,7 @@ export class NodeTable {
       handles: new Set(),
       changedAt: 0,
       hasStalePages: false,
+      readableAt: -1,
     };
     this.#byId.set(id, node);
     this.#byKey.set(node.key, node);

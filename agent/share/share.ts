@@ -19,7 +19,7 @@ import {
 import { HostLink } from './host-link.ts';
 import { answerInit, maxWriteBytes } from './init.ts';
 import * as names from './names.ts';
-import { NodeTable } from './node-table.ts';
+import { type Node, NodeTable } from './node-table.ts';
 import { OpenFiles } from './open-files.ts';
 import { OpenFolders } from './open-folders.ts';
 import type { Owners } from './owners.ts';
@@ -92,6 +92,10 @@ export class Share implements ShareContext {
 
   fail(question: Pick<Question, 'unique'>, errno: number): void {
     this.reply(question, answer(question.unique, errno));
+  }
+
+  openNow(node: Node): void {
+    this.files.openNow(node);
   }
 
   /** False when the file system has been unmounted. */

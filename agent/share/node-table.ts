@@ -75,6 +75,14 @@ export class NodeTable {
     return this.#byId.values();
   }
 
+  /** The paths of all folders. */
+  *folders(): Generator<string> {
+    for (const node of this.#byId.values()) {
+      const path = isDirectory(node.stat) ? this.pathOf(node) : undefined;
+      if (path !== undefined) yield path;
+    }
+  }
+
   find(folder: Node, name: string): Node | undefined {
     return folder.children.get(name);
   }

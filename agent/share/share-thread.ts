@@ -40,6 +40,8 @@ export interface ShareThreadSettings {
   wakeFd: number;
   replayPort: MessagePort;
   mainThreadId: number;
+  /** How long callers wait for a host that is away before they get EIO. */
+  patienceMs: number;
 }
 
 export type ShareNews =
@@ -249,6 +251,7 @@ class ShareThread {
         } satisfies ReplayTask),
       replayThreadId: () => this.#replayThreadId,
       mainThreadId: this.#settings.mainThreadId,
+      patienceMs: this.#settings.patienceMs,
       report: (error) => this.#fail(mountPath, error),
     });
     withFd(openDirectory(mountPath), (target) => attachMount(mountFd, target, mountPath));
@@ -280,6 +283,9 @@ class ShareThread {
     if (isOther)
       for (const { handle, path, flags } of share.files.reopenings())
         first.push(new FrameWriter(0, Wire.open).name(path).u32(flags).u32(handle).u32(0).finish());
+    if (isOther)
+      for (const path of share.nodes.folders())
+        first.push(new FrameWriter(0, Wire.watch).name(path).finish());
     mounted.instance = hello.instance;
     share.link.resume(fd, splitter, first);
     share.onLinkBack();

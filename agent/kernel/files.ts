@@ -303,7 +303,7 @@ export function utimensat(
   utimensatCall(shown(name), directoryFd, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-const UTIME_OMIT = 0x3fffffffn;
+const UTIME_OMIT = 0x3ffffffen;
 
 /** Sets an open file's modification time alone, which the kernel takes for a change of its content. */
 export function setModified(fd: number, nanos: bigint): void {

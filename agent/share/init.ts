@@ -12,7 +12,6 @@ const Flag = {
   atomicTruncate: 1 << 3,
   bigWrites: 1 << 5,
   readdirplus: 1 << 13,
-  readdirplusAuto: 1 << 14,
   asyncDirect: 1 << 15,
   parallelDirectories: 1 << 18,
   abortError: 1 << 21,
@@ -26,7 +25,8 @@ const Flag = {
  * its own and never sees that the host changed them (fuse_change_attributes, fs/fuse/inode.c); writes
  * are made early in write-behind.ts instead. FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS: without them the
  * kernel keeps the locks, which is exact between all containers of the machine.
- * FUSE_AUTO_INVAL_DATA: it throws a file's pages away after each own write; the host says when.
+ * FUSE_READDIRPLUS_AUTO: who walks a tree reads a whole folder before looking at the first file, and
+ * then asks for each by itself. FUSE_AUTO_INVAL_DATA: it throws a file's pages away after each own write; the host says when.
  */
 const wanted = Object.values(Flag).reduce((all, flag) => all | flag, 0);
 
@@ -49,7 +49,7 @@ export function answerInit({ unique, body }: Question): Buffer | undefined {
   bytes.writeUInt16LE(maxBackground, at + 16);
   bytes.writeUInt16LE((maxBackground * 3) / 4, at + 18);
   bytes.writeUInt32LE(maxWriteBytes, at + 20);
-  // Times are kept to a microsecond, which is what a host's file API takes.
+  // Times are in nanoseconds.
   bytes.writeUInt32LE(1, at + 24);
   bytes.writeUInt16LE(maxWriteBytes / pageBytes, at + 28);
   return bytes;

@@ -210,6 +210,7 @@ function removal(operation: number): Operation {
     const place = changeablePlace(share, question, question.node, name);
     if (place === undefined) return;
     if (!mayTakeAway(share, question, place.folder, name)) return share.fail(question, Linux.EPERM);
+    openBeforeLoss(share, place.folder, name);
     share.link.ask(
       operation,
       (frame) => frame.name(place.path),
@@ -220,6 +221,11 @@ function removal(operation: number): Operation {
       },
     );
   };
+}
+
+function openBeforeLoss(share: ShareContext, folder: Node, name: string): void {
+  const node = share.nodes.find(folder, name);
+  if (node !== undefined) share.openNow(node);
 }
 
 /** Takes a name away here that the host no longer has. */
@@ -263,6 +269,7 @@ function move(share: ShareContext, question: Question, flags: number, namesAt: n
     share.fail(question, Linux.EPERM);
     return;
   }
+  openBeforeLoss(share, to.folder, newName);
   share.link.ask(
     Wire.rename,
     (frame) => frame.name(from.path).name(to.path).u32(flags),

@@ -27,6 +27,8 @@ export interface Node {
   changedAt: number;
   /** The host changed the content, and the kernel may still have pages of the old one. */
   hasStalePages: boolean;
+  /** By the table's clock: when it was last opened for reading, which the host allowed. */
+  readableAt: number;
 }
 
 const typeMask = 0o170000;
@@ -71,6 +73,14 @@ export class NodeTable {
 
   all(): Iterable<Node> {
     return this.#byId.values();
+  }
+
+  /** The paths of all folders. */
+  *folders(): Generator<string> {
+    for (const node of this.#byId.values()) {
+      const path = isDirectory(node.stat) ? this.pathOf(node) : undefined;
+      if (path !== undefined) yield path;
+    }
   }
 
   find(folder: Node, name: string): Node | undefined {
@@ -161,6 +171,7 @@ export class NodeTable {
       handles: new Set(),
       changedAt: 0,
       hasStalePages: false,
+      readableAt: -1,
     };
     this.#byId.set(id, node);
     this.#byKey.set(node.key, node);
@@ -168,7 +179,6 @@ export class NodeTable {
   }
 
   #attach(node: Node, folder: Node, name: string): void {
-    folder.changedAt = ++this.#clock;
     folder.children.set(name, node);
     node.links.push({ folder, name });
     this.#byKey.set(node.key, node);

@@ -35,6 +35,8 @@ const mostUnconfirmedBytes = 1024 * 1024;
 /** What the host sends along with an opened file, which for most is all of it. */
 const prefetchBytes = 64 * 1024;
 const keepCacheFlag = 2;
+/** Closing what was only read has nothing to tell. */
+const noFlushFlag = 1 << 5;
 const O_ACCMODE = 3;
 const O_WRONLY = 1;
 const O_CREAT = 0o100;
@@ -53,6 +55,8 @@ export interface OpenFile {
   /** The file's beginning as it was when it was opened, until it is read or may have changed. */
   prefetched: { data: Buffer; isWhole: boolean; at: number } | undefined;
   waiting: (() => void)[];
+  /** The host has not been asked to open it: what is read of it may all be in the kernel's pages. */
+  isLazy: boolean;
 }
 
 export class OpenFiles {
@@ -78,6 +82,11 @@ export class OpenFiles {
     if (!mayAccess(share, question, node, rightsOf(flags)))
       return share.fail(question, Linux.EACCES);
     const handle = ++this.#lastHandle;
+    if (mayOpenLater(node, flags)) {
+      this.#add(handle, node, flags).isLazy = true;
+      replyOpened(share, question, handle, keepCacheFlag | noFlushFlag);
+      return;
+    }
     const askedAt = share.nodes.clock;
     if ((flags & O_TRUNC) !== 0) share.nodes.touch(node);
     const isRead = (flags & O_ACCMODE) !== O_WRONLY && (flags & O_TRUNC) === 0;
@@ -103,13 +112,36 @@ export class OpenFiles {
           const isWhole = reader.u8() !== 0;
           file.prefetched = { data: reader.raw(reader.left), isWhole, at: askedAt };
         }
-        const bytes = answer(question.unique, 0, 16);
-        writeU64(bytes, outHeaderBytes, handle);
-        bytes.writeUInt32LE(isSame ? keepCacheFlag : 0, outHeaderBytes + 8);
-        share.reply(question, bytes);
+        if (isRead && isWatched(stat)) node.readableAt = askedAt;
+        const isReadOnly = (flags & O_ACCMODE) === 0;
+        const kept = isSame ? keepCacheFlag : 0;
+        replyOpened(share, question, handle, kept | (isReadOnly ? noFlushFlag : 0));
       },
     );
   };
+
+  /** Before a name goes: what is open must stay so. */
+  openNow(node: Node): void {
+    for (const handle of node.handles) {
+      const file = this.#files.get(handle);
+      if (file?.isLazy) this.#openNow(file, () => {});
+    }
+  }
+
+  /** The host makes things in their order, so nothing has to wait for it. */
+  #openNow(file: OpenFile, onRefused: (errno: number) => void): void {
+    const path = this.#share.nodes.pathOf(file.node);
+    file.isLazy = false;
+    if (path === undefined) {
+      onRefused(Linux.ESTALE);
+      return;
+    }
+    this.#share.link.ask(
+      Wire.open,
+      (frame) => frame.name(path).u32(file.flags).u32(file.handle).u32(0),
+      ({ errno }) => errno !== 0 && onRefused(errno),
+    );
+  }
 
   create: Operation = (share, question) => {
     const flags = question.body.readUInt32LE(0);
@@ -147,6 +179,8 @@ export class OpenFiles {
     if (file === undefined) return share.fail(question, Linux.EBADF);
     const local = fromPrefetched(file, offset, length);
     if (local !== undefined) return replyData(share, question, local);
+    // A refusal makes the read fail too, which then finds nothing open.
+    if (file.isLazy) this.#openNow(file, () => {});
     readPieces(share, question, handle, offset, length);
   };
 
@@ -195,6 +229,7 @@ export class OpenFiles {
     this.#files.delete(handle);
     file.node.handles.delete(handle);
     share.nodes.forget(file.node.id, 0);
+    if (file.isLazy) return;
     // A question and not a notice: it comes after the writes, also over another connection.
     share.link.ask(
       Wire.release,
@@ -205,9 +240,9 @@ export class OpenFiles {
 
   /** For files that the host has to open again because it was started anew. */
   reopenings(): { handle: number; path: string; flags: number }[] {
-    return [...this.#files.values()].flatMap(({ handle, node, flags }) => {
+    return [...this.#files.values()].flatMap(({ handle, node, flags, isLazy }) => {
       const path = this.#share.nodes.pathOf(node);
-      return path === undefined
+      return path === undefined || isLazy
         ? []
         : [{ handle, path, flags: flags & ~(O_CREAT | O_EXCL | O_TRUNC) }];
     });
@@ -222,6 +257,7 @@ export class OpenFiles {
       errno: 0,
       prefetched: undefined,
       waiting: [],
+      isLazy: false,
     };
     this.#files.set(handle, file);
     node.handles.add(handle);
@@ -263,6 +299,23 @@ export class OpenFiles {
       },
     );
   }
+}
+
+/** It could be read before and has not changed since: the kernel may have all of it. */
+function mayOpenLater(node: Node, flags: number): boolean {
+  return (
+    (flags & (O_ACCMODE | O_TRUNC)) === 0 &&
+    node.readableAt >= node.changedAt &&
+    !node.hasStalePages &&
+    isWatched(node.stat)
+  );
+}
+
+function replyOpened(share: ShareContext, question: Question, handle: number, flags: number): void {
+  const bytes = answer(question.unique, 0, 16);
+  writeU64(bytes, outHeaderBytes, handle);
+  bytes.writeUInt32LE(flags, outHeaderBytes + 8);
+  share.reply(question, bytes);
 }
 
 function rightsOf(flags: number): number {

@@ -73,9 +73,7 @@ function carryOut(mount: Mount, order: ReplayOrder): void {
     else if (order.kind === ChangeKind.attributes) touch(folder, order);
     else if (order.kind === ChangeKind.removed) remove(folder, order);
     else if (order.kind === ChangeKind.renamed)
-      inFolder(mount, order.toFolder, (to) =>
-        renameat(folder, bytesOf(order.name), to, bytesOf(order.toName)),
-      );
+      inFolder(mount, order.toFolder, (to) => move(mount, folder, to, order));
   });
 }
 
@@ -135,6 +133,12 @@ function touch(folder: number, { name, modifiedNanos }: ReplayOrder): void {
 function remove(folder: number, { name, mode }: ReplayOrder): void {
   if (isFolderMode(mode)) rmdirat(folder, bytesOf(name));
   else unlinkat(folder, bytesOf(name));
+}
+
+/** A rename onto itself says nothing: who found the new name already has to find it anew. */
+function move(mount: Mount, folder: number, toFolder: number, order: ReplayOrder): void {
+  writeDevice(mount.deviceFd, invalidateEntry(order.toFolderNode, order.toName));
+  renameat(folder, bytesOf(order.name), toFolder, bytesOf(order.toName));
 }
 
 function inFolder(mount: Mount, path: string, use: (fd: number) => void): void {

@@ -24,7 +24,7 @@ import {
   readName,
 } from './fuse-wire.ts';
 import { forgetName, putNode, replyAbsent, replyNode } from './names.ts';
-import type { Node } from './node-table.ts';
+import { keyOf, type Node } from './node-table.ts';
 import type { ShareContext } from './share-context.ts';
 
 /** What the replaying thread is to do. */
@@ -40,6 +40,7 @@ export interface ReplayOrder {
   size: number;
   modifiedNanos: bigint;
   toFolder: string;
+  toFolderNode: number;
   toName: string;
 }
 
@@ -154,6 +155,7 @@ export class Replay {
         change.stat.readBigInt64LE(Stat.modified) * 1_000_000_000n +
         BigInt(change.stat.readUInt32LE(Stat.modifiedNanos)),
       toFolder: to.folder,
+      toFolderNode: toFolder?.id ?? 0,
       toName: to.name,
     };
   }
@@ -250,6 +252,14 @@ export class Replay {
     const isSubject = folder === current.folder && name === splitPath(change.path).name;
     if (isSubject && change.kind === ChangeKind.created) {
       replyAbsent(this.#share, question, false);
+      return;
+    }
+    // The moved file itself may have been found there already: it is yet to come.
+    if (folder === current.toFolder && name === splitPath(change.newPath).name) {
+      const replaced = nodes.find(folder, name);
+      if (replaced === undefined || replaced.key === keyOf(change.stat))
+        replyAbsent(this.#share, question, false);
+      else replyNode(this.#share, question, replaced);
       return;
     }
     const node = isSubject

@@ -12,6 +12,8 @@ export interface ShareContext {
   /** Answers what is still waited for; whatever else comes for it later is dropped. */
   reply(question: Pick<Question, 'unique'>, bytes: Buffer): void;
   fail(question: Pick<Question, 'unique'>, errno: number): void;
+  /** Opens on the host what of a node is open here only, before its name goes. */
+  openNow(node: Node): void;
   /** Files are then shown to each as their own, which the kernel cannot keep. */
   readonly hasSeveralUsers: boolean;
 }

@@ -19,7 +19,7 @@ import {
 import { HostLink } from './host-link.ts';
 import { answerInit, maxWriteBytes } from './init.ts';
 import * as names from './names.ts';
-import { NodeTable } from './node-table.ts';
+import { type Node, NodeTable } from './node-table.ts';
 import { OpenFiles } from './open-files.ts';
 import { OpenFolders } from './open-folders.ts';
 import type { Owners } from './owners.ts';
@@ -35,6 +35,8 @@ export interface ShareParts {
   replayThreadId(): number;
   /** The agent's main thread: it carries our bytes, and would wait for itself. */
   mainThreadId: number;
+  /** How long the kernel's callers wait for a host that is away before they get EIO. */
+  patienceMs: number;
   report(error: unknown): void;
 }
 
@@ -43,8 +45,6 @@ interface Waiting {
   isInterrupted: boolean;
 }
 
-/** How long the kernel's callers wait for a host that is away before they get EIO. */
-const patienceMs = 30_000;
 /** An interrupted question whose answer does not come is given up: its process may be ended. */
 const interruptPatienceMs = 2_000;
 const { EAGAIN, ENODEV, ENOENT, EINTR } = constants.errno;
@@ -94,6 +94,10 @@ export class Share implements ShareContext {
     this.reply(question, answer(question.unique, errno));
   }
 
+  openNow(node: Node): void {
+    this.files.openNow(node);
+  }
+
   /** False when the file system has been unmounted. */
   readQuestions(): boolean {
     for (let count = 0; count < questionsATurn; count++) {
@@ -124,8 +128,8 @@ export class Share implements ShareContext {
   expire(now: number): number | undefined {
     const deadlines: number[] = [];
     if (this.#downSince !== undefined) {
-      if (now >= this.#downSince + patienceMs) this.#giveUp();
-      else deadlines.push(this.#downSince + patienceMs);
+      if (now >= this.#downSince + this.#parts.patienceMs) this.#giveUp();
+      else deadlines.push(this.#downSince + this.#parts.patienceMs);
     }
     for (const [unique, waiting] of this.#waiting) {
       if (!waiting.isInterrupted) continue;
@@ -171,7 +175,9 @@ export class Share implements ShareContext {
   }
 
   get #isGivenUp(): boolean {
-    return this.#downSince !== undefined && performance.now() >= this.#downSince + patienceMs;
+    return (
+      this.#downSince !== undefined && performance.now() >= this.#downSince + this.#parts.patienceMs
+    );
   }
 
   /** What the kernel only tells. */

@@ -14,6 +14,8 @@ export interface SharesOptions {
   socketPath: string;
   /** Whose the files are that somebody in a container gave away. */
   ownersDirectory: string;
+  /** How long callers wait for a host that is away before they get EIO. */
+  patienceMs?: number;
   report(what: string, error: unknown): void;
 }
 
@@ -44,6 +46,7 @@ export async function startShares(options: SharesOptions): Promise<Shares> {
       wakeFd: wake.readFd,
       replayPort: port1,
       mainThreadId: process.pid,
+      patienceMs: options.patienceMs ?? 30_000,
     } satisfies ShareThreadSettings,
     [port1],
   );

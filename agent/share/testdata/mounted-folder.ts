@@ -2,14 +2,11 @@
  * A folder of this machine, shared and mounted at another place of it: the host's file server and the
  * agent's FUSE server in one process, over the socket that the agent has for it.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  createFolderServer,
-  type FolderServer,
-} from '../../../electron/host/share/folder-server.ts';
+import { createFolderServer } from '../../../electron/host/share/folder-server.ts';
 import { type Shares, startShares } from '../shares.ts';
 
 export interface MountedFolder {
@@ -19,29 +16,43 @@ export interface MountedFolder {
   /** Where the machine sees them: never to be touched by this process's own calls. */
   guest: string;
   shares: Shares;
-  server: FolderServer;
   /** Failures that the agent reported. */
   failures: string[];
   connect(): Promise<void>;
-  /** Breaks the connection. */
-  cut(): void;
+  /** Breaks the connection, and waits until the agent knows. */
+  cut(): Promise<void>;
+  /** Another file server, which knows nothing of what the first had open. */
+  restartHost(): void;
   close(): Promise<void>;
 }
 
 export async function mountFolder(
-  options: { wholeTree?: boolean; readOnly?: boolean } = {},
+  options: { wholeTree?: boolean; readOnly?: boolean; patienceMs?: number } = {},
 ): Promise<MountedFolder> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-share-'));
   const [host, guest] = [join(directory, 'host'), join(directory, 'guest')];
+  // Other users of the machine come to it too.
+  chmodSync(directory, 0o755);
   mkdirSync(host);
   const failures: string[] = [];
   const socketPath = join(directory, 'share.sock');
   const shares = await startShares({
     socketPath,
     ownersDirectory: join(directory, 'owners'),
+    patienceMs: options.patienceMs,
     report: (what, error) => failures.push(`${what}: ${error}`),
   });
-  const server = createFolderServer({ name: 'test', path: host, mountPath: guest, ...options });
+  const start = () =>
+    createFolderServer({ name: 'test', path: host, mountPath: guest, ...options });
+  let server = start();
+  const heard = (...awaited: string[]) =>
+    new Promise<void>((resolve) => {
+      const stop = shares.onNews(({ event }) => {
+        if (!awaited.includes(event)) return;
+        stop();
+        resolve();
+      });
+    });
   let socket: Socket | undefined;
   let served: Promise<void> = Promise.resolve();
   const folder: MountedFolder = {
@@ -49,21 +60,22 @@ export async function mountFolder(
     host,
     guest,
     shares,
-    server,
     failures,
     async connect() {
-      const news = new Promise<void>((resolve) => {
-        const stop = shares.onNews(({ event }) => {
-          if (event !== 'mounted' && event !== 'back') return;
-          stop();
-          resolve();
-        });
-      });
+      const news = heard('mounted', 'back');
       socket = connect(socketPath);
       served = server.serve(socket);
       await Promise.race([news, served]);
     },
-    cut: () => socket?.destroy(),
+    async cut() {
+      const lost = heard('lost');
+      socket?.destroy();
+      await lost;
+    },
+    restartHost() {
+      server.close();
+      server = start();
+    },
     async close() {
       await shares.close();
       socket?.destroy();

@@ -88,7 +88,10 @@ const lookup = now((state, request, reply) => {
   const path = request.name();
   const place = state.folder.locate(path);
   state.watch.followFolderOf(path);
-  putStat(state, path, lstat(place), reply);
+  const stats = lstat(place);
+  // Somebody may listen to a folder without ever reading it.
+  if (stats.isDirectory()) state.watch.followFolder(path);
+  putStat(state, path, stats, reply);
 });
 
 const getattr = now((state, request, reply) => {
@@ -194,11 +197,15 @@ const mkdir = now((state, request, reply) => {
   mkdirSync(place, { mode });
   if ((mode & (umask | 0o7000)) !== 0) chmodSync(place, mode);
   putNew(state, path, place, reply);
+  state.watch.followFolder(path);
 });
 
 const unlink = now((state, request) => {
   const path = request.name();
-  unlinkSync(state.folder.locate(path));
+  const place = state.folder.locate(path);
+  const { nlink, ino } = lstat(place);
+  unlinkSync(place);
+  if (nlink > 1n) state.watch.ownLinkChange(ino);
   state.watch.ownRemoval(path);
   for (const handle of state.handles.values()) if (handle.path === path) handle.path = undefined;
 });
@@ -389,6 +396,7 @@ function addEntry(
   // Gone since the folder was read.
   if (stats === undefined) return;
   const isWatched = state.watch.isKnown(entry, stats);
+  if (stats.isDirectory()) state.watch.followSoon(entry);
   records.push([text, statRecord(stats, state.folder.device, isWatched)]);
 }
 

@@ -29,17 +29,27 @@ interface Followed {
   /** undefined: it was there when the folder was first looked at. */
   names: Map<string, BigIntStats | undefined>;
   watcher: FSWatcher | undefined;
+  /** Names that the machine found before their event came. */
+  early: Set<string>;
+  /** Names of which an event came. */
+  stirred: Set<string>;
 }
 
 /** Events of one change come together, and both halves of a rename do. */
 const gatherMs = 4;
+const foldersATurn = 20;
+const mostOwnLinks = 10_000;
 
 export class FolderWatch {
   readonly #folder: SharedFolder;
   readonly #tell: FolderWatchOptions['tell'];
   readonly #followed = new Map<string, Followed>();
   readonly #tree: FSWatcher | undefined;
-  #events = new Map<Followed, Set<string>>();
+  /** Files whose number of names the machine changed, through a name that need not be known here. */
+  readonly #ownLinks = new Set<bigint>();
+  readonly #soon: string[] = [];
+  /** In the order in which they came, each name once. */
+  #events: { followed: Followed; name: string }[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ folder, tell, wholeTree = process.platform !== 'linux' }: FolderWatchOptions) {
@@ -59,7 +69,13 @@ export class FolderWatch {
   /** Changes in it are told from now on; not when this system has no more watches to give. */
   followFolder(path: string): void {
     if (this.#followed.has(path)) return;
-    const followed: Followed = { path, names: new Map(), watcher: undefined };
+    const followed: Followed = {
+      path,
+      names: new Map(),
+      watcher: undefined,
+      early: new Set(),
+      stirred: new Set(),
+    };
     const place = this.#folder.locateFolder(path);
     if (this.#tree === undefined) {
       try {
@@ -79,12 +95,28 @@ export class FolderWatch {
     this.#lookCloser(followed);
   }
 
+  /** The machine was told of it in a list, and need not ask before it listens there. */
+  followSoon(path: string): void {
+    if (this.#followed.has(path) || this.#soon.push(path) > 1) return;
+    setImmediate(() => this.#followSome());
+  }
+
+  #followSome(): void {
+    for (const path of this.#soon.splice(0, foldersATurn)) {
+      try {
+        this.followFolder(path);
+      } catch {
+        // It has gone meanwhile.
+      }
+    }
+    if (this.#soon.length > 0) setImmediate(() => this.#followSome());
+  }
+
   leaveFolder(path: string): void {
     const followed = this.#followed.get(path);
     if (followed === undefined) return;
     followed.watcher?.close();
     this.#followed.delete(path);
-    this.#events.delete(followed);
   }
 
   /**
@@ -97,9 +129,10 @@ export class FolderWatch {
     if (path === '' || followed === undefined) return false;
     const known = followed.names.get(name);
     if (known !== undefined) {
-      const kind = differenceOf(known, stats);
+      const kind = this.#differenceOf(known, stats);
       if (kind !== undefined) this.#tell([{ kind, path, stats }]);
     }
+    if (!followed.names.has(name)) followed.early.add(name);
     followed.names.set(name, stats);
     return true;
   }
@@ -111,7 +144,14 @@ export class FolderWatch {
   /** The machine itself made it so. */
   own(path: string, stats: BigIntStats): void {
     const { folder, name } = splitPath(path);
-    this.#followed.get(folder)?.names.set(name, stats);
+    const followed = this.#followed.get(folder);
+    followed?.names.set(name, stats);
+    followed?.early.delete(name);
+  }
+
+  ownLinkChange(inode: bigint): void {
+    if (this.#ownLinks.size > mostOwnLinks) this.#ownLinks.clear();
+    this.#ownLinks.add(inode);
   }
 
   ownRemoval(path: string): void {
@@ -159,18 +199,19 @@ export class FolderWatch {
   }
 
   #onEvent(followed: Followed, name: string): void {
-    const names = this.#events.get(followed) ?? new Set<string>();
-    this.#events.set(followed, names.add(name));
+    if (followed.stirred.has(name)) return;
+    followed.stirred.add(name);
+    this.#events.push({ followed, name });
     this.#timer ??= setTimeout(() => this.#look(), gatherMs);
   }
 
   #look(): void {
     this.#timer = undefined;
-    const events = this.#events;
-    this.#events = new Map();
     const changes: Change[] = [];
-    for (const [followed, names] of events)
-      for (const name of names) changes.push(...this.#changesOf(followed, name));
+    for (const { followed, name } of this.#events.splice(0)) {
+      followed.stirred.delete(name);
+      changes.push(...this.#changesOf(followed, name));
+    }
     const paired = pairRenames(changes);
     for (const change of paired) this.#carryOn(change);
     if (paired.length > 0) this.#tell(paired);
@@ -183,20 +224,31 @@ export class FolderWatch {
     const stats = this.#statsOf(path);
     const wasThere = followed.names.has(name);
     const known = followed.names.get(name);
+    const isEarly = followed.early.delete(name);
     if (stats === undefined) {
       followed.names.delete(name);
       return wasThere ? [{ kind: ChangeKind.removed, path, stats: known }] : [];
     }
     followed.names.set(name, stats);
-    if (!wasThere) return [{ kind: ChangeKind.created, path, stats }];
+    if (!wasThere || isEarly) return [{ kind: ChangeKind.created, path, stats }];
     if (known === undefined) return [{ kind: ChangeKind.modified, path, stats }];
     if (!isSameFile(known, stats))
       return [
         { kind: ChangeKind.removed, path, stats: known },
         { kind: ChangeKind.created, path, stats },
       ];
-    const kind = differenceOf(known, stats);
+    const kind = this.#differenceOf(known, stats);
     return kind === undefined ? [] : [{ kind, path, stats }];
+  }
+
+  /** A folder's own times change with what it holds, and that is told by itself. */
+  #differenceOf(known: BigIntStats, stats: BigIntStats): number | undefined {
+    if (!isSameFile(known, stats)) return undefined;
+    const isContent = known.size !== stats.size || known.mtimeNs !== stats.mtimeNs;
+    if (isContent && !stats.isDirectory()) return ChangeKind.modified;
+    if (known.mode !== stats.mode) return ChangeKind.attributes;
+    if (stats.isDirectory() || known.nlink === stats.nlink) return undefined;
+    return this.#ownLinks.has(stats.ino) ? undefined : ChangeKind.attributes;
   }
 
   #statsOf(path: string): BigIntStats | undefined {
@@ -254,15 +306,6 @@ function isSameFile(known: BigIntStats, stats: BigIntStats): boolean {
   return (
     known.ino === stats.ino && known.dev === stats.dev && known.birthtimeNs === stats.birthtimeNs
   );
-}
-
-/** A folder's own times change with what it holds, and that is told by itself. */
-function differenceOf(known: BigIntStats, stats: BigIntStats): number | undefined {
-  const isContent = known.size !== stats.size || known.mtimeNs !== stats.mtimeNs;
-  if (isContent && !stats.isDirectory()) return ChangeKind.modified;
-  if (known.mode !== stats.mode) return ChangeKind.attributes;
-  if (stats.isDirectory()) return undefined;
-  return known.ctimeNs === stats.ctimeNs ? undefined : ChangeKind.attributes;
 }
 
 /** What went at one name and came at another, in the place of the second. */

@@ -10,8 +10,8 @@ import { addAgent } from './agent-files.ts';
 import { type Architecture, architectures, isArchitecture } from './architecture.ts';
 import { cpioOf } from './cpio.ts';
 import { Debian, packageFiles } from './debian.ts';
-import { contentOf } from './file-tree.ts';
 import { writeErofs } from './erofs.ts';
+import { contentOf } from './file-tree.ts';
 import { initrdTree } from './initrd.ts';
 import { plainKernel } from './kernel.ts';
 import { openModules, rootModules } from './modules.ts';
@@ -49,7 +49,13 @@ async function build(architecture: Architecture): Promise<void> {
 
   joinCertificates(tree);
   addSystemFiles(tree);
-  await addAgent(tree, repository, architecture, new NpmPackages(repository, join(cache, 'npm')), time);
+  await addAgent(
+    tree,
+    repository,
+    architecture,
+    new NpmPackages(repository, join(cache, 'npm')),
+    time,
+  );
 
   using modules = openModules(kernelFiles);
   modules.addTo(tree, rootModules);

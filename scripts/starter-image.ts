@@ -55,7 +55,9 @@ function options() {
   return {
     busyboxPath: values.busybox ?? ownBusyboxPath,
     architecture:
-      values.architecture ?? { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ?? process.arch,
+      values.architecture ??
+      { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ??
+      process.arch,
     output: path,
   };
 }

@@ -24,7 +24,7 @@ import { CortenError } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
 import { setWayOut } from './images/registry/http.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
-import { openCharDevice } from './kernel/char-device.ts';
+import { CharDevice } from './kernel/char-device.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
 import { hasErrno } from './kernel/libc.ts';
 import { favourThread } from './kernel/priority.ts';
@@ -51,6 +51,7 @@ const { version: productVersion } = JSON.parse(readFileSync(packageFile, 'utf8')
 interface Agent {
   socket: string;
   ssh: string;
+  stopContainers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -73,6 +74,13 @@ async function serve(options: AgentOptions): Promise<void> {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  // What init sends when the power goes (signal(7)): here the machine is about to turn itself off.
+  process.once('SIGPWR', () => {
+    agent
+      .stopContainers()
+      .catch((error) => report('stop containers', error))
+      .finally(stop);
+  });
   // A terminal that closes, or a log pipe whose reader ended, is no reason to leave containers alone.
   process.on('SIGHUP', () => {});
   process.stdout.on('error', () => {});
@@ -147,6 +155,7 @@ async function start(options: AgentOptions): Promise<Agent> {
   return {
     socket: options.socket,
     ssh: ssh.address,
+    stopContainers: () => engine.stopAll(),
     close: async () => {
       await ssh.close();
       await shares.close();
@@ -196,11 +205,13 @@ async function startSsh(
   });
   const local = await server.listen({ path: sshSocketPath });
   const address = ssh === undefined ? local : await server.listen(ssh);
-  if (sshDevice !== undefined)
+  if (sshDevice !== undefined) {
+    const device = new CharDevice(sshDevice);
     server.serveDevice(
-      () => openCharDevice(sshDevice),
+      () => device.connect(),
       (error) => report('SSH device', error),
     );
+  }
   return { address, close: () => server.close() };
 }
 

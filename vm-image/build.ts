@@ -9,15 +9,25 @@ import { parseArgs } from 'node:util';
 import { addAgent } from './agent-files.ts';
 import { type Architecture, architectures, isArchitecture } from './architecture.ts';
 import { cpioOf } from './cpio.ts';
-import { Debian, packageFiles } from './debian.ts';
+import { Debian, type PackageFile, packageFiles } from './debian.ts';
 import { writeErofs } from './erofs.ts';
 import { contentOf } from './file-tree.ts';
 import { initrdTree } from './initrd.ts';
 import { plainKernel } from './kernel.ts';
+import { checkLibraries } from './libraries.ts';
+import { licencesIn } from './licences.ts';
+import {
+  fileRecords,
+  kernelArguments,
+  type Manifest,
+  manifestText,
+  type PackageRecord,
+} from './manifest.ts';
 import { openModules, rootModules } from './modules.ts';
 import { NpmPackages } from './npm-packages.ts';
 import { wantedPackages } from './packages.ts';
 import { addSystemFiles, joinCertificates, skeleton } from './root.ts';
+import { spdxDocument } from './sbom.ts';
 import { tarOf } from './tar.ts';
 
 const repository = join(import.meta.dirname, '..');
@@ -31,42 +41,68 @@ async function build(architecture: Architecture): Promise<void> {
   debian.updateLists();
   const kernelName = debian.packageBehind(architectures[architecture].kernelPackage);
   const packages = debian.download([kernelName, ...wantedPackages.map(({ name }) => name)]);
-  const pathOf = (name: string) => packages.find((found) => found.name === name)!.path;
 
-  let newest = new Date(0);
   const tree = skeleton();
-  for (const { name, files } of wantedPackages)
-    for await (const file of packageFiles(pathOf(name), (path) => files.test(path))) {
-      if (file.time > newest) newest = file.time;
-      if (file.type === 'file') tree.file(file.path, file.content, file.mode);
+  const records: PackageRecord[] = [];
+  const kernelFiles: PackageFile[] = [];
+  let newest = 0;
+  for (const { name, version, path, sha256 } of packages) {
+    const wanted = wantedPackages.find((each) => each.name === name)?.files ?? kernelPaths;
+    let licence = 'NOASSERTION';
+    for (const file of await filesOf(path, wanted)) {
+      newest = Math.max(newest, file.time.getTime());
+      if (copyrightPath.test(file.path)) licence = licencesIn(file.content.toString());
+      else if (name === kernelName) kernelFiles.push(file);
+      else if (file.type === 'file') tree.file(file.path, file.content, file.mode);
       else if (file.type === 'link') tree.link(file.path, file.target);
     }
-  const kernelFiles = await all(
-    packageFiles(pathOf(kernelName), (path) => /^boot\/vmlinuz|^usr\/lib\/modules\//.test(path)),
-  );
-  for (const { time } of kernelFiles) if (time > newest) newest = time;
-  const time = timeOf(newest);
+    records.push({ type: 'deb', name, version, licence, sha256 });
+  }
+  const time = timeOf(new Date(newest));
 
   joinCertificates(tree);
   addSystemFiles(tree);
-  await addAgent(
+  const npm = new NpmPackages(repository, join(cache, 'npm'));
+  for (const { name, version, licence } of await addAgent(
     tree,
     repository,
     architecture,
-    new NpmPackages(repository, join(cache, 'npm')),
+    npm,
     time,
-  );
-
+  ))
+    records.push({ type: 'npm', name, version, licence });
   using modules = openModules(kernelFiles);
   modules.addTo(tree, rootModules);
-  const initrd = cpioOf(initrdTree(contentOf(tree, 'usr/bin/busybox'), modules), time);
+  checkLibraries(tree);
 
-  const vmlinuz = kernelFiles.find(({ path }) => path.startsWith('boot/vmlinuz'))!;
   const kernelFile = architecture === 'amd64' ? 'vmlinux' : 'Image';
+  const vmlinuz = kernelFiles.find(({ path }) => path.startsWith('boot/vmlinuz'))!;
   writeFileSync(join(output, kernelFile), plainKernel(vmlinuz.content, architecture));
-  writeFileSync(join(output, 'initrd'), initrd);
+  const initrd = initrdTree(contentOf(tree, 'usr/bin/busybox'), modules);
+  writeFileSync(join(output, 'initrd'), cpioOf(initrd, time));
   writeErofs(await tarOf(tree, time), join(output, 'root.erofs'), time);
+
+  const manifest: Manifest = {
+    version: 1,
+    architecture,
+    time: time.getTime() / 1000,
+    kernelVersion: modules.version,
+    kernelArguments: kernelArguments[architecture],
+    files: fileRecords(output, [kernelFile, 'initrd', 'root.erofs']),
+    packages: records,
+  };
+  writeFileSync(
+    join(output, 'sbom.spdx.json'),
+    `${JSON.stringify(spdxDocument(manifest), undefined, 1)}\n`,
+  );
+  writeFileSync(join(output, 'manifest.json'), manifestText(manifest));
 }
+
+const kernelPaths = /^boot\/vmlinuz|^usr\/lib\/modules\//;
+const copyrightPath = /^usr\/share\/doc\/[^/]+\/copyright$/;
+
+const filesOf = (path: string, wanted: RegExp) =>
+  all(packageFiles(path, (file) => wanted.test(file) || copyrightPath.test(file)));
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];

@@ -17,6 +17,7 @@ import { LiveContainers } from './containers/live-containers.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
 import { restartByPolicy } from './containers/start.ts';
+import { stopAll } from './containers/stop-all.ts';
 import { Waiters } from './containers/waiters.ts';
 import type { EngineContext } from './context.ts';
 import { engineId } from './engine-id.ts';
@@ -51,6 +52,8 @@ export interface Engine {
   pressure: PressureBackend;
   /** Whether a running container has this IP address. */
   isContainerAddress(address: string): boolean;
+  /** Ends every container, because the machine goes down; policies start them with it again. */
+  stopAll(): Promise<void>;
   /** Puts the state down. Containers run on. */
   close(): Promise<void>;
 }
@@ -148,6 +151,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
             context.live.get(id) !== undefined &&
             networks.some(({ ipv4Address }) => ipv4Address === address),
         ),
+    stopAll: () => stopAll(context),
     close: async () => {
       restarts.close();
       context.pressure.close();

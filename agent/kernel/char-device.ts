@@ -16,20 +16,36 @@ const socketpairCall = libcCall('socketpair', ['int', 'int', 'int', 'void *']);
 const dup3Call = libcCall('dup3', ['int', 'int', 'int']);
 
 /**
- * Undefined while nobody is at the device's other end: a virtio port then reads as ended
- * (drivers/char/virtio_console.c), a pseudo-terminal as broken. The stream ends, or breaks, when the
- * other end leaves; it has no half-close: destroy it.
+ * Stays open from one peer to the next: a virtio port throws away what it holds when it is closed,
+ * and that may be a new peer's first word.
  */
-export function openCharDevice(path: string): Socket | undefined {
-  const device = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
-  try {
-    const first = firstBytes(device);
+export class CharDevice {
+  readonly #path: string;
+  #device: number | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Undefined while nobody is at the other end: a virtio port then reads as ended
+   * (drivers/char/virtio_console.c), a pseudo-terminal as broken. The stream ends, or breaks, when the
+   * other end leaves; it has no half-close: destroy it. One at a time. Throws Node's error for a
+   * device that cannot be opened.
+   */
+  connect(): Socket | undefined {
+    const flags = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY;
+    this.#device ??= openSync(this.#path, flags);
+    const first = firstBytes(this.#device);
     if (first === undefined) return undefined;
-    const stream = streamOf(device, path);
+    const stream = streamOf(this.#device, this.#path);
     if (first.length > 0) stream.unshift(first);
     return stream;
-  } finally {
-    closeSync(device);
+  }
+
+  close(): void {
+    if (this.#device !== undefined) closeSync(this.#device);
+    this.#device = undefined;
   }
 }
 

@@ -2,12 +2,12 @@
  * SSH over a port of the machine (virtio-serial) in place of a socket: one session at a time, begun
  * again whenever it ends.
  *
- * A port is one stream of bytes for good, so the beginning of a session has to be seen in it. The
- * server's identification goes out as soon as somebody is there: a new client waits for it, and one
- * that holds a session of an agent that is gone takes it for a broken packet and hangs up. A client's
- * identification in the middle of a session is a new client, whose predecessor left too quickly for
- * the port to say so; it comes at the start of a chunk, because a read of a port gives bytes of one
- * write of the host only.
+ * A port is one stream of bytes for good, so the beginning of a session has to be seen in it:
+ * - The server's identification goes out as soon as somebody is there. A new client waits for it, and
+ *   one that holds a session of an agent that is gone takes it for a broken packet and hangs up.
+ * - A client's identification after other bytes is a new client, whose predecessor left too quickly for
+ *   the port to say so. It is at the start of a chunk, because a read of a port gives bytes of one write
+ *   of the host only.
  */
 import { Duplex } from 'node:stream';
 
@@ -27,6 +27,8 @@ export class DevicePort {
   readonly #options: DevicePortOptions;
   #stream: Duplex | undefined;
   #session: Session | undefined;
+  /** Something has come from this stream's first client: the next identification is another's. */
+  #greeted = false;
   #timer: NodeJS.Timeout | undefined;
   #reported = '';
   #closed = false;
@@ -50,6 +52,7 @@ export class DevicePort {
       return;
     }
     this.#stream = stream;
+    this.#greeted = false;
     // Leaving shows as an end on a virtio port and as an error on a terminal; `close` follows both.
     stream.on('error', () => {});
     stream.once('end', () => stream.destroy());
@@ -73,19 +76,20 @@ export class DevicePort {
     const session = new Session(stream);
     this.#session = session;
     session.once('close', () => {
-      if (this.#session !== session || this.#closed || stream.destroyed) return;
+      if (this.#session !== session) return;
+      this.#session = undefined;
       stream.resume();
-      this.#begin(stream);
     });
     this.#options.welcome(session);
   }
 
   #receive(chunk: Buffer, stream: Duplex): void {
-    if (this.#session?.hasReceived && chunk.subarray(0, 4).equals(identification)) {
-      const old = this.#session;
-      this.#begin(stream);
-      old.destroy();
-    }
+    const old = this.#session;
+    const isClient = chunk.subarray(0, identification.length).equals(identification);
+    // Without a session this is a client of one that has ended: it is told as one of a gone agent is.
+    if (old === undefined || (isClient && this.#greeted)) this.#begin(stream);
+    this.#greeted = true;
+    if (old !== this.#session) old?.destroy();
     if (this.#session?.receive(chunk) === false) stream.pause();
   }
 
@@ -101,7 +105,6 @@ export class DevicePort {
 /** What the SSH server sees as its socket. */
 class Session extends Duplex {
   readonly #stream: Duplex;
-  hasReceived = false;
 
   constructor(stream: Duplex) {
     super();
@@ -110,7 +113,6 @@ class Session extends Duplex {
 
   /** False when the server takes no more for now. */
   receive(chunk: Buffer): boolean {
-    this.hasReceived = true;
     return this.destroyed || this.push(chunk);
   }
 

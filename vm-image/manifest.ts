@@ -1,0 +1,77 @@
+/** What an image is: its files with sizes and digests, and every package with version and licence. */
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Architecture } from './architecture.ts';
+
+export interface PackageRecord {
+  name: string;
+  version: string;
+  /** `deb` or `npm`: where it comes from, as in a package URL. */
+  type: 'deb' | 'npm';
+  /** As its copyright file or its package.json names them; `NOASSERTION` where that does not parse. */
+  licence: string;
+  /** Of the package as it was downloaded. */
+  sha256?: string;
+}
+
+export interface FileRecord {
+  bytes: number;
+  sha256: string;
+}
+
+export interface Manifest {
+  version: 1;
+  architecture: Architecture;
+  /** Seconds since 1970: the time of every file in the image. */
+  time: number;
+  kernelVersion: string;
+  /** Besides the console, which is the host's choice. */
+  kernelArguments: string[];
+  files: Record<string, FileRecord>;
+  packages: PackageRecord[];
+}
+
+/**
+ * Nothing is probed that a machine of this kind does not have; a panic ends the machine, so that the
+ * host notices; the self-tests of cryptography, which take a second in an emulated processor, are for
+ * those who change it.
+ */
+export const kernelArguments: Record<Architecture, string[]> = {
+  amd64: [
+    'quiet',
+    'loglevel=3',
+    'panic=-1',
+    'initcall_blacklist=jent_mod_init',
+    'cryptomgr.notests=1',
+    'random.trust_cpu=on',
+    'no_timer_check',
+  ],
+  arm64: [
+    'quiet',
+    'loglevel=3',
+    'panic=-1',
+    'initcall_blacklist=jent_mod_init',
+    'cryptomgr.notests=1',
+    'random.trust_cpu=on',
+  ],
+};
+
+export function fileRecords(directory: string, names: readonly string[]) {
+  return Object.fromEntries(names.map((name) => [name, fileRecord(join(directory, name))]));
+}
+
+function fileRecord(path: string): FileRecord {
+  return {
+    bytes: statSync(path).size,
+    sha256: createHash('sha256').update(readFileSync(path)).digest('hex'),
+  };
+}
+
+/** With a fixed order, so that the same image has the same manifest. */
+export function manifestText(manifest: Manifest): string {
+  const packages = manifest.packages.toSorted((a, b) =>
+    `${a.type} ${a.name} ${a.version}` < `${b.type} ${b.name} ${b.version}` ? -1 : 1,
+  );
+  return `${JSON.stringify({ ...manifest, packages }, undefined, 2)}\n`;
+}

@@ -20,14 +20,13 @@ export async function addAgent(
   repository: string,
   architecture: Architecture,
   npm: NpmPackages,
-  time: Date,
+  { shim, time }: { shim: Buffer; time: Date },
 ): Promise<NpmPackage[]> {
   const names = architectures[architecture];
   for (const [path, content] of filesBelow(join(repository, 'dist/agent'), () => true))
     tree.file(`${cortenPath}/dist/agent/${path}`, content);
   const busybox = contentOf(tree, 'usr/bin/busybox');
-  const shim = join(repository, architecture === 'amd64' ? 'dist/shim/shim' : '');
-  tree.file(`${cortenPath}/dist/shim/shim`, readFileSync(shim), 0o755);
+  tree.file(`${cortenPath}/dist/shim/shim`, shim, 0o755);
   tree.file(
     `${cortenPath}/dist/starter-image.tar`,
     starterImage(busybox, repository, architecture, time),

@@ -28,6 +28,7 @@ import { NpmPackages } from './npm-packages.ts';
 import { wantedPackages } from './packages.ts';
 import { addSystemFiles, joinCertificates, skeleton } from './root.ts';
 import { spdxDocument } from './sbom.ts';
+import { shimFor } from './shim.ts';
 import { tarOf } from './tar.ts';
 
 const repository = join(import.meta.dirname, '..');
@@ -62,14 +63,10 @@ async function build(architecture: Architecture): Promise<void> {
 
   joinCertificates(tree);
   addSystemFiles(tree);
+  const shim = await shimFor(debian, repository);
   const npm = new NpmPackages(repository, join(cache, 'npm'));
-  for (const { name, version, licence } of await addAgent(
-    tree,
-    repository,
-    architecture,
-    npm,
-    time,
-  ))
+  const npmPackages = await addAgent(tree, repository, architecture, npm, { shim, time });
+  for (const { name, version, licence } of npmPackages)
     records.push({ type: 'npm', name, version, licence });
   using modules = openModules(kernelFiles);
   modules.addTo(tree, rootModules);

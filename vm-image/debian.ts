@@ -40,11 +40,13 @@ const keyrings = ['pgp', 'gpg'].map(
 const listsMaxAgeMs = 24 * 3600 * 1000;
 
 export class Debian {
+  readonly architecture: Architecture;
   readonly #directory: string;
   readonly #options: string[];
 
   /** `directory` keeps lists and packages from one build to the next. */
   constructor(directory: string, architecture: Architecture) {
+    this.architecture = architecture;
     this.#directory = resolve(directory);
     for (const needed of ['lists/partial', 'archives/partial', 'parts'])
       mkdirSync(join(this.#directory, needed), { recursive: true });

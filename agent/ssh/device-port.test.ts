@@ -23,7 +23,9 @@ class Port {
   /** The agent opens its end; undefined while the host's is closed. */
   open = (): Duplex | undefined => {
     if (this.#host === undefined) return undefined;
-    const guest = end((chunk) => this.#host?.push(chunk));
+    const guest = end((chunk) => {
+      if (this.#guest === guest) this.#host?.push(chunk);
+    });
     this.#guest = guest;
     guest.once('close', () => {
       if (this.#guest === guest) this.#guest = undefined;

@@ -17,8 +17,9 @@ import {
   ShareOperation as Wire,
 } from '../../../agent/contract/share-wire.ts';
 import { LinuxError, linuxErrnoOf } from './errno.ts';
-import { changingOperations, type FolderState, hostOperations } from './folder-operations.ts';
+import { changingOperations, hostOperations } from './folder-operations.ts';
 import { type Change, FolderWatch } from './folder-watch.ts';
+import type { FolderState } from './host-operation.ts';
 import { openSharedFolder } from './shared-folder.ts';
 import { statRecord } from './stat-record.ts';
 
@@ -32,8 +33,11 @@ export interface FolderServerOptions {
 }
 
 export interface FolderServer {
-  /** Serves until the connection ends; rejects when the machine refuses the folder, with its words. */
-  serve(channel: Duplex): Promise<void>;
+  /**
+   * Serves until the connection ends; rejects when the machine refuses the folder, with its words.
+   * `onMounted`: the machine has it.
+   */
+  serve(channel: Duplex, onMounted?: () => void): Promise<void>;
   close(): void;
 }
 
@@ -90,11 +94,11 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   }
 
   return {
-    async serve(channel) {
+    async serve(channel, onMounted) {
       const own = new Sender(channel);
       const splitter = new FrameSplitter();
       channel.write(greeting(options, instance, folder));
-      await new Promise<void>((resolve, reject) => {
+      const ended = new Promise<void>((resolve, reject) => {
         channel.on('data', (chunk: Buffer) => {
           try {
             splitter.push(chunk, (frame) => {
@@ -103,6 +107,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
                 return reject(new Error(reader.bytes().toString()));
               if (sender !== own) {
                 sender = own;
+                onMounted?.();
                 own.send(changesFrame(unheard.splice(0), folder.device));
               }
               onFrame(frame, own);
@@ -116,8 +121,12 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
         channel.once('close', () => resolve());
         channel.once('end', () => resolve());
       });
-      if (sender === own) sender = undefined;
-      channel.destroy();
+      try {
+        await ended;
+      } finally {
+        if (sender === own) sender = undefined;
+        channel.destroy();
+      }
     },
     close() {
       watch.close();

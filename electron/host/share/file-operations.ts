@@ -29,6 +29,8 @@ export const open = now((state, request, reply) => {
     request.u32(),
     request.u32(),
   ];
+  const isWriting = (flags & 3) !== 0 || (flags & 0o1000) !== 0;
+  if (state.isReadOnly && isWriting) throw new LinuxError('EROFS');
   const place = state.folder.locate(path);
   const fd = openSync(place, openFlags(flags & ~0o300));
   const stats = fstat(fd);

@@ -58,7 +58,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
     else sender.send(changesFrame(changes, folder.device));
   };
   const watch = new FolderWatch({ folder, tell, wholeTree: options.wholeTree });
-  const state: FolderState = { folder, handles, watch };
+  const state: FolderState = { folder, isReadOnly: options.readOnly === true, handles, watch };
 
   function forgetMachine(): void {
     for (const { fd } of handles.values()) closeSync(fd);
@@ -90,7 +90,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
       // The connection may be another by now, which has been asked the same again.
       if (sender === to) to.send(reply);
     };
-    perform(state, request, options.readOnly === true, finish);
+    perform(state, request, finish);
   }
 
   return {
@@ -135,12 +135,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   };
 }
 
-function perform(
-  state: FolderState,
-  request: FrameReader,
-  isReadOnly: boolean,
-  finish: (reply: Buffer) => void,
-): void {
+function perform(state: FolderState, request: FrameReader, finish: (reply: Buffer) => void): void {
   const { id, operation } = request;
   const refuse = (error: unknown) => {
     const reply = new FrameWriter(id, operation, linuxErrnoOf(error));
@@ -150,7 +145,7 @@ function perform(
   const perform = hostOperations.get(operation);
   try {
     if (perform === undefined) throw new LinuxError('ENOSYS');
-    if (isReadOnly && changingOperations.has(operation) && !isReading(operation))
+    if (state.isReadOnly && changingOperations.has(operation) && !isReading(operation))
       throw new LinuxError('EROFS');
     const reply = new FrameWriter(id, operation);
     const when = perform(state, request, reply, (error, fill) => {

@@ -14,6 +14,7 @@ export interface OpenHandle {
 
 export interface FolderState {
   readonly folder: SharedFolder;
+  readonly isReadOnly: boolean;
   readonly handles: Map<number, OpenHandle>;
   readonly watch: FolderWatch;
 }

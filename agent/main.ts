@@ -129,6 +129,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     kernelViews,
     apiSocket: options.socket,
     kernelLog: new KernelLog(),
+    hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
     openDisks: (parents) => detectDiskDriver({ root, parents, report }),
     defaultDiskBytes: options.defaultDiskBytes,
     files: { statPath, readArchive, writeArchive, exportArchive, changes, top },

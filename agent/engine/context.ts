@@ -21,6 +21,7 @@ import type { SerialLocks } from './serial-locks.ts';
 import type { ContainerTable } from './state/container-table.ts';
 import type { NetworkTable } from './state/network-table.ts';
 import type { VolumeTable } from './state/volume-table.ts';
+import type { HostFolders } from './volumes/bind-sources.ts';
 
 export interface EngineContext {
   paths: EnginePaths;
@@ -45,6 +46,7 @@ export interface EngineContext {
   pressure: Sampler;
   logReaders: LogReaders;
   restarts: RestartSchedule;
+  hostFolders: HostFolders;
   userNamespaces: {
     /** Containers that say nothing have one. */
     byDefault: boolean;

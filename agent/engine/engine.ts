@@ -39,6 +39,7 @@ import { NetworkTable } from './state/network-table.ts';
 import { closeWithRoom, Room } from './state/room.ts';
 import { VolumeTable } from './state/volume-table.ts';
 import { createSystemBackend } from './system.ts';
+import { type HostFolders, noHostFolders } from './volumes/bind-sources.ts';
 import { attachVolumes, detachVolumes } from './volumes/volume-space.ts';
 import { createVolumesBackend } from './volumes/volumes.ts';
 
@@ -77,6 +78,8 @@ export interface EngineOptions
   openDisks: (parents: string[]) => DiskDriver;
   files: ContainerFiles;
   kernelLog: RecordSource;
+  /** Absent: sources of binds are the machine's own. */
+  hostFolders?: HostFolders;
   registryMirrors: string[];
   insecureRegistries: string[];
 }
@@ -124,6 +127,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     }),
     logReaders: new LogReaders(),
     restarts,
+    hostFolders: options.hostFolders ?? noHostFolders,
     userNamespaces,
     proxies,
   };

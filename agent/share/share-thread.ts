@@ -3,7 +3,7 @@
  * host's connections and for the agent, and for nothing else: libuv cannot watch /dev/fuse, and a
  * blocking read would take one of its four threads for good.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -234,9 +234,8 @@ class ShareThread {
     this.#refuseNesting(mountPath);
     mkdirSync(mountPath, { recursive: true });
     const mount = randomUUID();
-    const owners = new Owners(
-      join(this.#settings.ownersDirectory, `${encodeURIComponent(name)}.owners`),
-    );
+    const file = createHash('sha256').update(name).digest('hex').slice(0, 32);
+    const owners = new Owners(join(this.#settings.ownersDirectory, `${file}.owners`));
     const { deviceFd, mountFd } = mountFuse(mountPath, readOnly);
     const share = new Share({
       deviceFd,

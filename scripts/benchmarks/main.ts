@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Engine, startEngines } from '../engines/engines.ts';
 import { benchExec } from './exec.ts';
+import { benchFolders } from './folders.ts';
 import { type Result, table } from './measure.ts';
 import { benchMemory } from './memory.ts';
 import { benchParallel } from './parallel.ts';
@@ -27,14 +28,21 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
   },
 });
-const unknown = positionals.filter((name) => !(name in benchmarks));
+const names = [...Object.keys(benchmarks), 'folders'];
+const unknown = positionals.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
-  console.error(`unknown: ${unknown.join(', ')}; there are ${Object.keys(benchmarks).join(', ')}`);
+  console.error(`unknown: ${unknown.join(', ')}; there are ${names.join(', ')}`);
   process.exit(2);
 }
 
-const engines = await startEngines('bench', { only: values.engines?.split(',') });
 const results: Result[] = [];
+// Its peers are no engines, and nothing else is to run beside it.
+if (positionals.length === 0 || positionals.includes('folders'))
+  for (const result of await benchFolders(Number(values.runs))) tell(result);
+keep(results);
+if (positionals.length === 1 && positionals[0] === 'folders') process.exit();
+
+const engines = await startEngines('bench', { only: values.engines?.split(',') });
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, async () => {
     for (const engine of engines) await engine.stop();
@@ -43,14 +51,16 @@ for (const signal of ['SIGINT', 'SIGTERM'])
 try {
   for (const [name, benchmark] of Object.entries(benchmarks)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
-    for (const result of await benchmark(engines, Number(values.runs))) {
-      results.push(result);
-      console.log(table(result));
-    }
+    for (const result of await benchmark(engines, Number(values.runs))) tell(result);
     keep(results);
   }
 } finally {
   for (const engine of engines) await engine.stop();
+}
+
+function tell(result: Result): void {
+  results.push(result);
+  console.log(table(result));
 }
 
 /** After each benchmark: one that is stopped half-way has told what it knows. */

@@ -16,6 +16,7 @@ import { exposedOnly, idleEndpoint } from '../networks/network-endpoints.ts';
 import { type ContainerPaths, containerPaths } from '../paths.ts';
 import { type ContainerRecord, newState } from '../state/container-record.ts';
 import { Undo } from '../undo.ts';
+import { prepareBindSources } from '../volumes/bind-sources.ts';
 import { resolveMounts } from '../volumes/mounts.ts';
 import { prepareVolumes } from '../volumes/volume-space.ts';
 import { makeLayer, prepareLayer } from './layer.ts';
@@ -35,6 +36,7 @@ type CreateContext = Pick<
   | 'disks'
   | 'defaultDiskBytes'
   | 'proxies'
+  | 'hostFolders'
 >;
 
 export async function createContainer(
@@ -46,6 +48,7 @@ export async function createContainer(
     checkedSettings(context, request.settings, image),
     context.userNamespaces,
   );
+  await prepareBindSources(context.hostFolders, settings.mounts);
   // What takes time comes first: from the check of the name on nothing waits.
   const makeSpace = await prepareLayer(context, settings.limits.disk ?? {});
   const volumeMakers = await prepareVolumes(

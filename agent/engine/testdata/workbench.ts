@@ -10,6 +10,7 @@ import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
 import type { KernelViews } from '../kernel-views.ts';
 import { Proxies } from '../proxies.ts';
+import { noHostFolders } from '../volumes/bind-sources.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
 import { FakeDisks } from './fake-disks.ts';
 import { FakeImages } from './fake-images.ts';
@@ -57,6 +58,7 @@ export async function workbench(
       files: notAskedFor<ContainerFiles>(),
       kernelViews,
       apiSocket: join(paths.run, 'docker.sock'),
+      hostFolders: noHostFolders,
       userNamespaces: { byDefault: remapByDefault, pool: defaultIdPool },
       proxies: new Proxies({
         initial: { containers: false },

@@ -6,12 +6,13 @@ import type { ContainerSettings, MountSettings, MountView } from '../../contract
 import { invalid } from '../../errors.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import type { Undo } from '../undo.ts';
+import type { HostFolders } from './bind-sources.ts';
 import type { VolumeMakers } from './volume-space.ts';
 import { ensureVolume, removeVolume } from './volumes.ts';
 
 type MountContext = Pick<
   EngineContext,
-  'paths' | 'volumes' | 'containers' | 'events' | 'report' | 'disks'
+  'paths' | 'volumes' | 'containers' | 'events' | 'report' | 'disks' | 'hostFolders'
 >;
 
 export interface ResolvedMounts {
@@ -28,14 +29,15 @@ export function resolveMounts(
   makers: VolumeMakers,
   undo: Undo,
 ): ResolvedMounts {
-  for (const mount of settings.mounts) checkMount(mount);
+  for (const mount of settings.mounts) checkMount(mount, context.hostFolders);
   refuseDuplicates(settings.mounts);
   const ownVolumes: string[] = [];
   const mounts = [...settings.mounts, ...imageVolumes(settings, image)].map((mount): MountView => {
     if (mount.type === 'tmpfs')
       return { type: 'tmpfs', source: '', target: mount.target, readOnly: false, propagation: '' };
     if (mount.type === 'bind') {
-      if (mount.createSource) makeSource(mount.source, undo);
+      if (mount.createSource && !isShared(mount, context.hostFolders))
+        makeSource(mount.source, undo);
       return {
         type: 'bind',
         source: mount.source,
@@ -75,7 +77,11 @@ function imageVolumes(settings: ContainerSettings, image: ImageConfig): MountSet
     }));
 }
 
-function checkMount(mount: MountSettings): void {
+/** Looked at already, and not to be touched from this thread (bind-sources.ts). */
+const isShared = ({ source }: { source: string }, folders: HostFolders) =>
+  folders.mountOf(source) !== undefined;
+
+function checkMount(mount: MountSettings, folders: HostFolders): void {
   const refuse = (why: string) => invalid(`invalid mount config for type "${mount.type}": ${why}`);
   if (!isAbsolute(mount.target))
     throw refuse(`invalid mount path: '${mount.target}' mount path must be absolute`);
@@ -84,6 +90,7 @@ function checkMount(mount: MountSettings): void {
   if (mount.type !== 'bind') return;
   if (!isAbsolute(mount.source))
     throw refuse(`invalid mount path: '${mount.source}' mount path must be absolute`);
+  if (isShared(mount, folders)) return;
   if (!mount.createSource && statSync(mount.source, { throwIfNoEntry: false }) === undefined)
     throw refuse(`bind source path does not exist: ${mount.source}`);
 }

@@ -33,6 +33,7 @@ export async function mountFolder(
   const [host, guest] = [join(directory, 'host'), join(directory, 'guest')];
   // Other users of the machine come to it too.
   chmodSync(directory, 0o755);
+  if (tmpdir() !== '/tmp') chmodSync(tmpdir(), 0o711);
   mkdirSync(host);
   const failures: string[] = [];
   const socketPath = join(directory, 'share.sock');

@@ -17,8 +17,9 @@ import {
   ShareOperation as Wire,
 } from '../../../agent/contract/share-wire.ts';
 import { LinuxError, linuxErrnoOf } from './errno.ts';
-import { changingOperations, type FolderState, hostOperations } from './folder-operations.ts';
+import { changingOperations, hostOperations } from './folder-operations.ts';
 import { type Change, FolderWatch } from './folder-watch.ts';
+import type { FolderState } from './host-operation.ts';
 import { openSharedFolder } from './shared-folder.ts';
 import { statRecord } from './stat-record.ts';
 
@@ -32,8 +33,11 @@ export interface FolderServerOptions {
 }
 
 export interface FolderServer {
-  /** Serves until the connection ends; rejects when the machine refuses the folder, with its words. */
-  serve(channel: Duplex): Promise<void>;
+  /**
+   * Serves until the connection ends; rejects when the machine refuses the folder, with its words.
+   * `onMounted`: the machine has it.
+   */
+  serve(channel: Duplex, onMounted?: () => void): Promise<void>;
   close(): void;
 }
 
@@ -54,7 +58,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
     else sender.send(changesFrame(changes, folder.device));
   };
   const watch = new FolderWatch({ folder, tell, wholeTree: options.wholeTree });
-  const state: FolderState = { folder, handles, watch };
+  const state: FolderState = { folder, isReadOnly: options.readOnly === true, handles, watch };
 
   function forgetMachine(): void {
     for (const { fd } of handles.values()) closeSync(fd);
@@ -86,15 +90,15 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
       // The connection may be another by now, which has been asked the same again.
       if (sender === to) to.send(reply);
     };
-    perform(state, request, options.readOnly === true, finish);
+    perform(state, request, finish);
   }
 
   return {
-    async serve(channel) {
+    async serve(channel, onMounted) {
       const own = new Sender(channel);
       const splitter = new FrameSplitter();
       channel.write(greeting(options, instance, folder));
-      await new Promise<void>((resolve, reject) => {
+      const ended = new Promise<void>((resolve, reject) => {
         channel.on('data', (chunk: Buffer) => {
           try {
             splitter.push(chunk, (frame) => {
@@ -103,6 +107,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
                 return reject(new Error(reader.bytes().toString()));
               if (sender !== own) {
                 sender = own;
+                onMounted?.();
                 own.send(changesFrame(unheard.splice(0), folder.device));
               }
               onFrame(frame, own);
@@ -116,8 +121,12 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
         channel.once('close', () => resolve());
         channel.once('end', () => resolve());
       });
-      if (sender === own) sender = undefined;
-      channel.destroy();
+      try {
+        await ended;
+      } finally {
+        if (sender === own) sender = undefined;
+        channel.destroy();
+      }
     },
     close() {
       watch.close();
@@ -126,12 +135,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   };
 }
 
-function perform(
-  state: FolderState,
-  request: FrameReader,
-  isReadOnly: boolean,
-  finish: (reply: Buffer) => void,
-): void {
+function perform(state: FolderState, request: FrameReader, finish: (reply: Buffer) => void): void {
   const { id, operation } = request;
   const refuse = (error: unknown) => {
     const reply = new FrameWriter(id, operation, linuxErrnoOf(error));
@@ -141,7 +145,7 @@ function perform(
   const perform = hostOperations.get(operation);
   try {
     if (perform === undefined) throw new LinuxError('ENOSYS');
-    if (isReadOnly && changingOperations.has(operation) && !isReading(operation))
+    if (state.isReadOnly && changingOperations.has(operation) && !isReading(operation))
       throw new LinuxError('EROFS');
     const reply = new FrameWriter(id, operation);
     const when = perform(state, request, reply, (error, fill) => {

@@ -6,8 +6,7 @@
  */
 import { type BigIntStats, type FSWatcher, lstatSync, readdirSync, watch } from 'node:fs';
 import { ChangeKind, joinPath, splitPath } from '../../../agent/contract/share-wire.ts';
-import { movedPath } from './folder-operations.ts';
-import type { SharedFolder } from './shared-folder.ts';
+import { movedPath, type SharedFolder } from './shared-folder.ts';
 
 export interface Change {
   kind: number;

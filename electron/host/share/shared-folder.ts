@@ -97,3 +97,9 @@ export function openFlags(linux: number): number {
     (constants.O_NONBLOCK ?? 0)
   );
 }
+
+/** Where something is after a folder, or it itself, was renamed. */
+export function movedPath(path: string, from: string, to: string): string {
+  if (path === from) return to;
+  return path.startsWith(`${from}/`) ? to + path.slice(from.length) : path;
+}

@@ -1,0 +1,181 @@
+/**
+ * Gives each machine the shared folders for as long as it is up: a channel for each folder, made
+ * again when it breaks. What a machine has open outlives the channel, and the app's list may change
+ * at any time.
+ */
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SharedFolder, SharedFolders } from '../../contract/folders.ts';
+import type { Companion, CompanionContext } from '../machine/machine.ts';
+import { ChannelSocket } from '../ssh/channel-socket.ts';
+import { farewell } from './farewell.ts';
+import type { FolderList } from './folder-list.ts';
+import { createFolderServer, type FolderServer } from './folder-server.ts';
+
+export interface FolderSharingOptions {
+  list: FolderList;
+  /** Where a folder is mounted in the machine. */
+  mountPathOf?(path: string): string;
+}
+
+export interface FolderSharing {
+  companion: Companion;
+  view(): SharedFolders;
+  watch(signal: AbortSignal): AsyncIterable<SharedFolders>;
+}
+
+interface Session {
+  folder: SharedFolder;
+  /** Takes the folder away from the machine, or only stops telling it. */
+  close(forGood: boolean): Promise<void>;
+}
+
+/** The agent's name for the socket (agent/main.ts). */
+const shareSocket = 'share.sock';
+const firstPauseMs = 100;
+const longestPauseMs = 5_000;
+
+export function createFolderSharing({
+  list,
+  mountPathOf = mountPathOnLinux,
+}: FolderSharingOptions): FolderSharing {
+  const problems = new Map<string, string>();
+  const watchers = new Set<() => void>();
+
+  function tell(path: string, problem: string | undefined): void {
+    if (problems.get(path) === problem) return;
+    if (problem === undefined) problems.delete(path);
+    else problems.set(path, problem);
+    for (const notify of watchers) notify();
+  }
+
+  const view = (): SharedFolders => ({
+    folders: list.all().map((folder) => ({
+      ...folder,
+      mountPath: mountPathOf(folder.path),
+      problem: problems.get(folder.path),
+    })),
+    notices: [...list.notices()],
+  });
+
+  return {
+    view,
+    async *watch(signal) {
+      const changes = changesOf(list, watchers, signal);
+      while (!signal.aborted) {
+        yield view();
+        await changes.next();
+      }
+    },
+    companion(machine) {
+      const sessions = new Map<string, Session>();
+      const follow = () => {
+        const wanted = new Map(list.all().map((folder) => [keyOf(folder), folder]));
+        for (const [key, session] of sessions) {
+          if (wanted.has(key)) continue;
+          sessions.delete(key);
+          tell(session.folder.path, undefined);
+          session.close(true).catch((error) => machine.report('unshare a folder', error));
+        }
+        for (const [key, folder] of wanted)
+          if (!sessions.has(key))
+            sessions.set(key, share(machine, folder, mountPathOf(folder.path), tell));
+      };
+      follow();
+      const stop = list.onChange(follow);
+      return {
+        async close() {
+          stop();
+          await Promise.all([...sessions.values()].map((session) => session.close(false)));
+        },
+      };
+    },
+  };
+}
+
+const keyOf = ({ path, readOnly }: SharedFolder) => `${readOnly ? 'r' : 'w'} ${path}`;
+
+function share(
+  machine: CompanionContext,
+  folder: SharedFolder,
+  mountPath: string,
+  tell: (path: string, problem: string | undefined) => void,
+): Session {
+  const ended = new AbortController();
+  let channel: Duplex | undefined;
+  let server: FolderServer | undefined;
+  const name = `${keyOf(folder)}`;
+  const open = async () => new ChannelSocket(await machine.link.openStreamLocal(shareSocket));
+
+  async function keep(): Promise<void> {
+    for (
+      let pauseMs = firstPauseMs;
+      !ended.signal.aborted;
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs)
+    ) {
+      try {
+        server ??= createFolderServer({ name, mountPath, ...folder });
+        channel = await open();
+        if (ended.signal.aborted) break;
+        await server.serve(channel, () => {
+          pauseMs = firstPauseMs;
+          tell(folder.path, undefined);
+        });
+      } catch (error) {
+        tell(folder.path, `${(error as Error).message} It is tried again.`);
+      }
+      await sleep(pauseMs, undefined, { signal: ended.signal }).catch(() => {});
+    }
+    channel?.destroy();
+  }
+
+  const kept = keep();
+  return {
+    folder,
+    async close(forGood) {
+      ended.abort();
+      channel?.destroy();
+      await kept;
+      server?.close();
+      if (forGood) await farewell(await open(), name);
+    },
+  };
+}
+
+/** `C:\Users\me` is `/c/Users/me` in a machine; elsewhere paths are the same. */
+export function mountPathOnLinux(path: string): string {
+  const drive = /^([A-Za-z]):[\\/]?/.exec(path);
+  if (drive === null) return path;
+  const rest = path.slice(drive[0].length).replaceAll('\\', '/');
+  return `/${drive[1]!.toLowerCase()}${rest === '' ? '' : `/${rest}`}`;
+}
+
+async function* changesOf(
+  list: FolderList,
+  watchers: Set<() => void>,
+  signal: AbortSignal,
+): AsyncGenerator<void> {
+  let isFresh = false;
+  let wake = () => {};
+  const notify = () => {
+    isFresh = true;
+    wake();
+  };
+  watchers.add(notify);
+  const stop = list.onChange(notify);
+  signal.addEventListener('abort', notify);
+  try {
+    while (!signal.aborted) {
+      if (!isFresh)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      isFresh = false;
+      yield;
+    }
+  } finally {
+    stop();
+    watchers.delete(notify);
+    signal.removeEventListener('abort', notify);
+  }
+}

@@ -66,6 +66,9 @@ export interface QemuMachineOptions extends Partial<QemuPlaces> {
   timeZone?: string;
   /** Between two signs of life of a guest that boots. */
   patienceMs?: number;
+  /** How long a machine that is asked to end may take. */
+  powerOffTimeoutMs?: number;
+  kvmDevice?: string;
   agentArguments?: readonly string[];
   /** Whether a stop keeps the memory for a fast start; true where QEMU can. */
   suspends?: boolean;
@@ -88,7 +91,7 @@ export interface RunningQemu {
 const defaultPatienceMs = 60_000;
 const qmpTimeoutMs = 20_000;
 /** Containers get their own ten seconds to end, and the disk must be let go. */
-const powerOffTimeoutMs = 40_000;
+const defaultPowerOffTimeoutMs = 40_000;
 
 export function qemuBackend(options: QemuMachineOptions): MachineBackend {
   const places: QemuPlaces = {
@@ -126,7 +129,7 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
     makeDirectories(files, places.platform);
     const record = readRecord(files.settings, session.defaults);
     const found = await findQemu(places);
-    const acceleration = chooseAcceleration(places, found);
+    const acceleration = chooseAcceleration(places, found, options.kvmDevice);
     if (acceleration.note !== undefined) climb.note('prepare', acceleration.note);
     checkFreeSpace(files.path);
     return { record, found, acceleration };
@@ -144,7 +147,7 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
       hostname: hostname().split('.')[0] || 'corten',
       keys: made,
       timeZone: options.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
-      agentArguments: options.agentArguments ?? [],
+      agentArguments: ['--machine', ...(options.agentArguments ?? [])],
     });
     return made;
   });
@@ -207,7 +210,7 @@ interface Ground {
 }
 
 async function startVm(session: Session, ground: Ground, climb: Climb): Promise<RunningQemu> {
-  await endLeftover(session.files);
+  await endLeftover(session);
   const { accelerators } = ground.acceleration;
   try {
     return await spawnVm(session, ground, climb);
@@ -254,13 +257,13 @@ async function spawnVm(session: Session, ground: Ground, climb: Climb): Promise<
 }
 
 /** A QEMU that an app left behind when it ended without a word: it has the disk. */
-async function endLeftover(files: MachineDirectory): Promise<void> {
+async function endLeftover({ files, options }: Session): Promise<void> {
   if (!existsSync(files.qmpSocket)) return;
   try {
     const qmp = await openQmp(await dialOnce(files.qmpSocket), 2_000);
     await qmp.run('system_powerdown');
-    const patience = sleep(powerOffTimeoutMs).then(() => qmp.run('quit').catch(() => {}));
-    await Promise.race([qmp.closed, patience]);
+    await within(qmp.closed, options.powerOffTimeoutMs);
+    await qmp.run('quit');
   } catch {
     // Nobody listens any more, or it is not ours to speak to: QEMU's own lock on the disk decides.
   }
@@ -364,7 +367,10 @@ async function stopVm(
   try {
     if (force) await vm.qmp.run('quit').catch(() => {});
     else if (engine !== undefined && (await suspend(session, vm, engine))) return;
-    else await powerOff(vm);
+    else {
+      await vm.qmp.run('system_powerdown').catch(() => {});
+      await within(vm.ended, session.options.powerOffTimeoutMs);
+    }
   } finally {
     await vm.kill();
   }
@@ -394,13 +400,10 @@ async function suspend(session: Session, vm: RunningQemu, engine: EngineClient):
   }
 }
 
-async function powerOff(vm: RunningQemu): Promise<void> {
-  await vm.qmp.run('system_powerdown').catch(() => {});
+/** Settles with the first of both, and leaves no timer. */
+async function within(end: Promise<unknown>, ms = defaultPowerOffTimeoutMs): Promise<void> {
   const patience = new AbortController();
-  await Promise.race([
-    vm.ended,
-    sleep(powerOffTimeoutMs, undefined, { signal: patience.signal }).catch(() => {}),
-  ]);
+  await Promise.race([end, sleep(ms, undefined, { signal: patience.signal }).catch(() => {})]);
   patience.abort();
 }
 

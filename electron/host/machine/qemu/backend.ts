@@ -111,7 +111,7 @@ export function qemuBackend(options: QemuMachineOptions): MachineBackend {
       `The keys in ${files.keys} may belong to another machine's disk. Restore both from one ` +
       'backup, or remove the directory: the next start makes new ones.',
     bringUp: (climb) => bringUp(session, climb),
-    controls: (engine) => qemuControls(session, engine),
+    controls: (reach) => qemuControls(session, reach),
   };
 }
 
@@ -186,7 +186,10 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
       });
     }),
     rest: {
-      pause: () => vm.qmp.run<void>('stop'),
+      pause: async (engine) => {
+        await giveMemoryBack(engine);
+        await vm.qmp.run('stop');
+      },
       wake: () => vm.qmp.run<void>('cont'),
     },
     stop: async (how, engine) => {
@@ -351,6 +354,14 @@ async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<vo
     signal: climb.signal,
     note: (text) => climb.note('boot', text),
   });
+}
+
+/** The guest tells which pages are free two seconds after it has freed them (mm/page_reporting.c). */
+const pageReportingMs = 2_500;
+
+async function giveMemoryBack(engine: EngineClient): Promise<void> {
+  await engine.request({ method: 'POST', path: '/corten/v1/machine/free-memory' });
+  await sleep(pageReportingMs);
 }
 
 /** Its clock stood still, and what it would call random has perhaps been drawn before. */

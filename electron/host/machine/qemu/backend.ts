@@ -88,7 +88,8 @@ export interface RunningQemu {
   pid(): number | undefined;
 }
 
-const defaultPatienceMs = 60_000;
+/** Emulated, a guest on a busy computer is silent for a minute while its agent loads. */
+const defaultPatienceMs = { accelerated: 60_000, emulated: 240_000 };
 const qmpTimeoutMs = 20_000;
 /** Containers get their own ten seconds to end, and the disk must be let go. */
 const defaultPowerOffTimeoutMs = 40_000;
@@ -350,7 +351,9 @@ async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<vo
     consoleLog: files.consoleLog,
     dataDisk: files.dataDisk,
     ended: vm.ended,
-    patienceMs: options.patienceMs ?? defaultPatienceMs,
+    patienceMs:
+      options.patienceMs ??
+      defaultPatienceMs[vm.plan.accelerators[0] === 'tcg' ? 'emulated' : 'accelerated'],
     signal: climb.signal,
     note: (text) => climb.note('boot', text),
   });

@@ -8,9 +8,9 @@ import type {
 } from '../../../contract/machine.ts';
 import type { EngineClient } from '../../engine-client.ts';
 import type { EngineReach, MachineControls } from '../machine.ts';
-import type { Session } from './backend.ts';
 import { dataDiskAt, diskFigures, prepareDataDisk } from './disk.ts';
 import { changedSettings, readRecord, settingBounds, writeRecord } from './record.ts';
+import type { Session } from './session.ts';
 import { dropSnapshot, snapshotBytes } from './snapshot.ts';
 
 /** Changed inside a running QEMU only by starting it again. */
@@ -25,7 +25,7 @@ export function qemuControls(session: Session, reach: EngineReach): MachineContr
     afterRestart:
       session.running === undefined
         ? []
-        : needsRestart.filter((name) => settings[name] !== session.running?.settings[name]),
+        : needsRestart.filter((name) => settings[name] !== session.running?.plan[name]),
   });
   return {
     settings: () => view(readRecord(files.settings, defaults).settings),

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMachine } from '../../lifecycle.ts';
 import type { Machine } from '../../machine.ts';
-import { type QemuMachineOptions, qemuBackend } from '../backend.ts';
+import { qemuBackend } from '../backend.ts';
+import type { QemuMachineOptions } from '../session.ts';
 
 export interface StandIn {
   directory: string;

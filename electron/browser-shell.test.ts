@@ -28,6 +28,7 @@ before(async () => {
     },
     rootDirectory: join(directory, 'root'),
     runDirectory: join(directory, 'run'),
+    machine: 'native',
     port: 0,
     version: '1.2.3',
   });

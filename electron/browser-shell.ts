@@ -4,12 +4,13 @@ import { createHostCore } from './host/host-core.ts';
 import { createMachines } from './host/machines/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
 import { machinesOptions } from './machine-makers.ts';
-import type { Places } from './places.ts';
+import type { MachineChoice, Places } from './places.ts';
 
 export interface BrowserShellOptions {
   places: Places;
   rootDirectory: string;
   runDirectory: string;
+  machine: MachineChoice;
   /** 0: any free one. */
   port: number;
   version: string;

@@ -7,6 +7,7 @@ import {
   ipcMain,
   Menu,
   nativeImage,
+  powerMonitor,
   protocol,
   session,
   shell,
@@ -17,7 +18,7 @@ import { createHostCore } from './host/host-core.ts';
 import { createMachines, type MachineList } from './host/machines/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
 import { machinesOptions } from './machine-makers.ts';
-import { defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
+import { defaultMachine, defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
 import { serveBridge } from './window/bridge-ipc.ts';
 import { guardContents, guardSession } from './window/guard.ts';
 import { windowOptions } from './window/main-window.ts';
@@ -28,17 +29,29 @@ import { trayIconPixels, trayTemplate } from './window/tray.ts';
 const { values } = parseArgs({
   // The packaged program gets its own words only; `electron main.js …` puts its file before them.
   args: process.argv.slice(app.isPackaged ? 1 : 2),
-  options: { root: { type: 'string', default: defaultRootDirectory }, run: { type: 'string' } },
+  options: {
+    root: { type: 'string', default: defaultRootDirectory },
+    run: { type: 'string' },
+    machine: { type: 'string', default: defaultMachine() },
+  },
   strict: false,
   allowPositionals: true,
 });
 const rootDirectory = String(values.root);
 const places = placesIn(app.getAppPath());
+const machine = values.machine === 'native' ? 'native' : 'qemu';
 const machines = createMachines(
   machinesOptions({
     places,
     rootDirectory,
-    runDirectory: typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory),
+    runDirectory:
+      typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory, machine),
+    machine,
+    power: { isOnBattery: () => powerMonitor.isOnBatteryPower() },
+    onHostWake(listener) {
+      powerMonitor.on('resume', listener);
+      return () => powerMonitor.off('resume', listener);
+    },
   }),
 );
 

@@ -1,5 +1,5 @@
 /** Where things are in this checkout or package, and where a machine keeps its own by default. */
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export const defaultRootDirectory = '/var/lib/corten';
@@ -13,6 +13,8 @@ export interface Places {
   rendererDirectory: string;
   electronMain: string;
   electronProgram: string;
+  /** Guests of virtual machines, one directory for each architecture. */
+  guestImagesDirectory: string;
 }
 
 /** `base` is the directory that holds package.json. */
@@ -22,12 +24,16 @@ export function placesIn(base: string): Places {
     rendererDirectory: join(base, 'dist', 'renderer'),
     electronMain: join(base, 'dist', 'electron', 'main.js'),
     electronProgram: join(base, 'node_modules', 'electron', 'dist', 'electron'),
+    guestImagesDirectory: join(base, 'dist', 'vm-image'),
   };
 }
 
 /** Another root brings its own sockets with it, so that two engines never meet. */
-export function runDirectoryFor(rootDirectory: string): string {
-  if (rootDirectory === defaultRootDirectory) return defaultRunDirectory;
+export function runDirectoryFor(rootDirectory: string, machine: MachineChoice = 'native'): string {
+  if (rootDirectory === defaultRootDirectory)
+    return machine === 'native' || process.getuid?.() === 0
+      ? defaultRunDirectory
+      : userRunDirectory();
   const directory = join(rootDirectory, 'run');
   if (Buffer.byteLength(join(directory, 'docker.sock')) > longestSocketPathBytes)
     throw new Error(
@@ -48,4 +54,26 @@ export function configDirectoryFor(
   if (platform === 'win32')
     return join(environment.APPDATA ?? join(home, 'AppData', 'Roaming'), 'Corten');
   return join(environment.XDG_CONFIG_HOME || join(home, '.config'), 'corten');
+}
+
+export type MachineChoice = 'native' | 'qemu';
+
+/** Linux itself runs the engine where it may: making containers takes root. */
+export function defaultMachine(
+  platform: NodeJS.Platform = process.platform,
+  uid: number | undefined = process.getuid?.(),
+): MachineChoice {
+  return platform === 'linux' && uid === 0 ? 'native' : 'qemu';
+}
+
+/** Where virtual machines keep their disks and settings. */
+export function machinesDirectoryFor(rootDirectory: string): string {
+  const isOurs = rootDirectory !== defaultRootDirectory || process.getuid?.() === 0;
+  return join(isOurs ? rootDirectory : configDirectoryFor(rootDirectory), 'machines');
+}
+
+/** For sockets of people who have no /run of their own; short, as a socket's path must be. */
+function userRunDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const { XDG_RUNTIME_DIR: own } = environment;
+  return own ? join(own, 'corten') : join(tmpdir(), `corten-${process.getuid?.() ?? 'app'}`);
 }

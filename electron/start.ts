@@ -4,15 +4,24 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBrowserShell } from './browser-shell.ts';
-import { defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
+import {
+  defaultMachine,
+  defaultRootDirectory,
+  type MachineChoice,
+  placesIn,
+  runDirectoryFor,
+} from './places.ts';
 
 const base = join(import.meta.dirname, '..');
 const usage = `Usage: scripts/start [--no-open] [--port N] [--root DIR] [--run DIR]
+                     [--machine native|qemu]
 
   --no-open   only print the address that opens the app in a browser
   --port N    the browser shell's port on 127.0.0.1 (default: any free one)
   --root DIR  the engine's state (default ${defaultRootDirectory})
   --run DIR   the engine's sockets (default /run/corten, or DIR/run of another root)
+  --machine native  this Linux runs the engine itself (default for root)
+  --machine qemu    a virtual machine does (default where there is no native engine)
 `;
 
 interface StartOptions {
@@ -20,6 +29,7 @@ interface StartOptions {
   port: number;
   rootDirectory: string;
   runDirectory: string;
+  machine: MachineChoice;
 }
 
 try {
@@ -54,7 +64,8 @@ function hasDisplay(): boolean {
 }
 
 function openWindow(program: string, main: string, options: StartOptions): void {
-  const words = ['--root', options.rootDirectory, '--run', options.runDirectory];
+  const { rootDirectory, runDirectory, machine } = options;
+  const words = ['--root', rootDirectory, '--run', runDirectory, '--machine', machine];
   // The window prints the ready line itself, once it shows.
   const child = spawn(program, [main, ...words], { stdio: 'inherit' });
   stopOnSignal(async () => void child.kill('SIGTERM'));
@@ -94,6 +105,7 @@ function readOptions(words: string[]): StartOptions | undefined {
       port: { type: 'string', default: '0' },
       root: { type: 'string', default: defaultRootDirectory },
       run: { type: 'string' },
+      machine: { type: 'string', default: defaultMachine() },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -101,8 +113,11 @@ function readOptions(words: string[]): StartOptions | undefined {
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     throw new Error(`--port takes a number from 0 to 65535, not "${values.port}".`);
+  const { machine } = values;
+  if (machine !== 'native' && machine !== 'qemu')
+    throw new Error(`--machine takes native or qemu, not "${machine}".`);
   const rootDirectory = resolve(values.root);
   const runDirectory =
-    values.run === undefined ? runDirectoryFor(rootDirectory) : resolve(values.run);
-  return { open: !values['no-open'], port, rootDirectory, runDirectory };
+    values.run === undefined ? runDirectoryFor(rootDirectory, machine) : resolve(values.run);
+  return { open: !values['no-open'], port, rootDirectory, runDirectory, machine };
 }

@@ -1,6 +1,6 @@
 /**
  * Runs every test and ends with one line of counts. Groups: `check` (format, lint, types), `unit`,
- * `linux` (the real kernel, as root), `e2e` (the real UI in a browser). scripts/test runs this in
+ * `linux` (the real kernel, as root), `e2e` (the real UI in a browser), `vm` (a virtual machine). scripts/test runs this in
  * namespaces of its own.
  */
 import { spawnSync } from 'node:child_process';
@@ -20,7 +20,7 @@ interface Group {
 }
 
 const chosen = process.argv.slice(2);
-const groupNames = ['check', 'unit', 'linux', 'e2e'];
+const groupNames = ['check', 'unit', 'linux', 'e2e', 'vm'];
 const chosenGroups = chosen.filter((word) => groupNames.includes(word));
 const chosenPaths = chosen
   .filter((word) => !groupNames.includes(word))
@@ -55,10 +55,11 @@ function groups(): Group[] {
     {
       name: 'unit',
       concurrency: 2,
-      files: all.filter((path) => !/\.(linux|e2e)\.test\.ts$/.test(path)),
+      files: all.filter((path) => !/\.(linux|e2e|vm)\.test\.ts$/.test(path)),
     },
     { name: 'linux', concurrency: 1, files: all.filter((path) => path.endsWith('.linux.test.ts')) },
     { name: 'e2e', concurrency: 1, files: all.filter((path) => path.endsWith('.e2e.test.ts')) },
+    { name: 'vm', concurrency: 1, files: all.filter((path) => path.endsWith('.vm.test.ts')) },
   ];
   return named.filter(
     ({ name, files }) => files.length > 0 && (chosenPaths.length > 0 || wants(name)),

@@ -1,11 +1,12 @@
 /** The machine that the app runs this agent in: its clock, disk, power and randomness. */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, statfsSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { MachineBackend } from '../api/machine/backend.ts';
 import { CortenError, invalid } from '../errors.ts';
 import { setTimeOfDay } from '../kernel/clock.ts';
+import { returnFreeMemory } from '../kernel/free-memory.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { drawNewRandomness } from '../kernel/randomness.ts';
 
@@ -40,6 +41,13 @@ export function createMachine(options: MachineOptions): MachineBackend {
     async grow() {
       await program('xfs_growfs', [root]);
       return { sizeBytes: diskFigures(root).diskSizeBytes };
+    },
+    freeMemory() {
+      returnFreeMemory();
+      // Clean pages of files, then larger blocks of what is free: only those are told to the host
+      // (proc_sys_vm(5)).
+      writeFileSync('/proc/sys/vm/drop_caches', '1');
+      writeFileSync('/proc/sys/vm/compact_memory', '1');
     },
     reseed: drawNewRandomness,
     powerOff() {

@@ -11,6 +11,8 @@ export interface MachineBackend {
   trim(): Promise<{ trimmedBytes: number }>;
   /** The file system becomes as large as its disk. */
   grow(): Promise<{ sizeBytes: number }>;
+  /** What the kernel only caches becomes free, and so the host's. */
+  freeMemory(): void;
   /** After the machine's memory was saved: what has been drawn before is not drawn again. */
   reseed(): void;
   /** In good order: containers end as `docker stop` ends them. Answers before it happens. */

@@ -16,6 +16,7 @@ const machine: MachineBackend = {
   sync: async () => void asked.push(['sync']),
   trim: async () => ({ trimmedBytes: 4096 }),
   grow: async () => ({ sizeBytes: 8192 }),
+  freeMemory: () => void asked.push(['memory']),
   reseed: () => void asked.push(['reseed']),
   powerOff: () => void asked.push(['off']),
   figures: () => ({
@@ -35,12 +36,14 @@ test('the clock, the time zone and the rest reach the machine', async () => {
   assert.deepEqual(clock.body, { offsetMs: 250, stepped: true });
   assert.equal((await call(app, `POST ${path}/time-zone`, { name: 'Asia/Tokyo' })).status, 204);
   assert.equal((await call(app, `POST ${path}/sync`)).status, 204);
+  assert.equal((await call(app, `POST ${path}/free-memory`)).status, 204);
   assert.equal((await call(app, `POST ${path}/reseed`)).status, 204);
   assert.equal((await call(app, `POST ${path}/power-off`)).status, 202);
   assert.deepEqual(asked, [
     ['clock', 1_700_000_000_000],
     ['zone', 'Asia/Tokyo'],
     ['sync'],
+    ['memory'],
     ['reseed'],
     ['off'],
   ]);

@@ -39,6 +39,11 @@ export function machineRoutes(app: FastifyInstance, given: MachineBackend | unde
 
   app.post('/corten/v1/machine/grow', () => machine().grow());
 
+  app.post('/corten/v1/machine/free-memory', async (_request, reply) => {
+    machine().freeMemory();
+    reply.code(204);
+  });
+
   app.post('/corten/v1/machine/reseed', async (_request, reply) => {
     machine().reseed();
     reply.code(204);

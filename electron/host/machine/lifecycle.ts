@@ -11,12 +11,15 @@ import {
   type Asked,
   type BroughtUp,
   type Companion,
+  type HostPower,
   type Machine,
   type MachineBackend,
+  type MachineControls,
   MachineNotRunning,
   StageFailure,
   type StopOptions,
 } from './machine.ts';
+import { Rest, wakingEngine, wakingLink } from './rest.ts';
 import { Stages } from './stages.ts';
 
 /** What there is while a machine is up. */
@@ -25,21 +28,32 @@ interface Up {
   link: SshLink;
   engine: EngineClient;
   endpoint: SshEndpoint;
+  /** As `engine`, without that being a use of the machine. */
+  background: EngineClient;
+  rest: Rest | undefined;
+  restListeners: Set<(isResting: boolean) => void>;
   companions: { close(): Promise<void> | void }[];
 }
 
 export interface MachineOptions {
   backend: MachineBackend;
   companions?: readonly Companion[];
+  power?: HostPower;
   report?(what: string, error: unknown): void;
 }
 
-export function createMachine({ backend, companions = [], report }: MachineOptions): Machine {
+export function createMachine(options: MachineOptions): Machine {
+  const { backend, companions = [], power, report } = options;
   const stages = new Stages(backend.kind, [...backend.stages, 'connect', 'engine']);
   let ground: BroughtUp | undefined;
   let up: Up | undefined;
   let calledOff = new AbortController();
   let starting: Promise<MachineState> | undefined;
+
+  const controls = backend.controls?.({
+    engine: () => running().engine,
+    background: () => (stages.state.status === 'running' ? up?.background : undefined),
+  });
 
   async function climb(): Promise<MachineState> {
     await letGo();
@@ -77,19 +91,52 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
 
   async function reach(standing: BroughtUp): Promise<Up> {
     const link = await stages.run('connect', () => connect(standing.endpoint, backend));
-    const engine = createEngineClient(async () => new ChannelSocket(await link.openApiChannel()));
-    const endpoint = standing.oneConnection ? through(link) : standing.endpoint;
-    const made: Up = { ground: standing, link, engine, endpoint, companions: [] };
+    const background = engineBehind(link);
+    const made: Up = {
+      ground: standing,
+      link,
+      engine: background,
+      endpoint: standing.oneConnection ? through(link) : standing.endpoint,
+      background,
+      rest: undefined,
+      restListeners: new Set(),
+      companions: [],
+    };
     try {
       await stages.run('engine', async () => {
-        await ping(engine);
-        await standing.proved?.(engine);
+        await ping(background);
+        await standing.proved?.(background);
       });
     } catch (error) {
       close(made);
       throw error;
     }
-    return made;
+    return standing.rest === undefined ? made : resting(made, standing.rest);
+  }
+
+  /** From here on everything that is asked of the machine wakes it, if need be. */
+  function resting(made: Up, { pause, wake }: NonNullable<BroughtUp['rest']>): Up {
+    const { link, background, restListeners } = made;
+    const rest = new Rest({
+      afterMs: () => pauseAfterMs(controls, power),
+      isBusy: () => runsContainers(background),
+      pause: () => pause(background),
+      wake,
+      onChange(isResting) {
+        link.expectSilence(isResting);
+        stages.finish(isResting ? 'paused' : 'running');
+        for (const listener of restListeners) listener(isResting);
+      },
+      report: (error) => report?.('rest', error),
+    });
+    const waking = wakingLink(link, rest);
+    return {
+      ...made,
+      rest,
+      link: waking,
+      engine: wakingEngine(engineBehind(waking), rest),
+      endpoint: made.ground.oneConnection ? through(waking) : made.endpoint,
+    };
   }
 
   /** The link connects again by itself; a person may also start the machine again. */
@@ -113,6 +160,11 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
             link: reached.link,
             endpoint: reached.ground.oneConnection ? undefined : reached.endpoint,
             engine: reached.engine,
+            background: reached.background,
+            onRest(listener) {
+              reached.restListeners.add(listener);
+              return () => reached.restListeners.delete(listener);
+            },
             dialTcp: async (host, port) =>
               new ChannelSocket(await reached.link.openTcp(host, port)),
             report: report ?? (() => {}),
@@ -131,14 +183,16 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     try {
       for (const companion of old?.companions.splice(0).reverse() ?? [])
         await Promise.resolve(companion.close()).catch((error) => report?.('companion', error));
+      await old?.rest?.end();
       await meanwhile?.(old?.engine);
     } finally {
       if (old !== undefined) close(old);
     }
   }
 
-  function close({ engine, link }: Pick<Up, 'engine' | 'link'>): void {
+  function close({ engine, background, link }: Up): void {
     engine.close();
+    background.close();
     link.close();
   }
 
@@ -166,7 +220,8 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     state: () => stages.state,
     watch: (signal) => stages.watch(signal),
     start() {
-      if (stages.state.status === 'running') return Promise.resolve(stages.state);
+      const { status } = stages.state;
+      if (status === 'running' || status === 'paused') return Promise.resolve(stages.state);
       starting ??= climb().finally(() => {
         starting = undefined;
       });
@@ -182,7 +237,7 @@ export function createMachine({ backend, companions = [], report }: MachineOptio
     answer: (question, answer) => stages.answer(question, answer),
     engine: () => running().engine,
     endpoint: () => running().endpoint,
-    controls: backend.controls?.(() => running().engine),
+    controls,
   };
 }
 
@@ -199,6 +254,24 @@ async function connect(endpoint: SshEndpoint, { loginAdvice }: MachineBackend): 
       { cause: error },
     );
   }
+}
+
+function engineBehind(link: SshLink): EngineClient {
+  return createEngineClient(async () => new ChannelSocket(await link.openApiChannel()));
+}
+
+function pauseAfterMs(
+  controls: MachineControls | undefined,
+  power: HostPower | undefined,
+): number | undefined {
+  const settings = controls?.settings().settings;
+  const afterMs = power?.isOnBattery() ? settings?.pauseOnBatteryAfterMs : settings?.pauseAfterMs;
+  return afterMs ?? undefined;
+}
+
+async function runsContainers(engine: EngineClient): Promise<boolean> {
+  const { body } = await engine.request({ method: 'GET', path: '/containers/json' });
+  return (JSON.parse(Buffer.from(body).toString('utf8')) as unknown[]).length > 0;
 }
 
 /** The agent's own SSH socket, reached over the connection there is. */

@@ -80,8 +80,7 @@ export interface MachineBackend {
   bringUp(climb: Climb): Promise<BroughtUp>;
   /** What to tell when the agent refuses the login, which only the backend's files can explain. */
   readonly loginAdvice: string;
-  /** `engine` throws MachineNotRunning while there is none. */
-  controls?(engine: () => EngineClient): MachineControls;
+  controls?(reach: EngineReach): MachineControls;
   /** For one that puts something where it runs. */
   readonly installation?: Installation;
 }
@@ -90,6 +89,13 @@ export interface Installation {
   footprint(climb: Pick<Climb, 'ask'>): Promise<Footprint>;
   /** Leaves nothing of ours but, unless `state` is asked for, images, containers and volumes. */
   remove(what: { state: boolean }, climb: Pick<Climb, 'ask'>): Promise<void>;
+}
+
+export interface EngineReach {
+  /** Throws MachineNotRunning while there is none; a use, which wakes. */
+  engine(): EngineClient;
+  /** No use of the machine; undefined while it does not run or rests. */
+  background(): EngineClient | undefined;
 }
 
 export interface Climb {
@@ -120,7 +126,7 @@ export interface BroughtUp {
   /** Its engine has answered: what `bringUp` was not sure of is proved. */
   proved?(engine: EngineClient): Promise<void> | void;
   /** Where the machine can rest: nothing of it runs between the two. */
-  rest?: { pause(): Promise<void>; wake(): Promise<void> };
+  rest?: { pause(background: EngineClient): Promise<void>; wake(): Promise<void> };
   /**
    * Ends what `bringUp` began; what it only found running stays. `engine` still answers, if it did
    * before, so that the machine can be asked to end by itself.
@@ -142,10 +148,19 @@ export interface CompanionContext {
   /** For connections beside the app's own; absent where there can be only one. */
   endpoint: SshEndpoint | undefined;
   engine: EngineClient;
+  /** Asks without that being a use: a resting machine is not woken, and does not answer. */
+  background: EngineClient;
+  /** Called when the machine begins (true) and ends (false) to rest. */
+  onRest(listener: (isResting: boolean) => void): () => void;
   /** A connection to a TCP address of the machine or of a container. */
   dialTcp(host: string, port: number): Promise<Duplex>;
   /** What went wrong in a companion harms no machine: it is only told. */
   report(what: string, error: unknown): void;
+}
+
+/** What the computer runs on, as the desktop shell knows it. */
+export interface HostPower {
+  isOnBattery(): boolean;
 }
 
 export class MachineNotRunning extends Error {

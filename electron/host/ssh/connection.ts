@@ -1,5 +1,6 @@
 /** One SSH connection to a machine, with its host key pinned. */
 import { timingSafeEqual } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import ssh2, { type Client, type ClientChannel } from 'ssh2';
 import type { SshEndpoint } from './endpoint.ts';
 
@@ -17,8 +18,15 @@ export class HostKeyMismatch extends Error {
   }
 }
 
-/** Resolves once logged in; rejects with the cause, HostKeyMismatch among them. */
-export async function openConnection(endpoint: SshEndpoint, login: string): Promise<Client> {
+/**
+ * Resolves once logged in; rejects with the cause, HostKeyMismatch among them. Whoever takes the
+ * `line` decides about its silence; otherwise it ends after three missed answers.
+ */
+export async function openConnection(
+  endpoint: SshEndpoint,
+  login: string,
+  takeLine?: (line: Duplex) => void,
+): Promise<Client> {
   const line = await endpoint.dial();
   const client = new ssh2.Client();
   const pinned = publicKeyBytes(endpoint.hostPublicKey);
@@ -43,10 +51,12 @@ export async function openConnection(endpoint: SshEndpoint, login: string): Prom
       },
       readyTimeout: handshakeTimeoutMs,
       keepaliveInterval: keepaliveIntervalMs,
-      keepaliveCountMax: 3,
+      keepaliveCountMax: takeLine === undefined ? 3 : Number.MAX_SAFE_INTEGER,
       // streamlocal is OpenSSH's extension, and the agent speaks it without being OpenSSH.
       strictVendor: false,
     });
+    // After ssh2, so that nothing arrives before it listens.
+    takeLine?.(line);
   });
 }
 

@@ -5,6 +5,7 @@
 import type { Client, ClientChannel } from 'ssh2';
 import { HostKeyMismatch, openConnection, openStreamLocal, openTcp } from './connection.ts';
 import type { SshEndpoint } from './endpoint.ts';
+import { type SilenceWatch, watchSilence } from './silence.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
@@ -32,6 +33,8 @@ export interface SshLink {
   openTcp(host: string, port: number): Promise<ClientChannel>;
   /** Called at each change. */
   onConnection(listener: (connected: boolean) => void): () => void;
+  /** While true the machine rests, and its silence does not break the connection. */
+  expectSilence(isExpected: boolean): void;
   close(): void;
 }
 
@@ -42,9 +45,12 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
   let timer: NodeJS.Timeout | undefined;
   let lastFailure: unknown;
   let closed = false;
+  let silence: SilenceWatch | undefined;
 
   async function connect(): Promise<void> {
-    const fresh = await openConnection(endpoint, 'api');
+    const fresh = await openConnection(endpoint, 'api', (line) => {
+      silence = watchSilence(line);
+    });
     if (closed) {
       fresh.end();
       return;
@@ -107,8 +113,10 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    expectSilence: (isExpected) => silence?.expect(isExpected),
     close() {
       closed = true;
+      silence?.stop();
       clearTimeout(timer);
       client?.end();
     },

@@ -1,31 +1,27 @@
-/** What the guest is told before anybody can speak to it: a small read-only disk with one document. */
+/** What the guest is told before anybody can speak to it (agent/contract/machine-seed.ts). */
 import { writeFileSync } from 'node:fs';
+import { type MachineSeed, seedDisk } from '../../../../agent/contract/machine-seed.ts';
 import type { GuestKeys } from './keys.ts';
 
-/** As the guest reads it: the document, then zero bytes to the end. */
-const seedBytes = 64 * 1024;
-
-export interface SeedOptions {
+export interface SeedOptions extends Pick<MachineSeed, 'timeZone' | 'agentArguments'> {
+  /** This computer's name; the machine's is like it as far as a machine's name can be. */
   hostname: string;
   keys: GuestKeys;
-  timeZone: string;
-  /** Further words of the agent's command line in the guest. */
-  agentArguments: readonly string[];
 }
 
-export function writeSeed(path: string, options: SeedOptions): void {
-  const document = {
+export function writeSeed(path: string, { keys, hostname, ...rest }: SeedOptions): void {
+  const seed: MachineSeed = {
     version: 1,
-    hostname: options.hostname,
-    hostKey: options.keys.host.private,
-    authorizedKeys: [options.keys.client.public],
-    timeZone: options.timeZone,
-    agentArguments: [...options.agentArguments],
+    hostname: hostLabel(hostname),
+    hostKey: keys.host.private,
+    authorizedKeys: [keys.client.public],
+    ...rest,
   };
-  const text = Buffer.from(JSON.stringify(document), 'utf8');
-  if (text.length >= seedBytes)
-    throw new Error(`the machine's seed has ${text.length} bytes, and ${seedBytes} are possible`);
-  const image = Buffer.alloc(seedBytes);
-  text.copy(image);
-  writeFileSync(path, image, { mode: 0o600 });
+  writeFileSync(path, seedDisk(seed), { mode: 0o600 });
+}
+
+/** One label of letters, digits and hyphens (hostname(7)). */
+function hostLabel(name: string): string {
+  const label = (name.split('.')[0] ?? '').replace(/[^a-z0-9-]+/gi, '-').replace(/^-+|-+$/g, '');
+  return label.slice(0, 63) || 'corten';
 }

@@ -1,7 +1,8 @@
 /** From a process that was spawned to a guest whose SSH server listens. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type GuestReport, readConsoleLine } from '../../../../agent/contract/guest-console.ts';
 import { StageFailure } from '../machine.ts';
-import { followLines, lastWords, readConsoleLine } from './console.ts';
+import { followLines, lastWords } from './console.ts';
 import { textOf } from './process.ts';
 
 export interface BootOptions {
@@ -56,9 +57,10 @@ async function follow(
     if (event === undefined) continue;
     if (event.kind === 'ready') return;
     if (event.kind === 'stage') {
-      progress.stage = event.name;
-      options.note(event.name);
-    } else if (event.kind === 'failed') throw guestFailure(options, event);
+      progress.stage = event.stage;
+      options.note(event.stage);
+    } else if (event.kind === 'failed' || event.kind === 'panic')
+      throw guestFailure(options, event);
     else if (++agentEnds === 3) throw agentKeepsEnding(options, event.status);
   }
 }
@@ -81,9 +83,9 @@ async function silence(
 
 function guestFailure(
   options: BootOptions,
-  event: { stage: string; cause: string; sentence: string },
+  event: Extract<GuestReport, { kind: 'failed' | 'panic' }>,
 ): StageFailure {
-  if (event.stage === 'kernel')
+  if (event.kind === 'panic')
     return new StageFailure(
       `The machine's Linux stopped: ${event.sentence}.`,
       `Start it again. If it stays so, give it more memory; its last words are in ${options.consoleLog}.`,
@@ -98,7 +100,7 @@ function guestFailure(
     : new StageFailure(first, rest.join(' ') || 'Start it again, or install the app again.');
 }
 
-function agentKeepsEnding(options: BootOptions, status: string): StageFailure {
+function agentKeepsEnding(options: BootOptions, status: number): StageFailure {
   return new StageFailure(
     `The engine inside the machine ends as soon as it starts (status ${status}). ${said(options)}`,
     `What it said is in ${options.consoleLog}. Installing the app again puts the machine's system right.`,
@@ -108,7 +110,7 @@ function agentKeepsEnding(options: BootOptions, status: string): StageFailure {
 function endedWhileBooting(options: BootOptions, how: string, stage: string): StageFailure {
   for (const line of textOf(options.consoleLog).split(/\r*\n/)) {
     const event = readConsoleLine(line);
-    if (event?.kind === 'failed') return guestFailure(options, event);
+    if (event?.kind === 'failed' || event?.kind === 'panic') return guestFailure(options, event);
   }
   return new StageFailure(
     `QEMU ended while the machine started, at "${stage}": ${how}. ${said(options)}`,

@@ -1,30 +1,7 @@
-/** What the guest writes to its console: how far it is, that it is ready, and why it ends. */
+/** A guest's console as a file that QEMU writes (agent/contract/guest-console.ts reads its lines). */
 import { open } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
-
-export type ConsoleEvent =
-  /** A step of the guest's start begins; `name` is the guest's word for it. */
-  | { kind: 'stage'; name: string }
-  /** Its SSH server listens. */
-  | { kind: 'ready' }
-  /** The agent ended, and the guest's init starts it again. */
-  | { kind: 'agent-ended'; status: string }
-  /** It cannot go on; `stage` and `cause` are the guest's words, the sentence is for people. */
-  | { kind: 'failed'; stage: string; cause: string; sentence: string };
-
-/** Undefined for a line that is the kernel's or a program's own. */
-export function readConsoleLine(line: string): ConsoleEvent | undefined {
-  const panic = /Kernel panic - not syncing: (.*)/.exec(line)?.[1];
-  if (panic !== undefined)
-    return { kind: 'failed', stage: 'kernel', cause: 'panic', sentence: panic.trim() };
-  if (line.includes('{"event":"ready"')) return { kind: 'ready' };
-  const [, word, rest = ''] = /\bcorten: (stage|failed|agent-ended) (.*)$/.exec(line) ?? [];
-  if (word === 'stage') return { kind: 'stage', name: rest.split(' ')[0] ?? '' };
-  if (word === 'agent-ended') return { kind: 'agent-ended', status: rest.trim() };
-  const [, stage = '', cause = '', sentence = ''] = /^(\S+) (\S+): (.*)$/.exec(rest) ?? [];
-  return word === 'failed' ? { kind: 'failed', stage, cause, sentence } : undefined;
-}
 
 const pollMs = 20;
 

@@ -7,16 +7,17 @@ import type {
   MachineSettingsView,
 } from '../../../contract/machine.ts';
 import type { EngineClient } from '../../engine-client.ts';
-import type { MachineControls } from '../machine.ts';
-import type { Session } from './backend.ts';
+import type { EngineReach, MachineControls } from '../machine.ts';
 import { dataDiskAt, diskFigures, prepareDataDisk } from './disk.ts';
 import { changedSettings, readRecord, settingBounds, writeRecord } from './record.ts';
+import type { Session } from './session.ts';
 import { dropSnapshot, snapshotBytes } from './snapshot.ts';
 
 /** Changed inside a running QEMU only by starting it again. */
 const needsRestart = ['cpus', 'memoryBytes'] as const;
 
-export function qemuControls(session: Session, engine: () => EngineClient): MachineControls {
+export function qemuControls(session: Session, reach: EngineReach): MachineControls {
+  const { engine } = reach;
   const { files, defaults } = session;
   const view = (settings: MachineSettings): MachineSettingsView => ({
     settings,
@@ -24,7 +25,7 @@ export function qemuControls(session: Session, engine: () => EngineClient): Mach
     afterRestart:
       session.running === undefined
         ? []
-        : needsRestart.filter((name) => settings[name] !== session.running?.settings[name]),
+        : needsRestart.filter((name) => settings[name] !== session.running?.plan[name]),
   });
   return {
     settings: () => view(readRecord(files.settings, defaults).settings),
@@ -55,7 +56,7 @@ export function qemuControls(session: Session, engine: () => EngineClient): Mach
       disk: diskFigures(files.dataDisk),
       snapshotBytes: snapshotBytes(files.snapshot),
       ...processFigures(session.running?.pid()),
-      ...(session.running !== undefined && (await guestFigures(engine))),
+      ...(await guestFigures(reach.background())),
     }),
 
     async *compact(signal): AsyncGenerator<CompactProgress> {
@@ -116,10 +117,13 @@ async function ask<T>(client: EngineClient, method: 'GET' | 'POST', path: string
   return (text === '' ? undefined : JSON.parse(text)) as T;
 }
 
-async function guestFigures(engine: () => EngineClient): Promise<Partial<MachineFigures>> {
+async function guestFigures(
+  engine: EngineClient | undefined,
+): Promise<Pick<MachineFigures, 'guestMemoryBytes'>> {
+  if (engine === undefined) return {};
   try {
     const { memoryUsedBytes } = await ask<{ memoryUsedBytes: number }>(
-      engine(),
+      engine,
       'GET',
       '/corten/v1/machine/figures',
     );

@@ -128,6 +128,7 @@ export function openQmp(line: Duplex, greetingTimeoutMs = 10_000): Promise<Qmp> 
       }
     });
     line.on('error', (error) => end(`broke: ${error.message}`));
+    line.on('end', () => end('ended'));
     line.on('close', () => end('ended'));
   });
 }

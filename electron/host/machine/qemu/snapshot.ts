@@ -14,6 +14,9 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Accelerator, type QemuPlan, qemuArguments } from './command-line.ts';
+import type { MachineDirectory } from './directory.ts';
+import type { FoundQemu } from './find-qemu.ts';
 import type { Qmp } from './qmp.ts';
 
 /** `mapped-ram`: each page has its place in the file, and one that is zero takes none. */
@@ -28,6 +31,8 @@ export interface SnapshotKey {
 interface SnapshotNote {
   version: 1;
   key: string;
+  /** A processor that was emulated goes on as such, and the other way round. */
+  accelerators: Accelerator[];
 }
 
 const noteOf = (path: string) => `${path}.json`;
@@ -43,7 +48,12 @@ export function canSnapshot(
 }
 
 /** Saves a machine that has been stopped with `stop`. Its processes never see the time between. */
-export async function saveSnapshot(qmp: Qmp, path: string, key: SnapshotKey): Promise<void> {
+export async function saveSnapshot(
+  qmp: Qmp,
+  path: string,
+  key: SnapshotKey,
+  accelerators: readonly Accelerator[],
+): Promise<void> {
   dropSnapshot(path);
   await chooseMappedRam(qmp);
   await qmp.run('migrate', { uri: `file:${path}` });
@@ -51,9 +61,18 @@ export async function saveSnapshot(qmp: Qmp, path: string, key: SnapshotKey): Pr
   // QEMU has given the disk's file up by now, and writes to it no more.
   await qmp.run('quit').catch(() => {});
   await qmp.closed;
-  const note: SnapshotNote = { version: 1, key: digestOf(key) };
+  const note: SnapshotNote = { version: 1, key: digestOf(key), accelerators: [...accelerators] };
   writeFileSync(`${noteOf(path)}.new`, JSON.stringify(note), { mode: 0o600 });
   renameSync(`${noteOf(path)}.new`, noteOf(path));
+}
+
+/** What the saved machine ran with, which is what it needs to go on; undefined where there is none. */
+export function savedAccelerators(path: string): Accelerator[] | undefined {
+  try {
+    return (JSON.parse(readFileSync(noteOf(path), 'utf8')) as SnapshotNote).accelerators;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether what is saved belongs to this QEMU, image, settings and disk. What does not is removed. */
@@ -116,4 +135,17 @@ function digestOf({ parts, dataDisk }: SnapshotKey): string {
   return createHash('sha256')
     .update(JSON.stringify([...parts, String(size), String(mtimeNs), String(ino)]))
     .digest('hex');
+}
+
+/** Sockets are where they are: they are not part of the machine. */
+export const nowhere = { listen: '' };
+
+/** Everything that must be the same for saved memory to fit. */
+export function snapshotKey(
+  files: Pick<MachineDirectory, 'dataDisk'>,
+  found: FoundQemu,
+  plan: QemuPlan,
+): SnapshotKey {
+  const words = qemuArguments({ ...plan, qmp: nowhere, ssh: nowhere, restores: false });
+  return { parts: [found.build, ...words], dataDisk: files.dataDisk };
 }

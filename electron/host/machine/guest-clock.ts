@@ -1,0 +1,45 @@
+/**
+ * Keeps a machine's clock on its computer's: a virtual machine's stands still while the computer
+ * sleeps or the machine rests. The machine itself steps only when it is off by more than a tenth of
+ * a second.
+ */
+import type { Companion } from './machine.ts';
+
+const tickMs = 30_000;
+
+export interface ClockSource {
+  /** Called when the computer has woken; returns how to stop listening. */
+  onWake?(listener: () => void): () => void;
+}
+
+export function guestClock({ onWake }: ClockSource = {}, everyMs = tickMs): Companion {
+  return ({ background, onRest, report }) => {
+    let isResting = false;
+    const set = () => {
+      if (isResting) return;
+      background
+        .request({
+          method: 'POST',
+          path: '/corten/v1/machine/clock',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ timeMs: Date.now() }),
+        })
+        .catch((error: unknown) => report('the machine’s clock', error));
+    };
+    const timer = setInterval(set, everyMs);
+    timer.unref();
+    const stopListening = onWake?.(set);
+    const stopFollowing = onRest((resting) => {
+      isResting = resting;
+      set();
+    });
+    set();
+    return {
+      close() {
+        clearInterval(timer);
+        stopListening?.();
+        stopFollowing();
+      },
+    };
+  };
+}

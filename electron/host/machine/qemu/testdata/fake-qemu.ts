@@ -1,0 +1,178 @@
+/**
+ * A QEMU without a machine: it takes the real command line, speaks its protocol on the same sockets,
+ * writes a guest's console, and has the real SSH server where the guest would. What it is to do
+ * wrong is in `behaviour.json` beside its seed; what it was asked is appended to `asked.jsonl`.
+ */
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createLine, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+
+interface Behaviour {
+  version?: string;
+  /** What it writes to its standard error before it ends with code 1. */
+  dies?: string;
+  /** As above, while it is told to use something else than emulation. */
+  diesAccelerated?: string;
+  /** It never speaks the protocol. */
+  mute?: boolean;
+  /** The console's last lines, of a guest that then stays silent. */
+  console?: string[];
+  /** It ends once there is a file `end`. */
+  endsAfterConsole?: boolean;
+  /** It ignores the power button. */
+  deaf?: boolean;
+  refusesRestore?: boolean;
+}
+
+const words = process.argv.slice(2);
+const all = (option: string) => words.filter((_, index) => words[index - 1] === option);
+
+if (words.includes('--version')) {
+  const version = process.env.FAKE_QEMU_VERSION ?? '10.0.13';
+  process.stdout.write(`QEMU emulator version ${version} (fake)\nCopyright\n`);
+  process.exit(0);
+}
+
+const seedPath = fileOf('seed');
+const directory = dirname(seedPath);
+const behaviourFile = join(directory, 'behaviour.json');
+const behaviour: Behaviour = existsSync(behaviourFile)
+  ? JSON.parse(readFileSync(behaviourFile, 'utf8'))
+  : {};
+const consoleLog = chardevOf('console', 'path');
+const asked = join(directory, 'asked.jsonl');
+note({ started: words, pid: process.pid });
+
+const isAccelerated = all('-accel')[0] !== undefined && !all('-accel')[0]?.startsWith('tcg');
+const lastWords = behaviour.dies ?? (isAccelerated ? behaviour.diesAccelerated : undefined);
+if (lastWords !== undefined) {
+  process.stderr.write(lastWords);
+  process.exit(1);
+}
+
+const restores = words.includes('-incoming');
+let release = () => {};
+if (!behaviour.mute) await serveQmp(chardevOf('qmp', 'path'));
+if (restores)
+  await new Promise<void>((resolve) => {
+    release = resolve;
+  });
+await bootGuest();
+
+function fileOf(node: string): string {
+  const nodes = all('-blockdev').map((text) => JSON.parse(text));
+  return nodes.find((each) => each['node-name'] === node).file.filename;
+}
+
+function chardevOf(id: string, key: string): string {
+  const text = all('-chardev').find((each) => each.includes(`,id=${id},`)) ?? '';
+  return new RegExp(`,${key}=([^,]+)`).exec(text)?.[1] ?? '';
+}
+
+function note(what: object): void {
+  appendFileSync(asked, `${JSON.stringify(what)}\n`);
+}
+
+async function serveQmp(path: string): Promise<void> {
+  rmSync(path, { force: true });
+  const server = createLine((line) => {
+    const [major, minor, micro] = (process.env.FAKE_QEMU_VERSION ?? '10.0.13')
+      .split('.')
+      .map(Number);
+    send(line, { QMP: { version: { qemu: { major, minor, micro } }, capabilities: [] } });
+    let rest = '';
+    line.on('data', (data) => {
+      const lines = (rest + data).split('\n');
+      rest = lines.pop() ?? '';
+      for (const text of lines) answer(line, JSON.parse(text));
+    });
+    line.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+}
+
+function send(line: Socket, message: object): void {
+  line.write(`${JSON.stringify(message)}\r\n`);
+}
+
+function answer(
+  line: Socket,
+  {
+    execute,
+    arguments: given,
+    id,
+  }: { execute: string; arguments: Record<string, unknown>; id: number },
+): void {
+  note({ execute, given });
+  const done = (value: unknown = {}) => send(line, { return: value, id });
+  if (execute === 'query-kvm') done({ enabled: false, present: true });
+  else if (execute === 'query-migrate') done({ status: 'completed' });
+  else if (execute === 'migrate') {
+    writeFileSync(String(given.uri).slice('file:'.length), 'memory');
+    done();
+  } else if (execute === 'migrate-incoming') {
+    if (behaviour.refusesRestore)
+      send(line, { error: { class: 'GenericError', desc: 'no such device in the stream' }, id });
+    else done();
+  } else if (execute === 'cont') {
+    release();
+    done();
+  } else if (execute === 'quit') {
+    done();
+    line.end(() => process.exit(0));
+  } else if (execute === 'system_powerdown') {
+    done();
+    if (!behaviour.deaf) line.end(() => process.exit(0));
+  } else done();
+}
+
+async function bootGuest(): Promise<void> {
+  for (const text of behaviour.console ?? [
+    'corten: stage root-disk 1.2',
+    'corten: stage agent 2.0',
+  ])
+    appendFileSync(consoleLog, `${text}\r\n`);
+  if (behaviour.endsAfterConsole)
+    setInterval(() => existsSync(join(directory, 'end')) && process.exit(0), 5);
+  if (behaviour.console !== undefined) return;
+  const seed = JSON.parse(readFileSync(seedPath, 'utf8').replace(/\0+$/, ''));
+  const keys = join(directory, 'guest');
+  mkdirSync(keys, { recursive: true });
+  const hostKeyPath = join(keys, 'host');
+  const authorizedKeysPath = join(keys, 'authorized');
+  writeFileSync(hostKeyPath, seed.hostKey, { mode: 0o600 });
+  writeFileSync(authorizedKeysPath, `${seed.authorizedKeys.join('\n')}\n`, { mode: 0o600 });
+  const apiSocketPath = join(dirname(chardevOf('ssh', 'path')), 'api.sock');
+  // Loaded only by a guest that comes so far: most of the stand-ins end before.
+  const { openShellOverExec } = await import('../../../../../agent/ssh/exec-shells.ts');
+  const { createSshServer } = await import('../../../../../agent/ssh/server.ts');
+  const { HostExec } = await import('../../../../../agent/ssh/testdata/host-exec.ts');
+  const server = createSshServer({
+    hostKeyPath,
+    authorizedKeysPath,
+    apiSocketPath,
+    backend: { openShell: openShellOverExec(new HostExec()), isContainerAddress: () => false },
+  });
+  await serveApi(apiSocketPath);
+  await server.listen({ path: chardevOf('ssh', 'path') });
+  appendFileSync(consoleLog, '{"event":"ready"}\r\n');
+}
+
+async function serveApi(path: string): Promise<void> {
+  rmSync(path, { force: true });
+  const api = createServer((incoming, response) => {
+    note({ request: `${incoming.method} ${incoming.url}` });
+    if (incoming.url?.endsWith('/figures')) response.end('{"memoryUsedBytes":1234}');
+    else if (incoming.url?.endsWith('/trim')) response.end('{"trimmedBytes":1}');
+    else response.end('{}');
+  });
+  await new Promise<void>((resolve) => api.listen(path, resolve));
+}

@@ -1,0 +1,171 @@
+/** QEMU is started: from saved memory or anew, with what accelerates it or without. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Climb, StageFailure } from '../machine.ts';
+import { calledOff } from './boot.ts';
+import { type QemuPlan, qemuArguments } from './command-line.ts';
+import type { MachineDirectory } from './directory.ts';
+import type { DataDisk } from './disk.ts';
+import { type Acceleration, accelerationFailed, type FoundQemu } from './find-qemu.ts';
+import type { GuestImage } from './image.ts';
+import {
+  dialOnce,
+  type Line,
+  loopbackLine,
+  QemuBroke,
+  type QemuProcess,
+  socketLine,
+  startFailure,
+  startQemu,
+  textOf,
+} from './process.ts';
+import { openQmp, type Qmp } from './qmp.ts';
+import type { MachineRecord } from './record.ts';
+import type { RunningQemu, Session } from './session.ts';
+import { dropSnapshot, hasSnapshot, nowhere, savedAccelerators, snapshotKey } from './snapshot.ts';
+import { within } from './stop.ts';
+
+const qmpTimeoutMs = 20_000;
+
+/** What the stages before found and made. */
+export interface Ground {
+  record: MachineRecord;
+  found: FoundQemu;
+  acceleration: Acceleration;
+  image: GuestImage;
+  disk: DataDisk;
+}
+
+/** From what was saved where that fits, and anew otherwise. */
+export async function startVm(
+  session: Session,
+  ground: Ground,
+  climb: Climb,
+): Promise<RunningQemu> {
+  const { files } = session;
+  await endLeftover(session);
+  const saved = savedAccelerators(files.snapshot);
+  if (saved !== undefined) {
+    const asSaved = { ...ground, acceleration: { accelerators: saved } };
+    const plan = planOf(session, asSaved);
+    if (hasSnapshot(files.snapshot, snapshotKey(files, ground.found, plan)))
+      return await spawnVm(session, ground.found, { ...plan, restores: true }, climb);
+  }
+  dropSnapshot(files.snapshot);
+  const plan = planOf(session, ground);
+  const [accelerator] = plan.accelerators;
+  try {
+    return await spawnVm(session, ground.found, plan, climb);
+  } catch (error) {
+    // Some accelerators can be opened and then break QEMU, such as KVM in a virtual machine that
+    // does not nest; without one the same start works or fails for its own reason.
+    const mayBeTheCause = error instanceof QemuBroke && accelerator !== 'tcg';
+    if (!mayBeTheCause || climb.signal.aborted) throw error;
+    climb.note('prepare', accelerationFailed(accelerator!, textOf(files.qemuLog)));
+    return await spawnVm(session, ground.found, { ...plan, accelerators: ['tcg'] }, climb);
+  }
+}
+
+async function spawnVm(
+  session: Session,
+  found: FoundQemu,
+  planned: QemuPlan,
+  climb: Climb,
+): Promise<RunningQemu> {
+  const { files, places } = session;
+  const lines =
+    places.platform === 'win32'
+      ? { qmp: await loopbackLine(), ssh: await loopbackLine() }
+      : { qmp: socketLine(files.qmpSocket), ssh: socketLine(files.sshSocket) };
+  const plan = { ...planned, qmp: lines.qmp.place, ssh: lines.ssh.place };
+  writeFileSync(files.consoleLog, '', { mode: 0o600 });
+  const process = startQemu(found.path, qemuArguments(plan), files.qemuLog);
+  const end = async () => {
+    await process.kill();
+    for (const line of Object.values(lines)) line.close();
+  };
+  try {
+    const qmp = await greet(process, lines.qmp, files, climb);
+    await noteAcceleration(qmp, plan, files, climb);
+    return {
+      ...{ qmp, found, plan, ssh: lines.ssh },
+      ended: process.ended,
+      pid: process.pid,
+      kill: end,
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** A QEMU that an app left behind when it ended without a word: it has the disk. */
+async function endLeftover({ files, options }: Session): Promise<void> {
+  if (!existsSync(files.qmpSocket)) return;
+  try {
+    const qmp = await openQmp(await dialOnce(files.qmpSocket), 2_000);
+    await qmp.run('system_powerdown');
+    await within(qmp.closed, options.powerOffTimeoutMs);
+    await qmp.run('quit');
+  } catch {
+    // Nobody listens any more, or it is not ours to speak to: QEMU's own lock on the disk decides.
+  }
+}
+
+/** Its lines are known once they are there. */
+function planOf(
+  { files, places }: Session,
+  { record, acceleration, image, disk }: Ground,
+): QemuPlan {
+  return {
+    architecture: places.architecture,
+    accelerators: acceleration.accelerators,
+    cpus: record.settings.cpus,
+    memoryBytes: record.settings.memoryBytes,
+    kernel: image.kernel,
+    initrd: image.initrd,
+    kernelArguments: image.kernelArguments,
+    rootImage: image.root,
+    seed: files.seed,
+    dataDisk: disk,
+    consoleLog: files.consoleLog,
+    qmp: nowhere,
+    ssh: nowhere,
+    restores: false,
+  };
+}
+
+async function greet(
+  process: QemuProcess,
+  line: Line,
+  files: MachineDirectory,
+  climb: Climb,
+): Promise<Qmp> {
+  const giveUp = AbortSignal.any([AbortSignal.timeout(qmpTimeoutMs), climb.signal]);
+  const failure = (how: string) => startFailure(how, files.qemuLog, files.dataDisk);
+  try {
+    return await Promise.race([
+      line.dial(giveUp).then((socket) => openQmp(socket, qmpTimeoutMs)),
+      process.ended.then((how) => {
+        throw failure(how);
+      }),
+    ]);
+  } catch (error) {
+    if (climb.signal.aborted) throw calledOff();
+    if (error instanceof StageFailure) throw error;
+    // A line that ends at once belongs to a process that is about to end.
+    const how = await Promise.race([process.ended, sleep(500).then(() => undefined)]);
+    throw failure(how ?? `it did not answer in ${qmpTimeoutMs / 1000} s`);
+  }
+}
+
+async function noteAcceleration(
+  qmp: Qmp,
+  { accelerators }: QemuPlan,
+  files: MachineDirectory,
+  climb: Climb,
+): Promise<void> {
+  if (accelerators[0] !== 'kvm') return;
+  const { enabled } = await qmp.run<{ enabled: boolean }>('query-kvm');
+  if (!enabled) climb.note('prepare', accelerationFailed('kvm', textOf(files.qemuLog)));
+}

@@ -1,0 +1,42 @@
+/**
+ * Notices a machine that is gone without a word. ssh2 counts unanswered questions itself and cannot
+ * be told to wait; a machine that rests answers none and is not gone.
+ */
+import type { Duplex } from 'node:stream';
+
+/** Three missed answers to a question every ten seconds. */
+const longestSilenceMs = 35_000;
+const lookMs = 5_000;
+
+export interface SilenceWatch {
+  /** While true, silence means nothing. */
+  expect(isExpected: boolean): void;
+  stop(): void;
+}
+
+/** Destroys the line once it has been silent for too long. */
+export function watchSilence(line: Duplex, longestMs = longestSilenceMs): SilenceWatch {
+  let heardMs = performance.now();
+  let isExpected = false;
+  const heard = () => {
+    heardMs = performance.now();
+  };
+  const timer = setInterval(
+    () => {
+      if (isExpected || performance.now() - heardMs < longestMs) return;
+      line.destroy(new Error('the machine has been silent for too long'));
+    },
+    Math.min(lookMs, longestMs),
+  );
+  timer.unref();
+  line.on('data', heard);
+  line.once('close', () => clearInterval(timer));
+  return {
+    expect(expected) {
+      isExpected = expected;
+      // What it has to say after its rest takes its way, too.
+      heard();
+    },
+    stop: () => clearInterval(timer),
+  };
+}

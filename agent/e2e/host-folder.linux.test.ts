@@ -44,8 +44,6 @@ before(async () => {
   const folders = createFolderSharing({ list, mountPathOf: inMachine });
   sharing = await folders.companion({
     link,
-    engine: undefined as never,
-    dialTcp: () => Promise.reject(new Error('not used')),
     report: (what, error) => assert.fail(`${what}: ${error}`),
   });
 });

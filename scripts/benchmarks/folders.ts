@@ -121,8 +121,6 @@ async function cortenPlace(directory: string): Promise<Place> {
   });
   const companion = sharing.companion({
     link,
-    engine: undefined as never,
-    dialTcp: () => Promise.reject(new Error('not used')),
     report: (what, error) => console.error(what, error),
   });
   await untilMounted(guest);

@@ -6,11 +6,13 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SharedFolder, SharedFolders } from '../../contract/folders.ts';
-import type { Companion, CompanionContext } from '../machine/machine.ts';
+import type { CompanionContext } from '../machine/machine.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import { farewell } from './farewell.ts';
 import type { FolderList } from './folder-list.ts';
 import { createFolderServer, type FolderServer } from './folder-server.ts';
+
+export type SharingContext = Pick<CompanionContext, 'link' | 'report'>;
 
 export interface FolderSharingOptions {
   list: FolderList;
@@ -19,7 +21,8 @@ export interface FolderSharingOptions {
 }
 
 export interface FolderSharing {
-  companion: Companion;
+  /** A `Companion` that asks little of its machine. */
+  companion(machine: SharingContext): { close(): Promise<void> | void };
   view(): SharedFolders;
   watch(signal: AbortSignal): AsyncIterable<SharedFolders>;
 }
@@ -96,7 +99,7 @@ export function createFolderSharing({
 const keyOf = ({ path, readOnly }: SharedFolder) => `${readOnly ? 'r' : 'w'} ${path}`;
 
 function share(
-  machine: CompanionContext,
+  machine: SharingContext,
   folder: SharedFolder,
   mountPath: string,
   tell: (path: string, problem: string | undefined) => void,

@@ -1,6 +1,7 @@
 /**
  * Runs every test and ends with one line of counts. Groups: `check` (format, lint, types), `unit`,
- * `linux` (the real kernel, as root), `e2e` (the real UI in a browser). scripts/test runs this in
+ * `linux` (the real kernel, as root), `e2e` (the real UI in a browser), `guest` (limits and isolation on
+ * the guest's kernel, in a virtual machine). scripts/test runs this in
  * namespaces of its own.
  */
 import { spawnSync } from 'node:child_process';
@@ -20,7 +21,7 @@ interface Group {
 }
 
 const chosen = process.argv.slice(2);
-const groupNames = ['check', 'unit', 'linux', 'e2e'];
+const groupNames = ['check', 'unit', 'linux', 'e2e', 'guest'];
 const chosenGroups = chosen.filter((word) => groupNames.includes(word));
 const chosenPaths = chosen
   .filter((word) => !groupNames.includes(word))
@@ -29,6 +30,7 @@ const chosenPaths = chosen
 if (process.getuid?.() === 0 && process.env.CORTEN_TEST_NAMESPACES !== 'own') runInOwnNamespaces();
 if (wants('check')) checks();
 for (const group of groups()) await runGroup(group);
+if (wants('guest')) inGuest();
 
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
@@ -61,7 +63,7 @@ function groups(): Group[] {
     { name: 'e2e', concurrency: 1, files: all.filter((path) => path.endsWith('.e2e.test.ts')) },
   ];
   return named.filter(
-    ({ name, files }) => files.length > 0 && (chosenPaths.length > 0 || wants(name)),
+    ({ name, files }) => files.length > 0 && (chosenGroups.length === 0 || wants(name)),
   );
 }
 
@@ -76,6 +78,23 @@ function checks(): void {
     if (status === 0) counts.passed++;
     else counts.failed++;
   }
+}
+
+/** Some of the same files once more, on the guest's kernel; a run of its own, with counts of its own. */
+function inGuest(): void {
+  console.log('\n# guest');
+  const { status, stdout } = spawnSync(resolve(root, 'scripts/test-guest'), {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  process.stdout.write(stdout);
+  const found = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(stdout);
+  counts.passed += Number(found?.[1] ?? 0);
+  counts.skipped += Number(found?.[3] ?? 0);
+  // A machine that did not come to its end has failed, whatever it said before.
+  counts.failed += Number(found?.[2] ?? 0) || Number(status !== 0);
 }
 
 async function runGroup({ name, files, concurrency }: Group): Promise<void> {

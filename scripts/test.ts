@@ -1,11 +1,13 @@
 /**
  * Runs every test and ends with one line of counts. Groups: `check` (format, lint, types), `unit`,
- * `linux` (the real kernel, as root), `e2e` (the real UI in a browser), `vm` (a virtual machine). scripts/test runs this in
- * namespaces of its own.
+ * `linux` (the real kernel, as root), `e2e` (the real UI in a browser), `vm` (a virtual machine), `guest`
+ * (limits and isolation on the guest's kernel). scripts/test runs this in namespaces of its own.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
@@ -20,7 +22,7 @@ interface Group {
 }
 
 const chosen = process.argv.slice(2);
-const groupNames = ['check', 'unit', 'linux', 'e2e', 'vm'];
+const groupNames = ['check', 'unit', 'linux', 'e2e', 'vm', 'guest'];
 const chosenGroups = chosen.filter((word) => groupNames.includes(word));
 const chosenPaths = chosen
   .filter((word) => !groupNames.includes(word))
@@ -29,6 +31,7 @@ const chosenPaths = chosen
 if (process.getuid?.() === 0 && process.env.CORTEN_TEST_NAMESPACES !== 'own') runInOwnNamespaces();
 if (wants('check')) checks();
 for (const group of groups()) await runGroup(group);
+if (wants('guest')) await inGuest();
 
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
@@ -44,7 +47,7 @@ function wants(group: string): boolean {
 }
 
 function groups(): Group[] {
-  const all = globSync('{agent,electron,renderer,scripts}/**/*.test.ts', { cwd: root })
+  const all = globSync('{agent,electron,renderer,scripts,vm-image}/**/*.test.ts', { cwd: root })
     .filter((path) => !path.includes('node_modules'))
     .filter(
       (path) =>
@@ -62,7 +65,7 @@ function groups(): Group[] {
     { name: 'vm', concurrency: 1, files: all.filter((path) => path.endsWith('.vm.test.ts')) },
   ];
   return named.filter(
-    ({ name, files }) => files.length > 0 && (chosenPaths.length > 0 || wants(name)),
+    ({ name, files }) => files.length > 0 && (chosenGroups.length === 0 || wants(name)),
   );
 }
 
@@ -77,6 +80,26 @@ function checks(): void {
     if (status === 0) counts.passed++;
     else counts.failed++;
   }
+}
+
+/** Some of the same files once more, on the guest's kernel; a run of its own, with counts of its own. */
+async function inGuest(): Promise<void> {
+  console.log('\n# guest');
+  const guest = spawn(resolve(root, 'scripts/test-guest'), {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(guest, 'close');
+  let found: RegExpExecArray | null = null;
+  for await (const line of createInterface(guest.stdout)) {
+    console.log(line);
+    found = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line) ?? found;
+  }
+  const [status] = await ended;
+  counts.passed += Number(found?.[1] ?? 0);
+  counts.skipped += Number(found?.[3] ?? 0);
+  // A machine that did not come to its end has failed, whatever it said before.
+  counts.failed += Number(found?.[2] ?? 0) || Number(status !== 0);
 }
 
 async function runGroup({ name, files, concurrency }: Group): Promise<void> {

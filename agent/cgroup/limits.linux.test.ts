@@ -3,9 +3,9 @@
  * whichever version this machine has. Proofs are the kernel's counters, never the clock.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
@@ -56,7 +56,6 @@ test('a busy loop gets its quota and no more; its neighbour is not throttled', a
   assert.ok(totalNanos < periods * 20_000_000 * 1.5, `${totalNanos} ns in ${periods} periods`);
   assert.ok(throttledNanos > 0);
   assert.equal(free.usage().cpu.throttledPeriods, 0);
-  assert.ok(free.usage().cpu.totalNanos > totalNanos);
 });
 
 test('a quota can be raised and taken away while a loop runs', async () => {
@@ -217,28 +216,13 @@ test('huge pages: a program gets as many as its limit, and its neighbour more', 
 }, async () => {
   const limited = create({ hugetlb: [{ pageBytes, maxBytes: 2 * pageBytes }] });
   const free = create();
-  const program = join(directory, 'touch-pages');
-  execFileSync('gcc', ['-x', 'c', '-', '-o', program], { input: touchPages });
-  const touch = (count: number) => `exec ${program} ${count}`;
+  const program = join(import.meta.dirname, '../../dist/probes/touch-pages');
+  const touch = (count: number) => `exec ${program} ${count} ${pageBytes}`;
   assert.equal((await exitOf(runIn(limited, touch(2)))).code, 0);
   // Beyond the limit a page that is touched cannot be had: the kernel answers with SIGBUS.
   assert.equal((await exitOf(runIn(limited, touch(4)))).signal, 'SIGBUS');
   assert.equal((await exitOf(runIn(free, touch(4)))).code, 0);
 });
-
-/** Maps so many huge pages without reserving them, and writes to each. */
-const touchPages = `
-  #define _GNU_SOURCE
-  #include <stdlib.h>
-  #include <sys/mman.h>
-  int main(int count, char **arguments) {
-    long pages = atol(arguments[1]), bytes = ${pageBytes};
-    char *at = mmap(0, pages * bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED) return 1;
-    for (long page = 0; page < pages; page++) at[page * bytes] = 1;
-    return 0;
-  }`;
 
 /** A control file of the group that the process is in, in whichever hierarchy counts huge pages. */
 function hugetlbFile(pid: number, file: string): string | undefined {
@@ -290,7 +274,17 @@ test('a later rule takes back what an earlier one gave', async () => {
   assert.notEqual((await exitOf(runIn(group, 'head -c 1 /dev/zero'))).code, 0);
 });
 
-const disk = ['/dev/vda', '/dev/sda', '/dev/nvme0n1'].find((path) => existsSync(path));
+const disk = diskOf(directory);
+
+/** The block device whose file system the directory is on; none on one that has no device or its own. */
+function diskOf(path: string): string | undefined {
+  const { dev } = statSync(path);
+  // makedev(3)'s layout, as far as numbers below 2^32 go.
+  const [major, minor] = [(dev >>> 8) & 0xfff, (dev & 0xff) | ((dev >>> 12) & 0xfff00)];
+  const facts = `/sys/dev/block/${major}:${minor}/uevent`;
+  const name = existsSync(facts) && /^DEVNAME=(.+)$/m.exec(readFileSync(facts, 'utf8'))?.[1];
+  return name ? `/dev/${name}` : undefined;
+}
 
 test('a writer keeps to its rate while its neighbour does not', { skip: !disk }, async () => {
   assert.ok(disk);

@@ -1,6 +1,7 @@
 /**
- * Builds a guest: `scripts/vm-image [--arch amd64|arm64]`. What it makes lies in dist/vm-image/<arch>:
- * the kernel, its initramfs, the root disk, and a manifest of all that.
+ * Builds a guest: `scripts/vm-image [--arch amd64|arm64] [--release]`. What it makes lies in
+ * dist/vm-image/<arch>: the kernel, its initramfs, the root disk, and a manifest of all that; with
+ * `--release` also each of them compressed, as it is sent.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { argv, env, stderr } from 'node:process';
 import { parseArgs } from 'node:util';
 import { addAgent } from './agent-files.ts';
 import { type Architecture, architectures, isArchitecture } from './architecture.ts';
+import { compressFile } from './compress.ts';
 import { cpioOf } from './cpio.ts';
 import { Debian, type PackageFile, packageFiles } from './debian.ts';
 import { writeErofs } from './erofs.ts';
@@ -31,9 +33,12 @@ import { spdxDocument } from './sbom.ts';
 import { shimFor } from './shim.ts';
 import { tarOf } from './tar.ts';
 
+/** Takes minutes; a build that only runs here has no use for it. */
+const releaseLevel = 19;
+
 const repository = join(import.meta.dirname, '..');
 
-async function build(architecture: Architecture): Promise<void> {
+async function build(architecture: Architecture, release: boolean): Promise<void> {
   const output = join(repository, 'dist/vm-image', architecture);
   const cache = join(repository, 'dist/vm-image/cache');
   mkdirSync(output, { recursive: true });
@@ -79,13 +84,16 @@ async function build(architecture: Architecture): Promise<void> {
   writeFileSync(join(output, 'initrd'), cpioOf(initrd, time));
   writeErofs(await tarOf(tree, time), join(output, 'root.erofs'), time);
 
+  const names = [kernelFile, 'initrd', 'root.erofs'];
+  if (release) for (const name of names) compressFile(join(output, name), releaseLevel);
+  const sent = release ? names.map((name) => `${name}.zst`) : [];
   const manifest: Manifest = {
     version: 1,
     architecture,
     time: time.getTime() / 1000,
     kernelVersion: modules.version,
     kernelArguments: kernelArguments[architecture],
-    files: fileRecords(output, [kernelFile, 'initrd', 'root.erofs']),
+    files: fileRecords(output, [...names, ...sent]),
     packages: records,
   };
   writeFileSync(
@@ -113,10 +121,13 @@ function timeOf(newest: Date): Date {
   return given === undefined ? newest : new Date(Number(given) * 1000);
 }
 
-const { values } = parseArgs({ args: argv.slice(2), options: { arch: { type: 'string' } } });
-const architecture = values.arch ?? 'amd64';
-if (!isArchitecture(architecture)) {
-  stderr.write(`vm-image: --arch takes amd64 or arm64, not "${architecture}"\n`);
+const { values } = parseArgs({
+  args: argv.slice(2),
+  options: { arch: { type: 'string' }, release: { type: 'boolean' } },
+});
+const wanted = values.arch ?? 'amd64';
+if (!isArchitecture(wanted)) {
+  stderr.write(`vm-image: --arch takes amd64 or arm64, not "${wanted}"\n`);
   process.exit(2);
 }
-await build(architecture);
+await build(wanted, values.release ?? false);

@@ -24,7 +24,7 @@ export const rootModules = new RegExp(
     'drivers/virtio/(virtio_balloon|virtio_mem|virtio_input)\\.ko',
     'drivers/char/hw_random/virtio-rng\\.ko',
     'drivers/ptp/ptp_kvm\\.ko',
-    'drivers/(acpi/button|input/evdev|input/keyboard/gpio_keys|gpio/gpio-pl061)\\.ko',
+    'drivers/(acpi/button|input/evdev)\\.ko',
     // Asked for by name, so that no dependency shows it (crypto_alloc_shash and its kind).
     'crypto/(crc32c_generic|xxhash_generic|blake2b_generic|zstd|lz4|deflate|algif_\\w+)\\.ko',
     'arch/(x86|arm64)/crypto/(crc32c?|aesni|chacha|poly1305|sha256|ghash)[^/]*\\.ko',

@@ -1,0 +1,92 @@
+/** What decides about an image's content: modules, libraries, npm packages, licences, the SPDX document. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { FileTree } from './file-tree.ts';
+import { checkLibraries, neededLibraries } from './libraries.ts';
+import { licencesIn } from './licences.ts';
+import { type Manifest, manifestText } from './manifest.ts';
+import { closure, dependencies } from './modules.ts';
+import { NpmPackages } from './npm-packages.ts';
+import { spdxDocument } from './sbom.ts';
+
+const repository = join(import.meta.dirname, '..');
+
+test('a module brings what it needs', () => {
+  const needs = dependencies('a.ko: b.ko c.ko\nb.ko: c.ko\nc.ko:\nd.ko:\n');
+  assert.deepEqual(
+    closure(needs, (path) => path === 'a.ko'),
+    ['a.ko', 'b.ko', 'c.ko'],
+  );
+  assert.throws(() => closure(needs, () => false), /no kernel module/);
+});
+
+test('a library that is missing is named with who needs it', () => {
+  const shell = readFileSync('/bin/bash');
+  assert.ok(neededLibraries(shell).includes('libc.so.6'));
+  const tree = new FileTree();
+  tree.file('usr/bin/bash', shell);
+  assert.throws(() => checkLibraries(tree), /lacks .*libc\.so\.6 \(for usr\/bin\/bash\)/);
+  for (const name of neededLibraries(shell)) tree.file(`usr/lib/${name}`, '');
+  checkLibraries(tree);
+});
+
+test('the agent’s libraries come along with all that they need, tools for building do not', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-npm-'));
+  const npm = new NpmPackages(repository, directory);
+  const names = npm.closure(npm.runtimeNames(), /^bare-/).map(({ name }) => name);
+  for (const name of ['fastify', 'ssh2', 'asn1', 'streamx']) assert.ok(names.includes(name), name);
+  assert.ok(!names.some((name) => ['typescript', 'electron', 'bare-fs'].includes(name)));
+  assert.throws(() => npm.describe('not-there'), /package-lock.json has no not-there/);
+  rmSync(directory, { recursive: true });
+});
+
+test('licences by SPDX names, from a copyright file in form and from prose', () => {
+  const text =
+    'Files: *\nLicense: GPL-2+ and Expat\n\nFiles: x\nLicense: Own-Words\n Text\n\nLicense: Expat\n Text\n';
+  assert.equal(licencesIn(text), 'GPL-2.0-or-later AND MIT AND LicenseRef-Debian-Own-Words');
+  assert.equal(licencesIn('see /usr/share/common-licenses/GPL-2.\n'), 'GPL-2.0-only');
+  assert.equal(licencesIn('All rights given.'), 'NOASSERTION');
+});
+
+const manifest: Manifest = {
+  version: 1,
+  architecture: 'amd64',
+  time: 1_700_000_000,
+  kernelVersion: '6.12',
+  kernelArguments: [],
+  files: { 'root.erofs': { bytes: 1, sha256: 'ab' } },
+  packages: [
+    { type: 'npm', name: '@a/b', version: '1.0.0', licence: 'MIT' },
+    { type: 'deb', name: 'libc6', version: '2.41-1', licence: 'LicenseRef-Debian-X', sha256: 'cd' },
+  ],
+};
+
+test('the SPDX document names every package once and relates it to the image', () => {
+  const document = spdxDocument(manifest) as {
+    packages: { SPDXID: string; externalRefs?: { referenceLocator: string }[] }[];
+    relationships: { relatedSpdxElement: string }[];
+    hasExtractedLicensingInfos: { licenseId: string }[];
+    creationInfo: { created: string };
+  };
+  const ids = document.packages.map(({ SPDXID }) => SPDXID);
+  assert.equal(new Set(ids).size, ids.length);
+  for (const id of ids) assert.match(id, /^SPDXRef-[A-Za-z0-9.-]+$/);
+  assert.deepEqual(
+    document.relationships.map((each) => each.relatedSpdxElement).sort(),
+    ids.sort(),
+  );
+  assert.equal(document.creationInfo.created, '2023-11-14T22:13:20Z');
+  assert.deepEqual(
+    document.hasExtractedLicensingInfos.map(({ licenseId }) => licenseId),
+    ['LicenseRef-Debian-X'],
+  );
+  assert.ok(JSON.stringify(document).includes('pkg:npm/%40a/b@1.0.0'));
+});
+
+test('a manifest does not show in which order packages were unpacked', () => {
+  const packages = manifest.packages.toReversed();
+  assert.equal(manifestText({ ...manifest, packages }), manifestText(manifest));
+});

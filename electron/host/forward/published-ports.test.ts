@@ -166,6 +166,34 @@ test('the line breaks: ports stay open, what was published meanwhile opens, what
   await assert.rejects(dial(ended.hostPort), { code: 'ECONNREFUSED' });
 });
 
+test('the agent is started anew: what is published as before stays open all the while', async () => {
+  const target = await tcpEcho();
+  const { hostPort } = await publish(target);
+  const old = agent;
+  agent = new OutsidePorts();
+  // Its numbers begin anew, and another port has that one's now.
+  const other = await freePort();
+  // Tried all the while: a listener that was closed, however shortly, would refuse one.
+  let isOver = false;
+  const trying = (async () => {
+    while (!isOver) (await dial(hostPort)).on('error', () => {}).destroy();
+  })();
+  const again = [
+    agent.restore(request({ hostPort: other, containerPort: target })),
+    agent.restore(request({ hostPort, containerPort: target })),
+  ];
+  machine.cut();
+  await until(() => view.length === 2);
+  isOver = true;
+  await trying;
+  assert.equal(await say(hostPort, 'still'), 'still');
+  assert.equal(await say(other, 'new'), 'new');
+  for (const close of again) close();
+  await until(() => view.length === 0);
+  agent = old;
+  machine.cut();
+});
+
 test('UDP: each client has its own answers, and empty and large datagrams arrive', async () => {
   const server = createSocket('udp4');
   undo.push(() => server.close());

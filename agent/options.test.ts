@@ -32,5 +32,6 @@ test('--host-address: absent, an address, gateway', () => {
   assert.equal(parse()?.hostAddress, undefined);
   for (const text of ['10.0.2.2', 'gateway'])
     assert.equal(parse('--host-address', text)?.hostAddress, text);
+  assert.equal(parse('--machine')?.hostAddress, 'gateway');
   assert.throws(() => parse('--host-address', 'host.example'), { kind: 'invalid' });
 });

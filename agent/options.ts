@@ -43,7 +43,8 @@ export const usage = `Usage: scripts/agent [OPTION…]
                             (default: no limit)
   --machine                 this machine is the agent's own: the API sets its clock and turns it off
   --host-address ADDRESS    this machine is a guest: where it reaches the computer around it, for
-                            host.corten.internal; "gateway" is where the default route leads
+                            host.corten.internal; "gateway" is where the default route leads, and
+                            what --machine means
 
 When it is ready it prints one JSON line: {"event":"ready","socket":…,"ssh":…}. SIGTERM ends the
 agent; containers go on, and the next agent on the same directories takes them up again.`;
@@ -64,7 +65,7 @@ export function parseOptions(args: readonly string[]): AgentOptions | undefined 
     usernsRemap: parseRemap(values['userns-remap']),
     defaultDiskBytes: diskSize(values['default-disk']),
     machine: values.machine ?? false,
-    hostAddress: hostAddress(values['host-address']),
+    hostAddress: hostAddress(values['host-address'] ?? (values.machine ? 'gateway' : undefined)),
   };
 }
 

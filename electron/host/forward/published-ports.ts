@@ -120,11 +120,21 @@ export class PublishedPorts {
     }
   }
 
+  /** An agent that was started anew numbers anew: what is published as before stays open. */
   async #reconcile(ports: readonly OutsidePort[]): Promise<void> {
-    const wanted = new Map(ports.map((port) => [port.id, port]));
-    for (const { port } of [...this.#entries.values()])
-      if (!isSame(port, wanted.get(port.id))) await this.#drop(port.id);
+    const standing = new Map(
+      [...this.#entries.values()].map((entry) => [keyOf(entry.port), entry]),
+    );
+    this.#entries.clear();
+    for (const port of ports) {
+      const entry = standing.get(keyOf(port));
+      if (entry === undefined) continue;
+      standing.delete(keyOf(port));
+      this.#entries.set(port.id, { ...entry, port });
+    }
+    for (const entry of standing.values()) await entry.open?.close();
     for (const port of ports) if (!this.#entries.has(port.id)) await this.#add(port);
+    this.#show();
   }
 
   async #add(port: OutsidePort): Promise<Entry> {
@@ -201,9 +211,8 @@ function say(channel: ClientChannel, message: FromHost): void {
   channel.write(frameOf(message));
 }
 
-/** After the agent was started anew, its numbers begin anew too. */
-function isSame(port: OutsidePort, wanted: OutsidePort | undefined): boolean {
-  return wanted !== undefined && JSON.stringify(port) === JSON.stringify(wanted);
+function keyOf({ id: _, ...port }: OutsidePort): string {
+  return JSON.stringify(Object.entries(port).sort());
 }
 
 function ownFailure(port: OutsidePort, holder: OutsidePort): OutsideFailure {

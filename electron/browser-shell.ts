@@ -3,7 +3,7 @@ import { type BrowserShell, serveBrowserShell } from './browser/server.ts';
 import { createHostCore } from './host/host-core.ts';
 import { createMachines } from './host/machines/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
-import { machinesOptions } from './machine-makers.ts';
+import { machinesOptions, openFolders } from './machine-makers.ts';
 import type { MachineChoice, Places } from './places.ts';
 
 export interface BrowserShellOptions {
@@ -18,12 +18,15 @@ export interface BrowserShellOptions {
 
 /** Serves at once; machines start meanwhile, and the page shows their stages. */
 export async function startBrowserShell(options: BrowserShellOptions): Promise<BrowserShell> {
-  const machines = createMachines(machinesOptions(options));
+  const folders = openFolders(options.rootDirectory);
+  const { sharing } = folders;
+  const machines = createMachines(machinesOptions({ ...options, sharing }));
   const shell = await serveBrowserShell({
     port: options.port,
     files: openRendererFiles(options.places.rendererDirectory),
     host: createHostCore({
       machines,
+      folders,
       facts: { shell: 'browser', platform: 'linux', version: options.version },
       openAddress: async () => {
         throw new Error('The page opens addresses itself in the browser shell.');

@@ -7,6 +7,8 @@ import type { HostPower } from './host/machine/machine.ts';
 import { nativeBackend } from './host/machine/native.ts';
 import { qemuBackend } from './host/machine/qemu/backend.ts';
 import type { MachineMaker, MachinesOptions } from './host/machines/machines.ts';
+import { openFolderList } from './host/share/folder-list.ts';
+import { createFolderSharing, type FolderSharing } from './host/share/share-folders.ts';
 import { forwardingFor } from './machine-forwarding.ts';
 import {
   configDirectoryFor,
@@ -21,9 +23,17 @@ export interface MachinePlaces {
   runDirectory: string;
   /** What runs this computer's own engine. */
   machine: MachineChoice;
+  /** Gives a VM the folders of this computer. */
+  sharing: FolderSharing;
   power?: HostPower;
   /** Calls back when the computer has woken from its sleep. */
   onHostWake?(listener: () => void): () => void;
+}
+
+/** Which folders of this computer its machines have: one list for all of them. */
+export function openFolders(rootDirectory: string) {
+  const list = openFolderList(join(configDirectoryFor(rootDirectory), 'folders.json'));
+  return { list, sharing: createFolderSharing({ list }) };
 }
 
 export function machinesOptions(where: MachinePlaces): MachinesOptions {
@@ -48,7 +58,7 @@ function nativeMaker({ places, rootDirectory, runDirectory }: MachinePlaces): Ma
 }
 
 function qemuMaker(where: MachinePlaces): MachineMaker {
-  const { places, rootDirectory, runDirectory, power, onHostWake } = where;
+  const { places, rootDirectory, runDirectory, power, onHostWake, sharing } = where;
   return (entry) => ({
     backend: qemuBackend({
       directory: join(machinesDirectoryFor(rootDirectory), entry.id),
@@ -58,7 +68,10 @@ function qemuMaker(where: MachinePlaces): MachineMaker {
         process.arch === 'arm64' ? 'arm64' : 'amd64',
       ),
     }),
-    companions: [guestClock(onHostWake === undefined ? {} : { onWake: onHostWake })],
+    companions: [
+      guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),
+      sharing.companion,
+    ],
     ...(power !== undefined && { power }),
     forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
   });

@@ -17,7 +17,7 @@ import type { ShellFacts } from './contract/bridge.ts';
 import { createHostCore } from './host/host-core.ts';
 import { createMachines, type MachineList } from './host/machines/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
-import { machinesOptions } from './machine-makers.ts';
+import { machinesOptions, openFolders } from './machine-makers.ts';
 import { defaultMachine, defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
 import { serveBridge } from './window/bridge-ipc.ts';
 import { guardContents, guardSession } from './window/guard.ts';
@@ -40,6 +40,7 @@ const { values } = parseArgs({
 const rootDirectory = String(values.root);
 const places = placesIn(app.getAppPath());
 const machine = values.machine === 'native' ? 'native' : 'qemu';
+const folders = openFolders(rootDirectory);
 const machines = createMachines(
   machinesOptions({
     places,
@@ -47,6 +48,7 @@ const machines = createMachines(
     runDirectory:
       typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory, machine),
     machine,
+    sharing: folders.sharing,
     power: { isOnBattery: () => powerMonitor.isOnBatteryPower() },
     onHostWake(listener) {
       powerMonitor.on('resume', listener);
@@ -70,6 +72,7 @@ function run(): void {
     ipcMain,
     createHostCore({
       machines,
+      folders,
       facts: {
         shell: 'electron',
         platform: process.platform as ShellFacts['platform'],

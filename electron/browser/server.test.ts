@@ -334,12 +334,15 @@ class FakeHost {
       'context.state': async () => noContext,
       'context.setUp': async () => noContext,
       'context.remove': async () => noContext,
+      'folders.add': async () => {},
+      'folders.remove': async () => {},
       'shell.facts': async () => ({ shell: 'browser', platform: 'linux', version: '0' }),
       'shell.open': async () => {},
     },
     streams: {
       'engine.stream': () => this.#flood(),
       'machines.watch': (_request, signal) => this.#watch(signal),
+      'folders.watch': async function* () {},
       'ports.watch': async function* () {},
     },
     duplexes: {

@@ -3,6 +3,7 @@
  * IPC (electron/preload.ts) and a WebSocket (electron/browser-shell.ts). Channel names map to
  * signatures here; nothing else crosses.
  */
+import type { SharedFolder, SharedFolders } from './folders.ts';
 import type { DockerContextState, ForwardedPort } from './forward.ts';
 import type {
   Footprint,
@@ -84,6 +85,9 @@ export interface RequestChannels {
   /** `use`: also what a bare `docker` asks, until the context is removed. */
   'context.setUp': (request: OnMachine<{ use: boolean }>) => DockerContextState;
   'context.remove': (request: OnMachine<object>) => DockerContextState;
+  /** Refused with cause and next step, such as for a folder that is shared already. */
+  'folders.add': (folder: SharedFolder) => void;
+  'folders.remove': (folder: { path: string }) => void;
   'shell.facts': () => ShellFacts;
   /** Opens an http(s) address in the person's own browser; any other scheme is refused. */
   'shell.open': (url: string) => void;
@@ -98,6 +102,8 @@ export interface StreamChannels {
   };
   /** All machines and their states now, then again at each change. */
   'machines.watch': { request: null; item: Machines };
+  /** The shared folders now, then again at each change. */
+  'folders.watch': { request: null; item: SharedFolders };
   /** Published ports on this computer, where they are not the kernel's own: now, then each change. */
   'ports.watch': { request: OnMachine<object>; item: ForwardedPort[] };
 }

@@ -12,6 +12,8 @@ import { createMachine } from './machine/lifecycle.ts';
 import type { Machine } from './machine/machine.ts';
 import { type NativeMachineOptions, nativeBackend } from './machine/native.ts';
 import { createMachines } from './machines/machines.ts';
+import { openFolderList } from './share/folder-list.ts';
+import { createFolderSharing } from './share/share-folders.ts';
 import { HostKeyMismatch, openConnection } from './ssh/connection.ts';
 
 type TerminalMessage = DuplexChannels['terminal.open']['toRenderer'];
@@ -39,8 +41,10 @@ before(async () => {
     file: join(directory, 'machines.json'),
   });
   machine = machines.get('local');
+  const list = openFolderList(join(directory, 'folders.json'));
   host = createHostCore({
     machines,
+    folders: { list, sharing: createFolderSharing({ list }) },
     facts: { shell: 'browser', platform: 'linux', version: '0' },
     openAddress: async (url) => void opened.push(url),
   });

@@ -2,16 +2,24 @@
 import type { ShellFacts } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
 import type { MachineList } from './machines/machines.ts';
+import type { FolderList } from './share/folder-list.ts';
+import type { FolderSharing } from './share/share-folders.ts';
 import { openTerminal } from './terminal.ts';
 
 export interface HostCoreOptions {
   machines: MachineList;
+  folders: { list: FolderList; sharing: FolderSharing };
   facts: ShellFacts;
   /** Shows a checked http(s) address in the person's browser. */
   openAddress(url: string): Promise<void>;
 }
 
-export function createHostCore({ machines, facts, openAddress }: HostCoreOptions): HostChannels {
+export function createHostCore({
+  machines,
+  folders,
+  facts,
+  openAddress,
+}: HostCoreOptions): HostChannels {
   return {
     requests: {
       'engine.request': async ({ machine, ...request }) =>
@@ -29,6 +37,8 @@ export function createHostCore({ machines, facts, openAddress }: HostCoreOptions
       'context.setUp': async ({ machine, use }) =>
         machines.forwarding(machine).context.setUp({ use }),
       'context.remove': async ({ machine }) => machines.forwarding(machine).context.remove(),
+      'folders.add': async (folder) => folders.list.add(folder),
+      'folders.remove': async ({ path }) => folders.list.remove(path),
       'shell.facts': async () => facts,
       'shell.open': async (url) => openAddress(webAddress(url)),
     },
@@ -36,6 +46,7 @@ export function createHostCore({ machines, facts, openAddress }: HostCoreOptions
       'engine.stream': ({ machine, ...request }, signal) =>
         machines.get(machine).engine().stream(request, signal),
       'machines.watch': (_request, signal) => machines.watch(signal),
+      'folders.watch': (_request, signal) => folders.sharing.watch(signal),
       'ports.watch': ({ machine }, signal) => machines.forwarding(machine).watchPorts(signal),
     },
     duplexes: {

@@ -1,8 +1,8 @@
 /** The docker CLI's context, set up and removed on the Machine page, as the real CLI sees it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -44,6 +44,27 @@ test('set up, used by a bare docker, and removed again', async () => {
   await press('Remove');
   await card.getByText('not set up').waitFor();
   assert.equal(await docker('context', 'show'), 'default');
+  assertNoComplaints(app);
+});
+
+test('a folder is shared, refused with the reason, and taken away', async () => {
+  const { page } = app;
+  await app.go('/machine');
+  const card = page.getByRole('region', { name: 'Folders' });
+  const list = card.getByRole('list', { name: 'Shared folders' });
+  await list.getByText(homedir(), { exact: true }).waitFor();
+  const share = async (path: string) => {
+    await card.getByLabel('Path of a folder').fill(path);
+    await card.getByRole('button', { name: 'Share', exact: true }).click();
+  };
+  await share(join(directory, 'none'));
+  await card.getByText('there is no such folder').waitFor();
+  await card.getByText('Only to be read').click();
+  await share(directory);
+  await list.getByText(realpathSync(directory), { exact: true }).waitFor();
+  await list.getByText('only to be read').waitFor();
+  await list.getByRole('button', { name: `Stop sharing ${homedir()}` }).click();
+  await list.getByText(homedir(), { exact: true }).waitFor({ state: 'detached' });
   assertNoComplaints(app);
 });
 

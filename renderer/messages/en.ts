@@ -1,3 +1,4 @@
+import { foldersWords } from './en-folders.ts';
 import { forwardWords } from './en-forward.ts';
 import { isolationWords } from './en-isolation.ts';
 import { limitsWords } from './en-limits.ts';
@@ -420,6 +421,7 @@ export const en = {
   'shortcuts.paste': 'Paste in a terminal',
   'shortcuts.leaveTerminal': 'Leave the terminal',
 
+  ...foldersWords,
   ...forwardWords,
   ...isolationWords,
   ...userspaceWords,

@@ -4,6 +4,7 @@ import { formatBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
 import { DockerContextCard } from './docker-context.tsx';
+import { FoldersCard } from './folders.tsx';
 import { StageList } from './start-screen.tsx';
 
 /** What the machine that runs the containers is, and how it started. */
@@ -37,6 +38,7 @@ export function MachineFacts() {
           ))}
         </dl>
       </section>
+      <FoldersCard kind={machine.kind} />
       <DockerContextCard />
       <section className="card machine-part" aria-label={t('machine.lastStart')}>
         <h2>{t('machine.lastStart')}</h2>

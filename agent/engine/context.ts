@@ -18,6 +18,7 @@ import type { EnginePaths } from './paths.ts';
 import type { Sampler } from './pressure/sampler.ts';
 import type { Proxies } from './proxies.ts';
 import type { SerialLocks } from './serial-locks.ts';
+import type { SpareTime } from './spare-time.ts';
 import type { ContainerTable } from './state/container-table.ts';
 import type { NetworkTable } from './state/network-table.ts';
 import type { VolumeTable } from './state/volume-table.ts';
@@ -47,6 +48,7 @@ export interface EngineContext {
   logReaders: LogReaders;
   restarts: RestartSchedule;
   hostFolders: HostFolders;
+  spareTime: SpareTime;
   userNamespaces: {
     /** Containers that say nothing have one. */
     byDefault: boolean;

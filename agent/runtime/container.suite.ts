@@ -257,6 +257,13 @@ export function containerSuite(remapped: boolean): void {
   });
 
   /** Everything of this process and machine that a start could leave behind. */
+  /** The shim was reaped, and the next container's network namespace has been made. */
+  const settled = (what: string) =>
+    until(`nothing of ${what} is left`, () => {
+      const { children, spares } = footprint();
+      return children === 0 && spares === 1;
+    });
+
   function footprint() {
     const fds = readdirSync('/proc/self/fd').map((fd) => {
       try {
@@ -274,7 +281,9 @@ export function containerSuite(remapped: boolean): void {
         readlinkSync(`/proc/self/task/${thread}/ns/${name}`),
       ),
     );
+    const machine = readlinkSync('/proc/self/ns/net');
     return {
+      spares: fds.filter((target) => target.startsWith('net:') && target !== machine).length,
       fds: fds.filter((target) => target !== 'gone' && !target.startsWith('/proc/')).length,
       children: children.trim().split(' ').filter(Boolean).length,
       namespaces: [...new Set(namespaces.map((names) => names.join()))],
@@ -320,11 +329,11 @@ export function containerSuite(remapped: boolean): void {
       ],
     ];
     await bench.run(shell('true'));
-    await until('the shim is reaped', () => footprint().children === 0);
+    await settled('the first container');
     const before = footprint();
     for (const [name, makeSpec] of failing) {
       await assert.rejects(bench.run(makeSpec()), (error) => error instanceof Error, name);
-      await until(`nothing is left after: ${name}`, () => footprint().children === 0);
+      await settled(name);
       assert.deepEqual(footprint(), before, name);
     }
   });
@@ -332,7 +341,7 @@ export function containerSuite(remapped: boolean): void {
   test('a sandbox that is closed instead of launched leaves nothing behind', async () => {
     const { upper, work } = bench.place();
     await bench.run(shell('true'));
-    await until('the shim is reaped', () => footprint().children === 0);
+    await settled('the first container');
     const before = footprint();
     const sandbox = await bench.runtime.prepare({
       spec: shell('true'),
@@ -341,6 +350,7 @@ export function containerSuite(remapped: boolean): void {
     });
     assert.notDeepEqual(footprint(), before);
     sandbox.close();
+    await settled('the sandbox');
     assert.deepEqual(footprint(), before);
     assert.ok(existsSync(upper));
   });

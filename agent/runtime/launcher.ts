@@ -6,14 +6,30 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
 import { ownFilesystemState } from '../kernel/namespaces.ts';
+import { favourThread } from '../kernel/priority.ts';
 import { StrandedError } from './come-home.ts';
+import { passGate } from './group-gate.ts';
 import type { LauncherReply, LauncherRequest, LauncherSettings } from './launcher-client.ts';
 import { prepare } from './prepare.ts';
+import { SpareNetwork } from './spare-network.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
   ownFilesystemState();
-  port.on('message', ({ id, request }: LauncherRequest) => {
-    port.postMessage({ id, ...answer(() => prepare(request, settings)) } satisfies LauncherReply);
+  if (settings.nice !== 0) favourThread(settings.nice);
+  const spare = new SpareNetwork(settings.procFd);
+  spare.makeSoon();
+  port.on('message', (message: LauncherRequest | 'close') => {
+    if (message === 'close') {
+      spare.close();
+      port.close();
+      return;
+    }
+    const { id, request, groups } = message;
+    const awaitGroups = () => passGate(groups);
+    const takeNetwork = () => spare.take();
+    const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork }));
+    port.postMessage({ id, ...made } satisfies LauncherReply);
+    spare.makeSoon();
   });
 }
 

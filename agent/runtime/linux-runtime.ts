@@ -1,5 +1,6 @@
 /** The runtime on Linux: launcher thread, shims, and what they leave in run directories. */
 import { closeSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { openProcfs } from '../kernel/procfs.ts';
 import { adopt } from './adopt.ts';
 import { exec } from './exec.ts';
@@ -37,7 +38,8 @@ class LinuxRuntime implements Runtime {
 
   constructor(procFd: number, starter: ShimStarter) {
     this.#procFd = procFd;
-    this.#launcher = new LauncherClient({ procFd, programFd: starter.programFd });
+    const nice = Math.min(0, getPriority());
+    this.#launcher = new LauncherClient({ procFd, programFd: starter.programFd, nice });
     this.#starter = starter;
   }
 

@@ -92,7 +92,19 @@ export interface LauncherFds {
   programFd: number;
 }
 
-export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
+/** What is made meanwhile or before by others. */
+export interface Ahead {
+  /** Returns when the container's control groups are there; throws when they will not be. */
+  awaitGroups?: () => void;
+  /** A new network namespace; the descriptor is ours from then on. */
+  takeNetwork?: () => number | undefined;
+}
+
+export function prepare(
+  request: PrepareRequest,
+  fds: LauncherFds,
+  { awaitGroups = () => {}, takeNetwork = () => undefined }: Ahead = {},
+): Prepared {
   checkSupported(request.spec);
   const opened = new OpenDescriptors();
   let planned: PlannedMount[] = [];
@@ -105,10 +117,11 @@ export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
       : undefined;
     away = newNamespaceFlags(request.spec) | enteredFlags(joined);
     if (owned === undefined) {
-      unshare(newNamespaceFlags(request.spec));
+      const made = unshareAll(request.spec, takeNetwork, opened);
       enter(joined);
       setParameters(request.spec, fds.procFd, undefined);
-      return build({ request, procFd: fds.procFd, planned, joined, opened });
+      const known = { ...joined, ...made };
+      return build({ request, procFd: fds.procFd, planned, joined: known, opened, awaitGroups });
     }
     const { mount, ...others } = owned.fds;
     enter({ ...joined, ...others });
@@ -118,7 +131,7 @@ export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
     mapMountIds(planned, owned.remapping.userFd);
     enter({ mount });
     setParameters(request.spec, fds.procFd, owned.remapping);
-    const building = { request, procFd: fds.procFd, planned, joined, opened };
+    const building = { request, procFd: fds.procFd, planned, joined, opened, awaitGroups };
     const { uid, gid } = owned.remapping.owner;
     return asFileOwner(uid, gid, () => build({ ...building, owned }));
   } catch (error) {
@@ -152,11 +165,20 @@ interface Building {
   planned: PlannedMount[];
   joined: Prepared['namespaces'];
   opened: OpenDescriptors;
+  awaitGroups: () => void;
   /** With a user namespace: it, and what was made in it. */
   owned?: OwnedNamespaces;
 }
 
-function build({ request, procFd, planned, joined, opened, owned }: Building): Prepared {
+function build({
+  request,
+  procFd,
+  planned,
+  joined,
+  opened,
+  awaitGroups,
+  owned,
+}: Building): Prepared {
   const { spec } = request;
   const remapping = owned?.remapping;
   // Nothing that is mounted here may reach the host; what the host mounts may still come in.
@@ -167,7 +189,7 @@ function build({ request, procFd, planned, joined, opened, owned }: Building): P
       copyUp(rootFd, source, target, remapping);
     const files = readFiles(rootFd, request.readFiles ?? []);
     const { late, devptsFd } = mountAll(
-      { rootFd, cgroupPaths: request.cgroupPaths, remapping },
+      { rootFd, cgroupPaths: request.cgroupPaths, awaitGroups, remapping },
       planned,
       opened,
     );
@@ -222,6 +244,23 @@ function newNamespaceFlags(spec: OciSpec): number {
     .reduce((flags, type) => flags | NamespaceFlag[type], 0);
 }
 
+/** Returns those that were made ahead. */
+function unshareAll(
+  spec: OciSpec,
+  takeNetwork: () => number | undefined,
+  opened: OpenDescriptors,
+): Prepared['namespaces'] {
+  const flags = newNamespaceFlags(spec);
+  const spare = isNew(spec, 'network') ? takeNetwork() : undefined;
+  if (spare === undefined) {
+    unshare(flags);
+    return {};
+  }
+  setns(opened.add(spare), NamespaceFlag.network, 'network');
+  unshare(flags & ~NamespaceFlag.network);
+  return { network: spare };
+}
+
 function openJoinedNamespaces(spec: OciSpec, opened: OpenDescriptors): Prepared['namespaces'] {
   const joined: Prepared['namespaces'] = {};
   for (const { type, path } of spec.linux.namespaces)
@@ -251,7 +290,7 @@ function openNamespaces(
 ): Prepared['namespaces'] {
   const all = { ...joined };
   for (const type of threadNamespaces)
-    if (isNew(spec, type)) all[type] = opened.add(openOwnNamespace(procFd, namespaceFile[type]));
+    if (isNew(spec, type)) all[type] ??= opened.add(openOwnNamespace(procFd, namespaceFile[type]));
   return all;
 }
 

@@ -97,6 +97,7 @@ void raise_ambient(uint64_t wanted);
 void load_seccomp(struct bytes *step);
 void set_groups(struct bytes *step);
 void set_rlimit(struct bytes *step);
+void set_scheduler(struct bytes *step);
 void join_keyring(void);
 
 /* child.c: the child's way from clone to execve. */

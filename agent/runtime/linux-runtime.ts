@@ -27,7 +27,7 @@ export interface RuntimeOptions {
 
 export async function createRuntime({ shimPath }: RuntimeOptions): Promise<Runtime> {
   const procFd = openProcfs();
-  return new LinuxRuntime(procFd, new ShimStarter(shimPath, procFd));
+  return new LinuxRuntime(procFd, new ShimStarter(shimPath, procFd, { keepsSpare: true }));
 }
 
 class LinuxRuntime implements Runtime {

@@ -103,6 +103,9 @@ void join_keyring(void);
 /* child.c: the child's way from clone to execve. */
 _Noreturn void run_plan(struct bytes plan);
 
+/* spare.c */
+void await_work(char *name);
+
 /* log.c */
 void begin_log(uint32_t number);
 void prune_log(void);

@@ -18,9 +18,12 @@ import {
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import {
+  attachMount,
   changeMount,
   changeRootMount,
+  cloneMount,
   MountAttribute,
+  newFilesystem,
   Propagation,
   pivotInto,
 } from '../kernel/mount.ts';
@@ -75,6 +78,8 @@ export interface Prepared {
   files: Map<string, string>;
   /** The root, where the shim's child is to pivot into it; undefined when that has been done. */
   rootFd?: number;
+  /** Its mount namespace is not its own: what its root lies on, which is attached in none. */
+  belowFd?: number;
 }
 
 /**
@@ -105,7 +110,7 @@ export function prepare(
   fds: LauncherFds,
   { awaitGroups = () => {}, takeNetwork = () => undefined }: Ahead = {},
 ): Prepared {
-  checkSupported(request.spec);
+  checkSupported(request);
   const opened = new OpenDescriptors();
   let planned: PlannedMount[] = [];
   let away = 0;
@@ -118,7 +123,7 @@ export function prepare(
     away = newNamespaceFlags(request.spec) | enteredFlags(joined);
     if (owned === undefined) {
       const made = unshareAll(request.spec, takeNetwork, opened);
-      enter(joined);
+      enter({ ...joined, mount: undefined });
       setParameters(request.spec, fds.procFd, undefined);
       const known = { ...joined, ...made };
       return build({ request, procFd: fds.procFd, planned, joined: known, opened, awaitGroups });
@@ -221,27 +226,71 @@ function build({
       ids: remapping?.ids,
       late,
       files,
-      ...(request.pivotLater && { rootFd: opened.add(duplicateFrom(rootFd, 3)) }),
+      ...(request.pivotLater && keepRoot(rootFd, spec, opened)),
     };
   });
 }
 
-function checkSupported(spec: OciSpec): void {
+function keepRoot(
+  rootFd: number,
+  spec: OciSpec,
+  opened: OpenDescriptors,
+): Pick<Prepared, 'rootFd' | 'belowFd'> {
+  if (isNew(spec, 'mount')) return { rootFd: opened.add(duplicateFrom(rootFd, 3)) };
+  const tree = opened.add(cloneMount(rootFd, true));
+  if (spec.root.readonly) changeMount(tree, { set: MountAttribute.readOnly });
+  // The kernel lets others mount in a tree that comes from a file system, not in a copy of our mounts.
+  const below = opened.add(newFilesystem('tmpfs', [], MountAttribute.readOnly));
+  attachMount(tree, below);
+  return { rootFd: tree, belowFd: below };
+}
+
+function checkSupported({ spec, pivotLater }: PrepareRequest): void {
   checkRemapping(spec);
-  if (!isNew(spec, 'mount')) throw invalid('a container needs a mount namespace of its own');
+  if (!isNew(spec, 'mount')) checkDetached(spec, pivotLater === true);
   if (spec.hostname !== undefined && spec.hostname !== '' && Buffer.byteLength(spec.hostname) > 64)
     throw invalid(`the hostname "${spec.hostname}" is longer than 64 bytes`);
   checkSysctls(spec);
+}
+
+/**
+ * The machine's mount namespace, or another's, can have a container whose root is attached in neither. In
+ * such a tree the kernel mounts since 6.15; before, it would all have to be mounted for everybody to see.
+ */
+function checkDetached(spec: OciSpec, pivotLater: boolean): void {
+  if (!pivotLater || isRemapped(spec))
+    throw invalid('a container needs a mount namespace of its own');
+  withFd(newFilesystem('tmpfs', [], 0), (below) =>
+    withFd(newFilesystem('tmpfs', [], 0), (above) => {
+      try {
+        attachMount(above, below);
+      } catch (error) {
+        if (!hasErrno(error, 'EINVAL')) throw error;
+        throw invalid(
+          "a container in the machine's mount namespace, or in another container's, takes Linux 6.15 or later; list a mount namespace",
+          error,
+        );
+      }
+    }),
+  );
 }
 
 function isNew({ linux }: OciSpec, type: OciNamespaceType): boolean {
   return linux.namespaces.some((namespace) => namespace.type === type && !namespace.path);
 }
 
+/** Else its root is not the root of the mount namespace that it is in. */
+export function ownsMounts(spec: OciSpec): boolean {
+  return isNew(spec, 'mount');
+}
+
 function newNamespaceFlags(spec: OciSpec): number {
-  return threadNamespaces
-    .filter((type) => isNew(spec, type))
-    .reduce((flags, type) => flags | NamespaceFlag[type], 0);
+  return (
+    threadNamespaces
+      // Mounts are made in one that ends with this, where the container has none of its own.
+      .filter((type) => type === 'mount' || isNew(spec, type))
+      .reduce((flags, type) => flags | NamespaceFlag[type], 0)
+  );
 }
 
 /** Returns those that were made ahead. */

@@ -28,6 +28,7 @@ import { CharDevice } from './kernel/char-device.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
 import { hasErrno } from './kernel/libc.ts';
 import { favourThread } from './kernel/priority.ts';
+import { listenOnVsock } from './kernel/vsock.ts';
 import { createMachine } from './machine/machine.ts';
 import { createNetworks } from './network/bridge-networks.ts';
 import { suffixOf } from './network/device-names.ts';
@@ -183,7 +184,7 @@ function answerBeforeContainers(): void {
 
 /** Always on its unix socket, which the app on this machine uses; on TCP when it is asked for. */
 async function startSsh(
-  { root, run, socket, ssh, sshDevice }: AgentOptions,
+  { root, run, socket, ssh, sshDevice, sshVsock }: AgentOptions,
   engine: Engine,
   inside: Pick<SshServerOptions, 'sockets' | 'services'>,
 ) {
@@ -206,6 +207,7 @@ async function startSsh(
   });
   const local = await server.listen({ path: sshSocketPath });
   const address = ssh === undefined ? local : await server.listen(ssh);
+  if (sshVsock !== undefined) server.listenOn((listener) => listenOnVsock(listener, sshVsock));
   if (sshDevice !== undefined) {
     const device = new CharDevice(sshDevice);
     server.serveDevice(

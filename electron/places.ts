@@ -56,13 +56,24 @@ export function configDirectoryFor(
   return join(environment.XDG_CONFIG_HOME || join(home, '.config'), 'corten');
 }
 
-export type MachineChoice = 'native' | 'qemu';
+export const machineChoices = ['native', 'qemu', 'wsl2', 'apple'] as const;
+export type MachineChoice = (typeof machineChoices)[number];
 
-/** Linux itself runs the engine where it may: making containers takes root. */
+export function isMachineChoice(word: unknown): word is MachineChoice {
+  return machineChoices.some((choice) => choice === word);
+}
+
+/**
+ * What the system brings is faster than what we would bring. Linux itself runs the engine where it
+ * may: making containers takes root. Apple's framework starts our kernel on Apple silicon only.
+ */
 export function defaultMachine(
   platform: NodeJS.Platform = process.platform,
   uid: number | undefined = process.getuid?.(),
+  architecture: NodeJS.Architecture = process.arch,
 ): MachineChoice {
+  if (platform === 'win32') return 'wsl2';
+  if (platform === 'darwin' && architecture === 'arm64') return 'apple';
   return platform === 'linux' && uid === 0 ? 'native' : 'qemu';
 }
 

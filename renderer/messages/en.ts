@@ -383,6 +383,8 @@ export const en = {
   'machine.stage.engine': 'Engine answers',
   'machine.stage.prepare': 'Preparation',
   'machine.stage.disks': 'Disks',
+  'machine.stage.wsl': 'Windows Subsystem for Linux',
+  'machine.stage.system': 'Linux system',
   'machine.stage.vm': 'Virtual machine',
   'machine.stage.boot': 'Linux boots',
   'machine.stage.ssh': 'Secure connection',

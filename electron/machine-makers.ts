@@ -6,6 +6,7 @@ import { guestClock } from './host/machine/guest-clock.ts';
 import type { HostPower } from './host/machine/machine.ts';
 import { nativeBackend } from './host/machine/native.ts';
 import { qemuBackend } from './host/machine/qemu/backend.ts';
+import { remoteBackend } from './host/machine/remote/backend.ts';
 import type { MachineMaker, MachinesOptions } from './host/machines/machines.ts';
 import { forwardingFor } from './machine-forwarding.ts';
 import {
@@ -14,9 +15,13 @@ import {
   machinesDirectoryFor,
   type Places,
 } from './places.ts';
+import { bundleFor } from './remote-bundles.ts';
 
 export interface MachinePlaces {
-  places: Pick<Places, 'agentCommand' | 'guestImagesDirectory'>;
+  places: Pick<
+    Places,
+    'agentCommand' | 'guestImagesDirectory' | 'bundleCommand' | 'bundleDirectory'
+  >;
   rootDirectory: string;
   runDirectory: string;
   /** What runs this computer's own engine. */
@@ -33,7 +38,10 @@ export function machinesOptions(where: MachinePlaces): MachinesOptions {
   return {
     own: [thisComputer],
     file: join(configDirectoryFor(rootDirectory), 'machines.json'),
-    makers: machine === 'native' ? { native: nativeMaker(where) } : { qemu: qemuMaker(where) },
+    makers: {
+      ...(machine === 'native' ? { native: nativeMaker(where) } : { qemu: qemuMaker(where) }),
+      remote: remoteMaker(where),
+    },
   };
 }
 
@@ -61,5 +69,15 @@ function qemuMaker(where: MachinePlaces): MachineMaker {
     companions: [guestClock(onHostWake === undefined ? {} : { onWake: onHostWake })],
     ...(power !== undefined && { power }),
     forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
+  });
+}
+
+function remoteMaker({ places, rootDirectory }: MachinePlaces): MachineMaker {
+  return ({ remote = { host: '' } }) => ({
+    backend: remoteBackend({
+      address: remote,
+      knownHostsFile: join(configDirectoryFor(rootDirectory), 'known_hosts'),
+      bundleFor: (architecture) => bundleFor(places, architecture),
+    }),
   });
 }

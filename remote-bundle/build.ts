@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { addAgent } from '../vm-image/agent-files.ts';
-import { type Architecture, architectures, isArchitecture } from '../vm-image/architecture.ts';
+import { type Architecture, isArchitecture } from '../vm-image/architecture.ts';
 import { Debian, packageFiles } from '../vm-image/debian.ts';
 import { FileTree } from '../vm-image/file-tree.ts';
 import { NpmPackages } from '../vm-image/npm-packages.ts';
@@ -65,11 +65,12 @@ async function build(architecture: Architecture): Promise<Manifest> {
   if (before?.inputs === inputs && existsSync(join(output, 'bundle.tar.gz'))) return before;
 
   const tree = new FileTree();
-  await addEngine(tree, architecture);
+  const packages = openPackages(architecture);
+  await addEngine(tree, architecture, packages);
   for (const name of ['corten-agent', 'corten-supervise', 'corten-host'])
     tree.file(`bin/${name}`, readFileSync(join(scripts, name)), 0o755);
   tree.file('bin/lacking/nft', readFileSync(join(scripts, 'nft')), 0o755);
-  await addLibraries(tree, architecture);
+  await addLibraries(tree, packages);
 
   const archive = await tarOf(tree, noTime);
   const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
@@ -89,47 +90,57 @@ async function build(architecture: Architecture): Promise<Manifest> {
 }
 
 /** The guest's recipe lays the agent out for a whole system; here all of it is below one directory. */
-async function addEngine(tree: FileTree, architecture: Architecture): Promise<void> {
-  const cache = join(repository, 'dist/vm-image/cache/npm');
+async function addEngine(
+  tree: FileTree,
+  architecture: Architecture,
+  packages: Packages,
+): Promise<void> {
   const guest = new FileTree();
-  await addAgent(guest, repository, architecture, new NpmPackages(repository, cache));
+  // The starter image is made from it.
+  await packages.add(guest, 'busybox-static', (path) => path);
+  const npm = new NpmPackages(repository, join(repository, 'dist/vm-image/cache/npm'));
+  await addAgent(guest, repository, architecture, npm, noTime);
   for (const [path, entry] of guest.entries()) {
     if (entry.type !== 'file') continue;
-    const place = path === 'usr/bin/node' ? 'bin/node' : path.replace(`${cortenPath}/`, '');
-    tree.file(place, entry.content, entry.mode);
+    if (path === 'usr/bin/node') tree.file('bin/node', entry.content, entry.mode);
+    else if (path.startsWith(`${cortenPath}/`))
+      tree.file(path.slice(cortenPath.length + 1), entry.content, entry.mode);
   }
-  tree.file('dist/shim/shim', readFileSync(shimFor(architecture)), 0o755);
-  tree.file('dist/starter-image.tar', readFileSync(join(repository, 'dist/starter-image.tar')));
 }
 
-async function addLibraries(tree: FileTree, architecture: Architecture): Promise<void> {
+/** Each library by its own name, and the loader that nft is started by. */
+async function addLibraries(tree: FileTree, packages: Packages): Promise<void> {
+  const nameOf = (path: string) => {
+    const name = path.split('/').at(-1)!;
+    return name.startsWith('ld-linux') ? 'loader' : name;
+  };
+  for (const name of nftPackages)
+    await packages.add(tree, name, (path) => `lib/nft/${nameOf(path)}`);
+  await packages.add(tree, seccompPackage, (path) => `lib/seccomp/${nameOf(path)}`);
+}
+
+interface Packages {
+  /** The files that the guest has of a package, where `placeOf` puts them. */
+  add(tree: FileTree, name: string, placeOf: (path: string) => string): Promise<void>;
+}
+
+function openPackages(architecture: Architecture): Packages {
   const debian = new Debian(join(repository, 'dist/vm-image/cache', architecture), architecture);
   debian.updateLists();
-  const packages = debian.download([...nftPackages, seccompPackage]);
-  for (const { name, path } of packages) {
-    const wanted = wantedPackages.find((one) => one.name === name);
-    if (wanted === undefined) throw new Error(`the guest's packages have no ${name} any more`);
-    const folder = name === seccompPackage ? 'lib/seccomp' : 'lib/nft';
-    for await (const file of packageFiles(path, (one) => wanted.files.test(one))) {
-      const base = file.path.split('/').at(-1)!;
-      if (file.type === 'link' && !base.startsWith('ld-linux'))
-        tree.link(`${folder}/${base}`, file.target.split('/').at(-1)!);
-      else if (file.type === 'file')
-        tree.file(
-          `${folder}/${base.startsWith('ld-linux') ? 'loader' : base}`,
-          file.content,
-          0o755,
-        );
-    }
-  }
-}
-
-function shimFor(architecture: Architecture): string {
-  const isOwn = architectures[architecture].npm === process.arch;
-  const path = join(repository, isOwn ? 'dist/shim/shim' : `dist/shim/${architecture}/shim`);
-  if (!existsSync(path))
-    throw new Error(`there is no shim for ${architecture} at ${path}; scripts/build-shim makes it`);
-  return path;
+  const found = debian.download(['busybox-static', ...nftPackages, seccompPackage]);
+  return {
+    async add(tree, name, placeOf) {
+      const { path } = found.find((one) => one.name === name)!;
+      const wanted = wantedPackages.find((one) => one.name === name);
+      if (wanted === undefined) throw new Error(`the guest's packages have no ${name} any more`);
+      for await (const file of packageFiles(path, (one) => wanted.files.test(one))) {
+        const place = placeOf(file.path);
+        if (file.type === 'file') tree.file(place, file.content, 0o755);
+        else if (file.type === 'link' && !place.endsWith('/loader'))
+          tree.link(place, file.target.split('/').at(-1)!);
+      }
+    },
+  };
 }
 
 function inputsOf(architecture: Architecture): string {
@@ -139,9 +150,10 @@ function inputsOf(architecture: Architecture): string {
     ...filesIn('vm-image').filter((path) => path.endsWith('.ts')),
     'package.json',
     'package-lock.json',
-    'dist/starter-image.tar',
+    ...filesIn('dist/shim'),
+    ...filesIn('scripts').filter((path) => path.includes('starter-image')),
   ].sort();
-  const hash = createHash('sha256').update(readFileSync(shimFor(architecture)));
+  const hash = createHash('sha256').update(architecture);
   for (const path of files) hash.update(path).update(readFileSync(join(repository, path)));
   return hash.digest('hex');
 }

@@ -12,7 +12,7 @@ const usage = `Usage: main.js bridge SOCKET          standard input and output t
        main.js stop-all API-SOCKET    stops every container that runs
 `;
 
-const retryMs = 100;
+const retryMs = 50;
 
 try {
   await run(process.argv.slice(2));

@@ -70,8 +70,10 @@ async function engine<T>({ machine }: Person, path: string, body?: object): Prom
   const response = await machine.engine().request({
     method: body === undefined ? 'GET' : 'POST',
     path,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body ?? {}),
+    ...(body && {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    }),
   });
   const text = new TextDecoder().decode(response.body);
   assert.ok(response.status < 400, `${path}: ${response.status} ${text}`);
@@ -82,6 +84,7 @@ async function runContainer(on: Person, name: string): Promise<void> {
   await engine(on, `/containers/create?name=${name}`, {
     Image: 'corten/starter:latest',
     Cmd: ['sleep', '600'],
+    StopSignal: 'SIGKILL',
   });
   await engine(on, `/containers/${name}/start`, {});
 }

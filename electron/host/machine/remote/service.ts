@@ -14,6 +14,8 @@ import { quoted, type RemoteShell } from './remote-shell.ts';
 
 const current = `${programDirectory}/current`;
 const supervisorPid = `${runDirectory}/supervisor.pid`;
+/** How often the engine has ended by itself since it was started. */
+const endsFile = `${runDirectory}/supervisor.ends`;
 export const agentWords = `--root ${stateDirectory} --run ${runDirectory}`;
 
 /** `KillMode=process`: the agent ends, and its containers do not notice. */
@@ -64,7 +66,7 @@ if [ -n "$pid" ] && grep -qs corten-supervise "/proc/$pid/cmdline"; then
   tries=0
   while [ -d "/proc/$pid" ] && [ $tries -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
 fi
-rm -f ${supervisorPid}`;
+rm -f ${supervisorPid} ${endsFile}`;
 }
 
 const isRunning = `
@@ -87,8 +89,18 @@ if [ -d /run/systemd/system ]; then journalctl -u ${unitName} -n 5 --no-pager -o
 else tail -n 5 ${logFile}; fi
 `;
 
-/** The first start unpacks the starter image. */
-const readySeconds = 60;
+/** An engine that ended twice will not start by itself a third time. */
+const waitScript = `
+slices=0
+while [ $slices -lt 30 ]; do
+  ${current}/bin/corten-host wait ${sshSocket} 2 && exit 0
+  if [ -d /run/systemd/system ]; then ended=$(systemctl show -p NRestarts --value ${unitName})
+  else ended=$(cat ${endsFile} 2>/dev/null); fi
+  [ "\${ended:-0}" -lt 2 ] || exit 1
+  slices=$((slices + 1))
+done
+exit 1
+`;
 
 export async function isServiceRunning(shell: RemoteShell): Promise<boolean> {
   return (await shell.runAsRoot(isRunning)).code === 0;
@@ -114,7 +126,7 @@ export async function waitForAgent(
   host: string,
   { hasSystemd }: { hasSystemd: boolean },
 ): Promise<void> {
-  const { code, err } = await helper(shell, 'wait', sshSocket, String(readySeconds));
+  const { code, err } = await shell.runAsRoot(waitScript);
   if (code === 0) return;
   const said = await shell.runAsRoot(lastWords);
   throw new StageFailure(

@@ -22,8 +22,10 @@ mkdir -p "$root/run/sshd"
 rm -f "$root/usr/sbin/nft" "$root"/usr/lib/*-linux-gnu/libseccomp.so.2*
 # No systemd, whatever the test machine has; a test may put a stand-in there.
 install -m 600 "$directory/host_key" "$root/etc/ssh/corten_test_host_key"
-install -m 600 "$directory/authorized_keys" "$root/etc/ssh/corten_test_keys"
-grep -q '^carol:' "$root/etc/passwd" || echo 'carol:x:4242:4242::/tmp:/bin/sh' >>"$root/etc/passwd"
+# sshd reads it as the user who comes.
+install -m 644 "$directory/authorized_keys" "$root/etc/ssh/corten_test_keys"
+echo 'carol:x:4242:4242::/tmp:/bin/sh' >>"$root/etc/passwd"
+echo 'carol:*:20000:0:99999:7:::' >>"$root/etc/shadow"
 echo 'carol ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/corten-test"
 chmod 440 "$root/etc/sudoers.d/corten-test"
 cat >"$root/etc/ssh/corten_test_config" <<CONFIG

@@ -117,7 +117,12 @@ export async function logIn(
   signal?.addEventListener('abort', onAbort);
   try {
     return await new Promise<Client>((resolve, reject) => {
-      const fail = (error: Error) => reject(refusal ?? error);
+      // Hanging up ourselves shows as an error of the line.
+      const fail = (error: Error) => {
+        if (signal?.aborted) reject(calledOff());
+        else if (patience.isOver) reject(tooSlow(plan, patienceMs));
+        else reject(refusal ?? error);
+      };
       client.on('error', (error: Error & { level?: string }) => {
         // An agent that is not there is one way less, and the next one is tried.
         if (error.level === 'agent') return;
@@ -125,15 +130,7 @@ export async function logIn(
           fail(notLetIn(plan, ways.tried(), ways.calledOff()));
         else fail(brokeOff(plan, error.message));
       });
-      client.once('close', () =>
-        fail(
-          signal?.aborted
-            ? calledOff()
-            : patience.isOver
-              ? tooSlow(plan, patienceMs)
-              : brokeOff(plan, 'it closed the connection'),
-        ),
-      );
+      client.once('close', () => fail(brokeOff(plan, 'it closed the connection')));
       client.once('ready', () => resolve(client));
       client.connect({
         sock: line,

@@ -68,6 +68,7 @@ export function planFor(address: RemoteAddress, home = homedir()): HostPlan {
     .filter((path) => path !== 'none')
     .map((path) => ({ path: toPath(path), isNamed: named.length > 0 }));
   const alias = one(said.hostkeyalias);
+  const knownHosts = all(said.userknownhostsfile).flatMap((files) => files.split(/\s+/));
   return {
     alias: address.host,
     hostName,
@@ -75,11 +76,9 @@ export function planFor(address: RemoteAddress, home = homedir()): HostPlan {
     user,
     keyFiles,
     usesAgent: one(said.identitiesonly)?.toLowerCase() !== 'yes',
-    knownHostsFiles: (
-      one(said.userknownhostsfile)?.split(/\s+/) ?? [
-        join(directory, 'known_hosts'),
-        join(directory, 'known_hosts2'),
-      ]
+    knownHostsFiles: (knownHosts.length > 0
+      ? knownHosts
+      : [join(directory, 'known_hosts'), join(directory, 'known_hosts2')]
     ).map(toPath),
     ...(alias === undefined ? {} : { hostKeyAlias: alias }),
     jumps: jumpsOf(one(said.proxyjump), address.host),

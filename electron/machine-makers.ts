@@ -7,6 +7,7 @@ import { guestClock } from './host/machine/guest-clock.ts';
 import type { HostPower } from './host/machine/machine.ts';
 import { nativeBackend } from './host/machine/native.ts';
 import { qemuBackend } from './host/machine/qemu/backend.ts';
+import { remoteBackend } from './host/machine/remote/backend.ts';
 import { wslBackend } from './host/machine/wsl/backend.ts';
 import { shippedRoot } from './host/machine/wsl/root-image.ts';
 import { loadWslApi } from './host/machine/wsl/wslapi.ts';
@@ -20,9 +21,13 @@ import {
   machinesDirectoryFor,
   type Places,
 } from './places.ts';
+import { bundleFor } from './remote-bundles.ts';
 
 export interface MachinePlaces {
-  places: Pick<Places, 'agentCommand' | 'guestImagesDirectory'>;
+  places: Pick<
+    Places,
+    'agentCommand' | 'guestImagesDirectory' | 'bundleCommand' | 'bundleDirectory'
+  >;
   rootDirectory: string;
   runDirectory: string;
   /** What runs this computer's own engine. */
@@ -47,7 +52,7 @@ export function machinesOptions(where: MachinePlaces): MachinesOptions {
   return {
     own: [thisComputer],
     file: join(configDirectoryFor(rootDirectory), 'machines.json'),
-    makers: { [machine]: makers[machine](where) },
+    makers: { [machine]: makers[machine](where), remote: remoteMaker(where) },
   };
 }
 
@@ -89,14 +94,17 @@ function qemuMaker(where: MachinePlaces): MachineMaker {
 }
 
 function appleMaker(where: MachinePlaces): MachineMaker {
-  const { places, rootDirectory, runDirectory, power, onHostWake } = where;
+  const { places, rootDirectory, runDirectory, power, onHostWake, sharing } = where;
   return (entry) => ({
     backend: appleBackend({
       directory: join(machinesDirectoryFor(rootDirectory), entry.id),
       runDirectory: join(runDirectory, entry.id),
       imageDirectory: join(places.guestImagesDirectory, 'arm64'),
     }),
-    companions: [guestClock(onHostWake === undefined ? {} : { onWake: onHostWake })],
+    companions: [
+      guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),
+      sharing.companion,
+    ],
     ...(power !== undefined && { power }),
     forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
   });
@@ -107,6 +115,7 @@ function wslMaker({
   rootDirectory,
   runDirectory,
   onHostWake,
+  sharing,
 }: MachinePlaces): MachineMaker {
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
   return (entry) => ({
@@ -120,7 +129,20 @@ function wslMaker({
       hostname: 'corten',
       agentArguments: ['--machine'],
     }),
-    companions: [guestClock(onHostWake === undefined ? {} : { onWake: onHostWake })],
+    companions: [
+      guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),
+      sharing.companion,
+    ],
     forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
+  });
+}
+
+function remoteMaker({ places, rootDirectory }: MachinePlaces): MachineMaker {
+  return ({ remote = { host: '' } }) => ({
+    backend: remoteBackend({
+      address: remote,
+      knownHostsFile: join(configDirectoryFor(rootDirectory), 'known_hosts'),
+      bundleFor: (architecture) => bundleFor(places, architecture),
+    }),
   });
 }

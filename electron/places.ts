@@ -11,6 +11,9 @@ const longestSocketPathBytes = 107;
 export interface Places {
   agentCommand: string[];
   rendererDirectory: string;
+  /** Prints the manifest of what is brought to a remote host; makes it first where it can. */
+  bundleCommand: string[];
+  bundleDirectory: string;
   electronMain: string;
   electronProgram: string;
   /** Guests of virtual machines, one directory for each architecture. */
@@ -21,6 +24,8 @@ export interface Places {
 export function placesIn(base: string): Places {
   return {
     agentCommand: [join(base, 'scripts', 'agent')],
+    bundleCommand: [join(base, 'scripts', 'remote-bundle')],
+    bundleDirectory: join(base, 'dist', 'remote'),
     rendererDirectory: join(base, 'dist', 'renderer'),
     electronMain: join(base, 'dist', 'electron', 'main.js'),
     electronProgram: join(base, 'node_modules', 'electron', 'dist', 'electron'),

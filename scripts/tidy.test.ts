@@ -52,6 +52,8 @@ const arrows: Record<string, string[]> = {
   'agent/main.ts': ['agent'],
   'agent/e2e': ['agent'],
   'vm-image': [],
+  'remote-bundle': ['vm-image'],
+  'agent/remote-host': [],
   'electron/contract': ['agent/contract'],
   'electron/host': ['electron/contract', 'agent/contract'],
   'electron/window': ['electron/contract'],

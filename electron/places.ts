@@ -1,9 +1,16 @@
 /** Where things are in this checkout or package, and where a machine keeps its own by default. */
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { defaultDirectories } from '../agent/contract/user-directories.ts';
 
-export const defaultRootDirectory = '/var/lib/corten';
-const defaultRunDirectory = '/run/corten';
+/** Of the machine's engine for root, of their own for everybody else. */
+const defaults = defaultDirectories({
+  uid: process.getuid?.() ?? 0,
+  home: homedir(),
+  environment: process.env,
+});
+export const defaultRootDirectory = defaults.root;
+const defaultRunDirectory = defaults.run;
 
 /** sockaddr_un's path, with its zero byte (unix(7)). */
 const longestSocketPathBytes = 107;

@@ -1,3 +1,4 @@
+import { abilityWords } from './en-abilities.ts';
 import { forwardWords } from './en-forward.ts';
 import { isolationWords } from './en-isolation.ts';
 import { limitsWords } from './en-limits.ts';
@@ -7,6 +8,7 @@ import { userspaceWords } from './en-userspace.ts';
 
 /** Every word of the interface, by key. ICU message syntax (react-intl). */
 export const en = {
+  ...abilityWords,
   ...pressureWords,
 
   'action.cancel': 'Cancel',

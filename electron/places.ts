@@ -1,14 +1,9 @@
 /** Where things are in this checkout or package, and where a machine keeps its own by default. */
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultDirectories } from '../agent/contract/user-directories.ts';
+import { nativeDirectories } from './host/machine/native-directories.ts';
 
-/** Of the machine's engine for root, of their own for everybody else. */
-const defaults = defaultDirectories({
-  uid: process.getuid?.() ?? 0,
-  home: homedir(),
-  environment: process.env,
-});
+const defaults = nativeDirectories();
 export const defaultRootDirectory = defaults.root;
 const defaultRunDirectory = defaults.run;
 

@@ -38,8 +38,9 @@ before(async () => {
 });
 after(() => discardAgent(agent));
 
-const startUserAgent = (place: string, launcher: string[]) =>
-  startAgent(place, [], launcher, 'agent/as-user.ts');
+function startUserAgent(place: string, launcher: string[]): Promise<AgentProcess> {
+  return startAgent(place, [], launcher, 'agent/as-user.ts');
+}
 
 async function begin(): Promise<void> {
   agent = await startUserAgent(directory, asUser(directory));

@@ -60,12 +60,9 @@ export function configDirectoryFor(
 
 export type MachineChoice = 'native' | 'qemu';
 
-/** Linux itself runs the engine where it may: making containers takes root. */
-export function defaultMachine(
-  platform: NodeJS.Platform = process.platform,
-  uid: number | undefined = process.getuid?.(),
-): MachineChoice {
-  return platform === 'linux' && uid === 0 ? 'native' : 'qemu';
+/** Linux itself runs the engine, for an ordinary user too (docs/decisions/0014-without-root.md). */
+export function defaultMachine(platform: NodeJS.Platform = process.platform): MachineChoice {
+  return platform === 'linux' ? 'native' : 'qemu';
 }
 
 /** Where virtual machines keep their disks and settings. */

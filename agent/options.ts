@@ -1,10 +1,12 @@
 /** The agent's command line. */
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readByteSize } from './contract/byte-size.ts';
 import { minDiskBytes } from './contract/limits.ts';
+import { defaultDirectories } from './contract/user-directories.ts';
 import { type IdBlock, rangeLength } from './engine/containers/id-range.ts';
 import { invalid } from './errors.ts';
 
@@ -32,8 +34,10 @@ export interface AgentOptions {
 
 export const usage = `Usage: scripts/agent [OPTION…]
 
-  --root DIR                state: containers, images, volumes (default /var/lib/corten)
-  --run DIR                 sockets and what else ends with the machine (default /run/corten)
+  --root DIR                state: containers, images, volumes (default /var/lib/corten,
+                            or $XDG_DATA_HOME/corten of an ordinary user)
+  --run DIR                 sockets and what else ends with the machine (default /run/corten,
+                            or $XDG_RUNTIME_DIR/corten)
   --socket PATH             the Docker Engine API (default <run>/docker.sock)
   --ssh HOST:PORT           the SSH server on TCP too; port 0 takes a free one
   --ssh-vsock PORT          the SSH server for the host of this virtual machine too (vsock)
@@ -56,9 +60,14 @@ agent; containers go on, and the next agent on the same directories takes them u
 export function parseOptions(args: readonly string[]): AgentOptions | undefined {
   const { values } = parse(args);
   if (values.help) return undefined;
-  const run = directory(values.run ?? '/run/corten');
+  const defaults = defaultDirectories({
+    uid: process.getuid?.() ?? 0,
+    home: homedir(),
+    environment: process.env,
+  });
+  const run = directory(values.run ?? defaults.run);
   return {
-    root: directory(values.root ?? '/var/lib/corten'),
+    root: directory(values.root ?? defaults.root),
     run,
     socket: values.socket === undefined ? join(run, 'docker.sock') : resolve(values.socket),
     ssh: values.ssh === undefined ? undefined : parseAddress(values.ssh),

@@ -1,9 +1,11 @@
 /** Where things are in this checkout or package, and where a machine keeps its own by default. */
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nativeDirectories } from './host/machine/native-directories.ts';
 
-export const defaultRootDirectory = '/var/lib/corten';
-const defaultRunDirectory = '/run/corten';
+const defaults = nativeDirectories();
+export const defaultRootDirectory = defaults.root;
+const defaultRunDirectory = defaults.run;
 
 /** sockaddr_un's path, with its zero byte (unix(7)). */
 const longestSocketPathBytes = 107;
@@ -69,17 +71,17 @@ export function isMachineChoice(word: unknown): word is MachineChoice {
 }
 
 /**
- * What the system brings is faster than what we would bring. Linux itself runs the engine where it
- * may: making containers takes root. Apple's framework starts our kernel on Apple silicon only.
+ * What the system brings is faster than what we would bring. Linux itself runs the engine, for an
+ * ordinary user too (docs/decisions/0014-without-root.md). Apple's framework starts our kernel on Apple
+ * silicon only.
  */
 export function defaultMachine(
   platform: NodeJS.Platform = process.platform,
-  uid: number | undefined = process.getuid?.(),
   architecture: NodeJS.Architecture = process.arch,
 ): MachineChoice {
   if (platform === 'win32') return 'wsl2';
   if (platform === 'darwin' && architecture === 'arm64') return 'apple';
-  return platform === 'linux' && uid === 0 ? 'native' : 'qemu';
+  return platform === 'linux' ? 'native' : 'qemu';
 }
 
 /** Where virtual machines keep their disks and settings. */

@@ -21,8 +21,8 @@ const usage = `Usage: scripts/start [--no-open] [--port N] [--root DIR] [--run D
   --no-open   only print the address that opens the app in a browser
   --port N    the browser shell's port on 127.0.0.1 (default: any free one)
   --root DIR  the engine's state (default ${defaultRootDirectory})
-  --run DIR   the engine's sockets (default /run/corten, or DIR/run of another root)
-  --machine native  this Linux runs the engine itself (default for root)
+  --run DIR   the engine's sockets (default ${runDirectoryFor(defaultRootDirectory)}, or DIR/run of another root)
+  --machine native  this Linux runs the engine itself (default; without root, as far as the machine lets it)
   --machine qemu    a virtual machine does (default where there is no native engine)
   --machine wsl2    a distribution of WSL 2 does (default on Windows)
   --machine apple   a virtual machine of Apple's framework does (default on Apple silicon)

@@ -73,6 +73,7 @@ export interface EngineOptions
     | 'report'
     | 'defaultDiskBytes'
     | 'proxies'
+    | 'abilityFacts'
   > {
   /** Chooses what limits disk space, once the directories are there. */
   openDisks: (parents: string[]) => DiskDriver;
@@ -130,6 +131,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     hostFolders: options.hostFolders ?? noHostFolders,
     userNamespaces,
     proxies,
+    abilityFacts: options.abilityFacts,
   };
   ensurePredefined(context);
   await prepareDefaultLayer(context);

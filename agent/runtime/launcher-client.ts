@@ -6,7 +6,13 @@ import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
 
 /** Open as long as the launcher runs: a procfs that is mounted nowhere, and the shim's program. */
-export type LauncherSettings = LauncherFds;
+export interface LauncherSettings extends LauncherFds {
+  /**
+   * Without root: the network namespace to come home to from a container's. Who has left the machine's own
+   * cannot come back.
+   */
+  networkFd?: number;
+}
 
 export interface LauncherRequest {
   id: number;

@@ -5,13 +5,19 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
-import { ownFilesystemState } from '../kernel/namespaces.ts';
-import { StrandedError } from './come-home.ts';
+import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/namespaces.ts';
+import { keepWayHome, StrandedError } from './come-home.ts';
 import type { LauncherReply, LauncherRequest, LauncherSettings } from './launcher-client.ts';
 import { prepare } from './prepare.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
   ownFilesystemState();
+  if (settings.networkFd !== undefined) {
+    // A home that can be come back to, unlike the machine's own namespaces.
+    unshare(NamespaceFlag.uts | NamespaceFlag.ipc);
+    setns(settings.networkFd, NamespaceFlag.network, "the agent's own network");
+    keepWayHome(settings.procFd);
+  }
   port.on('message', ({ id, request }: LauncherRequest) => {
     port.postMessage({ id, ...answer(() => prepare(request, settings)) } satisfies LauncherReply);
   });

@@ -22,11 +22,13 @@ import { ShimStarter } from './shim.ts';
 export interface RuntimeOptions {
   /** The shim's program, as scripts/build-shim makes it. */
   shimPath: string;
+  /** See LauncherSettings. */
+  networkFd?: number;
 }
 
-export async function createRuntime({ shimPath }: RuntimeOptions): Promise<Runtime> {
+export async function createRuntime({ shimPath, networkFd }: RuntimeOptions): Promise<Runtime> {
   const procFd = openProcfs();
-  return new LinuxRuntime(procFd, new ShimStarter(shimPath, procFd));
+  return new LinuxRuntime(procFd, new ShimStarter(shimPath, procFd), networkFd);
 }
 
 class LinuxRuntime implements Runtime {
@@ -35,9 +37,13 @@ class LinuxRuntime implements Runtime {
   readonly #starter: ShimStarter;
   readonly #running = new Set<ShimProcess>();
 
-  constructor(procFd: number, starter: ShimStarter) {
+  constructor(procFd: number, starter: ShimStarter, networkFd: number | undefined) {
     this.#procFd = procFd;
-    this.#launcher = new LauncherClient({ procFd, programFd: starter.programFd });
+    this.#launcher = new LauncherClient({
+      procFd,
+      programFd: starter.programFd,
+      ...(networkFd !== undefined && { networkFd }),
+    });
     this.#starter = starter;
   }
 

@@ -37,7 +37,7 @@ import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
 import { duplicateFrom } from '../kernel/process.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { openTerminal } from '../kernel/pty.ts';
-import { asFileOwner, type IdMap } from '../kernel/user-namespaces.ts';
+import { asFileOwner, type IdMap, inUserNamespace } from '../kernel/user-namespaces.ts';
 import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
@@ -51,6 +51,7 @@ import {
   mountAll,
   type PlannedMount,
   planMounts,
+  showMachine,
   showNamespaces,
 } from './mounts.ts';
 import { cloneMapped, mountRootfs } from './rootfs.ts';
@@ -107,6 +108,7 @@ export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
     if (owned === undefined) {
       unshare(newNamespaceFlags(request.spec));
       enter(joined);
+      if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));
       setParameters(request.spec, fds.procFd, undefined);
       return build({ request, procFd: fds.procFd, planned, joined, opened });
     }
@@ -214,6 +216,12 @@ function checkSupported(spec: OciSpec): void {
 
 function isNew({ linux }: OciSpec, type: OciNamespaceType): boolean {
   return linux.namespaces.some((namespace) => namespace.type === type && !namespace.path);
+}
+
+/** Its own or another container's, in any case one that belongs to our user namespace. */
+function ownedOf({ linux }: OciSpec): { network: boolean; pid: boolean } {
+  const has = (wanted: OciNamespaceType) => linux.namespaces.some(({ type }) => type === wanted);
+  return { network: has('network'), pid: has('pid') };
 }
 
 function newNamespaceFlags(spec: OciSpec): number {

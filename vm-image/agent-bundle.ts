@@ -43,7 +43,7 @@ export async function bundleAgent(directory: string): Promise<Map<string, Buffer
         rollupOptions: {
           input,
           external: unbundled,
-          output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+          output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: '[name].js' },
         },
       },
     });

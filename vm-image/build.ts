@@ -5,7 +5,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { argv, env, stderr } from 'node:process';
+import { argv, chdir, env, stderr } from 'node:process';
 import { parseArgs } from 'node:util';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { addAgent } from './agent-files.ts';
@@ -137,4 +137,6 @@ if (!isArchitecture(wanted)) {
   stderr.write(`vm-image: --arch takes amd64 or arm64, not "${wanted}"\n`);
   process.exit(2);
 }
+// The bundler writes paths relative to this into its comments.
+chdir(repository);
 await build(wanted, values.release ?? false);

@@ -13,8 +13,8 @@ import { wslFailure } from './failures.ts';
 
 /** A first start unpacks the starter image; WSL's own machine may have to boot before it. */
 const readyTimeoutMs = 120_000;
-/** The agent lets go of everything at once; containers are ended by the distribution's end. */
-const endTimeoutMs = 10_000;
+/** Containers get their own ten seconds to end (SIGPWR), and the agent lets go of what it holds. */
+const endTimeoutMs = 40_000;
 const keptOutputBytes = 16 * 1024;
 
 export interface AgentRun {

@@ -21,6 +21,7 @@ import { FileTree } from '../vm-image/file-tree.ts';
 import { NpmPackages } from '../vm-image/npm-packages.ts';
 import { wantedPackages } from '../vm-image/packages.ts';
 import { cortenPath } from '../vm-image/root.ts';
+import { shimFor } from '../vm-image/shim.ts';
 import { tarOf } from '../vm-image/tar.ts';
 
 const repository = join(import.meta.dirname, '..');
@@ -99,7 +100,8 @@ async function addEngine(
   // The starter image is made from it.
   await packages.add(guest, 'busybox-static', (path) => path);
   const npm = new NpmPackages(repository, join(repository, 'dist/vm-image/cache/npm'));
-  await addAgent(guest, repository, architecture, npm, noTime);
+  const shim = await shimFor(packages.debian, repository);
+  await addAgent(guest, repository, architecture, npm, { shim, time: noTime });
   for (const [path, entry] of guest.entries()) {
     if (entry.type !== 'file') continue;
     if (path === 'usr/bin/node') tree.file('bin/node', entry.content, entry.mode);
@@ -120,6 +122,7 @@ async function addLibraries(tree: FileTree, packages: Packages): Promise<void> {
 }
 
 interface Packages {
+  debian: Debian;
   /** The files that the guest has of a package, where `placeOf` puts them. */
   add(tree: FileTree, name: string, placeOf: (path: string) => string): Promise<void>;
 }
@@ -129,6 +132,7 @@ function openPackages(architecture: Architecture): Packages {
   debian.updateLists();
   const found = debian.download(['busybox-static', ...nftPackages, seccompPackage]);
   return {
+    debian,
     async add(tree, name, placeOf) {
       const { path } = found.find((one) => one.name === name)!;
       const wanted = wantedPackages.find((one) => one.name === name);

@@ -2,16 +2,18 @@
  * The agent: takes its directories, opens the engine over the real kernel, and serves it. The only
  * file that constructs and wires.
  */
-import { mkdirSync, readFileSync, writeSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createApi } from './api/server.ts';
+import { detectDelegatedDriver } from './cgroup/delegated.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { dnsService } from './contract/dns-service.ts';
 import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { detectDiskDriver } from './disk/detect.ts';
+import { missingIn, noOwnIds } from './engine/abilities.ts';
 import { defaultIdPool } from './engine/containers/id-range.ts';
 import { top } from './engine/containers/top.ts';
 import { type Engine, openEngine } from './engine/engine.ts';
@@ -20,7 +22,7 @@ import { changes } from './engine/files/changes.ts';
 import { exportArchive } from './engine/files/export.ts';
 import { createKernelViews } from './engine/kernel-views.ts';
 import { Proxies } from './engine/proxies.ts';
-import { CortenError } from './errors.ts';
+import { CortenError, invalid } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
 import { setWayOut } from './images/registry/http.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
@@ -28,13 +30,18 @@ import { CharDevice } from './kernel/char-device.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
 import { hasErrno } from './kernel/libc.ts';
 import { favourThread } from './kernel/priority.ts';
+import { listenOnVsock } from './kernel/vsock.ts';
 import { createMachine } from './machine/machine.ts';
 import { createNetworks } from './network/bridge-networks.ts';
 import { suffixOf } from './network/device-names.ts';
+import { openNetworkHome } from './network/home.ts';
 import { hostLookup } from './network/host-lookup.ts';
 import { HostResolver } from './network/host-resolver.ts';
 import { OutsidePorts } from './network/outside-ports.ts';
+import { PortForwarder } from './network/port-forwarder.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
+import { type KeptNamespaces, keptNamespaces } from './rootless/enter.ts';
+import { abilityFacts } from './rootless/facts.ts';
 import { createRuntime } from './runtime/linux-runtime.ts';
 import { openShares } from './share/open-shares.ts';
 import { openShellOverExec } from './ssh/exec-shells.ts';
@@ -44,6 +51,7 @@ import { createSshServer, type SshServerOptions } from './ssh/server.ts';
 // The sources lie beside package.json, what was built from them two folders below.
 const packageFile = findPackageJSON(import.meta.url) ?? 'package.json';
 const repository = dirname(packageFile);
+const shimPath = join(repository, 'dist/shim/shim');
 const { version: productVersion } = JSON.parse(readFileSync(packageFile, 'utf8')) as {
   version: string;
 };
@@ -85,12 +93,20 @@ async function serve(options: AgentOptions): Promise<void> {
   process.on('SIGHUP', () => {});
   process.stdout.on('error', () => {});
   const { socket, ssh } = agent;
-  process.stdout.write(`${JSON.stringify({ event: 'ready', socket, ssh })}\n`);
+  tell({ event: 'ready', socket, ssh });
+}
+
+/** One line of JSON for who started us. */
+function tell(event: object): void {
+  process.stdout.write(`${JSON.stringify(event)}\n`);
 }
 
 async function start(options: AgentOptions): Promise<Agent> {
   if (process.getuid?.() !== 0)
-    throw new CortenError('forbidden', 'making containers takes root; run: sudo scripts/agent');
+    throw new CortenError(
+      'forbidden',
+      "this program is root's; an ordinary user starts scripts/agent",
+    );
   answerBeforeContainers();
   const { root, run, registryMirrors, insecureRegistries } = options;
   mkdirSync(run, { recursive: true, mode: 0o711 });
@@ -102,18 +118,21 @@ async function start(options: AgentOptions): Promise<Agent> {
     registryMirrors,
     insecureRegistries,
   });
-  const runtime = await createRuntime({ shimPath: join(repository, 'dist/shim/shim') });
+  const kept = keptNamespaces(run);
+  const runtime = await createRuntime({ shimPath, ...(kept && { networkFd: kept.networkFd }) });
   const outsidePorts = new OutsidePorts();
   const hostResolver = new HostResolver();
   const { hostAddress } = options;
-  const network = createNetworks({ suffix, outsidePorts, hostResolver, hostAddress });
+  const place = kept && (await networkPlace(kept, run));
+  const network = createNetworks({ suffix, outsidePorts, hostResolver, hostAddress, ...place });
   setWayOut({ lookup: hostLookup(hostResolver) });
   const proxies = new Proxies({
     initial: { ...proxiesFromEnvironment(process.env), containers: false },
     hostAddress: () => hostAddress && network.hostAddress(''),
     apply: (settings) => setWayOut({ proxies: settings }),
   });
-  const cgroups = detectCgroupDriver({ parent: `corten-${suffix}` });
+  const parent = `corten-${suffix}`;
+  const cgroups = kept ? detectDelegatedDriver({ parent }) : detectCgroupDriver({ parent });
   const kernelViews = createKernelViews();
   const shares = openShares({
     socketPath: join(run, 'share.sock'),
@@ -135,7 +154,8 @@ async function start(options: AgentOptions): Promise<Agent> {
     files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
     registryMirrors,
     insecureRegistries,
-    userNamespaces: userNamespacesOf(options),
+    userNamespaces: userNamespacesOf(options, kept),
+    abilityFacts: abilityFacts(kept),
     proxies,
     report,
   });
@@ -145,6 +165,8 @@ async function start(options: AgentOptions): Promise<Agent> {
     productVersion,
     report: (error, where) => report(where, error),
   });
+  const missing = missingIn(engine.system.abilities());
+  if (missing.length > 0) tell({ event: 'abilities', missing });
   await api.listen(options.socket);
   const ssh = await startSsh(options, engine, {
     sockets: { 'share.sock': shares.socket },
@@ -167,6 +189,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       await network.close();
       await images.close();
       cgroups.removeParent();
+      if (readdirSync(join(run, 'containers')).length === 0) kept?.end();
     },
   };
 }
@@ -183,7 +206,7 @@ function answerBeforeContainers(): void {
 
 /** Always on its unix socket, which the app on this machine uses; on TCP when it is asked for. */
 async function startSsh(
-  { root, run, socket, ssh, sshDevice }: AgentOptions,
+  { root, run, socket, ssh, sshDevice, sshVsock }: AgentOptions,
   engine: Engine,
   inside: Pick<SshServerOptions, 'sockets' | 'services'>,
 ) {
@@ -206,6 +229,7 @@ async function startSsh(
   });
   const local = await server.listen({ path: sshSocketPath });
   const address = ssh === undefined ? local : await server.listen(ssh);
+  if (sshVsock !== undefined) server.listenOn((listener) => listenOnVsock(listener, sshVsock));
   if (sshDevice !== undefined) {
     const device = new CharDevice(sshDevice);
     server.serveDevice(
@@ -216,10 +240,23 @@ async function startSsh(
   return { address, close: () => server.close() };
 }
 
-function userNamespacesOf({ usernsRemap }: AgentOptions) {
+/** Where bridges are without root, and how the machine's ports lead there. */
+async function networkPlace({ networkFd }: KeptNamespaces, run: string) {
+  const forwarder = new PortForwarder({
+    programPath: shimPath,
+    namespaceFd: networkFd,
+    directory: join(run, 'ports'),
+  });
+  return { home: await openNetworkHome(networkFd), forwarder };
+}
+
+function userNamespacesOf({ usernsRemap }: AgentOptions, kept: KeptNamespaces | undefined) {
+  const lack = kept && noOwnIds;
+  if (lack !== undefined && usernsRemap !== undefined)
+    throw invalid(`--userns-remap is not possible here. ${lack.cause} ${lack.nextStep}`);
   const pool =
     typeof usernsRemap === 'object' ? { ...usernsRemap, reserved: () => [] } : defaultIdPool;
-  return { byDefault: usernsRemap !== undefined, pool };
+  return { byDefault: usernsRemap !== undefined, pool, ...(lack && { lack }) };
 }
 
 /** One line a failure, on stderr; the API's clients get theirs by themselves. */

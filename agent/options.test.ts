@@ -35,3 +35,10 @@ test('--host-address: absent, an address, gateway', () => {
   assert.equal(parse('--machine')?.hostAddress, 'gateway');
   assert.throws(() => parse('--host-address', 'host.example'), { kind: 'invalid' });
 });
+
+test('--ssh-vsock: a port of 32 bits, or an example', () => {
+  assert.equal(parse()?.sshVsock, undefined);
+  assert.equal(parse('--ssh-vsock', '1024')?.sshVsock, 1024);
+  for (const value of ['0', 'x', '-1', '4294967295', '1e3'])
+    assert.throws(() => parse(`--ssh-vsock=${value}`), { message: /a port such as 1024/ });
+});

@@ -1,10 +1,12 @@
 /** The agent's command line. */
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readByteSize } from './contract/byte-size.ts';
 import { minDiskBytes } from './contract/limits.ts';
+import { defaultDirectories } from './contract/user-directories.ts';
 import { type IdBlock, rangeLength } from './engine/containers/id-range.ts';
 import { invalid } from './errors.ts';
 
@@ -16,6 +18,8 @@ export interface AgentOptions {
   ssh: { host: string; port: number } | undefined;
   /** Absent: no device leads to the SSH server. */
   sshDevice: string | undefined;
+  /** Absent: the host does not reach the SSH server over vsock(7). */
+  sshVsock: number | undefined;
   registryMirrors: string[];
   insecureRegistries: string[];
   /** Absent: containers have a user namespace only when they ask for it. */
@@ -30,10 +34,13 @@ export interface AgentOptions {
 
 export const usage = `Usage: scripts/agent [OPTION…]
 
-  --root DIR                state: containers, images, volumes (default /var/lib/corten)
-  --run DIR                 sockets and what else ends with the machine (default /run/corten)
+  --root DIR                state: containers, images, volumes (default /var/lib/corten,
+                            or $XDG_DATA_HOME/corten of an ordinary user)
+  --run DIR                 sockets and what else ends with the machine (default /run/corten,
+                            or $XDG_RUNTIME_DIR/corten)
   --socket PATH             the Docker Engine API (default <run>/docker.sock)
   --ssh HOST:PORT           the SSH server on TCP too; port 0 takes a free one
+  --ssh-vsock PORT          the SSH server for the host of this virtual machine too (vsock)
   --ssh-device PATH         the SSH server on a character device too, such as a virtio-serial port
   --registry-mirror URL     ask this mirror of docker.io first; may be repeated
   --insecure-registry HOST  allow plain HTTP and any certificate; may be repeated
@@ -53,12 +60,18 @@ agent; containers go on, and the next agent on the same directories takes them u
 export function parseOptions(args: readonly string[]): AgentOptions | undefined {
   const { values } = parse(args);
   if (values.help) return undefined;
-  const run = directory(values.run ?? '/run/corten');
+  const defaults = defaultDirectories({
+    uid: process.getuid?.() ?? 0,
+    home: homedir(),
+    environment: process.env,
+  });
+  const run = directory(values.run ?? defaults.run);
   return {
-    root: directory(values.root ?? '/var/lib/corten'),
+    root: directory(values.root ?? defaults.root),
     run,
     socket: values.socket === undefined ? join(run, 'docker.sock') : resolve(values.socket),
     ssh: values.ssh === undefined ? undefined : parseAddress(values.ssh),
+    sshVsock: vsockPort(values['ssh-vsock']),
     sshDevice: values['ssh-device'] === undefined ? undefined : resolve(values['ssh-device']),
     registryMirrors: values['registry-mirror'] ?? [],
     insecureRegistries: values['insecure-registry'] ?? [],
@@ -80,6 +93,7 @@ function parse(args: readonly string[]) {
         socket: { type: 'string' },
         ssh: { type: 'string' },
         'ssh-device': { type: 'string' },
+        'ssh-vsock': { type: 'string' },
         'registry-mirror': { type: 'string', multiple: true },
         'insecure-registry': { type: 'string', multiple: true },
         'userns-remap': { type: 'string' },
@@ -133,6 +147,15 @@ function hostAddress(text: string | undefined): string | undefined {
   if (text !== undefined && text !== 'gateway' && !isIPv4(text))
     throw invalid(`--host-address takes an IPv4 address or "gateway", not "${text}".`);
   return text;
+}
+
+/** Ports below 1024 are root's, and all of 32 bits but the last one are ports (vsock(7)). */
+function vsockPort(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const port = Number(text);
+  if (!/^\d{1,10}$/.test(text) || port === 0 || port >= 0xffff_ffff)
+    throw invalid(`--ssh-vsock takes a port such as 1024, not "${text}".`);
+  return port;
 }
 
 function parseAddress(text: string): { host: string; port: number } {

@@ -2,10 +2,15 @@
 import { join } from 'node:path';
 import type { MachineEntry } from './contract/machines.ts';
 import { nativeForwarding } from './host/forward/forwarding.ts';
+import { appleBackend } from './host/machine/apple/backend.ts';
 import { guestClock } from './host/machine/guest-clock.ts';
 import type { HostPower } from './host/machine/machine.ts';
 import { nativeBackend } from './host/machine/native.ts';
 import { qemuBackend } from './host/machine/qemu/backend.ts';
+import { remoteBackend } from './host/machine/remote/backend.ts';
+import { wslBackend } from './host/machine/wsl/backend.ts';
+import { shippedRoot } from './host/machine/wsl/root-image.ts';
+import { loadWslApi } from './host/machine/wsl/wslapi.ts';
 import type { MachineMaker, MachinesOptions } from './host/machines/machines.ts';
 import { openFolderList } from './host/share/folder-list.ts';
 import { createFolderSharing, type FolderSharing } from './host/share/share-folders.ts';
@@ -16,9 +21,13 @@ import {
   machinesDirectoryFor,
   type Places,
 } from './places.ts';
+import { bundleFor } from './remote-bundles.ts';
 
 export interface MachinePlaces {
-  places: Pick<Places, 'agentCommand' | 'guestImagesDirectory'>;
+  places: Pick<
+    Places,
+    'agentCommand' | 'guestImagesDirectory' | 'bundleCommand' | 'bundleDirectory'
+  >;
   rootDirectory: string;
   runDirectory: string;
   /** What runs this computer's own engine. */
@@ -43,9 +52,16 @@ export function machinesOptions(where: MachinePlaces): MachinesOptions {
   return {
     own: [thisComputer],
     file: join(configDirectoryFor(rootDirectory), 'machines.json'),
-    makers: machine === 'native' ? { native: nativeMaker(where) } : { qemu: qemuMaker(where) },
+    makers: { [machine]: makers[machine](where), remote: remoteMaker(where) },
   };
 }
+
+const makers: Record<MachineChoice, (where: MachinePlaces) => MachineMaker> = {
+  native: nativeMaker,
+  qemu: qemuMaker,
+  wsl2: wslMaker,
+  apple: appleMaker,
+};
 
 function nativeMaker({ places, rootDirectory, runDirectory }: MachinePlaces): MachineMaker {
   return () => ({
@@ -74,5 +90,59 @@ function qemuMaker(where: MachinePlaces): MachineMaker {
     ],
     ...(power !== undefined && { power }),
     forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
+  });
+}
+
+function appleMaker(where: MachinePlaces): MachineMaker {
+  const { places, rootDirectory, runDirectory, power, onHostWake, sharing } = where;
+  return (entry) => ({
+    backend: appleBackend({
+      directory: join(machinesDirectoryFor(rootDirectory), entry.id),
+      runDirectory: join(runDirectory, entry.id),
+      imageDirectory: join(places.guestImagesDirectory, 'arm64'),
+    }),
+    companions: [
+      guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),
+      sharing.companion,
+    ],
+    ...(power !== undefined && { power }),
+    forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
+  });
+}
+
+function wslMaker({
+  places,
+  rootDirectory,
+  runDirectory,
+  onHostWake,
+  sharing,
+}: MachinePlaces): MachineMaker {
+  const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
+  return (entry) => ({
+    backend: wslBackend({
+      // Not by PATH: a program of that name in the current folder is not asked.
+      wsl: [join(process.env.SystemRoot ?? 'C:\\Windows', 'System32', 'wsl.exe')],
+      api: loadWslApi(),
+      name: entry.id === 'local' ? 'corten' : `corten-${entry.id}`,
+      directory: join(machinesDirectoryFor(rootDirectory), entry.id),
+      image: shippedRoot(join(places.guestImagesDirectory, architecture)),
+      hostname: 'corten',
+      agentArguments: ['--machine'],
+    }),
+    companions: [
+      guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),
+      sharing.companion,
+    ],
+    forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
+  });
+}
+
+function remoteMaker({ places, rootDirectory }: MachinePlaces): MachineMaker {
+  return ({ remote = { host: '' } }) => ({
+    backend: remoteBackend({
+      address: remote,
+      knownHostsFile: join(configDirectoryFor(rootDirectory), 'known_hosts'),
+      bundleFor: (architecture) => bundleFor(places, architecture),
+    }),
   });
 }

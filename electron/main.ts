@@ -18,7 +18,13 @@ import { createHostCore } from './host/host-core.ts';
 import { createMachines, type MachineList } from './host/machines/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
 import { machinesOptions, openFolders } from './machine-makers.ts';
-import { defaultMachine, defaultRootDirectory, placesIn, runDirectoryFor } from './places.ts';
+import {
+  defaultMachine,
+  defaultRootDirectory,
+  isMachineChoice,
+  placesIn,
+  runDirectoryFor,
+} from './places.ts';
 import { serveBridge } from './window/bridge-ipc.ts';
 import { guardContents, guardSession } from './window/guard.ts';
 import { windowOptions } from './window/main-window.ts';
@@ -39,7 +45,7 @@ const { values } = parseArgs({
 });
 const rootDirectory = String(values.root);
 const places = placesIn(app.getAppPath());
-const machine = values.machine === 'native' ? 'native' : 'qemu';
+const machine = isMachineChoice(values.machine) ? values.machine : defaultMachine();
 const folders = openFolders(rootDirectory);
 const machines = createMachines(
   machinesOptions({

@@ -1,9 +1,11 @@
 /** Where things are in this checkout or package, and where a machine keeps its own by default. */
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nativeDirectories } from './host/machine/native-directories.ts';
 
-export const defaultRootDirectory = '/var/lib/corten';
-const defaultRunDirectory = '/run/corten';
+const defaults = nativeDirectories();
+export const defaultRootDirectory = defaults.root;
+const defaultRunDirectory = defaults.run;
 
 /** sockaddr_un's path, with its zero byte (unix(7)). */
 const longestSocketPathBytes = 107;
@@ -11,6 +13,9 @@ const longestSocketPathBytes = 107;
 export interface Places {
   agentCommand: string[];
   rendererDirectory: string;
+  /** Prints the manifest of what is brought to a remote host; makes it first where it can. */
+  bundleCommand: string[];
+  bundleDirectory: string;
   electronMain: string;
   electronProgram: string;
   /** Guests of virtual machines, one directory for each architecture. */
@@ -21,6 +26,8 @@ export interface Places {
 export function placesIn(base: string): Places {
   return {
     agentCommand: [join(base, 'scripts', 'agent')],
+    bundleCommand: [join(base, 'scripts', 'remote-bundle')],
+    bundleDirectory: join(base, 'dist', 'remote'),
     rendererDirectory: join(base, 'dist', 'renderer'),
     electronMain: join(base, 'dist', 'electron', 'main.js'),
     electronProgram: join(base, 'node_modules', 'electron', 'dist', 'electron'),
@@ -56,14 +63,25 @@ export function configDirectoryFor(
   return join(environment.XDG_CONFIG_HOME || join(home, '.config'), 'corten');
 }
 
-export type MachineChoice = 'native' | 'qemu';
+export const machineChoices = ['native', 'qemu', 'wsl2', 'apple'] as const;
+export type MachineChoice = (typeof machineChoices)[number];
 
-/** Linux itself runs the engine where it may: making containers takes root. */
+export function isMachineChoice(word: unknown): word is MachineChoice {
+  return machineChoices.some((choice) => choice === word);
+}
+
+/**
+ * What the system brings is faster than what we would bring. Linux itself runs the engine, for an
+ * ordinary user too (docs/decisions/0014-without-root.md). Apple's framework starts our kernel on Apple
+ * silicon only.
+ */
 export function defaultMachine(
   platform: NodeJS.Platform = process.platform,
-  uid: number | undefined = process.getuid?.(),
+  architecture: NodeJS.Architecture = process.arch,
 ): MachineChoice {
-  return platform === 'linux' && uid === 0 ? 'native' : 'qemu';
+  if (platform === 'win32') return 'wsl2';
+  if (platform === 'darwin' && architecture === 'arm64') return 'apple';
+  return platform === 'linux' ? 'native' : 'qemu';
 }
 
 /** Where virtual machines keep their disks and settings. */

@@ -7,21 +7,25 @@ import { startBrowserShell } from './browser-shell.ts';
 import {
   defaultMachine,
   defaultRootDirectory,
+  isMachineChoice,
   type MachineChoice,
+  machineChoices,
   placesIn,
   runDirectoryFor,
 } from './places.ts';
 
 const base = join(import.meta.dirname, '..');
 const usage = `Usage: scripts/start [--no-open] [--port N] [--root DIR] [--run DIR]
-                     [--machine native|qemu]
+                     [--machine native|qemu|wsl2|apple]
 
   --no-open   only print the address that opens the app in a browser
   --port N    the browser shell's port on 127.0.0.1 (default: any free one)
   --root DIR  the engine's state (default ${defaultRootDirectory})
-  --run DIR   the engine's sockets (default /run/corten, or DIR/run of another root)
-  --machine native  this Linux runs the engine itself (default for root)
+  --run DIR   the engine's sockets (default ${runDirectoryFor(defaultRootDirectory)}, or DIR/run of another root)
+  --machine native  this Linux runs the engine itself (default; without root, as far as the machine lets it)
   --machine qemu    a virtual machine does (default where there is no native engine)
+  --machine wsl2    a distribution of WSL 2 does (default on Windows)
+  --machine apple   a virtual machine of Apple's framework does (default on Apple silicon)
 `;
 
 interface StartOptions {
@@ -114,8 +118,8 @@ function readOptions(words: string[]): StartOptions | undefined {
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     throw new Error(`--port takes a number from 0 to 65535, not "${values.port}".`);
   const { machine } = values;
-  if (machine !== 'native' && machine !== 'qemu')
-    throw new Error(`--machine takes native or qemu, not "${machine}".`);
+  if (!isMachineChoice(machine))
+    throw new Error(`--machine takes ${machineChoices.join(', ')}, not "${machine}".`);
   const rootDirectory = resolve(values.root);
   const runDirectory =
     values.run === undefined ? runDirectoryFor(rootDirectory, machine) : resolve(values.run);

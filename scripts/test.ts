@@ -72,7 +72,11 @@ function groups(): Group[] {
 function checks(): void {
   const commands = [
     ['biome', 'check', '.'],
-    ...['agent', 'electron', 'renderer', 'scripts', 'vm-image'].map((part) => ['tsc', '-p', part]),
+    ...['agent', 'electron', 'renderer', 'scripts', 'vm-image', 'remote-bundle'].map((part) => [
+      'tsc',
+      '-p',
+      part,
+    ]),
   ];
   for (const [command, ...parameters] of commands as [string, ...string[]][]) {
     const { status } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' });

@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundleAgent, unbundled } from './agent-bundle.ts';
 import { type Architecture, architectures } from './architecture.ts';
 import { contentOf, type FileTree } from './file-tree.ts';
-import { filesBelow, type NpmPackage, type NpmPackages } from './npm-packages.ts';
+import type { NpmPackage, NpmPackages } from './npm-packages.ts';
 import { cortenPath } from './root.ts';
 
 /** Addons of other runtimes and processors, and what ssh2 can do without. */
@@ -23,7 +24,7 @@ export async function addAgent(
   { shim, time }: { shim: Buffer; time: Date },
 ): Promise<NpmPackage[]> {
   const names = architectures[architecture];
-  for (const [path, content] of filesBelow(join(repository, 'dist/agent'), () => true))
+  for (const [path, content] of await bundleAgent(join(repository, 'dist/agent')))
     tree.file(`${cortenPath}/dist/agent/${path}`, content);
   const busybox = contentOf(tree, 'usr/bin/busybox');
   tree.file(`${cortenPath}/dist/shim/shim`, shim, 0o755);
@@ -35,7 +36,7 @@ export async function addAgent(
 
   // What only builds or tests need is among the others (devDependencies).
   const packages = npm.closure(npm.runtimeNames(), left);
-  for (const { place } of packages)
+  for (const { place } of npm.closure(unbundled, left))
     await addPackage(tree, npm, place, (path) => program.test(path) && !idle.test(path));
   const addon = npm.describe(`@koromix/koffi-linux-${names.npm}`);
   await addPackage(

@@ -95,7 +95,9 @@ export class Debian {
 
   /** Downloads what is not there yet. Throws when a digest is not the one of Debian's signed list. */
   download(names: readonly string[]): DebianPackage[] {
-    const listed = this.#apt('apt-get', ['download', '--print-uris', ...names]);
+    // From an empty folder: apt leaves out what lies where it would download to.
+    const empty = join(this.#directory, 'parts');
+    const listed = this.#apt('apt-get', ['download', '--print-uris', ...names], empty);
     const packages = [...listed.matchAll(/^'(\S+)' (\S+) \d+ SHA256:([0-9a-f]{64})$/gm)].map(
       ([, url = '', file = '', sha256 = '']): DebianPackage => {
         const [name = '', version = ''] = decodeURIComponent(file).split('_');

@@ -1,4 +1,4 @@
-/** The shim for the guest's processor, which may not be this machine's. */
+/** The guest's own programs for its processor, which may not be this machine's. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,20 +10,41 @@ const own = { x64: 'amd64', arm64: 'arm64' }[process.arch as string];
 export async function shimFor(debian: Debian, repository: string): Promise<Buffer> {
   // scripts/setup has built it.
   if (debian.architecture === own) return readFileSync(join(repository, 'dist/shim/shim'));
+  return await built(debian, join(repository, 'scripts/build-shim'));
+}
+
+/** The relay of WSL machines (vm-image/wsl). */
+export async function relayFor(debian: Debian, repository: string): Promise<Buffer> {
+  return await built(debian, join(repository, 'scripts/build-relay'));
+}
+
+/** `script` takes where to write to and, for the other processor, that one's musl. */
+async function built(debian: Debian, script: string): Promise<Buffer> {
+  if (debian.architecture === own)
+    return await inWork((work) => run(script, join(work, 'program')));
   if (debian.architecture !== 'arm64')
-    throw new Error(`scripts/build-shim crosses to arm64 only, not to ${debian.architecture}`);
-  const work = mkdtempSync(join(tmpdir(), 'corten-shim-'));
-  try {
-    const [musl] = debian.download(['musl-dev']);
-    const wanted = (path: string) => /^usr\/(include|lib)\//.test(path);
+    throw new Error(`${script} crosses to arm64 only, not to ${debian.architecture}`);
+  const [musl] = debian.download(['musl-dev']);
+  const wanted = (path: string) => /^usr\/(include|lib)\//.test(path);
+  return await inWork(async (work) => {
     for await (const { path, type, content } of packageFiles(musl!.path, wanted)) {
       if (type !== 'file') continue;
       mkdirSync(dirname(join(work, 'musl', path)), { recursive: true });
       writeFileSync(join(work, 'musl', path), content);
     }
-    const output = join(work, 'shim');
-    execFileSync(join(repository, 'scripts/build-shim'), [output, join(work, 'musl')]);
-    return readFileSync(output);
+    return run(script, join(work, 'program'), join(work, 'musl'));
+  });
+}
+
+function run(script: string, output: string, ...words: string[]): Buffer {
+  execFileSync(script, [output, ...words]);
+  return readFileSync(output);
+}
+
+async function inWork(made: (work: string) => Buffer | Promise<Buffer>): Promise<Buffer> {
+  const work = mkdtempSync(join(tmpdir(), 'corten-program-'));
+  try {
+    return await made(work);
   } finally {
     rmSync(work, { recursive: true });
   }

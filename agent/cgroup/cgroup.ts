@@ -11,6 +11,7 @@
  * safe to repeat. A crash between any two steps leaves directories that `driver.list()` finds and
  * the engine's sweep removes.
  */
+import type { Lack } from '../contract/abilities.ts';
 import type { Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 
@@ -18,6 +19,8 @@ export interface CgroupDriver {
   readonly version: 1 | 2;
   /** Controllers that this machine can limit with: `cpu`, `memory`, `pids`, `io`, `cpuset`, … */
   readonly controllers: readonly string[];
+  /** Why there are no control groups at all, and what to do. */
+  readonly lack?: Lack;
   /** Throws invalid for a limit that this driver could never keep, running or not. */
   check(limits: Limits): void;
   /** Makes the group and applies limits and the device allow-list; on failure nothing is left. */

@@ -5,7 +5,7 @@ import { readControl, readControlIfAny, writeControl } from './control-file.ts';
 import { groupPath } from './directories.ts';
 
 /** Where processes go that stand in the way; beside the containers' parent, never inside it. */
-const leafName = 'corten-init';
+export const leafName = 'corten-init';
 
 /** From the hierarchy's mount down to the children of `parent`, which is made where it is missing. */
 export function delegateTo(mount: string, parent: string, controllers: readonly string[]): void {

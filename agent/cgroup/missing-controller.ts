@@ -10,6 +10,6 @@ export function asksForAny(values: readonly unknown[]): boolean {
 
 export function missingController(controller: string): Error {
   return invalid(
-    `This machine cannot keep a ${controller} limit: its kernel has no ${controller} controller, or it is switched off (see cgroup_disable= in /proc/cmdline). Leave the limit out.`,
+    `This machine cannot keep a ${controller} limit: its kernel has no ${controller} controller, or it is switched off (see cgroup_disable= in /proc/cmdline), or was not handed down to this agent (Delegate= of user@.service). Leave the limit out.`,
   );
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
+import { inUserNamespace } from '../kernel/user-namespaces.ts';
 import type { DiskDriver } from './disk.ts';
 import { LoopDisk } from './loop-disk.ts';
 import { NoDisk } from './no-disk.ts';
@@ -17,6 +18,12 @@ export interface DetectOptions {
 }
 
 export function detectDiskDriver({ root, parents, report }: DetectOptions): DiskDriver {
+  // Also where the devices may be opened: a file system on one is mounted by the machine's root alone.
+  if (inUserNamespace())
+    return new NoDisk({
+      cause: 'Without root there are neither loop devices nor quotas to set.',
+      nextStep: 'Run the agent as root: sudo scripts/agent.',
+    });
   const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), root);
   const kind = quotaKind(mount);
   if (kind !== undefined)
@@ -27,9 +34,10 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
       firstProject: firstProjectOf(root),
     });
   if (!existsSync('/dev/loop-control'))
-    return new NoDisk(
-      `${root} is on ${mount?.type ?? 'a file system'} without project quota, and there are no loop devices (modprobe loop makes them)`,
-    );
+    return new NoDisk({
+      cause: `${root} is on ${mount?.type ?? 'a file system'} without project quota, and there are no loop devices.`,
+      nextStep: 'As root, run: modprobe loop.',
+    });
   const { bsize, blocks } = statfsSync(root);
   return new LoopDisk({
     workDirectory: join(root, 'disk-forms'),

@@ -11,11 +11,14 @@
  * whether a container uses it meanwhile or not; `update` changes the limits, also then; `remove` takes
  * it away with all that it holds.
  */
+import type { Lack } from '../contract/abilities.ts';
 import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 
 export type DiskKind = 'xfs-quota' | 'ext4-quota' | 'loop' | 'none';
 
 export interface DiskDriver {
+  /** Of the kind `none`: why, and what to do. */
+  readonly lack?: Lack;
   readonly kind: DiskKind;
   /**
    * Whether a space without limits costs nothing, so that every container should have one: only a

@@ -1,4 +1,5 @@
 /** Where nothing can hold a disk limit: containers run without, and asking for one says why. */
+import type { Lack } from '../contract/abilities.ts';
 import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 import { CortenError } from '../errors.ts';
 import type { DiskDriver, MakeSpace, OpenSpace } from './disk.ts';
@@ -6,10 +7,10 @@ import type { DiskDriver, MakeSpace, OpenSpace } from './disk.ts';
 export class NoDisk implements DiskDriver {
   readonly kind = 'none';
   readonly freeOfCost = false;
-  readonly #reason: string;
+  readonly lack: Lack;
 
-  constructor(reason: string) {
-    this.#reason = reason;
+  constructor(lack: Lack) {
+    this.lack = lack;
   }
 
   async prepare(_limits: DiskLimits): Promise<MakeSpace> {
@@ -45,7 +46,7 @@ export class NoDisk implements DiskDriver {
   #refusal(): CortenError {
     return new CortenError(
       'unavailable',
-      `disk limits are not possible on this machine: ${this.#reason}`,
+      `disk limits are not possible on this machine. ${this.lack.cause} ${this.lack.nextStep}`,
     );
   }
 }

@@ -34,6 +34,8 @@ export async function startAgent(
   directory: string,
   options: string[] = [],
   launcher: string[] = [],
+  // An ordinary user's begins with another program.
+  entry = 'agent/main.ts',
 ): Promise<AgentProcess> {
   const [root, run] = [join(directory, 'root'), join(directory, 'run')];
   const [program = '', ...words] = [...launcher, process.execPath];
@@ -42,7 +44,7 @@ export async function startAgent(
     [
       ...words,
       '--disable-warning=ExperimentalWarning',
-      join(repository, 'agent/main.ts'),
+      join(repository, entry),
       ...['--root', root, '--run', run, ...options],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },

@@ -3,10 +3,12 @@
  * `Pick<EngineContext, …>`; nothing holds all of them but the composition root.
  */
 import type { CgroupDriver } from '../cgroup/cgroup.ts';
+import type { Lack } from '../contract/abilities.ts';
 import type { DiskDriver } from '../disk/disk.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { Networks } from '../network/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { MachineFacts } from './abilities.ts';
 import type { IdPool } from './containers/id-range.ts';
 import type { LiveContainers } from './containers/live-containers.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
@@ -49,10 +51,14 @@ export interface EngineContext {
   restarts: RestartSchedule;
   hostFolders: HostFolders;
   spareTime: SpareTime;
+  /** What the agent found out about the machine when it started. */
+  abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;
   userNamespaces: {
     /** Containers that say nothing have one. */
     byDefault: boolean;
     pool: IdPool;
+    /** Why no container can have one. */
+    lack?: Lack;
   };
   proxies: Proxies;
   /** Tells the agent's own log of a failure that no caller can be told of. */

@@ -80,6 +80,7 @@ export interface EngineOptions
     | 'report'
     | 'defaultDiskBytes'
     | 'proxies'
+    | 'abilityFacts'
   > {
   /** Chooses what limits disk space, once the directories are there. */
   openDisks: (parents: string[]) => DiskDriver;
@@ -139,6 +140,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     spareTime: new SpareTime({ report }),
     userNamespaces,
     proxies,
+    abilityFacts: options.abilityFacts,
   };
   ensurePredefined(context);
   await prepareDefaultLayer(context);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
 import type { DiskUsage, SystemBackend, SystemFacts } from '../api/system/backend.ts';
 import { hasErrno } from '../kernel/libc.ts';
+import { describeAbilities } from './abilities.ts';
 import type { EngineContext } from './context.ts';
 import { containerSize } from './files/container-size.ts';
 import { directoryBytes } from './files/directory-size.ts';
@@ -23,11 +24,12 @@ export function createSystemBackend(context: EngineContext, options: SystemOptio
     processes: () => machineProcesses(context),
     proxies: () => context.proxies.shown(),
     setProxies: (settings) => context.proxies.set(settings),
+    abilities: () => describeAbilities({ ...context.abilityFacts, ...context }),
   };
 }
 
 function facts(
-  { containers, images, cgroups, paths, userNamespaces }: EngineContext,
+  { containers, images, cgroups, paths, userNamespaces, abilityFacts }: EngineContext,
   { engineId, registryMirrors, insecureRegistries }: SystemOptions,
 ): SystemFacts {
   const statuses = containers.all().map(({ state }) => state.status);
@@ -46,6 +48,8 @@ function facts(
     memoryBytes: totalmem(),
     cgroupVersion: cgroups.version,
     controllers: cgroups.controllers,
+    limits: cgroups.lack === undefined,
+    root: abilityFacts.root,
     containers: {
       total: statuses.length,
       running,

@@ -17,6 +17,7 @@ import {
   withFd,
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
+import { overlayAttribute } from '../kernel/overlay.ts';
 import { setXattr } from '../kernel/xattr.ts';
 import { LayerError } from './layer-error.ts';
 import { kernelName } from './layer-path.ts';
@@ -261,5 +262,5 @@ function pathOf(components: string[]) {
 }
 
 function setOpaque(fd: number): void {
-  setXattr(fd, 'trusted.overlay.opaque', Buffer.from('y'));
+  setXattr(fd, overlayAttribute('opaque'), Buffer.from('y'));
 }

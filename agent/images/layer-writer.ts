@@ -18,6 +18,7 @@ import {
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { removeTreeAt } from '../kernel/remove-tree.ts';
+import { inUserNamespace } from '../kernel/user-namespaces.ts';
 import { setXattr } from '../kernel/xattr.ts';
 import { checkDevice } from './layer-device.ts';
 import { LayerDirectories } from './layer-directories.ts';
@@ -180,7 +181,15 @@ export class LayerWriter implements TarSink {
           ? constants.S_IFBLK
           : constants.S_IFCHR;
     const device = entry.type === 'fifo' ? [0, 0] : [entry.major, entry.minor];
-    this.#replacing(place, () => mknodat(place.parentFd, name, type | 0o600, device[0], device[1]));
+    try {
+      this.#replacing(place, () =>
+        mknodat(place.parentFd, name, type | 0o600, device[0], device[1]),
+      );
+    } catch (error) {
+      // In a user namespace nobody makes a device; every container gets the allowed ones in its own /dev.
+      if (entry.type !== 'fifo' && hasErrno(error, 'EPERM') && inUserNamespace()) return;
+      throw error;
+    }
     lchownat(place.parentFd, name, entry.uid, entry.gid);
     fchmodat(place.parentFd, name, entry.mode);
     this.#keepTimes(place, entry);

@@ -1,4 +1,5 @@
 /** Which extended attributes of an archive are taken over. */
+import { isOverlayAttribute } from '../kernel/overlay.ts';
 import { LayerError } from './layer-error.ts';
 
 /**
@@ -7,7 +8,7 @@ import { LayerError } from './layer-error.ts';
  * The rest (SELinux, IMA, other trusted.*) means something only on the machine it comes from.
  */
 export function keepsXattr(name: string, entryName: string): boolean {
-  if (name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.'))
+  if (isOverlayAttribute(name))
     throw new LayerError(
       `the attribute ${name} belongs to overlayfs and not into an image`,
       entryName,

@@ -3,6 +3,7 @@
  * serves whoever else must copy files that a container may be changing meanwhile. Symbolic links
  * are copied, never followed, so that nothing inside can lead the copy outside.
  */
+
 import {
   type BigIntStats,
   closeSync,
@@ -32,6 +33,7 @@ import {
   withFd,
 } from './files.ts';
 import { hasErrno } from './libc.ts';
+import { isOverlayAttribute } from './overlay.ts';
 import { namesIn } from './remove-tree.ts';
 import { getXattr, listXattrs, setXattr } from './xattr.ts';
 
@@ -154,7 +156,7 @@ function special(stat: BigIntStats, target: number, name: FileName): void {
 function keepAttributes(source: number, target: number): void {
   for (const name of listXattrs(source)) {
     // Overlay's own marks mean something only inside the layer that they were made in.
-    if (name.startsWith('trusted.overlay.')) continue;
+    if (isOverlayAttribute(name)) continue;
     const value = getXattr(source, name);
     if (value === undefined) continue;
     try {

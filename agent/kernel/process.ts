@@ -3,9 +3,12 @@
  * signal through it never reaches another one that merely got the same number.
  */
 import { closeSync } from 'node:fs';
-import { KernelError, libcCall, systemCall } from './libc.ts';
+import { constants } from 'node:os';
+import { hasErrno, KernelError, libcCall, systemCall } from './libc.ts';
 
 const F_DUPFD_CLOEXEC = 1030;
+/** How long the end of a process may take that has begun to end. */
+const endingMs = 1000;
 const WNOHANG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 const RLIMIT_NOFILE = 7;
@@ -20,6 +23,9 @@ const pidfdOpenCall = systemCall('pidfd_open', 434, ['int', 'uint']);
 const pidfdSendSignalCall = systemCall('pidfd_send_signal', 424, ['int', 'int', 'void *', 'uint']);
 const pidfdGetfdCall = systemCall('pidfd_getfd', 438, ['int', 'int', 'uint']);
 const prlimitCall = libcCall('prlimit', ['int', 'int', 'void *', 'void *']);
+const POLLIN = 1;
+
+const pollCall = libcCall('poll', ['void *', 'ulong', 'int']);
 const waitpidCall = libcCall('waitpid', ['int', 'void *', 'int']);
 const gettidCall = libcCall('gettid', []);
 const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
@@ -102,9 +108,23 @@ export function signalProcess(pidfd: number, signal: number): void {
   pidfdSendSignalCall(`signal ${signal}`, pidfd, signal, null, 0);
 }
 
+/** Waits until a process has ended, and tells whether it has; blocks the calling thread. */
+export function awaitEnd(pidfd: number, timeoutMs: number): boolean {
+  const polled = Buffer.alloc(8);
+  polled.writeInt32LE(pidfd, 0);
+  polled.writeInt16LE(POLLIN, 4);
+  return pollCall('end of a process', polled, 1, timeoutMs) > 0;
+}
+
 /** Takes a copy of another process's descriptor. Throws ESRCH when it has ended, EBADF without it. */
 export function takeDescriptor(pidfd: number, number: number): number {
-  return pidfdGetfdCall(`descriptor ${number}`, pidfd, number, 0);
+  try {
+    return pidfdGetfdCall(`descriptor ${number}`, pidfd, number, 0);
+  } catch (error) {
+    // Once a process that ends has let go of its memory, the kernel lets only the machine's root at the rest.
+    if (!hasErrno(error, 'EPERM') || !awaitEnd(pidfd, endingMs)) throw error;
+    throw new KernelError('pidfd_getfd', constants.errno.ESRCH, `descriptor ${number}`);
+  }
 }
 
 /** The calling thread's own number (gettid(2)). */

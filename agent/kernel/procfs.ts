@@ -3,9 +3,17 @@
  * so what is written really goes to the kernel (CVE-2025-52881).
  */
 import { closeSync, constants, readSync, writeSync } from 'node:fs';
-import { O_DIRECTORY, O_PATH, openat2, Resolve, readlinkat, withFd } from './files.ts';
+import {
+  O_DIRECTORY,
+  O_PATH,
+  openat2,
+  openDirectory,
+  Resolve,
+  readlinkat,
+  withFd,
+} from './files.ts';
 import { hasErrno, libcCall } from './libc.ts';
-import { MountAttribute, newFilesystem } from './mount.ts';
+import { cloneMount, MountAttribute, newFilesystem } from './mount.ts';
 
 const PROC_SUPER_MAGIC = 0x9fa0;
 /** Whoever names a file of procfs means the one in this very mount. */
@@ -22,11 +30,27 @@ export function filesystemMagic(fd: number): number {
 
 /** A procfs of the calling process's pid namespace, to be kept and closed by the caller. */
 export function openProcfs(): number {
-  const { noSuid, noDev, noExec } = MountAttribute;
-  const fd = newFilesystem('proc', [], noSuid | noDev | noExec);
+  const fd = newProcfs();
   if (filesystemMagic(fd) === PROC_SUPER_MAGIC) return fd;
   closeSync(fd);
   throw new Error('the kernel mounted something else than procfs');
+}
+
+function newProcfs(): number {
+  const { noSuid, noDev, noExec } = MountAttribute;
+  try {
+    return newFilesystem('proc', [], noSuid | noDev | noExec);
+  } catch (error) {
+    if (!hasErrno(error, 'EPERM')) throw error;
+    // Another's pid namespace, as without root: a copy of its mount, over which nobody can mount either.
+    // With all that lies on it, for what a mount hides stays hidden in a user namespace.
+    return copyOfProcfs();
+  }
+}
+
+/** A detached copy of the procfs at `/proc`, with what is mounted on it. */
+export function copyOfProcfs(): number {
+  return withFd(openDirectory('/proc'), (fd) => cloneMount(fd, true, '/proc'));
 }
 
 /** Writes one value. `path` is relative to procfs, such as `sys/net/ipv4/ip_forward`. */

@@ -66,8 +66,32 @@ export function foreignIdMap(pid: number): IdMap | undefined {
   return inode(String(pid)) === inode('self') ? undefined : readIdMap(pid);
 }
 
+let confined: boolean | undefined;
+
+/**
+ * Whether we are root of a user namespace only: the kernel then lets us mount, chown and route in what is
+ * ours, and refuses what would reach the machine (device nodes, the machine's file systems, its clock).
+ */
+export function inUserNamespace(): boolean {
+  confined ??= !readIdMap('self').uids.some(
+    ({ inside, outside, count }) => inside === 0 && outside === 0 && count === unchanged,
+  );
+  return confined;
+}
+
+let groups: readonly IdRange[] | undefined;
+
+/** Of the group ids that there are from 0 on without a gap. */
+export function lastGroupId(): number {
+  groups ??= readIdMap('self').gids;
+  let end = 0;
+  for (const { inside, count } of [...groups].sort((a, b) => a.inside - b.inside))
+    if (inside === end) end += count;
+  return end - 1;
+}
+
 /** The ids of a process's user namespace as this one sees them. Throws ENOENT when it has ended. */
-export function readIdMap(pid: number): IdMap {
+export function readIdMap(pid: number | 'self'): IdMap {
   const read = (name: string) => parseIdMap(readFileSync(`/proc/${pid}/${name}`, 'utf8'));
   return { uids: read('uid_map'), gids: read('gid_map') };
 }

@@ -35,6 +35,10 @@ export function createMachine(options: MachineOptions): MachineBackend {
     // In a process of its own: writing all out takes a while, and this thread answers the API.
     sync: async () => void (await program('sync', [])),
     async trim() {
+      // XFS frees what was removed a little later: asking for its figures pushes that, and writing
+      // out makes it fit for a discard (xfs_fs_statfs, xfs_inodegc_push).
+      diskFigures(root);
+      await program('sync', []);
       const said = await program('fstrim', ['-v', root]);
       return { trimmedBytes: Number(/(\d+) bytes/.exec(said)?.[1] ?? 0) };
     },

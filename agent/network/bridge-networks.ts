@@ -4,7 +4,7 @@ import type { EndpointView, PortBinding, PublishedPort } from '../contract/conta
 import type { NetworkRates } from '../contract/limits.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
+import { NetlinkFamily } from '../kernel/netlink.ts';
 import { makeBridge } from './bridge.ts';
 import { forgetUdpFlows } from './conntrack.ts';
 import { defineNetwork } from './define-network.ts';
@@ -12,6 +12,7 @@ import { type DeviceNames, defaultNetworkName, deviceNames } from './device-name
 import { DnsServer } from './dns.ts';
 import type { Upstream } from './dns-forward.ts';
 import { NameTable } from './dns-names.ts';
+import { machineHome, type NetworkHome } from './home.ts';
 import type { HostResolver } from './host-resolver.ts';
 import { AddressLeases } from './ipam.ts';
 import { addressBytes, parseSubnet } from './ipv4.ts';
@@ -20,7 +21,8 @@ import { Nat } from './nat.ts';
 import type { NetworkDefinition, Networks, SandboxNetwork } from './networks.ts';
 import { NftablesSocket } from './nftables.ts';
 import type { OutsidePorts } from './outside-ports.ts';
-import { HostPorts } from './ports.ts';
+import type { PortForwarder } from './port-forwarder.ts';
+import { HostPorts, takeSocket } from './ports.ts';
 import { mappingsOf, PublishedPorts } from './published-ports.ts';
 import { setRates } from './rates.ts';
 import { LinkRemovals } from './removals.ts';
@@ -40,6 +42,10 @@ export interface NetworksOptions {
   suffix: string;
   /** Default `/etc/resolv.conf`. */
   resolvConf?: string;
+  /** Default: the machine's own network. */
+  home?: NetworkHome;
+  /** For a home from which the machine's ports are out of reach. */
+  forwarder?: PortForwarder;
   /** Published ports on the computer around this machine. */
   outsidePorts?: OutsidePorts;
   /**
@@ -67,10 +73,11 @@ class BridgeNetworks implements Networks {
   readonly #resolvConf: string | undefined;
   readonly #hostAddress: string | undefined;
   readonly #hostResolver: Pick<HostResolver, 'ask'> | undefined;
-  readonly #netlink = new Rtnetlink(openNetlink(NetlinkFamily.route));
-  readonly #nftables = new NftablesSocket(openNetlink(NetlinkFamily.netfilter));
-  readonly #removals = new LinkRemovals(new Rtnetlink(openNetlink(NetlinkFamily.route)));
-  readonly #conntrack = new Rtnetlink(openNetlink(NetlinkFamily.netfilter));
+  readonly #home: NetworkHome;
+  readonly #netlink: Rtnetlink;
+  readonly #nftables: NftablesSocket;
+  readonly #removals: LinkRemovals;
+  readonly #conntrack: Rtnetlink;
   readonly #nat: Nat;
   readonly #ports: PublishedPorts;
   readonly #leases = new AddressLeases();
@@ -81,19 +88,25 @@ class BridgeNetworks implements Networks {
   /** Under way, so that fifty containers that start at once make one bridge. */
   readonly #ensuring = new Map<string, Promise<void>>();
 
-  constructor({ suffix, resolvConf, ...outside }: NetworksOptions) {
+  constructor({ suffix, resolvConf, home = machineHome, forwarder, ...outside }: NetworksOptions) {
+    const { route, netfilter } = NetlinkFamily;
+    this.#home = home;
+    this.#netlink = new Rtnetlink(home.openNetlink(route));
+    this.#nftables = new NftablesSocket(home.openNetlink(netfilter));
+    this.#removals = new LinkRemovals(new Rtnetlink(home.openNetlink(route)));
+    this.#conntrack = new Rtnetlink(home.openNetlink(netfilter));
     this.#names = deviceNames(suffix);
     this.#resolvConf = resolvConf;
-    this.#nat = new Nat(this.#names.table, this.#nftables);
+    this.#nat = new Nat(this.#names.table, this.#nftables, home);
     this.#hostAddress = outside.hostAddress;
     this.#hostResolver = outside.hostResolver;
     const hostPorts = new HostPorts({
       outside: outside.outsidePorts,
       isGuest: outside.hostAddress !== undefined,
+      ...(forwarder && { take: takeSocket }),
     });
-    this.#ports = new PublishedPorts(this.#nat, hostPorts, (ports) =>
-      forgetUdpFlows(this.#conntrack, ports),
-    );
+    const forget = (ports: ReadonlySet<number>) => forgetUdpFlows(this.#conntrack, ports);
+    this.#ports = new PublishedPorts(this.#nat, hostPorts, forget, forwarder);
   }
 
   define(request: Parameters<Networks['define']>[0]): NetworkDefinition {
@@ -237,6 +250,7 @@ class BridgeNetworks implements Networks {
         this.#learn(container.containerId, container.containerName, endpoint);
         this.#rejoin(endpoint);
       }
+    this.#ports.keepOnly(new Set(published.map(({ containerId }) => containerId)));
     for (const { containerId, ports, address } of published)
       await this.#ports.restore(containerId, ports, address);
   }
@@ -267,17 +281,17 @@ class BridgeNetworks implements Networks {
       macAddress: macOf(network.gateway),
       mtu: network.mtu ?? this.#machineMtu(),
     });
-    if (network.enableIpv6) ignoreRouterAnnouncements(network.bridge);
-    else disableIpv6(network.bridge);
+    if (network.enableIpv6) ignoreRouterAnnouncements(this.#home, network.bridge);
+    else disableIpv6(this.#home, network.bridge);
     await this.#nat.addNetwork(network);
     // Only now: the rule that keeps containers off the machine's loopback is in place.
-    allowLoopbackThrough(network.bridge);
+    allowLoopbackThrough(this.#home, network.bridge);
     await this.#serveNames(network);
     this.#active.set(network.id, network);
   }
 
   #startRouting(): void {
-    if (!enableForwarding()) return;
+    if (!enableForwarding(this.#home)) return;
     this.#nat.keepApart(
       listLinks(this.#netlink)
         .filter((link) => link.index !== loopbackIndex && !this.#names.isBridge(link.name))
@@ -293,6 +307,7 @@ class BridgeNetworks implements Networks {
       networkId: network.id,
       gateway: network.gateway,
       names: this.#nameTable,
+      home: this.#home,
       outside: network.internal
         ? undefined
         : {

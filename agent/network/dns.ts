@@ -23,6 +23,7 @@ import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { forward, type Upstream } from './dns-forward.ts';
 import type { NameTable } from './dns-names.ts';
+import type { NetworkHome } from './home.ts';
 import { addressBytes } from './ipv4.ts';
 import { portOwner } from './port-owner.ts';
 
@@ -38,6 +39,8 @@ export interface DnsPlan {
   networkId: string;
   gateway: string;
   names: NameTable;
+  /** Where the gateway is, if not in the machine's own network. */
+  home?: NetworkHome;
   /** Undefined in an internal network, which must not reach outside. */
   outside?: {
     /** What the host's names stand for. */
@@ -65,13 +68,16 @@ export class DnsServer {
   async start(): Promise<void> {
     const address = this.#plan.gateway;
     try {
+      const sockets = await this.#plan.home?.listen(address, dnsPort);
       await new Promise<void>((resolve, reject) => {
         this.#udp.once('error', reject);
-        this.#udp.bind({ address, port: dnsPort, exclusive: true }, resolve);
+        const place = sockets && { fd: sockets.udpFd };
+        this.#udp.bind(place ?? { address, port: dnsPort, exclusive: true }, resolve);
       });
       await new Promise<void>((resolve, reject) => {
         this.#tcp.once('error', reject);
-        this.#tcp.listen({ host: address, port: dnsPort, exclusive: true }, resolve);
+        const place = sockets && { fd: sockets.tcpFd };
+        this.#tcp.listen(place ?? { host: address, port: dnsPort, exclusive: true }, resolve);
       });
     } catch (error) {
       this.close();

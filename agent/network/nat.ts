@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
+import { machineHome, type NetworkHome } from './home.ts';
 import type { NetworkDefinition } from './networks.ts';
 import type { NftablesSocket } from './nftables.ts';
 import { type PortMapping, type RulesetState, renderRuleset } from './ruleset.ts';
@@ -12,13 +13,15 @@ import { type PortMapping, type RulesetState, renderRuleset } from './ruleset.ts
 export class Nat {
   readonly #table: string;
   readonly #socket: NftablesSocket;
+  readonly #home: NetworkHome;
   readonly #networks = new Map<string, NetworkDefinition>();
   readonly #ports = new Map<string, PortMapping>();
   #outside: readonly string[] = [];
   /** Changes are made one after the other: a reload must not swallow a port that came meanwhile. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(table: string, socket: NftablesSocket) {
+  constructor(table: string, socket: NftablesSocket, home: NetworkHome = machineHome) {
+    this.#home = home;
     this.#table = table;
     this.#socket = socket;
   }
@@ -84,7 +87,7 @@ export class Nat {
       this.#ports.clear();
       for (const network of networks) this.#networks.set(network.id, network);
       for (const port of ports) this.#ports.set(keyOf(port), port);
-      if (this.tableExists) this.#outside = await listSet(this.#table, 'outside');
+      if (this.tableExists) this.#outside = await listSet(this.#home, this.#table, 'outside');
       await this.#load();
     });
   }
@@ -105,7 +108,7 @@ export class Nat {
       state.networks.length === 0
         ? `table inet ${this.#table}\ndelete table inet ${this.#table}\n`
         : renderRuleset(state);
-    await runNft(['-f', '-'], text);
+    await runNft(this.#home, ['-f', '-'], text);
   }
 
   #serialised(change: () => Promise<void>): Promise<void> {
@@ -118,17 +121,18 @@ export class Nat {
 
 const keyOf = (port: PortMapping) => `${port.hostAddress} ${port.protocol} ${port.hostPort}`;
 
-async function listSet(table: string, set: string): Promise<string[]> {
-  const answer = JSON.parse(await runNft(['-j', 'list', 'set', 'inet', table, set])) as {
+async function listSet(home: NetworkHome, table: string, set: string): Promise<string[]> {
+  const answer = JSON.parse(await runNft(home, ['-j', 'list', 'set', 'inet', table, set])) as {
     nftables: { set?: { elem?: string[] } }[];
   };
   return answer.nftables.flatMap((entry) => entry.set?.elem ?? []);
 }
 
 /** Resolves with what nft printed. */
-function runNft(options: readonly string[], script = ''): Promise<string> {
+function runNft(home: NetworkHome, options: readonly string[], script = ''): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn('nft', options, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const [program, ...words] = home.commandLine(['nft', ...options]);
+    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] });
     let output = '';
     let complaint = '';
     child.stdout.setEncoding('utf8').on('data', (piece: string) => {

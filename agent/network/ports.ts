@@ -4,9 +4,11 @@
  * traffic reaches that socket, since translation comes first; so the agent's death closes no port.
  */
 import { createSocket } from 'node:dgram';
+import { closeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { PortBinding } from '../contract/container.ts';
 import { CortenError, invalid } from '../errors.ts';
+import { listenTo } from '../kernel/internet-socket.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { OutsidePorts, OutsideRefusal } from './outside-ports.ts';
 import { portOwner } from './port-owner.ts';
@@ -19,8 +21,34 @@ export interface HeldPort {
   protocol: 'tcp' | 'udp';
   hostAddress: string;
   hostPort: number;
+  /** The socket, for who passes on what comes to it, and then closes ours. */
+  socketFd?: number;
+  closeSocket(): void;
   release(): void;
 }
+
+type Socket = Pick<HeldPort, 'socketFd'> & { release(): void };
+
+/** How a port of this machine is taken. Throws what listen(2) and bind(2) do. */
+export type TakePort = (
+  protocol: 'tcp' | 'udp',
+  hostAddress: string,
+  hostPort: number,
+) => Promise<Socket>;
+
+/** With a socket of which the descriptor is known; nothing accepts what comes. */
+export const takeSocket: TakePort = async (protocol, hostAddress, hostPort) => {
+  const socketFd = listenTo(protocol, hostAddress, hostPort);
+  let open = true;
+  const release = () => {
+    if (open) closeSync(socketFd);
+    open = false;
+  };
+  return { socketFd, release };
+};
+
+const takeHeld: TakePort = (protocol, hostAddress, hostPort) =>
+  (protocol === 'tcp' ? listen : bind)(hostAddress, hostPort);
 
 export interface PortTarget {
   containerId: string;
@@ -31,14 +59,21 @@ export interface HostPortsOptions {
   outside?: OutsidePorts;
   /** People's computer is around this machine, and may have addresses that this machine has not. */
   isGuest?: boolean;
+  take?: TakePort;
 }
 
 export class HostPorts {
   readonly #outside: OutsidePorts;
   readonly #isGuest: boolean;
+  readonly #takePort: TakePort;
   #next = ephemeral.first;
 
-  constructor({ outside = new OutsidePorts(), isGuest = false }: HostPortsOptions = {}) {
+  constructor({
+    outside = new OutsidePorts(),
+    isGuest = false,
+    take: takePort = takeHeld,
+  }: HostPortsOptions = {}) {
+    this.#takePort = takePort;
     this.#outside = outside;
     this.#isGuest = isGuest;
   }
@@ -99,11 +134,11 @@ export class HostPorts {
     protocol: 'tcp' | 'udp';
     hostAddress: string;
     hostPort: number;
-  }): Promise<Pick<HeldPort, 'release'>> {
+  }): Promise<Socket> {
     const { protocol, hostAddress, hostPort } = port;
     if (hostAddress.includes(':')) return nothingHeld;
     try {
-      return await (protocol === 'tcp' ? listen : bind)(hostAddress, hostPort);
+      return await this.#takePort(protocol, hostAddress, hostPort);
     } catch (error) {
       if (this.#isGuest && hasErrno(error, 'EADDRNOTAVAIL')) return nothingHeld;
       throw error;
@@ -126,21 +161,29 @@ export class HostPorts {
   }
 }
 
-const nothingHeld = { release: () => undefined };
+const nothingHeld: Socket = { release: () => undefined };
 
 function held(
-  { protocol, hostAddress, hostPort }: Omit<HeldPort, 'release'>,
-  here: Pick<HeldPort, 'release'>,
+  { protocol, hostAddress, hostPort }: Pick<HeldPort, 'protocol' | 'hostAddress' | 'hostPort'>,
+  here: Socket,
   closeOutside: () => void,
 ): HeldPort {
   const release = () => {
     closeOutside();
     here.release();
   };
-  return { protocol, hostAddress, hostPort, release };
+  const { socketFd } = here;
+  return {
+    protocol,
+    hostAddress,
+    hostPort,
+    ...(socketFd !== undefined && { socketFd }),
+    closeSocket: () => here.release(),
+    release,
+  };
 }
 
-function listen(hostAddress: string, hostPort: number): Promise<Pick<HeldPort, 'release'>> {
+function listen(hostAddress: string, hostPort: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     // Whoever gets here found no translation (somebody flushed it): refuse at once, do not hang.
     const server = createServer((connection) => connection.destroy());
@@ -152,7 +195,7 @@ function listen(hostAddress: string, hostPort: number): Promise<Pick<HeldPort, '
   });
 }
 
-function bind(hostAddress: string, hostPort: number): Promise<Pick<HeldPort, 'release'>> {
+function bind(hostAddress: string, hostPort: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket({ type: 'udp4' });
     socket.once('error', reject);
@@ -195,6 +238,11 @@ function unusable(hostAddress: string, hostPort: number, cause: unknown): unknow
   if (hasErrno(cause, 'EADDRNOTAVAIL'))
     return invalid(`this machine has no address ${hostAddress} to publish on`, cause);
   if (hasErrno(cause, 'EACCES'))
-    return new CortenError('forbidden', `not allowed to take port ${hostPort}`, { cause });
+    return new CortenError(
+      'forbidden',
+      `not allowed to take port ${hostPort}: those below 1024 are root's; publish on another, or, as root, run: ` +
+        `sysctl -w net.ipv4.ip_unprivileged_port_start=${hostPort}`,
+      { cause },
+    );
   return cause;
 }

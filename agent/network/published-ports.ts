@@ -2,6 +2,7 @@
 import type { EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
 import { CortenError } from '../errors.ts';
 import type { Nat } from './nat.ts';
+import type { PortForwarder } from './port-forwarder.ts';
 import type { HeldPort, HostPorts } from './ports.ts';
 import { everyAddress, type PortMapping } from './ruleset.ts';
 
@@ -15,13 +16,17 @@ export class PublishedPorts {
   readonly #hostPorts: HostPorts;
   /** Makes UDP clients that keep sending follow the port's new owner. */
   readonly #forgetUdpFlows: (hostPorts: ReadonlySet<number>) => void;
+  /** Where translation alone does not reach the machine's ports. */
+  readonly #forwarder: PortForwarder | undefined;
   readonly #byContainer = new Map<string, Published>();
 
   constructor(
     nat: Nat,
     hostPorts: HostPorts,
     forgetUdpFlows: (hostPorts: ReadonlySet<number>) => void,
+    forwarder?: PortForwarder,
   ) {
+    this.#forwarder = forwarder;
     this.#nat = nat;
     this.#hostPorts = hostPorts;
     this.#forgetUdpFlows = forgetUdpFlows;
@@ -48,6 +53,7 @@ export class PublishedPorts {
       }
       const mappings = mappingsOf(published, endpoint.ipv4Address);
       await this.#nat.publish(mappings);
+      this.#forward(containerId, mappings, held);
       this.#remember(containerId, { mappings, held });
       this.#forgetUdpFlows(udpPorts(mappings));
       return published;
@@ -61,6 +67,7 @@ export class PublishedPorts {
     const published = this.#byContainer.get(containerId);
     if (published === undefined) return;
     this.#byContainer.delete(containerId);
+    this.#forwarder?.stop(containerId);
     try {
       await this.#nat.unpublish(published.mappings);
       this.#forgetUdpFlows(udpPorts(published.mappings));
@@ -81,7 +88,31 @@ export class PublishedPorts {
       const mapping = mappingOf(port, containerAddress);
       held.push(await this.#hostPorts.restore(mapping, { containerId, containerAddress }));
     }
-    this.#remember(containerId, { mappings: mappingsOf(ports, containerAddress), held });
+    const mappings = mappingsOf(ports, containerAddress);
+    // Else it has the ports since an earlier agent.
+    if (!this.#forwarder?.isRunning(containerId)) this.#forward(containerId, mappings, held);
+    this.#remember(containerId, { mappings, held });
+  }
+
+  /** Ports of containers that run no more. */
+  keepOnly(containerIds: ReadonlySet<string>): void {
+    this.#forwarder?.keepOnly(containerIds);
+  }
+
+  #forward(containerId: string, mappings: readonly PortMapping[], held: readonly HeldPort[]): void {
+    const ports = mappings.flatMap((mapping) => {
+      const { socketFd } =
+        held.find(
+          ({ protocol, hostAddress, hostPort }) =>
+            protocol === mapping.protocol &&
+            hostAddress === mapping.hostAddress &&
+            hostPort === mapping.hostPort,
+        ) ?? {};
+      return socketFd === undefined ? [] : [{ mapping, socketFd }];
+    });
+    this.#forwarder?.start(containerId, ports);
+    // Had we them too, the forwarder's end would leave ports that take connections and never answer.
+    if (this.#forwarder !== undefined) for (const port of held) port.closeSocket();
   }
 
   /** Gives the sockets up; translations stay, for containers that outlive the agent. */
@@ -89,6 +120,7 @@ export class PublishedPorts {
     for (const published of this.#byContainer.values())
       for (const port of published.held) port.release();
     this.#byContainer.clear();
+    this.#forwarder?.close();
   }
 
   #remember(containerId: string, { mappings, held }: Published): void {

@@ -3,11 +3,12 @@
  * Each node is made, opened again without following links and compared, before anything else is done
  * to it (CVE-2026-41579, CVE-2026-47766). The launcher's umask is 0, so mknod's mode is final.
  */
-import { constants, fstatSync } from 'node:fs';
+import { constants, fstatSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { OciDevice } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import {
+  AT_FDCWD,
   lchownat,
   makeDirectoriesInRoot,
   mknodat,
@@ -21,7 +22,7 @@ import {
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { attachMount, cloneMount } from '../kernel/mount.ts';
-import { type IdMap, outsideId } from '../kernel/user-namespaces.ts';
+import { type IdMap, inUserNamespace, outsideId } from '../kernel/user-namespaces.ts';
 
 const node = (name: string, major: number, minor: number): OciDevice => ({
   path: `/dev/${name}`,
@@ -88,11 +89,14 @@ function makeDevice(parentFd: number, name: string, device: OciDevice, ids?: IdM
   try {
     mknodat(parentFd, name, mode, device.major, device.minor);
   } catch (error) {
+    // In a user namespace no node can be made.
+    if (hasErrno(error, 'EPERM') && inUserNamespace()) bindDevice(parentFd, name, device);
     // Asked for twice, or bound there: fine if it is the same device, which the check below says.
-    if (!hasErrno(error, 'EEXIST')) throw error;
+    else if (!hasErrno(error, 'EEXIST')) throw error;
   }
   withFd(openat2(parentFd, name, O_PATH | O_NOFOLLOW, Resolve.beneath), (fd) => {
     verify(fd, device);
+    if (inUserNamespace() && device.type !== 'p') return;
     if (device.uid !== undefined || device.gid !== undefined)
       lchownat(
         fd,
@@ -101,6 +105,33 @@ function makeDevice(parentFd: number, name: string, device: OciDevice, ids?: IdM
         outsideId(ids, 'gids', device.gid ?? 0),
       );
   });
+}
+
+/**
+ * The machine's own node, which stays the machine's: its owner and mode say who opens it. Where it lies is
+ * asked of the kernel, since the path inside may be another.
+ */
+function bindDevice(parentFd: number, name: string, device: OciDevice): void {
+  const path = devicePath(device);
+  withFd(openat2(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0), (source) => {
+    verify(source, device);
+    mknodat(parentFd, name, constants.S_IFREG | 0o600);
+    withFd(openat2(parentFd, name, O_PATH | O_NOFOLLOW, Resolve.beneath), (target) =>
+      withFd(cloneMount(source, false, path), (tree) => attachMount(tree, target, name)),
+    );
+  });
+}
+
+/** `DEVNAME` of the device's uevent (Documentation/ABI/testing/sysfs-uevent) is its path below /dev. */
+function devicePath({ type, major, minor, path }: OciDevice): string {
+  const uevent = `/sys/dev/${type === 'b' ? 'block' : 'char'}/${major}:${minor}/uevent`;
+  try {
+    const name = /^DEVNAME=(.+)$/m.exec(readFileSync(uevent, 'utf8'))?.[1];
+    return name === undefined ? path : `/dev/${name}`;
+  } catch {
+    // No sysfs, or no such device: the machine's node at the same path, if it is that device.
+    return path;
+  }
 }
 
 function verify(fd: number, device: OciDevice): void {

@@ -7,9 +7,15 @@ import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
 
+/** Open as long as the launcher runs: a procfs that is mounted nowhere, and the shim's program. */
 export interface LauncherSettings extends LauncherFds {
   /** The main thread's: when many start at once each waits for the other, so neither comes first. */
   nice: number;
+  /**
+   * Without root: the network namespace to come home to from a container's. Who has left the machine's own
+   * cannot come back.
+   */
+  networkFd?: number;
 }
 
 export interface LauncherRequest {

@@ -23,11 +23,14 @@ import { ShimStarter } from './shim.ts';
 export interface RuntimeOptions {
   /** The shim's program, as scripts/build-shim makes it. */
   shimPath: string;
+  /** See LauncherSettings. */
+  networkFd?: number;
 }
 
-export async function createRuntime({ shimPath }: RuntimeOptions): Promise<Runtime> {
+export async function createRuntime({ shimPath, networkFd }: RuntimeOptions): Promise<Runtime> {
   const procFd = openProcfs();
-  return new LinuxRuntime(procFd, new ShimStarter(shimPath, procFd, { keepsSpare: true }));
+  const starter = new ShimStarter(shimPath, procFd, { keepsSpare: networkFd === undefined });
+  return new LinuxRuntime(procFd, starter, networkFd);
 }
 
 class LinuxRuntime implements Runtime {
@@ -36,10 +39,14 @@ class LinuxRuntime implements Runtime {
   readonly #starter: ShimStarter;
   readonly #running = new Set<ShimProcess>();
 
-  constructor(procFd: number, starter: ShimStarter) {
+  constructor(procFd: number, starter: ShimStarter, networkFd: number | undefined) {
     this.#procFd = procFd;
-    const nice = Math.min(0, getPriority());
-    this.#launcher = new LauncherClient({ procFd, programFd: starter.programFd, nice });
+    this.#launcher = new LauncherClient({
+      procFd,
+      programFd: starter.programFd,
+      nice: Math.min(0, getPriority()),
+      ...(networkFd !== undefined && { networkFd }),
+    });
     this.#starter = starter;
   }
 

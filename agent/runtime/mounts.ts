@@ -15,6 +15,7 @@ import {
   O_NOFOLLOW,
   O_PATH,
   openat2,
+  openDirectory,
   openInRoot,
   openOrMakeFileInRoot,
   withFd,
@@ -28,6 +29,7 @@ import {
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
+import { copyOfProcfs } from '../kernel/procfs.ts';
 import { outsideId } from '../kernel/user-namespaces.ts';
 import { cloneForeignMount, isForeign } from './borrowed-mount.ts';
 import { mountCgroups } from './cgroup-mount.ts';
@@ -44,6 +46,8 @@ export interface PlannedMount {
   options: MountOptions;
   /** For a bind: a detached copy of the source's mount; also what {@link showNamespaces} made. */
   treeFd: number | undefined;
+  /** The stand-in for procfs is what the container is to see: it shares the machine's pid namespace. */
+  stays?: boolean;
 }
 
 /** What lies below /proc can only be mounted once the shim's child has mounted it. */
@@ -143,6 +147,28 @@ export function showNamespaces(planned: readonly PlannedMount[]): void {
 }
 
 /**
+ * The same where the whole agent is in a user namespace. Of a namespace that is the machine's there is no
+ * file system to be made: it gets a copy of the mount.
+ */
+export function showMachine(
+  planned: readonly PlannedMount[],
+  own: { network: boolean; pid: boolean },
+): void {
+  for (const mount of planned)
+    if (mount.type === 'proc') {
+      mount.treeFd = copyOfProcfs();
+      mount.stays = !own.pid;
+    } else if (mount.type === 'sysfs' && !own.network)
+      mount.treeFd = copyOfSysfs(mount.options.set);
+}
+
+function copyOfSysfs(attributes: number): number {
+  const tree = withFd(openDirectory('/sys'), (fd) => cloneMount(fd, true, '/sys'));
+  changeMount(tree, { set: attributes, recursive: true }, '/sys');
+  return tree;
+}
+
+/**
  * Puts the stand-in where the shim's child will mount procfs. Last of all: nothing of an image is
  * resolved any more, so no link of it can lead anything into the machine's procfs.
  */
@@ -183,7 +209,8 @@ export function mountAll(
       if (mount.type === 'proc') {
         const { destination: path, treeFd } = mount;
         closeSync(openRealDirectory(rootFd, path));
-        late.procs.push({ attributes: mount.options.set, path, replaces: treeFd !== undefined });
+        if (mount.stays !== true)
+          late.procs.push({ attributes: mount.options.set, path, replaces: treeFd !== undefined });
       } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
         late.attach.push({ fd: mount.treeFd, path: mount.destination });
       } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {

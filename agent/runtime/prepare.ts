@@ -40,7 +40,7 @@ import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
 import { duplicateFrom } from '../kernel/process.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { openTerminal } from '../kernel/pty.ts';
-import { asFileOwner, type IdMap } from '../kernel/user-namespaces.ts';
+import { asFileOwner, type IdMap, inUserNamespace } from '../kernel/user-namespaces.ts';
 import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
@@ -54,6 +54,7 @@ import {
   mountAll,
   type PlannedMount,
   planMounts,
+  showMachine,
   showNamespaces,
 } from './mounts.ts';
 import { cloneMapped, mountRootfs } from './rootfs.ts';
@@ -124,6 +125,7 @@ export function prepare(
     if (owned === undefined) {
       const made = unshareAll(request.spec, takeNetwork, opened);
       enter({ ...joined, mount: undefined });
+      if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));
       setParameters(request.spec, fds.procFd, undefined);
       const known = { ...joined, ...made };
       return build({ request, procFd: fds.procFd, planned, joined: known, opened, awaitGroups });
@@ -282,6 +284,12 @@ function isNew({ linux }: OciSpec, type: OciNamespaceType): boolean {
 /** Else its root is not the root of the mount namespace that it is in. */
 export function ownsMounts(spec: OciSpec): boolean {
   return isNew(spec, 'mount');
+}
+
+/** Its own or another container's, in any case one that belongs to our user namespace. */
+function ownedOf({ linux }: OciSpec): { network: boolean; pid: boolean } {
+  const has = (wanted: OciNamespaceType) => linux.namespaces.some(({ type }) => type === wanted);
+  return { network: has('network'), pid: has('pid') };
 }
 
 function newNamespaceFlags(spec: OciSpec): number {

@@ -13,6 +13,7 @@ import {
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
+import { usesUserAttributes } from '../kernel/overlay.ts';
 import type { Rootfs } from './runtime.ts';
 
 /**
@@ -100,13 +101,14 @@ function overlayOptions({ lowers, upper, work }: Overlay): FilesystemOption[] {
     ['index', 'off'],
     ['metacopy', 'off'],
     ['redirect_dir', 'off'],
+    ...(usesUserAttributes() ? [['userxattr'] as const] : []),
   ];
 }
 
 /** mount(2) with everything in one string of at most a page. */
 export function mountOverlayInOneLine({ lowers, upper, work }: Overlay): number {
   const escaped = lowers.map((lower) => lower.replace(/[\\:]/g, '\\$&')).join(':');
-  const data = `lowerdir=${escaped},upperdir=${upper},workdir=${work},index=off`;
+  const data = `lowerdir=${escaped},upperdir=${upper},workdir=${work},index=off${usesUserAttributes() ? ',userxattr' : ''}`;
   if (Buffer.byteLength(data) > 4095 || [...lowers, upper, work].some((path) => path.includes(',')))
     throw new CortenError(
       'internal',

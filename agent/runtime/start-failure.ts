@@ -1,6 +1,7 @@
 /** Turns the shim's "step n failed with errno e" into a sentence, and the exit code shells use. */
 import { constants } from 'node:os';
 import { CortenError } from '../errors.ts';
+import { inUserNamespace } from '../kernel/user-namespaces.ts';
 import type { Step } from './plan.ts';
 import type { ShimReport } from './shim.ts';
 import { StartError } from './start-error.ts';
@@ -39,7 +40,19 @@ export function startFailure(steps: readonly Step[], failure: Failure): CortenEr
       chdirCode(failure.errno),
       `chdir to cwd ("${step.path}") set in config.json failed: ${cause}`,
     );
-  return new StartError(128, `unable to start container process: ${describe(step)}: ${cause}`);
+  return new StartError(
+    128,
+    `unable to start container process: ${describe(step)}: ${cause}${advice(step, failure.errno)}`,
+  );
+}
+
+/** Why the machine's root alone may do it. */
+function advice({ do: what }: Step, errno: number): string {
+  if (errno !== constants.errno.EPERM && errno !== constants.errno.EACCES) return '';
+  if (!inUserNamespace() || (what !== 'rlimit' && what !== 'procWrite')) return '';
+  return what === 'rlimit'
+    ? "; without root no limit can be raised above the agent's own (ulimit -Hn tells that of open files)"
+    : "; without root the score cannot be lowered below the agent's own";
 }
 
 /** In the words that callers look for. */

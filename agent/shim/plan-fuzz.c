@@ -207,6 +207,7 @@ static _Noreturn void fake__exit(int code) { longjmp(leave, code + 1); }
 #define write fake_write
 #define main shim_main
 #include "user-namespace.c"
+#include "ports.c"
 #include "plan.c"
 #include "mounts.c"
 #include "process.c"

@@ -7,10 +7,13 @@
 #define _GNU_SOURCE
 #include "user-namespace.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -53,14 +56,36 @@ static int wait_for_word(void) {
 
 /*
  * Makes (or, with a descriptor, enters) a user namespace, waits until its ids are mapped, makes the
- * rest as its root, and stays until the launcher has opened what it wants of them.
+ * rest as its root, and stays until the launcher has opened what it wants of them. To be kept it stays
+ * for good: the namespaces of an agent without root outlive the agent (agent/rootless).
  */
-int make_namespaces(const char *flags, const char *user_fd) {
+int make_namespaces(const char *flags, const char *user_fd, int keep) {
   int user = (int)strtol(user_fd, NULL, 10);
   prctl(PR_SET_NAME, "corten-ns", 0, 0, 0);
   lift_limits();
   if (!tell(user < 0 ? unshare(CLONE_NEWUSER) : setns(user, CLONE_NEWUSER)) || !wait_for_word()) return 1;
   if (!tell(become_root() < 0 ? -1 : unshare((int)strtol(flags, NULL, 10)))) return 1;
-  wait_for_word();
+  if (!wait_for_word() && keep) return 1;
+  if (keep) {
+    for (int fd = 0; fd < 3; fd++) close(fd);
+    for (;;) pause();
+  }
   return 0;
+}
+
+static int refuse(const char *what) {
+  perror(what);
+  return 1;
+}
+
+/* Becomes `program` in the user namespace that a kept process holds, with a mount namespace of its own. */
+int enter_namespaces(const char *path, char **program) {
+  int user = open(path, O_RDONLY | O_CLOEXEC);
+  if (user < 0) return refuse(path);
+  if (enter_user_namespace(user) < 0) return refuse("user namespace");
+  if (unshare(CLONE_NEWNS) < 0) return refuse("mount namespace");
+  /* What the machine mounts comes in, and nothing of ours goes out. */
+  if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return refuse("/");
+  execv(program[0], program);
+  return refuse(program[0]);
 }

@@ -3,8 +3,9 @@
 #define CORTEN_USER_NAMESPACE_H
 #include <sys/types.h>
 
-/* The program's other task: namespaces for the launcher. Returns the exit code. */
-int make_namespaces(const char *flags, const char *user_fd);
+/* The program's other tasks. They return the exit code. */
+int make_namespaces(const char *flags, const char *user_fd, int keep);
+int enter_namespaces(const char *path, char **program);
 
 /* Both return -1 and set errno. */
 int enter_user_namespace(int fd);

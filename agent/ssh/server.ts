@@ -32,6 +32,8 @@ export interface SshServerOptions {
 export interface SshServer {
   /** A unix socket's path (made 0600) or a TCP address; resolves with where it listens. */
   listen(place: { path: string } | { host: string; port: number }): Promise<string>;
+  /** `start` makes the server listen on what is neither. */
+  listenOn(start: (listener: SocketServer) => void): void;
   /**
    * Serves one session at a time on a device, which `open` opens: undefined while nobody is at its
    * other end.
@@ -99,6 +101,11 @@ export function createSshServer(options: SshServerOptions): SshServer {
       listeners.push(listener);
       if ('path' in place) chmodSync(place.path, 0o600);
       return addressOf(listener);
+    },
+    listenOn(start) {
+      const listener = createServer({ noDelay: true }, welcome);
+      start(listener);
+      listeners.push(listener);
     },
     serveDevice(open, report) {
       ports.push(new DevicePort({ open, welcome, report }));

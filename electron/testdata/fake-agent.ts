@@ -69,6 +69,7 @@ const keys = prepareKeys(join(values.root, 'ssh'));
 const server = createSshServer({
   ...keys,
   apiSocketPath,
+  sockets: { 'ssh.sock': async () => join(values.run, 'ssh.sock') },
   backend: { openShell: openShellOverExec(new HostExec()), isContainerAddress: () => false },
 });
 const ssh = await server.listen({ path: join(values.run, 'ssh.sock') });

@@ -1,3 +1,4 @@
+import type { MachineAbilities } from '../../agent/contract/abilities.ts';
 import type { EventMessage, SystemInfo } from '../../agent/contract/docker.ts';
 import type { MachineProcesses } from '../../agent/contract/processes.ts';
 import type { ShellFacts } from '../../electron/contract/bridge.ts';
@@ -13,6 +14,11 @@ export function getInfo(): Promise<SystemInfo> {
 /** Every process of the machine, by who it belongs to. */
 export function getProcesses(): Promise<MachineProcesses> {
   return getJson('/corten/v1/machine/processes');
+}
+
+/** What the machine lets the engine do. */
+export function getAbilities(): Promise<MachineAbilities> {
+  return getJson('/corten/v1/machine/abilities');
 }
 
 /** Events from `sinceSeconds` (Unix time) on, then live until aborted. */

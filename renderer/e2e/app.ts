@@ -40,16 +40,23 @@ export interface App {
   close(): Promise<void>;
 }
 
-export async function startApp(
-  options: { colorScheme?: 'light' | 'dark'; environment?: NodeJS.ProcessEnv } = {},
-): Promise<App> {
-  const directory = mkdtempSync(join(tmpdir(), 'corten-ui-'));
+export interface AppOptions {
+  colorScheme?: 'light' | 'dark';
+  environment?: NodeJS.ProcessEnv;
+  /** A directory that is there already. */
+  directory?: string;
+  /** What starts the app, in the place of `scripts/start`. */
+  command?: readonly string[];
+}
+
+export async function startApp(options: AppOptions = {}): Promise<App> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'corten-ui-'));
   const [root, runDirectory] = [join(directory, 'root'), join(directory, 'run')];
-  const start = spawn(
-    join(repository, 'scripts', 'start'),
-    ['--no-open', '--root', root, '--run', runDirectory],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.environment } },
-  );
+  const [program = '', ...words] = options.command ?? [join(repository, 'scripts', 'start')];
+  const start = spawn(program, [...words, '--no-open', '--root', root, '--run', runDirectory], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.environment },
+  });
   try {
     return await openApp(start, directory, options.colorScheme ?? 'light');
   } catch (error) {

@@ -1,3 +1,4 @@
+import { abilityWords } from './en-abilities.ts';
 import { foldersWords } from './en-folders.ts';
 import { forwardWords } from './en-forward.ts';
 import { isolationWords } from './en-isolation.ts';
@@ -8,6 +9,7 @@ import { userspaceWords } from './en-userspace.ts';
 
 /** Every word of the interface, by key. ICU message syntax (react-intl). */
 export const en = {
+  ...abilityWords,
   ...pressureWords,
 
   'action.cancel': 'Cancel',
@@ -383,6 +385,8 @@ export const en = {
   'machine.stage.engine': 'Engine answers',
   'machine.stage.prepare': 'Preparation',
   'machine.stage.disks': 'Disks',
+  'machine.stage.wsl': 'Windows Subsystem for Linux',
+  'machine.stage.system': 'Linux system',
   'machine.stage.vm': 'Virtual machine',
   'machine.stage.boot': 'Linux boots',
   'machine.stage.ssh': 'Secure connection',

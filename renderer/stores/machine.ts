@@ -1,8 +1,9 @@
 /** The machine that is looked at, and whether its host can be reached. */
 import { create } from 'zustand';
+import type { MachineAbilities } from '../../agent/contract/abilities.ts';
 import { currentLook } from '../bridge/look.ts';
 import type { MachineState } from '../bridge/machines.ts';
-import { getInfo, type SystemInfo } from '../bridge/system.ts';
+import { getAbilities, getInfo, type SystemInfo } from '../bridge/system.ts';
 import { atSwitch } from './per-machine.ts';
 
 export const useMachine = create<{
@@ -11,13 +12,25 @@ export const useMachine = create<{
   gone: boolean;
   connected: boolean;
   info: SystemInfo | undefined;
-}>()(() => ({ machine: undefined, gone: false, connected: true, info: undefined }));
+  abilities: MachineAbilities | undefined;
+}>()(() => ({
+  machine: undefined,
+  gone: false,
+  connected: true,
+  info: undefined,
+  abilities: undefined,
+}));
 
-atSwitch(() => useMachine.setState({ info: undefined }));
+atSwitch(() => useMachine.setState({ info: undefined, abilities: undefined }));
 
 /** The machine's size: what limits are measured against. */
 export async function loadInfo(): Promise<void> {
   useMachine.setState({ info: await getInfo() });
+}
+
+/** What it lets the engine do. An engine of before does not say. */
+export async function loadAbilities(): Promise<void> {
+  useMachine.setState({ abilities: await getAbilities().catch(() => undefined) });
 }
 
 /** Its engine answers; a resting one wakes for it. Following what happens in it is no such use. */

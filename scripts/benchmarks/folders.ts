@@ -29,7 +29,8 @@ interface Place {
   close(): Promise<void>;
 }
 
-export async function benchFolders(runs: number): Promise<Result[]> {
+/** One result after the other: a run that is stopped half-way has told what it knows. */
+export async function* benchFolders(runs: number): AsyncGenerator<Result> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-bench-folders-'));
   const places: Place[] = [];
   // Memory, so that the way is measured and not the disk at its end.
@@ -38,10 +39,7 @@ export async function benchFolders(runs: number): Promise<Result[]> {
     places.push(nativePlace(directory), await cortenPlace(directory));
     const sshfs = await sshfsPlace(directory);
     if (sshfs !== undefined) places.push(sshfs);
-    const results: Result[] = [];
-    for (const load of folderLoads)
-      results.push(await measure(load, places, Math.min(runs, mostRuns)));
-    return results;
+    for (const load of folderLoads) yield await measure(load, places, Math.min(runs, mostRuns));
   } finally {
     for (const place of places.reverse()) await place.close();
     await run('umount', ['-l', directory]);

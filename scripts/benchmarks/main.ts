@@ -38,7 +38,7 @@ if (unknown.length > 0) {
 const results: Result[] = [];
 // Its peers are no engines, and nothing else is to run beside it.
 if (positionals.length === 0 || positionals.includes('folders'))
-  for (const result of await benchFolders(Number(values.runs))) tell(result);
+  for await (const result of benchFolders(Number(values.runs))) tell(result);
 keep(results);
 if (positionals.length === 1 && positionals[0] === 'folders') process.exit();
 

@@ -60,6 +60,11 @@ test('processes of the machine are the engine’s, as they are', async () => {
   assert.deepEqual([status, body], [200, await backends.system.processes()]);
 });
 
+test('what the machine lets the engine do is the engine’s to say', async () => {
+  const { status, body } = await call(app, 'GET /corten/v1/machine/abilities');
+  assert.deepEqual([status, body], [200, backends.system.abilities()]);
+});
+
 test('a dry run asks the engine and changes nothing', async () => {
   const path = '/corten/v1/containers/web/limits';
   const before = (await call(app, `GET ${path}`)).body;

@@ -49,6 +49,7 @@ export function cortenRoutes(
     });
     return system.proxies();
   });
+  app.get('/corten/v1/machine/abilities', async () => system.abilities());
 
   app.post('/corten/v1/containers/:id/limits', async (request) => {
     const reference = pathPart(request, 'id');

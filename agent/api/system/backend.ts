@@ -1,3 +1,4 @@
+import type { MachineAbilities } from '../../contract/abilities.ts';
 import type { MachineProcesses } from '../../contract/processes.ts';
 import type { ProxySettings } from '../../contract/proxies.ts';
 
@@ -13,6 +14,8 @@ export interface SystemBackend {
   proxies(): ProxySettings;
   /** Throws invalid. */
   setProxies(settings: ProxySettings): void;
+  /** What the machine lets the engine do, and why not. */
+  abilities(): MachineAbilities;
 }
 
 export interface SystemFacts {
@@ -26,6 +29,10 @@ export interface SystemFacts {
   memoryBytes: number;
   cgroupVersion: 1 | 2;
   controllers: readonly string[];
+  /** False: there are no control groups for containers. */
+  limits: boolean;
+  /** Of the machine; else an ordinary user's. */
+  root: boolean;
   containers: { total: number; running: number; paused: number; stopped: number };
   images: number;
   registryMirrors: string[];

@@ -72,7 +72,7 @@ export async function info({
     NGoroutines: 0,
     SystemTime: new Date().toISOString(),
     LoggingDriver: 'json-file',
-    CgroupDriver: 'cgroupfs',
+    CgroupDriver: facts.limits ? 'cgroupfs' : 'none',
     CgroupVersion: facts.cgroupVersion === 1 ? '1' : '2',
     NEventsListener: 0,
     KernelVersion: facts.kernelVersion,
@@ -113,6 +113,7 @@ export async function info({
     SecurityOptions: [
       'name=seccomp,profile=builtin',
       ...(facts.remapsByDefault ? ['name=userns'] : []),
+      ...(facts.root ? [] : ['name=rootless']),
       'name=cgroupns',
       'name=no-new-privileges',
     ],

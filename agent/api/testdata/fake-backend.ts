@@ -1,5 +1,7 @@
 /** The engine in memory: every backend interface, enough of it that the real `docker` CLI works. */
+
 import { randomBytes } from 'node:crypto';
+import type { MachineAbilities } from '../../contract/abilities.ts';
 import type { EndpointSettings } from '../../contract/container.ts';
 import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
 import type { MachineProcesses } from '../../contract/processes.ts';
@@ -159,12 +161,25 @@ export class FakeSystem implements SystemBackend {
       memoryBytes: 1024 ** 3,
       cgroupVersion: 1,
       controllers: ['cpu', 'memory', 'pids', 'cpuset', 'io'],
+      limits: true,
+      root: true,
       containers: { total: 0, running: 0, paused: 0, stopped: 0 },
       images: 3,
       remapsByDefault: false,
       registryMirrors: ['https://mirror.example/'],
       insecureRegistries: ['127.0.0.0/8', 'registry.example:5000'],
       warnings: [],
+    };
+  }
+
+  abilities(): MachineAbilities {
+    const lack = { cause: 'No freezer.', nextStep: 'Get one.' };
+    return {
+      root: true,
+      abilities: [
+        { name: 'limits', available: true },
+        { name: 'pause', available: false, ...lack },
+      ],
     };
   }
 

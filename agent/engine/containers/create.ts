@@ -20,7 +20,12 @@ import { prepareBindSources } from '../volumes/bind-sources.ts';
 import { resolveMounts } from '../volumes/mounts.ts';
 import { prepareVolumes } from '../volumes/volume-space.ts';
 import { makeLayer, prepareLayer } from './layer.ts';
-import { checkLimits, withDiskDefault, withSwapDefault } from './limit-checks.ts';
+import {
+  checkLimits,
+  withDiskDefault,
+  withoutUnkeptDefault,
+  withSwapDefault,
+} from './limit-checks.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
 
 type CreateContext = Pick<
@@ -37,6 +42,7 @@ type CreateContext = Pick<
   | 'defaultDiskBytes'
   | 'proxies'
   | 'hostFolders'
+  | 'cgroups'
 >;
 
 export async function createContainer(
@@ -120,14 +126,22 @@ function checkPlatform(reference: string, platform: string, image: StoredImage):
 }
 
 function checkedSettings(
-  { defaultDiskBytes, proxies }: Pick<EngineContext, 'defaultDiskBytes' | 'proxies'>,
+  {
+    defaultDiskBytes,
+    proxies,
+    cgroups,
+  }: Pick<EngineContext, 'defaultDiskBytes' | 'proxies' | 'cgroups'>,
   given: ContainerSettings,
   image: StoredImage,
 ): ContainerSettings {
   const merged = withImageDefaults(given, image.config, proxies.environment());
-  const limits = withDiskDefault(withSwapDefault(merged.limits), defaultDiskBytes);
+  const limits = withDiskDefault(
+    withSwapDefault(withoutUnkeptDefault(merged.limits, cgroups.controllers)),
+    defaultDiskBytes,
+  );
   const settings = { ...merged, limits };
   checkLimits(settings.limits, availableParallelism());
+  cgroups.check(settings.limits);
   if (settings.autoRemove && settings.restart.name !== 'no')
     throw invalid("can't create 'AutoRemove' container with restart policy");
   if (settings.restart.maximumRetryCount !== 0 && settings.restart.name !== 'on-failure')

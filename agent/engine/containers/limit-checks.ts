@@ -1,6 +1,7 @@
 /** Limits that make no sense are refused with dockerd's words before anything is made. */
 import {
   type DiskLimits,
+  defaultPids,
   type Limits,
   minDiskBytes,
   minDiskInodes,
@@ -64,6 +65,13 @@ function checkMemory(memory: NonNullable<Limits['memory']>): void {
   }
   if (typeof swappiness === 'number' && (swappiness < 0 || swappiness > 100))
     throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+}
+
+/** What nobody asked for is no reason to refuse a container where nothing can hold processes to it. */
+export function withoutUnkeptDefault(limits: Limits, controllers: readonly string[]): Limits {
+  if (limits.pids !== defaultPids || controllers.includes('pids')) return limits;
+  const { pids: _, ...others } = limits;
+  return others;
 }
 
 export function checkDisk({ maxBytes, maxInodes }: DiskLimits): void {

@@ -1,7 +1,7 @@
 /** Whether a container's root is the machine's, and if not, whose it is. */
 import { statSync } from 'node:fs';
 import type { ContainerSettings } from '../../contract/container.ts';
-import { conflict, invalid } from '../../errors.ts';
+import { CortenError, conflict, invalid } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import type { UserNamespace } from '../spec/spec.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -11,9 +11,11 @@ import { joinedContainers } from './joined-containers.ts';
 /** Settles what a request leaves to the machine, and refuses what makes no sense, as dockerd does. */
 export function withUserNamespace(
   settings: ContainerSettings,
-  { byDefault }: EngineContext['userNamespaces'],
+  { byDefault, lack }: EngineContext['userNamespaces'],
 ): ContainerSettings {
   const user = settings.namespaces.user ?? (byDefault ? 'auto' : 'host');
+  if (user === 'auto' && lack !== undefined)
+    throw new CortenError('unavailable', `${lack.cause} ${lack.nextStep}`);
   if (user === 'auto') checkRemapped(settings);
   return { ...settings, namespaces: { ...settings.namespaces, user } };
 }

@@ -3,6 +3,7 @@
  * character device 0:0 hides what lies below, and a directory with `trusted.overlay.opaque` hides
  * all that the lower one held (kernel, overlayfs.rst).
  */
+
 import { type BigIntStats, closeSync, constants, fstatSync } from 'node:fs';
 import type { ContainersBackend } from '../../api/containers/backend.ts';
 import {
@@ -17,6 +18,7 @@ import {
   withFd,
 } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
+import { overlayAttribute } from '../../kernel/overlay.ts';
 import { namesIn } from '../../kernel/remove-tree.ts';
 import { getXattr } from '../../kernel/xattr.ts';
 import type { ContainerRoot } from './container-files.ts';
@@ -52,7 +54,7 @@ function compare(
   ours: ReadonlySet<string>,
   found: Change[],
 ): void {
-  const opaque = lower !== undefined && getXattr(upper, 'trusted.overlay.opaque')?.[0] === 0x79;
+  const opaque = lower !== undefined && getXattr(upper, overlayAttribute('opaque'))?.[0] === 0x79;
   const names = readNames(upper);
   if (opaque) addHidden(lower, new Set(names.map(String)), path, found);
   for (const name of names) {

@@ -2,6 +2,8 @@
 import { closeSync } from 'node:fs';
 import { NamespaceFlag, openNamespace, setns } from '../../kernel/namespaces.ts';
 import { NetlinkFamily, openNetlink } from '../../kernel/netlink.ts';
+import { socketsOf } from '../../kernel/network-visit.ts';
+import { inUserNamespace } from '../../kernel/user-namespaces.ts';
 import type { ProcessHandle } from '../../runtime/runtime.ts';
 
 export interface EnteredNetwork {
@@ -10,34 +12,46 @@ export interface EnteredNetwork {
   close(): void;
 }
 
-/**
- * Opens the namespace and an rtnetlink socket inside it. The calling thread visits the namespace for
- * the length of one socket(2), synchronously, so that nothing else of it runs there.
- */
-export function enterNetwork(process: ProcessHandle): EnteredNetwork {
-  const own = openNamespace('/proc/thread-self/ns/net');
-  let networkFd: number | undefined;
+/** Opens the namespace, and an rtnetlink socket inside it. */
+export async function enterNetwork(process: ProcessHandle): Promise<EnteredNetwork> {
+  const networkFd = openNamespace(`/proc/${process.pid}/ns/net`);
   try {
-    networkFd = openNamespace(`/proc/${process.pid}/ns/net`);
     process.signal(0);
-    setns(networkFd, NamespaceFlag.network, `network of process ${process.pid}`);
+    const netlinkFd = inUserNamespace() ? await sendForSocket(networkFd) : openThere(networkFd);
+    const fds = [networkFd, netlinkFd];
+    return {
+      networkFd,
+      netlinkFd,
+      close: () => {
+        for (const fd of fds) closeSync(fd);
+      },
+    };
+  } catch (error) {
+    closeSync(networkFd);
+    throw error;
+  }
+}
+
+/**
+ * The calling thread visits the namespace for the length of one socket(2), synchronously, so that nothing
+ * else of it runs there.
+ */
+function openThere(networkFd: number): number {
+  const own = openNamespace('/proc/thread-self/ns/net');
+  try {
+    setns(networkFd, NamespaceFlag.network, 'network of a container');
     try {
-      const netlinkFd = openNetlink(NetlinkFamily.route);
-      const fds = [networkFd, netlinkFd];
-      return {
-        networkFd,
-        netlinkFd,
-        close: () => {
-          for (const fd of fds) closeSync(fd);
-        },
-      };
+      return openNetlink(NetlinkFamily.route);
     } finally {
       setns(own, NamespaceFlag.network, 'own network');
     }
-  } catch (error) {
-    if (networkFd !== undefined) closeSync(networkFd);
-    throw error;
   } finally {
     closeSync(own);
   }
+}
+
+/** Without root it could not come back. */
+async function sendForSocket(networkFd: number): Promise<number> {
+  const [fd = -1] = await socketsOf(networkFd, [{ kind: 'netlink', family: NetlinkFamily.route }]);
+  return fd;
 }

@@ -62,7 +62,7 @@ async function connectLive(
   settings: EndpointSettings,
   network: NetworkRecord,
 ): Promise<EndpointView> {
-  const sandbox = enterNetwork(live.process);
+  const sandbox = await enterNetwork(live.process);
   try {
     return await connectOne(
       context,

@@ -7,6 +7,7 @@ import type {
   OciNamespaceType,
   OciSpec,
 } from '../../contract/oci-runtime.ts';
+import { lastGroupId } from '../../kernel/user-namespaces.ts';
 import {
   defaultMaskedPaths,
   defaultReadonlyPaths,
@@ -113,13 +114,14 @@ export function hiddenPaths({
  * In a network namespace of its own a container may use every port and ping without a capability:
  * nobody else's ports are there (moby's defaults since 20.10).
  */
-const ownNetworkSysctls: Record<string, string> = {
+const ownNetworkSysctls = (): Record<string, string> => ({
   'net.ipv4.ip_unprivileged_port_start': '0',
-  'net.ipv4.ping_group_range': '0 2147483647',
-};
+  // 2147483647 is the most that the kernel takes.
+  'net.ipv4.ping_group_range': `0 ${Math.min(2147483647, lastGroupId())}`,
+});
 
 function sysctlsOf(settings: ContainerSettings): Record<string, string> {
-  const own = networkChoice(settings) === 'private' ? Object.entries(ownNetworkSysctls) : [];
+  const own = networkChoice(settings) === 'private' ? Object.entries(ownNetworkSysctls()) : [];
   // A kernel without IPv4 has neither file.
   const known = own.filter(([name]) => existsSync(`/proc/sys/${name.replaceAll('.', '/')}`));
   return { ...Object.fromEntries(known), ...settings.sysctls };

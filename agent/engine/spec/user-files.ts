@@ -2,9 +2,11 @@
  * The image's `/etc/passwd` and `/etc/group`, read before anything is mounted: out of the layers, the
  * writable one first, as overlayfs would find them.
  */
+
 import { constants, fstatSync } from 'node:fs';
 import { O_PATH, openDirectory, openInRoot, readTextInRoot, withFd } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
+import { overlayAttribute } from '../../kernel/overlay.ts';
 import { getXattr } from '../../kernel/xattr.ts';
 
 interface UserFiles {
@@ -66,7 +68,7 @@ function statOf(root: number, path: string): Found | undefined {
   try {
     return withFd(openInRoot(root, path, O_PATH), (fd) => {
       const { mode, rdev } = fstatSync(fd);
-      return { mode, rdev, opaque: getXattr(fd, 'trusted.overlay.opaque')?.toString() === 'y' };
+      return { mode, rdev, opaque: getXattr(fd, overlayAttribute('opaque'))?.toString() === 'y' };
     });
   } catch (error) {
     // ELOOP: a link to itself, which is no file either.

@@ -61,6 +61,13 @@ export async function workbench(
       kernelViews,
       apiSocket: join(paths.run, 'docker.sock'),
       hostFolders: noHostFolders,
+      abilityFacts: {
+        root: true,
+        disconnected: undefined,
+        lowestPort: 1024,
+        kernelLog: true,
+        lingers: undefined,
+      },
       userNamespaces: { byDefault: remapByDefault, pool: defaultIdPool },
       proxies: new Proxies({
         initial: { containers: false },

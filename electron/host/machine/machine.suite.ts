@@ -31,8 +31,6 @@ export interface MachineSuiteOptions {
   failsAt: readonly string[];
   /** Where a loss shows, once the machine has run. */
   lostAt: string;
-  /** Its stand-in has no SSH server behind the one on its line. */
-  oneConnection?: boolean;
 }
 
 export function machineSuite(name: string, options: MachineSuiteOptions): void {
@@ -79,9 +77,7 @@ export function machineSuite(name: string, options: MachineSuiteOptions): void {
       assert.equal(await made.machine.start(), state);
     });
 
-    test('beside the app’s own connection there is room for others', {
-      skip: options.oneConnection ?? false,
-    }, async () => {
+    test('beside the app’s own connection there is room for others', async () => {
       const clients = await Promise.all(
         ['api', 'api', 'api'].map((login) => openConnection(made.machine.endpoint(), login)),
       );

@@ -3,6 +3,7 @@ import { getShellFacts, type ShellFacts } from '../../bridge/system.ts';
 import { formatBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
+import { MissingAbilities } from './abilities.tsx';
 import { DockerContextCard } from './docker-context.tsx';
 import { FoldersCard } from './folders.tsx';
 import { StageList } from './start-screen.tsx';
@@ -40,6 +41,7 @@ export function MachineFacts() {
       </section>
       <FoldersCard kind={machine.kind} />
       <DockerContextCard />
+      <MissingAbilities />
       <section className="card machine-part" aria-label={t('machine.lastStart')}>
         <h2>{t('machine.lastStart')}</h2>
         <StageList machine={machine} />

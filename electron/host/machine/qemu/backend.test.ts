@@ -13,7 +13,6 @@ machineSuite('qemu', {
   hangsAt: ['vm', 'boot'],
   failsAt: ['image', 'vm', 'boot'],
   lostAt: 'vm',
-  oneConnection: true,
   async make() {
     const made = standIn();
     const root = join(made.options.imageDirectory, 'root.erofs');

@@ -6,6 +6,8 @@ import { readRecord } from './record.ts';
 import type { RunningQemu, Session } from './session.ts';
 import { canSnapshot, dropSnapshot, saveSnapshot, snapshotKey } from './snapshot.ts';
 
+/** A QEMU that hangs is killed; one that does not closes its disk in good order. */
+const forcedQuitMs = 3_000;
 /** Containers get their own ten seconds to end, and the disk must be let go. */
 const defaultPowerOffTimeoutMs = 40_000;
 
@@ -17,7 +19,11 @@ export async function stopVm(
   engine: EngineClient | undefined,
 ): Promise<void> {
   try {
-    if (force) await vm.qmp.run('quit').catch(() => {});
+    if (force)
+      await within(
+        vm.qmp.run('quit').catch(() => {}),
+        forcedQuitMs,
+      );
     else if (engine !== undefined && (await suspend(session, vm, engine))) return;
     else {
       await vm.qmp.run('system_powerdown').catch(() => {});

@@ -159,6 +159,8 @@ async function bootGuest(): Promise<void> {
     hostKeyPath,
     authorizedKeysPath,
     apiSocketPath,
+    // The guest's own; here it is the line itself, which takes more than one.
+    sockets: { 'ssh.sock': async () => chardevOf('ssh', 'path') },
     backend: { openShell: openShellOverExec(new HostExec()), isContainerAddress: () => false },
   });
   await serveApi(apiSocketPath);

@@ -1,0 +1,32 @@
+/**
+ * The agent of an ordinary user, before it is one: makes sure of its namespaces, and becomes the agent in
+ * them, where it is root. Beside main.ts, so that a start does not load all of the agent twice.
+ */
+import { writeSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import { parseOptions, usage } from './options.ts';
+import { enterNamespaces } from './rootless/enter.ts';
+
+const repository = dirname(findPackageJSON(import.meta.url) ?? 'package.json');
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) process.stdout.write(`${usage}\n`);
+  else await enter(options);
+} catch (error) {
+  writeSync(2, `corten: start: ${error instanceof Error ? error.message : error}\n`);
+  process.exit(1);
+}
+
+async function enter({ root, run }: { root: string; run: string }): Promise<void> {
+  const { execPath, execArgv, argv } = process;
+  await enterNamespaces({ run, shimPath: join(repository, 'dist/shim/shim') }, [
+    execPath,
+    ...execArgv,
+    join(import.meta.dirname, `main${extname(import.meta.filename)}`),
+    ...argv.slice(2),
+    // The last ones count: inside, the defaults would be root's.
+    ...['--root', root, '--run', run],
+  ]);
+}

@@ -1,0 +1,77 @@
+/**
+ * The control groups of an agent without root: the group that it was started in, if that was handed over to
+ * its user with all below it, as systemd does for `Delegate=yes` (systemd.resource-control(5)).
+ */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { Lack } from '../contract/abilities.ts';
+import { parseMountinfo } from '../kernel/mountinfo.ts';
+import type { CgroupDriver } from './cgroup.ts';
+import { leafName } from './delegation.ts';
+import { mountedGroups } from './detect.ts';
+import type { GroupParent } from './directories.ts';
+import { createNoCgroups } from './none.ts';
+import { createV2Driver } from './v2.ts';
+
+/** The texts stand in for those of `/proc/self`, for tests. */
+export interface OwnGroups {
+  mountinfo: string;
+  /** cgroups(7), "/proc/[pid]/cgroup". */
+  memberships: string;
+}
+
+const ownGroups = (): OwnGroups => ({
+  mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
+  memberships: readFileSync('/proc/self/cgroup', 'utf8'),
+});
+
+/** A driver in any case; without control groups one that refuses limits, with the reason. */
+export function detectDelegatedDriver(
+  { parent }: { parent: GroupParent },
+  groups = ownGroups(),
+): CgroupDriver {
+  const found = delegatedGroup(groups);
+  if (typeof found === 'object') return createNoCgroups(found);
+  // Nobody makes device nodes in a user namespace, and those of the machine are guarded by their modes.
+  return createV2Driver(found, parent, () => {});
+}
+
+/** Its directory, or why there is none. */
+export function delegatedGroup(groups = ownGroups()): string | Lack {
+  const { unified, hierarchies } = mountedGroups(groups.mountinfo);
+  if (['memory', 'cpu', 'pids'].some((name) => hierarchies.has(name)) || unified === undefined)
+    return {
+      cause: "This machine has cgroup v1, whose limits are root's alone.",
+      nextStep:
+        "Start the machine with systemd.unified_cgroup_hierarchy=1 on its kernel's command line, or run the agent as root: sudo scripts/agent.",
+    };
+  const directory = ownDirectory(unified, groups);
+  if (isOurs(directory)) return directory;
+  return {
+    cause: `The control group ${directory} was not handed over to you.`,
+    nextStep:
+      'Start the agent where systemd runs your session (log in at the machine or by ssh, not by su or sudo), or run it as root: sudo scripts/agent.',
+  };
+}
+
+function ownDirectory(unified: string, { mountinfo, memberships }: OwnGroups): string {
+  const path = /^0::(.*)$/m.exec(memberships)?.[1] ?? '/';
+  // Of a mount that shows a part of the hierarchy, as in a container, paths begin there.
+  const root = parseMountinfo(mountinfo).find(({ mountPoint }) => mountPoint === unified)?.root;
+  const below =
+    root !== undefined && root !== '/' && path.startsWith(root) ? path.slice(root.length) : path;
+  const directory = `${unified}${below}`.replace(/\/+$/, '');
+  // Where an earlier agent moved what was in the group itself (delegation.ts).
+  return basename(directory) === leafName ? dirname(directory) : directory;
+}
+
+/** Delegation is just that (cgroup-v2.rst, "Model of Delegation"): these two belong to the user. */
+function isOurs(directory: string): boolean {
+  try {
+    for (const name of ['', '/cgroup.procs', '/cgroup.subtree_control'])
+      accessSync(`${directory}${name}`, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,70 @@
+/** IPv4 sockets made on the calling thread (ip(7)), for what Node's own can do in one namespace only. */
+import { closeSync } from 'node:fs';
+import { libcCall } from './libc.ts';
+
+const AF_INET = 2;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_SNDTIMEO = 21;
+const backlog = 511;
+/** As long as somebody who waits at a terminal would. */
+const connectTimeoutSeconds = 10;
+
+const socketCall = libcCall('socket', ['int', 'int', 'int']);
+const bindCall = libcCall('bind', ['int', 'void *', 'uint']);
+const listenCall = libcCall('listen', ['int', 'int']);
+const connectCall = libcCall('connect', ['int', 'void *', 'uint']);
+const setsockoptCall = libcCall('setsockopt', ['int', 'int', 'int', 'void *', 'uint']);
+const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
+
+const F_SETFL = 4;
+
+/** A bound socket, which for TCP listens. */
+export function listenTo(protocol: 'tcp' | 'udp', address: string, port: number): number {
+  const type = protocol === 'tcp' ? SOCK_STREAM : SOCK_DGRAM;
+  const name = `${address}:${port}`;
+  const fd = socketCall(name, AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  try {
+    const on = Buffer.from([1, 0, 0, 0]);
+    // As Node does: a port whose last connections are still being closed is free.
+    if (protocol === 'tcp') setsockoptCall(name, fd, SOL_SOCKET, SO_REUSEADDR, on, on.length);
+    const to = socketAddress(address, port);
+    bindCall(name, fd, to, to.length);
+    if (protocol === 'tcp') listenCall(name, fd, backlog);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** A connected socket. Blocks the calling thread; throws KernelError (EINPROGRESS: nobody answered). */
+export function connectTcp(address: string, port: number): number {
+  const name = `${address}:${port}`;
+  const fd = socketCall(name, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  try {
+    const timeout = Buffer.alloc(16);
+    timeout.writeBigInt64LE(BigInt(connectTimeoutSeconds), 0);
+    setsockoptCall(name, fd, SOL_SOCKET, SO_SNDTIMEO, timeout, timeout.length);
+    const to = socketAddress(address, port);
+    connectCall(name, fd, to, to.length);
+    fcntlCall(name, fd, F_SETFL, SOCK_NONBLOCK);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** struct sockaddr_in. */
+function socketAddress(address: string, port: number): Buffer {
+  const buffer = Buffer.alloc(16);
+  buffer.writeUInt16LE(AF_INET, 0);
+  buffer.writeUInt16BE(port, 2);
+  for (const [index, part] of address.split('.').entries()) buffer[4 + index] = Number(part);
+  return buffer;
+}

@@ -1,0 +1,37 @@
+/** What only looking at the machine tells of what an agent may do there. */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import type { KeptNamespaces } from './enter.ts';
+
+export function abilityFacts(kept: KeptNamespaces | undefined) {
+  return {
+    root: kept === undefined,
+    disconnected: kept?.disconnected,
+    lowestPort: lowestPort(),
+    kernelLog: canRead('/dev/kmsg'),
+    lingers: kept === undefined ? undefined : lingers(kept.userName),
+  };
+}
+
+function lowestPort(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+  } catch {
+    // A kernel without IPv4; nothing is published there.
+    return 0;
+  }
+}
+
+function canRead(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** logind(8) keeps a file for each user whose processes go on after the last logout. */
+function lingers(user: string): boolean | undefined {
+  if (!existsSync('/run/systemd/system')) return undefined;
+  return existsSync(`/var/lib/systemd/linger/${user}`);
+}

@@ -1,0 +1,145 @@
+/**
+ * The process that holds an ordinary user's namespaces: a user namespace in which the user is root, and the
+ * network namespace of its bridges. Containers and their networks outlive the agent, so it does too.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { CortenError } from '../errors.ts';
+import { keepProcess } from '../kernel/kept-process.ts';
+import { hasErrno, KernelError } from '../kernel/libc.ts';
+import { NamespaceFlag } from '../kernel/namespaces.ts';
+import {
+  mapArguments,
+  neededIds,
+  type SubordinateRange,
+  subordinateIds,
+  totalIds,
+} from './subordinate-ids.ts';
+
+export interface KeeperPlan {
+  shimPath: string;
+  /** Where it is written down. */
+  recordPath: string;
+  user: { name: string; uid: number; gid: number };
+}
+
+interface IdRanges {
+  uids: SubordinateRange[];
+  gids: SubordinateRange[];
+}
+
+/** Returns the pid. Throws CortenError, with what to do, where the machine does not let a user do this. */
+export async function startKeeper({ shimPath, recordPath, user }: KeeperPlan): Promise<number> {
+  const ranges = rangesOf(user);
+  const keeper = spawn(shimPath, [String(NamespaceFlag.network), '-1'], {
+    argv0: 'corten-keeper',
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // It has a session of its own: no terminal's end is its end.
+    detached: true,
+    cwd: '/',
+  });
+  try {
+    const step = stepsOf(keeper);
+    await step('a user namespace');
+    writeMaps(keeper.pid ?? 0, user, ranges);
+    keeper.stdin?.write('.');
+    await step('its network namespace');
+    keepProcess(recordPath, keeper.pid ?? 0);
+    keeper.stdin?.write('.');
+    return keeper.pid ?? 0;
+  } catch (error) {
+    keeper.kill('SIGKILL');
+    throw error;
+  } finally {
+    keeper.unref();
+    keeper.stdin?.end();
+    keeper.stdout?.destroy();
+  }
+}
+
+function rangesOf(user: KeeperPlan['user']): IdRanges {
+  const ranges = {
+    uids: subordinateIds('/etc/subuid', user),
+    gids: subordinateIds('/etc/subgid', user),
+  };
+  for (const [kind, file] of [
+    ['uids', '/etc/subuid'],
+    ['gids', '/etc/subgid'],
+  ] as const)
+    if (totalIds(ranges[kind]) < neededIds)
+      throw new CortenError(
+        'unavailable',
+        `${file} gives ${user.name} ${totalIds(ranges[kind])} ids, and images need ${neededIds}; as root, run: ` +
+          `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user.name} (with numbers that no other line of that file has)`,
+      );
+  return ranges;
+}
+
+function writeMaps(pid: number, user: KeeperPlan['user'], { uids, gids }: IdRanges): void {
+  runMapper('newuidmap', [String(pid), ...mapArguments(user.uid, uids)]);
+  runMapper('newgidmap', [String(pid), ...mapArguments(user.gid, gids)]);
+}
+
+function runMapper(program: string, words: string[]): void {
+  try {
+    execFileSync(program, words, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT'))
+      throw new CortenError(
+        'unavailable',
+        `${program} is missing, which gives a user its ids; install the package "uidmap"`,
+        { cause: error },
+      );
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+    throw new CortenError(
+      'unavailable',
+      `${program} refused: ${said || error}; it must be set-user-id root, on a file system without nosuid, and this process must not be held to no_new_privs`,
+      { cause: error },
+    );
+  }
+}
+
+/** Each step's result comes as an errno of four bytes. */
+function stepsOf(keeper: ChildProcess): (what: string) => Promise<void> {
+  let received: Buffer = Buffer.alloc(0);
+  let ended: Error | undefined;
+  let wake: (() => void) | undefined;
+  const finish = (error: Error) => {
+    ended ??= error;
+    wake?.();
+  };
+  keeper.on('error', finish);
+  keeper.on('exit', () => finish(new Error('the process that keeps namespaces ended early')));
+  keeper.stdin?.on('error', finish);
+  keeper.stdout?.on('data', (chunk: Buffer) => {
+    received = Buffer.concat([received, chunk]);
+    wake?.();
+  });
+  return async (what) => {
+    while (received.length < 4) {
+      if (ended !== undefined) throw ended;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    const errno = received.readInt32LE(0);
+    received = received.subarray(4);
+    if (errno !== 0) throw refusal(what, errno);
+  };
+}
+
+const restriction = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns';
+
+function refusal(what: string, errno: number): CortenError {
+  const cause = new KernelError('unshare', errno, what);
+  const advice =
+    existsSync(restriction) && readFileSync(restriction, 'utf8').trim() === '1'
+      ? 'AppArmor keeps users from it; as root, run: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'
+      : errno === constants.errno.ENOSPC
+        ? 'no more are allowed; as root, run: sysctl -w user.max_user_namespaces=15000'
+        : 'the kernel keeps users from it; as root, run: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000';
+  return new CortenError('unavailable', `the kernel refused ${what} (${cause.code}): ${advice}`, {
+    cause,
+  });
+}

@@ -1,0 +1,29 @@
+/**
+ * pasta(1), which leads from the network namespace of an ordinary user's bridges to the machine's network:
+ * it turns what comes out of a device there into sockets of its own. It ends with the namespace.
+ */
+import { spawnSync } from 'node:child_process';
+import { hasErrno } from '../kernel/libc.ts';
+
+/** Its device in the namespace. */
+export const pastaDevice = 'pasta0';
+
+/** Undefined when it runs; else why not. Returns once the network is ready. */
+export function startPasta(keeperPid: number, pidFile: string): string | undefined {
+  const { error, status, stderr } = spawnSync(
+    'pasta',
+    [
+      ...['--config-net', '--ns-ifname', pastaDevice, '--quiet', '--pid', pidFile],
+      // Ports are published by a process for each container (network/port-forwarder.ts), since pasta's are
+      // settled at its start; and nothing on the machine's loopback is containers' business.
+      ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none', '--no-map-gw'],
+      String(keeperPid),
+    ],
+    { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], cwd: '/' },
+  );
+  if (error !== undefined && hasErrno(error, 'ENOENT'))
+    return 'pasta is missing, which connects their networks to the machine';
+  if (error !== undefined) return `pasta could not be started: ${error.message}`;
+  if (status === 0) return undefined;
+  return `pasta could not connect their networks to the machine (${stderr.trim().replace(/\.$/, '')})`;
+}

@@ -1,0 +1,8 @@
+/* The forwarder of published ports; see ports.c. */
+#ifndef CORTEN_PORTS_H
+#define CORTEN_PORTS_H
+
+/* `texts` ends with NULL. Returns when the start fails, with the exit code. */
+int forward_ports(int network, char **texts);
+
+#endif

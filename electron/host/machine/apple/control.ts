@@ -1,0 +1,78 @@
+/**
+ * vfkit's control service on a unix socket
+ * (https://github.com/crc-org/vfkit/blob/main/doc/usage.md#restful-api). It comes up before the
+ * machine runs, and goes with the process.
+ */
+import { request } from 'node:http';
+
+/** Of VZVirtualMachine.State, with vfkit's prefix taken off. */
+export type VmState =
+  | 'Stopped'
+  | 'Running'
+  | 'Paused'
+  | 'Error'
+  | 'Starting'
+  | 'Pausing'
+  | 'Resuming'
+  | 'Stopping'
+  | 'Saving'
+  | 'Restoring';
+
+/** `Stop` presses the guest's power button; `HardStop` pulls the plug. */
+export type StateChange = 'Pause' | 'Resume' | 'Stop' | 'HardStop';
+
+export interface VfkitControl {
+  state(): Promise<VmState>;
+  /** Rejects with vfkit's words when the machine cannot do so now. */
+  change(to: StateChange): Promise<void>;
+}
+
+const answerTimeoutMs = 10_000;
+
+export function vfkitControl(socketPath: string): VfkitControl {
+  return {
+    async state() {
+      const { state } = JSON.parse(await ask(socketPath, 'GET')) as { state: string };
+      return state.replace('VirtualMachineState', '') as VmState;
+    },
+    async change(to) {
+      await ask(socketPath, 'POST', JSON.stringify({ state: to }));
+    },
+  };
+}
+
+function ask(socketPath: string, method: 'GET' | 'POST', body = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      {
+        socketPath,
+        method,
+        path: '/vm/state',
+        agent: false,
+        timeout: answerTimeoutMs,
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      },
+      (response) => {
+        const pieces: Buffer[] = [];
+        response.on('data', (piece: Buffer) => pieces.push(piece));
+        response.once('error', reject);
+        response.once('end', () => {
+          const text = Buffer.concat(pieces).toString('utf8');
+          if ((response.statusCode ?? 500) < 300) resolve(text);
+          else reject(new Error(`vfkit refused: ${errorIn(text)}`));
+        });
+      },
+    );
+    asked.once('timeout', () => asked.destroy(new Error('vfkit did not answer in time')));
+    asked.once('error', reject);
+    asked.end(body);
+  });
+}
+
+function errorIn(text: string): string {
+  try {
+    return (JSON.parse(text) as { error?: string }).error ?? text;
+  } catch {
+    return text;
+  }
+}

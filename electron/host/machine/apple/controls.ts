@@ -1,0 +1,97 @@
+/** What people set of a machine in Apple's virtualization, and what it takes of their Mac. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type {
+  CompactProgress,
+  MachineFigures,
+  MachineSettings,
+  MachineSettingsView,
+} from '../../../contract/machine.ts';
+import type { EngineReach, MachineControls } from '../machine.ts';
+import { diskFigures } from '../qemu/disk.ts';
+import { changedSettings, readRecord, settingBounds, writeRecord } from '../qemu/record.ts';
+import type { Session } from './backend.ts';
+
+/** The framework changes none of them while the machine runs; the disk's file grows at its next start. */
+const needsRestart = ['cpus', 'memoryBytes', 'diskBytes'] as const;
+
+export function appleControls(session: Session, reach: EngineReach): MachineControls {
+  const { files, defaults } = session;
+  const view = (settings: MachineSettings): MachineSettingsView => ({
+    settings,
+    bounds: settingBounds(settings),
+    afterRestart:
+      session.running === undefined
+        ? []
+        : needsRestart.filter((name) => settings[name] !== session.running?.settings[name]),
+  });
+  return {
+    settings: () => view(readRecord(files.settings, defaults).settings),
+
+    async change(change) {
+      const record = readRecord(files.settings, defaults);
+      const settings = changedSettings(record.settings, change);
+      writeRecord(files.settings, { ...record, settings });
+      return view(settings);
+    },
+
+    images() {
+      const { current, previous } = readRecord(files.settings, defaults).images;
+      if (current === undefined) return undefined;
+      return { current, ...(previous !== undefined && { previous }) };
+    },
+
+    figures: async () => ({
+      disk: diskFigures(files.dataDisk),
+      snapshotBytes: 0,
+      ...(await processFigures(session.running?.pid())),
+      ...(await guestFigures(reach)),
+    }),
+
+    async *compact(): AsyncGenerator<CompactProgress> {
+      const before = diskFigures(files.dataDisk).allocatedBytes;
+      yield { phase: 'trimming', freedBytes: 0 };
+      const { status } = await reach.engine().request({
+        method: 'POST',
+        path: '/corten/v1/machine/trim',
+      });
+      if (status >= 400)
+        throw new Error(`The machine refused to trim its disk (status ${status}).`);
+      const { allocatedBytes } = diskFigures(files.dataDisk);
+      yield { phase: 'done', freedBytes: Math.max(0, before - allocatedBytes) };
+    },
+  };
+}
+
+async function guestFigures(reach: EngineReach): Promise<Partial<MachineFigures>> {
+  try {
+    const client = reach.background();
+    const answer = await client?.request({ method: 'GET', path: '/corten/v1/machine/figures' });
+    if (answer?.status !== 200) return {};
+    const text = Buffer.from(answer.body).toString('utf8');
+    const { memoryUsedBytes } = JSON.parse(text) as { memoryUsedBytes: number };
+    return { guestMemoryBytes: memoryUsedBytes };
+  } catch {
+    // A machine that is on its way up or down still has its figures from outside.
+    return {};
+  }
+}
+
+/** ps(1): kibibytes, and `[[dd-]hh:]mm:ss` with hundredths on macOS. */
+async function processFigures(pid: number | undefined): Promise<Partial<MachineFigures>> {
+  if (pid === undefined) return {};
+  try {
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=,time=', '-p', String(pid)]);
+    const [resident = '', time = ''] = stdout.trim().split(/\s+/);
+    return { hostMemoryBytes: Number(resident) * 1024, cpuMs: milliseconds(time) };
+  } catch {
+    // It has just ended.
+    return {};
+  }
+}
+
+export function milliseconds(time: string): number {
+  const [days, clock] = time.includes('-') ? time.split('-') : ['0', time];
+  const seconds = (clock ?? '').split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+  return Math.round((Number(days) * 86_400 + seconds) * 1000);
+}

@@ -1,0 +1,149 @@
+/** The ways to prove to a host who one is, in the order in which ssh tries them. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { AnyAuthMethod, AuthenticationType, NextAuthHandler } from 'ssh2';
+import ssh2 from 'ssh2';
+import type { Ask, Secrets } from './secrets.ts';
+import type { HostPlan } from './ssh-config.ts';
+
+const passwordTries = 3;
+const passphraseTries = 3;
+/** ssh2's word for it, which its types do not have. */
+const noMore = false as unknown as AnyAuthMethod;
+
+export interface LoginWays {
+  handler(
+    left: AuthenticationType[] | null,
+    partial: boolean | null,
+    next: NextAuthHandler,
+  ): undefined;
+  /** For people, once all have failed. */
+  tried(): string[];
+  /** The person called it off. */
+  calledOff(): boolean;
+}
+
+/** `ask` is absent when the app connects again by itself: then only what is known is tried. */
+export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined): LoginWays {
+  const tried: string[] = [];
+  let left: readonly string[] = [];
+  let calledOff = false;
+  const mayTry = (type: string) => left.length === 0 || left.includes(type);
+  const username = plan.user;
+  const host = plan.hostName;
+
+  async function* ways(): AsyncGenerator<AnyAuthMethod> {
+    yield { type: 'none', username };
+    if (mayTry('publickey')) yield* keys();
+    if (mayTry('password')) yield* passwords();
+    else if (mayTry('keyboard-interactive')) yield interactive();
+  }
+
+  async function* keys(): AsyncGenerator<AnyAuthMethod> {
+    const agent = agentAddress();
+    if (plan.usesAgent && agent !== undefined) {
+      tried.push('the SSH agent');
+      yield { type: 'agent', username, agent };
+    }
+    for (const { path, isNamed } of plan.keyFiles) {
+      if (!existsSync(path)) {
+        if (isNamed) tried.push(`${path} (there is no such file)`);
+        continue;
+      }
+      const key = await readKey(path, isNamed);
+      if (key === undefined || calledOff) continue;
+      tried.push(path);
+      yield { type: 'publickey', username, key };
+    }
+  }
+
+  async function readKey(path: string, isNamed: boolean) {
+    const text = readText(path);
+    if (text === undefined) {
+      tried.push(`${path} (cannot be read)`);
+      return undefined;
+    }
+    let parsed = ssh2.utils.parseKey(text, secrets.get(path));
+    for (let tries = 0; parsed instanceof Error; tries++) {
+      const isLocked = /encrypted|passphrase|bad decrypt/i.test(parsed.message);
+      if (!isLocked || tries === passphraseTries || ask === undefined) {
+        if (isNamed) tried.push(`${path} (${isLocked ? 'locked' : parsed.message})`);
+        return undefined;
+      }
+      const passphrase = await ask({ kind: 'passphrase', keyFile: path, wrong: tries > 0 });
+      if (passphrase === undefined) {
+        calledOff = true;
+        return undefined;
+      }
+      parsed = ssh2.utils.parseKey(text, passphrase);
+      if (!(parsed instanceof Error)) secrets.keep(path, passphrase);
+    }
+    return Array.isArray(parsed) ? parsed[0] : parsed;
+  }
+
+  async function* passwords(): AsyncGenerator<AnyAuthMethod> {
+    const place = `password of ${username}@${host}:${plan.port}`;
+    const kept = secrets.get(place);
+    if (kept !== undefined) yield { type: 'password', username, password: kept };
+    // It was refused, or this generator would have ended.
+    secrets.forget(place);
+    for (let tries = 0; tries < passwordTries && ask !== undefined && !calledOff; tries++) {
+      const password = await ask({ kind: 'password', user: username, host, wrong: tries > 0 });
+      if (password === undefined) {
+        calledOff = true;
+        return;
+      }
+      if (tries === 0) tried.push('a password');
+      secrets.keep(place, password);
+      yield { type: 'password', username, password };
+      secrets.forget(place);
+    }
+  }
+
+  /** A server's own questions, such as a one-time code. */
+  function interactive(): AnyAuthMethod {
+    tried.push('the server’s questions');
+    return {
+      type: 'keyboard-interactive',
+      username,
+      prompt: (_name, _instructions, _language, prompts, finish) => {
+        void (async () => {
+          const answers: string[] = [];
+          for (const { prompt, echo = false } of prompts) {
+            const answer = await ask?.({ kind: 'prompt', prompt, host, echo });
+            if (answer === undefined) calledOff = true;
+            answers.push(answer ?? '');
+          }
+          finish(answers);
+        })();
+      },
+    };
+  }
+
+  const sequence = ways();
+  return {
+    handler(allowed, _partial, next) {
+      left = allowed ?? left;
+      void sequence.next().then(
+        ({ value, done }) => next(done || calledOff ? noMore : value),
+        () => next(noMore),
+      );
+      return undefined;
+    },
+    tried: () => tried,
+    calledOff: () => calledOff,
+  };
+}
+
+function agentAddress(): string | undefined {
+  if (process.env.SSH_AUTH_SOCK) return process.env.SSH_AUTH_SOCK;
+  return process.platform === 'win32' ? '\\\\.\\pipe\\openssh-ssh-agent' : undefined;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // Told as a way that could not be tried.
+    return undefined;
+  }
+}

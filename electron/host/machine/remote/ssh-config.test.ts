@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { planFor } from './ssh-config.ts';
+
+let home: string;
+before(() => {
+  home = mkdtempSync(join(tmpdir(), 'corten-ssh-'));
+  mkdirSync(join(home, '.ssh', 'more'), { recursive: true });
+  writeFileSync(
+    join(home, '.ssh', 'config'),
+    `Include more/*.conf
+Host box
+  HostName 10.0.0.7
+  User deploy
+  Port 2222
+  IdentityFile ~/.ssh/box_%r
+  ProxyJump me@gate:24,inner
+Host odd
+  ProxyCommand nc %h %p
+Host direct
+  ProxyJump none
+  IdentitiesOnly yes
+  HostKeyAlias farm
+  UserKnownHostsFile ~/known_a ~/known_b
+Match host box exec "touch ${home}/ran"
+  User never
+Host *
+  User everyone
+`,
+  );
+  writeFileSync(join(home, '.ssh', 'more', 'a.conf'), 'host INCLUDED\n hostname=incl.example\n');
+});
+after(() => rmSync(home, { recursive: true, force: true }));
+
+test('what the file says of a host holds, the first word first', () => {
+  const plan = planFor({ host: 'box' }, home);
+  assert.deepEqual(
+    [plan.hostName, plan.user, plan.port, plan.usesAgent],
+    ['10.0.0.7', 'deploy', 2222, true],
+  );
+  assert.deepEqual(plan.keyFiles, [{ path: join(home, '.ssh/box_deploy'), isNamed: true }]);
+  assert.deepEqual(plan.jumps, [{ host: 'gate', user: 'me', port: 24 }, { host: 'inner' }]);
+  const direct = planFor({ host: 'direct' }, home);
+  assert.deepEqual([direct.jumps, direct.usesAgent, direct.hostKeyAlias], [[], false, 'farm']);
+  assert.deepEqual(direct.knownHostsFiles, [join(home, 'known_a'), join(home, 'known_b')]);
+  assert.equal(planFor({ host: 'INCLUDED' }, home).hostName, 'incl.example');
+});
+
+test('what the person said goes before the file, and the file before what is usual', () => {
+  const said = { host: 'box', port: 22, user: 'root', keyFile: '~/mine' };
+  const plan = planFor(said, home);
+  assert.deepEqual([plan.user, plan.port], ['root', 22]);
+  assert.equal(plan.keyFiles[0]?.path, join(home, 'mine'));
+  assert.equal(planFor({ host: 'other' }, home).user, 'everyone');
+  const nowhere = planFor({ host: 'other' }, join(home, 'nobody'));
+  assert.deepEqual([nowhere.user, nowhere.port], [userInfo().username, 22]);
+  assert.ok(nowhere.keyFiles.every(({ isNamed }) => !isNamed));
+});
+
+test('what the app does not do is said, and no command of the file runs', () => {
+  assert.throws(() => planFor({ host: 'odd' }, home), {
+    name: 'UnsupportedSshConfig',
+    message: /reaches odd by a ProxyCommand/,
+    nextStep: /ProxyJump/,
+  });
+  assert.equal(planFor({ host: 'box' }, home).user, 'deploy');
+});

@@ -1,0 +1,225 @@
+/** The machine in WSL 2 against a stand-in for wsl.exe whose states lie on disk (electron/testdata/fake-wsl.ts). */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { FakeWindows } from '../../../testdata/fake-wsl.ts';
+import { openConnection } from '../../ssh/connection.ts';
+import { createMachine } from '../lifecycle.ts';
+import { machineSuite } from '../machine.suite.ts';
+import { removeWslMachine, type WslMachineOptions, wslBackend } from './backend.ts';
+import type { WslProgram } from './command.ts';
+import { Windows } from './testdata/windows.ts';
+
+machineSuite('wsl2', {
+  stages: ['wsl', 'system', 'agent'],
+  hangsAt: ['wsl', 'agent'],
+  failsAt: ['wsl', 'agent'],
+  lostAt: 'agent',
+  async make() {
+    const windows = new Windows();
+    return {
+      machine: createMachine({ backend: wslBackend(await windows.machine()) }),
+      kill: async () => windows.run(['--shutdown']),
+      leftovers: () => windows.processes(),
+      hangAt: (stage) => windows.hangAt(stage === 'wsl' ? '--version' : 'run'),
+      failAt: (stage) =>
+        windows.become(
+          stage === 'wsl' ? { virtualization: false } : { fail: { start: 'WSL_E_VM_CRASHED' } },
+        ),
+      heal() {
+        windows.hangAt('');
+        windows.become({});
+      },
+      remove: async () => windows[Symbol.dispose](),
+    };
+  },
+});
+
+test('made, started, used, stopped and started again', async () => {
+  using windows = new Windows();
+  const options = await windows.machine();
+  const machine = createMachine({ backend: wslBackend(options) });
+  const first = await machine.start();
+  assert.equal(first.status, 'running', JSON.stringify(first));
+  assert.deepEqual(
+    first.stages.map(({ id }) => id),
+    ['wsl', 'system', 'agent', 'connect', 'engine'],
+  );
+  const disk = join(options.directory, 'disk');
+  assert.deepEqual(windows.calls('--import'), [
+    ['--import', 'corten', disk, '-', '--version', '2'],
+  ]);
+  const answer = await machine.engine().request({ method: 'POST', path: '/x', body: 'through it' });
+  assert.equal(new TextDecoder().decode(answer.body), 'through it');
+
+  // A terminal's own connection goes through the first and needs no wsl.exe more.
+  const lines = windows.calls('line').length;
+  const terminal = await openConnection(machine.endpoint(), 'web');
+  terminal.end();
+  assert.equal(windows.calls('line').length, lines);
+
+  assert.equal((await machine.stop()).status, 'stopped');
+  assert.deepEqual(windows.calls('--terminate'), [['--terminate', 'corten']]);
+  windows.forget();
+  assert.equal((await machine.start()).status, 'running');
+  assert.deepEqual(windows.calls('--import'), []);
+  assert.deepEqual(windows.calls('give'), [], 'nothing new to give');
+  await machine.stop({ force: true });
+
+  await removeWslMachine(options);
+  assert.equal(existsSync(join(disk, 'ext4.vhdx')), false);
+});
+
+test('a new system is received beside the old one, and the data stays', async () => {
+  using windows = new Windows();
+  const options = await windows.machine();
+  const old = createMachine({ backend: wslBackend(options) });
+  assert.equal((await old.start()).status, 'running');
+  await old.stop();
+  const root = join(options.directory, 'disk', 'rootfs');
+  writeFileSync(join(root, 'var/lib/corten/kept'), 'data');
+  const keys = readFileSync(join(root, 'var/lib/corten/ssh/host_ed25519'), 'utf8');
+
+  const image = await windows.image({ 'etc/release': 'two' });
+  const updated = { ...options, image: () => image };
+  const machine = createMachine({ backend: wslBackend(updated) });
+  assert.equal((await machine.start()).status, 'running');
+  assert.equal(readFileSync(join(root, 'var/lib/corten/kept'), 'utf8'), 'data');
+  assert.equal(readFileSync(join(root, 'var/lib/corten/ssh/host_ed25519'), 'utf8'), keys);
+  const system = join(root, 'var/lib/corten-systems', image.sha256);
+  assert.equal(readFileSync(join(system, 'etc/release'), 'utf8'), 'two');
+  assert.equal(windows.calls('--import').length, 1, 'the distribution is the same');
+  await machine.stop();
+});
+
+test('a new system that does not start is left again for the old one', async () => {
+  using windows = new Windows();
+  const options = await windows.machine();
+  const old = createMachine({ backend: wslBackend(options) });
+  assert.equal((await old.start()).status, 'running');
+  await old.stop();
+
+  const image = await windows.image({ 'etc/broken': 'corten: the kernel has no overlayfs\n' });
+  const machine = createMachine({ backend: wslBackend({ ...options, image: () => image }) });
+  const failed = await machine.start();
+  assert.equal(failed.failure?.stage, 'agent');
+  assert.match(failed.failure?.cause ?? '', /new system does not start.*no overlayfs/);
+  assert.match(failed.failure?.nextStep ?? '', /goes on with the system that it had before/);
+  windows.forget();
+  const again = await machine.start();
+  assert.equal(again.status, 'running', JSON.stringify(again));
+  assert.deepEqual(windows.calls('receive'), [], 'the broken one is not received again');
+  await machine.stop();
+});
+
+test('what Windows lacks is told in words, whatever its language', async () => {
+  const cases: [Partial<FakeWindows>, RegExp, RegExp][] = [
+    [{ package: 'stub' }, /is not installed/, /wsl --install --no-distribution/],
+    [{ package: 'inbox' }, /too old \(the one that came with Windows\)/, /wsl --update/],
+    [{ version: '1.2.5.0' }, /too old \(1\.2\.5\.0\)/, /wsl --update/],
+    [{ virtualization: false }, /virtualization is off/, /firmware settings/],
+  ];
+  const languages = ['de', 'ja', 'en', 'de'] as const;
+  await Promise.all(
+    cases.map(async ([settings, cause, nextStep], index) => {
+      using windows = new Windows({
+        ...settings,
+        language: languages[index],
+        knowsUtf8: index % 2 === 0,
+      });
+      const { failure } = await startOnce(await windows.machine());
+      assert.equal(failure?.stage, 'wsl');
+      assert.match(failure?.cause ?? '', cause);
+      assert.match(failure?.nextStep ?? '', nextStep);
+      assert.deepEqual(windows.calls('--import'), []);
+    }),
+  );
+});
+
+test('a Windows without wsl.exe', async () => {
+  using windows = new Windows();
+  const wsl: WslProgram = [join(windows.home, 'wsl.exe')];
+  const { failure } = await startOnce({ ...(await windows.machine()), wsl });
+  assert.match(failure?.cause ?? '', /there is no wsl\.exe/);
+});
+
+test('what fails while it is made leaves nothing behind', async () => {
+  using windows = new Windows({ language: 'de', fail: { import: 'ERROR_DISK_FULL' } });
+  const options = await windows.machine();
+  const { failure } = await startOnce(options);
+  assert.equal(failure?.stage, 'system');
+  assert.match(failure?.cause ?? '', /disk that holds the machine's files is full/);
+  assert.match(failure?.nextStep ?? '', /Free some space/);
+  assert.equal(existsSync(join(options.directory, 'machine.json')), false);
+});
+
+test('what fails while it starts', async () => {
+  using windows = new Windows({ fail: { start: 'WSL_E_DISK_CORRUPTED' }, knowsUtf8: false });
+  const { failure } = await startOnce(await windows.machine());
+  assert.equal(failure?.stage, 'agent');
+  assert.match(failure?.cause ?? '', /disk is damaged/);
+  assert.match(failure?.nextStep ?? '', /disk-space/);
+});
+
+test("another's distribution of the same name is left alone", async () => {
+  using windows = new Windows();
+  const theirs = await windows.machine();
+  assert.equal((await startOnce(theirs)).status, 'running');
+  windows.forget();
+  const mine = { ...theirs, directory: join(windows.home, 'mine') };
+  const { failure } = await startOnce(mine);
+  assert.equal(failure?.stage, 'wsl');
+  assert.match(failure?.cause ?? '', /called "corten" that this app did not make/);
+  await assert.rejects(removeWslMachine(mine), /did not make/);
+  assert.deepEqual(windows.calls('--unregister'), []);
+});
+
+test('a damaged system is not unpacked', async () => {
+  using windows = new Windows();
+  const options = await windows.machine();
+  writeFileSync(options.image().path, 'not what was shipped');
+  const { failure } = await startOnce(options);
+  assert.match(failure?.cause ?? '', /is damaged: its SHA-256 is/);
+  assert.match(failure?.nextStep ?? '', /Install the app again/);
+  assert.deepEqual(windows.calls('--import'), []);
+});
+
+test('a distribution that somebody set to WSL 1', async () => {
+  using windows = new Windows();
+  const options = await windows.machine();
+  const machine = createMachine({ backend: wslBackend(options) });
+  assert.equal((await machine.start()).status, 'running');
+  await machine.stop();
+  windows.change('corten', { version: 1 });
+  const { failure } = await machine.start();
+  assert.match(failure?.cause ?? '', /set to WSL 1/);
+  assert.match(failure?.nextStep ?? '', /wsl --set-version corten 2/);
+});
+
+test('its disk grows while it is stopped; what all of WSL shares is not its own to set', async () => {
+  using windows = new Windows();
+  const machine = createMachine({ backend: wslBackend(await windows.machine()) });
+  const { controls } = machine;
+  const larger = 2 * 1024 ** 4;
+  await assert.rejects(async () => controls?.change({ diskBytes: larger }), /Start it once before/);
+  assert.equal((await machine.start()).status, 'running');
+  await assert.rejects(async () => controls?.change({ diskBytes: larger }), /Stop the machine/);
+  await assert.rejects(async () => controls?.change({ memoryBytes: 1 }), /\.wslconfig/);
+  await assert.rejects(async () => controls?.change({ pauseAfterMs: 1000 }), /no pause to set/);
+  await machine.stop();
+  assert.equal((await controls?.change({ diskBytes: larger }))?.settings.diskBytes, larger);
+  assert.deepEqual(windows.calls('--manage'), [['--manage', 'corten', '--resize', `${larger}B`]]);
+  await assert.rejects(
+    async () => controls?.change({ diskBytes: 1024 ** 4 }),
+    /only become larger/,
+  );
+  assert.equal((await controls?.figures())?.disk.sizeBytes, larger);
+});
+
+async function startOnce(options: WslMachineOptions) {
+  const machine = createMachine({ backend: wslBackend(options) });
+  const state = await machine.start();
+  await machine.stop({ force: true });
+  return state;
+}

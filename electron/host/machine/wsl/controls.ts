@@ -1,0 +1,132 @@
+/**
+ * What people set of a machine in WSL 2, and what it takes of their computer. Processors and memory
+ * belong to WSL's one virtual machine, which all distributions share: they are set in the person's
+ * own `.wslconfig`, and this app does not write it.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import type {
+  CompactProgress,
+  MachineFigures,
+  MachineSettings,
+  MachineSettingsView,
+} from '../../../contract/machine.ts';
+import { type EngineReach, type MachineControls, SettingRefused } from '../machine.ts';
+import type { Distribution } from './distribution.ts';
+import { readRecord, writeRecord } from './record.ts';
+
+/** What WSL gives a new disk (https://learn.microsoft.com/windows/wsl/disk-space). */
+const usualDiskBytes = 1024 ** 4;
+const largestDiskBytes = 16 * 1024 ** 4;
+const gibibyte = 1024 ** 3;
+
+export function wslControls(
+  distribution: Distribution,
+  recordPath: string,
+  reach: EngineReach,
+): MachineControls {
+  const view = (): MachineSettingsView => {
+    const settings: MachineSettings = {
+      cpus: availableParallelism(),
+      // Half of the computer's, unless .wslconfig says otherwise.
+      memoryBytes: Math.floor(totalmem() / 2),
+      diskBytes: readRecord(recordPath)?.diskBytes ?? usualDiskBytes,
+      pauseAfterMs: null,
+      pauseOnBatteryAfterMs: null,
+    };
+    const fixed = (value: number) => ({ min: value, max: value, step: 1 });
+    return {
+      settings,
+      bounds: {
+        cpus: fixed(settings.cpus),
+        memoryBytes: fixed(settings.memoryBytes),
+        diskBytes: { min: settings.diskBytes, max: largestDiskBytes, step: gibibyte },
+      },
+      afterRestart: [],
+    };
+  };
+  return {
+    settings: view,
+
+    async change({ diskBytes, ...others }) {
+      const { settings, bounds } = view();
+      for (const [name, value] of Object.entries(others) as [keyof typeof others, unknown][])
+        if (value !== undefined && value !== settings[name]) throw sharedSetting(name);
+      if (diskBytes === undefined || diskBytes === settings.diskBytes) return view();
+      const { min, max } = bounds.diskBytes;
+      if (!Number.isSafeInteger(diskBytes) || diskBytes < min || diskBytes > max)
+        throw new SettingRefused(
+          'diskBytes',
+          `The machine's disk has ${min / gibibyte} GiB and can only become larger, up to ${max / gibibyte} GiB: its file takes no more than what is used.`,
+        );
+      const record = readRecord(recordPath);
+      if (record === undefined)
+        throw new SettingRefused('diskBytes', 'The machine has no disk yet. Start it once before.');
+      if (await distribution.isRunning())
+        throw new SettingRefused(
+          'diskBytes',
+          'Stop the machine first: WSL resizes no disk in use.',
+        );
+      await distribution.resize(diskBytes);
+      writeRecord(recordPath, { ...record, diskBytes });
+      return view();
+    },
+
+    images() {
+      const record = readRecord(recordPath);
+      if (record === undefined) return undefined;
+      const { root, previousRoot } = record;
+      return { current: root, ...(previousRoot !== undefined && { previous: previousRoot }) };
+    },
+
+    figures: async () => ({
+      // The process vmmemWSL is that of all distributions, so it is not this machine's figure.
+      disk: { sizeBytes: view().settings.diskBytes, allocatedBytes: allocated(distribution) },
+      snapshotBytes: 0,
+      ...(await guestFigures(reach)),
+    }),
+
+    /**
+     * The file shrinks by itself only where WSL made it sparse, which it does for no new disk since
+     * files were damaged by it (LxssUserSession.cpp, SetSparse); docs/machines.md has the other way.
+     */
+    async *compact(): AsyncGenerator<CompactProgress> {
+      const before = allocated(distribution);
+      yield { phase: 'trimming', freedBytes: 0 };
+      const { status } = await reach.engine().request({
+        method: 'POST',
+        path: '/corten/v1/machine/trim',
+      });
+      if (status >= 400)
+        throw new Error(`The machine refused to trim its disk (status ${status}).`);
+      yield { phase: 'done', freedBytes: Math.max(0, before - allocated(distribution)) };
+    },
+  };
+}
+
+function sharedSetting(name: keyof MachineSettings): SettingRefused {
+  return new SettingRefused(
+    name,
+    name === 'cpus' || name === 'memoryBytes'
+      ? 'All distributions of WSL share their processors and memory. Set "processors" and "memory" in the file .wslconfig of your Windows folder, and run "wsl --shutdown".'
+      : 'WSL gives memory back by itself, and ends its virtual machine when nothing runs in it: there is no pause to set.',
+  );
+}
+
+function allocated({ diskPath }: Distribution): number {
+  return existsSync(diskPath) ? statSync(diskPath).size : 0;
+}
+
+async function guestFigures(reach: EngineReach): Promise<Partial<MachineFigures>> {
+  try {
+    const client = reach.background();
+    const answer = await client?.request({ method: 'GET', path: '/corten/v1/machine/figures' });
+    if (answer?.status !== 200) return {};
+    const text = Buffer.from(answer.body).toString('utf8');
+    const { memoryUsedBytes } = JSON.parse(text) as { memoryUsedBytes: number };
+    return { guestMemoryBytes: memoryUsedBytes };
+  } catch {
+    // Stopped, or on its way: what the disk takes is known all the same.
+    return {};
+  }
+}

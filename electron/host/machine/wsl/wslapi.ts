@@ -1,0 +1,59 @@
+/**
+ * wslapi.dll: what is registered, without starting a program for it
+ * (https://learn.microsoft.com/windows/win32/api/wslapi/). The library is asked for nothing else:
+ * starting processes through it offers no standard streams that Node could use.
+ */
+import { createRequire } from 'node:module';
+
+type Koffi = typeof import('koffi').default;
+
+export interface WslApi {
+  isRegistered(name: string): boolean;
+  /** Undefined when the library refuses, as it does for a name that is not registered. */
+  configuration(name: string): WslConfiguration | undefined;
+}
+
+export interface WslConfiguration {
+  defaultUid: number;
+  /** WSL_DISTRIBUTION_FLAGS: the distribution may start Windows programs. */
+  hasInterop: boolean;
+  /** Windows drives are mounted in it. */
+  mountsDrives: boolean;
+}
+
+const flagInterop = 0x1;
+const flagDriveMounting = 0x4;
+
+/** Undefined where there is no such library, as on a Windows without WSL. */
+export function loadWslApi(library = 'wslapi.dll'): WslApi | undefined {
+  let dll: ReturnType<Koffi['load']>;
+  try {
+    // Here and not above: only Windows has a use for it.
+    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    dll = koffi.load(library);
+  } catch {
+    // wsl.exe answers the same questions, only slower, and says what is missing.
+    return undefined;
+  }
+  const isRegistered = dll.func('int WslIsDistributionRegistered(str16)');
+  const getConfiguration = dll.func(
+    'int32_t WslGetDistributionConfiguration(str16, _Out_ uint32_t *, _Out_ uint32_t *, _Out_ int32_t *, _Out_ void **, _Out_ uint32_t *)',
+  );
+  return {
+    isRegistered: (name) => isRegistered(name) !== 0,
+    configuration(name) {
+      const version = [0];
+      const uid = [0];
+      const flags = [0];
+      // The variables belong to the caller, who frees them with CoTaskMemFree; a few dozen bytes a
+      // question are not worth loading ole32.dll for.
+      const result = getConfiguration(name, version, uid, flags, [null], [0]);
+      if (result < 0) return undefined;
+      return {
+        defaultUid: uid[0] ?? 0,
+        hasInterop: ((flags[0] ?? 0) & flagInterop) !== 0,
+        mountsDrives: ((flags[0] ?? 0) & flagDriveMounting) !== 0,
+      };
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/** Another computer beside this one: added, used, switched to and from, and removed by clicking. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import {
+  type RemoteHost,
+  startRemoteHost,
+} from '../../electron/host/machine/remote/testdata/remote-host.ts';
+import { type App, assertNoComplaints, eventually, startApp, starterImage } from './app.ts';
+
+let app: App;
+let host: RemoteHost;
+let clean: string[];
+
+before(async () => {
+  host = await startRemoteHost();
+  clean = host.files();
+  app = await startApp();
+});
+after(async () => {
+  await app?.close();
+  await host?.stop();
+});
+
+const machines = () => app.page.getByRole('region', { name: 'Machines' });
+const row = (name: string) => machines().getByRole('link', { name });
+
+test('a machine is added in one dialog, its key confirmed, and its start seen', async () => {
+  const { page, docker } = app;
+  await docker('run', '-dit', '--name', 'here', starterImage);
+  await page.getByText('here', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Add a machine' }).click();
+  await page.getByRole('button', { name: 'Add and connect' }).click();
+  await page.getByText('Say which computer.').waitFor();
+  await page.getByLabel('Host').fill(`root@127.0.0.1:${host.port}`);
+  await page.getByLabel('Key file').fill(`${host.home}/.ssh/id_ed25519`);
+  await page.getByLabel('Name').fill('Server');
+  await page.getByRole('button', { name: 'Add and connect' }).click();
+  await page.getByRole('heading', { name: 'Is this 127.0.0.1?' }).waitFor();
+  await page.getByText(/SHA256:/).waitFor();
+  await page.getByRole('button', { name: 'Yes, connect' }).click();
+  await page.getByText('Run your first container').waitFor();
+  assert.match(page.url(), /#\/m\/[0-9a-f]+/);
+  assert.equal(await page.getByText('here', { exact: true }).count(), 0);
+});
+
+test('containers and terminals are that machine’s', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: /Run/ }).first().click();
+  const screen = page.locator('.xterm-rows');
+  await eventually(async () => assert.match((await screen.textContent()) ?? '', /#/));
+  await page.keyboard.type('echo there $((40+2))\n');
+  await eventually(async () => assert.match((await screen.textContent()) ?? '', /there 42/));
+  assert.equal(await app.docker('ps', '-q', '-f', 'name=here').then((ids) => ids !== ''), true);
+  assert.equal((await app.docker('ps', '-aq')).split('\n').length, 1);
+});
+
+test('going from one to the other mixes nothing, and an address keeps its machine', async () => {
+  const { page } = app;
+  const there = page.url();
+  for (let turn = 0; turn < 3; turn++) {
+    await row('This computer').click();
+    await page.getByText('here', { exact: true }).waitFor();
+    await page.getByText('1 running of 1 container').waitFor();
+    await row('Server').click();
+    await page.getByText('1 running of 1 container').waitFor();
+    assert.equal(await page.getByText('here', { exact: true }).count(), 0);
+  }
+  await page.goto(there);
+  await page.reload();
+  await page
+    .getByRole('button', { name: /New shell|Shell/ })
+    .first()
+    .waitFor();
+  assert.equal(page.url(), there);
+});
+
+test('disconnecting one leaves the other; connecting again asks nothing', async () => {
+  const { page } = app;
+  await machines().getByRole('button', { name: 'Actions for Server' }).click();
+  await page.getByRole('menuitem', { name: 'Disconnect' }).click();
+  await page.getByRole('heading', { name: 'Server is not connected' }).waitFor();
+  await row('This computer').click();
+  await page.getByText('here', { exact: true }).waitFor();
+  await row('Server').click();
+  await page.getByRole('button', { name: 'Connect' }).click();
+  await page.getByText('1 running of 1 container').waitFor();
+});
+
+test('removing says what would go, and leaves the host as it was', async () => {
+  const { page } = app;
+  await machines().getByRole('button', { name: 'Actions for Server' }).click();
+  await page.getByRole('menuitem', { name: 'Remove…' }).click();
+  await page.getByText('/opt/corten').waitFor();
+  await page.getByText('1 container is running and will be stopped.').waitFor();
+  await page.getByText('Remove images, containers and volumes too').click();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByText('Server was removed.').waitFor();
+  await page.getByText('here', { exact: true }).waitFor();
+  assert.equal(await row('Server').count(), 0);
+  assert.deepEqual(host.files(), clean);
+});
+
+test('nothing was complained about', () => assertNoComplaints(app));

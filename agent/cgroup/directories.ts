@@ -34,20 +34,21 @@ export function groupPath(mount: string, ...names: readonly string[]): string {
 }
 
 /**
- * Makes one group. One of the same name that a crash left behind is replaced, unless something
- * still runs in it.
+ * Makes one group. One of the same name that a crash left behind is replaced, unless something still
+ * runs in it. Where callers name groups it may be theirs: then it is taken as it is (`keeps`).
  */
-export function makeGroup(directory: string): void {
+export function makeGroup(directory: string, keeps = false): void {
   try {
     mkdirSync(directory);
   } catch (error) {
     if (!hasErrno(error, 'EEXIST')) throw error;
-    if (!removeAtOnce(directory))
+    const isFree = keeps ? processesBelow(directory).length === 0 : removeAtOnce(directory);
+    if (!isFree)
       throw conflict(
         `The control group ${directory} is in use by processes ${processesBelow(directory).join(', ') || 'that are ending'}.`,
         error,
       );
-    mkdirSync(directory);
+    if (!keeps) mkdirSync(directory);
   }
 }
 

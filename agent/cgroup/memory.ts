@@ -54,6 +54,7 @@ function writeSwappiness(directory: string, swappiness: number | null): void {
  */
 function applyMaximumsV1(directory: string, limits: MemoryLimits): void {
   const { maxBytes } = limits;
+  if (maxBytes === undefined && limits.maxWithSwapBytes === undefined) return;
   const countsSwap = hasControl(directory, v1.withSwap);
   // Without a memory limit a sum has no meaning (and no file order could take the limit away).
   const withSwap = maxBytes === null ? null : limits.maxWithSwapBytes;

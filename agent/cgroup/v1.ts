@@ -53,7 +53,7 @@ export function createV1Driver(
     : UnifiedHugetlb.find(unifiedMount, parent);
   const open = (name: string) => {
     checkName(name);
-    return new CgroupV1(name, parent, hierarchies, unified);
+    return new CgroupV1(name, parent, hierarchies, unified, typeof within !== 'string');
   };
   const parents = () => [
     ...[...new Set(hierarchies.values())].map((mount) => groupPath(mount, parent)),
@@ -88,14 +88,18 @@ class CgroupV1 implements Cgroup {
   readonly paths: ReadonlyMap<string, string>;
   readonly #parents: ReadonlyMap<string, string>;
   readonly #unified: UnifiedHugetlb | undefined;
+  /** Those that are there are their makers'. */
+  readonly #keepsGroups: boolean;
 
   constructor(
     name: string,
     parent: string,
     hierarchies: Hierarchies,
     unified: UnifiedHugetlb | undefined,
+    keepsGroups: boolean,
   ) {
     this.name = name;
+    this.#keepsGroups = keepsGroups;
     this.#unified = unified;
     const mounts = [...hierarchies];
     this.#parents = new Map(mounts.map(([key, mount]) => [key, groupPath(mount, parent)]));
@@ -252,11 +256,11 @@ class CgroupV1 implements Cgroup {
   #makeIn(controller: string, directory: string): void {
     const parent = this.#parent(controller);
     try {
-      makeGroup(directory);
+      makeGroup(directory, this.#keepsGroups);
     } catch (error) {
       if (!hasErrno(error, 'ENOENT')) throw error;
       makeParent(parent);
-      makeGroup(directory);
+      makeGroup(directory, this.#keepsGroups);
     }
     if (this.paths.get('cpuset') === directory) inheritCpusetV1(directory, parent);
   }

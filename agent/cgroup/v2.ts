@@ -57,7 +57,7 @@ export function createV2Driver(
   const controllers = wanted.filter((name) => available.includes(name));
   const open = (name: string) => {
     checkName(name);
-    return new CgroupV2(name, parentDirectory, controllers);
+    return new CgroupV2(name, parentDirectory, controllers, typeof within !== 'string');
   };
   return {
     version: 2,
@@ -87,9 +87,12 @@ class CgroupV2 implements Cgroup {
   readonly #directory: string;
   readonly #parent: string;
   readonly #controllers: readonly string[];
+  /** Those that are there are their makers'. */
+  readonly #keepsGroups: boolean;
 
-  constructor(name: string, parent: string, controllers: readonly string[]) {
+  constructor(name: string, parent: string, controllers: readonly string[], keepsGroups: boolean) {
     this.name = name;
+    this.#keepsGroups = keepsGroups;
     this.#parent = parent;
     this.#directory = `${parent}/${name}`;
     this.#controllers = controllers;
@@ -99,11 +102,11 @@ class CgroupV2 implements Cgroup {
   make(limits: Limits, attach: (directory: string) => void, makeParent: () => void): void {
     try {
       try {
-        makeGroup(this.#directory);
+        makeGroup(this.#directory, this.#keepsGroups);
       } catch (error) {
         if (!hasErrno(error, 'ENOENT')) throw error;
         makeParent();
-        makeGroup(this.#directory);
+        makeGroup(this.#directory, this.#keepsGroups);
       }
       killTogetherV2(this.#directory);
       this.update(limits);

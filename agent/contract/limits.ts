@@ -110,6 +110,8 @@ export interface SpaceUsage {
   usedInodes: number;
   /** As the file system holds it, which may be some more than was asked for. */
   maxInodes: number | undefined;
+  /** The file system was made with that many, and its limit cannot be changed. */
+  inodesAreFixed?: boolean;
 }
 
 /** What a container uses now, as the kernel counts it. Counters run from the container's start. */

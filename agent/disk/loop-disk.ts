@@ -153,6 +153,7 @@ export class LoopDisk implements DiskDriver {
       maxBytes: limits.maxBytes ?? undefined,
       usedInodes: counts.inodes - counts.freeInodes - ownInodes,
       maxInodes: counts.inodes - ownInodes,
+      inodesAreFixed: true,
     };
   }
 

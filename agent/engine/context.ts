@@ -20,6 +20,7 @@ import type { EnginePaths } from './paths.ts';
 import type { Sampler } from './pressure/sampler.ts';
 import type { Proxies } from './proxies.ts';
 import type { SerialLocks } from './serial-locks.ts';
+import type { SpareTime } from './spare-time.ts';
 import type { ContainerTable } from './state/container-table.ts';
 import type { NetworkTable } from './state/network-table.ts';
 import type { VolumeTable } from './state/volume-table.ts';
@@ -49,6 +50,7 @@ export interface EngineContext {
   logReaders: LogReaders;
   restarts: RestartSchedule;
   hostFolders: HostFolders;
+  spareTime: SpareTime;
   /** What the agent found out about the machine when it started. */
   abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;
   userNamespaces: {

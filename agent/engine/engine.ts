@@ -28,11 +28,18 @@ import type { ContainerFiles } from './files/container-files.ts';
 import { createImagesBackend } from './images/images.ts';
 import { LogReaders } from './logs/log-readers.ts';
 import { createNetworksBackend, ensurePredefined } from './networks/networks.ts';
-import { containersDirectory, databasePath, runsDirectory, volumesDirectory } from './paths.ts';
+import {
+  containersDirectory,
+  databasePath,
+  removedDirectory,
+  runsDirectory,
+  volumesDirectory,
+} from './paths.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
 import { Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
+import { SpareTime } from './spare-time.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { openDatabase } from './state/database.ts';
 import { NetworkTable } from './state/network-table.ts';
@@ -92,6 +99,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   for (const directory of [
     paths.root,
     containersDirectory(paths),
+    removedDirectory(paths),
     volumesDirectory(paths),
     paths.run,
     runsDirectory(paths),
@@ -129,6 +137,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     logReaders: new LogReaders(),
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
+    spareTime: new SpareTime({ report }),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,
@@ -160,6 +169,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     stopAll: () => stopAll(context),
     close: async () => {
       restarts.close();
+      await context.spareTime.close();
       context.pressure.close();
       detachVolumes(context);
       context.disks.close();

@@ -21,6 +21,8 @@ export interface ContainerPaths {
 
 export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db');
 export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
+/** What is on its way out. */
+export const removedDirectory = (paths: EnginePaths) => join(paths.root, 'removed');
 export const runsDirectory = (paths: EnginePaths) => join(paths.run, 'containers');
 export const volumesDirectory = (paths: EnginePaths) => join(paths.root, 'volumes');
 /** A limited place in the directory of its container or volume. */

@@ -3,7 +3,13 @@ import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EngineContext, reporter } from './context.ts';
-import { containersDirectory, runsDirectory, spaceName, volumesDirectory } from './paths.ts';
+import {
+  containersDirectory,
+  removedDirectory,
+  runsDirectory,
+  spaceName,
+  volumesDirectory,
+} from './paths.ts';
 
 /** Runs at the agent's start, before anybody can make something new. */
 export async function sweep(context: EngineContext): Promise<void> {
@@ -12,6 +18,7 @@ export async function sweep(context: EngineContext): Promise<void> {
   await removeSpaces(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
   await removeSpaces(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
   await removeStrays(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
+  await removeStrays(context, removedDirectory(paths), () => false);
   await removeStrays(context, runsDirectory(paths), (id) => live.get(id) !== undefined);
   await removeStrays(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
   await context.images.sweep();

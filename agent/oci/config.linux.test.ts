@@ -85,6 +85,38 @@ test('namespaces by path', async () => {
   bench.ok('delete', '--force', first.id);
 });
 
+test('without a mount namespace of its own: its tree is nobody else’s, and there is no way out of it', async () => {
+  const { readlinkSync, mkdtempSync, writeFileSync: write, rmSync } = await import('node:fs');
+  const seen = mkdtempSync('/tmp/corten-oci-outside-');
+  write(join(seen, 'secret'), 'x');
+  const first = bench.bundle(['/bin/sleep', '1000']);
+  bench.create(first);
+  const { pid } = JSON.parse(bench.ok('state', first.id));
+  const script = `readlink /proc/self/ns/mnt; cd ../../..; pwd; ls -d ${seen} 2>&1; [ -c /dev/null ]; mount -t tmpfs tmpfs /mnt 2>&1 | grep -c denied; echo 1 2>/dev/null >/proc/sys/kernel/printk || echo kept`;
+  const others = [{ type: 'pid' }, { type: 'ipc' }, { type: 'uts' }, { type: 'cgroup' }] as const;
+  const machine = readlinkSync('/proc/self/ns/mnt');
+  const before = readFileSync('/proc/self/mountinfo', 'utf8');
+  for (const [mount, expected] of [
+    [[], machine],
+    [[{ type: 'mount', path: `/proc/${pid}/ns/mnt` }], readlinkSync(`/proc/${pid}/ns/mnt`)],
+  ] as const) {
+    const bundle = bench.bundle(['/bin/sleep', '1000'], {
+      linux: { namespaces: [...others, ...mount] },
+    });
+    bench.create(bundle);
+    bench.ok('start', bundle.id);
+    const found = bench.ok('exec', bundle.id, '/bin/sh', '-c', script).trim().split('\n');
+    assert.equal(found[0], expected);
+    assert.equal(found[1], '/');
+    assert.match(found[2] ?? '', /No such file/);
+    assert.equal(found.at(-1), 'kept');
+    bench.ok('delete', '--force', bundle.id);
+  }
+  assert.equal(readFileSync('/proc/self/mountinfo', 'utf8'), before);
+  bench.ok('delete', '--force', first.id);
+  rmSync(seen, { recursive: true });
+});
+
 test('limits at create and by update, from options and from a document', () => {
   const bundle = bench.bundle(['/bin/sleep', '1000'], {
     linux: {

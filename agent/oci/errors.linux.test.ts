@@ -1,6 +1,6 @@
 /** What must be refused, and that a refusal leaves nothing behind. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import { type ConfigChanges, OciBench } from './testdata/bench.ts';
@@ -46,6 +46,17 @@ test('a control group that is in use, and whoever runs in it goes on', () => {
   assert.equal(status, 1);
   assert.match(stderr, /control group .* is in use/);
   assert.equal(bench.status(bundle.id), 'running');
+  bench.ok('delete', '--force', bundle.id);
+});
+
+test('an empty control group that its caller has made is used as it is', () => {
+  const bundle = bench.bundle(['/bin/sleep', '1000']);
+  const [first] = bench.cgroupPaths(bundle.id).values();
+  assert.ok(first);
+  mkdirSync(first, { recursive: true });
+  const { ino } = statSync(first);
+  bench.create(bundle);
+  assert.equal(statSync(first).ino, ino);
   bench.ok('delete', '--force', bundle.id);
 });
 

@@ -6,6 +6,7 @@ import { withPlacement } from '../cgroup/placement.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
 import { canonicalCapability } from '../runtime/capabilities.ts';
+import { ownsMounts } from '../runtime/prepare.ts';
 import { execUnattended } from '../runtime/unattended.ts';
 import { parseConfig } from './bundle.ts';
 import { type Call, idOf, type Options, textOf, textsOf, type Verb } from './command-line.ts';
@@ -87,6 +88,7 @@ async function startIn(
       execUnattended(await context.tools(), container.handle(), {
         process,
         seccomp: spec.linux.seccomp,
+        ownsMounts: ownsMounts(spec),
         placement,
         runDirectory,
         stdioFds: [0, 1, 2],

@@ -4,6 +4,7 @@ import { withPlacement } from '../cgroup/placement.ts';
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
+import { ownsMounts } from '../runtime/prepare.ts';
 import { AliveWatch } from '../runtime/shim.ts';
 import { execFailure } from '../runtime/start-failure.ts';
 import { parseConfig } from './bundle.ts';
@@ -43,6 +44,7 @@ export async function startContainer(context: Context, { id }: Container): Promi
         runHooksInside(occasion, await context.tools(), {
           process: spec.process,
           seccomp: spec.linux.seccomp,
+          ownsMounts: ownsMounts(spec),
           placement,
         }),
       ),

@@ -39,7 +39,8 @@ export function containerSteps(
     { do: 'session', terminal: spec.process.terminal === true },
     ...procs.map((proc) => ({ do: 'mountProc', ...proc }) as const),
     ...attach.map(({ fd, path }) => ({ do: 'attach', fd: descriptors.add(fd), path }) as const),
-    ...(gates === undefined ? [] : mountsAfterProc(spec)),
+    // In a tree that is attached nowhere nothing is listed, and nothing can be made anew.
+    ...(gates === undefined || prepared.belowFd !== undefined ? [] : mountsAfterProc(spec)),
     ...(spec.linux.readonlyPaths ?? []).map((path) => ({ do: 'readonly', path }) as const),
     ...(spec.linux.maskedPaths ?? []).map((path) => ({ do: 'mask', path }) as const),
     { do: 'close', keep },
@@ -89,8 +90,17 @@ function atExec({ handOnFds }: Gates): BeforeExec {
   return { steps: [{ do: 'wait', gate, reports }], handOn: { first, count: handOnFds.length } };
 }
 
-function pivotSteps(spec: OciSpec, { rootFd }: Prepared, descriptors: ShimDescriptors): Step[] {
+function pivotSteps(
+  spec: OciSpec,
+  { rootFd, belowFd }: Prepared,
+  descriptors: ShimDescriptors,
+): Step[] {
   if (rootFd === undefined) return [];
+  if (belowFd !== undefined) {
+    // With its last descriptor the tree ends as one that can be mounted in.
+    descriptors.add(belowFd);
+    return [{ do: 'enterRoot', fd: descriptors.add(rootFd) }];
+  }
   const attributes = spec.root.readonly ? MountAttribute.readOnly : 0;
   const { type = 0n, recursive = false } = rootPropagation(spec) ?? {};
   return [{ do: 'pivot', fd: descriptors.add(rootFd), attributes, propagation: type, recursive }];

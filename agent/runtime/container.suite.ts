@@ -257,6 +257,27 @@ export function containerSuite(remapped: boolean): void {
   });
 
   /** Everything of this process and machine that a start could leave behind. */
+  /** The shim was reaped, and what is made ahead for the next container is there. */
+  const settled = (what: string) =>
+    until(`nothing of ${what} is left`, () => {
+      const { children, spares } = footprint();
+      const [only = ''] = children;
+      return children.length === 1 && only.startsWith('corten-shim\0--spare') && spares === 1;
+    });
+
+  function childPids(): string[] {
+    const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
+    return children.trim().split(' ').filter(Boolean);
+  }
+
+  function commandOf(pid: string): string {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      return 'gone';
+    }
+  }
+
   function footprint() {
     const fds = readdirSync('/proc/self/fd').map((fd) => {
       try {
@@ -265,18 +286,16 @@ export function containerSuite(remapped: boolean): void {
         return 'gone';
       }
     });
-    const children = readFileSync(
-      '/proc/self/task/'.concat(String(process.pid), '/children'),
-      'utf8',
-    );
     const namespaces = readdirSync('/proc/self/task').map((thread) =>
       ['mnt', 'uts', 'ipc', 'net'].map((name) =>
         readlinkSync(`/proc/self/task/${thread}/ns/${name}`),
       ),
     );
+    const machine = readlinkSync('/proc/self/ns/net');
     return {
+      spares: fds.filter((target) => target.startsWith('net:') && target !== machine).length,
       fds: fds.filter((target) => target !== 'gone' && !target.startsWith('/proc/')).length,
-      children: children.trim().split(' ').filter(Boolean).length,
+      children: childPids().map(commandOf),
       namespaces: [...new Set(namespaces.map((names) => names.join()))],
       mounts: readFileSync('/proc/self/mountinfo', 'utf8')
         .split('\n')
@@ -320,11 +339,11 @@ export function containerSuite(remapped: boolean): void {
       ],
     ];
     await bench.run(shell('true'));
-    await until('the shim is reaped', () => footprint().children === 0);
+    await settled('the first container');
     const before = footprint();
     for (const [name, makeSpec] of failing) {
       await assert.rejects(bench.run(makeSpec()), (error) => error instanceof Error, name);
-      await until(`nothing is left after: ${name}`, () => footprint().children === 0);
+      await settled(name);
       assert.deepEqual(footprint(), before, name);
     }
   });
@@ -332,7 +351,7 @@ export function containerSuite(remapped: boolean): void {
   test('a sandbox that is closed instead of launched leaves nothing behind', async () => {
     const { upper, work } = bench.place();
     await bench.run(shell('true'));
-    await until('the shim is reaped', () => footprint().children === 0);
+    await settled('the first container');
     const before = footprint();
     const sandbox = await bench.runtime.prepare({
       spec: shell('true'),
@@ -341,8 +360,24 @@ export function containerSuite(remapped: boolean): void {
     });
     assert.notDeepEqual(footprint(), before);
     sandbox.close();
+    await settled('the sandbox');
     assert.deepEqual(footprint(), before);
     assert.ok(existsSync(upper));
+  });
+
+  test('the shim that was started ahead is used, and one that was killed is missed by nobody', async () => {
+    await bench.run(shell('true'));
+    await settled('the first container');
+    const [spare] = childPids();
+    const { running: waiting } = await bench.start(shell('read x'), { openStdin: true });
+    assert.equal(String(waiting.shimPid), spare);
+    assert.match(commandOf(String(waiting.shimPid)), /^corten-shim\0(?!--spare)[^\0]+\0/);
+    waiting.signal(9);
+    await waiting.exited;
+    await settled('the second container');
+    process.kill(Number(childPids()[0]), 'SIGKILL');
+    const { exit } = await bench.run(shell('exit 6'));
+    assert.equal(exit.exitCode, 6);
   });
 
   test('many containers at once', async () => {

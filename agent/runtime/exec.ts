@@ -77,19 +77,20 @@ function execIn(
 
 /**
  * Into the container (a pidfd of its init, and the ids of its user namespace) with no more rights
- * than it has. `keep`: the shim's numbers of descriptors that {@link BeforeExec} hands on.
+ * than it has. `rootFd`: its root, where that is not the root of its mount namespace. `keep`: the shim's numbers of descriptors that {@link BeforeExec} hands on.
  */
 export function execSteps(
   { process, placement, seccomp }: Pick<ExecRequest, 'process' | 'placement' | 'seccomp'>,
-  container: { fd: number; ids: IdMap | undefined },
+  container: { fd: number; ids: IdMap | undefined; rootFd?: number | undefined },
   stdio: StdioPlan,
   descriptors: ShimDescriptors,
   before?: BeforeExec & { keep: readonly number[] },
 ): Step[] {
-  const { fd, ids } = container;
+  const { fd, ids, rootFd } = container;
   return [
     ...entrySteps(process.oomScoreAdj, placement, descriptors),
     enterContainer(fd),
+    ...(rootFd === undefined ? [] : [{ do: 'enterRoot', fd: rootFd } as const]),
     { do: 'stdio', fds: stdio.child },
     ...(ids === undefined ? [] : userEntrySteps(process, ids, { fd, cloneFlags: 0 })),
     { do: 'session', terminal: process.terminal === true },

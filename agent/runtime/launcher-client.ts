@@ -2,11 +2,15 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
+import { type GroupGate, newGate, openGate, refuseAtGate } from './group-gate.ts';
 import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
+import { Sandbox } from './sandbox.ts';
 
 /** Open as long as the launcher runs: a procfs that is mounted nowhere, and the shim's program. */
 export interface LauncherSettings extends LauncherFds {
+  /** The main thread's: when many start at once each waits for the other, so neither comes first. */
+  nice: number;
   /**
    * Without root: the network namespace to come home to from a container's. Who has left the machine's own
    * cannot come back.
@@ -16,7 +20,8 @@ export interface LauncherSettings extends LauncherFds {
 
 export interface LauncherRequest {
   id: number;
-  request: PrepareRequest;
+  request: Omit<PrepareRequest, 'makeGroups'>;
+  groups: GroupGate;
 }
 
 export type LauncherReply =
@@ -37,18 +42,42 @@ export class LauncherClient {
     this.#worker = this.#startWorker();
   }
 
-  prepare(request: PrepareRequest): Promise<Prepared> {
+  /** Makes the groups while the launcher is at work on the rest; what that throws is thrown here. */
+  async prepare({ makeGroups, ...request }: PrepareRequest): Promise<Prepared> {
+    const groups = newGate();
+    const prepared = this.#send(request, groups);
+    try {
+      makeGroups?.();
+      openGate(groups);
+      return await prepared;
+    } catch (error) {
+      refuseAtGate(groups);
+      // The launcher did not come to the gate, or needs no groups.
+      prepared.then(
+        (made) => new Sandbox(made).close(),
+        () => {},
+      );
+      throw error;
+    }
+  }
+
+  #send(request: LauncherRequest['request'], groups: GroupGate): Promise<Prepared> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.ref();
-      this.#worker.postMessage({ id, request: forLauncher(request) } satisfies LauncherRequest);
+      const message = { id, request: forLauncher(request), groups };
+      this.#worker.postMessage(message satisfies LauncherRequest);
     });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#worker.terminate();
+    // It closes what it has in store for the next container, and ends.
+    const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
+    this.#worker.ref();
+    this.#worker.postMessage('close');
+    await ended;
   }
 
   #startWorker(): Worker {
@@ -93,7 +122,7 @@ export class LauncherClient {
 }
 
 /** Without the system call filter: it is the shim's, and copying its 400 names takes 0.3 ms. */
-function forLauncher(request: PrepareRequest): PrepareRequest {
+function forLauncher(request: LauncherRequest['request']): LauncherRequest['request'] {
   const { seccomp: _, ...linux } = request.spec.linux;
   return { ...request, spec: { ...request.spec, linux } };
 }

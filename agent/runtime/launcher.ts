@@ -6,20 +6,37 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
 import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/namespaces.ts';
+import { favourThread } from '../kernel/priority.ts';
 import { keepWayHome, StrandedError } from './come-home.ts';
+import { passGate } from './group-gate.ts';
 import type { LauncherReply, LauncherRequest, LauncherSettings } from './launcher-client.ts';
 import { prepare } from './prepare.ts';
+import { SpareNetwork } from './spare-network.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
   ownFilesystemState();
+  if (settings.nice !== 0) favourThread(settings.nice);
   if (settings.networkFd !== undefined) {
     // A home that can be come back to, unlike the machine's own namespaces.
     unshare(NamespaceFlag.uts | NamespaceFlag.ipc);
     setns(settings.networkFd, NamespaceFlag.network, "the agent's own network");
     keepWayHome(settings.procFd);
   }
-  port.on('message', ({ id, request }: LauncherRequest) => {
-    port.postMessage({ id, ...answer(() => prepare(request, settings)) } satisfies LauncherReply);
+  // Without root nothing is made ahead: it is not tried there.
+  const spare = settings.networkFd === undefined ? new SpareNetwork(settings.procFd) : undefined;
+  spare?.makeSoon();
+  port.on('message', (message: LauncherRequest | 'close') => {
+    if (message === 'close') {
+      spare?.close();
+      port.close();
+      return;
+    }
+    const { id, request, groups } = message;
+    const awaitGroups = () => passGate(groups);
+    const takeNetwork = () => spare?.take();
+    const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork }));
+    port.postMessage({ id, ...made } satisfies LauncherReply);
+    spare?.makeSoon();
   });
 }
 

@@ -1,5 +1,6 @@
 /** The runtime on Linux: launcher thread, shims, and what they leave in run directories. */
 import { closeSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { openProcfs } from '../kernel/procfs.ts';
 import { adopt } from './adopt.ts';
 import { exec } from './exec.ts';
@@ -28,7 +29,8 @@ export interface RuntimeOptions {
 
 export async function createRuntime({ shimPath, networkFd }: RuntimeOptions): Promise<Runtime> {
   const procFd = openProcfs();
-  return new LinuxRuntime(procFd, new ShimStarter(shimPath, procFd), networkFd);
+  const starter = new ShimStarter(shimPath, procFd, { keepsSpare: networkFd === undefined });
+  return new LinuxRuntime(procFd, starter, networkFd);
 }
 
 class LinuxRuntime implements Runtime {
@@ -42,6 +44,7 @@ class LinuxRuntime implements Runtime {
     this.#launcher = new LauncherClient({
       procFd,
       programFd: starter.programFd,
+      nice: Math.min(0, getPriority()),
       ...(networkFd !== undefined && { networkFd }),
     });
     this.#starter = starter;

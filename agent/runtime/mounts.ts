@@ -191,6 +191,7 @@ export function mapMountIds(planned: readonly PlannedMount[], userNamespaceFd: n
 interface MountPlace {
   rootFd: number;
   cgroupPaths: ReadonlyMap<string, string>;
+  awaitGroups: () => void;
   remapping: Remapping | undefined;
 }
 
@@ -242,7 +243,7 @@ function mountFailure({ destination, type, source }: PlannedMount, error: unknow
 }
 
 function mountOne(place: MountPlace, mount: PlannedMount): void {
-  const { rootFd, cgroupPaths } = place;
+  const { rootFd, cgroupPaths, awaitGroups } = place;
   if (mount.type === 'sysfs' && mount.treeFd !== undefined) {
     const tree = mount.treeFd;
     withFd(openRealDirectory(rootFd, mount.destination), (target) =>
@@ -254,9 +255,10 @@ function mountOne(place: MountPlace, mount: PlannedMount): void {
       attachBelow(rootFd, tree, target, mount.destination),
     );
   } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
-    withFd(openRealDirectory(rootFd, mount.destination), (target) =>
-      mountCgroups(target, cgroupPaths, mount.options.set),
-    );
+    withFd(openRealDirectory(rootFd, mount.destination), (target) => {
+      awaitGroups();
+      mountCgroups(target, cgroupPaths, mount.options.set);
+    });
   } else {
     closeSync(mountNew(place, mount));
   }

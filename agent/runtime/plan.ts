@@ -65,6 +65,8 @@ export type Step =
   | { do: 'wait'; gate: number; reports: number | undefined }
   /** `attributes` are set on the root before, `propagation` on it after. */
   | { do: 'pivot'; fd: number; attributes: number; propagation: bigint; recursive: boolean }
+  /** The root becomes a tree that is attached nowhere. */
+  | { do: 'enterRoot'; fd: number }
   /** The mount at `path` is made anew, so that it is listed after those that came before. */
   | { do: 'renew'; path: string }
   | { do: 'unbindable'; path: string; recursive: boolean }
@@ -137,6 +139,7 @@ const tags: Record<Step['do'], number> = {
   ioPriority: 67,
   renew: 68,
   unbindable: 69,
+  enterRoot: 70,
 };
 
 const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 64 } as const;
@@ -184,6 +187,8 @@ function encodeStep(step: Step): Buffer {
       return Buffer.concat([text(step.path), Buffer.from(step.text)]);
     case 'setns':
       return Buffer.concat([u32(step.fd), u32(step.flag)]);
+    case 'enterRoot':
+      return u32(step.fd);
     case 'unshare':
       return u32(step.flags);
     case 'stdio':

@@ -18,9 +18,12 @@ import {
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import {
+  attachMount,
   changeMount,
   changeRootMount,
+  cloneMount,
   MountAttribute,
+  newFilesystem,
   Propagation,
   pivotInto,
 } from '../kernel/mount.ts';
@@ -76,6 +79,8 @@ export interface Prepared {
   files: Map<string, string>;
   /** The root, where the shim's child is to pivot into it; undefined when that has been done. */
   rootFd?: number;
+  /** Its mount namespace is not its own: what its root lies on, which is attached in none. */
+  belowFd?: number;
 }
 
 /**
@@ -93,8 +98,20 @@ export interface LauncherFds {
   programFd: number;
 }
 
-export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
-  checkSupported(request.spec);
+/** What is made meanwhile or before by others. */
+export interface Ahead {
+  /** Returns when the container's control groups are there; throws when they will not be. */
+  awaitGroups?: () => void;
+  /** A new network namespace; the descriptor is ours from then on. */
+  takeNetwork?: () => number | undefined;
+}
+
+export function prepare(
+  request: PrepareRequest,
+  fds: LauncherFds,
+  { awaitGroups = () => {}, takeNetwork = () => undefined }: Ahead = {},
+): Prepared {
+  checkSupported(request);
   const opened = new OpenDescriptors();
   let planned: PlannedMount[] = [];
   let away = 0;
@@ -106,11 +123,12 @@ export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
       : undefined;
     away = newNamespaceFlags(request.spec) | enteredFlags(joined);
     if (owned === undefined) {
-      unshare(newNamespaceFlags(request.spec));
-      enter(joined);
+      const made = unshareAll(request.spec, takeNetwork, opened);
+      enter({ ...joined, mount: undefined });
       if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));
       setParameters(request.spec, fds.procFd, undefined);
-      return build({ request, procFd: fds.procFd, planned, joined, opened });
+      const known = { ...joined, ...made };
+      return build({ request, procFd: fds.procFd, planned, joined: known, opened, awaitGroups });
     }
     const { mount, ...others } = owned.fds;
     enter({ ...joined, ...others });
@@ -120,7 +138,7 @@ export function prepare(request: PrepareRequest, fds: LauncherFds): Prepared {
     mapMountIds(planned, owned.remapping.userFd);
     enter({ mount });
     setParameters(request.spec, fds.procFd, owned.remapping);
-    const building = { request, procFd: fds.procFd, planned, joined, opened };
+    const building = { request, procFd: fds.procFd, planned, joined, opened, awaitGroups };
     const { uid, gid } = owned.remapping.owner;
     return asFileOwner(uid, gid, () => build({ ...building, owned }));
   } catch (error) {
@@ -154,11 +172,20 @@ interface Building {
   planned: PlannedMount[];
   joined: Prepared['namespaces'];
   opened: OpenDescriptors;
+  awaitGroups: () => void;
   /** With a user namespace: it, and what was made in it. */
   owned?: OwnedNamespaces;
 }
 
-function build({ request, procFd, planned, joined, opened, owned }: Building): Prepared {
+function build({
+  request,
+  procFd,
+  planned,
+  joined,
+  opened,
+  awaitGroups,
+  owned,
+}: Building): Prepared {
   const { spec } = request;
   const remapping = owned?.remapping;
   // Nothing that is mounted here may reach the host; what the host mounts may still come in.
@@ -169,7 +196,7 @@ function build({ request, procFd, planned, joined, opened, owned }: Building): P
       copyUp(rootFd, source, target, remapping);
     const files = readFiles(rootFd, request.readFiles ?? []);
     const { late, devptsFd } = mountAll(
-      { rootFd, cgroupPaths: request.cgroupPaths, remapping },
+      { rootFd, cgroupPaths: request.cgroupPaths, awaitGroups, remapping },
       planned,
       opened,
     );
@@ -201,21 +228,62 @@ function build({ request, procFd, planned, joined, opened, owned }: Building): P
       ids: remapping?.ids,
       late,
       files,
-      ...(request.pivotLater && { rootFd: opened.add(duplicateFrom(rootFd, 3)) }),
+      ...(request.pivotLater && keepRoot(rootFd, spec, opened)),
     };
   });
 }
 
-function checkSupported(spec: OciSpec): void {
+function keepRoot(
+  rootFd: number,
+  spec: OciSpec,
+  opened: OpenDescriptors,
+): Pick<Prepared, 'rootFd' | 'belowFd'> {
+  if (isNew(spec, 'mount')) return { rootFd: opened.add(duplicateFrom(rootFd, 3)) };
+  const tree = opened.add(cloneMount(rootFd, true));
+  if (spec.root.readonly) changeMount(tree, { set: MountAttribute.readOnly });
+  // The kernel lets others mount in a tree that comes from a file system, not in a copy of our mounts.
+  const below = opened.add(newFilesystem('tmpfs', [], MountAttribute.readOnly));
+  attachMount(tree, below);
+  return { rootFd: tree, belowFd: below };
+}
+
+function checkSupported({ spec, pivotLater }: PrepareRequest): void {
   checkRemapping(spec);
-  if (!isNew(spec, 'mount')) throw invalid('a container needs a mount namespace of its own');
+  if (!isNew(spec, 'mount')) checkDetached(spec, pivotLater === true);
   if (spec.hostname !== undefined && spec.hostname !== '' && Buffer.byteLength(spec.hostname) > 64)
     throw invalid(`the hostname "${spec.hostname}" is longer than 64 bytes`);
   checkSysctls(spec);
 }
 
+/**
+ * The machine's mount namespace, or another's, can have a container whose root is attached in neither. In
+ * such a tree the kernel mounts since 6.15; before, it would all have to be mounted for everybody to see.
+ */
+function checkDetached(spec: OciSpec, pivotLater: boolean): void {
+  if (!pivotLater || isRemapped(spec))
+    throw invalid('a container needs a mount namespace of its own');
+  withFd(newFilesystem('tmpfs', [], 0), (below) =>
+    withFd(newFilesystem('tmpfs', [], 0), (above) => {
+      try {
+        attachMount(above, below);
+      } catch (error) {
+        if (!hasErrno(error, 'EINVAL')) throw error;
+        throw invalid(
+          "a container in the machine's mount namespace, or in another container's, takes Linux 6.15 or later; list a mount namespace",
+          error,
+        );
+      }
+    }),
+  );
+}
+
 function isNew({ linux }: OciSpec, type: OciNamespaceType): boolean {
   return linux.namespaces.some((namespace) => namespace.type === type && !namespace.path);
+}
+
+/** Else its root is not the root of the mount namespace that it is in. */
+export function ownsMounts(spec: OciSpec): boolean {
+  return isNew(spec, 'mount');
 }
 
 /** Its own or another container's, in any case one that belongs to our user namespace. */
@@ -225,9 +293,29 @@ function ownedOf({ linux }: OciSpec): { network: boolean; pid: boolean } {
 }
 
 function newNamespaceFlags(spec: OciSpec): number {
-  return threadNamespaces
-    .filter((type) => isNew(spec, type))
-    .reduce((flags, type) => flags | NamespaceFlag[type], 0);
+  return (
+    threadNamespaces
+      // Mounts are made in one that ends with this, where the container has none of its own.
+      .filter((type) => type === 'mount' || isNew(spec, type))
+      .reduce((flags, type) => flags | NamespaceFlag[type], 0)
+  );
+}
+
+/** Returns those that were made ahead. */
+function unshareAll(
+  spec: OciSpec,
+  takeNetwork: () => number | undefined,
+  opened: OpenDescriptors,
+): Prepared['namespaces'] {
+  const flags = newNamespaceFlags(spec);
+  const spare = isNew(spec, 'network') ? takeNetwork() : undefined;
+  if (spare === undefined) {
+    unshare(flags);
+    return {};
+  }
+  setns(opened.add(spare), NamespaceFlag.network, 'network');
+  unshare(flags & ~NamespaceFlag.network);
+  return { network: spare };
 }
 
 function openJoinedNamespaces(spec: OciSpec, opened: OpenDescriptors): Prepared['namespaces'] {
@@ -259,7 +347,7 @@ function openNamespaces(
 ): Prepared['namespaces'] {
   const all = { ...joined };
   for (const type of threadNamespaces)
-    if (isNew(spec, type)) all[type] = opened.add(openOwnNamespace(procFd, namespaceFile[type]));
+    if (isNew(spec, type)) all[type] ??= opened.add(openOwnNamespace(procFd, namespaceFile[type]));
   return all;
 }
 

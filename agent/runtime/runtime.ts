@@ -35,6 +35,11 @@ export interface PrepareRequest {
   rootfs: Rootfs;
   /** What `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf` and volumes are is in `spec.mounts`. */
   cgroupPaths: ReadonlyMap<string, string>;
+  /**
+   * Makes them, while the rest is prepared: it is called once, before `prepare` returns. When it throws,
+   * `prepare` throws that, and nothing is left of the sandbox.
+   */
+  makeGroups?: () => void;
   /** Files to read from the image before anything is mounted over it, such as `/etc/passwd`. */
   readFiles?: string[];
   /** Fills each empty directory `source` of the host with what the image has at `target`. */

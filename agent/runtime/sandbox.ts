@@ -26,13 +26,14 @@ export class Sandbox implements PreparedSandbox {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { namespaces, netlinkFd, terminal, late, rootFd } = this.prepared;
+    const { namespaces, netlinkFd, terminal, late, rootFd, belowFd } = this.prepared;
     const all = [
       ...Object.values(namespaces),
       netlinkFd,
       terminal?.masterFd,
       terminal?.slaveFd,
       rootFd,
+      belowFd,
       ...late.attach.map(({ fd }) => fd),
     ];
     for (const fd of all) if (fd !== undefined) closeSync(fd);

@@ -3,9 +3,17 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { O_CLOEXEC, openDirectory } from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
 import { sealedFile } from '../kernel/memfd.ts';
+import { makeConnection, mostPassed, passDescriptors } from '../kernel/pass-descriptors.ts';
 import { spawn } from '../kernel/process.ts';
 import { encodePlan, type ShimDuties, ShimFd, type Step } from './plan.ts';
+import { reapInBackground } from './running-process.ts';
+
+/** Its room is for the name of what it will be the parent of. */
+const spareName = '--spare'.padEnd(64, '-');
+/** As with the launcher's spare: once the one that was just started has come to run. */
+const sparePauseMs = 30;
 
 /** Builds the shim's descriptor table while the plan is made. */
 export class ShimDescriptors {
@@ -37,14 +45,22 @@ interface ShimWork {
   steps: readonly Step[];
 }
 
-/** Keeps what every shim needs open: its sealed program, /dev/null and procfs. */
+/**
+ * Keeps what every shim needs open: its sealed program, /dev/null and procfs. And, where many are
+ * started one after the other, a shim that waits for its work: starting a program takes longer than
+ * handing it what it needs, and the whole agent stands still until the new process has executed it.
+ */
 export class ShimStarter {
   /** The sealed program, which makes a container's own namespaces too (user-namespace.ts). */
   readonly programFd: number;
   readonly #nullFd: number;
   readonly #procFd: number;
+  readonly #keepsSpare: boolean;
+  #spare: { pid: number; fd: number } | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(shimPath: string, procFd: number) {
+  constructor(shimPath: string, procFd: number, { keepsSpare = false } = {}) {
+    this.#keepsSpare = keepsSpare;
     // The program is run from a sealed copy in memory, which no container can write to through
     // /proc/<pid>/exe (CVE-2019-5736).
     this.programFd = sealedFile('corten-shim', readFileSync(shimPath));
@@ -64,15 +80,66 @@ export class ShimStarter {
       descriptors.set(ShimFd.plan, plan);
       descriptors.set(ShimFd.runDirectory, run);
       descriptors.set(ShimFd.alive, aliveFd);
-      const args = ['corten-shim', basename(runDirectory)];
-      return spawn(this.programFd, args, descriptors.all);
+      const name = basename(runDirectory);
+      return (
+        this.#giveToSpare(name, descriptors.all) ??
+        spawn(this.programFd, ['corten-shim', name], descriptors.all)
+      );
     } finally {
       closeSync(plan);
       closeSync(run);
+      this.#makeSpareSoon();
+    }
+  }
+
+  /** Undefined when there is none that could take it. */
+  #giveToSpare(name: string, descriptors: readonly number[]): number | undefined {
+    const spare = this.#spare;
+    const fds = descriptors.slice(ShimFd.plan);
+    if (spare === undefined || fds.length > mostPassed || name.length > spareName.length)
+      return undefined;
+    this.#spare = undefined;
+    try {
+      passDescriptors(spare.fd, name, fds);
+      return spare.pid;
+    } catch (error) {
+      if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error;
+      // Somebody has killed it.
+      reapInBackground(spare.pid);
+      return undefined;
+    } finally {
+      closeSync(spare.fd);
+    }
+  }
+
+  #makeSpareSoon(): void {
+    if (!this.#keepsSpare || this.#spare !== undefined || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#makeSpare();
+    }, sparePauseMs).unref();
+  }
+
+  #makeSpare(): void {
+    const { ourFd, theirFd } = makeConnection();
+    try {
+      const table = [this.#nullFd, this.#nullFd, this.#nullFd, theirFd];
+      this.#spare = { pid: spawn(this.programFd, ['corten-shim', spareName], table), fd: ourFd };
+    } catch {
+      // No memory, or no process: the next start says so, if it is still the case.
+      closeSync(ourFd);
+    } finally {
+      closeSync(theirFd);
     }
   }
 
   close(): void {
+    clearTimeout(this.#timer);
+    if (this.#spare !== undefined) {
+      // Which ends it.
+      closeSync(this.#spare.fd);
+      reapInBackground(this.#spare.pid);
+    }
     closeSync(this.programFd);
     closeSync(this.#nullFd);
   }

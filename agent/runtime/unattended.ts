@@ -12,6 +12,7 @@ import { CortenError } from '../errors.ts';
 import { withFd } from '../kernel/files.ts';
 import { ownFilesystemState } from '../kernel/namespaces.ts';
 import { makePipe } from '../kernel/pipe.ts';
+import { openRootOf } from '../kernel/procfs.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 import type { IdMap } from '../kernel/user-namespaces.ts';
 import { keepWayHome } from './come-home.ts';
@@ -146,6 +147,8 @@ function setSize(masterFd: number, { consoleSize: size }: OciProcess): void {
 }
 
 export interface UnattendedExec {
+  /** The root of the container's mount namespace is the container's. */
+  ownsMounts: boolean;
   process: OciProcess;
   seccomp: OciSpec['linux']['seccomp'];
   placement: CgroupPlacement;
@@ -160,12 +163,13 @@ export function execUnattended(
   container: ProcessHandle,
   request: UnattendedExec,
 ): Promise<UnattendedProcess> {
-  const { process, runDirectory, handOnFds } = request;
-  // The shim has its own copy of the pidfd once it is spawned, which is before anything waits.
-  return withFd(openContainer(container), async (pidfd) => {
+  const { process, runDirectory, handOnFds, ownsMounts } = request;
+  // The shim has its own copies of both once it is spawned, which is before anything waits.
+  return withContainer(procFd, container, ownsMounts, async (pidfd, root) => {
     const descriptors = starter.descriptors();
     const keep = handOnFds.map((fd) => descriptors.add(fd));
     const containerFd = descriptors.add(pidfd);
+    const rootFd = root && descriptors.add(root);
     const ids = idsOf(container.pid, pidfd);
     const terminal = process.terminal
       ? openContainerTerminal(procFd, container.pid, pidfd)
@@ -177,10 +181,27 @@ export function execUnattended(
         : execTerminal(terminal, descriptors);
     const handOn = { first: ShimFd.firstFree, count: handOnFds.length };
     const before = { steps: [], handOn, keep };
-    const steps = execSteps(request, { fd: containerFd, ids }, stdio, descriptors, before);
+    const steps = execSteps(request, { fd: containerFd, ids, rootFd }, stdio, descriptors, before);
     const duties = { ...execDuties(request, containerFd, descriptors), leave: true };
     const pid = await startUnattended(starter, { runDirectory, descriptors, duties, steps, stdio });
     return { pid, terminalFd: stdio.agent.terminalFd, steps };
+  });
+}
+
+/** `use` gets a pidfd of its init, and its root where that is not the root of its mount namespace. */
+function withContainer<T>(
+  procFd: number,
+  container: ProcessHandle,
+  ownsMounts: boolean,
+  use: (pidfd: number, rootFd: number | undefined) => Promise<T>,
+): Promise<T> {
+  return withFd(openContainer(container), (pidfd) => {
+    if (ownsMounts) return use(pidfd, undefined);
+    return withFd(openRootOf(procFd, container.pid), (rootFd) => {
+      // Still there, so the root opened by number was this process's.
+      container.signal(0);
+      return use(pidfd, rootFd);
+    });
   });
 }
 
@@ -196,7 +217,7 @@ export interface HookProcess {
    * For a program that is the container's own: what its process may do. Absent: the machine's
    * program, with the runtime's rights.
    */
-  rights: Pick<UnattendedExec, 'process' | 'seccomp' | 'placement'> | undefined;
+  rights: Pick<UnattendedExec, 'process' | 'seccomp' | 'placement' | 'ownsMounts'> | undefined;
 }
 
 /**
@@ -204,17 +225,19 @@ export interface HookProcess {
  * when it took too long and was killed.
  */
 export async function runInContainer(
-  { starter }: Tools,
+  { starter, procFd }: Tools,
   container: ProcessHandle,
   request: HookProcess,
 ): Promise<number | undefined> {
   const { runDirectory, timeoutMs, rights } = request;
-  const hook = await withFd(openContainer(container), (pidfd) => {
+  const ownsMounts = rights?.ownsMounts ?? true;
+  const hook = await withContainer(procFd, container, ownsMounts, (pidfd, root) => {
     const descriptors = starter.descriptors();
     const containerFd = descriptors.add(pidfd);
     const stdio = callersStdio(request.stdioFds, descriptors);
+    const rootFd = root && descriptors.add(root);
     const ids = rights && idsOf(container.pid, pidfd);
-    const steps = hookSteps(request, { fd: containerFd, ids }, stdio, descriptors);
+    const steps = hookSteps(request, { fd: containerFd, ids, rootFd }, stdio, descriptors);
     const duties: ShimDuties = {
       cloneFlags: 0,
       cgroupFd: rights?.placement.directoryFd && descriptors.add(rights.placement.directoryFd),
@@ -241,7 +264,7 @@ export async function runInContainer(
 
 function hookSteps(
   { program, args, env, rights }: HookProcess,
-  container: { fd: number; ids: IdMap | undefined },
+  container: { fd: number; ids: IdMap | undefined; rootFd: number | undefined },
   stdio: StdioPlan,
   descriptors: ShimDescriptors,
 ): Step[] {

@@ -189,8 +189,9 @@ _Noreturn void run_plan(struct bytes plan) {
       case STEP_WAIT: wait_outside(&step); break;
       case STEP_PIVOT: pivot(&step); break;
       case STEP_RENEW: renew(take_string(&step)); break;
+      case STEP_ENTER_ROOT: enter_root((int)take_u32(&step)); break;
       case STEP_UNBINDABLE: make_unbindable(&step); break;
-      case STEP_SCHEDULER: check(syscall(SYS_sched_setattr, 0, step.at, 0)); step.left = 0; break;
+      case STEP_SCHEDULER: set_scheduler(&step); break;
       case STEP_IO_PRIORITY: check(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)take_u32(&step))); break;
       default: fail_step(EPROTO);
     }

@@ -130,6 +130,16 @@ void pivot(struct bytes *step) {
 }
 
 /*
+ * Where the mount namespace is the machine's or another's: its root is a tree that is attached nowhere, so that there is
+ * no way up from it, and whose mounts nobody else sees.
+ */
+void enter_root(int root) {
+  check(fchdir(root));
+  check(chroot("."));
+  check(chdir("/"));
+}
+
+/*
  * Puts a copy of a mount, with what is mounted below it, in its place. The kernel lists mounts in the order in which
  * they were made, and the specification wants those after /proc to come after it.
  */

@@ -112,6 +112,15 @@ void set_rlimit(struct bytes *step) {
   check(setrlimit(resource, &limit));
 }
 
+/* The kernel reads as many bytes as the first four say. */
+void set_scheduler(struct bytes *step) {
+  const void *attributes = step->at;
+  size_t length = step->left;
+  if (take_u32(step) > length) fail_step(EPROTO);
+  check(syscall(SYS_sched_setattr, 0, attributes, 0));
+  step->left = 0;
+}
+
 void join_keyring(void) {
   if (syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL) < 0 && errno != ENOSYS)
     fail_step(errno); /* ENOSYS: a kernel without keyrings has none to share */

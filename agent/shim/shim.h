@@ -34,7 +34,7 @@ enum {
 
 /* Only in plans of the OCI command (agent/oci). */
 enum {
-  STEP_WAIT = 64, STEP_PIVOT, STEP_SCHEDULER, STEP_IO_PRIORITY, STEP_RENEW, STEP_UNBINDABLE
+  STEP_WAIT = 64, STEP_PIVOT, STEP_SCHEDULER, STEP_IO_PRIORITY, STEP_RENEW, STEP_UNBINDABLE, STEP_ENTER_ROOT
 };
 
 enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_LEAVE = 32, IO_MOVES = 64 };
@@ -83,6 +83,7 @@ void mask(struct bytes *step);
 void make_readonly(struct bytes *step);
 void write_proc(struct bytes *step);
 void pivot(struct bytes *step);
+void enter_root(int root);
 void renew(const char *path);
 void make_unbindable(struct bytes *step);
 
@@ -97,10 +98,14 @@ void raise_ambient(uint64_t wanted);
 void load_seccomp(struct bytes *step);
 void set_groups(struct bytes *step);
 void set_rlimit(struct bytes *step);
+void set_scheduler(struct bytes *step);
 void join_keyring(void);
 
 /* child.c: the child's way from clone to execve. */
 _Noreturn void run_plan(struct bytes plan);
+
+/* spare.c */
+void await_work(char *name);
 
 /* log.c */
 void begin_log(uint32_t number);

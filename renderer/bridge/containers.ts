@@ -60,6 +60,7 @@ export interface DiskUsage {
   maxBytes: number | null;
   usedInodes: number | null;
   maxInodes: number | null;
+  inodesAreFixed: boolean;
 }
 
 export function getDiskUsage(id: string): Promise<DiskUsage> {

@@ -52,6 +52,8 @@ export const limitsWords = {
   'limits.noSpace':
     'Made without a disk limit, and on this machine it cannot get one later. Make it anew with one.',
   'limits.inodes': 'Files and folders',
+  'limits.inodesFixed':
+    'On this machine the number of files and folders was fixed when the container was made.',
   'limits.inodesFloor': 'At least 64.',
   'limits.ioWeight': 'Weight',
   'limits.ioWeightHelp': 'Against other containers, where the disk’s scheduler is BFQ.',

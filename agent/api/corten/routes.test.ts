@@ -144,8 +144,11 @@ test('disk limits and use of containers and volumes', async () => {
   const HostConfig = { StorageOpt: { size: '64m' } };
   await call(app, 'POST /containers/create?name=small', { Image: 'x', HostConfig });
   await call(app, 'POST /containers/create?name=free', { Image: 'x' });
-  const used = { usedBytes: 12, maxBytes, usedInodes: 3, maxInodes: null };
-  const unknown = { usedBytes: null, maxBytes: null, usedInodes: null, maxInodes: null };
+  const used = { usedBytes: 12, maxBytes, usedInodes: 3, maxInodes: null, inodesAreFixed: false };
+  const unknown = {
+    ...{ usedBytes: null, maxBytes: null },
+    ...{ usedInodes: null, maxInodes: null, inodesAreFixed: false },
+  };
   const get = async (path: string) => (await call(app, `GET /corten/v1/${path}`)).body;
   assert.deepEqual(await get('containers/small/disk'), used);
   assert.deepEqual(await get('containers/free/disk'), unknown);

@@ -90,5 +90,6 @@ function diskDocument(usage: SpaceUsage | undefined): object {
     maxBytes: usage?.maxBytes ?? null,
     usedInodes: usage?.usedInodes ?? null,
     maxInodes: usage?.maxInodes ?? null,
+    inodesAreFixed: usage?.inodesAreFixed ?? false,
   };
 }

@@ -85,6 +85,9 @@ export function recordExit(
   return record;
 }
 
+/** Under which key of spare time an ended container's empty group and run directory are taken away. */
+export const leftovers = (id: string) => `leftovers of ${id}`;
+
 /** Gives back what the machine lent it. Each step stands alone: one that fails is reported. */
 export async function release(
   context: EngineContext,
@@ -102,15 +105,13 @@ export async function release(
       networkSandboxId: '',
     });
   // With a pid namespace of its own everything inside died with its init; otherwise we end it here.
-  try {
-    if (settings.namespaces.pid !== 'private') cgroup.kill();
+  if (settings.namespaces.pid !== 'private') cgroup.kill();
+  context.spareTime.putOff(leftovers(id), `remove the cgroup of ${name}`, async () => {
+    // The next agent finds the ending there when it was not written down.
+    if (context.containers.isWritten(id))
+      removeRunDirectory(containerPaths(context.paths, id).run, context.report);
     await cgroup.remove();
-  } catch (error) {
-    context.report(`remove the cgroup of ${name}`, error);
-  }
-  // The next agent finds the ending there when it was not written down.
-  if (context.containers.isWritten(id))
-    removeRunDirectory(containerPaths(context.paths, id).run, context.report);
+  });
   announceVolumeMounts(context.events, record, 'unmount');
 }
 

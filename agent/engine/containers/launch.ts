@@ -14,6 +14,7 @@ import { containerPaths } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { Undo } from '../undo.ts';
+import { leftovers } from './exit.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { type OpenLayer, openLayer } from './layer.ts';
 
@@ -46,6 +47,7 @@ async function launch(
   undo: Undo,
 ): Promise<void> {
   const { id } = record;
+  await context.spareTime.finish(leftovers(id));
   const layer = openLayer(context, record);
   undo.push(() => layer.close());
   const { spec, joined, cgroup, sandbox } = await prepare(context, record, layer, undo);
@@ -87,11 +89,16 @@ async function prepare(
 ) {
   const { spec, deviceRules } = planSpec(context, { ...record, rootfs: layer.rootfs });
   const joined = joinedInits(context, record);
-  const cgroup = context.cgroups.create(record.id, record.settings.limits, deviceRules);
-  undo.push(() => cgroup.remove());
+  // Its paths are known before it is there.
+  let cgroup = context.cgroups.open(record.id);
   writeNetworkFiles(context, record);
   const request = prepareRequest(context, record, spec, cgroup, layer);
-  return { spec, joined, cgroup, sandbox: await context.runtime.prepare(request) };
+  const makeGroups = () => {
+    cgroup = context.cgroups.create(record.id, record.settings.limits, deviceRules);
+    undo.push(() => cgroup.remove());
+  };
+  const sandbox = await context.runtime.prepare({ ...request, makeGroups });
+  return { spec, joined, cgroup, sandbox };
 }
 
 /** Networks and published ports; they are kept in the record before anything can need them back. */

@@ -37,6 +37,7 @@ test('start, exit, start again: state, waiters and events in dockerd’s order',
   assert.deepEqual(await exit, { exitCode: 3 });
   assert.deepEqual(await containers.wait(id, 'not-running', never), { exitCode: 3 });
   assert.equal(containers.inspect(id).state.status, 'exited');
+  await bench.tidied();
   assert.deepEqual(bench.cgroups.list(), []);
   await containers.start(id);
   assert.equal(containers.inspect(id).state.status, 'running');

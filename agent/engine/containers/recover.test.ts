@@ -21,6 +21,22 @@ test('what still runs is taken up again', async (t) => {
   assert.deepEqual(await exit, { exitCode: 5 });
 });
 
+test('a limit that was half changed is again what was written down', async (t) => {
+  const bench = await workbench(t);
+  const limits = { memory: { maxBytes: 64 * 1024 * 1024 }, pids: 7 };
+  const id = await create(bench, { limits });
+  await bench.engine.containers.start(id);
+  bench.runtime.leftBehind.set(runOf(bench, id), new FakeProcess(4244));
+  const group = bench.cgroups.open(id);
+  group.update({ memory: { highBytes: 4096 }, pids: 1 });
+  await bench.reopen();
+  // The last word on each.
+  const last = group.updates.flatMap(({ memory }) => Object.entries(memory ?? {}));
+  const { maxBytes, highBytes } = Object.fromEntries(last);
+  assert.deepEqual([maxBytes, highBytes], [limits.memory.maxBytes, null]);
+  assert.equal(group.updates.at(-1)?.pids, 7);
+});
+
 test('one that was started and not yet written down is found by its run directory', async (t) => {
   const bench = await workbench(t);
   const id = await create(bench);

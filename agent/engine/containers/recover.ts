@@ -2,6 +2,8 @@
  * At the agent's start: containers that an agent before us left running are taken up again, those
  * that ended meanwhile get the ending that their shim wrote down, and restart policies are applied.
  */
+import type { Cgroup } from '../../cgroup/cgroup.ts';
+import type { Limits } from '../../contract/limits.ts';
 import type { ExitRecord, RunningProcess } from '../../runtime/runtime.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import { containerPaths } from '../paths.ts';
@@ -73,7 +75,7 @@ async function reconcileNetworks(context: EngineContext): Promise<void> {
 }
 
 /**
- * The kernel still has both. An agent that was killed between telling it and writing down is
+ * The kernel still has them. An agent that was killed between telling it and writing down is
  * corrected here: what was written down holds.
  */
 async function restoreLimits(context: EngineContext): Promise<void> {
@@ -84,11 +86,19 @@ async function restoreLimits(context: EngineContext): Promise<void> {
       for (const endpoint of record.networks)
         if (endpoint.endpointId !== '')
           await context.network.limitRates(endpoint, record.settings.limits.network ?? {});
+      restoreGroup(live.cgroup, record.settings.limits);
       live.process.limitLog(logPlan(record.settings, record.logDirectory));
     } catch (error) {
       context.report(`restore the limits of ${record.name}`, error);
     }
   }
+}
+
+function restoreGroup(cgroup: Cgroup, limits: Limits): void {
+  // First, since it slows everything down: a memory limit of v2 is lowered by way of this mark
+  // (cgroup/memory.ts), and that agent may have been killed on the way.
+  cgroup.update({ memory: { highBytes: limits.memory?.highBytes ?? null } });
+  cgroup.update(limits);
 }
 
 async function noteEnding(

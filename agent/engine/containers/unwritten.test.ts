@@ -50,6 +50,7 @@ test('an end that cannot be written down is an end, and is written down later', 
   bench.runtime.last.exit(7);
   assert.deepEqual(await exit, { exitCode: 7 });
   assert.equal(containers.inspect(id).state.status, 'exited');
+  await bench.tidied();
   assert.deepEqual(bench.cgroups.list(), []);
   // What the shim wrote of the end is all that the next agent would find.
   assert.ok(existsSync(join(bench.paths.run, 'containers', id)));

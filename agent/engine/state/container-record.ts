@@ -36,10 +36,15 @@ export const resultOf = ({ state }: Pick<ContainerRecord, 'state'>) => ({
 });
 
 /** The two documents of a container's row. */
-export function documentsOf(record: ContainerRecord): { definition: string; state: string } {
+export function definitionDocument(record: ContainerRecord): string {
   const { state, networks, ports, networkSandboxId, manuallyStopped, ...definition } = record;
+  return JSON.stringify(definition);
+}
+
+export function stateDocument(record: ContainerRecord): string {
+  const { state, networks, ports, networkSandboxId, manuallyStopped } = record;
   const live: LiveFields = { state, networks, ports, networkSandboxId, manuallyStopped };
-  return { definition: JSON.stringify(definition), state: JSON.stringify(live) };
+  return JSON.stringify(live);
 }
 
 export function recordOf(documents: { definition: string; state: string }): ContainerRecord {

@@ -6,9 +6,10 @@ import { conflict, invalid, notFound } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import {
   type ContainerRecord,
-  documentsOf,
+  definitionDocument,
   type LiveFields,
   recordOf,
+  stateDocument,
 } from './container-record.ts';
 import type { Database } from './database.ts';
 import { noRoomNeeded, type RoomAhead } from './room.ts';
@@ -78,7 +79,7 @@ export class ContainerTable {
 
   insert(record: ContainerRecord): void {
     this.#refuseTakenName(record.name);
-    const { definition, state } = documentsOf(record);
+    const [definition, state] = [definitionDocument(record), stateDocument(record)];
     this.#room.forNew(definition.length + state.length);
     this.#insert.run(record.id, record.name, definition, state);
     this.#remember(record);
@@ -118,7 +119,7 @@ export class ContainerTable {
     const before = this.require(id);
     const record = { ...before, ...change };
     if (record.name !== before.name) this.#refuseTakenName(record.name);
-    const { definition } = documentsOf(record);
+    const definition = definitionDocument(record);
     this.#room.forChange(definition.length);
     this.#writeDefinition.run(record.name, definition, id);
     this.#idsByName.delete(before.name);
@@ -136,7 +137,7 @@ export class ContainerTable {
   }
 
   #write(record: ContainerRecord): void {
-    const { state } = documentsOf(record);
+    const state = stateDocument(record);
     this.#room.forChange(state.length);
     this.#writeState.run(state, record.id);
     this.#unwritten.delete(record.id);

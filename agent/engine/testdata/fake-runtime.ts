@@ -64,7 +64,8 @@ export class FakeRuntime implements Runtime {
   openSandboxes = 0;
   #nextPid = 1_000_000;
 
-  async prepare(_request: PrepareRequest): Promise<PreparedSandbox> {
+  async prepare({ makeGroups }: PrepareRequest): Promise<PreparedSandbox> {
+    makeGroups?.();
     if (this.failPrepare) throw this.failPrepare;
     this.openSandboxes++;
     let open = true;

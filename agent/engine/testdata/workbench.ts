@@ -1,5 +1,5 @@
 /** An engine over fakes, with its state in a directory that goes away with the test. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -28,6 +28,8 @@ export interface Workbench {
   /** Failures that only the agent's own log would show. */
   reports: string[];
   events: EngineEvent[];
+  /** Resolves once no container that has ended has anything left. */
+  tidied(): Promise<void>;
   /** The same state under a new engine, as after a kill of the agent. */
   reopen(): Promise<Engine>;
 }
@@ -102,6 +104,18 @@ export async function workbench(
     paths,
     reports,
     events,
+    tidied: async () => {
+      const { containers } = engine;
+      const running = () =>
+        containers
+          .list()
+          .filter(({ state }) => state.status === 'running' || state.status === 'paused');
+      while (
+        cgroups.list().length > running().length ||
+        readdirSync(join(paths.root, 'removed')).length > 0
+      )
+        await new Promise((done) => setTimeout(done, 1));
+    },
     reopen: async () => {
       const next = await open();
       opened.push(next);

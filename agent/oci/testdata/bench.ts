@@ -121,8 +121,12 @@ export class OciBench {
     return detectCgroupDriver({ parent: this.#parent }).list();
   }
 
+  cgroupPaths(id: string): ReadonlyMap<string, string> {
+    return detectCgroupDriver({ parent: this.#parent }).open(id).paths;
+  }
+
   cgroupFile(controller: string, id: string, file: string): string {
-    const { paths } = detectCgroupDriver({ parent: this.#parent }).open(id);
+    const paths = this.cgroupPaths(id);
     return readFileSync(`${paths.get(controller) ?? paths.get('')}/${file}`, 'utf8').trim();
   }
 }

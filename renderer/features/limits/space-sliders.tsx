@@ -49,8 +49,10 @@ export function SpaceSliders({
             : undefined
         }
       />
+      {usage?.inodesAreFixed ? <p className="field-note">{t('limits.inodesFixed')}</p> : null}
       <SliderField
         {...words}
+        disabled={words.disabled || usage?.inodesAreFixed === true}
         label={t('limits.inodes')}
         unit={t('limits.unit.inodes')}
         value={draft.diskInodes}

@@ -1,0 +1,57 @@
+/**
+ * A network namespace made ahead, while nobody waits: making one takes as long as all the other
+ * namespaces and mounts of a small container together. Each is used once, by one container.
+ */
+import { closeSync } from 'node:fs';
+import { NamespaceFlag, namespaceFile, unshare } from '../kernel/namespaces.ts';
+import { openOwnNamespace } from '../kernel/procfs.ts';
+import { comeHome } from './come-home.ts';
+
+/** By when the container that was just made has its processor to itself no longer. */
+const pauseMs = 30;
+
+export class SpareNetwork {
+  readonly #procFd: number;
+  #fd: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(procFd: number) {
+    this.#procFd = procFd;
+  }
+
+  /** A descriptor that is the caller's from now on; undefined when there is none yet. */
+  take(): number | undefined {
+    const fd = this.#fd;
+    this.#fd = undefined;
+    return fd;
+  }
+
+  /** Makes one soon, unless there is one. A thread that cannot come home from it ends. */
+  makeSoon(): void {
+    if (this.#fd !== undefined || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#make();
+    }, pauseMs).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  #make(): void {
+    try {
+      unshare(NamespaceFlag.network);
+    } catch {
+      // user.max_net_namespaces, or no memory: the next container says so, if it is still the case.
+      return;
+    }
+    try {
+      this.#fd = openOwnNamespace(this.#procFd, namespaceFile.network);
+    } finally {
+      comeHome(NamespaceFlag.network);
+    }
+  }
+}

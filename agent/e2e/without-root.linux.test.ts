@@ -1,6 +1,6 @@
 /** The whole agent as an ordinary user: what it does as root it does here too. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chownSync,
   existsSync,
@@ -139,7 +139,7 @@ test('run, exec, logs, a terminal, stop', async () => {
   assert.equal(await output(...terminal), '/dev/pts/0');
 });
 
-test("devices are the machine's harmless ones; no other can be made", async () => {
+test('devices are the machine’s harmless ones; no other can be made', async () => {
   const look = 'ls /dev; echo x >/dev/null; head -c 4 /dev/urandom | wc -c; mknod /tmp/sda b 8 0';
   const { stdout, stderr } = await docker(
     'run',
@@ -198,7 +198,7 @@ test('what a container may not have is refused, with the reason and what to do',
   await refused(['--ulimit', 'nofile=99999999'], /without root/);
 });
 
-test("files: the user's own in a bind are root's inside; a volume keeps what users inside wrote", async () => {
+test('files: the user’s own in a bind are root’s inside; a volume keeps what users inside wrote', async () => {
   const bind = join(directory, 'home/bound');
   mkdirSync(bind);
   chownSync(bind, user.uid, user.uid);
@@ -245,7 +245,7 @@ test('an image is pulled from a registry, with its owners, deletions and devices
   }
 });
 
-test("the end of the last container and the agent leaves no process of the user's", async () => {
+test('the end of the last container and the agent leaves no process of the user’s, and all it wrote can be removed', async () => {
   await output('run', '-d', '--name', 'last', image, 'sleep', '1000');
   await agent.end();
   assert.ok(
@@ -256,6 +256,11 @@ test("the end of the last container and the agent leaves no process of the user'
   await output('rm', '-f', 'last');
   await agent.end();
   await eventually(() => assert.deepEqual(processesOfUser(), []));
+  const words = ['--user', '--map-auto', '--map-root-user', 'rm', '-rf', join(directory, 'root')];
+  const [program = '', ...rest] = [...asUser(directory), 'unshare', ...words];
+  // The directory above is not the user's, so that the empty one stays.
+  spawnSync(program, rest);
+  assert.deepEqual(readdirSync(join(directory, 'root')), []);
   await begin();
 });
 
@@ -269,7 +274,7 @@ test('a user without ids of its own is told what to do', async () => {
   rmSync(place, { recursive: true });
 });
 
-test("without pasta containers have the machine's network or none, and the reason is told", async () => {
+test('without pasta containers have the machine’s network or none, and the reason is told', async () => {
   const place = makeUserDirectory();
   const lonely = await startUserAgent(place, asUser(place, { without: ['pasta'] }));
   const { output: lone } = dockerCli(lonely.socket);
@@ -288,7 +293,7 @@ test("without pasta containers have the machine's network or none, and the reaso
   assert.ok(!existsSync(place));
 });
 
-test("in a control group of the user's own containers have groups: they are paused, and end together", async () => {
+test('in a control group of the user’s own containers have groups: they are paused, and end together', async () => {
   const place = makeUserDirectory();
   const group = basename(place);
   const own = await startUserAgent(place, asUser(place, { group }));

@@ -17,6 +17,7 @@ export const programs: Record<string, string> = {
   'spare-worker': 'disk/spare-worker.js',
   'share-thread': 'share/share-thread.js',
   'replay-thread': 'share/replay-thread.js',
+  'network-visitor': 'kernel/network-visitor.js',
 };
 
 /** They find files of their own by their place. */

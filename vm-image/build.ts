@@ -38,6 +38,11 @@ import { wslTree } from './wsl.ts';
 /** Takes minutes; a build that only runs here has no use for it. */
 const releaseLevel = 19;
 
+/** Level 15 already takes a minute, which every build for tests would pay. */
+const packed = (release: boolean) => ({
+  params: { [constants.ZSTD_c_compressionLevel]: release ? releaseLevel : 3 },
+});
+
 const repository = join(import.meta.dirname, '..');
 
 async function build(architecture: Architecture, release: boolean): Promise<void> {
@@ -86,7 +91,7 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   writeFileSync(join(output, 'initrd'), cpioOf(initrd, time));
   writeErofs(await tarOf(tree, time), join(output, 'root.erofs'), time);
   const wsl = await tarOf(wslTree(tree, await relayFor(debian, repository)), time);
-  writeFileSync(join(output, 'wsl.tar.zst'), zstdCompressSync(wsl, packedWell));
+  writeFileSync(join(output, 'wsl.tar.zst'), zstdCompressSync(wsl, packed(release)));
 
   const names = [kernelFile, 'initrd', 'root.erofs'];
   if (release) for (const name of names) compressFile(join(output, name), releaseLevel);
@@ -106,9 +111,6 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   );
   writeFileSync(join(output, 'manifest.json'), manifestText(manifest));
 }
-
-/** A sixth smaller than the usual level, for a few seconds more. */
-const packedWell = { params: { [constants.ZSTD_c_compressionLevel]: 15 } };
 
 const kernelPaths = /^boot\/vmlinuz|^usr\/lib\/modules\//;
 const copyrightPath = /^usr\/share\/doc\/[^/]+\/copyright$/;

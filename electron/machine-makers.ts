@@ -100,6 +100,7 @@ function appleMaker(where: MachinePlaces): MachineMaker {
       directory: join(machinesDirectoryFor(rootDirectory), entry.id),
       runDirectory: join(runDirectory, entry.id),
       imageDirectory: join(places.guestImagesDirectory, 'arm64'),
+      agentArguments: ['--machine'],
     }),
     companions: [
       guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),

@@ -106,10 +106,10 @@ test('an image is pulled from a registry on this computer', async () => {
 });
 
 test('every limit is in the files of cgroup v2, as the container itself reads them', async () => {
-  const names = ['memory.max', 'memory.swap.max', 'cpu.max', 'cpu.weight', 'pids.max', 'io.max'];
+  const names = ['memory.max', 'memory.swap.max', 'cpu.max', 'cpu.weight', 'pids.max'];
   const said = await docker(
     ...['run', '--rm', '--memory=64m', '--memory-swap=64m', '--cpus=0.5', '--cpu-shares=512'],
-    ...['--pids-limit=77', '--device-write-bps=/dev/vdb:1mb', image, 'sh', '-c'],
+    ...['--pids-limit=77', image, 'sh', '-c'],
     names.map((name) => `echo ${name} $(cat /sys/fs/cgroup/${name})`).join('; '),
   );
   const values = Object.fromEntries(
@@ -122,7 +122,14 @@ test('every limit is in the files of cgroup v2, as the container itself reads th
   assert.equal(values['cpu.max'], '50000 100000');
   assert.notEqual(values['cpu.weight'], '100');
   assert.equal(values['pids.max'], '77');
-  assert.match(values['io.max'] ?? '', /wbps=1048576/);
+  // Debian's docker CLI 26 does not send what --device-write-bps says.
+  const { Id } = await ask<{ Id: string }>('POST', '/containers/create', {
+    Image: image,
+    Cmd: ['cat', '/sys/fs/cgroup/io.max'],
+    HostConfig: { BlkioDeviceWriteBps: [{ Path: '/dev/vdb', Rate: 1024 ** 2 }] },
+  });
+  assert.match(await docker('start', '--attach', Id), /wbps=1048576/);
+  await docker('rm', Id);
 });
 
 test('a container that fills its disk limit gets ENOSPC, and nothing else does', async () => {
@@ -225,10 +232,11 @@ test('what was written and removed goes back to this computer', async () => {
   );
   const before = allocated();
   await docker('exec', 'web', 'sh', '-c', 'rm /fat; sync');
-  let freed = 0;
-  for await (const progress of machine.controls!.compact(new AbortController().signal))
-    freed = progress.freedBytes;
-  assert.ok(freed > 48 * 1024 ** 2, `${freed} bytes came back of ${before}`);
+  // XFS frees what was removed a moment later, which may be after the first trim.
+  for (let times = 0; times < 5 && before - allocated() < 48 * 1024 ** 2; times++)
+    for await (const { phase } of machine.controls!.compact(new AbortController().signal))
+      assert.match(phase, /trimming|done/);
+  assert.ok(before - allocated() >= 48 * 1024 ** 2, `${allocated()} bytes of ${before} are left`);
 });
 
 test('the disk grows while the machine runs', async () => {
@@ -253,7 +261,7 @@ test('paused, it uses no processor; the next use wakes it within a second', asyn
   assert.ok((await cpuMs()) - before <= 50, 'a paused machine ran');
   await machine.controls!.change({ pauseAfterMs: null });
   const startedMs = performance.now();
-  assert.equal(await docker('info', '--format={{.Containers}}'), '1');
+  assert.equal(await docker('ps', '--all', '--format={{.Names}}'), 'web');
   const wokenMs = Math.round(performance.now() - startedMs);
   assert.equal(machine.state().status, 'running');
   console.log(`woken after ${wokenMs} ms, docker CLI included`);

@@ -109,8 +109,9 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
   };
 }
 
+/** What is looked at every few seconds is no use of the machine, and does not wake it. */
 function guestParts(
-  { link, engine, report }: CompanionContext,
+  { link, background: engine, report }: CompanionContext,
   { environment, proxiesForContainers }: ForwardingOptions,
 ): { close(): void }[] {
   return [

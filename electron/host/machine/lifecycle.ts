@@ -19,7 +19,7 @@ import {
   StageFailure,
   type StopOptions,
 } from './machine.ts';
-import { Rest, wakingEngine, wakingLink } from './rest.ts';
+import { quietEngine, Rest, wakingEngine, wakingLink } from './rest.ts';
 import { Stages } from './stages.ts';
 
 /** What there is while a machine is up. */
@@ -135,6 +135,7 @@ export function createMachine(options: MachineOptions): Machine {
       rest,
       link: waking,
       engine: wakingEngine(engineBehind(waking), rest),
+      background: quietEngine(background, rest),
       endpoint: made.ground.oneConnection ? through(waking) : made.endpoint,
     };
   }

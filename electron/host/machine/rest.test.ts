@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { ClientChannel } from 'ssh2';
 import type { SshLink } from '../ssh/link.ts';
-import { Rest, wakingEngine, wakingLink } from './rest.ts';
+import { quietEngine, Rest, wakingEngine, wakingLink } from './rest.ts';
 
 interface Watched {
   rest: Rest;
@@ -121,5 +121,21 @@ test('a question to the engine waits until the machine runs', async () => {
   );
   await engine.request({ method: 'GET', path: '/_ping' });
   assert.deepEqual(made.turns, ['pause', 'wake', 'asked']);
+  await made.rest.end();
+});
+
+test('a question in the background does not wake the machine, and is refused while it rests', async () => {
+  const made = make(10);
+  await made.until(true);
+  const engine = quietEngine(
+    {
+      request: async () => assert.fail('a resting machine was asked'),
+      async *stream() {},
+      close() {},
+    },
+    made.rest,
+  );
+  await assert.rejects(engine.request({ method: 'GET', path: '/_ping' }), /The machine rests/);
+  assert.deepEqual(made.turns, ['pause']);
   await made.rest.end();
 });

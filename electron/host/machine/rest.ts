@@ -35,6 +35,10 @@ export class Rest {
     this.#look();
   }
 
+  get isResting(): boolean {
+    return this.#isResting;
+  }
+
   /** Before anything is asked of the machine: resolves once it runs. */
   async use(): Promise<void> {
     this.#usedMs = performance.now();
@@ -125,6 +129,24 @@ export function wakingEngine(engine: EngineClient, rest: Rest): EngineClient {
     async *stream(request, signal) {
       // A stream may stay open for days: it is used while something comes.
       await rest.use();
+      yield* engine.stream(request, signal);
+    },
+    close: () => engine.close(),
+  };
+}
+
+/** The same engine for questions that are no use of the machine: one that rests is not asked. */
+export function quietEngine(engine: EngineClient, rest: Rest): EngineClient {
+  const refuseResting = () => {
+    if (rest.isResting) throw new Error('The machine rests, and is not woken for this.');
+  };
+  return {
+    async request(request) {
+      refuseResting();
+      return await engine.request(request);
+    },
+    async *stream(request, signal) {
+      refuseResting();
       yield* engine.stream(request, signal);
     },
     close: () => engine.close(),

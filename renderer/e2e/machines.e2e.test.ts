@@ -67,10 +67,7 @@ test('going from one to the other mixes nothing, and an address keeps its machin
   }
   await page.goto(there);
   await page.reload();
-  await page
-    .getByRole('button', { name: /New shell|Shell/ })
-    .first()
-    .waitFor();
+  await page.locator('.xterm-rows').waitFor();
   assert.equal(page.url(), there);
 });
 

@@ -330,6 +330,7 @@ class FakeHost {
       'machine.rename': async () => {},
       'machine.footprint': async () => ({ items: [], runningContainers: 0 }),
       'machine.remove': async () => {},
+      'machine.diagnostics': async () => ({ files: [], body: new Uint8Array() }),
       'machines.add': async (machine) => ({ ...machine, id: 'new' }),
       'context.state': async () => noContext,
       'context.setUp': async () => noContext,

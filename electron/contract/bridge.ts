@@ -6,6 +6,7 @@
 import type { SharedFolder, SharedFolders } from './folders.ts';
 import type { DockerContextState, ForwardedPort } from './forward.ts';
 import type {
+  DiagnosticsFile,
   Footprint,
   MachineEntry,
   MachineKind,
@@ -78,6 +79,11 @@ export interface RequestChannels {
   'machine.rename': (request: OnMachine<{ name: string }>) => void;
   'machine.footprint': (request: OnMachine<object>) => Footprint;
   'machine.remove': (request: OnMachine<Removal>) => void;
+  /** What to send to who helps, without secrets: what is in it, and a tar.gz of just that. */
+  'machine.diagnostics': (request: OnMachine<object>) => {
+    files: DiagnosticsFile[];
+    body: Uint8Array;
+  };
   /** Writes the machine down; it is started by itself. */
   'machines.add': (machine: Omit<MachineEntry, 'id'>) => MachineEntry;
   /** The docker CLI's context for the machine. */

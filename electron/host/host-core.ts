@@ -1,6 +1,8 @@
 /** Everything that the renderer can ask for, once, for both shells. */
 import type { ShellFacts } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
+import { collectDiagnostics } from './diagnostics/collect.ts';
+import type { Machine } from './machine/machine.ts';
 import type { MachineList } from './machines/machines.ts';
 import type { FolderList } from './share/folder-list.ts';
 import type { FolderSharing } from './share/share-folders.ts';
@@ -32,6 +34,17 @@ export function createHostCore({
       'machine.rename': async ({ machine, name }) => machines.rename(machine, name),
       'machine.footprint': async ({ machine }) => machines.get(machine).footprint(),
       'machine.remove': async ({ machine, ...removal }) => machines.remove(machine, removal),
+      'machine.diagnostics': async ({ machine }) => {
+        const found = machines.get(machine);
+        return collectDiagnostics({
+          entry: machines.entry(machine),
+          state: found.state(),
+          facts,
+          engine: isUp(found) ? found.engine() : undefined,
+          settings: found.controls?.settings(),
+          logs: () => found.logs(),
+        });
+      },
       'machines.add': async (machine) => machines.add(machine),
       'context.state': async ({ machine }) => machines.forwarding(machine).context.state(),
       'context.setUp': async ({ machine, use }) =>
@@ -54,6 +67,10 @@ export function createHostCore({
         openTerminal(machines.get(machine).endpoint(), request, emit),
     },
   };
+}
+
+function isUp(machine: Machine): boolean {
+  return machine.state().status === 'running';
 }
 
 /** Any other scheme could start a program on the person's computer. */

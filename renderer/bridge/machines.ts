@@ -1,6 +1,7 @@
 /** The machines themselves: which there are, their states, and what is asked of each. */
 import type { MachineState } from '../../electron/contract/bridge.ts';
 import type {
+  DiagnosticsFile,
   Footprint,
   FootprintItem,
   MachineEntry,
@@ -14,6 +15,7 @@ import type {
 import { host } from './bridge.ts';
 
 export type {
+  DiagnosticsFile,
   Footprint,
   FootprintItem,
   MachineEntry,
@@ -57,4 +59,10 @@ export function getFootprint(machine: string): Promise<Footprint> {
 
 export function removeMachine(machine: string, removal: Removal): Promise<void> {
   return host().request('machine.remove', { machine, ...removal });
+}
+
+export function getDiagnostics(
+  machine: string,
+): Promise<{ files: DiagnosticsFile[]; body: Uint8Array }> {
+  return host().request('machine.diagnostics', { machine });
 }

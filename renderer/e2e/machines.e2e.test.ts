@@ -67,11 +67,21 @@ test('going from one to the other mixes nothing, and an address keeps its machin
   }
   await page.goto(there);
   await page.reload();
-  await page
-    .getByRole('button', { name: /New shell|Shell/ })
-    .first()
-    .waitFor();
+  await page.locator('.xterm-rows').waitFor();
   assert.equal(page.url(), there);
+});
+
+test('diagnostics list what is inside, and are saved as just that', async () => {
+  const { page } = app;
+  await machines().getByRole('button', { name: 'Actions for Server' }).click();
+  await page.getByRole('menuitem', { name: 'Save diagnostics…' }).click();
+  for (const name of ['machine.json', 'engine-info.json', 'containers.json', 'agent.log'])
+    await page.getByText(name, { exact: true }).waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Save', exact: true }).click(),
+  ]);
+  assert.match(download.suggestedFilename(), /^corten-diagnostics-.*\.tar\.gz$/);
 });
 
 test('disconnecting one leaves the other; connecting again asks nothing', async () => {

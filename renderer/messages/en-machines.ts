@@ -58,6 +58,13 @@ export const machinesWords = {
   'ask.answer': 'Go on',
   'ask.callOff': 'Call off',
 
+  'diagnostics.menu': 'Save diagnostics…',
+  'diagnostics.title': 'Diagnostics of {name}',
+  'diagnostics.what':
+    'For who helps you. Passwords, keys, values of variables and labels, user names, hosts and home directories are removed; look into it all the same before you send it.',
+  'diagnostics.collecting': 'Collecting…',
+  'diagnostics.failed': 'They could not be collected: {cause}',
+  'diagnostics.save': 'Save',
   'remove.machineTitle': 'Remove {name}?',
   'remove.machineLooking': 'Looking at what is there…',
   'remove.machineNothing': 'Nothing of Corten was found there.',

@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import type { MachineView } from '../bridge/machines.ts';
+import { Diagnostics } from '../features/machines/diagnostics.tsx';
 import { RemoveMachine } from '../features/machines/remove.tsx';
 import { RenameMachine } from '../features/machines/rename.tsx';
 import { useText } from '../messages/use-text.ts';
@@ -25,7 +26,7 @@ const icons = {
 export function MachineSwitch({ onAdd }: { onAdd: () => void }) {
   const t = useText();
   const { machines, shown } = useMachines();
-  const [dialog, setDialog] = useState<{ what: 'rename' | 'remove'; id: string }>();
+  const [dialog, setDialog] = useState<{ what: 'rename' | 'remove' | 'diagnostics'; id: string }>();
   const chosen = machines.find(({ id }) => id === dialog?.id);
   const close = () => setDialog(undefined);
   return (
@@ -48,6 +49,9 @@ export function MachineSwitch({ onAdd }: { onAdd: () => void }) {
       {chosen && dialog?.what === 'rename' ? (
         <RenameMachine machine={chosen} onClose={close} />
       ) : null}
+      {chosen && dialog?.what === 'diagnostics' ? (
+        <Diagnostics machine={chosen} onClose={close} />
+      ) : null}
       {chosen && dialog?.what === 'remove' ? (
         <RemoveMachine machine={chosen} onClose={close} />
       ) : null}
@@ -64,7 +68,7 @@ function MachineRow({
   machine: MachineView;
   isFirst: boolean;
   isShown: boolean;
-  onDialog: (what: 'rename' | 'remove') => void;
+  onDialog: (what: 'rename' | 'remove' | 'diagnostics') => void;
 }) {
   const t = useText();
   const connected = useMachine((state) => state.connected);
@@ -99,7 +103,7 @@ function stateOf({ state }: MachineView): Exclude<keyof typeof icons, 'unreachab
 function entriesOf(
   { id, kind, state, removable }: MachineView,
   t: ReturnType<typeof useText>,
-  onDialog: (what: 'rename' | 'remove') => void,
+  onDialog: (what: 'rename' | 'remove' | 'diagnostics') => void,
   onSettings: () => void,
 ): MenuEntry[] {
   const isRemote = kind === 'remote';
@@ -119,6 +123,12 @@ function entriesOf(
           run: () => void stopAt(id),
         },
     { id: 'settings', icon: 'machine', label: t('machines.settings'), run: onSettings },
+    {
+      id: 'diagnostics',
+      icon: 'download',
+      label: t('diagnostics.menu'),
+      run: () => onDialog('diagnostics'),
+    },
     ...(removable
       ? ([
           {

@@ -4,7 +4,9 @@ import { currentLook, lookAt } from '../bridge/look.ts';
 import {
   addMachine,
   answerMachine,
+  type DiagnosticsFile,
   type Footprint,
+  getDiagnostics,
   getFootprint,
   type MachineEntry,
   type MachineKind,
@@ -86,6 +88,12 @@ export function rename(machine: string, name: string): Promise<void> {
 
 export function footprintOf(machine: string): Promise<Footprint> {
   return getFootprint(machine);
+}
+
+export function diagnosticsOf(
+  machine: string,
+): Promise<{ files: DiagnosticsFile[]; body: Uint8Array }> {
+  return getDiagnostics(machine);
 }
 
 export async function removeAt(machine: MachineView, removal: Removal): Promise<void> {

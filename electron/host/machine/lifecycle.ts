@@ -229,6 +229,7 @@ export function createMachine(options: MachineOptions): Machine {
       return starting;
     },
     stop,
+    logs: async () => (await backend.logs?.()) ?? {},
     footprint: async () =>
       (await backend.installation?.footprint(asking)) ?? { items: [], runningContainers: 0 },
     async remove(what) {

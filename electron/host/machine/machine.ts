@@ -34,6 +34,8 @@ export interface Machine {
   footprint(): Promise<Footprint>;
   /** Stops, and takes away what `footprint` tells. Rejects with what could not be taken away. */
   remove(what: { state: boolean }): Promise<void>;
+  /** What it has said lately, by the name of a file. */
+  logs(): Promise<Record<string, string>>;
   /** The engine of a running machine; throws MachineNotRunning otherwise. */
   engine(): EngineClient;
   /** For SSH connections beside the app's own, such as a terminal's. */
@@ -81,6 +83,8 @@ export interface MachineBackend {
   /** What to tell when the agent refuses the login, which only the backend's files can explain. */
   readonly loginAdvice: string;
   controls?(reach: EngineReach): MachineControls;
+  /** What it has said lately, by the name of a file. Only for diagnostics. */
+  logs?(): Promise<Record<string, string>>;
   /** For one that puts something where it runs. */
   readonly installation?: Installation;
 }

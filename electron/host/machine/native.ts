@@ -24,6 +24,7 @@ export function nativeBackend(options: NativeMachineOptions): MachineBackend {
       `Look at ${log}, and check that ${join(options.rootDirectory, 'ssh')} belongs to this ` +
       'agent.',
     bringUp: (climb) => climb.stage('agent', () => bringUp(options, log, climb)),
+    logs: async () => ({ 'agent.log': readFileSync(log, 'utf8') }),
   };
 }
 

@@ -44,6 +44,7 @@ export function qemuBackend(options: QemuMachineOptions): MachineBackend {
       `The keys in ${files.keys} may belong to another machine's disk. Restore both from one ` +
       'backup, or remove the directory: the next start makes new ones.',
     bringUp: (climb) => bringUp(session, climb),
+    logs: async () => ({ 'console.log': textOf(files.consoleLog) }),
     controls: (reach) => qemuControls(session, reach),
   };
 }

@@ -14,7 +14,7 @@ import { sshSocket, stateDirectory } from './places.ts';
 import { type RemoteShell, remoteShell } from './remote-shell.ts';
 import { footprintOf, removeEngine } from './remove.ts';
 import { type Ask, Secrets } from './secrets.ts';
-import { bridgeCommand, isServiceRunning, startService, waitForAgent } from './service.ts';
+import { bridgeCommand, isServiceRunning, logOf, startService, waitForAgent } from './service.ts';
 
 export interface RemoteMachineOptions {
   address: RemoteAddress;
@@ -41,6 +41,11 @@ export function remoteBackend(options: RemoteMachineOptions): MachineBackend {
     stages: ['reach', 'login', 'check', 'install', 'start'],
     loginAdvice: `The engine's keys on ${host} may have changed since. Disconnect, and connect again.`,
     bringUp: (climb) => bringUp(session, climb),
+    logs: async (): Promise<Record<string, string>> => {
+      // Only over the connection that there is: nobody should be asked for a password for it.
+      if (session.client === undefined) return {};
+      return { 'agent.log': await logOf(await shellOf(session, async () => undefined)) };
+    },
     installation: {
       footprint: async ({ ask }) => footprintOf(await shellOf(session, ask)),
       remove: async (what, { ask }) => {

@@ -84,9 +84,10 @@ else
 fi
 `;
 
+/** `$1`: how many lines. */
 const lastWords = `
-if [ -d /run/systemd/system ]; then journalctl -u ${unitName} -n 5 --no-pager -o cat
-else tail -n 5 ${logFile}; fi
+if [ -d /run/systemd/system ]; then journalctl -u ${unitName} -n "$1" --no-pager -o cat
+else tail -n "$1" ${logFile}; fi
 `;
 
 /** An engine that ended twice will not start by itself a third time. */
@@ -128,13 +129,18 @@ export async function waitForAgent(
 ): Promise<void> {
   const { code, err } = await shell.runAsRoot(waitScript);
   if (code === 0) return;
-  const said = await shell.runAsRoot(lastWords);
+  const said = await shell.runAsRoot(lastWords, '5');
   throw new StageFailure(
     `The engine did not start on ${host}: ${said.out || said.err || err}`,
     hasSystemd
       ? `Look at "journalctl -u ${unitName}" there; connect again to try once more.`
       : `Look at ${logFile} there; connect again to try once more.`,
   );
+}
+
+export async function logOf(shell: RemoteShell): Promise<string> {
+  const { out, err } = await shell.runAsRoot(lastWords, '2000');
+  return out || err;
 }
 
 export async function stopService(shell: RemoteShell): Promise<void> {

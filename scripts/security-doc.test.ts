@@ -45,7 +45,7 @@ for (const [attack = '', , tests = ''] of rows) {
 
 /** The runtime's tests are the most, so a row may leave its folder out the second time. */
 function fileOf(name: string): string {
-  if (name.startsWith('scripts/')) return name;
+  if (/^(scripts|electron)\//.test(name)) return name;
   return name.includes('/') ? `agent/${name}` : `agent/runtime/${name}`;
 }
 

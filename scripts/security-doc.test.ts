@@ -18,7 +18,7 @@ function titlesIn(file: string): string[] {
   const suite = join(root, `${file.replace(/\.linux$/, '')}.suite.ts`);
   const own = join(root, `${file}.test.ts`);
   const text = readFileSync(existsSync(suite) ? suite : own, 'utf8');
-  return [...text.matchAll(/\btest\(\s*(['`])((?:(?!\1).)+)\1/g)].map(([, , title = '']) =>
+  return [...text.matchAll(/\btest\(\s*(['"`])((?:(?!\1).)+)\1/g)].map(([, , title = '']) =>
     plain(title).replace(/\$\{.*/, ''),
   );
 }

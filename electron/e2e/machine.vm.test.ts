@@ -145,7 +145,7 @@ test('a container that fills its disk limit gets ENOSPC, and nothing else does',
   await assert.rejects(run, /No space left on device/);
   assert.match(
     await docker('run', '--rm', image, 'sh', '-c', 'dd if=/dev/zero of=/big bs=1M count=20 2>&1'),
-    /20971520|20\.0M/,
+    /20\+0 records out/,
   );
 });
 

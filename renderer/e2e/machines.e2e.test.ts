@@ -1,17 +1,28 @@
 /** Another computer beside this one: added, used, switched to and from, and removed by clicking. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   type RemoteHost,
   startRemoteHost,
 } from '../../electron/host/machine/remote/testdata/remote-host.ts';
-import { type App, assertNoComplaints, eventually, startApp, starterImage } from './app.ts';
+import {
+  type App,
+  assertNoComplaints,
+  eventually,
+  patienceMs,
+  startApp,
+  starterImage,
+} from './app.ts';
 
 let app: App;
 let host: RemoteHost;
 let clean: string[];
 
 before(async () => {
+  // Made before anybody waits for it; it is there already when the remote tests ran.
+  execFileSync(resolve(import.meta.dirname, '../../scripts/remote-bundle'));
   host = await startRemoteHost();
   clean = host.files();
   app = await startApp();
@@ -38,7 +49,8 @@ test('a machine is added in one dialog, its key confirmed, and its start seen', 
   await page.getByRole('heading', { name: 'Is this 127.0.0.1?' }).waitFor();
   await page.getByText(/SHA256:/).waitFor();
   await page.getByRole('button', { name: 'Yes, connect' }).click();
-  await page.getByText('Run your first container').waitFor();
+  // 48 MB are sent, unpacked and started meanwhile.
+  await page.getByText('Run your first container').waitFor({ timeout: 3 * patienceMs });
   assert.match(page.url(), /#\/m\/[0-9a-f]+/);
   assert.equal(await page.getByText('here', { exact: true }).count(), 0);
 });

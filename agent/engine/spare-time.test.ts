@@ -39,6 +39,17 @@ test('spare time: what piles up is begun whatever else goes on', async () => {
   while (done < 100) await new Promise((next) => setImmediate(next));
 });
 
+test('spare time: an engine that is never left alone does it all the same', async () => {
+  const spareTime = new SpareTime({ ...silent, quietMs: 50, longestMs: 5 });
+  let done = false;
+  spareTime.putOff('one', 'work', () => {
+    done = true;
+  });
+  const busy = setInterval(() => spareTime.touch(), 1);
+  while (!done) await new Promise((next) => setTimeout(next, 1));
+  clearInterval(busy);
+});
+
 test('spare time: a piece that fails is reported and keeps none of the others', async () => {
   const reports: string[] = [];
   const spareTime = new SpareTime({ report: (what, error) => reports.push(`${what}: ${error}`) });

@@ -7,6 +7,8 @@ export interface SpareTimeOptions {
   report: (what: string, error: unknown) => void;
   /** Default 20. */
   quietMs?: number;
+  /** The longest that anything is put off by those who are at work; default 1,000. */
+  longestMs?: number;
 }
 
 interface Work {
@@ -20,15 +22,18 @@ const mostPutOff = 64;
 export class SpareTime {
   readonly #report: SpareTimeOptions['report'];
   readonly #quietMs: number;
+  readonly #longestMs: number;
   /** By key, in the order in which it was put off. */
   readonly #work = new Map<string, Work>();
   readonly #underWay = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
+  #waitingSince = 0;
   #under: Promise<void> | undefined;
 
-  constructor({ report, quietMs = 20 }: SpareTimeOptions) {
+  constructor({ report, quietMs = 20, longestMs = 1_000 }: SpareTimeOptions) {
     this.#report = report;
     this.#quietMs = quietMs;
+    this.#longestMs = longestMs;
   }
 
   /** A key stands for one piece of work: who puts off another has finished the one before. */
@@ -41,9 +46,10 @@ export class SpareTime {
   /** Somebody is at work with the engine: not now. */
   touch(): void {
     if (this.#work.size === 0 || this.#under !== undefined) return;
-    if (this.#timer === undefined)
+    if (this.#timer === undefined) {
+      this.#waitingSince = performance.now();
       this.#timer = setTimeout(() => this.#startNow(), this.#quietMs).unref();
-    else this.#timer.refresh();
+    } else if (performance.now() - this.#waitingSince < this.#longestMs) this.#timer.refresh();
   }
 
   /** Resolves once what was put off under this key, if anything was, has been done. */

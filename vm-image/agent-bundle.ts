@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { build } from 'vite';
 import { filesBelow } from './npm-packages.ts';
 
-/** What is started by path: by the guest's script, and as workers by the agent (`new Worker`). */
+/** What is started by path: by the guest's script, by a remote host's, and as workers by the agent (`new Worker`). */
 export const programs: Record<string, string> = {
   'guest-main': 'guest/main.js',
   main: 'main.js',
+  'remote-host': 'remote-host/main.js',
   launcher: 'runtime/launcher.js',
   'unpack-worker': 'images/unpack-worker.js',
   'spare-worker': 'disk/spare-worker.js',

@@ -257,7 +257,7 @@ test('a key that opens nothing: who was refused, what was tried, what to do', as
 async function repacked(version: string, agent: string): Promise<Bundle> {
   const directory = mkdtempSync(join(work, 'repack-'));
   const path = join(work, `${version}.tar.gz`);
-  execFileSync('tar', ['-xzf', bundle.path, '-C', directory, 'bin', 'dist/agent/remote-host']);
+  execFileSync('tar', ['-xzf', bundle.path, '-C', directory, 'bin', 'dist/agent']);
   writeFileSync(join(directory, 'bin/corten-agent'), `#!/bin/sh\n${agent}\n`);
   execFileSync('tar', ['-I', 'gzip -1', '-cf', path, '-C', directory, '.']);
   rmSync(directory, { recursive: true });

@@ -9,6 +9,8 @@ import {
   mkdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
@@ -31,6 +33,16 @@ interface Behaviour {
   deaf?: boolean;
   refusesRestore?: boolean;
 }
+
+/** An engine that has nothing in it. */
+const answers: Record<string, string> = {
+  '/containers/json': '[]',
+  '/images/json': '[]',
+  '/version': '{"Version":"0","ApiVersion":"1.47","MinAPIVersion":"1.24"}',
+  '/corten/v1/machine/abilities': '{"root":true,"abilities":[]}',
+  '/corten/v1/machine/figures': '{"memoryUsedBytes":1234}',
+  '/corten/v1/machine/trim': '{"trimmedBytes":1}',
+};
 
 const words = process.argv.slice(2);
 const all = (option: string) => words.filter((_, index) => words[index - 1] === option);
@@ -172,9 +184,19 @@ async function serveApi(path: string): Promise<void> {
   rmSync(path, { force: true });
   const api = createServer((incoming, response) => {
     note({ request: `${incoming.method} ${incoming.url}` });
-    if (incoming.url?.endsWith('/figures')) response.end('{"memoryUsedBytes":1234}');
-    else if (incoming.url?.endsWith('/trim')) response.end('{"trimmedBytes":1}');
-    else response.end('{}');
+    const path = incoming.url?.replace(/^\/v\d\.\d+|\?.*$/g, '') ?? '';
+    response.setHeader('API-Version', '1.47');
+    if (path.endsWith('/trim')) punch(fileOf('data'));
+    // A stream that stays open, and in which nothing happens.
+    if (path === '/events') response.writeHead(200).flushHeaders();
+    else response.end(answers[path] ?? '{}');
   });
   await new Promise<void>((resolve) => api.listen(path, resolve));
+}
+
+/** A trim after which nothing of the disk is used any more. */
+function punch(disk: string): void {
+  const { size } = statSync(disk);
+  truncateSync(disk, 0);
+  truncateSync(disk, size);
 }

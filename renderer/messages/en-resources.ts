@@ -19,7 +19,7 @@ export const resourcesWords = {
   'resources.minutes': '{count, plural, one {# minute} other {# minutes}}',
   'resources.seconds': '{count, plural, one {# second} other {# seconds}}',
   'resources.unit.cpus': 'CPUs',
-  'resources.bounds': '{min} to {max}.',
+  'resources.bounds': 'Possible here: {min} to {max}.',
   'resources.grows': 'It can only become larger; its file grows with use.',
   'resources.cpusNow': 'Uses {use} now.',
   'resources.memoryNow': 'Takes {use} of this computer now.',
@@ -38,7 +38,7 @@ export const resourcesWords = {
   'resources.restartBody':
     'All containers stop. Those with a restart policy start again with the machine.',
   'resources.figures': 'Used of this computer',
-  'resources.hostMemory': 'Memory of this computer',
+  'resources.hostMemory': 'Memory taken',
   'resources.guestMemory': 'Memory used inside',
   'resources.diskFile': 'Disk file',
   'resources.diskFileOf': '{used} of {size}',

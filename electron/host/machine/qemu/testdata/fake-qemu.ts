@@ -14,8 +14,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
-import { createServer as createLine, type Socket } from 'node:net';
+import { createServer as createLine, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { dnsService } from '../../../../../agent/contract/dns-service.ts';
+import { outsidePortsService } from '../../../../../agent/contract/outside-ports.ts';
 
 interface Behaviour {
   version?: string;
@@ -162,6 +164,8 @@ async function bootGuest(): Promise<void> {
   const authorizedKeysPath = join(keys, 'authorized');
   writeFileSync(hostKeyPath, seed.hostKey, { mode: 0o600 });
   writeFileSync(authorizedKeysPath, `${seed.authorizedKeys.join('\n')}\n`, { mode: 0o600 });
+  // Services that stay connected and ask nothing: the app would go on trying without it.
+  const quietSocketPath = join(dirname(chardevOf('ssh', 'path')), 'quiet.sock');
   const apiSocketPath = join(dirname(chardevOf('ssh', 'path')), 'api.sock');
   // Loaded only by a guest that comes so far: most of the stand-ins end before.
   const { openShellOverExec } = await import('../../../../../agent/ssh/exec-shells.ts');
@@ -172,16 +176,23 @@ async function bootGuest(): Promise<void> {
     authorizedKeysPath,
     apiSocketPath,
     // The guest's own; here it is the line itself, which takes more than one.
-    sockets: { 'ssh.sock': async () => chardevOf('ssh', 'path') },
+    sockets: {
+      'ssh.sock': async () => chardevOf('ssh', 'path'),
+      [dnsService]: async () => quietSocketPath,
+      [outsidePortsService]: async () => quietSocketPath,
+    },
     backend: { openShell: openShellOverExec(new HostExec()), isContainerAddress: () => false },
   });
   await serveApi(apiSocketPath);
+  await listenOn(
+    createLine((line) => line.on('error', () => {})),
+    quietSocketPath,
+  );
   await server.listen({ path: chardevOf('ssh', 'path') });
   appendFileSync(consoleLog, '{"event":"ready"}\r\n');
 }
 
 async function serveApi(path: string): Promise<void> {
-  rmSync(path, { force: true });
   const api = createServer((incoming, response) => {
     note({ request: `${incoming.method} ${incoming.url}` });
     const path = incoming.url?.replace(/^\/v\d\.\d+|\?.*$/g, '') ?? '';
@@ -191,7 +202,12 @@ async function serveApi(path: string): Promise<void> {
     if (path === '/events') response.writeHead(200).flushHeaders();
     else response.end(answers[path] ?? '{}');
   });
-  await new Promise<void>((resolve) => api.listen(path, resolve));
+  await listenOn(api, path);
+}
+
+async function listenOn(server: Server, path: string): Promise<void> {
+  rmSync(path, { force: true });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
 }
 
 /** A trim after which nothing of the disk is used any more. */

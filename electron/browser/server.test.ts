@@ -330,6 +330,10 @@ class FakeHost {
       'machine.rename': async () => {},
       'machine.footprint': async () => ({ items: [], runningContainers: 0 }),
       'machine.remove': async () => {},
+      'machine.settings': async () => undefined,
+      'machine.change': async () => {
+        throw new Error('Nothing to set.');
+      },
       'machine.diagnostics': async () => ({ files: [], body: new Uint8Array() }),
       'machines.add': async (machine) => ({ ...machine, id: 'new' }),
       'context.state': async () => noContext,
@@ -345,6 +349,8 @@ class FakeHost {
       'machines.watch': (_request, signal) => this.#watch(signal),
       'folders.watch': async function* () {},
       'ports.watch': async function* () {},
+      'machine.figures': async function* () {},
+      'machine.compact': async function* () {},
     },
     duplexes: {
       'terminal.open': async (_request, emit) => {

@@ -6,6 +6,13 @@
 import type { SharedFolder, SharedFolders } from './folders.ts';
 import type { DockerContextState, ForwardedPort } from './forward.ts';
 import type {
+  CompactProgress,
+  MachineChange,
+  MachineFigures,
+  MachineSettings,
+  MachineSettingsView,
+} from './machine.ts';
+import type {
   DiagnosticsFile,
   Footprint,
   MachineEntry,
@@ -79,6 +86,10 @@ export interface RequestChannels {
   'machine.rename': (request: OnMachine<{ name: string }>) => void;
   'machine.footprint': (request: OnMachine<object>) => Footprint;
   'machine.remove': (request: OnMachine<Removal>) => void;
+  /** Undefined where the app sets nothing: this computer's own engine, another computer. */
+  'machine.settings': (request: OnMachine<object>) => MachineSettingsView | undefined;
+  /** Refused with the reason; what is not said stays as it is. */
+  'machine.change': (request: OnMachine<{ settings: Partial<MachineSettings> }>) => MachineChange;
   /** What to send to who helps, without secrets: what is in it, and a tar.gz of just that. */
   'machine.diagnostics': (request: OnMachine<object>) => {
     files: DiagnosticsFile[];
@@ -112,6 +123,10 @@ export interface StreamChannels {
   'folders.watch': { request: null; item: SharedFolders };
   /** Published ports on this computer, where they are not the kernel's own: now, then each change. */
   'ports.watch': { request: OnMachine<object>; item: ForwardedPort[] };
+  /** What the machine takes of this computer, now and then every few seconds. Wakes no machine. */
+  'machine.figures': { request: OnMachine<object>; item: MachineFigures };
+  /** Until it is done. A side that no longer listens ends only the telling where the kernel trims. */
+  'machine.compact': { request: OnMachine<object>; item: CompactProgress };
 }
 
 /** Both ways until either side ends. */

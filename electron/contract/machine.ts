@@ -18,6 +18,21 @@ export interface MachineSettingsView {
   bounds: Record<'cpus' | 'memoryBytes' | 'diskBytes', { min: number; max: number; step: number }>;
   /** Chosen, and in force only once the machine has started again. */
   afterRestart: (keyof MachineSettings)[];
+  /** What a running machine takes on only at its next start. */
+  needsRestart: readonly (keyof MachineSettings)[];
+  /** What cannot be changed here, or not now: why, and what to do. */
+  fixed?: Partial<Record<keyof MachineSettings, string>>;
+  /** Why compacting may free nothing, and what does. */
+  compactAdvice?: string;
+}
+
+/** What became of a change. */
+export interface MachineChange {
+  view: MachineSettingsView;
+  /** Of what was changed: in force already, or with the next start of a machine that does not run. */
+  applied: (keyof MachineSettings)[];
+  /** Of what was changed: in force after the machine has started again. */
+  afterRestart: (keyof MachineSettings)[];
 }
 
 export interface MachineFigures {

@@ -70,6 +70,14 @@ test('a start goes through its stages, with their times', () => {
   for (const { elapsedMs } of stages) assert.equal(typeof elapsedMs, 'number');
 });
 
+test('this computer’s own engine has nothing to set', async () => {
+  const asked = { machine: 'local' };
+  assert.equal(await host.requests['machine.settings'](asked), undefined);
+  await assert.rejects(host.requests['machine.change']({ ...asked, settings: { cpus: 1 } }), {
+    name: 'NothingToSet',
+  });
+});
+
 test('a request has its status, headers and body', async () => {
   const missing = await host.requests['engine.request']({
     machine: 'local',

@@ -3,6 +3,7 @@ import type { ShellFacts } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
 import { collectDiagnostics } from './diagnostics/collect.ts';
 import type { Machine } from './machine/machine.ts';
+import { changeSettings, compact, watchFigures } from './machine/resources.ts';
 import type { MachineList } from './machines/machines.ts';
 import type { FolderList } from './share/folder-list.ts';
 import type { FolderSharing } from './share/share-folders.ts';
@@ -34,6 +35,9 @@ export function createHostCore({
       'machine.rename': async ({ machine, name }) => machines.rename(machine, name),
       'machine.footprint': async ({ machine }) => machines.get(machine).footprint(),
       'machine.remove': async ({ machine, ...removal }) => machines.remove(machine, removal),
+      'machine.settings': async ({ machine }) => machines.get(machine).controls?.settings(),
+      'machine.change': async ({ machine, settings }) =>
+        changeSettings(machines.get(machine), settings),
       'machine.diagnostics': async ({ machine }) => {
         const found = machines.get(machine);
         return collectDiagnostics({
@@ -61,6 +65,8 @@ export function createHostCore({
       'machines.watch': (_request, signal) => machines.watch(signal),
       'folders.watch': (_request, signal) => folders.sharing.watch(signal),
       'ports.watch': ({ machine }, signal) => machines.forwarding(machine).watchPorts(signal),
+      'machine.figures': ({ machine }, signal) => watchFigures(machines.get(machine), signal),
+      'machine.compact': ({ machine }, signal) => compact(machines.get(machine), signal),
     },
     duplexes: {
       'terminal.open': async ({ machine, ...request }, emit) =>

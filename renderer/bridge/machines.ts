@@ -36,8 +36,13 @@ export function startMachine(machine: string): Promise<MachineState> {
   return host().request('machine.start', { machine });
 }
 
-export function stopMachine(machine: string): Promise<MachineState> {
-  return host().request('machine.stop', { machine });
+export function stopMachine(machine: string, force = false): Promise<MachineState> {
+  return host().request('machine.stop', { machine, ...(force && { force }) });
+}
+
+/** Any question is a use, and wakes a machine that rests. */
+export async function wakeMachine(machine: string): Promise<void> {
+  await host().request('engine.request', { machine, method: 'GET', path: '/_ping' });
 }
 
 /** No answer calls off what asked. */

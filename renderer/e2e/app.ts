@@ -47,6 +47,8 @@ export interface AppOptions {
   directory?: string;
   /** What starts the app, in the place of `scripts/start`. */
   command?: readonly string[];
+  /** The engine's socket in the run directory, where it is not the native engine's. */
+  socketName?: string;
 }
 
 export async function startApp(options: AppOptions = {}): Promise<App> {
@@ -58,7 +60,7 @@ export async function startApp(options: AppOptions = {}): Promise<App> {
     env: { ...process.env, ...options.environment },
   });
   try {
-    return await openApp(start, directory, options.colorScheme ?? 'light');
+    return await openApp(start, directory, options);
   } catch (error) {
     // Left running, it would keep the test file from ending.
     await end(start);
@@ -69,7 +71,7 @@ export async function startApp(options: AppOptions = {}): Promise<App> {
 async function openApp(
   start: ChildProcess,
   directory: string,
-  colorScheme: 'light' | 'dark',
+  { colorScheme = 'light', socketName = 'docker.sock' }: AppOptions,
 ): Promise<App> {
   const readyAddress = await readyLine(start);
   const { origin } = new URL(readyAddress);
@@ -80,7 +82,7 @@ async function openApp(
   listen(page, complaints);
   await page.goto(readyAddress);
 
-  const socket = join(directory, 'run', 'docker.sock');
+  const socket = join(directory, 'run', socketName);
   const docker = async (...words: string[]) => {
     const { stdout } = await run('docker', ['-H', `unix://${socket}`, ...words], {
       maxBuffer: 64 * 1024 ** 2,

@@ -5,6 +5,7 @@ import { isolationWords } from './en-isolation.ts';
 import { limitsWords } from './en-limits.ts';
 import { machinesWords } from './en-machines.ts';
 import { pressureWords } from './en-pressure.ts';
+import { resourcesWords } from './en-resources.ts';
 import { userspaceWords } from './en-userspace.ts';
 
 /** Every word of the interface, by key. ICU message syntax (react-intl). */
@@ -348,6 +349,7 @@ export const en = {
     'This window lost the program behind it. If it does not come back by itself, start Corten again.',
   'machine.short.stopped': 'Engine stopped',
   'machine.short.starting': 'Engine starting',
+  'machine.short.stopping': 'Engine stopping',
   'machine.short.running': 'Engine running',
   'machine.short.paused': 'Engine resting',
   'machine.short.failed': 'Engine failed',
@@ -430,6 +432,7 @@ export const en = {
   ...isolationWords,
   ...userspaceWords,
   ...machinesWords,
+  ...resourcesWords,
 } as const;
 
 export type MessageKey = keyof typeof en;

@@ -6,7 +6,7 @@ import { RemoveMachine } from '../features/machines/remove.tsx';
 import { RenameMachine } from '../features/machines/rename.tsx';
 import { useText } from '../messages/use-text.ts';
 import { useMachine } from '../stores/machine.ts';
-import { startAt, stopAt, useMachines } from '../stores/machines.ts';
+import { startAt, stopAt, useMachines, wakeAt } from '../stores/machines.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Menu, type MenuEntry } from '../ui/menu.tsx';
@@ -16,6 +16,7 @@ const icons = {
   running: 'running',
   paused: 'paused',
   starting: 'restarting',
+  stopping: 'removing',
   stopped: 'created',
   failed: 'dead',
   unreachable: 'dead',
@@ -73,7 +74,8 @@ function MachineRow({
   const t = useText();
   const connected = useMachine((state) => state.connected);
   const [place, navigate] = useLocation();
-  const state = connected ? stateOf(machine) : 'unreachable';
+  const stopping = useMachines((all) => all.stopping[machine.id]);
+  const state = connected ? (stopping ? 'stopping' : stateOf(machine)) : 'unreachable';
   const { id, name } = machine;
   // The same kind of place, where the other machine has it too.
   const section = /^\/(images|activity|machine(\/userspace)?)$/.test(place) ? place : '';
@@ -90,25 +92,38 @@ function MachineRow({
       </Link>
       <Menu
         trigger={<IconButton icon="more" label={t('machines.more', { name })} />}
-        entries={entriesOf(machine, t, onDialog, () => navigate(placeOf(id, isFirst, '/machine')))}
+        entries={entriesOf(machine, stopping, t, onDialog, () =>
+          navigate(placeOf(id, isFirst, '/machine')),
+        )}
       />
     </li>
   );
 }
 
-function stateOf({ state }: MachineView): Exclude<keyof typeof icons, 'unreachable'> {
+function stateOf({ state }: MachineView): Exclude<keyof typeof icons, 'unreachable' | 'stopping'> {
   return state.question ? 'asks' : state.status;
+}
+
+function stopWord(isRemote: boolean, stopping: 'stopping' | 'hangs' | undefined) {
+  if (stopping !== undefined) return 'machines.stopping';
+  return isRemote ? 'machines.disconnect' : 'machines.stop';
 }
 
 function entriesOf(
   { id, kind, state, removable }: MachineView,
+  stopping: 'stopping' | 'hangs' | undefined,
   t: ReturnType<typeof useText>,
   onDialog: (what: 'rename' | 'remove' | 'diagnostics') => void,
   onSettings: () => void,
 ): MenuEntry[] {
   const isRemote = kind === 'remote';
   const isDown = state.status === 'stopped' || state.status === 'failed';
+  const wake: MenuEntry[] =
+    state.status === 'paused' && stopping === undefined
+      ? [{ id: 'wake', icon: 'start', label: t('machines.wake'), run: () => void wakeAt(id) }]
+      : [];
   return [
+    ...wake,
     isDown
       ? {
           id: 'start',
@@ -119,7 +134,8 @@ function entriesOf(
       : {
           id: 'stop',
           icon: 'stop',
-          label: t(isRemote ? 'machines.disconnect' : 'machines.stop'),
+          label: t(stopWord(isRemote, stopping)),
+          disabled: stopping !== undefined,
           run: () => void stopAt(id),
         },
     { id: 'settings', icon: 'machine', label: t('machines.settings'), run: onSettings },

@@ -16,6 +16,7 @@ import {
   renameMachine,
   startMachine,
   stopMachine,
+  wakeMachine,
   watchMachines,
 } from '../bridge/machines.ts';
 import { watchConnection } from '../bridge/system.ts';
@@ -29,7 +30,9 @@ export const useMachines = create<{
   notices: readonly string[];
   /** The machine that the window shows. */
   shown: string | undefined;
-}>()(() => ({ machines: [], kinds: [], notices: [], shown: undefined }));
+  /** Asked to stop, and not stopped yet; `hangs`: for longer than that usually takes. */
+  stopping: Readonly<Record<string, 'stopping' | 'hangs'>>;
+}>()(() => ({ machines: [], kinds: [], notices: [], shown: undefined, stopping: {} }));
 
 /** Follows all machines until the signal aborts; asks again after a break. */
 export async function followMachines(signal: AbortSignal): Promise<void> {
@@ -67,8 +70,32 @@ export function startAt(id: string): Promise<void> {
   return told({ id: 'failed.machineStart' }, () => startMachine(id));
 }
 
-export function stopAt(id: string): Promise<void> {
-  return told({ id: 'failed.machineStop' }, () => stopMachine(id));
+/** Containers have ten seconds to end, when they are many; most machines need two. */
+const patienceMs = 5_000;
+
+export async function stopAt(id: string, force = false): Promise<void> {
+  if (!force && useMachines.getState().stopping[id] !== undefined) return;
+  markStopping(id, 'stopping');
+  const timer = setTimeout(() => markStopping(id, 'hangs'), patienceMs);
+  await told({ id: 'failed.machineStop' }, () => stopMachine(id, force));
+  clearTimeout(timer);
+  markStopping(id, undefined);
+}
+
+export async function restartAt(id: string): Promise<void> {
+  await stopAt(id);
+  // One that could not be stopped has said so, and goes on.
+  await startAt(id);
+}
+
+export function wakeAt(id: string): Promise<void> {
+  return told({ id: 'failed.machineWake' }, () => wakeMachine(id));
+}
+
+function markStopping(id: string, how: 'stopping' | 'hangs' | undefined): void {
+  useMachines.setState(({ stopping: { [id]: _, ...others } }) => ({
+    stopping: how === undefined ? others : { ...others, [id]: how },
+  }));
 }
 
 export function answer(machine: string, question: string, text?: string): Promise<void> {

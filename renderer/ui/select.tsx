@@ -15,12 +15,14 @@ export function Select<T extends string>({
   choices,
   onChange,
   hideLabel = false,
+  disabled = false,
 }: {
   label: string;
   value: T;
   choices: Choice<T>[];
   onChange: (value: T) => void;
   hideLabel?: boolean;
+  disabled?: boolean;
 }) {
   const id = useId();
   return (
@@ -31,6 +33,7 @@ export function Select<T extends string>({
       <Base.Root
         items={choices}
         value={value}
+        disabled={disabled}
         onValueChange={(next) => next !== null && onChange(next as T)}
       >
         <Base.Trigger className="select" aria-labelledby={id}>

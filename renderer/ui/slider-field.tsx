@@ -6,7 +6,8 @@ import './slider-field.css';
 
 /**
  * A limit: a slider for the hand and a number for the exact value. `undefined` is "no limit", which
- * is also where the slider's right end leads. `use` draws what is used now inside the track.
+ * is also where the slider's right end leads; without `noLimitLabel` there always is a value.
+ * `use` draws what is used now inside the track.
  */
 export function SliderField({
   label,
@@ -37,13 +38,14 @@ export function SliderField({
   useLabel?: ReactNode;
   warning?: string;
   error?: string;
-  clearLabel: string;
-  noLimitLabel: string;
+  clearLabel?: string;
+  noLimitLabel?: string;
   disabled?: boolean;
 }) {
   const id = useId();
   const [draft, setDraft] = useState<string>();
   const shown = draft ?? (value === undefined ? '' : format(value));
+  const last = noLimitLabel === undefined ? stops.length - 1 : stops.length;
   const position = value === undefined ? stops.length : nearest(stops, value);
   // Another hand (undo, the engine) changed the value: what was typed is stale.
   // biome-ignore lint/correctness/useExhaustiveDependencies: reacts to the value alone.
@@ -51,7 +53,7 @@ export function SliderField({
 
   const commit = () => {
     if (draft === undefined) return;
-    if (draft.trim() === '') onChange(undefined);
+    if (draft.trim() === '' && noLimitLabel !== undefined) onChange(undefined);
     else {
       const parsed = parse(draft);
       if (parsed !== undefined) onChange(parsed);
@@ -67,24 +69,30 @@ export function SliderField({
       <Slider.Root
         value={position}
         min={0}
-        max={stops.length}
+        // A slider of one stop would have no length.
+        max={Math.max(1, last)}
         step={1}
         disabled={disabled}
-        largeStep={Math.max(1, Math.round(stops.length / 8))}
+        largeStep={Math.max(1, Math.round(last / 8))}
         onValueChange={(next) => onChange(stops[next as number])}
       >
         <Slider.Control className="slider-control">
           <Slider.Track className="slider-track">
             <Slider.Indicator className="slider-fill" />
             {use === undefined ? null : (
-              <span className="slider-use" style={{ width: `${fraction(stops, use) * 100}%` }} />
+              <span
+                className="slider-use"
+                style={{ width: `${fraction(stops, use, last) * 100}%` }}
+              />
             )}
             <Slider.Thumb
               className="slider-thumb"
               aria-label={label}
               getAriaValueText={(_, next) => {
                 const stop = stops[next];
-                return stop === undefined ? noLimitLabel : `${format(stop)} ${unit}`.trimEnd();
+                return stop === undefined
+                  ? (noLimitLabel ?? '')
+                  : `${format(stop)} ${unit}`.trimEnd();
               }}
             />
           </Slider.Track>
@@ -111,7 +119,7 @@ export function SliderField({
           }}
         />
         <span className="unit">{unit}</span>
-        {value === undefined || disabled ? null : (
+        {value === undefined || disabled || clearLabel === undefined ? null : (
           <IconButton icon="close" label={clearLabel} onClick={() => onChange(undefined)} />
         )}
       </div>
@@ -141,11 +149,11 @@ function nearest(stops: readonly number[], value: number): number {
 }
 
 /** Where a value lies on the track, between its two stops: the scale need not be even. */
-export function fraction(stops: readonly number[], value: number): number {
+function fraction(stops: readonly number[], value: number, last: number): number {
   const above = stops.findIndex((stop) => stop >= value);
-  if (above === -1) return (stops.length - 1) / stops.length;
+  if (above === -1) return (stops.length - 1) / Math.max(1, last);
   const upper = stops[above]!;
   const lower = above === 0 ? 0 : stops[above - 1]!;
   const within = upper === lower ? 1 : (value - lower) / (upper - lower);
-  return Math.max(0, above - 1 + within) / stops.length;
+  return Math.max(0, above - 1 + within) / Math.max(1, last);
 }

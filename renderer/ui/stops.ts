@@ -20,6 +20,25 @@ export function byteStops(maxBytes: number, firstBytes = 8 * MiB): number[] {
   return [...stops, maxBytes];
 }
 
+/** From one bound to the other, four steps to each doubling, each a whole number of steps. */
+export function boundStops({
+  min,
+  max,
+  step,
+}: {
+  min: number;
+  max: number;
+  step: number;
+}): number[] {
+  const stops = [min];
+  for (let power = Math.max(min, step); power < max; power *= 2)
+    for (let quarter = 0; quarter < 4; quarter++) {
+      const value = Math.round((power + (power * quarter) / 4) / step) * step;
+      if (value < max && value > stops.at(-1)!) stops.push(value);
+    }
+  return max > min ? [...stops, max] : stops;
+}
+
 /** Disk space: nobody asks for more than a TiB by hand. */
 export const spaceStops: readonly number[] = byteStops(1024 ** 4, 16 * MiB);
 

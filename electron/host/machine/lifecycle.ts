@@ -49,6 +49,8 @@ export function createMachine(options: MachineOptions): Machine {
   let up: Up | undefined;
   let calledOff = new AbortController();
   let starting: Promise<MachineState> | undefined;
+  /** A stop under way, and what it ends. */
+  let ending: { ground: BroughtUp | undefined; done: Promise<void> } | undefined;
 
   const controls = backend.controls?.({
     engine: () => running().engine,
@@ -210,11 +212,27 @@ export function createMachine(options: MachineOptions): Machine {
   async function stop(options: StopOptions = {}): Promise<MachineState> {
     calledOff.abort();
     await starting;
-    const standing = ground;
-    ground = undefined;
-    await letGo((engine) => standing?.stop(options, engine));
-    stages.finish('stopped');
+    if (ending === undefined || options.force) await end(options);
+    else await ending.done;
+    // Of two stops, the one that took longer says nothing about a start after the other.
+    if (starting === undefined && ground === undefined) stages.finish('stopped');
     return stages.state;
+  }
+
+  /** By force it also ends what a stop before it waits for. */
+  async function end(options: StopOptions): Promise<void> {
+    const standing = ground ?? ending?.ground;
+    ground = undefined;
+    const own = {
+      ground: standing,
+      done: letGo((engine) => standing?.stop(options, engine)),
+    };
+    ending = own;
+    try {
+      await own.done;
+    } finally {
+      if (ending === own) ending = undefined;
+    }
   }
 
   return {

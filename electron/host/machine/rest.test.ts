@@ -105,6 +105,17 @@ test('every channel wakes it: opening one, and a byte on one that was open', asy
   await made.rest.end();
 });
 
+test('the end of a channel that was open is no use, and does not wake it', async () => {
+  const made = make(10);
+  const channel = new PassThrough() as unknown as ClientChannel;
+  const link = wakingLink({ openTcp: async () => channel } as unknown as SshLink, made.rest);
+  const opened = await link.openTcp('127.0.0.1', 80);
+  await made.until(true);
+  opened.push(null);
+  assert.deepEqual(made.turns, ['pause']);
+  await made.rest.end();
+});
+
 test('a question to the engine waits until the machine runs', async () => {
   const made = make(10);
   await made.until(true);

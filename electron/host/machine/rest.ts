@@ -173,7 +173,8 @@ export function wakingLink(link: SshLink, rest: Rest): SshLink {
 function watched(channel: ClientChannel, rest: Rest): ClientChannel {
   const { push, write } = channel;
   channel.push = (...args: Parameters<typeof push>) => {
-    rest.touch();
+    // Its end is none: the app lets go of channels that nothing is asked through.
+    if (args[0] !== null) rest.touch();
     return push.apply(channel, args);
   };
   channel.write = ((...args: Parameters<typeof write>) => {

@@ -6,7 +6,12 @@ import { loadAbilities, useMachine } from '../../stores/machine.ts';
 export function MissingAbilities() {
   const t = useText();
   const abilities = useMachine((state) => state.abilities);
-  useEffect(() => void loadAbilities(), []);
+  const isKnown = abilities !== undefined;
+  const status = useMachine((state) => state.machine?.status);
+  // To ask would wake a machine that rests.
+  useEffect(() => {
+    if (status === 'running' && !isKnown) void loadAbilities();
+  }, [status, isKnown]);
   const missing = abilities?.abilities.filter((ability) => !ability.available) ?? [];
   if (abilities === undefined || missing.length === 0) return null;
   return (

@@ -4,10 +4,11 @@ import type { MachineKind } from '../../bridge/machines.ts';
 import type { MessageKey } from '../../messages/en.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
-import { stopAt, useMachines } from '../../stores/machines.ts';
+import { stopAt, useMachines, wakeAt } from '../../stores/machines.ts';
 import { ask } from '../../stores/question.ts';
 import { Button } from '../../ui/button.tsx';
-import { Page } from '../../ui/page.tsx';
+import { Notice, Page } from '../../ui/page.tsx';
+import { StatusMark } from '../../ui/status-mark.tsx';
 
 export const machineViews = ['facts', 'userspace'] as const;
 export type MachineView = (typeof machineViews)[number];
@@ -22,7 +23,9 @@ export function MachineFrame({ view, children }: { view: MachineView; children: 
   const t = useText();
   const machine = useMachine((state) => state.machine);
   const shown = useMachines((state) => state.shown);
+  const stopping = useMachines((state) => state.shown && state.stopping[state.shown]);
   if (!machine || shown === undefined) return null;
+  const rests = machine.status === 'paused' && stopping === undefined;
   const stop = async () => {
     const agreed = await ask({
       title: { id: 'machine.stopTitle' },
@@ -36,9 +39,15 @@ export function MachineFrame({ view, children }: { view: MachineView; children: 
       title={t('machine.title')}
       tools={
         <>
+          {rests ? <StatusMark status="paused" word={t('machine.resting')} /> : null}
           <span className="spacer" />
-          <Button icon="stop" onClick={() => void stop()}>
-            {t('machine.stop')}
+          {rests ? (
+            <Button icon="start" onClick={() => void wakeAt(shown)}>
+              {t('machine.wake')}
+            </Button>
+          ) : null}
+          <Button icon="stop" disabled={stopping !== undefined} onClick={() => void stop()}>
+            {t(stopping === undefined ? 'machine.stop' : 'machine.stopping')}
           </Button>
         </>
       }
@@ -54,7 +63,36 @@ export function MachineFrame({ view, children }: { view: MachineView; children: 
           </Link>
         ))}
       </nav>
+      {stopping === 'hangs' && isForcible(machine.kind) ? <Hanging id={shown} /> : null}
       {children}
     </Page>
+  );
+}
+
+/** This computer cannot be cut off from itself, and of another one only the connection ends. */
+function isForcible(kind: MachineKind): boolean {
+  return kind !== 'native' && kind !== 'remote';
+}
+
+/** A stop that takes too long, and the way out. */
+function Hanging({ id }: { id: string }) {
+  const t = useText();
+  const force = async () => {
+    const agreed = await ask({
+      title: { id: 'machine.forceTitle' },
+      body: [{ id: 'machine.forceBody' }],
+      confirm: { id: 'machine.force' },
+    });
+    if (agreed) await stopAt(id, true);
+  };
+  return (
+    <div className="machine-hanging">
+      <Notice kind="warn">
+        <p>{t('machine.hangs')}</p>
+        <Button kind="danger" onClick={() => void force()}>
+          {t('machine.force')}
+        </Button>
+      </Notice>
+    </div>
   );
 }

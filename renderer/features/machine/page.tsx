@@ -6,6 +6,7 @@ import { useMachine } from '../../stores/machine.ts';
 import { MissingAbilities } from './abilities.tsx';
 import { DockerContextCard } from './docker-context.tsx';
 import { FoldersCard } from './folders.tsx';
+import { ResourcesCard } from './resources.tsx';
 import { StageList } from './start-screen.tsx';
 
 /** What the machine that runs the containers is, and how it started. */
@@ -39,6 +40,7 @@ export function MachineFacts() {
           ))}
         </dl>
       </section>
+      <ResourcesCard machine={machine} />
       <FoldersCard kind={machine.kind} />
       <DockerContextCard />
       <MissingAbilities />

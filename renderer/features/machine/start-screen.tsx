@@ -6,6 +6,7 @@ import { useMachine } from '../../stores/machine.ts';
 import { startAt, useMachines } from '../../stores/machines.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { ResourcesCard } from './resources.tsx';
 import './machine.css';
 
 /** Until the engine answers: what is happening, for how long, and what to do when it fails. */
@@ -48,8 +49,14 @@ export function StartScreen({ machine }: { machine: MachineState | undefined }) 
           </Button>
         ) : null}
       </div>
+      {connected && machine && canBeSet(machine) ? <ResourcesCard machine={machine} /> : null}
     </section>
   );
+}
+
+/** Too little memory may be why it did not start, and some settings only change while it is stopped. */
+function canBeSet({ kind, status }: MachineState): boolean {
+  return kind !== 'native' && kind !== 'remote' && (status === 'stopped' || status === 'failed');
 }
 
 /** Stages with their times; the one under way counts. */

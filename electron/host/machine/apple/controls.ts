@@ -20,6 +20,7 @@ export function appleControls(session: Session, reach: EngineReach): MachineCont
   const view = (settings: MachineSettings): MachineSettingsView => ({
     settings,
     bounds: settingBounds(settings),
+    needsRestart,
     afterRestart:
       session.running === undefined
         ? []

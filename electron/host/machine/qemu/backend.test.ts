@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { createMachine } from '../lifecycle.ts';
 import { machineSuite } from '../machine.suite.ts';
 import { qemuBackend } from './backend.ts';
@@ -235,6 +236,23 @@ test('the power button first; who does not hear it is ended', async () => {
   await made.machine.stop();
   assert.deepEqual(made.pids(), []);
   assert.ok(made.asked().some(({ execute }) => execute === 'system_powerdown'));
+});
+
+test('a stop that hangs is forced by a second one; without force that one waits with it', async () => {
+  const made = make({ powerOffTimeoutMs: 600_000 });
+  made.behave({ deaf: true });
+  await made.machine.start();
+  const isAsked = () => made.asked().some(({ execute }) => execute === 'system_powerdown');
+  const hanging = made.machine.stop();
+  const second = made.machine.stop();
+  while (!isAsked()) await turn();
+  assert.equal(made.machine.state().status, 'running');
+  assert.equal((await made.machine.stop({ force: true })).status, 'stopped');
+  assert.deepEqual(made.pids(), []);
+  assert.equal((await hanging).status, 'stopped');
+  assert.equal((await second).status, 'stopped');
+  made.behave({});
+  assert.equal((await made.machine.start()).status, 'running');
 });
 
 test('a stop keeps the memory, and the next start goes on with it, once', async () => {

@@ -22,6 +22,7 @@ export function qemuControls(session: Session, reach: EngineReach): MachineContr
   const view = (settings: MachineSettings): MachineSettingsView => ({
     settings,
     bounds: settingBounds(settings),
+    needsRestart,
     afterRestart:
       session.running === undefined
         ? []

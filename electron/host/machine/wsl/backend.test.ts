@@ -201,13 +201,17 @@ test('its disk grows while it is stopped; what all of WSL shares is not its own 
   using windows = new Windows();
   const machine = createMachine({ backend: wslBackend(await windows.machine()) });
   const { controls } = machine;
+  assert.match(controls?.settings().fixed?.diskBytes ?? '', /Start it once before/);
+  assert.match(controls?.settings().fixed?.cpus ?? '', /\.wslconfig/);
   const larger = 2 * 1024 ** 4;
   await assert.rejects(async () => controls?.change({ diskBytes: larger }), /Start it once before/);
   assert.equal((await machine.start()).status, 'running');
+  assert.match(controls?.settings().fixed?.diskBytes ?? '', /Stop the machine/);
   await assert.rejects(async () => controls?.change({ diskBytes: larger }), /Stop the machine/);
   await assert.rejects(async () => controls?.change({ memoryBytes: 1 }), /\.wslconfig/);
   await assert.rejects(async () => controls?.change({ pauseAfterMs: 1000 }), /no pause to set/);
   await machine.stop();
+  assert.equal(controls?.settings().fixed?.diskBytes, undefined);
   assert.equal((await controls?.change({ diskBytes: larger }))?.settings.diskBytes, larger);
   assert.deepEqual(windows.calls('--manage'), [['--manage', 'corten', '--resize', `${larger}B`]]);
   await assert.rejects(

@@ -81,15 +81,21 @@ async function bringUp(
     await giveFiles(options, distribution, keys, signal);
     return startAgent(options, distribution, system, signal);
   });
+  const { isEnding, ...life } = lifeOf(agent, distribution);
+  const dial = dialThrough(options.wsl, distribution);
   return {
     endpoint: {
-      dial: dialThrough(options.wsl, distribution),
+      async dial() {
+        // A connection that breaks is made again, and any line would start the distribution again.
+        if (isEnding()) throw new Error('The machine is ending.');
+        return dial();
+      },
       hostPublicKey: keys.host.public,
       clientPrivateKey: keys.client.private,
     },
     // Each wsl.exe takes a process and a tenth of a second; the first connection carries the rest.
     oneConnection: true,
-    ...lifeOf(agent, distribution),
+    ...life,
   };
 }
 
@@ -184,9 +190,13 @@ async function startAgent(
   }
 }
 
-function lifeOf(agent: AgentRun, distribution: Distribution): Pick<BroughtUp, 'lost' | 'stop'> {
+function lifeOf(
+  agent: AgentRun,
+  distribution: Distribution,
+): Pick<BroughtUp, 'lost' | 'stop'> & { isEnding(): boolean } {
   let isStopping = false;
   return {
+    isEnding: () => isStopping,
     lost: new Promise<Loss>((resolve) => {
       void agent.end.then((cause) => {
         if (isStopping) return;

@@ -20,11 +20,26 @@ const usualDiskBytes = 1024 ** 4;
 const largestDiskBytes = 16 * 1024 ** 4;
 const gibibyte = 1024 ** 3;
 
+const noDisk = 'The machine has no disk yet. Start it once before.';
+const inWslConfig =
+  'All distributions of WSL share their processors and memory. Set "processors" and "memory" in the file .wslconfig of your Windows folder, and run "wsl --shutdown".';
+const noPause =
+  'WSL gives memory back by itself, and ends its virtual machine when nothing runs in it: there is no pause to set.';
+const sharedSettings = {
+  cpus: inWslConfig,
+  memoryBytes: inWslConfig,
+  pauseAfterMs: noPause,
+  pauseOnBatteryAfterMs: noPause,
+};
+const compactAdvice =
+  'WSL shrinks a disk\'s file only where it is sparse, and makes none sparse by itself. By hand: "wsl --shutdown", then "Optimize-VHD" on its ext4.vhdx as administrator.';
+
 export function wslControls(
   distribution: Distribution,
   recordPath: string,
   reach: EngineReach,
 ): MachineControls {
+  const isUsed = () => reach.background() !== undefined;
   const view = (): MachineSettingsView => {
     const settings: MachineSettings = {
       cpus: availableParallelism(),
@@ -43,6 +58,13 @@ export function wslControls(
         diskBytes: { min: settings.diskBytes, max: largestDiskBytes, step: gibibyte },
       },
       afterRestart: [],
+      needsRestart: [],
+      fixed: {
+        ...sharedSettings,
+        ...(isUsed() && { diskBytes: 'Stop the machine first: WSL resizes no disk in use.' }),
+        ...(readRecord(recordPath) === undefined && { diskBytes: noDisk }),
+      },
+      compactAdvice,
     };
   };
   return {
@@ -51,7 +73,8 @@ export function wslControls(
     async change({ diskBytes, ...others }) {
       const { settings, bounds } = view();
       for (const [name, value] of Object.entries(others) as [keyof typeof others, unknown][])
-        if (value !== undefined && value !== settings[name]) throw sharedSetting(name);
+        if (value !== undefined && value !== settings[name])
+          throw new SettingRefused(name, sharedSettings[name]);
       if (diskBytes === undefined || diskBytes === settings.diskBytes) return view();
       const { min, max } = bounds.diskBytes;
       if (!Number.isSafeInteger(diskBytes) || diskBytes < min || diskBytes > max)
@@ -60,8 +83,7 @@ export function wslControls(
           `The machine's disk has ${min / gibibyte} GiB and can only become larger, up to ${max / gibibyte} GiB: its file takes no more than what is used.`,
         );
       const record = readRecord(recordPath);
-      if (record === undefined)
-        throw new SettingRefused('diskBytes', 'The machine has no disk yet. Start it once before.');
+      if (record === undefined) throw new SettingRefused('diskBytes', noDisk);
       if (await distribution.isRunning())
         throw new SettingRefused(
           'diskBytes',
@@ -102,15 +124,6 @@ export function wslControls(
       yield { phase: 'done', freedBytes: Math.max(0, before - allocated(distribution)) };
     },
   };
-}
-
-function sharedSetting(name: keyof MachineSettings): SettingRefused {
-  return new SettingRefused(
-    name,
-    name === 'cpus' || name === 'memoryBytes'
-      ? 'All distributions of WSL share their processors and memory. Set "processors" and "memory" in the file .wslconfig of your Windows folder, and run "wsl --shutdown".'
-      : 'WSL gives memory back by itself, and ends its virtual machine when nothing runs in it: there is no pause to set.',
-  );
 }
 
 function allocated({ diskPath }: Distribution): number {

@@ -9,11 +9,15 @@ import {
   mkdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
-import { createServer as createLine, type Socket } from 'node:net';
+import { createServer as createLine, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { dnsService } from '../../../../../agent/contract/dns-service.ts';
+import { outsidePortsService } from '../../../../../agent/contract/outside-ports.ts';
 
 interface Behaviour {
   version?: string;
@@ -31,6 +35,16 @@ interface Behaviour {
   deaf?: boolean;
   refusesRestore?: boolean;
 }
+
+/** An engine that has nothing in it. */
+const answers: Record<string, string> = {
+  '/containers/json': '[]',
+  '/images/json': '[]',
+  '/version': '{"Version":"0","ApiVersion":"1.47","MinAPIVersion":"1.24"}',
+  '/corten/v1/machine/abilities': '{"root":true,"abilities":[]}',
+  '/corten/v1/machine/figures': '{"memoryUsedBytes":1234}',
+  '/corten/v1/machine/trim': '{"trimmedBytes":1}',
+};
 
 const words = process.argv.slice(2);
 const all = (option: string) => words.filter((_, index) => words[index - 1] === option);
@@ -150,6 +164,8 @@ async function bootGuest(): Promise<void> {
   const authorizedKeysPath = join(keys, 'authorized');
   writeFileSync(hostKeyPath, seed.hostKey, { mode: 0o600 });
   writeFileSync(authorizedKeysPath, `${seed.authorizedKeys.join('\n')}\n`, { mode: 0o600 });
+  // Services that stay connected and ask nothing: the app would go on trying without it.
+  const quietSocketPath = join(dirname(chardevOf('ssh', 'path')), 'quiet.sock');
   const apiSocketPath = join(dirname(chardevOf('ssh', 'path')), 'api.sock');
   // Loaded only by a guest that comes so far: most of the stand-ins end before.
   const { openShellOverExec } = await import('../../../../../agent/ssh/exec-shells.ts');
@@ -160,21 +176,43 @@ async function bootGuest(): Promise<void> {
     authorizedKeysPath,
     apiSocketPath,
     // The guest's own; here it is the line itself, which takes more than one.
-    sockets: { 'ssh.sock': async () => chardevOf('ssh', 'path') },
+    sockets: {
+      'ssh.sock': async () => chardevOf('ssh', 'path'),
+      [dnsService]: async () => quietSocketPath,
+      [outsidePortsService]: async () => quietSocketPath,
+    },
     backend: { openShell: openShellOverExec(new HostExec()), isContainerAddress: () => false },
   });
   await serveApi(apiSocketPath);
+  await listenOn(
+    createLine((line) => line.on('error', () => {})),
+    quietSocketPath,
+  );
   await server.listen({ path: chardevOf('ssh', 'path') });
   appendFileSync(consoleLog, '{"event":"ready"}\r\n');
 }
 
 async function serveApi(path: string): Promise<void> {
-  rmSync(path, { force: true });
   const api = createServer((incoming, response) => {
     note({ request: `${incoming.method} ${incoming.url}` });
-    if (incoming.url?.endsWith('/figures')) response.end('{"memoryUsedBytes":1234}');
-    else if (incoming.url?.endsWith('/trim')) response.end('{"trimmedBytes":1}');
-    else response.end('{}');
+    const path = incoming.url?.replace(/^\/v\d\.\d+|\?.*$/g, '') ?? '';
+    response.setHeader('API-Version', '1.47');
+    if (path.endsWith('/trim')) punch(fileOf('data'));
+    // A stream that stays open, and in which nothing happens.
+    if (path === '/events') response.writeHead(200).flushHeaders();
+    else response.end(answers[path] ?? '{}');
   });
-  await new Promise<void>((resolve) => api.listen(path, resolve));
+  await listenOn(api, path);
+}
+
+async function listenOn(server: Server, path: string): Promise<void> {
+  rmSync(path, { force: true });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+}
+
+/** A trim after which nothing of the disk is used any more. */
+function punch(disk: string): void {
+  const { size } = statSync(disk);
+  truncateSync(disk, 0);
+  truncateSync(disk, size);
 }

@@ -27,12 +27,7 @@ export function standIn(change: Partial<QemuMachineOptions> = {}, version = '10.
   const directory = join(base, 'machine');
   mkdirSync(directory);
   const programs = join(base, 'bin');
-  mkdirSync(programs);
-  writeFileSync(
-    join(programs, 'qemu-system-x86_64'),
-    `#!/bin/sh\nexport FAKE_QEMU_VERSION='${version}'\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${program}' "$@"\n`,
-    { mode: 0o755 },
-  );
+  installFakeQemu(programs, version);
   const imageDirectory = join(base, 'image');
   writeImage(imageDirectory, 'one');
   const options: QemuMachineOptions = {
@@ -71,6 +66,17 @@ export function standIn(change: Partial<QemuMachineOptions> = {}, version = '10.
       rmSync(base, { recursive: true, force: true });
     },
   };
+}
+
+/** As a program of QEMU's own name, in a directory for PATH. */
+export function installFakeQemu(directory: string, version = '10.0.13'): void {
+  mkdirSync(directory, { recursive: true });
+  for (const name of ['qemu-system-x86_64', 'qemu-system-aarch64'])
+    writeFileSync(
+      join(directory, name),
+      `#!/bin/sh\nexport FAKE_QEMU_VERSION='${version}'\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${program}' "$@"\n`,
+      { mode: 0o755 },
+    );
 }
 
 /** As scripts/vm-image leaves one, with words for contents. */

@@ -34,7 +34,7 @@ export async function restartByPolicy(context: EngineContext, id: string): Promi
     if (record === undefined || record.state.status !== 'restarting') return;
     // No try that failed: after a boot the host brings its folders a moment later.
     if (missingHostFolder(context.hostFolders, record.mounts) !== undefined)
-      return context.restarts.schedule(id, 0);
+      return context.restarts.postpone(id);
     try {
       await launchContainer(context, id, record.state.restartCount + 1);
     } catch (error) {

@@ -37,7 +37,8 @@ interface Up {
   companions: Accompaniment[];
 }
 
-const companionPatienceMs = 5_000;
+/** Longer than an emulated machine takes to begin with folders after its boot. */
+const companionPatienceMs = 15_000;
 
 export interface MachineOptions {
   backend: MachineBackend;

@@ -210,6 +210,8 @@ export interface MountView {
   propagation: string;
   /** A bind whose ids on the disk are those inside. */
   mapIds?: boolean;
+  /** A bind of a folder of the host, which is there only while the host shares it. */
+  isOfHost?: boolean;
 }
 
 export interface EndpointView {

@@ -172,6 +172,20 @@ test('a folder that moves takes along what the machine knows below it', async ()
   assert.equal((await inGuest('cat tree/two/deep/file')).stdout, 'after');
 });
 
+test('a folder that the host makes, or moves, can be listened to before anybody looks into it', async () => {
+  mkdirSync(onHost('fresh/old'), { recursive: true });
+  const names = await heard(['fresh'], async () => {
+    mkdirSync(onHost('fresh/made'));
+    renameSync(onHost('fresh/old'), onHost('fresh/moved'));
+  });
+  assert.deepEqual(names.toSorted(), ['1 create dir made', '1 from dir old', '1 to dir moved']);
+  for (const path of ['fresh/made', 'fresh/moved'])
+    assert.deepEqual(await heard([path], () => writeFileSync(onHost(`${path}/file`), '')), [
+      '1 create file',
+      '1 close-write file',
+    ]);
+});
+
 test('new rights are heard as such', async () => {
   mkdirSync(onHost('rights'));
   writeFileSync(onHost('rights/file'), '');

@@ -18,7 +18,7 @@ import {
   readName,
   readU64,
 } from './fuse-wire.ts';
-import type { Node } from './node-table.ts';
+import { isDirectory, type Node } from './node-table.ts';
 import {
   isWatched,
   nodeOf,
@@ -31,19 +31,25 @@ import {
 
 const longestName = 255;
 
-export const lookup: Operation = (share, question) => {
-  const { name } = readName(question.body, 0);
+export const lookup: Operation = (share, question) =>
+  lookUp(share, question, readName(question.body, 0).name);
+
+function lookUp(share: ShareContext, question: Question, name: string): void {
   const place = placeOf(share, question, question.node, name);
   if (place === undefined) return;
+  const askedAt = share.nodes.clock;
   share.link.ask(
     Wire.lookup,
     (frame) => frame.name(place.path),
     (reader) => {
       if (reader.errno === Linux.ENOENT) replyAbsent(share, question, reader.u8() !== 0);
-      else if (!refused(share, question, reader)) replyEntry(share, question, place, reader);
+      else if (refused(share, question, reader)) return;
+      // The kernel let a folder go meanwhile, and so may the host have done: it is to follow it anew.
+      else if (place.folder.leftAt > askedAt) lookUp(share, question, name);
+      else replyEntry(share, question, place, reader);
     },
   );
-};
+}
 
 interface Place {
   folder: Node;
@@ -95,6 +101,7 @@ function replyEntry(
   reader: FrameReader,
 ): void {
   const node = share.nodes.enter(place.folder, place.name, copyStat(reader.raw(statBytes)));
+  node.isFollowed = true;
   replyNode(share, question, node);
 }
 
@@ -114,6 +121,8 @@ export function putNode(
 ): void {
   node.lookups++;
   const validity = validityOf(share, isWatched(node.stat), node);
+  // Whoever wants to listen to a folder is to come by here, so that the host follows it before.
+  if (isDirectory(node.stat) && !node.isFollowed) validity.entrySeconds = 0;
   putEntry(target, at, node.id, validity, share.owners.shown(node, question));
 }
 

@@ -29,6 +29,10 @@ export interface Node {
   hasStalePages: boolean;
   /** By the table's clock: when it was last opened for reading, which the host allowed. */
   readableAt: number;
+  /** A folder: the host tells what changes in it. */
+  isFollowed: boolean;
+  /** By the table's clock: when the host was last told to leave a folder in it. */
+  leftAt: number;
 }
 
 const typeMask = 0o170000;
@@ -135,6 +139,11 @@ export class NodeTable {
     this.#dropIfUnused(folder);
   }
 
+  /** The host follows a folder of this one no longer: what it answered before does not count. */
+  leave(folder: Node): void {
+    folder.leftAt = ++this.#clock;
+  }
+
   move(from: Node, name: string, to: Node, newName: string): void {
     const node = from.children.get(name);
     if (to.children.get(newName) !== node) this.remove(to, newName);
@@ -172,6 +181,8 @@ export class NodeTable {
       changedAt: 0,
       hasStalePages: false,
       readableAt: -1,
+      isFollowed: false,
+      leftAt: -1,
     };
     this.#byId.set(id, node);
     this.#byKey.set(node.key, node);

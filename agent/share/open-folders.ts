@@ -164,12 +164,13 @@ function packPlus(
   const bytes = answer(question.unique, 0, room);
   const { node, listedAt } = folder;
   // What changed since may be in the list as it was before: then names are all that is told.
-  const isFresh = node.changedAt <= listedAt;
+  const isFresh = node.changedAt <= listedAt && node.leftAt <= listedAt;
   let at = outHeaderBytes;
   for (const { name, stat, next, isReal } of listed(node, entries, from)) {
     if (at + entryOutBytes + sizeOf(name) > bytes.length) break;
     if (isReal && isFresh) {
       const child = share.nodes.enter(node, name, copyStat(stat));
+      child.isFollowed = true;
       putNode(share, question, child, bytes, at);
     }
     at = putDirent(share, bytes, at + entryOutBytes, name, stat, next);

@@ -19,7 +19,7 @@ import {
 import { HostLink } from './host-link.ts';
 import { answerInit, maxWriteBytes } from './init.ts';
 import * as names from './names.ts';
-import { type Node, NodeTable } from './node-table.ts';
+import { isDirectory, type Node, NodeTable } from './node-table.ts';
 import { OpenFiles } from './open-files.ts';
 import { OpenFolders } from './open-folders.ts';
 import type { Owners } from './owners.ts';
@@ -200,8 +200,11 @@ export class Share implements ShareContext {
   #forget(id: number, lookups: number): void {
     const node = this.nodes.get(id);
     const path = node && this.nodes.pathOf(node);
-    if (this.nodes.forget(id, lookups) && path !== undefined)
-      this.link.tell(Wire.unwatch, (frame) => frame.name(path));
+    const folder = node?.links[0]?.folder;
+    if (!this.nodes.forget(id, lookups) || path === undefined || folder === undefined) return;
+    if (!isDirectory(node!.stat)) return;
+    this.nodes.leave(folder);
+    this.link.tell(Wire.unwatch, (frame) => frame.name(path));
   }
 
   /** Most answers are on their way: a call that was interrupted for nothing would be a surprise. */

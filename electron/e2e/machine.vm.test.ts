@@ -4,33 +4,49 @@
  * for nearly all of it, then from saved memory, then once more for what a restart keeps.
  */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { startRegistry, type TestRegistry } from '../../agent/images/testdata/registry.ts';
-import { createForwarding } from '../host/forward/forwarding.ts';
-import { guestClock } from '../host/machine/guest-clock.ts';
-import { createMachine } from '../host/machine/lifecycle.ts';
-import type { Machine } from '../host/machine/machine.ts';
-import { qemuBackend } from '../host/machine/qemu/backend.ts';
 import { openConnection } from '../host/ssh/connection.ts';
 import { openTerminal } from '../host/terminal.ts';
+import {
+  answerOf,
+  buildStatic,
+  type GuestMachine,
+  makeGuestMachine,
+} from './testdata/guest-machine.ts';
 
 const base = join(import.meta.dirname, '..', '..');
-const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const directory = mkdtempSync(join(tmpdir(), 'vm-'));
-const apiSocketPath = join(directory, 'docker.sock');
 const dataDisk = join(directory, 'machine', 'data.raw');
+const snapshot = join(directory, 'machine', 'memory.snapshot');
 /** QEMU's own network: this computer's loopback as the guest sees it. */
 const hostInGuest = '10.0.2.2';
 
 let registry: TestRegistry;
-let machine: Machine;
 let image: string;
+let guest: GuestMachine | undefined;
+let machine: GuestMachine['machine'];
+let docker: GuestMachine['docker'];
+let ask: GuestMachine['ask'];
+let shared: string;
 
 before(async () => {
   registry = await startRegistry(join(directory, 'registry'));
@@ -43,62 +59,63 @@ before(async () => {
   ]);
   const [, port] = registry.domain.split(':');
   image = `${hostInGuest}:${port}/team/small:1`;
-  machine = makeMachine([`--insecure-registry=${hostInGuest}:${port}`]);
+  guest = makeGuestMachine(directory, [`--insecure-registry=${hostInGuest}:${port}`]);
+  ({ machine, docker, ask, shared } = guest);
+  buildStatic(join(base, 'agent/share/testdata/inotify.c'), join(shared, 'inotify'));
+  buildStatic(join(import.meta.dirname, 'testdata/udp-echo.c'), join(shared, 'udp-echo'));
   const state = await machine.start();
   assert.equal(state.status, 'running', JSON.stringify(state));
 });
 
 after(async () => {
-  await machine?.stop({ force: true });
+  await guest?.machine.stop({ force: true });
   await registry?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
 
-function makeMachine(agentArguments: string[]): Machine {
-  const { companion } = createForwarding({
-    apiSocketPath,
-    contextName: 'corten-vm-test',
-    isGuest: true,
-    environment: { DOCKER_CONFIG: join(directory, 'docker') },
-  });
-  return createMachine({
-    backend: qemuBackend({
-      directory: join(directory, 'machine'),
-      runDirectory: join(directory, 'run'),
-      imageDirectory: join(base, 'dist/vm-image', architecture),
-      settings: {
-        cpus: 2,
-        memoryBytes: 768 * 1024 ** 2,
-        diskBytes: 4 * 1024 ** 3,
-        pauseAfterMs: null,
-      },
-      agentArguments,
-    }),
-    companions: [guestClock(), ...(companion === undefined ? [] : [companion])],
+/** What the container serves on port 80, once it does. */
+async function pageOf(container: string): Promise<string> {
+  const port = (await docker('port', container, '80')).split(':').at(-1);
+  return answerOf(() =>
+    fetch(`http://127.0.0.1:${port}/`).then(
+      (answer) => answer.text(),
+      () => undefined,
+    ),
+  );
+}
+
+/** The app connects the folder again in its own time. */
+async function sharedFileSays(text: string): Promise<void> {
+  await answerOf(async () => {
+    if ((await docker('inspect', '--format={{.State.Status}}', 'folder')) !== 'running')
+      return undefined;
+    const said = await docker('exec', 'folder', 'cat', '/s/src/from-host');
+    return said === text ? true : undefined;
   });
 }
 
-async function docker(...words: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('docker', words, {
-    env: { ...process.env, DOCKER_HOST: `unix://${apiSocketPath}` },
-    encoding: 'utf8',
-  });
-  return stdout.trim();
+/** From the kernel's generator, and from that of the agent. */
+async function drawn(): Promise<{ kernel: string; agent: string }> {
+  const kernel = await docker('exec', 'web', 'cat', '/proc/sys/kernel/random/uuid');
+  const agent = await docker('create', image);
+  await docker('rm', agent);
+  return { kernel, agent };
 }
 
-async function ask<T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
-  const { status, body: answer } = await machine.engine().request({
-    method,
-    path,
-    ...(body && {
-      body: JSON.stringify(body),
-      headers: { 'content-type': 'application/json' },
-    }),
-  });
-  const text = Buffer.from(answer).toString('utf8');
-  assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
-  return (text === '' ? undefined : JSON.parse(text)) as T;
+const copied = ['data.raw', 'memory.snapshot', 'memory.snapshot.json'];
+const copies = join(directory, 'copies');
+
+function keepCopies(): void {
+  mkdirSync(copies);
+  for (const name of copied) copySparse(join(directory, 'machine', name), copies);
 }
+
+function restoreCopies(): void {
+  for (const name of copied) copySparse(join(copies, name), join(directory, 'machine'));
+}
+
+const copySparse = (file: string, to: string) =>
+  execFileSync('cp', ['--preserve', '--sparse=always', '--reflink=auto', file, to]);
 
 test('an image is pulled from a registry on this computer', async () => {
   await docker('pull', '--quiet', image);
@@ -174,16 +191,62 @@ test('a published port is reached on this computer', async () => {
     '-c',
     'mkdir /w; echo from the machine >/w/index.html; exec httpd -f -p 80 -h /w',
   );
-  const port = (await docker('port', 'web', '80')).split(':').at(-1);
-  let text = '';
-  for (let tries = 0; tries < 100 && text === ''; tries++) {
-    text = await fetch(`http://127.0.0.1:${port}/`).then(
-      (answer) => answer.text(),
-      () => '',
-    );
-    if (text === '') await sleep(50);
+  assert.match(await pageOf('web'), /from the machine/);
+});
+
+test('a folder of this computer is read and written from a container', async () => {
+  mkdirSync(join(shared, 'src'));
+  writeFileSync(join(shared, 'src/from-host'), 'of the host\n');
+  const said = await docker(
+    ...['run', '--rm', '-v', `${shared}:/s`, image, 'sh', '-c'],
+    'cat /s/src/from-host; echo of the guest >/s/src/new; mv /s/src/new /s/src/from-guest; ls /s/src',
+  );
+  assert.equal(said, 'of the host\nfrom-guest\nfrom-host');
+  assert.equal(readFileSync(join(shared, 'src/from-guest'), 'utf8'), 'of the guest\n');
+});
+
+test('a container hears by inotify what this computer changes', async () => {
+  await docker(
+    ...['run', '-d', '--name=folder', '--restart=always', '-v', `${shared}:/s`, image],
+    ...['sleep', '100000'],
+  );
+  const words = ['exec', 'folder', '/s/inotify', '/s/src'];
+  const listener = spawn('docker', words, { env: guest?.environment });
+  const heard: string[] = [];
+  for await (const line of createInterface({ input: listener.stdout })) {
+    if (line === 'ready') {
+      writeFileSync(join(shared, 'src/from-host'), 'changed\n');
+      mkdirSync(join(shared, 'src/end'));
+    } else if (heard.push(line.trimEnd()) && line.includes('end')) break;
   }
-  assert.match(text, /from the machine/);
+  listener.kill();
+  assert.deepEqual(heard, ['1 modify from-host', '1 close-write from-host', '1 create dir end']);
+  assert.equal(await docker('exec', 'folder', 'cat', '/s/src/from-host'), 'changed');
+});
+
+test('a published UDP port is reached on this computer', async () => {
+  await docker(
+    ...['run', '-d', '--name=echo', '-p=127.0.0.1:0:53/udp', '-v', `${shared}:/s:ro`, image],
+    ...['/s/udp-echo', '53'],
+  );
+  const port = Number((await docker('port', 'echo', '53/udp')).split(':').at(-1));
+  const client = createSocket('udp4');
+  const answer = once(client, 'message');
+  // The program may not listen yet; UDP says nothing of that.
+  const again = setInterval(() => client.send('ping', port, '127.0.0.1'), 100);
+  assert.equal(String((await answer)[0]), 'ping');
+  clearInterval(again);
+  client.close();
+  await docker('rm', '-f', 'echo');
+});
+
+test('a container reaches this computer by its name', async () => {
+  const server = createServer((_request, response) => response.end('from the host'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const url = `http://host.corten.internal:${port}`;
+  assert.equal(await docker('exec', 'folder', 'wget', '-qO-', url), 'from the host');
+  server.close();
 });
 
 test('a terminal in a container: echo, size and exit', async () => {
@@ -206,7 +269,7 @@ test('a terminal in a container: echo, size and exit', async () => {
 test('several SSH connections go through the machine’s one line', async () => {
   const clients = await Promise.all([1, 2, 3].map(() => openConnection(machine.endpoint(), 'api')));
   for (const client of clients) client.end();
-  assert.equal(await docker('ps', '--format={{.Names}}'), 'web');
+  assert.equal(await docker('ps', '--format={{.Names}}'), 'folder\nweb');
 });
 
 test('the clock follows this computer, and the machine tells what it uses', async () => {
@@ -249,7 +312,7 @@ test('the disk grows while the machine runs', async () => {
 
 test('paused, it uses no processor; the next use wakes it within a second', async () => {
   const cpuMs = async () => (await machine.controls!.figures()).cpuMs ?? 0;
-  await docker('stop', '--time=0', 'web');
+  await docker('stop', '--time=0', 'web', 'folder');
   const paused = (async () => {
     for await (const { status } of machine.watch(new AbortController().signal))
       if (status === 'paused') return;
@@ -261,18 +324,20 @@ test('paused, it uses no processor; the next use wakes it within a second', asyn
   assert.ok((await cpuMs()) - before <= 50, 'a paused machine ran');
   await machine.controls!.change({ pauseAfterMs: null });
   const startedMs = performance.now();
-  assert.equal(await docker('ps', '--all', '--format={{.Names}}'), 'web');
+  assert.equal(await docker('ps', '--all', '--format={{.Names}}'), 'folder\nweb');
   const wokenMs = Math.round(performance.now() - startedMs);
   assert.equal(machine.state().status, 'running');
   console.log(`woken after ${wokenMs} ms, docker CLI included`);
 });
 
 test('stopped with its memory kept, it goes on where it was', async () => {
-  await docker('start', 'web');
+  await docker('start', 'web', 'folder');
   const startedAt = () => docker('inspect', 'web', '--format={{.State.StartedAt}}');
   const before = await startedAt();
   await machine.stop();
-  assert.ok(existsSync(join(directory, 'machine', 'memory.snapshot')));
+  assert.ok(existsSync(snapshot));
+  writeFileSync(join(shared, 'src/from-host'), 'while it slept\n');
+  keepCopies();
   const startedMs = performance.now();
   const state = await machine.start();
   assert.equal(state.status, 'running', JSON.stringify(state));
@@ -280,6 +345,19 @@ test('stopped with its memory kept, it goes on where it was', async () => {
   assert.equal(await startedAt(), before);
   const guestMs = (await ask<{ timeMs: number }>('GET', '/corten/v1/machine/figures')).timeMs;
   assert.ok(Math.abs(guestMs - Date.now()) < 2000, 'the clock was set');
+  await sharedFileSays('while it slept');
+});
+
+test('memory that is used a second time draws other numbers', async () => {
+  const first = await drawn();
+  await machine.stop({ force: true });
+  restoreCopies();
+  const state = await machine.start();
+  assert.equal(state.status, 'running', JSON.stringify(state));
+  assert.ok(!existsSync(snapshot), 'the memory was used');
+  const second = await drawn();
+  for (const [what, number] of Object.entries(second))
+    assert.notEqual(number, first[what as keyof typeof first], what);
 });
 
 test('started anew, everything is still there', async () => {
@@ -291,12 +369,15 @@ test('started anew, everything is still there', async () => {
   });
   assert.deepEqual(view.afterRestart, ['memoryBytes']);
   await machine.stop();
-  assert.ok(!existsSync(join(directory, 'machine', 'memory.snapshot')));
+  assert.ok(!existsSync(snapshot));
   const state = await machine.start();
   assert.equal(state.status, 'running', JSON.stringify(state));
   assert.match(await docker('images', '--format={{.Repository}}:{{.Tag}}'), /team\/small:1/);
   await docker('start', 'web');
   assert.equal(await docker('exec', 'web', 'cat', '/kept'), 'kept');
+  assert.match(await pageOf('web'), /from the machine/);
+  // It is to run always, and so it does, with its folder of this computer.
+  await sharedFileSays('while it slept');
   const { memoryTotalBytes } = await ask<{ memoryTotalBytes: number }>(
     'GET',
     '/corten/v1/machine/figures',

@@ -14,6 +14,7 @@ import { containerPaths } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { Undo } from '../undo.ts';
+import { requireHostFolders } from '../volumes/bind-sources.ts';
 import { leftovers } from './exit.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { type OpenLayer, openLayer } from './layer.ts';
@@ -47,6 +48,7 @@ async function launch(
   undo: Undo,
 ): Promise<void> {
   const { id } = record;
+  requireHostFolders(context.hostFolders, record.mounts);
   await context.spareTime.finish(leftovers(id));
   const layer = openLayer(context, record);
   undo.push(() => layer.close());

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { MountSettings } from '../../contract/container.ts';
 import { FakeProcess } from '../testdata/fake-runtime.ts';
 import { create, type Workbench, workbench } from '../testdata/workbench.ts';
 
@@ -72,6 +74,36 @@ test('the machine went down: 255, restart policies apply, auto-remove too', asyn
   assert.equal(engine.containers.inspect(always).state.status, 'running');
   assert.equal(engine.containers.inspect(stopped).state.status, 'exited');
   assert.throws(() => engine.containers.inspect(temporary), { kind: 'not-found' });
+});
+
+test('a container with a folder of the host waits for it after a boot, and never has what lies there', async (t) => {
+  const shared = mkdtempSync(join(tmpdir(), 'corten-folder-'));
+  t.after(() => rmSync(shared, { recursive: true }));
+  let isHere = true;
+  const mountOf = () => (isHere ? shared : undefined);
+  const bench = await workbench(t, { hostFolders: { mountOf, areNeeded: true } });
+  const mounts: MountSettings[] = [
+    {
+      type: 'bind',
+      source: shared,
+      target: '/s',
+      readOnly: false,
+      createSource: true,
+      recursive: true,
+    },
+  ];
+  const restart = { name: 'on-failure', maximumRetryCount: 1 } as const;
+  const id = await create(bench, { mounts, restart });
+  await bench.engine.containers.start(id);
+  isHere = false;
+  const launched = bench.runtime.launched.length;
+  const { containers } = await bench.reopen();
+  assert.equal(containers.inspect(id).state.status, 'restarting');
+  assert.equal(bench.runtime.launched.length, launched);
+  isHere = true;
+  while (containers.inspect(id).state.status !== 'running')
+    await new Promise((done) => setTimeout(done, 1));
+  assert.equal(containers.inspect(id).state.restartCount, 1);
 });
 
 test('the sweep takes what no container owns, and nothing else', async (t) => {

@@ -1,6 +1,8 @@
 /** Containers that wait to be started again. */
 import { nextDelayMs } from './restart-policy.ts';
 
+const postponedMs = 200;
+
 export class RestartSchedule {
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #delays = new Map<string, number>();
@@ -13,9 +15,18 @@ export class RestartSchedule {
   }
 
   schedule(id: string, ranForMs: number): void {
-    if (this.#closed) return;
     const delayMs = nextDelayMs(this.#delays.get(id), ranForMs);
     this.#delays.set(id, delayMs);
+    this.#startIn(id, delayMs);
+  }
+
+  /** What it needs is not there yet: that is no try, and the next one comes soon. */
+  postpone(id: string): void {
+    this.#startIn(id, postponedMs);
+  }
+
+  #startIn(id: string, delayMs: number): void {
+    if (this.#closed) return;
     clearTimeout(this.#timers.get(id));
     this.#timers.set(
       id,

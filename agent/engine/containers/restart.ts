@@ -1,5 +1,6 @@
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { awaitHostFolders } from '../volumes/bind-sources.ts';
 import { endProcess } from './end-process.ts';
 import { launchContainer } from './launch.ts';
 import { type StopOptions, stopWish } from './stop.ts';
@@ -10,7 +11,8 @@ export async function restartContainer(
   reference: string,
   options: StopOptions,
 ): Promise<void> {
-  const { id } = context.containers.find(reference);
+  const { id, mounts } = context.containers.find(reference);
+  await awaitHostFolders(context.hostFolders, mounts);
   const wish = await context.locks.run(id, () => {
     context.restarts.forget(id);
     const live = context.live.get(id);

@@ -1,11 +1,13 @@
 import { CortenError, conflict } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
+import { awaitHostFolders, missingHostFolder } from '../volumes/bind-sources.ts';
 import { launchContainer } from './launch.ts';
 import { removeRecord } from './remove.ts';
 
 /** `docker start`: not-modified when it runs already. */
 export async function startContainer(context: EngineContext, reference: string): Promise<void> {
-  const { id } = context.containers.find(reference);
+  const { id, mounts } = context.containers.find(reference);
+  await awaitHostFolders(context.hostFolders, mounts);
   await context.locks.run(id, async () => {
     const { name, state, settings } = context.containers.require(id);
     if (state.status === 'paused')
@@ -30,6 +32,9 @@ export async function restartByPolicy(context: EngineContext, id: string): Promi
     const record = context.containers.get(id);
     // Stopped, started or removed by a person while it waited.
     if (record === undefined || record.state.status !== 'restarting') return;
+    // No try that failed: after a boot the host brings its folders a moment later.
+    if (missingHostFolder(context.hostFolders, record.mounts) !== undefined)
+      return context.restarts.postpone(id);
     try {
       await launchContainer(context, id, record.state.restartCount + 1);
     } catch (error) {

@@ -10,7 +10,7 @@ import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
 import type { KernelViews } from '../kernel-views.ts';
 import { Proxies } from '../proxies.ts';
-import { noHostFolders } from '../volumes/bind-sources.ts';
+import { type HostFolders, noHostFolders } from '../volumes/bind-sources.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
 import { FakeDisks } from './fake-disks.ts';
 import { FakeImages } from './fake-images.ts';
@@ -40,7 +40,13 @@ export async function workbench(
     kernelViews = notAskedFor<KernelViews>(),
     remapByDefault = false,
     defaultDiskBytes,
-  }: { kernelViews?: KernelViews; remapByDefault?: boolean; defaultDiskBytes?: number } = {},
+    hostFolders = noHostFolders,
+  }: {
+    kernelViews?: KernelViews;
+    remapByDefault?: boolean;
+    defaultDiskBytes?: number;
+    hostFolders?: HostFolders;
+  } = {},
 ): Promise<Workbench> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-engine-'));
   const runtime = new FakeRuntime();
@@ -60,7 +66,7 @@ export async function workbench(
       files: notAskedFor<ContainerFiles>(),
       kernelViews,
       apiSocket: join(paths.run, 'docker.sock'),
-      hostFolders: noHostFolders,
+      hostFolders,
       abilityFacts: {
         root: true,
         disconnected: undefined,

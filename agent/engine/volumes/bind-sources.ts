@@ -3,7 +3,8 @@
  * agent's main thread carries the bytes of a shared folder, so that it must never wait for one.
  */
 import { mkdir, stat } from 'node:fs/promises';
-import type { MountSettings } from '../../contract/container.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MountSettings, MountView } from '../../contract/container.ts';
 import { invalid } from '../../errors.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 
@@ -26,10 +27,7 @@ export async function prepareBindSources(
     const isShared = folders.mountOf(mount.source) !== undefined;
     if (!isShared && !folders.areNeeded) continue;
     if (await isThere(mount.source)) continue;
-    if (!isShared)
-      throw invalid(
-        `${mount.source} is not shared with the machine. Share it, or a folder that it lies in, in Machine > Folders.`,
-      );
+    if (!isShared) throw invalid(notShared(mount.source));
     if (!mount.createSource)
       throw invalid(
         `invalid mount config for type "bind": bind source path does not exist: ${mount.source}`,
@@ -37,6 +35,41 @@ export async function prepareBindSources(
     await mkdir(mount.source, { recursive: true });
   }
 }
+
+/**
+ * A source that the host has not brought yet, as after the machine's boot. What lies at its path
+ * then is the machine's own, and a container must not have that instead.
+ */
+export function missingHostFolder(
+  folders: HostFolders,
+  mounts: readonly MountView[],
+): string | undefined {
+  return mounts.find(({ isOfHost, source }) => isOfHost && folders.mountOf(source) === undefined)
+    ?.source;
+}
+
+export const folderPatienceMs = 10_000;
+const lookAgainMs = 50;
+
+/** For whoever starts a container while the host is still connecting. */
+export async function awaitHostFolders(
+  folders: HostFolders,
+  mounts: readonly MountView[],
+  patienceMs = folderPatienceMs,
+): Promise<void> {
+  const until = performance.now() + patienceMs;
+  while (missingHostFolder(folders, mounts) !== undefined && performance.now() < until)
+    await sleep(lookAgainMs);
+}
+
+/** Throws invalid for a container whose host folder is not here. */
+export function requireHostFolders(folders: HostFolders, mounts: readonly MountView[]): void {
+  const missing = missingHostFolder(folders, mounts);
+  if (missing !== undefined) throw invalid(notShared(missing));
+}
+
+const notShared = (path: string) =>
+  `${path} is not shared with the machine. Share it, or a folder that it lies in, in Machine > Folders.`;
 
 async function isThere(path: string): Promise<boolean> {
   try {

@@ -45,6 +45,7 @@ export function resolveMounts(
         readOnly: mount.readOnly,
         propagation: mount.propagation ?? 'rprivate',
         ...(mount.mapIds && { mapIds: true }),
+        ...(isShared(mount, context.hostFolders) && { isOfHost: true }),
       };
     }
     const { volume, made } = ensureVolume(context, mount, makers);

@@ -77,7 +77,7 @@ before(async () => {
   void (async () => {
     for await (const now of forwarding.watchPorts(watching.signal)) ports = now;
   })();
-  await until(() => existsSync(apiSocketPath));
+  assert.ok(existsSync(apiSocketPath), 'a started machine has its socket');
 });
 
 after(async () => {

@@ -73,8 +73,10 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
   const companion: Companion = (machine) => {
     const over = new AbortController();
     const traffic = trafficLink(machine, over.signal);
+    const ready = Promise.withResolvers<void>();
     const socket = keepSocket(options.apiSocketPath, traffic, over.signal, (cause) => {
       socketCause = cause;
+      ready.resolve();
       if (cause !== undefined) machine.report('docker.sock', cause);
     });
     const published = new PublishedPorts({
@@ -88,6 +90,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
     ports.use(published);
     const guest = options.isGuest ? guestParts(machine, options) : [];
     return {
+      ready: ready.promise,
       close: async () => {
         over.abort();
         for (const part of guest) part.close();

@@ -2,12 +2,14 @@
  * The life of any machine: its backend brings it up, then the app connects, then the engine answers
  * and companions begin. What is lost on the way shows as a failed state, with cause and next step.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineState } from '../../contract/bridge.ts';
 import { createEngineClient, type EngineClient } from '../engine-client.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
 import {
+  type Accompaniment,
   type Asked,
   type BroughtUp,
   type Companion,
@@ -32,8 +34,11 @@ interface Up {
   background: EngineClient;
   rest: Rest | undefined;
   restListeners: Set<(isResting: boolean) => void>;
-  companions: { close(): Promise<void> | void }[];
+  companions: Accompaniment[];
 }
+
+/** Longer than an emulated machine takes to begin with folders after its boot. */
+const companionPatienceMs = 15_000;
 
 export interface MachineOptions {
   backend: MachineBackend;
@@ -67,6 +72,7 @@ export function createMachine(options: MachineOptions): Machine {
       up = await reach(ground);
       stages.finish('running');
       follow(up);
+      await settle(up);
     } catch {
       // The stage that failed has said why in the state.
       await letGo();
@@ -177,6 +183,15 @@ export function createMachine(options: MachineOptions): Machine {
         report?.('companion', error);
       }
     }
+  }
+
+  /** `docker.sock` and this computer's folders: there at once, or held up by what they say themselves. */
+  async function settle({ companions }: Up): Promise<void> {
+    const patience = sleep(companionPatienceMs, undefined, {
+      signal: calledOff.signal,
+      ref: false,
+    }).catch(() => {});
+    await Promise.race([Promise.all(companions.map(({ ready }) => ready)), patience]);
   }
 
   /** `meanwhile` is done with the connection still there, and the companions gone. */

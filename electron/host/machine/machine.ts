@@ -145,7 +145,13 @@ export interface Loss {
 }
 
 /** Begins with the machine's first answer and is closed when the machine stops or is lost. */
-export type Companion = (machine: CompanionContext) => { close(): Promise<void> | void };
+export type Companion = (machine: CompanionContext) => Accompaniment;
+
+export interface Accompaniment {
+  close(): Promise<void> | void;
+  /** A start waits for it, for a moment: whoever started the machine uses it next. Never rejects. */
+  ready?: Promise<void>;
+}
 
 export interface CompanionContext {
   link: SshLink;

@@ -30,6 +30,8 @@ interface Followed {
   watcher: FSWatcher | undefined;
   /** Names that the machine found before their event came. */
   early: Set<string>;
+  /** Names that were looked at some time after the watch began, and that the machine knows not. */
+  lookedAt: Set<string>;
   /** Names of which an event came. */
   stirred: Set<string>;
 }
@@ -73,6 +75,7 @@ export class FolderWatch {
       names: new Map(),
       watcher: undefined,
       early: new Set(),
+      lookedAt: new Set(),
       stirred: new Set(),
     };
     const place = this.#folder.locateFolder(path);
@@ -133,6 +136,7 @@ export class FolderWatch {
     }
     if (!followed.names.has(name)) followed.early.add(name);
     followed.names.set(name, stats);
+    followed.lookedAt.delete(name);
     return true;
   }
 
@@ -146,6 +150,7 @@ export class FolderWatch {
     const followed = this.#followed.get(folder);
     followed?.names.set(name, stats);
     followed?.early.delete(name);
+    followed?.lookedAt.delete(name);
   }
 
   ownLinkChange(inode: bigint): void {
@@ -224,6 +229,7 @@ export class FolderWatch {
     const wasThere = followed.names.has(name);
     const known = followed.names.get(name);
     const isEarly = followed.early.delete(name);
+    const wasLookedAt = followed.lookedAt.delete(name);
     if (stats === undefined) {
       followed.names.delete(name);
       return wasThere ? [{ kind: ChangeKind.removed, path, stats: known }] : [];
@@ -236,7 +242,9 @@ export class FolderWatch {
         { kind: ChangeKind.removed, path, stats: known },
         { kind: ChangeKind.created, path, stats },
       ];
-    const kind = this.#differenceOf(known, stats);
+    // Looked at between the change and its event: what was before nobody knows.
+    const kind =
+      this.#differenceOf(known, stats) ?? (wasLookedAt ? ChangeKind.modified : undefined);
     return kind === undefined ? [] : [{ kind, path, stats }];
   }
 
@@ -293,7 +301,9 @@ export class FolderWatch {
       for (const name of names.splice(0, 100)) {
         if (!followed.names.has(name) || followed.names.get(name) !== undefined) continue;
         const stats = this.#statsOf(joinPath(followed.path, name));
-        if (stats !== undefined) followed.names.set(name, stats);
+        if (stats === undefined) continue;
+        followed.names.set(name, stats);
+        followed.lookedAt.add(name);
       }
       if (names.length > 0) setImmediate(goOn);
     };

@@ -6,7 +6,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SharedFolder, SharedFolders } from '../../contract/folders.ts';
-import type { CompanionContext } from '../machine/machine.ts';
+import type { Accompaniment, CompanionContext } from '../machine/machine.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import { farewell } from './farewell.ts';
 import type { FolderList } from './folder-list.ts';
@@ -22,13 +22,15 @@ export interface FolderSharingOptions {
 
 export interface FolderSharing {
   /** A `Companion` that asks little of its machine. */
-  companion(machine: SharingContext): { close(): Promise<void> | void };
+  companion(machine: SharingContext): Accompaniment;
   view(): SharedFolders;
   watch(signal: AbortSignal): AsyncIterable<SharedFolders>;
 }
 
 interface Session {
   folder: SharedFolder;
+  /** The machine has it, or it was said why not. */
+  ready: Promise<void>;
   /** Takes the folder away from the machine, or only stops telling it. */
   close(forGood: boolean): Promise<void>;
 }
@@ -87,6 +89,7 @@ export function createFolderSharing({
       follow();
       const stop = list.onChange(follow);
       return {
+        ready: Promise.all([...sessions.values()].map(({ ready }) => ready)).then(() => {}),
         async close() {
           stop();
           await Promise.all([...sessions.values()].map((session) => session.close(false)));
@@ -105,6 +108,7 @@ function share(
   tell: (path: string, problem: string | undefined) => void,
 ): Session {
   const ended = new AbortController();
+  const ready = Promise.withResolvers<void>();
   let channel: Duplex | undefined;
   let server: FolderServer | undefined;
   const name = `${keyOf(folder)}`;
@@ -123,8 +127,10 @@ function share(
         await server.serve(channel, () => {
           pauseMs = firstPauseMs;
           tell(folder.path, undefined);
+          ready.resolve();
         });
       } catch (error) {
+        ready.resolve();
         tell(folder.path, `${(error as Error).message} It is tried again.`);
       }
       await sleep(pauseMs, undefined, { signal: ended.signal }).catch(() => {});
@@ -135,6 +141,7 @@ function share(
   const kept = keep();
   return {
     folder,
+    ready: ready.promise,
     async close(forGood) {
       ended.abort();
       channel?.destroy();

@@ -30,10 +30,11 @@ after(async () => {
 
 const insatiable = 'while :; do cat /dev/zero >>/fill; sleep 0.2; done';
 const none = ['--network', 'none'];
-const isFull = () =>
-  eventually(async () =>
-    assert.ok(statfsSync(agent.root).bavail * statfsSync(agent.root).bsize < 65_536),
-  );
+const hasNoRoom = () => {
+  const { bavail, bsize } = statfsSync(agent.root);
+  return bavail * bsize < 65_536;
+};
+const isFull = () => eventually(() => assert.ok(hasNoRoom()));
 
 test('a container that has filled the disk is removed, and the next one runs', async () => {
   await docker.output('run', '-d', '--name', 'filler', ...none, image, 'sh', '-c', insatiable);
@@ -49,9 +50,15 @@ test('while others fill whatever becomes free, all that runs ends and all that i
     await docker.output('run', '-d', '--name', name, ...none, image, 'sleep', '1000');
   await docker.output('create', '--name', 'late', ...none, image, 'sleep', '1000');
   await docker.output('tag', image, 'other/name:1');
+  // Both are there before the first begins to fill: a start on a full disk may fail.
+  const told = `trap go=yes USR1; while [ -z "$go" ]; do sleep 0.05; done; ${insatiable}`;
   for (const name of ['filler', 'second'])
-    await docker.output('run', '-d', '--name', name, ...none, image, 'sh', '-c', insatiable);
-  await isFull();
+    await docker.output('run', '-d', '--name', name, ...none, image, 'sh', '-c', told);
+  // More than once, for a shell that was not yet listening.
+  await eventually(async () => {
+    for (const name of ['filler', 'second']) await docker.output('kill', '-s', 'USR1', name);
+    assert.ok(hasNoRoom());
+  });
   // Kills, starts that may fail, and removals, many times what a reserve could pay for.
   for (let round = 0; round < 15; round++) {
     await docker('restart', '-t', '0', 'idle0');

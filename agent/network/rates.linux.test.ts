@@ -38,6 +38,7 @@ before(async () => {
 });
 
 after(async () => {
+  for (const end of streams) end();
   for (const { sandbox, endpoint } of hosts.values()) {
     sandbox.close();
     await networks.disconnect(bridge, endpoint);
@@ -70,6 +71,8 @@ function received(name: string): number {
 }
 
 let nextPort = 2000;
+/** A test that fails leaves its own running, and this program would wait for them. */
+const streams = new Set<() => void>();
 
 /** Streams until it is ended, as fast as it may. */
 async function stream(from: string, to: string): Promise<{ end: () => void }> {
@@ -80,16 +83,17 @@ async function stream(from: string, to: string): Promise<{ end: () => void }> {
   const source = host(from).sandbox.start(
     `socat -u OPEN:/dev/zero TCP:${address}:${port},retry=200,interval=0.05`,
   );
+  const end = () => {
+    streams.delete(end);
+    source();
+    sink();
+  };
+  streams.add(end);
   for (let tries = 0; received(to) < before + 100_000; tries++) {
     assert.ok(tries < 1000, `nothing of the stream arrives at ${to}`);
     await sleep(20);
   }
-  return {
-    end: () => {
-      source();
-      sink();
-    },
-  };
+  return { end };
 }
 
 /** Bytes a second that arrive, headers included. */

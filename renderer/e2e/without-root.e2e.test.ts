@@ -26,6 +26,5 @@ test('containers run, and the machine’s page says what is missing and how to g
   await lacks.getByText('Disk limits').waitFor();
   await lacks.getByText('Without root there are neither loop devices nor quotas').waitFor();
   await lacks.getByText('sudo scripts/agent').first().waitFor();
-  assert.equal(await lacks.getByText('Reaching the network').count(), 0);
   assertNoComplaints(app);
 });

@@ -6,9 +6,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -26,15 +27,18 @@ static int write_all(int to, size_t length)
 	return 0;
 }
 
-/* Moves one piece. 0 at the end of input, -1 when nothing can go on. */
-static int move(int from, int to)
+/* Until the end of what comes; -1 when nothing can go on. */
+static int carry(int from, int to)
 {
-	ssize_t n = read(from, buffer, sizeof buffer);
-	if (n < 0)
-		return errno == EINTR ? 1 : errno == ECONNRESET ? 0 : -1;
-	if (n == 0)
-		return 0;
-	return write_all(to, (size_t)n) < 0 ? -1 : 1;
+	for (;;) {
+		ssize_t n = read(from, buffer, sizeof buffer);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 || errno == ECONNRESET ? 0 : -1;
+		if (write_all(to, (size_t)n) < 0)
+			return -1;
+	}
 }
 
 int main(int argc, char **argv)
@@ -50,30 +54,23 @@ int main(int argc, char **argv)
 		fprintf(stderr, "relay: %s: %s\n", argv[1], strerror(errno));
 		return 1;
 	}
-	struct pollfd ends[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = line, .events = POLLIN}};
-	/* Until the agent's side ends: what it still has to say after our input's end is passed on. */
-	while (ends[1].fd >= 0) {
-		if (poll(ends, 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			return 1;
-		}
-		if (ends[0].revents != 0) {
-			int going = move(STDIN_FILENO, line);
-			if (going < 0)
-				return 1;
-			if (going == 0) {
-				shutdown(line, SHUT_WR);
-				ends[0].fd = -1;
-			}
-		}
-		if (ends[1].revents != 0) {
-			int going = move(line, STDOUT_FILENO);
-			if (going < 0)
-				return 1;
-			if (going == 0)
-				ends[1].fd = -1;
-		}
+	/*
+	 * A process for each direction: one that waits for the agent to take our input would not take what the
+	 * agent says meanwhile, and an agent that waits for that takes no input.
+	 */
+	pid_t parent = getpid();
+	pid_t child = fork();
+	if (child < 0) {
+		fprintf(stderr, "relay: %s\n", strerror(errno));
+		return 1;
 	}
-	return 0;
+	if (child == 0) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			return 1;
+		int status = carry(STDIN_FILENO, line) < 0;
+		shutdown(line, SHUT_WR);
+		return status;
+	}
+	/* Until the agent's side ends: what it still has to say after our input's end is passed on. */
+	return carry(line, STDOUT_FILENO) < 0;
 }

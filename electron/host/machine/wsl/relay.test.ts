@@ -38,6 +38,31 @@ test('bytes pass both ways through pipes, whole and unchanged, and both ends end
   assert.ok(readFileSync(join(directory, 'back')).equals(sent));
 });
 
+test('an agent that takes nothing before it has said all', { timeout: 60_000 }, async (t) => {
+  const said = randomBytes(3_000_000);
+  const [place, back] = [join(directory, 'talker.sock'), join(directory, 'said')];
+  let takenBytes = 0;
+  const talker = createServer({ allowHalfOpen: true }, (line) =>
+    line.write(said, () => {
+      line.on('data', (piece) => {
+        takenBytes += piece.length;
+      });
+      line.once('end', () => line.end());
+    }),
+  );
+  await new Promise<void>((resolve) => talker.listen(place, resolve));
+  const shell = `head -c 3000000 /dev/zero | '${relay}' '${place}' >'${back}'`;
+  const child = spawn('bash', ['-o', 'pipefail', '-c', shell], { detached: true });
+  t.after(() => {
+    talker.close();
+    // One that stands still has to be ended with all of its pipe.
+    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  });
+  assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 0);
+  assert.equal(takenBytes, 3_000_000);
+  assert.ok(readFileSync(back).equals(said));
+});
+
 test('an agent that is not there', () => {
   const { status, stderr } = spawnSync(relay, [join(directory, 'none.sock')], { input: '' });
   assert.equal(status, 1);

@@ -4,7 +4,7 @@
  * they use, ending them all) is asked of /proc.
  */
 import type { Lack } from '../contract/abilities.ts';
-import type { Limits, Usage } from '../contract/limits.ts';
+import { type Limits, nothingUsed, type Usage } from '../contract/limits.ts';
 import { CortenError, invalid } from '../errors.ts';
 import type { Cgroup, CgroupDriver } from './cgroup.ts';
 import { asksForAny } from './missing-controller.ts';
@@ -68,27 +68,13 @@ class NoCgroup implements Cgroup {
     const sum = (of: (process: ContainerProcess) => number) =>
       processes.reduce((total, process) => total + of(process), 0);
     return {
-      cpu: {
-        totalNanos: sum(({ stat }) => stat.cpuTicks) * nanosATick,
-        userNanos: 0,
-        systemNanos: 0,
-        periods: 0,
-        throttledPeriods: 0,
-        throttledNanos: 0,
-      },
+      ...nothingUsed,
+      cpu: { ...nothingUsed.cpu, totalNanos: sum(({ stat }) => stat.cpuTicks) * nanosATick },
       memory: {
+        ...nothingUsed.memory,
         usageBytes: sum(({ stat }) => stat.residentPages) * pageBytes,
-        maxUsageBytes: undefined,
-        limitBytes: undefined,
-        swapBytes: 0,
-        inactiveFileBytes: 0,
-        failures: 0,
-        oomKills: 0,
-        stat: {},
       },
-      pids: { current: sum(({ stat }) => stat.threads), limit: undefined, refusals: 0 },
-      io: [],
-      stall: undefined,
+      pids: { ...nothingUsed.pids, current: sum(({ stat }) => stat.threads) },
     };
   }
 

@@ -151,6 +151,31 @@ export interface Usage {
   stall: Stall | undefined;
 }
 
+/** Every counter as it is when a group is made. */
+export const nothingUsed: Usage = {
+  cpu: {
+    totalNanos: 0,
+    userNanos: 0,
+    systemNanos: 0,
+    periods: 0,
+    throttledPeriods: 0,
+    throttledNanos: 0,
+  },
+  memory: {
+    usageBytes: 0,
+    maxUsageBytes: undefined,
+    limitBytes: undefined,
+    swapBytes: 0,
+    inactiveFileBytes: 0,
+    failures: 0,
+    oomKills: 0,
+    stat: {},
+  },
+  pids: { current: 0, limit: undefined, refusals: 0 },
+  io: [],
+  stall: undefined,
+};
+
 /** Time in which processes had to wait for a resource (Documentation/accounting/psi.rst). */
 export type Stall = Record<'cpu' | 'memory' | 'io', StallTime>;
 

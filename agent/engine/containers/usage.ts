@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { ContainerUsage, NetworkUsage } from '../../api/containers/backend.ts';
+import { nothingUsed } from '../../contract/limits.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { ticksPerSecond } from '../../kernel/process-stat.ts';
 import type { EngineContext } from '../context.ts';
-import { nothingUsed } from '../pressure/sampler.ts';
 
 const nanosPerTick = 1_000_000_000 / ticksPerSecond;
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Usage } from '../../contract/limits.ts';
+import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import { countsNoHits, difference } from './difference.ts';
-import { nothingUsed } from './sampler.ts';
 
 const reading = (atMs: number, change: Partial<Usage>) => ({
   atMs,

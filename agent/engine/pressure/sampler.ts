@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cgroup, UsageMeter } from '../../cgroup/cgroup.ts';
-import type { Usage } from '../../contract/limits.ts';
+import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
 import { BlameWatch } from './blame.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
@@ -225,28 +225,3 @@ function newSubject(id: string): Subject {
     countsNoHits: false,
   };
 }
-
-/** Every counter as it is when a group is made. */
-export const nothingUsed: Usage = {
-  cpu: {
-    totalNanos: 0,
-    userNanos: 0,
-    systemNanos: 0,
-    periods: 0,
-    throttledPeriods: 0,
-    throttledNanos: 0,
-  },
-  memory: {
-    usageBytes: 0,
-    maxUsageBytes: undefined,
-    limitBytes: undefined,
-    swapBytes: 0,
-    inactiveFileBytes: 0,
-    failures: 0,
-    oomKills: 0,
-    stat: {},
-  },
-  pids: { current: 0, limit: undefined, refusals: 0 },
-  io: [],
-  stall: undefined,
-};

@@ -1,7 +1,6 @@
 /** Cgroups in memory: they remember what was asked of them. */
 import type { Cgroup, CgroupDriver, UsageMeter } from '../../cgroup/cgroup.ts';
-import type { Limits, Usage } from '../../contract/limits.ts';
-import { nothingUsed } from '../pressure/sampler.ts';
+import { type Limits, nothingUsed, type Usage } from '../../contract/limits.ts';
 
 export class FakeCgroups implements CgroupDriver {
   readonly version = 2;

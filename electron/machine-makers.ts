@@ -4,7 +4,7 @@ import type { MachineEntry } from './contract/machines.ts';
 import { nativeForwarding } from './host/forward/forwarding.ts';
 import { appleBackend } from './host/machine/apple/backend.ts';
 import { guestClock } from './host/machine/guest-clock.ts';
-import type { HostPower } from './host/machine/machine.ts';
+import type { Companion, HostPower } from './host/machine/machine.ts';
 import { nativeBackend } from './host/machine/native.ts';
 import { qemuBackend } from './host/machine/qemu/backend.ts';
 import { remoteBackend } from './host/machine/remote/backend.ts';
@@ -73,8 +73,13 @@ function nativeMaker({ places, rootDirectory, runDirectory }: MachinePlaces): Ma
   });
 }
 
+/** What every guest has of this computer. */
+function guestCompanions({ onHostWake, sharing }: MachinePlaces): readonly Companion[] {
+  return [guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }), sharing.companion];
+}
+
 function qemuMaker(where: MachinePlaces): MachineMaker {
-  const { places, rootDirectory, runDirectory, power, onHostWake, sharing } = where;
+  const { places, rootDirectory, runDirectory, power } = where;
   return (entry) => ({
     backend: qemuBackend({
       directory: join(machinesDirectoryFor(rootDirectory), entry.id),
@@ -84,17 +89,14 @@ function qemuMaker(where: MachinePlaces): MachineMaker {
         process.arch === 'arm64' ? 'arm64' : 'amd64',
       ),
     }),
-    companions: [
-      guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),
-      sharing.companion,
-    ],
+    companions: guestCompanions(where),
     ...(power !== undefined && { power }),
     forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
   });
 }
 
 function appleMaker(where: MachinePlaces): MachineMaker {
-  const { places, rootDirectory, runDirectory, power, onHostWake, sharing } = where;
+  const { places, rootDirectory, runDirectory, power } = where;
   return (entry) => ({
     backend: appleBackend({
       directory: join(machinesDirectoryFor(rootDirectory), entry.id),
@@ -102,22 +104,14 @@ function appleMaker(where: MachinePlaces): MachineMaker {
       imageDirectory: join(places.guestImagesDirectory, 'arm64'),
       agentArguments: ['--machine'],
     }),
-    companions: [
-      guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),
-      sharing.companion,
-    ],
+    companions: guestCompanions(where),
     ...(power !== undefined && { power }),
     forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
   });
 }
 
-function wslMaker({
-  places,
-  rootDirectory,
-  runDirectory,
-  onHostWake,
-  sharing,
-}: MachinePlaces): MachineMaker {
+function wslMaker(where: MachinePlaces): MachineMaker {
+  const { places, rootDirectory, runDirectory } = where;
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
   return (entry) => ({
     backend: wslBackend({
@@ -130,10 +124,7 @@ function wslMaker({
       hostname: 'corten',
       agentArguments: ['--machine'],
     }),
-    companions: [
-      guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }),
-      sharing.companion,
-    ],
+    companions: guestCompanions(where),
     forwarding: forwardingFor(entry, { socketDirectory: runDirectory }),
   });
 }

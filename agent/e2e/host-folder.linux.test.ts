@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { nativeEndpoint } from '../../electron/host/machine/native.ts';
 import { type FolderList, openFolderList } from '../../electron/host/share/folder-list.ts';
 import { createFolderSharing } from '../../electron/host/share/share-folders.ts';
-import { dialSocket } from '../../electron/host/ssh/endpoint.ts';
 import { createSshLink, type SshLink } from '../../electron/host/ssh/link.ts';
 import {
   type AgentProcess,
@@ -29,12 +29,7 @@ const inMachine = (path: string) => path.replace('/host', '/machine');
 before(async () => {
   agent = await startAgent(makeAgentDirectory(), ['--machine']);
   docker = dockerCli(agent.socket);
-  const keys = join(agent.root, 'ssh');
-  link = createSshLink({
-    dial: dialSocket({ path: join(agent.run, 'ssh.sock') }),
-    hostPublicKey: readFileSync(join(keys, 'host_ed25519.pub'), 'utf8'),
-    clientPrivateKey: readFileSync(join(keys, 'client_ed25519'), 'utf8'),
-  });
+  link = createSshLink(nativeEndpoint({ rootDirectory: agent.root, runDirectory: agent.run }));
   await link.connect();
   host = join(realpathSync(agent.directory), 'host');
   mkdirSync(join(host, 'project'), { recursive: true });

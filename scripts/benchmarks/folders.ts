@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeAgentDirectory, startAgent } from '../../agent/e2e/agent-process.ts';
+import { nativeEndpoint } from '../../electron/host/machine/native.ts';
 import { createFolderSharing } from '../../electron/host/share/share-folders.ts';
-import { dialSocket } from '../../electron/host/ssh/endpoint.ts';
 import { createSshLink } from '../../electron/host/ssh/link.ts';
 import { folderLoads } from './folder-load.ts';
 import { type Measurement, type Result, summarise } from './measure.ts';
@@ -99,12 +99,9 @@ async function cortenPlace(directory: string): Promise<Place> {
   mkdirSync(host);
   const agentDirectory = makeAgentDirectory();
   const agent = await startAgent(agentDirectory);
-  const keys = join(agent.root, 'ssh');
-  const link = createSshLink({
-    dial: dialSocket({ path: join(agent.run, 'ssh.sock') }),
-    hostPublicKey: readFileSync(join(keys, 'host_ed25519.pub'), 'utf8'),
-    clientPrivateKey: readFileSync(join(keys, 'client_ed25519'), 'utf8'),
-  });
+  const link = createSshLink(
+    nativeEndpoint({ rootDirectory: agent.root, runDirectory: agent.run }),
+  );
   await link.connect();
   const folder = { path: host, readOnly: false };
   const sharing = createFolderSharing({

@@ -1,6 +1,6 @@
 /** `scripts/bench-forward`: throughput and latency of published ports, forwarded and direct. */
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,8 +12,8 @@ import {
   startAgent,
 } from '../../agent/e2e/agent-process.ts';
 import { createForwarding } from '../../electron/host/forward/forwarding.ts';
+import { agentMachine } from '../../electron/host/forward/testdata/agent-machine.ts';
 import { createMachine } from '../../electron/host/machine/lifecycle.ts';
-import { dialSocket } from '../../electron/host/ssh/endpoint.ts';
 
 const run = promisify(execFile);
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '5' } } });
@@ -34,22 +34,8 @@ const forwarding = createForwarding({
   isGuest: true,
   environment: { DOCKER_CONFIG: directory },
 });
-const keys = join(agent.root, 'ssh');
 const machine = createMachine({
-  backend: {
-    kind: 'qemu',
-    stages: [],
-    loginAdvice: '',
-    bringUp: async () => ({
-      endpoint: {
-        dial: dialSocket({ path: join(agent.run, 'ssh.sock') }),
-        hostPublicKey: readFileSync(join(keys, 'host_ed25519.pub'), 'utf8'),
-        clientPrivateKey: readFileSync(join(keys, 'client_ed25519'), 'utf8'),
-      },
-      lost: new Promise(() => {}),
-      stop: async () => {},
-    }),
-  },
+  backend: agentMachine(agent),
   companions: forwarding.companion ? [forwarding.companion] : [],
   report: (what, error) => console.error(`${what}: ${error}`),
 });

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,9 +20,9 @@ import {
 } from '../../../agent/e2e/agent-process.ts';
 import type { ForwardedPort } from '../../contract/forward.ts';
 import { createMachine } from '../machine/lifecycle.ts';
-import type { Machine, MachineBackend } from '../machine/machine.ts';
-import { dialSocket } from '../ssh/endpoint.ts';
+import type { Machine } from '../machine/machine.ts';
 import { createForwarding, type Forwarding } from './forwarding.ts';
+import { agentMachine } from './testdata/agent-machine.ts';
 
 const hostAddress = '10.0.2.2';
 const image = 'corten/starter';
@@ -68,7 +68,7 @@ before(async () => {
   });
   assert.ok(forwarding.companion);
   machine = createMachine({
-    backend: standIn(),
+    backend: agentMachine(agent),
     companions: [forwarding.companion],
     report: (what, error) => assert.fail(`${what}: ${error}`),
   });
@@ -86,25 +86,6 @@ after(async () => {
   await discardAgent(agent);
   rmSync(directory, { recursive: true });
 });
-
-/** What a backend of a virtual machine gives: the way to the agent's SSH server. */
-function standIn(): MachineBackend {
-  const keys = join(agent.root, 'ssh');
-  return {
-    kind: 'qemu',
-    stages: [],
-    loginAdvice: '',
-    bringUp: async () => ({
-      endpoint: {
-        dial: dialSocket({ path: join(agent.run, 'ssh.sock') }),
-        hostPublicKey: readFileSync(join(keys, 'host_ed25519.pub'), 'utf8'),
-        clientPrivateKey: readFileSync(join(keys, 'client_ed25519'), 'utf8'),
-      },
-      lost: new Promise(() => {}),
-      stop: async () => {},
-    }),
-  };
-}
 
 test('a bare docker asks the machine; its socket is for its owner only', async () => {
   assert.equal(statSync(apiSocketPath).mode & 0o777, 0o600);

@@ -36,7 +36,7 @@ async function bringUp(
   const isRunning = await isAgentRunning(options.runDirectory);
   const agent = isRunning ? undefined : await startAgent(options, signal);
   try {
-    return { endpoint: endpointOf(options), ...lifeOf(agent, log) };
+    return { endpoint: nativeEndpoint(options), ...lifeOf(agent, log) };
   } catch (error) {
     await agent?.stop();
     throw error;
@@ -65,8 +65,11 @@ function lifeOf(agent: AgentProcess | undefined, log: string): Pick<BroughtUp, '
   };
 }
 
-/** The agent makes these on its first start (agent/ssh/keys.ts). */
-function endpointOf({ rootDirectory, runDirectory }: NativeMachineOptions): SshEndpoint {
+/** Of an agent on this computer, which makes its keys on its first start (agent/ssh/keys.ts). */
+export function nativeEndpoint({
+  rootDirectory,
+  runDirectory,
+}: Pick<NativeMachineOptions, 'rootDirectory' | 'runDirectory'>): SshEndpoint {
   const keys = join(rootDirectory, 'ssh');
   try {
     return {

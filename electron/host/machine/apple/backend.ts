@@ -13,12 +13,12 @@ import { type GuestKeys, guestKeysIn } from '../guest-keys/keys.ts';
 import { writeSeed } from '../guest-keys/seed.ts';
 import type { BroughtUp, Climb, MachineBackend, StopOptions } from '../machine.ts';
 import { StageFailure } from '../machine.ts';
-import { calledOff, waitForBoot } from '../qemu/boot.ts';
-import { lastWords } from '../qemu/console.ts';
+import { abandonIfCalledOff, calledOff, waitForBoot } from '../qemu/boot.ts';
 import { type MachineDirectory, machineDirectory, makeDirectories } from '../qemu/directory.ts';
 import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../qemu/disk.ts';
 import type { GuestImage } from '../qemu/image.ts';
 import { chooseImage, imageFailed, imageProved, imageUntried } from '../qemu/image-choice.ts';
+import { loginAdvice, lossOf } from '../qemu/loss.ts';
 import { type QemuProcess, socketLine, startQemu, textOf } from '../qemu/process.ts';
 import { defaultSettings, type MachineRecord, readRecord } from '../qemu/record.ts';
 import { sshVsockPort, vfkitArguments } from './command-line.ts';
@@ -84,9 +84,7 @@ export function appleBackend(options: AppleMachineOptions): MachineBackend {
   return {
     kind: 'apple',
     stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
-    loginAdvice:
-      `The keys in ${files.keys} may belong to another machine's disk. Restore both from one ` +
-      'backup, or remove the directory: the next start makes new ones.',
+    loginAdvice: loginAdvice(files),
     bringUp: (climb) => bringUp(session, climb),
     controls: (reach) => appleControls(session, reach),
   };
@@ -147,7 +145,7 @@ function livingMachine(
     lost: new Promise((resolve) => {
       void vm.process.ended.then((how) => {
         session.running = undefined;
-        if (!isStopping) resolve(lossOf(files, how));
+        if (!isStopping) resolve(lossOf(files, 'vfkit', how));
       });
     }),
     rest: {
@@ -160,10 +158,6 @@ function livingMachine(
       session.running = undefined;
     },
   };
-}
-
-function abandonIfCalledOff({ signal }: Climb): void {
-  if (signal.aborted) throw calledOff();
 }
 
 async function prepareDisks(session: Session, { settings }: MachineRecord): Promise<GuestKeys> {
@@ -316,18 +310,4 @@ async function end({ files }: Session, vm: RunningVfkit): Promise<void> {
 
 function removeSockets(files: MachineDirectory): void {
   for (const path of [files.qmpSocket, files.sshSocket]) rmSync(path, { force: true });
-}
-
-function lossOf(files: MachineDirectory, how: string) {
-  const said = lastWords(textOf(files.qemuLog));
-  const guest = lastWords(textOf(files.consoleLog));
-  return {
-    stage: 'vm',
-    cause: [
-      `The machine's vfkit ended: ${how}.`,
-      ...(said === '' ? [] : [`It said last: ${said}`]),
-      ...(guest === '' ? [] : [`The machine's console ended with: ${guest}`]),
-    ].join(' '),
-    nextStep: 'Start it again: its disk is kept.',
-  };
 }

@@ -5,11 +5,17 @@ import type {
   CompactProgress,
   MachineFigures,
   MachineSettings,
-  MachineSettingsView,
 } from '../../../contract/machine.ts';
+import { guestFigures, trimGuest } from '../guest-requests.ts';
 import type { EngineReach, MachineControls } from '../machine.ts';
 import { diskFigures } from '../qemu/disk.ts';
-import { changedSettings, readRecord, settingBounds, writeRecord } from '../qemu/record.ts';
+import {
+  changedSettings,
+  imagesInUse,
+  readRecord,
+  settingsView,
+  writeRecord,
+} from '../qemu/record.ts';
 import type { Session } from './backend.ts';
 
 /** The framework changes none of them while the machine runs; the disk's file grows at its next start. */
@@ -17,15 +23,8 @@ const needsRestart = ['cpus', 'memoryBytes', 'diskBytes'] as const;
 
 export function appleControls(session: Session, reach: EngineReach): MachineControls {
   const { files, defaults } = session;
-  const view = (settings: MachineSettings): MachineSettingsView => ({
-    settings,
-    bounds: settingBounds(settings),
-    needsRestart,
-    afterRestart:
-      session.running === undefined
-        ? []
-        : needsRestart.filter((name) => settings[name] !== session.running?.settings[name]),
-  });
+  const view = (settings: MachineSettings) =>
+    settingsView(settings, needsRestart, session.running?.settings);
   return {
     settings: () => view(readRecord(files.settings, defaults).settings),
 
@@ -36,11 +35,7 @@ export function appleControls(session: Session, reach: EngineReach): MachineCont
       return view(settings);
     },
 
-    images() {
-      const { current, previous } = readRecord(files.settings, defaults).images;
-      if (current === undefined) return undefined;
-      return { current, ...(previous !== undefined && { previous }) };
-    },
+    images: () => imagesInUse(readRecord(files.settings, defaults)),
 
     figures: async () => ({
       disk: diskFigures(files.dataDisk),
@@ -52,30 +47,11 @@ export function appleControls(session: Session, reach: EngineReach): MachineCont
     async *compact(): AsyncGenerator<CompactProgress> {
       const before = diskFigures(files.dataDisk).allocatedBytes;
       yield { phase: 'trimming', freedBytes: 0 };
-      const { status } = await reach.engine().request({
-        method: 'POST',
-        path: '/corten/v1/machine/trim',
-      });
-      if (status >= 400)
-        throw new Error(`The machine refused to trim its disk (status ${status}).`);
+      await trimGuest(reach.engine());
       const { allocatedBytes } = diskFigures(files.dataDisk);
       yield { phase: 'done', freedBytes: Math.max(0, before - allocatedBytes) };
     },
   };
-}
-
-async function guestFigures(reach: EngineReach): Promise<Partial<MachineFigures>> {
-  try {
-    const client = reach.background();
-    const answer = await client?.request({ method: 'GET', path: '/corten/v1/machine/figures' });
-    if (answer?.status !== 200) return {};
-    const text = Buffer.from(answer.body).toString('utf8');
-    const { memoryUsedBytes } = JSON.parse(text) as { memoryUsedBytes: number };
-    return { guestMemoryBytes: memoryUsedBytes };
-  } catch {
-    // A machine that is on its way up or down still has its figures from outside.
-    return {};
-  }
 }
 
 /** ps(1): kibibytes, and `[[dd-]hh:]mm:ss` with hundredths on macOS. */

@@ -8,13 +8,13 @@ import type { EngineClient } from '../../engine-client.ts';
 import { guestKeysIn } from '../guest-keys/keys.ts';
 import { writeSeed } from '../guest-keys/seed.ts';
 import { type BroughtUp, type Climb, type MachineBackend, StageFailure } from '../machine.ts';
-import { calledOff, waitForBoot } from './boot.ts';
-import { lastWords } from './console.ts';
+import { abandonIfCalledOff, waitForBoot } from './boot.ts';
 import { qemuControls } from './controls.ts';
-import { type MachineDirectory, machineDirectory, makeDirectories } from './directory.ts';
+import { machineDirectory, makeDirectories } from './directory.ts';
 import { checkFreeSpace, dataDiskAt, prepareDataDisk } from './disk.ts';
 import { chooseAcceleration, findQemu, type QemuPlaces } from './find-qemu.ts';
 import { chooseImage, imageFailed, imageProved, imageUntried } from './image-choice.ts';
+import { loginAdvice, lossOf } from './loss.ts';
 import { textOf } from './process.ts';
 import { defaultSettings, readRecord } from './record.ts';
 import type { QemuMachineOptions, RunningQemu, Session } from './session.ts';
@@ -25,6 +25,8 @@ import { startVm } from './vm.ts';
 /** Emulated, a guest on a busy computer is silent for a minute while its agent loads. */
 const defaultPatienceMs = { accelerated: 60_000, emulated: 240_000 };
 const dialTimeoutMs = 20_000;
+const nextStepAfterEnd =
+  'Start it again: its disk is kept. If this computer ran out of memory, give the machine less, or close other programs.';
 
 export function qemuBackend(options: QemuMachineOptions): MachineBackend {
   const places: QemuPlaces = {
@@ -40,9 +42,7 @@ export function qemuBackend(options: QemuMachineOptions): MachineBackend {
   return {
     kind: 'qemu',
     stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
-    loginAdvice:
-      `The keys in ${files.keys} may belong to another machine's disk. Restore both from one ` +
-      'backup, or remove the directory: the next start makes new ones.',
+    loginAdvice: loginAdvice(files),
     bringUp: (climb) => bringUp(session, climb),
     logs: async () => ({ 'console.log': textOf(files.consoleLog) }),
     controls: (reach) => qemuControls(session, reach),
@@ -108,7 +108,7 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
     lost: new Promise((resolve) => {
       void vm.ended.then((how) => {
         session.running = undefined;
-        if (!isStopping) resolve(lossOf(files, how));
+        if (!isStopping) resolve(lossOf(files, 'QEMU', how, nextStepAfterEnd));
       });
     }),
     rest: {
@@ -124,10 +124,6 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
       session.running = undefined;
     },
   };
-}
-
-function abandonIfCalledOff({ signal }: Climb): void {
-  if (signal.aborted) throw calledOff();
 }
 
 async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<void> {
@@ -168,19 +164,4 @@ async function giveMemoryBack(engine: EngineClient): Promise<void> {
 /** Its clock stood still, and what it would call random has perhaps been drawn before. */
 async function freshen(engine: EngineClient): Promise<void> {
   await engine.request({ method: 'POST', path: '/corten/v1/machine/reseed' });
-}
-
-function lossOf(files: MachineDirectory, how: string) {
-  const said = lastWords(textOf(files.qemuLog));
-  const guest = lastWords(textOf(files.consoleLog));
-  return {
-    stage: 'vm',
-    cause: [
-      `The machine's QEMU ended: ${how}.`,
-      ...(said === '' ? [] : [`It said last: ${said}`]),
-      ...(guest === '' ? [] : [`The machine's console ended with: ${guest}`]),
-    ].join(' '),
-    nextStep:
-      'Start it again: its disk is kept. If this computer ran out of memory, give the machine less, or close other programs.',
-  };
 }

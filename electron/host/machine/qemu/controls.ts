@@ -4,12 +4,12 @@ import type {
   CompactProgress,
   MachineFigures,
   MachineSettings,
-  MachineSettingsView,
 } from '../../../contract/machine.ts';
 import type { EngineClient } from '../../engine-client.ts';
+import { guestFigures } from '../guest-requests.ts';
 import type { EngineReach, MachineControls } from '../machine.ts';
 import { dataDiskAt, diskFigures, prepareDataDisk } from './disk.ts';
-import { changedSettings, readRecord, settingBounds, writeRecord } from './record.ts';
+import { changedSettings, imagesInUse, readRecord, settingsView, writeRecord } from './record.ts';
 import type { Session } from './session.ts';
 import { dropSnapshot, snapshotBytes } from './snapshot.ts';
 
@@ -19,15 +19,8 @@ const needsRestart = ['cpus', 'memoryBytes'] as const;
 export function qemuControls(session: Session, reach: EngineReach): MachineControls {
   const { engine } = reach;
   const { files, defaults } = session;
-  const view = (settings: MachineSettings): MachineSettingsView => ({
-    settings,
-    bounds: settingBounds(settings),
-    needsRestart,
-    afterRestart:
-      session.running === undefined
-        ? []
-        : needsRestart.filter((name) => settings[name] !== session.running?.plan[name]),
-  });
+  const view = (settings: MachineSettings) =>
+    settingsView(settings, needsRestart, session.running?.plan);
   return {
     settings: () => view(readRecord(files.settings, defaults).settings),
 
@@ -46,18 +39,13 @@ export function qemuControls(session: Session, reach: EngineReach): MachineContr
       return view(settings);
     },
 
-    images() {
-      const { current, previous } = readRecord(files.settings, defaults).images;
-      return current === undefined
-        ? undefined
-        : { current, ...(previous !== undefined && { previous }) };
-    },
+    images: () => imagesInUse(readRecord(files.settings, defaults)),
 
     figures: async () => ({
       disk: diskFigures(files.dataDisk),
       snapshotBytes: snapshotBytes(files.snapshot),
       ...processFigures(session.running?.pid()),
-      ...(await guestFigures(reach.background())),
+      ...(await guestFigures(reach)),
     }),
 
     async *compact(signal): AsyncGenerator<CompactProgress> {
@@ -116,23 +104,6 @@ async function ask<T>(client: EngineClient, method: 'GET' | 'POST', path: string
     throw new Error(`The machine refused: ${message}`);
   }
   return (text === '' ? undefined : JSON.parse(text)) as T;
-}
-
-async function guestFigures(
-  engine: EngineClient | undefined,
-): Promise<Pick<MachineFigures, 'guestMemoryBytes'>> {
-  if (engine === undefined) return {};
-  try {
-    const { memoryUsedBytes } = await ask<{ memoryUsedBytes: number }>(
-      engine,
-      'GET',
-      '/corten/v1/machine/figures',
-    );
-    return { guestMemoryBytes: memoryUsedBytes };
-  } catch {
-    // A machine that is on its way up or down still has its figures from outside.
-    return {};
-  }
 }
 
 /** From procfs (proc_pid_status(5), proc_pid_stat(5)); other systems show them in their own tools. */

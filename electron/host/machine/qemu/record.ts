@@ -122,3 +122,24 @@ export function writeRecord(path: string, record: MachineRecord): void {
   writeFileSync(`${path}.new`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }
+
+/** `inForce`: what the machine that runs was started with. */
+export function settingsView(
+  settings: MachineSettings,
+  needsRestart: readonly ('cpus' | 'memoryBytes' | 'diskBytes')[],
+  inForce: Partial<MachineSettings> | undefined,
+): MachineSettingsView {
+  const waits = (name: keyof MachineSettings) => settings[name] !== inForce?.[name];
+  return {
+    settings,
+    bounds: settingBounds(settings),
+    needsRestart,
+    afterRestart: inForce === undefined ? [] : needsRestart.filter(waits),
+  };
+}
+
+export function imagesInUse({ images: { current, previous } }: MachineRecord) {
+  return current === undefined
+    ? undefined
+    : { current, ...(previous !== undefined && { previous }) };
+}

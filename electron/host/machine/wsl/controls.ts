@@ -7,10 +7,10 @@ import { existsSync, statSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type {
   CompactProgress,
-  MachineFigures,
   MachineSettings,
   MachineSettingsView,
 } from '../../../contract/machine.ts';
+import { guestFigures, trimGuest } from '../guest-requests.ts';
 import { type EngineReach, type MachineControls, SettingRefused } from '../machine.ts';
 import type { Distribution } from './distribution.ts';
 import { readRecord, writeRecord } from './record.ts';
@@ -115,12 +115,7 @@ export function wslControls(
     async *compact(): AsyncGenerator<CompactProgress> {
       const before = allocated(distribution);
       yield { phase: 'trimming', freedBytes: 0 };
-      const { status } = await reach.engine().request({
-        method: 'POST',
-        path: '/corten/v1/machine/trim',
-      });
-      if (status >= 400)
-        throw new Error(`The machine refused to trim its disk (status ${status}).`);
+      await trimGuest(reach.engine());
       yield { phase: 'done', freedBytes: Math.max(0, before - allocated(distribution)) };
     },
   };
@@ -128,18 +123,4 @@ export function wslControls(
 
 function allocated({ diskPath }: Distribution): number {
   return existsSync(diskPath) ? statSync(diskPath).size : 0;
-}
-
-async function guestFigures(reach: EngineReach): Promise<Partial<MachineFigures>> {
-  try {
-    const client = reach.background();
-    const answer = await client?.request({ method: 'GET', path: '/corten/v1/machine/figures' });
-    if (answer?.status !== 200) return {};
-    const text = Buffer.from(answer.body).toString('utf8');
-    const { memoryUsedBytes } = JSON.parse(text) as { memoryUsedBytes: number };
-    return { guestMemoryBytes: memoryUsedBytes };
-  } catch {
-    // Stopped, or on its way: what the disk takes is known all the same.
-    return {};
-  }
 }

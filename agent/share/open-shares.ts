@@ -1,4 +1,5 @@
 /** Shared folders from the first one on: an agent on a computer of its own never has any. */
+import { mkdirSync } from 'node:fs';
 import { type Shares, type SharesOptions, startShares } from './shares.ts';
 
 export interface OpenShares {
@@ -9,11 +10,17 @@ export interface OpenShares {
   close(): Promise<void>;
 }
 
-export function openShares(options: SharesOptions): OpenShares {
+export interface OpenSharesOptions extends SharesOptions {
+  /** Of folders of other computers (computersDirectory); made 0700. */
+  computersDirectory: string;
+}
+
+export function openShares(options: OpenSharesOptions): OpenShares {
   let starting: Promise<Shares> | undefined;
   let shares: Shares | undefined;
   return {
     async socket() {
+      mkdirSync(options.computersDirectory, { recursive: true, mode: 0o700 });
       starting ??= startShares(options).then((started) => {
         shares = started;
         return started;

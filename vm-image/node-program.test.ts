@@ -11,9 +11,7 @@ test('Node without other languages works in English, and packs smaller', () => {
   const directory = mkdtempSync(join(tmpdir(), 'corten-node-'));
   try {
     const program = readFileSync(execPath);
-    const before = zeros(program);
-    blankLanguages(program);
-    assert.ok(zeros(program) - before > 20_000_000);
+    assert.ok(blankLanguages(program) > 20_000_000);
     const path = join(directory, 'node');
     writeFileSync(path, program, { mode: 0o755 });
     const script = `console.log(JSON.stringify([
@@ -38,5 +36,3 @@ test('a program without ICU’s data is refused', () => {
   assert.throws(() => blankLanguages(Buffer.from('CmnD of nothing at all')), /no ICU data/);
   assert.throws(() => blankLanguages(Buffer.alloc(100)), /no ICU data/);
 });
-
-const zeros = (bytes: Buffer) => bytes.reduce((count, byte) => count + (byte === 0 ? 1 : 0), 0);

@@ -29,9 +29,9 @@ function stripped(binary: Buffer, toolPrefix: string): Buffer {
  * carries as one package: 27 MB that nobody downloads, since zeros pack to nothing. The agent speaks English;
  * a language that is blank falls back to ICU's root, as one that never was there. The layout is
  * ICU's (udata.h, "CmnD" of udatamem and ucmndata.h): a header, then a table of names and places.
- * Throws when there is no such package.
+ * Returns how many bytes it zeroed; throws when there is no such package.
  */
-export function blankLanguages(program: Buffer): void {
+export function blankLanguages(program: Buffer): number {
   const format = program.indexOf('CmnD');
   const header = format - formatOffset;
   if (header < 0 || program.readUInt16LE(header + 2) !== icuMagic)
@@ -40,12 +40,15 @@ export function blankLanguages(program: Buffer): void {
   const count = program.readUInt32LE(table);
   const entry = (index: number) => table + 4 + index * 8;
   const placeOf = (index: number) => table + program.readUInt32LE(entry(index) + 4);
+  let blanked = 0;
   // The last has no next one that says where it ends.
   for (let index = 0; index < count - 1; index++) {
     const name = table + program.readUInt32LE(entry(index));
-    if (isForeign(program.toString('latin1', name, program.indexOf(0, name))))
-      program.fill(0, placeOf(index), placeOf(index + 1));
+    if (!isForeign(program.toString('latin1', name, program.indexOf(0, name)))) continue;
+    program.fill(0, placeOf(index), placeOf(index + 1));
+    blanked += placeOf(index + 1) - placeOf(index);
   }
+  return blanked;
 }
 
 /** In UDataInfo behind the header's two sizes and two magic bytes. */

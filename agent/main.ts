@@ -137,8 +137,12 @@ async function start(options: AgentOptions): Promise<Agent> {
   const shares = openShares({
     socketPath: join(run, 'share.sock'),
     ownersDirectory: join(root, 'shares'),
+    keptDirectory: join(run, 'shares'),
+    programPath: shimPath,
     report,
   });
+  // Before anything of the engine looks at a folder that waits for its answers.
+  await shares.resume();
   const engine = await openEngine({
     paths: { root, run },
     runtime,
@@ -175,13 +179,15 @@ async function start(options: AgentOptions): Promise<Agent> {
       [dnsService]: (channel) => hostResolver.serve(channel),
     },
   });
+  const hasRunning = () => readdirSync(join(run, 'containers')).length > 0;
   return {
     socket: options.socket,
     ssh: ssh.address,
     stopContainers: () => engine.stopAll(),
     close: async () => {
+      // What runs on has its folders from the next agent.
+      await shares.close(hasRunning() ? 'leave' : 'close');
       await ssh.close();
-      await shares.close();
       await api.close();
       await runtime.close();
       await engine.close();
@@ -189,7 +195,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       await network.close();
       await images.close();
       cgroups.removeParent();
-      if (readdirSync(join(run, 'containers')).length === 0) kept?.end();
+      if (!hasRunning()) kept?.end();
     },
   };
 }

@@ -107,9 +107,11 @@ export function diskBench() {
       return Number((await inside(name, `stat -c %s ${path}`)).stdout);
     },
 
+    /** By statfs(2): busybox's df asks any mount of the same device, which may be outside the limit. */
     async available(name: string, path = '/'): Promise<number> {
-      const { stdout } = await inside(name, `df -Pk ${path} | tail -1`);
-      return Number(stdout.trim().split(/\s+/)[3]) * 1024;
+      const { stdout } = await inside(name, `stat -f -c '%a %S' ${path}`);
+      const [blocks = 0, blockBytes = 0] = stdout.trim().split(' ').map(Number);
+      return blocks * blockBytes;
     },
 
     limit: (name: string, disk: object) => corten('POST', `containers/${name}/limits`, { disk }),

@@ -14,7 +14,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { SetAttribute, ShareOperation as Wire } from '../../../agent/contract/share-wire.ts';
+import {
+  ChangeKind,
+  SetAttribute,
+  statBytes,
+  ShareOperation as Wire,
+} from '../../../agent/contract/share-wire.ts';
 import { createFolderServer, type FolderServer } from './folder-server.ts';
 import { Asker } from './testdata/asker.ts';
 
@@ -166,6 +171,25 @@ test('a folder of the host that moves is followed no more under its old name', a
   renameSync(join(shared, 'folder'), join(shared, 'moved'));
   symlinkSync('../outside', join(shared, 'folder'));
   while ((await lookup('folder/secret')) !== ENOTDIR) await new Promise(setImmediate);
+});
+
+test('what changes in a folder below one that was listed is told from the answer on', async () => {
+  const names = Array.from({ length: 200 }, (_, index) => `folder/${index}`);
+  for (const name of names) mkdirSync(join(shared, name));
+  assert.equal((await ask(Wire.list, (frame) => frame.name('folder'))).errno, 0);
+  for (const name of names) writeFileSync(join(shared, name, 'new'), '');
+  const told = new Set<string>();
+  for (const end = performance.now() + 20_000; told.size < names.length; ) {
+    assert.ok(performance.now() < end, `only ${told.size} of ${names.length} were told`);
+    await new Promise(setImmediate);
+    for (const changes of asker.changes.splice(0))
+      while (changes.left > 0) {
+        const [kind, path] = [changes.u8(), changes.name()];
+        if (kind === ChangeKind.created) told.add(path);
+        changes.raw(statBytes);
+      }
+  }
+  assert.deepEqual(told, new Set(names.map((name) => `${name}/new`)));
 });
 
 test('noise is the end of a connection and of nothing else', async () => {

@@ -10,7 +10,7 @@ import type { Accompaniment, CompanionContext } from '../machine/machine.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import { farewell } from './farewell.ts';
 import type { FolderList } from './folder-list.ts';
-import { createFolderServer, type FolderServer } from './folder-server.ts';
+import { type FolderThread, openFolderThread } from './open-folder-thread.ts';
 
 export type SharingContext = Pick<CompanionContext, 'link' | 'report'>;
 
@@ -110,7 +110,7 @@ function share(
   const ended = new AbortController();
   const ready = Promise.withResolvers<void>();
   let channel: Duplex | undefined;
-  let server: FolderServer | undefined;
+  let server: FolderThread | undefined;
   const name = `${keyOf(folder)}`;
   const open = async () => new ChannelSocket(await machine.link.openStreamLocal(shareSocket));
 
@@ -121,7 +121,8 @@ function share(
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     ) {
       try {
-        server ??= createFolderServer({ name, mountPath, ...folder });
+        if (server?.isAlive !== true)
+          server = await openFolderThread({ name, mountPath, ...folder });
         channel = await open();
         if (ended.signal.aborted) break;
         await server.serve(channel, () => {

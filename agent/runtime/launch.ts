@@ -43,7 +43,11 @@ function launchWith(
   const stdio = makeStdio(sandbox, request, descriptors);
   try {
     const steps = containerSteps(spec, sandbox.prepared, placement, stdio.child, descriptors, init);
-    return startProcess(starter, { runDirectory, descriptors, duties, steps, stdio });
+    const takeOverlay = request.keepsRoot ? () => sandbox.takeOverlay() : () => undefined;
+    return startProcess(starter, {
+      ...{ runDirectory, descriptors, duties, steps, stdio },
+      takeOverlay,
+    });
   } catch (error) {
     stdio.closeShimEnds();
     stdio.closeAgentEnds();

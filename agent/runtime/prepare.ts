@@ -81,6 +81,8 @@ export interface Prepared {
   rootFd?: number;
   /** Its mount namespace is not its own: what its root lies on, which is attached in none. */
   belowFd?: number;
+  /** The overlay that is its root. */
+  overlayFd?: number;
 }
 
 /**
@@ -209,6 +211,8 @@ function build({
     makeWorkingDirectory(rootFd, spec.process.cwd);
     if (request.pivotLater) checkProgram(rootFd, spec.process);
     attachStandIn(rootFd, planned);
+    const overlayFd =
+      request.rootfs.kind === 'overlay' ? opened.add(duplicateFrom(rootFd, 3)) : undefined;
     if (!request.pivotLater) {
       finishRoot(rootFd, spec);
       pivotInto(rootFd);
@@ -228,6 +232,7 @@ function build({
       ids: remapping?.ids,
       late,
       files,
+      ...(overlayFd !== undefined && { overlayFd }),
       ...(request.pivotLater && keepRoot(rootFd, spec, opened)),
     };
   });

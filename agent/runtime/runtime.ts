@@ -86,6 +86,8 @@ export interface LaunchRequest {
   openStdin: boolean;
   /** Run the shim's own init as PID 1, which reaps and forwards signals. */
   init: boolean;
+  /** Its overlay stays mounted when it ends, until `releaseRoot`. */
+  keepsRoot?: boolean;
 }
 
 export interface LogPlan {
@@ -134,6 +136,11 @@ export interface RunningProcess extends ProcessHandle {
    * sees end of file.
    */
   closeStdin(): void;
+  /**
+   * After the end of one that keeps its root: unmounts it, for which the kernel writes all of that file
+   * system's changes to the disk. Else the last process to end waits for that, and whoever waits for its end.
+   */
+  releaseRoot(): Promise<void>;
   /** Tells the shim of new limits of the log that it writes; what is written already stays. */
   limitLog(limits: Pick<LogPlan, 'maxBytes' | 'maxFiles'>): void;
 }

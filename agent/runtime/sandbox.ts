@@ -6,9 +6,11 @@ import type { PreparedSandbox } from './runtime.ts';
 export class Sandbox implements PreparedSandbox {
   readonly prepared: Prepared;
   #closed = false;
+  #overlayFd: number | undefined;
 
   constructor(prepared: Prepared) {
     this.prepared = prepared;
+    this.#overlayFd = prepared.overlayFd;
   }
 
   get networkFd(): number | undefined {
@@ -23,6 +25,13 @@ export class Sandbox implements PreparedSandbox {
     return this.prepared.files;
   }
 
+  /** The overlay that is its root, for the caller to close. */
+  takeOverlay(): number | undefined {
+    const fd = this.#overlayFd;
+    this.#overlayFd = undefined;
+    return fd;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -34,6 +43,7 @@ export class Sandbox implements PreparedSandbox {
       terminal?.slaveFd,
       rootFd,
       belowFd,
+      this.#overlayFd,
       ...late.attach.map(({ fd }) => fd),
     ];
     for (const fd of all) if (fd !== undefined) closeSync(fd);

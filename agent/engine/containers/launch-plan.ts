@@ -182,6 +182,7 @@ export function launchRequest(
     log: logPlan(settings, logDirectory),
     openStdin: settings.openStdin,
     init: settings.init,
+    keepsRoot: true,
   };
 }
 

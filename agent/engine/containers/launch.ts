@@ -15,9 +15,9 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { Undo } from '../undo.ts';
 import { requireHostFolders } from '../volumes/bind-sources.ts';
-import { leftovers } from './exit.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { type OpenLayer, openLayer } from './layer.ts';
+import { leftovers } from './leftovers.ts';
 
 /** Docker's code for a container that could not be started, when the shell has none for it. */
 const couldNotStart = 128;

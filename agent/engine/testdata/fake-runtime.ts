@@ -47,6 +47,10 @@ export class FakeProcess implements RunningProcess {
   }
   resize(): void {}
   closeStdin(): void {}
+  rootReleases = 0;
+  async releaseRoot(): Promise<void> {
+    this.rootReleases += 1;
+  }
   limitLog({ maxBytes, maxFiles }: { maxBytes: number; maxFiles: number }): void {
     this.logLimits.push({ maxBytes, maxFiles });
   }

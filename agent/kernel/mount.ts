@@ -120,6 +120,16 @@ export function cloneMount(fd: number, recursive: boolean, subject?: string): nu
   return openTreeCall(subject, fd, '', flags);
 }
 
+/** The same of a directory of the machine itself. */
+export function cloneMountAt(path: string): number {
+  return openTreeCall(path, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+/** Attaches a detached mount on what has this name in a directory; no link is followed. */
+export function attachMountIn(treeFd: number, directoryFd: number, name: string): void {
+  moveMountCall(name, treeFd, '', directoryFd, name, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
 /** Attaches a detached mount on the file or directory that `targetFd` names. */
 export function attachMount(treeFd: number, targetFd: number, subject?: string): void {
   const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;

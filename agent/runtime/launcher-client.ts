@@ -121,8 +121,9 @@ export class LauncherClient {
   }
 }
 
-/** Without the system call filter: it is the shim's, and copying its 400 names takes 0.3 ms. */
+/** Without what is the shim's alone, such as the filter's 400 names: each string is copied. */
 function forLauncher(request: LauncherRequest['request']): LauncherRequest['request'] {
-  const { seccomp: _, ...linux } = request.spec.linux;
-  return { ...request, spec: { ...request.spec, linux } };
+  const { seccomp: _, maskedPaths: _m, readonlyPaths: _r, ...linux } = request.spec.linux;
+  const { capabilities: _c, rlimits: _l, ...process } = request.spec.process;
+  return { ...request, spec: { ...request.spec, process, linux } };
 }

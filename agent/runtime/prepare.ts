@@ -17,6 +17,7 @@ import {
   withFd,
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
+import { bringLoopbackUp } from '../kernel/loopback.ts';
 import {
   attachMount,
   changeMount,
@@ -134,6 +135,7 @@ export function prepare(
     }
     const { mount, ...others } = owned.fds;
     enter({ ...joined, ...others });
+    if (isNew(request.spec, 'network')) bringLoopbackUp();
     // Before the container's mount namespace is entered, where the kernel would refuse what shows more
     // than is mounted there already (mount_namespaces(7)).
     showNamespaces(planned);
@@ -316,6 +318,7 @@ function unshareAll(
   const spare = isNew(spec, 'network') ? takeNetwork() : undefined;
   if (spare === undefined) {
     unshare(flags);
+    if (isNew(spec, 'network')) bringLoopbackUp();
     return {};
   }
   setns(opened.add(spare), NamespaceFlag.network, 'network');

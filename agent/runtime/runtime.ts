@@ -67,7 +67,7 @@ export type Rootfs =
   | { kind: 'directory'; path: string };
 
 export interface PreparedSandbox {
-  /** The new network namespace; undefined when the container uses the host's. */
+  /** The new network namespace, with its loopback up; undefined when the container uses the host's. */
   readonly networkFd: number | undefined;
   /** An rtnetlink socket that was made inside that namespace, usable from any thread. */
   readonly netlinkFd: number | undefined;

@@ -170,12 +170,16 @@ function mountAttr(change: MountChange): Buffer {
 }
 
 /**
- * Makes the mount at `rootFd` the root of the calling thread's mount namespace and lets go of the
- * old tree (pivot_root(2), "pivot_root(".", ".")").
+ * Makes the mount at `rootFd` the root of the calling thread's mount namespace, with the old tree on
+ * top of it until {@link leaveOldRoot} (pivot_root(2), "pivot_root(".", ".")").
  */
 export function pivotInto(rootFd: number): void {
   fchdirCall('rootfs', rootFd);
   pivotRootCall('rootfs', '.', '.');
+}
+
+/** Lets go of the old tree, which waits for an RCU grace period. */
+export function leaveOldRoot(): void {
   umount2Call('old root', '.', MNT_DETACH);
   chdirCall('/', '/');
 }

@@ -19,6 +19,7 @@ export async function launch(
   request: LaunchRequest,
 ): Promise<ShimProcess> {
   try {
+    await sandbox.awaitPivot();
     return await (request.log === undefined
       ? launchWith(starter, sandbox, request, undefined)
       : // The shim gets its own copy of the log directory when it is spawned, before anything waits.

@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
-import { type GroupGate, newGate, openGate, refuseAtGate } from './group-gate.ts';
+import { type Gate, newGate, openGate, refuseAtGate } from './gate.ts';
 import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
@@ -20,13 +20,17 @@ export interface LauncherSettings extends LauncherFds {
 
 export interface LauncherRequest {
   id: number;
-  request: Omit<PrepareRequest, 'makeGroups'>;
-  groups: GroupGate;
+  request: Omit<PrepareRequest, 'makeGroups' | 'meanwhile'>;
+  groups: Gate;
+  /** Opens when the machine's tree is off the sandbox, after the reply. */
+  pivot: Gate;
 }
 
-export type LauncherReply =
-  | { id: number; value: Prepared }
-  | { id: number; failure: { kind: ErrorKind; message: string } };
+export interface Failure {
+  failure: { kind: ErrorKind; message: string };
+}
+
+export type LauncherReply = { id: number } & ({ value: Prepared } | Failure);
 
 type Waiter = { resolve(value: Prepared): void; reject(error: Error): void };
 
@@ -43,13 +47,15 @@ export class LauncherClient {
   }
 
   /** Makes the groups while the launcher is at work on the rest; what that throws is thrown here. */
-  async prepare({ makeGroups, ...request }: PrepareRequest): Promise<Prepared> {
+  async prepare({ makeGroups, meanwhile, ...request }: PrepareRequest): Promise<Sandbox> {
     const groups = newGate();
-    const prepared = this.#send(request, groups);
+    const pivot = newGate();
+    const prepared = this.#send(request, groups, pivot);
     try {
       makeGroups?.();
       openGate(groups);
-      return await prepared;
+      meanwhile?.();
+      return new Sandbox(await prepared, pivot);
     } catch (error) {
       refuseAtGate(groups);
       // The launcher did not come to the gate, or needs no groups.
@@ -61,12 +67,12 @@ export class LauncherClient {
     }
   }
 
-  #send(request: LauncherRequest['request'], groups: GroupGate): Promise<Prepared> {
+  #send(request: LauncherRequest['request'], groups: Gate, pivot: Gate): Promise<Prepared> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.ref();
-      const message = { id, request: forLauncher(request), groups };
+      const message = { id, request: forLauncher(request), groups, pivot };
       this.#worker.postMessage(message satisfies LauncherRequest);
     });
   }

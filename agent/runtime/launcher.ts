@@ -8,9 +8,14 @@ import { CortenError } from '../errors.ts';
 import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/namespaces.ts';
 import { favourThread } from '../kernel/priority.ts';
 import { keepWayHome, StrandedError } from './come-home.ts';
-import { passGate } from './group-gate.ts';
-import type { LauncherReply, LauncherRequest, LauncherSettings } from './launcher-client.ts';
-import { prepare } from './prepare.ts';
+import { openGate, passGate, refuseAtGate } from './gate.ts';
+import type {
+  Failure,
+  LauncherReply,
+  LauncherRequest,
+  LauncherSettings,
+} from './launcher-client.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import { SpareNetwork } from './spare-network.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
@@ -31,17 +36,30 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
       port.close();
       return;
     }
-    const { id, request, groups } = message;
-    const awaitGroups = () => passGate(groups);
+    const { id, request, groups, pivot } = message;
+    const awaitGroups = () =>
+      passGate(groups, 'the control groups of the container could not be made');
     const takeNetwork = () => spare?.take();
-    const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork }));
-    port.postMessage({ id, ...made } satisfies LauncherReply);
+    const reply = (made: { value: Prepared } | Failure) =>
+      port.postMessage({ id, ...made } satisfies LauncherReply);
+    let isHandedOver = false;
+    const handOver = (value: Prepared, last: () => void) => {
+      isHandedOver = true;
+      reply({ value });
+      if (!('failure' in answer(last))) openGate(pivot);
+    };
+    try {
+      const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork, handOver }));
+      if (!isHandedOver) reply(made);
+    } finally {
+      refuseAtGate(pivot);
+    }
     spare?.makeSoon();
   });
 }
 
 /** Errors lose their class on the way between threads, so what matters of them goes as data. */
-function answer<T>(work: () => T) {
+function answer<T>(work: () => T): { value: T } | Failure {
   try {
     return { value: work() };
   } catch (error) {

@@ -200,20 +200,26 @@ interface RootPlace extends MountPlace {
   root: { dev: number; ino: number; name: string };
 }
 
-/** Attaches every mount in order. Returns what the shim's child has to do, and the devpts. */
+/**
+ * Attaches every mount in order; with `groupsLast` the control groups, on which nothing else is mounted, once
+ * the caller has nothing else to do. Returns what the shim's child has to do, and the devpts.
+ */
 export function mountAll(
   within: MountPlace,
   planned: readonly PlannedMount[],
   opened: OpenDescriptors,
-): { late: LateMounts; devptsFd: number | undefined } {
+  groupsLast: boolean,
+): { late: LateMounts; devptsFd: number | undefined; mountGroups: () => void } {
   const late: LateMounts = { procs: [], attach: [] };
   const { rootFd, remapping } = within;
   const { dev, ino } = fstatSync(rootFd);
   const place = { ...within, root: { dev, ino, name: nameOfDescriptor(rootFd) } };
   let devptsFd: number | undefined;
-  for (const mount of planned) {
+  const groups: PlannedMount[] = [];
+  for (const [index, mount] of planned.entries()) {
     try {
-      if (mount.type === 'proc') {
+      if (groupsLast && isAlone(mount, planned.slice(index + 1))) groups.push(mount);
+      else if (mount.type === 'proc') {
         const { destination: path, treeFd } = mount;
         closeSync(openRealDirectory(rootFd, path));
         if (mount.stays !== true)
@@ -230,7 +236,28 @@ export function mountAll(
       throw mountFailure(mount, error);
     }
   }
-  return { late, devptsFd };
+  const mountGroups = () => {
+    for (const mount of groups) mountOrExplain(place, mount);
+  };
+  return { late, devptsFd, mountGroups };
+}
+
+function isAlone({ type, destination }: PlannedMount, later: readonly PlannedMount[]): boolean {
+  const isBelow = (path: string, other: string) => path === other || path.startsWith(`${other}/`);
+  return (
+    (type === 'cgroup' || type === 'cgroup2') &&
+    !later.some(
+      (one) => isBelow(one.destination, destination) || isBelow(destination, one.destination),
+    )
+  );
+}
+
+function mountOrExplain(place: RootPlace, mount: PlannedMount): void {
+  try {
+    mountOne(place, mount);
+  } catch (error) {
+    throw mountFailure(mount, error);
+  }
 }
 
 /** What the request or the image has wrong is said as such; the rest stays the kernel's refusal. */

@@ -40,6 +40,10 @@ export interface PrepareRequest {
    * `prepare` throws that, and nothing is left of the sandbox.
    */
   makeGroups?: () => void;
+  /** The same for what nobody waits for: it is called after that. */
+  meanwhile?: () => void;
+  /** Nobody will wire its network: the loopback is all it gets. */
+  unwired?: boolean;
   /** Files to read from the image before anything is mounted over it, such as `/etc/passwd`. */
   readFiles?: string[];
   /** Fills each empty directory `source` of the host with what the image has at `target`. */
@@ -69,7 +73,7 @@ export type Rootfs =
 export interface PreparedSandbox {
   /** The new network namespace, with its loopback up; undefined when the container uses the host's. */
   readonly networkFd: number | undefined;
-  /** An rtnetlink socket that was made inside that namespace, usable from any thread. */
+  /** An rtnetlink socket that was made inside that namespace, usable from any thread; none when `unwired`. */
   readonly netlinkFd: number | undefined;
   /** Those of `readFiles` that the image has. */
   readonly files: ReadonlyMap<string, string>;

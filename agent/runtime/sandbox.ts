@@ -1,15 +1,19 @@
 /** A prepared sandbox as the main thread holds it: the launcher's descriptors, closed exactly once. */
 import { closeSync } from 'node:fs';
+import { type Gate, passGateLater } from './gate.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedSandbox } from './runtime.ts';
 
 export class Sandbox implements PreparedSandbox {
   readonly prepared: Prepared;
+  readonly #pivot: Gate | undefined;
   #closed = false;
   #overlayFd: number | undefined;
 
-  constructor(prepared: Prepared) {
+  /** `pivot` opens when nothing of the machine's tree is in it any more; absent: it is not. */
+  constructor(prepared: Prepared, pivot?: Gate) {
     this.prepared = prepared;
+    this.#pivot = pivot;
     this.#overlayFd = prepared.overlayFd;
   }
 
@@ -23,6 +27,12 @@ export class Sandbox implements PreparedSandbox {
 
   get files(): ReadonlyMap<string, string> {
     return this.prepared.files;
+  }
+
+  /** Resolves when something may run in it. */
+  async awaitPivot(): Promise<void> {
+    if (this.#pivot !== undefined)
+      await passGateLater(this.#pivot, "the machine's tree could not be taken off the sandbox");
   }
 
   /** The overlay that is its root, for the caller to close. */

@@ -17,6 +17,9 @@ import type { LiveContainer } from './live-containers.ts';
 import { removeRecord } from './remove.ts';
 import { shouldRestart } from './restart-policy.ts';
 
+/** Made once: an error notes where it was made, which takes time that somebody waits for. */
+const hasEnded = new Error('the container has ended');
+
 /** Takes care of the exit when it comes, in its turn among the container's other operations. */
 export function watchExit(context: EngineContext, id: string, live: LiveContainer): void {
   live.process.exited
@@ -35,7 +38,7 @@ async function handleExit(
   live: LiveContainer,
   exit: ExitRecord,
 ): Promise<void> {
-  live.attendants.abort();
+  live.attendants.abort(hasEnded);
   live.input?.close();
   await context.pressure.end(id);
   // The state goes to disk first, and the exit record only after it: whichever the agent is killed

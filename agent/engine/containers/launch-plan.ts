@@ -162,6 +162,7 @@ export function prepareRequest(
       ...(layer.mount && { below: layer.mount }),
     },
     cgroupPaths: cgroup.paths,
+    unwired: typeof settings.network.mode !== 'object',
     copyUp: mounts
       // Only our own are filled.
       .filter((mount) => isOwnVolume({ volumes }, mount) && !uncopied.has(mount.target))

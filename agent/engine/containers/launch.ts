@@ -99,10 +99,12 @@ async function prepare(
   const makeGroups = () => {
     cgroup = context.cgroups.create(record.id, record.settings.limits, deviceRules);
     undo.push(() => cgroup.remove());
+  };
+  const meanwhile = () => {
     placement = cgroup.placement();
   };
   try {
-    const sandbox = await context.runtime.prepare({ ...request, makeGroups });
+    const sandbox = await context.runtime.prepare({ ...request, makeGroups, meanwhile });
     return { spec, joined, cgroup, placement, sandbox };
   } catch (error) {
     closePlacement(placement);

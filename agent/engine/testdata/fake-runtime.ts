@@ -68,8 +68,9 @@ export class FakeRuntime implements Runtime {
   openSandboxes = 0;
   #nextPid = 1_000_000;
 
-  async prepare({ makeGroups }: PrepareRequest): Promise<PreparedSandbox> {
+  async prepare({ makeGroups, meanwhile }: PrepareRequest): Promise<PreparedSandbox> {
     makeGroups?.();
+    meanwhile?.();
     if (this.failPrepare) throw this.failPrepare;
     this.openSandboxes++;
     let open = true;

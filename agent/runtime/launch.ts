@@ -19,7 +19,7 @@ export async function launch(
   request: LaunchRequest,
 ): Promise<ShimProcess> {
   try {
-    await sandbox.awaitPivot();
+    await sandbox.ready;
     return await (request.log === undefined
       ? launchWith(starter, sandbox, request, undefined)
       : // The shim gets its own copy of the log directory when it is spawned, before anything waits.

@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
-import { type Gate, newGate, openGate, refuseAtGate } from './gate.ts';
+import { type GroupGate, newGate, openGate, refuseAtGate } from './group-gate.ts';
 import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
@@ -21,18 +21,22 @@ export interface LauncherSettings extends LauncherFds {
 export interface LauncherRequest {
   id: number;
   request: Omit<PrepareRequest, 'makeGroups' | 'meanwhile'>;
-  groups: Gate;
-  /** Opens when the machine's tree is off the sandbox, after the reply. */
-  pivot: Gate;
+  groups: GroupGate;
 }
 
 export interface Failure {
   failure: { kind: ErrorKind; message: string };
 }
 
-export type LauncherReply = { id: number } & ({ value: Prepared } | Failure);
+/** First the sandbox, and then, when something may run in it, that it is ready; or one failure. */
+export type Made = { value: Prepared } | { isReady: true } | Failure;
 
-type Waiter = { resolve(value: Prepared): void; reject(error: Error): void };
+export type LauncherReply = { id: number } & Made;
+
+interface Waiter {
+  made: PromiseWithResolvers<Prepared>;
+  ready: PromiseWithResolvers<void>;
+}
 
 export class LauncherClient {
   readonly #settings: LauncherSettings;
@@ -49,32 +53,33 @@ export class LauncherClient {
   /** Makes the groups while the launcher is at work on the rest; what that throws is thrown here. */
   async prepare({ makeGroups, meanwhile, ...request }: PrepareRequest): Promise<Sandbox> {
     const groups = newGate();
-    const pivot = newGate();
-    const prepared = this.#send(request, groups, pivot);
+    const { made, ready } = this.#send(request, groups);
     try {
       makeGroups?.();
       openGate(groups);
       meanwhile?.();
-      return new Sandbox(await prepared, pivot);
+      return new Sandbox(await made.promise, ready.promise);
     } catch (error) {
       refuseAtGate(groups);
       // The launcher did not come to the gate, or needs no groups.
-      prepared.then(
-        (made) => new Sandbox(made).close(),
+      made.promise.then(
+        (prepared) => new Sandbox(prepared).close(),
         () => {},
       );
       throw error;
     }
   }
 
-  #send(request: LauncherRequest['request'], groups: Gate, pivot: Gate): Promise<Prepared> {
+  #send(request: LauncherRequest['request'], groups: GroupGate): Waiter {
     const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.ref();
-      const message = { id, request: forLauncher(request), groups, pivot };
-      this.#worker.postMessage(message satisfies LauncherRequest);
-    });
+    const waiter: Waiter = { made: Promise.withResolvers(), ready: Promise.withResolvers() };
+    // Nobody need ask; without the sandbox nobody can.
+    waiter.ready.promise.catch(() => {});
+    this.#waiting.set(id, waiter);
+    this.#worker.ref();
+    const message = { id, request: forLauncher(request), groups };
+    this.#worker.postMessage(message satisfies LauncherRequest);
+    return waiter;
   }
 
   async close(): Promise<void> {
@@ -113,18 +118,28 @@ export class LauncherClient {
 
   #receive(reply: LauncherReply): void {
     const waiter = this.#waiting.get(reply.id);
+    if ('value' in reply) {
+      waiter?.made.resolve(reply.value);
+      return;
+    }
     this.#waiting.delete(reply.id);
     if (this.#waiting.size === 0) this.#worker.unref();
     if (waiter === undefined) return;
-    if ('value' in reply) waiter.resolve(reply.value);
-    else waiter.reject(new CortenError(reply.failure.kind, reply.failure.message));
+    if ('isReady' in reply) waiter.ready.resolve();
+    else refuse(waiter, new CortenError(reply.failure.kind, reply.failure.message));
   }
 
   #fail(reason: string): void {
     for (const waiter of this.#waiting.values())
-      waiter.reject(new CortenError('internal', `the launcher thread failed: ${reason}`));
+      refuse(waiter, new CortenError('internal', `the launcher thread failed: ${reason}`));
     this.#waiting.clear();
   }
+}
+
+/** What was answered already stays so. */
+function refuse({ made, ready }: Waiter, error: Error): void {
+  made.reject(error);
+  ready.reject(error);
 }
 
 /** Without what is the shim's alone, such as the filter's 400 names: each string is copied. */

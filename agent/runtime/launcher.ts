@@ -8,12 +8,13 @@ import { CortenError } from '../errors.ts';
 import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/namespaces.ts';
 import { favourThread } from '../kernel/priority.ts';
 import { keepWayHome, StrandedError } from './come-home.ts';
-import { openGate, passGate, refuseAtGate } from './gate.ts';
+import { passGate } from './group-gate.ts';
 import type {
   Failure,
   LauncherReply,
   LauncherRequest,
   LauncherSettings,
+  Made,
 } from './launcher-client.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { SpareNetwork } from './spare-network.ts';
@@ -36,24 +37,19 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
       port.close();
       return;
     }
-    const { id, request, groups, pivot } = message;
-    const awaitGroups = () =>
-      passGate(groups, 'the control groups of the container could not be made');
+    const { id, request, groups } = message;
+    const awaitGroups = () => passGate(groups);
     const takeNetwork = () => spare?.take();
-    const reply = (made: { value: Prepared } | Failure) =>
-      port.postMessage({ id, ...made } satisfies LauncherReply);
+    const reply = (made: Made) => port.postMessage({ id, ...made } satisfies LauncherReply);
     let isHandedOver = false;
     const handOver = (value: Prepared, last: () => void) => {
       isHandedOver = true;
       reply({ value });
-      if (!('failure' in answer(last))) openGate(pivot);
+      const left = answer(last);
+      reply('failure' in left ? left : { isReady: true });
     };
-    try {
-      const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork, handOver }));
-      if (!isHandedOver) reply(made);
-    } finally {
-      refuseAtGate(pivot);
-    }
+    const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork, handOver }));
+    if (!isHandedOver) reply(made);
     spare?.makeSoon();
   });
 }

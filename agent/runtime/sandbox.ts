@@ -1,19 +1,18 @@
 /** A prepared sandbox as the main thread holds it: the launcher's descriptors, closed exactly once. */
 import { closeSync } from 'node:fs';
-import { type Gate, passGateLater } from './gate.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedSandbox } from './runtime.ts';
 
 export class Sandbox implements PreparedSandbox {
   readonly prepared: Prepared;
-  readonly #pivot: Gate | undefined;
+  /** Resolves when something may run in it. */
+  readonly ready: Promise<void>;
   #closed = false;
   #overlayFd: number | undefined;
 
-  /** `pivot` opens when nothing of the machine's tree is in it any more; absent: it is not. */
-  constructor(prepared: Prepared, pivot?: Gate) {
+  constructor(prepared: Prepared, ready: Promise<void> = Promise.resolve()) {
     this.prepared = prepared;
-    this.#pivot = pivot;
+    this.ready = ready;
     this.#overlayFd = prepared.overlayFd;
   }
 
@@ -27,12 +26,6 @@ export class Sandbox implements PreparedSandbox {
 
   get files(): ReadonlyMap<string, string> {
     return this.prepared.files;
-  }
-
-  /** Resolves when something may run in it. */
-  async awaitPivot(): Promise<void> {
-    if (this.#pivot !== undefined)
-      await passGateLater(this.#pivot, "the machine's tree could not be taken off the sandbox");
   }
 
   /** The overlay that is its root, for the caller to close. */

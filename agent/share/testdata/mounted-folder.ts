@@ -40,6 +40,8 @@ export async function mountFolder(
   const shares = await startShares({
     socketPath,
     ownersDirectory: join(directory, 'owners'),
+    keptDirectory: join(directory, 'kept'),
+    programPath: join(import.meta.dirname, '../../../dist/shim/shim'),
     patienceMs: options.patienceMs,
     report: (what, error) => failures.push(`${what}: ${error}`),
   });
@@ -78,7 +80,7 @@ export async function mountFolder(
       server = start();
     },
     async close() {
-      await shares.close();
+      await shares.close('close');
       socket?.destroy();
       await served;
       server.close();

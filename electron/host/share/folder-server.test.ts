@@ -44,9 +44,11 @@ function begin(readOnly = false): void {
   asker = new Asker(server);
 }
 
-let lastId = 0;
-const ask = (...[operation, fill]: [number, Parameters<Asker['ask']>[2]]) =>
-  asker.ask(++lastId, operation, fill);
+let lastId = 1;
+function ask(operation: number, fill: Parameters<Asker['ask']>[2]) {
+  lastId += 2;
+  return asker.ask(lastId, operation, fill);
+}
 const lookup = async (path: string) => (await ask(Wire.lookup, (frame) => frame.name(path))).errno;
 const open = async (path: string, handle = 1) =>
   (await ask(Wire.open, (frame) => frame.name(path).u32(0).u32(handle).u32(100))).errno;
@@ -119,6 +121,29 @@ test('what is open stays open for the same mount, and is closed for another', as
   asker.close();
   asker = new Asker(server, 'another mount');
   assert.equal((await read()).errno, EBADF);
+});
+
+test('an agent that goes on with a mount has what it retains, and is not taken for the one before', async () => {
+  writeFileSync(join(shared, 'file'), 'content');
+  assert.equal(await open('file', 7), 0);
+  assert.equal(await open('file', 8), 0);
+  const [ofKernel, ofAgent] = [1000, 1001];
+  const mkdir = (of: Asker, id: number) =>
+    of.ask(id, Wire.mkdir, (f) => f.name(`${id}`).u32(0o755));
+  for (const id of [ofKernel, ofAgent]) assert.equal((await mkdir(asker, id)).errno, 0);
+  rmSync(join(shared, 'file'));
+  asker.close();
+  asker = new Asker(server);
+  void asker.ask(0, Wire.retain, (frame) => frame.u32(7));
+  const read = async (handle: number) =>
+    (await ask(Wire.read, (frame) => frame.u32(handle).u64(0).u32(100))).errno;
+  assert.equal(await read(7), 0);
+  assert.equal(await read(8), EBADF);
+  // It cannot know whether an open arrived: what has the number stays.
+  assert.equal(await open('file', 7), 0);
+  assert.equal(await read(7), 0);
+  assert.equal((await mkdir(asker, ofKernel)).errno, 0);
+  assert.equal((await mkdir(asker, ofAgent)).errno, EEXIST);
 });
 
 test('a folder that is shared to be read is not written', async () => {

@@ -81,8 +81,10 @@ int keep_folder(char **texts) {
   await_end_of(agent, thread);
   for (long long left = now_ms(); !is_ended() && now_ms() - left < patience_ms;) poll(NULL, 0, patience_ms < 1000 ? (int)patience_ms : 1000);
   ask_for_all_again();
-  for (struct pollfd device = {.fd = FD_DEVICE, .events = POLLIN};;) {
-    if (poll(&device, 1, -1) < 0 && errno != EINTR) return 1;
-    if (!refuse_one(question, size)) return 0;
-  }
+  struct pollfd device = {.fd = FD_DEVICE, .events = POLLIN};
+  int is_lost = 0;
+  do is_lost = poll(&device, 1, -1) < 0 && errno != EINTR;
+  while (!is_lost && refuse_one(question, size));
+  free(question);
+  return is_lost;
 }

@@ -134,10 +134,11 @@ function trackConnections(server: HttpServer): Set<Duplex> {
 function installBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     const contentType = reply.getHeader('content-type');
     if (typeof contentType === 'string' && contentType.startsWith('application/json;'))
       reply.header('content-type', 'application/json');
+    done(null, payload);
   });
 }
 

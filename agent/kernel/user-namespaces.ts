@@ -62,8 +62,15 @@ export function writeIdMap(procFd: number, pid: number, { uids, gids }: IdMap): 
  * it has ended: whoever asks by number makes sure afterwards that it is the process that was meant.
  */
 export function foreignIdMap(pid: number): IdMap | undefined {
-  const inode = (process: string) => statSync(`/proc/${process}/ns/user`).ino;
-  return inode(String(pid)) === inode('self') ? undefined : readIdMap(pid);
+  // A process of several threads cannot enter another (setns(2)), so ours stays what it is.
+  ownNamespace ??= userNamespaceInode('self');
+  return userNamespaceInode(pid) === ownNamespace ? undefined : readIdMap(pid);
+}
+
+let ownNamespace: number | undefined;
+
+function userNamespaceInode(process: number | 'self'): number {
+  return statSync(`/proc/${process}/ns/user`).ino;
 }
 
 let confined: boolean | undefined;

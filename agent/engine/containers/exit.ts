@@ -24,7 +24,10 @@ const hasEnded = new Error('the container has ended');
 export function watchExit(context: EngineContext, id: string, live: LiveContainer): void {
   live.process.exited
     .then((exit) => context.locks.run(id, () => handleExit(context, id, live, exit)))
-    .catch(reporter(context, `take note of the exit of ${id}`))
+    .catch(async (error) => {
+      reporter(context, `take note of the exit of ${id}`)(error);
+      await live.process.releaseRoot();
+    })
     // Whatever failed above: nobody may wait for ever for a process that is gone.
     .finally(() => {
       context.live.remove(id);

@@ -30,6 +30,7 @@ test('a start that cannot be written down ends its process, and leaves nothing',
   await failed;
   killed += bench.runtime.last.signals.filter((signal) => signal === 9).length;
   assert.equal(killed, 1);
+  assert.equal(bench.runtime.last.rootReleases, 1);
   assert.deepEqual(bench.cgroups.list(), []);
   assert.deepEqual(readdirSync(join(bench.paths.run, 'containers')), []);
   assert.equal(containers.inspect(id).state.status, 'created');

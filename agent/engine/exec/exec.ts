@@ -130,10 +130,9 @@ async function watchExecExit(
       execID: record.id,
       exitCode: String(exitCode),
     });
-  removeRunDirectory(
-    execRunDirectory(context.paths, record.containerId, record.id),
-    context.report,
-  );
+  const directory = execRunDirectory(context.paths, record.containerId, record.id);
+  // After those were told who wait for the end.
+  setImmediate(() => removeRunDirectory(directory, context.report));
 }
 
 function attachExec(

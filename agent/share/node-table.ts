@@ -32,6 +32,8 @@ export interface Node {
   readableAt: number;
   /** A folder: the host tells what changes in it. */
   isFollowed: boolean;
+  /** A folder, by the table's clock: when the kernel was last told that it may keep what is in it. */
+  cachedAt: number;
   /** By the table's clock: when the host was last told to leave a folder in it. */
   leftAt: number;
 }
@@ -236,6 +238,7 @@ export class NodeTable {
       hasStalePages: false,
       readableAt: -1,
       isFollowed: false,
+      cachedAt: -1,
       leftAt: -1,
     };
     this.#byId.set(id, node);

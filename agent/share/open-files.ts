@@ -34,7 +34,7 @@ import {
 } from './share-context.ts';
 
 /** Written and not yet confirmed by the host: small questions wait behind it. */
-const mostUnconfirmedBytes = 4 * 1024 * 1024;
+export const mostUnconfirmedBytes = 4 * 1024 * 1024;
 /** What the host sends along with an opened file, which for most is all of it. */
 const prefetchBytes = 64 * 1024;
 const keepCacheFlag = 2;

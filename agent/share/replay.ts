@@ -97,6 +97,7 @@ export class Replay {
       const path = this.#share.nodes.pathOf(node);
       if (path === undefined) continue;
       node.hasStalePages = true;
+      node.hasLostAttributes = true;
       this.#waiting.push({ kind: ChangeKind.lost, path, newPath: '', stat: node.stat });
     }
     this.#next();

@@ -359,6 +359,7 @@ class ShareThread {
     if (isOther)
       for (const path of share.nodes.folders())
         first.push(new FrameWriter(0, Wire.watch).name(path).finish());
+    if (isOther) share.distrustAttributes();
     mounted.instance = hello.instance;
     share.link.resume(fd, splitter, first);
     share.onLinkBack();

@@ -11,6 +11,7 @@ import { detectCgroupDriver } from './cgroup/detect.ts';
 import { dnsService } from './contract/dns-service.ts';
 import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
+import { computersDirectory } from './contract/share-wire.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { detectDiskDriver } from './disk/detect.ts';
 import { missingIn, noOwnIds } from './engine/abilities.ts';
@@ -137,6 +138,7 @@ async function start(options: AgentOptions): Promise<Agent> {
   const shares = openShares({
     socketPath: join(run, 'share.sock'),
     ownersDirectory: join(root, 'shares'),
+    computersDirectory: join(run, computersDirectory),
     keptDirectory: join(run, 'shares'),
     programPath: shimPath,
     report,

@@ -12,6 +12,11 @@
  */
 
 export const shareVersion = 1;
+/**
+ * In the agent's run directory, and root's alone: where a host with users of its own has the folders of
+ * other computers. A shared folder's files are of whoever looks, which there must not be everybody.
+ */
+export const computersDirectory = 'computers';
 export const frameHeaderBytes = 12;
 /** Of one read or write on the wire: the longest that small questions wait behind. */
 export const pieceBytes = 128 * 1024;

@@ -11,7 +11,7 @@ import { libcCall } from './libc.ts';
 const AF_UNIX = 1;
 const AF_VSOCK = 40;
 const SOCK_STREAM = 1;
-/** Whoever connects may be gone before it is accepted, and Node's only thread must not wait for the next. */
+/** Who connects may be gone before it is accepted; Node's only thread must not wait for the next. */
 const SOCK_NONBLOCK = 0o4000;
 /** Any of this machine's own addresses (linux/vm_sockets.h). */
 const VMADDR_CID_ANY = 0xffff_ffff;

@@ -1,5 +1,5 @@
 /** Shared folders from the first one on: an agent on a computer of its own never has any. */
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
 import type { ShareOrder } from './share-thread.ts';
 import { type Shares, type SharesOptions, startShares } from './shares.ts';
@@ -14,7 +14,12 @@ export interface OpenShares {
   close(order: ShareOrder): Promise<void>;
 }
 
-export function openShares(options: SharesOptions): OpenShares {
+export interface OpenSharesOptions extends SharesOptions {
+  /** Of folders of other computers (computersDirectory); made 0700. */
+  computersDirectory: string;
+}
+
+export function openShares(options: OpenSharesOptions): OpenShares {
   let starting: Promise<Shares> | undefined;
   let shares: Shares | undefined;
   async function start(): Promise<void> {
@@ -26,6 +31,7 @@ export function openShares(options: SharesOptions): OpenShares {
   }
   return {
     async socket() {
+      mkdirSync(options.computersDirectory, { recursive: true, mode: 0o700 });
       await start();
       return options.socketPath;
     },

@@ -7,12 +7,16 @@ const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const MSG_NOSIGNAL = 0x4000;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_SNDBUFFORCE = 32;
 /** sun_path of struct sockaddr_un, with its NUL. */
 const pathBytes = 108;
 
 const socketCall = libcCall('socket', ['int', 'int', 'int']);
 const bindCall = libcCall('bind', ['int', 'void *', 'uint']);
 const listenCall = libcCall('listen', ['int', 'int']);
+const setsockoptCall = unthrownCall('setsockopt', ['int', 'int', 'int', 'void *', 'uint']);
 const accept4Call = unthrownCall('accept4', ['int', 'void *', 'void *', 'int']);
 const recvCall = unthrownCall('recv', ['int', 'void *', 'size_t', 'int'], 'long');
 const sendCall = unthrownCall('send', ['int', 'void *', 'size_t', 'int'], 'long');
@@ -51,4 +55,12 @@ export function receive(fd: number, buffer: Buffer): number {
 /** Bytes that were taken, or errno's negative: EAGAIN for none. */
 export function send(fd: number, bytes: Buffer): number {
   return sendCall(fd, bytes, bytes.length, MSG_NOSIGNAL);
+}
+
+/** How much is taken before the other end reads; root's may be more than what others may have. */
+export function setSendBuffer(fd: number, bytes: number): void {
+  const value = Buffer.alloc(4);
+  value.writeInt32LE(bytes);
+  if (setsockoptCall(fd, SOL_SOCKET, SO_SNDBUFFORCE, value, value.length) < 0)
+    setsockoptCall(fd, SOL_SOCKET, SO_SNDBUF, value, value.length);
 }

@@ -65,6 +65,7 @@ export function replyAttributes(
   stat: Buffer,
 ): void {
   node.stat = copyStat(stat);
+  node.hasLostAttributes = false;
   const bytes = answer(question.unique, 0, 104);
   const { attributeSeconds } = validityOf(share, isWatched(node.stat), node);
   writeU64(bytes, outHeaderBytes, attributeSeconds);

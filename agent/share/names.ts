@@ -17,6 +17,7 @@ import {
   type Question,
   readName,
   readU64,
+  type Validity,
 } from './fuse-wire.ts';
 import { isDirectory, type Node } from './node-table.ts';
 import {
@@ -89,9 +90,13 @@ function changeablePlace(
 }
 
 /** That there is nothing of this name is worth keeping too: module resolution asks for little else. */
-export function replyAbsent(share: ShareContext, question: Question, isKnownToStay: boolean): void {
+function replyAbsent(share: ShareContext, question: Question, isKnownToStay: boolean): void {
+  replyNothing(share, question, validityOf(share, isKnownToStay));
+}
+
+export function replyNothing(share: ShareContext, question: Question, validity: Validity): void {
   const bytes = answer(question.unique, 0, entryOutBytes);
-  putEntry(bytes, outHeaderBytes, 0, validityOf(share, isKnownToStay));
+  putEntry(bytes, outHeaderBytes, 0, validity);
   share.reply(question, bytes);
 }
 

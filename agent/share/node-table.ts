@@ -28,10 +28,14 @@ export interface Node {
   changedAt: number;
   /** The host changed the content, and the kernel may still have pages of the old one. */
   hasStalePages: boolean;
+  /** The kernel may go by attributes of before: it is to look again before it opens. */
+  hasLostAttributes: boolean;
   /** By the table's clock: when it was last opened for reading, which the host allowed. */
   readableAt: number;
   /** A folder: the host tells what changes in it. */
   isFollowed: boolean;
+  /** A folder, by the table's clock: when the kernel was last told that it may keep what is in it. */
+  cachedAt: number;
   /** By the table's clock: when the host was last told to leave a folder in it. */
   leftAt: number;
 }
@@ -165,6 +169,7 @@ export class NodeTable {
     let node = this.#byKey.get(key);
     if (node === undefined) node = this.#make(++this.#lastId, stat);
     else node.stat = stat;
+    node.hasLostAttributes = false;
     if (folder.children.get(name) === node) return node;
     // A file with one name that shows under another was moved on the host.
     if (stat.readUInt32LE(Stat.links) <= 1 || isDirectory(stat))
@@ -234,8 +239,10 @@ export class NodeTable {
       handles: new Set(),
       changedAt: 0,
       hasStalePages: false,
+      hasLostAttributes: false,
       readableAt: -1,
       isFollowed: false,
+      cachedAt: -1,
       leftAt: -1,
     };
     this.#byId.set(id, node);

@@ -34,7 +34,7 @@ import {
 } from './share-context.ts';
 
 /** Written and not yet confirmed by the host: small questions wait behind it. */
-const mostUnconfirmedBytes = 4 * 1024 * 1024;
+export const mostUnconfirmedBytes = 4 * 1024 * 1024;
 /** What the host sends along with an opened file, which for most is all of it. */
 const prefetchBytes = 64 * 1024;
 const keepCacheFlag = 2;
@@ -123,8 +123,10 @@ export class OpenFiles {
       (reader) => {
         if (refused(share, question, reader)) return;
         const stat = reader.raw(statBytes);
-        // The name is another file's since the kernel asked for it.
-        if (keyOf(stat) !== node.key) {
+        // The name is another file's since the kernel asked for it, or the file has another size, which
+        // the kernel does not ask for when it sends a file (sendfile(2)): with ESTALE it looks again.
+        if (keyOf(stat) !== node.key || node.hasLostAttributes) {
+          node.hasLostAttributes = false;
           share.link.tell(Wire.release, (frame) => frame.u32(handle));
           return share.fail(question, Linux.ESTALE);
         }

@@ -41,6 +41,9 @@ interface OpenFolder {
 type FolderJournal = Pick<Journal, 'openedFolder' | 'closedFolder'>;
 
 const direntBytes = 24;
+/** FOPEN_KEEP_CACHE and FOPEN_CACHE_DIR. */
+const keepCacheFlag = 1 << 1;
+const cacheFlag = 1 << 3;
 
 export class OpenFolders {
   readonly #journal: FolderJournal;
@@ -77,8 +80,20 @@ export class OpenFolders {
     this.#add(handle, node);
     const bytes = answer(question.unique, 0, 16);
     writeU64(bytes, outHeaderBytes, handle);
+    bytes.writeUInt32LE(this.#cacheFlags(share, node), outHeaderBytes + 8);
     share.reply(question, bytes);
   };
+
+  /**
+   * The kernel keeps what it was told of a folder, and takes what it hears of changes into account. What
+   * changed and it did not hear of is asked for again.
+   */
+  #cacheFlags({ nodes }: ShareContext, node: Node): number {
+    if (!node.isFollowed) return 0;
+    const isSame = node.changedAt <= node.cachedAt && node.leftAt <= node.cachedAt;
+    node.cachedAt = nodes.clock;
+    return cacheFlag | (isSame ? keepCacheFlag : 0);
+  }
 
   releasedir: Operation = (share, question) => {
     const handle = readU64(question.body, 0);

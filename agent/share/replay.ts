@@ -23,7 +23,7 @@ import {
   type Question,
   readName,
 } from './fuse-wire.ts';
-import { forgetName, putNode, replyAbsent, replyNode } from './names.ts';
+import { forgetName, putNode, replyNode, replyNothing } from './names.ts';
 import { keyOf, type Node } from './node-table.ts';
 import type { ShareContext } from './share-context.ts';
 
@@ -59,6 +59,8 @@ interface Current {
 
 const typeMask = 0o170000;
 const keepCacheFlag = 2;
+/** A name that is about to be made again is there on the host: whoever else looks is to wait for it. */
+const forNobodyElse = { entrySeconds: 0, attributeSeconds: 0 };
 /** Numbers that no host's file has, for files that were gone before they were seen. */
 let lastUnseen = 0;
 
@@ -95,6 +97,7 @@ export class Replay {
       const path = this.#share.nodes.pathOf(node);
       if (path === undefined) continue;
       node.hasStalePages = true;
+      node.hasLostAttributes = true;
       this.#waiting.push({ kind: ChangeKind.lost, path, newPath: '', stat: node.stat });
     }
     this.#next();
@@ -251,21 +254,21 @@ export class Replay {
     const { change } = current;
     const isSubject = folder === current.folder && name === splitPath(change.path).name;
     if (isSubject && change.kind === ChangeKind.created) {
-      replyAbsent(this.#share, question, false);
+      replyNothing(this.#share, question, forNobodyElse);
       return;
     }
     // The moved file itself may have been found there already: it is yet to come.
     if (folder === current.toFolder && name === splitPath(change.newPath).name) {
       const replaced = nodes.find(folder, name);
       if (replaced === undefined || replaced.key === keyOf(change.stat))
-        replyAbsent(this.#share, question, false);
+        replyNothing(this.#share, question, forNobodyElse);
       else replyNode(this.#share, question, replaced);
       return;
     }
     const node = isSubject
       ? (nodes.find(folder, name) ?? this.#target(current))
       : nodes.find(folder, name);
-    if (node === undefined) replyAbsent(this.#share, question, false);
+    if (node === undefined) replyNothing(this.#share, question, forNobodyElse);
     else replyNode(this.#share, question, node);
   }
 

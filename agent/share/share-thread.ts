@@ -27,12 +27,13 @@ import { openDirectory, withFd } from '../kernel/files.ts';
 import { type FuseMount, mountFuse } from '../kernel/fuse-device.ts';
 import { attachMount, detachMount } from '../kernel/mount.ts';
 import { PollEvent, type Polled, poll } from '../kernel/poll.ts';
-import { acceptUnix, listenUnix, receive, send } from '../kernel/unix-listener.ts';
+import { acceptUnix, listenUnix, receive, send, setSendBuffer } from '../kernel/unix-listener.ts';
 import { copyStat } from './fuse-wire.ts';
 import { questionBytes } from './init.ts';
 import { Journal, type KeptState } from './journal.ts';
 import { fileNameOf, KeptMounts, type MountFacts } from './kept-mounts.ts';
 import { detachDead, readFurtherAhead } from './mount-place.ts';
+import { mostUnconfirmedBytes } from './open-files.ts';
 import { Owners } from './owners.ts';
 import type { ReplayReport, ReplayTask } from './replay-thread.ts';
 import { Share } from './share.ts';
@@ -229,7 +230,10 @@ class ShareThread {
 
   #accept(): void {
     const fd = acceptUnix(this.#listenFd);
-    if (fd !== undefined) this.#strangers.set(fd, { fd, splitter: new FrameSplitter() });
+    if (fd === undefined) return;
+    // Else each 200 KiB of a write would take a turn of two threads.
+    setSendBuffer(fd, mostUnconfirmedBytes);
+    this.#strangers.set(fd, { fd, splitter: new FrameSplitter() });
   }
 
   #listenTo(stranger: Stranger): void {
@@ -355,6 +359,7 @@ class ShareThread {
     if (isOther)
       for (const path of share.nodes.folders())
         first.push(new FrameWriter(0, Wire.watch).name(path).finish());
+    if (isOther) share.distrustAttributes();
     mounted.instance = hello.instance;
     share.link.resume(fd, splitter, first);
     share.onLinkBack();

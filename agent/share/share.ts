@@ -9,6 +9,7 @@ import { readDevice, writeDevice } from '../kernel/fuse-device.ts';
 import { access, getattr, setattr, statfs } from './attributes.ts';
 import {
   answer,
+  invalidateNode,
   Linux,
   Opcode,
   type Question,
@@ -183,6 +184,14 @@ export class Share implements ShareContext {
     this.#downSince = undefined;
   }
 
+  /**
+   * Another host may have changed everything: nobody is to go by old attributes until the replaying
+   * thread has been everywhere. Attributes alone wait for nobody, so this thread may do it.
+   */
+  distrustAttributes(): void {
+    for (const { id } of this.nodes.all()) writeDevice(this.deviceFd, invalidateNode(id, -1n));
+  }
+
   /** Gives up what has waited too long. Returns when to look again, or undefined for never. */
   expire(now: number): number | undefined {
     const deadlines: number[] = [];
@@ -213,7 +222,7 @@ export class Share implements ShareContext {
     const { opcode, unique, pid, uid } = question;
     if (this.#handleUnanswered(question)) return;
     this.#waiting.set(unique, { since: 0, isInterrupted: false });
-    if (!this.#asksAgain) this.#parts.journal.asked(unique);
+    if (!this.#asksAgain) this.#record(unique);
     // Another agent's replaying thread: the host has made that change already, and perhaps others since.
     if ((unique & againBit) !== 0n && pid === this.#parts.kept?.replayThreadId) {
       this.fail(question, Linux.EIO);
@@ -238,6 +247,12 @@ export class Share implements ShareContext {
       this.fail(question, Linux.EIO);
     }
     if (this.#isGivenUp) this.#giveUp();
+  }
+
+  /** At once: what is not written down when we end has no answer for ever. */
+  #record(unique: bigint): void {
+    this.#parts.journal.asked(unique);
+    this.#parts.journal.flush();
   }
 
   get #isGivenUp(): boolean {

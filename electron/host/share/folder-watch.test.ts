@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -21,5 +29,45 @@ test('a change that comes before the names are looked at is told', async (t) => 
   assert.deepEqual(
     (await told.promise).map(({ kind, path }) => [kind, path]),
     [[ChangeKind.modified, 'file']],
+  );
+});
+
+test('a name that moves as soon as its folder is followed is told as moved', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'corten-watch-'));
+  writeFileSync(join(root, 'old'), '');
+  const told = Promise.withResolvers<readonly Change[]>();
+  const watch = new FolderWatch({ folder: openSharedFolder(root), tell: told.resolve });
+  t.after(() => {
+    watch.close();
+    rmSync(root, { recursive: true });
+  });
+  watch.followFolder('');
+  renameSync(join(root, 'old'), join(root, 'new'));
+  assert.deepEqual(
+    (await told.promise).map(({ kind, path, newPath }) => [kind, path, newPath]),
+    [[ChangeKind.renamed, 'old', 'new']],
+  );
+});
+
+test('what changes in a folder that has just moved is told where it is now', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'corten-watch-'));
+  mkdirSync(join(root, 'one'));
+  writeFileSync(join(root, 'one/file'), 'before');
+  const told = Promise.withResolvers<readonly Change[]>();
+  const watch = new FolderWatch({ folder: openSharedFolder(root), tell: told.resolve });
+  t.after(() => {
+    watch.close();
+    rmSync(root, { recursive: true });
+  });
+  for (const path of ['', 'one']) watch.followFolder(path);
+  watch.isKnown('one/file', lstatSync(join(root, 'one/file'), { bigint: true }));
+  renameSync(join(root, 'one'), join(root, 'two'));
+  appendFileSync(join(root, 'two/file'), ' and after');
+  assert.deepEqual(
+    (await told.promise).map(({ kind, path, newPath }) => [kind, path, newPath]),
+    [
+      [ChangeKind.renamed, 'one', 'two'],
+      [ChangeKind.modified, 'two/file', undefined],
+    ],
   );
 });

@@ -36,8 +36,14 @@ interface Followed {
   stirred: Set<string>;
 }
 
+interface Event {
+  followed: Followed;
+  name: string;
+}
+
 /** Events of one change come together, and both halves of a rename do. */
 const gatherMs = 4;
+const namesATurn = 100;
 const mostOwnLinks = 10_000;
 
 export class FolderWatch {
@@ -48,7 +54,7 @@ export class FolderWatch {
   /** Files whose number of names the machine changed, through a name that need not be known here. */
   readonly #ownLinks = new Set<bigint>();
   /** In the order in which they came, each name once. */
-  #events: { followed: Followed; name: string }[] = [];
+  #events: Event[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ folder, tell, wholeTree = process.platform !== 'linux' }: FolderWatchOptions) {
@@ -66,7 +72,7 @@ export class FolderWatch {
   }
 
   /** Changes in it are told from now on; not when this system has no more watches to give. */
-  followFolder(path: string): void {
+  followFolder(path: string, isInList = false): void {
     if (this.#followed.has(path)) return;
     const followed: Followed = {
       path,
@@ -92,13 +98,13 @@ export class FolderWatch {
     for (const name of readdirSync(place, { encoding: 'buffer' }))
       followed.names.set(name.toString('latin1'), undefined);
     this.#followed.set(path, followed);
-    this.#lookCloser(followed);
+    this.#lookCloser(followed, isInList);
   }
 
   /** The same for one that is about to be told in a list, and may have gone since it was seen. */
   followEntry(path: string): void {
     try {
-      this.followFolder(path);
+      this.followFolder(path, true);
     } catch {
       // Then its parent says so.
     }
@@ -201,14 +207,24 @@ export class FolderWatch {
 
   #look(): void {
     this.#timer = undefined;
-    const changes: Change[] = [];
-    for (const { followed, name } of this.#events.splice(0)) {
-      followed.stirred.delete(name);
-      changes.push(...this.#changesOf(followed, name));
-    }
+    const events = this.#events.splice(0);
+    for (const { followed, name } of events) followed.stirred.delete(name);
+    // What happened in a folder that is not where it was is looked at once it is known where it is.
+    const gone = new Set(events.map(({ followed }) => followed).filter((it) => !this.#isThere(it)));
+    const changes = this.#changesOfAll(events.filter(({ followed }) => !gone.has(followed)));
+    changes.push(...this.#changesOfAll(events.filter(({ followed }) => gone.has(followed))));
+    if (changes.length > 0) this.#tell(changes);
+  }
+
+  #changesOfAll(events: readonly Event[]): Change[] {
+    const changes = events.flatMap(({ followed, name }) => this.#changesOf(followed, name));
     const paired = pairRenames(changes);
     for (const change of paired) this.#carryOn(change);
-    if (paired.length > 0) this.#tell(paired);
+    return paired;
+  }
+
+  #isThere({ path }: Followed): boolean {
+    return path === '' || this.#statsOf(path)?.isDirectory() === true;
   }
 
   /** What is different now at one name. */
@@ -284,11 +300,11 @@ export class FolderWatch {
   }
 
   /** To tell a rename from a removal one has to know which file had the name. */
-  #lookCloser(followed: Followed): void {
+  #lookCloser(followed: Followed, isInList: boolean): void {
     const names = [...followed.names.keys()];
     const goOn = () => {
       if (this.#followed.get(followed.path) !== followed) return;
-      for (const name of names.splice(0, 100)) {
+      for (const name of names.splice(0, namesATurn)) {
         if (!followed.names.has(name) || followed.names.get(name) !== undefined) continue;
         const stats = this.#statsOf(joinPath(followed.path, name));
         if (stats === undefined) continue;
@@ -297,7 +313,9 @@ export class FolderWatch {
       }
       if (names.length > 0) setImmediate(goOn);
     };
-    setImmediate(goOn);
+    // Nobody has asked for one in a list, of which there may be thousands.
+    if (isInList) setImmediate(goOn);
+    else goOn();
   }
 }
 

@@ -1,8 +1,8 @@
 /** ssh_config's ProxyCommand: a program whose standard streams are the line to the host. */
 import { spawn } from 'node:child_process';
 import { type Duplex, duplexPair } from 'node:stream';
+import { lastWords } from '../guest/console.ts';
 import { StageFailure } from '../machine.ts';
-import { lastWords } from '../qemu/console.ts';
 import { expandTokens, type HostPlan } from './ssh-config.ts';
 
 /** The shell sees these words, and a name of a host must not be a command (CVE-2023-51385). */

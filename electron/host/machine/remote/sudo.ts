@@ -3,8 +3,8 @@
  * sudo asks for it: never on a command line, and never into a file.
  */
 import type { Client } from 'ssh2';
+import { lastWords } from '../guest/console.ts';
 import { StageFailure } from '../machine.ts';
-import { lastWords } from '../qemu/console.ts';
 import { openCommand, type RemoteCommand } from './remote-command.ts';
 
 /** What sudo asks with, and what says that it runs the command: words that nothing else says. */

@@ -235,6 +235,7 @@ async function running({ files }: Session, vm: RunningVfkit, climb: Climb): Prom
 
 function boot({ files, options }: Session, vm: RunningVfkit, climb: Climb): Promise<void> {
   return waitForBoot({
+    program: 'vfkit',
     consoleLog: files.consoleLog,
     dataDisk: files.dataDisk,
     ended: vm.process.ended,

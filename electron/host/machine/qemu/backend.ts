@@ -142,6 +142,7 @@ async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<vo
     return;
   }
   await waitForBoot({
+    program: 'QEMU',
     consoleLog: files.consoleLog,
     dataDisk: files.dataDisk,
     ended: vm.ended,

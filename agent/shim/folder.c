@@ -73,10 +73,11 @@ int keep_folder(char **texts) {
   const pid_t agent = (pid_t)strtol(texts[0], NULL, 10), thread = (pid_t)strtol(texts[1], NULL, 10);
   const size_t size = (size_t)strtol(texts[2], NULL, 10);
   const long long patience_ms = strtol(texts[3], NULL, 10);
-  void *question = malloc(size);
   prctl(PR_SET_NAME, "corten-folder", 0, 0, 0);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  if (question == NULL || chdir("/") < 0) return 1;
+  if (chdir("/") < 0) return 1;
+  void *question = malloc(size);
+  if (question == NULL) return 1;
   await_end_of(agent, thread);
   for (long long left = now_ms(); !is_ended() && now_ms() - left < patience_ms;) poll(NULL, 0, patience_ms < 1000 ? (int)patience_ms : 1000);
   ask_for_all_again();

@@ -60,6 +60,8 @@ export type MachineQuestion = { id: string } & (
   | { kind: 'host-key'; host: string; keyType: string; fingerprint: string }
   | { kind: 'password'; user: string; host: string; wrong: boolean }
   | { kind: 'passphrase'; keyFile: string; wrong: boolean }
+  /** Of the user who logged in, to become root there. */
+  | { kind: 'sudo'; user: string; host: string; wrong: boolean }
   /** A server's own words, such as for a one-time code. */
   | { kind: 'prompt'; prompt: string; host: string; echo: boolean }
 );

@@ -66,6 +66,8 @@ function labelOf(question: Exclude<MachineQuestion, { kind: 'host-key' }>, t: Te
   switch (question.kind) {
     case 'password':
       return t('ask.password', { user: question.user, host: question.host });
+    case 'sudo':
+      return t('ask.sudo', { user: question.user, host: question.host });
     case 'passphrase':
       return t('ask.passphrase', { keyFile: question.keyFile });
     case 'prompt':

@@ -209,6 +209,19 @@ test('settings: processors and memory at the next start, a disk that only grows'
   assert.equal(words[words.indexOf('--memory') + 1], '768');
 });
 
+test('what ends while the guest boots is named as what it is', async () => {
+  await using mac = new Mac();
+  mac.behave({ console: ['booting'] });
+  const starting = mac.machine.start();
+  for await (const { stages } of mac.machine.watch(new AbortController().signal))
+    if (stages.some(({ id, status }) => id === 'boot' && status === 'running')) break;
+  for (const pid of mac.pids()) process.kill(pid, 'SIGKILL');
+  const { failure } = await starting;
+  assert.equal(failure?.stage, 'boot');
+  assert.match(failure?.cause ?? '', /^vfkit ended while the machine started, at "kernel": /);
+  assert.match(failure?.nextStep ?? '', /update vfkit\.$/);
+});
+
 test('a new image that does not reach its engine is left for the one before', async () => {
   await using mac = new Mac();
   assert.equal((await mac.machine.start()).status, 'running');

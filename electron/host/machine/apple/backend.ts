@@ -9,18 +9,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineSettings } from '../../../contract/machine.ts';
 import type { EngineClient } from '../../engine-client.ts';
+import { abandonIfCalledOff, calledOff, waitForBoot } from '../guest/boot.ts';
+import { type MachineDirectory, machineDirectory, makeDirectories } from '../guest/directory.ts';
+import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../guest/disk.ts';
+import type { GuestImage } from '../guest/image.ts';
+import { chooseImage, imageFailed, imageProved, imageUntried } from '../guest/image-choice.ts';
+import { loginAdvice, lossOf } from '../guest/loss.ts';
+import { type QemuProcess, socketLine, startQemu, textOf } from '../guest/process.ts';
+import { defaultSettings, type MachineRecord, readRecord } from '../guest/record.ts';
 import { type GuestKeys, guestKeysIn } from '../guest-keys/keys.ts';
 import { writeSeed } from '../guest-keys/seed.ts';
 import type { BroughtUp, Climb, MachineBackend, StopOptions } from '../machine.ts';
 import { StageFailure } from '../machine.ts';
-import { abandonIfCalledOff, calledOff, waitForBoot } from '../qemu/boot.ts';
-import { type MachineDirectory, machineDirectory, makeDirectories } from '../qemu/directory.ts';
-import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../qemu/disk.ts';
-import type { GuestImage } from '../qemu/image.ts';
-import { chooseImage, imageFailed, imageProved, imageUntried } from '../qemu/image-choice.ts';
-import { loginAdvice, lossOf } from '../qemu/loss.ts';
-import { type QemuProcess, socketLine, startQemu, textOf } from '../qemu/process.ts';
-import { defaultSettings, type MachineRecord, readRecord } from '../qemu/record.ts';
 import { sshVsockPort, vfkitArguments } from './command-line.ts';
 import { type VfkitControl, vfkitControl } from './control.ts';
 import { appleControls } from './controls.ts';
@@ -235,6 +235,7 @@ async function running({ files }: Session, vm: RunningVfkit, climb: Climb): Prom
 
 function boot({ files, options }: Session, vm: RunningVfkit, climb: Climb): Promise<void> {
   return waitForBoot({
+    program: 'vfkit',
     consoleLog: files.consoleLog,
     dataDisk: files.dataDisk,
     ended: vm.process.ended,

@@ -6,16 +6,16 @@ import type {
   MachineFigures,
   MachineSettings,
 } from '../../../contract/machine.ts';
-import { guestFigures, trimGuest } from '../guest-requests.ts';
-import type { EngineReach, MachineControls } from '../machine.ts';
-import { diskFigures } from '../qemu/disk.ts';
+import { diskFigures } from '../guest/disk.ts';
 import {
   changedSettings,
   imagesInUse,
   readRecord,
   settingsView,
   writeRecord,
-} from '../qemu/record.ts';
+} from '../guest/record.ts';
+import { guestFigures, trimGuest } from '../guest-requests.ts';
+import type { EngineReach, MachineControls } from '../machine.ts';
 import type { Session } from './backend.ts';
 
 /** The framework changes none of them while the machine runs; the disk's file grows at its next start. */

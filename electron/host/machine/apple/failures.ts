@@ -1,6 +1,7 @@
 /** Why vfkit ended before the machine ran: from what it, and the framework below it, wrote last. */
+
+import { lastWords } from '../guest/console.ts';
 import { StageFailure } from '../machine.ts';
-import { lastWords } from '../qemu/console.ts';
 
 interface Meaning {
   said: RegExp;

@@ -5,18 +5,18 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../../engine-client.ts';
+import { abandonIfCalledOff, waitForBoot } from '../guest/boot.ts';
+import { machineDirectory, makeDirectories } from '../guest/directory.ts';
+import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../guest/disk.ts';
+import { chooseImage, imageFailed, imageProved, imageUntried } from '../guest/image-choice.ts';
+import { loginAdvice, lossOf } from '../guest/loss.ts';
+import { textOf } from '../guest/process.ts';
+import { defaultSettings, readRecord } from '../guest/record.ts';
 import { guestKeysIn } from '../guest-keys/keys.ts';
 import { writeSeed } from '../guest-keys/seed.ts';
 import { type BroughtUp, type Climb, type MachineBackend, StageFailure } from '../machine.ts';
-import { abandonIfCalledOff, waitForBoot } from './boot.ts';
 import { qemuControls } from './controls.ts';
-import { machineDirectory, makeDirectories } from './directory.ts';
-import { checkFreeSpace, dataDiskAt, prepareDataDisk } from './disk.ts';
 import { chooseAcceleration, findQemu, type QemuPlaces } from './find-qemu.ts';
-import { chooseImage, imageFailed, imageProved, imageUntried } from './image-choice.ts';
-import { loginAdvice, lossOf } from './loss.ts';
-import { textOf } from './process.ts';
-import { defaultSettings, readRecord } from './record.ts';
 import type { QemuMachineOptions, RunningQemu, Session } from './session.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { stopVm } from './stop.ts';
@@ -142,6 +142,7 @@ async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<vo
     return;
   }
   await waitForBoot({
+    program: 'QEMU',
     consoleLog: files.consoleLog,
     dataDisk: files.dataDisk,
     ended: vm.ended,

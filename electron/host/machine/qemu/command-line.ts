@@ -1,4 +1,5 @@
 /** QEMU's command line for one machine: nothing but what its plan says (qemu(1)). */
+import type { LinePlace } from '../guest/process.ts';
 
 export type GuestArchitecture = 'amd64' | 'arm64';
 export type Accelerator = 'kvm' | 'hvf' | 'whpx' | 'tcg';
@@ -22,8 +23,6 @@ export interface QemuPlan {
   /** Waits for a snapshot instead of booting. */
   restores: boolean;
 }
-
-export type LinePlace = { listen: string } | { dial: { host: string; port: number } };
 
 export function qemuArguments(plan: QemuPlan): string[] {
   return [

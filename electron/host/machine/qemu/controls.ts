@@ -6,10 +6,16 @@ import type {
   MachineSettings,
 } from '../../../contract/machine.ts';
 import type { EngineClient } from '../../engine-client.ts';
+import { dataDiskAt, diskFigures, prepareDataDisk } from '../guest/disk.ts';
+import {
+  changedSettings,
+  imagesInUse,
+  readRecord,
+  settingsView,
+  writeRecord,
+} from '../guest/record.ts';
 import { guestFigures } from '../guest-requests.ts';
 import type { EngineReach, MachineControls } from '../machine.ts';
-import { dataDiskAt, diskFigures, prepareDataDisk } from './disk.ts';
-import { changedSettings, imagesInUse, readRecord, settingsView, writeRecord } from './record.ts';
 import type { Session } from './session.ts';
 import { dropSnapshot, snapshotBytes } from './snapshot.ts';
 

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { lastWords } from '../guest/console.ts';
 import { StageFailure } from '../machine.ts';
 import type { Accelerator, GuestArchitecture } from './command-line.ts';
-import { lastWords } from './console.ts';
 
 export interface FoundQemu {
   path: string;

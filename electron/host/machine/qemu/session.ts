@@ -1,9 +1,9 @@
 /** What the parts of a QEMU machine know of it. */
 import type { MachineSettings } from '../../../contract/machine.ts';
+import type { MachineDirectory } from '../guest/directory.ts';
+import type { Line } from '../guest/process.ts';
 import type { QemuPlan } from './command-line.ts';
-import type { MachineDirectory } from './directory.ts';
 import type { FoundQemu, QemuPlaces } from './find-qemu.ts';
-import type { Line } from './process.ts';
 import type { Qmp } from './qmp.ts';
 
 export interface QemuMachineOptions extends Partial<QemuPlaces> {

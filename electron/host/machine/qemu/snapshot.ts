@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MachineDirectory } from '../guest/directory.ts';
 import { type Accelerator, type QemuPlan, qemuArguments } from './command-line.ts';
-import type { MachineDirectory } from './directory.ts';
 import type { FoundQemu } from './find-qemu.ts';
 import type { Qmp } from './qmp.ts';
 

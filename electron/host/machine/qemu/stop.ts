@@ -1,8 +1,8 @@
 /** How a machine in QEMU ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../../engine-client.ts';
+import { readRecord } from '../guest/record.ts';
 import type { StopOptions } from '../machine.ts';
-import { readRecord } from './record.ts';
 import type { RunningQemu, Session } from './session.ts';
 import { canSnapshot, dropSnapshot, saveSnapshot, snapshotKey } from './snapshot.ts';
 

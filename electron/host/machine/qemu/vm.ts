@@ -1,13 +1,10 @@
 /** QEMU is started: from saved memory or anew, with what accelerates it or without. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Climb, StageFailure } from '../machine.ts';
-import { calledOff } from './boot.ts';
-import { type QemuPlan, qemuArguments } from './command-line.ts';
-import type { MachineDirectory } from './directory.ts';
-import type { DataDisk } from './disk.ts';
-import { type Acceleration, accelerationFailed, type FoundQemu } from './find-qemu.ts';
-import type { GuestImage } from './image.ts';
+import { calledOff } from '../guest/boot.ts';
+import type { MachineDirectory } from '../guest/directory.ts';
+import type { DataDisk } from '../guest/disk.ts';
+import type { GuestImage } from '../guest/image.ts';
 import {
   dialOnce,
   type Line,
@@ -18,9 +15,12 @@ import {
   startFailure,
   startQemu,
   textOf,
-} from './process.ts';
+} from '../guest/process.ts';
+import type { MachineRecord } from '../guest/record.ts';
+import { type Climb, StageFailure } from '../machine.ts';
+import { type QemuPlan, qemuArguments } from './command-line.ts';
+import { type Acceleration, accelerationFailed, type FoundQemu } from './find-qemu.ts';
 import { openQmp, type Qmp } from './qmp.ts';
-import type { MachineRecord } from './record.ts';
 import type { RunningQemu, Session } from './session.ts';
 import { dropSnapshot, hasSnapshot, nowhere, savedAccelerators, snapshotKey } from './snapshot.ts';
 import { within } from './stop.ts';

@@ -13,6 +13,7 @@ import { type Bundle, bringBundle, sweepScript, switchScript, undoScript } from 
 import { sshSocket, stateDirectory } from './places.ts';
 import { type RemoteShell, remoteShell } from './remote-shell.ts';
 import { footprintOf, removeEngine } from './remove.ts';
+import { rootOf } from './root.ts';
 import { type Ask, Secrets } from './secrets.ts';
 import { bridgeCommand, isServiceRunning, logOf, startService, waitForAgent } from './service.ts';
 
@@ -72,7 +73,7 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
     const client = await climb.stage('login', () => logIn(plan, line, options));
     keep(session, client);
     const { facts, shell } = await climb.stage('check', async () => {
-      const made = remoteShell(client, { isRoot: await isRoot(client) });
+      const made = remoteShell(client, await rootOf(client, plan, session.secrets, climb.ask));
       const found = await checkHost(made, host);
       climb.note('check', `Linux ${found.kernel}, ${found.architecture}, cgroups ${found.cgroups}`);
       return { shell: made, facts: found };
@@ -174,7 +175,7 @@ async function reached(session: Session, shell: RemoteShell): Promise<BroughtUp>
       dial: async () => {
         const client = await clientOf(session);
         const channel = needsBridge
-          ? await openBridge(client, bridgeCommand(shell))
+          ? await openBridge(remoteShell(client, shell.root))
           : await openStreamLocal(client, sshSocket);
         return new ChannelSocket(channel);
       },
@@ -199,10 +200,11 @@ async function canForward(shell: RemoteShell): Promise<boolean> {
   }
 }
 
-function openBridge(client: Client, command: string) {
-  return new Promise<Awaited<ReturnType<typeof openStreamLocal>>>((resolve, reject) => {
-    client.exec(command, (error, channel) => (error ? reject(error) : resolve(channel)));
-  });
+async function openBridge(shell: RemoteShell) {
+  const { channel } = await shell.openAsRoot(bridgeCommand);
+  // What nobody reads would keep the channel from its end.
+  channel.stderr.resume();
+  return channel;
 }
 
 function connectOptions(
@@ -228,11 +230,8 @@ async function clientOf(session: Session, ask?: Ask): Promise<Client> {
 
 async function shellOf(session: Session, ask: Ask): Promise<RemoteShell> {
   const client = await clientOf(session, ask);
-  return remoteShell(client, { isRoot: await isRoot(client) });
-}
-
-async function isRoot(client: Client): Promise<boolean> {
-  return (await remoteShell(client, { isRoot: true }).run('id -u')).out === '0';
+  const plan = planOf(session.options.address, session.options.home);
+  return remoteShell(client, await rootOf(client, plan, session.secrets, ask));
 }
 
 function keep(session: Session, client: Client): void {

@@ -63,6 +63,8 @@ const neededStateBytes = 1024 ** 3;
 export async function checkHost(shell: RemoteShell, host: string): Promise<HostFacts> {
   const { code, out, err } = await shell.run(checkScript);
   const said = parse(out);
+  // Its password has been taken.
+  if (typeof shell.root === 'object') said.set('sudo', 'yes');
   if (code !== 0 || said.size === 0)
     throw new StageFailure(
       `${host} runs no commands for this login: ${err || out || `status ${code}`}`,
@@ -105,8 +107,8 @@ export function judge(said: ReadonlyMap<string, string>, host: string): HostFact
     );
   if (word('uid') !== '0' && word('sudo') !== 'yes')
     refuse(
-      `This user is not root on ${host}, and may not use sudo without a password.`,
-      `Log in as root, or allow it there: echo "$USER ALL=(ALL) NOPASSWD: ALL" | sudo tee /etc/sudoers.d/corten`,
+      `This user is not root on ${host}, and may not use sudo.`,
+      `Log in as root, or let this user use sudo there: echo "$USER ALL=(ALL) NOPASSWD: ALL" | sudo tee /etc/sudoers.d/corten`,
     );
   const cgroups = word('cgroups');
   if (cgroups !== 'v1' && cgroups !== 'v2')

@@ -18,6 +18,7 @@ import {
   type Verdict,
 } from './known-hosts.ts';
 import { loginWays } from './login.ts';
+import { openProxyCommand } from './proxy-command.ts';
 import type { Ask, Secrets } from './secrets.ts';
 import { type HostPlan, planFor, UnsupportedSshConfig } from './ssh-config.ts';
 
@@ -35,6 +36,7 @@ export interface ConnectOptions {
 /** How long a host may take for each of its answers; the person's own time does not count. */
 const defaultPatienceMs = 20_000;
 const keepaliveIntervalMs = 10_000;
+const deepestJump = 8;
 
 /** Throws StageFailure for a configuration that cannot be followed. */
 export function planOf(address: RemoteAddress, home?: string): HostPlan {
@@ -48,14 +50,29 @@ export function planOf(address: RemoteAddress, home?: string): HostPlan {
 }
 
 /** A line to the host's sshd. Hosts on the way are logged in to as well. */
-export async function reachHost(plan: HostPlan, options: ConnectOptions): Promise<Duplex> {
-  const hops = plan.jumps.map((jump) => planOf(jump, options.home));
+export async function reachHost(
+  plan: HostPlan,
+  options: ConnectOptions,
+  depth = 0,
+): Promise<Duplex> {
+  if (depth > deepestJump)
+    throw new StageFailure(
+      `The ProxyJump of ${plan.alias} leads around in a circle.`,
+      'Look at the hosts that ~/.ssh/config names there: none may be behind itself.',
+    );
+  // `Host *` means the jump host, too, which is not behind itself.
+  const jumps = plan.jumps.filter(({ host }) => host !== plan.alias);
+  const hops = jumps.map((jump) => planOf(jump, options.home));
   const through: Client[] = [];
   const letGo = () => {
     for (const client of through.splice(0).reverse()) client.end();
   };
   try {
-    let line = await dial(hops[0] ?? plan, options);
+    // The first one may itself be behind others.
+    let line =
+      hops[0] === undefined
+        ? await dial(plan, options)
+        : await reachHost(hops[0], options, depth + 1);
     for (const [index, hop] of hops.entries()) {
       const client = await logIn(hop, line, options);
       through.push(client);
@@ -128,7 +145,7 @@ export async function logIn(
         if (error.level === 'agent') return;
         if (error.level === 'client-authentication')
           fail(notLetIn(plan, ways.tried(), ways.calledOff()));
-        else fail(brokeOff(plan, error.message));
+        else fail(error instanceof StageFailure ? error : brokeOff(plan, error.message));
       });
       client.once('close', () => fail(brokeOff(plan, 'it closed the connection')));
       client.once('ready', () => resolve(client));
@@ -157,7 +174,8 @@ export async function logIn(
   }
 }
 
-function dial(plan: HostPlan, options: ConnectOptions): Promise<Duplex> {
+async function dial(plan: HostPlan, options: ConnectOptions): Promise<Duplex> {
+  if (plan.proxyCommand !== undefined) return openProxyCommand(plan, plan.proxyCommand);
   const { hostName, port } = plan;
   const { signal, patienceMs = defaultPatienceMs } = options;
   return new Promise((resolve, reject) => {

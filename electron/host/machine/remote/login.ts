@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { AnyAuthMethod, AuthenticationType, NextAuthHandler } from 'ssh2';
 import ssh2 from 'ssh2';
+import { NamedKeysAgent } from './named-keys-agent.ts';
 import type { Ask, Secrets } from './secrets.ts';
 import type { HostPlan } from './ssh-config.ts';
 
@@ -39,9 +40,11 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
   }
 
   async function* keys(): AsyncGenerator<AnyAuthMethod> {
-    const agent = agentAddress();
-    if (plan.usesAgent && agent !== undefined) {
+    if (plan.agent !== undefined) {
       tried.push('the SSH agent');
+      const agent = plan.onlyNamedKeys
+        ? new NamedKeysAgent(plan.agent, plan.keyFiles)
+        : ssh2.createAgent(plan.agent);
       yield { type: 'agent', username, agent };
     }
     for (const { path, isNamed } of plan.keyFiles) {
@@ -81,7 +84,7 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
   }
 
   async function* passwords(): AsyncGenerator<AnyAuthMethod> {
-    const place = `password of ${username}@${host}:${plan.port}`;
+    const place = loginPassword(plan);
     const kept = secrets.get(place);
     if (kept !== undefined) yield { type: 'password', username, password: kept };
     // It was refused, or this generator would have ended.
@@ -134,9 +137,9 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
   };
 }
 
-function agentAddress(): string | undefined {
-  if (process.env.SSH_AUTH_SOCK) return process.env.SSH_AUTH_SOCK;
-  return process.platform === 'win32' ? '\\\\.\\pipe\\openssh-ssh-agent' : undefined;
+/** By what name it is kept. */
+export function loginPassword({ user, hostName, port }: HostPlan): string {
+  return `password of ${user}@${hostName}:${port}`;
 }
 
 function readText(path: string): string | undefined {

@@ -1,6 +1,8 @@
 /** Commands on the remote host, whatever login shell its user has. */
 import type { Readable } from 'node:stream';
 import type { Client } from 'ssh2';
+import { openCommand, type RemoteCommand } from './remote-command.ts';
+import { openBySudo } from './sudo.ts';
 
 export interface Ran {
   code: number;
@@ -15,23 +17,31 @@ export interface RemoteShell {
   runAsRoot(script: string, ...words: string[]): Promise<Ran>;
   /** A command as root with its standard input; for one that only copies. */
   feedAsRoot(command: string, input: Readable): Promise<Ran>;
-  /** The words before a command that make it root's. */
-  readonly asRoot: string;
+  /** A command as root whose streams stay open. */
+  openAsRoot(command: string): Promise<RemoteCommand>;
+  readonly root: Root;
   readonly client: Client;
 }
 
 const longestOutput = 1024 * 1024;
 
-export function remoteShell(client: Client, { isRoot }: { isRoot: boolean }): RemoteShell {
-  const asRoot = isRoot ? '' : 'sudo -n -- ';
-  const script = (prefix: string, text: string, words: string[]) =>
-    execute(client, `${prefix}sh -s -- ${words.map(quoted).join(' ')}`, whole(text));
+/** How the user who logged in becomes root. */
+export type Root = 'is-root' | 'sudo' | { sudoPassword: string };
+
+export function remoteShell(client: Client, root: Root): RemoteShell {
+  const openAsRoot = (command: string) => {
+    if (typeof root === 'object') return openBySudo(client, command, root.sudoPassword);
+    return openCommand(client, root === 'sudo' ? `sudo -n -- ${command}` : command);
+  };
+  const shell = (words: string[]) => `sh -s -- ${words.map(quoted).join(' ')}`;
   return {
     client,
-    asRoot,
-    run: (text, ...words) => script('', text, words),
-    runAsRoot: (text, ...words) => script(asRoot, text, words),
-    feedAsRoot: (command, input) => execute(client, `${asRoot}sh -c ${quoted(command)}`, input),
+    root,
+    openAsRoot,
+    run: async (text, ...words) => finish(await openCommand(client, shell(words)), whole(text)),
+    runAsRoot: async (text, ...words) => finish(await openAsRoot(shell(words)), whole(text)),
+    feedAsRoot: async (command, input) =>
+      finish(await openAsRoot(`sh -c ${quoted(command)}`), input),
   };
 }
 
@@ -45,29 +55,18 @@ export function quoted(word: string): string {
   return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-export function execute(client: Client, command: string, input: string | Readable): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    client.exec(command, (error, channel) => {
-      if (error) {
-        reject(error);
-        return;
-      }
-      let [out, err] = ['', ''];
-      let code = -1;
-      channel.on('data', (data: Buffer) => {
-        out = (out + data.toString('utf8')).slice(-longestOutput);
-      });
-      channel.stderr.on('data', (data: Buffer) => {
-        err = (err + data.toString('utf8')).slice(-longestOutput);
-      });
-      channel.on('exit', (status: number | null) => {
-        code = status ?? -1;
-      });
-      channel.on('close', () => resolve({ code, out: out.trim(), err: err.trim() }));
-      // A command that ends before it has read everything says by its status what is wrong.
-      channel.on('error', () => {});
-      if (typeof input === 'string') channel.end(input);
-      else input.on('error', reject).pipe(channel);
-    });
+async function finish({ channel, ended }: RemoteCommand, input: string | Readable): Promise<Ran> {
+  let [out, err] = ['', ''];
+  channel.on('data', (data: Buffer) => {
+    out = (out + data.toString('utf8')).slice(-longestOutput);
   });
+  channel.stderr.on('data', (data: Buffer) => {
+    err = (err + data.toString('utf8')).slice(-longestOutput);
+  });
+  const broken = new Promise<never>((_, reject) => {
+    if (typeof input === 'string') channel.end(input);
+    else input.once('error', reject).pipe(channel);
+  });
+  const code = await Promise.race([ended, broken]);
+  return { code, out: out.trim(), err: err.trim() };
 }

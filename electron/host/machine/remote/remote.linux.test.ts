@@ -35,7 +35,13 @@ interface Person {
   asked: MachineQuestion['kind'][];
 }
 
-/** A machine, and a person who says yes to a host that is not known. */
+/** A person who says yes to a host that is not known, and mistypes a password once. */
+function answerTo(question: MachineQuestion): string {
+  if (question.kind !== 'sudo') return 'yes';
+  return question.wrong ? 'open sesame' : 'open semolina';
+}
+
+/** A machine, and a person. */
 function person(options: Partial<RemoteMachineOptions> = {}): Person {
   const machine = createMachine({
     backend: remoteBackend({
@@ -53,7 +59,7 @@ function person(options: Partial<RemoteMachineOptions> = {}): Person {
       if (question !== undefined && question.id !== last) {
         last = question.id;
         asked.push(question.kind);
-        setImmediate(() => machine.answer(question.id, 'yes'));
+        setImmediate(() => machine.answer(question.id, answerTo(question)));
       }
   })();
   return { machine, asked };
@@ -202,6 +208,43 @@ test('a user with sudo, where sshd forwards no sockets for him', async () => {
   assert.equal(await isRunning(carol, 'hers'), true);
   await carol.machine.remove({ state: true });
   assert.deepEqual(host.files(), clean);
+});
+
+test('a user whose sudo wants a password: asked for, given to sudo alone, and not asked for twice', async () => {
+  const dave = { host: '127.0.0.1', port: host.port, user: 'dave' };
+  const { machine, asked } = await up({ address: dave });
+  assert.deepEqual(
+    asked.filter((kind) => kind === 'sudo'),
+    ['sudo', 'sudo'],
+  );
+  await runContainer({ machine, asked }, 'his');
+  assert.equal(
+    host.run('grep -lsa "open ses[a]me" /proc/[0-9]*/cmdline /proc/[0-9]*/environ || true'),
+    '',
+  );
+  assert.equal(host.run('grep -rlsa "open ses[a]me" /opt /run /tmp /var/lib /var/log || true'), '');
+  host.cutOff();
+  let wasLost = false;
+  for await (const { status, failure } of machine.watch(new AbortController().signal)) {
+    if (failure?.lost) wasLost = true;
+    if (wasLost && status === 'running') break;
+  }
+  assert.equal(await isRunning({ machine, asked }, 'his'), true);
+  await machine.remove({ state: true });
+  assert.deepEqual(
+    asked.filter((kind) => kind === 'sudo'),
+    ['sudo', 'sudo'],
+  );
+  // What sudo remembers of its user is sudo's own.
+  host.run('rm -rf /run/sudo');
+  assert.deepEqual(host.files(), clean);
+});
+
+test('a user who may not use sudo is told so in its words', async () => {
+  const erin = { host: '127.0.0.1', port: host.port, user: 'erin' };
+  const { failure } = await person({ address: erin }).machine.start();
+  assert.equal(failure?.stage, 'check');
+  assert.match(failure?.cause ?? '', /sudo runs nothing there for this user: .*erin/);
 });
 
 test('systemd, where it runs, has a unit of ours, and loses it with the engine', async () => {

@@ -153,8 +153,6 @@ export function helper(shell: RemoteShell, ...words: string[]) {
   return shell.runAsRoot(`exec ${current}/bin/corten-host "$@"`, ...words);
 }
 
-export function bridgeCommand(shell: RemoteShell): string {
-  return `${shell.asRoot}${current}/bin/corten-host bridge ${sshSocket}`;
-}
+export const bridgeCommand = `${current}/bin/corten-host bridge ${sshSocket}`;
 
 export { apiSocket };

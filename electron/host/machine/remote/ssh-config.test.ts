@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { proxyCommandOf } from './proxy-command.ts';
 import { planFor } from './ssh-config.ts';
 
 let home: string;
@@ -19,7 +20,11 @@ Host box
   IdentityFile ~/.ssh/box_%r
   ProxyJump me@gate:24,inner
 Host odd
-  ProxyCommand nc %h %p
+  ProxyCommand nc -X 5 -x "a b" %h %p
+  IdentityAgent ~/agent.sock
+Host fd
+  ProxyCommand nc -F %h %p
+  ProxyUseFdpass yes
 Host direct
   ProxyJump none
   IdentitiesOnly yes
@@ -38,13 +43,13 @@ after(() => rmSync(home, { recursive: true, force: true }));
 test('what the file says of a host holds, the first word first', () => {
   const plan = planFor({ host: 'box' }, home);
   assert.deepEqual(
-    [plan.hostName, plan.user, plan.port, plan.usesAgent],
-    ['10.0.0.7', 'deploy', 2222, true],
+    [plan.hostName, plan.user, plan.port, plan.onlyNamedKeys],
+    ['10.0.0.7', 'deploy', 2222, false],
   );
   assert.deepEqual(plan.keyFiles, [{ path: join(home, '.ssh/box_deploy'), isNamed: true }]);
   assert.deepEqual(plan.jumps, [{ host: 'gate', user: 'me', port: 24 }, { host: 'inner' }]);
   const direct = planFor({ host: 'direct' }, home);
-  assert.deepEqual([direct.jumps, direct.usesAgent, direct.hostKeyAlias], [[], false, 'farm']);
+  assert.deepEqual([direct.jumps, direct.onlyNamedKeys, direct.hostKeyAlias], [[], true, 'farm']);
   assert.deepEqual(direct.knownHostsFiles, [join(home, 'known_a'), join(home, 'known_b')]);
   assert.equal(planFor({ host: 'INCLUDED' }, home).hostName, 'incl.example');
 });
@@ -60,10 +65,23 @@ test('what the person said goes before the file, and the file before what is usu
   assert.ok(nowhere.keyFiles.every(({ isNamed }) => !isNamed));
 });
 
+test('the program that makes the line, and the agent that is asked', () => {
+  const { proxyCommand, agent } = planFor({ host: 'odd' }, home);
+  assert.equal(proxyCommand, 'nc -X 5 -x "a b" %h %p');
+  assert.equal(agent, join(home, 'agent.sock'));
+  const plan = planFor({ host: 'odd', user: 'me', port: 24 }, home);
+  assert.equal(proxyCommandOf(plan, '%h %n %p %r 100%% %x'), 'odd odd 24 me 100% %x');
+  for (const odd of ['a;touch b', '$(id)', '-oLog', 'a b'])
+    assert.throws(() => proxyCommandOf({ ...plan, hostName: odd }, 'nc %h'), {
+      name: 'StageFailure',
+      message: /cannot be put into the ProxyCommand of odd/,
+    });
+});
+
 test('what the app does not do is said, and no command of the file runs', () => {
-  assert.throws(() => planFor({ host: 'odd' }, home), {
+  assert.throws(() => planFor({ host: 'fd' }, home), {
     name: 'UnsupportedSshConfig',
-    message: /reaches odd by a ProxyCommand/,
+    message: /has ProxyUseFdpass for fd/,
     nextStep: /ProxyJump/,
   });
   assert.equal(planFor({ host: 'box' }, home).user, 'deploy');

@@ -13,12 +13,17 @@ export interface HostPlan {
   user: string;
   /** In the order in which they are tried. `isNamed`: by the person or the file, not by default. */
   keyFiles: { path: string; isNamed: boolean }[];
-  usesAgent: boolean;
+  /** The SSH agent's socket; undefined where none is to be asked. */
+  agent: string | undefined;
+  /** Of the agent's keys only those of `keyFiles`. */
+  onlyNamedKeys: boolean;
   knownHostsFiles: string[];
   /** The name that host keys are known by, where it is not the host's own. */
   hostKeyAlias?: string;
   /** Hosts to go through, the first one first. */
   jumps: RemoteAddress[];
+  /** A program that makes the line, in the place of a connection; its tokens not expanded. */
+  proxyCommand?: string;
 }
 
 /** What the file asks for and this app does not do. */
@@ -40,7 +45,7 @@ export function planFor(address: RemoteAddress, home = homedir()): HostPlan {
   const directory = join(home, '.ssh');
   const said = readConfig(join(directory, 'config'), address.host);
   const user = address.user ?? one(said.user) ?? userInfo().username;
-  const hostName = expand(one(said.hostname) ?? address.host, { h: address.host });
+  const hostName = expandTokens(one(said.hostname) ?? address.host, { h: address.host });
   const port = address.port ?? Number(one(said.port) ?? 22);
   const words = {
     h: hostName,
@@ -51,18 +56,20 @@ export function planFor(address: RemoteAddress, home = homedir()): HostPlan {
     u: userInfo().username,
   };
   const toPath = (path: string) => {
-    const full = expand(path.replace(/^~(?=\/|$)/, home), words);
+    const full = expandTokens(path.replace(/^~(?=\/|$)/, home), words);
     return isAbsolute(full) ? full : join(home, full);
   };
   const named = [
     ...(address.keyFile === undefined ? [] : [address.keyFile]),
     ...all(said.identityfile),
   ];
-  const proxyCommand = one(said.proxycommand);
-  if (proxyCommand !== undefined && proxyCommand !== 'none' && one(said.proxyjump) === undefined)
+  const jump = one(said.proxyjump);
+  // The file's first word of the two would win in ssh; whoever writes both means the way through hosts.
+  const command = jump === undefined ? one(said.proxycommand) : undefined;
+  if (one(said.proxyusefdpass)?.toLowerCase() === 'yes')
     throw new UnsupportedSshConfig(
-      `~/.ssh/config reaches ${address.host} by a ProxyCommand, which the app does not run.`,
-      'Use ProxyJump for this host instead, or give its address as it is reached from here.',
+      `~/.ssh/config has ProxyUseFdpass for ${address.host}, which the app cannot do.`,
+      'Use ProxyJump or a ProxyCommand without it for this host.',
     );
   const keyFiles = (named.length > 0 ? named : defaultKeys.map((name) => join(directory, name)))
     .filter((path) => path !== 'none')
@@ -75,14 +82,25 @@ export function planFor(address: RemoteAddress, home = homedir()): HostPlan {
     port,
     user,
     keyFiles,
-    usesAgent: one(said.identitiesonly)?.toLowerCase() !== 'yes',
+    agent: agentOf(one(said.identityagent), toPath),
+    onlyNamedKeys: one(said.identitiesonly)?.toLowerCase() === 'yes',
     knownHostsFiles: (knownHosts.length > 0
       ? knownHosts
       : [join(directory, 'known_hosts'), join(directory, 'known_hosts2')]
     ).map(toPath),
     ...(alias === undefined ? {} : { hostKeyAlias: alias }),
-    jumps: jumpsOf(one(said.proxyjump), address.host),
+    jumps: jumpsOf(jump, address.host),
+    ...(command !== undefined && command.toLowerCase() !== 'none' && { proxyCommand: command }),
   };
+}
+
+/** IdentityAgent, else the environment's, else Windows' own. */
+function agentOf(said: string | undefined, toPath: (path: string) => string): string | undefined {
+  if (said?.toLowerCase() === 'none') return undefined;
+  if (said !== undefined && said !== 'SSH_AUTH_SOCK')
+    return said.startsWith('$') ? process.env[said.replace(/[${}]/g, '')] : toPath(said);
+  if (process.env.SSH_AUTH_SOCK) return process.env.SSH_AUTH_SOCK;
+  return process.platform === 'win32' ? '\\\\.\\pipe\\openssh-ssh-agent' : undefined;
 }
 
 /** `none`, or `user@host:port,…` in the order of the way. */
@@ -134,7 +152,7 @@ function withIncludes(path: string, directory: string, depth: number): string {
 }
 
 /** ssh_config's TOKENS; one that is not known stays as it is. */
-function expand(text: string, words: Record<string, string>): string {
+export function expandTokens(text: string, words: Record<string, string>): string {
   return text.replace(/%(.)/g, (token, letter: string) =>
     letter === '%' ? '%' : (words[letter] ?? token),
   );

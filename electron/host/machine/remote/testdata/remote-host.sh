@@ -29,6 +29,12 @@ install -m 644 "$directory/authorized_keys" "$root/etc/ssh/corten_test_keys"
 echo 'carol:x:4242:4242::/tmp:/bin/sh' >>"$root/etc/passwd"
 echo 'carol:*:20000:0:99999:7:::' >>"$root/etc/shadow"
 echo 'carol ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/corten-test"
+# With the password "open sesame", which his sudo wants.
+echo 'dave:x:4343:4343::/tmp:/bin/sh' >>"$root/etc/passwd"
+echo 'dave:$6$corten$djtTyUVc2n1l.Z.0pu4CPdvQZyh0awGeRxiHOywS.Yo7IeTA8mJDdv9Ix/pc8LKjhVqPs3QA5wTR1CbITejH00:20000:0:99999:7:::' >>"$root/etc/shadow"
+echo 'dave ALL=(ALL) ALL' >>"$root/etc/sudoers.d/corten-test"
+echo 'erin:x:4444:4444::/tmp:/bin/sh' >>"$root/etc/passwd"
+echo 'erin:$6$corten$djtTyUVc2n1l.Z.0pu4CPdvQZyh0awGeRxiHOywS.Yo7IeTA8mJDdv9Ix/pc8LKjhVqPs3QA5wTR1CbITejH00:20000:0:99999:7:::' >>"$root/etc/shadow"
 chmod 440 "$root/etc/sudoers.d/corten-test"
 cat >"$root/etc/ssh/corten_test_config" <<CONFIG
 ListenAddress $address:$port

@@ -4,7 +4,6 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StageFailure } from '../machine.ts';
-import type { LinePlace } from './command-line.ts';
 import { lastWords } from './console.ts';
 
 export interface QemuProcess {
@@ -54,6 +53,8 @@ function processOf(child: ChildProcess): QemuProcess {
     },
   };
 }
+
+export type LinePlace = { listen: string } | { dial: { host: string; port: number } };
 
 /** A line that QEMU listens on, or that it dials where Node has no unix sockets (Windows). */
 export interface Line {

@@ -1,4 +1,4 @@
-/** A guest's console as a file that QEMU writes (agent/contract/guest-console.ts reads its lines). */
+/** A guest's console as a file that its program writes (agent/contract/guest-console.ts reads its lines). */
 import { open } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -8,7 +8,9 @@ import { textOf } from './process.ts';
 export interface BootOptions {
   consoleLog: string;
   dataDisk: string;
-  /** QEMU's end, in words. */
+  /** What runs the machine, by its name for people. */
+  program: string;
+  /** Its end, in words. */
   ended: Promise<string>;
   /** Between two signs of life: a slow computer is given time as long as something happens. */
   patienceMs: number;
@@ -28,7 +30,7 @@ export async function waitForBoot(options: BootOptions): Promise<void> {
     await Promise.race([
       follow(options, progress, watching.signal),
       options.ended.then(async (how) => {
-        // What the guest wrote last is in the file, and says more than how QEMU ended.
+        // What the guest wrote last is in the file, and says more than how its program ended.
         await sleep(100);
         throw endedWhileBooting(options, how, progress.stage);
       }),
@@ -117,8 +119,8 @@ function endedWhileBooting(options: BootOptions, how: string, stage: string): St
     if (event?.kind === 'failed' || event?.kind === 'panic') return guestFailure(options, event);
   }
   return new StageFailure(
-    `QEMU ended while the machine started, at "${stage}": ${how}. ${said(options)}`,
-    'Start it again. If it stays so, update QEMU.',
+    `${options.program} ended while the machine started, at "${stage}": ${how}. ${said(options)}`,
+    `Start it again. If it stays so, update ${options.program}.`,
   );
 }
 

@@ -17,11 +17,18 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { OciSpec } from '../contract/oci-runtime.ts';
+import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { defaultSeccompProfile } from './seccomp-profile.ts';
-import { firstId, TestBench, testProcess, testSpec } from './testdata/test-container.ts';
+import {
+  firstId,
+  sliceMicros,
+  TestBench,
+  testProcess,
+  testSpec,
+} from './testdata/test-container.ts';
 
 export function isolationSuite(remapped: boolean): void {
   let bench: TestBench;
@@ -414,6 +421,16 @@ export function isolationSuite(remapped: boolean): void {
     assert.equal((await bench.run(shell(script))).stdout, `${own}\n${score}`);
     const changed = shell(script, { user: { uid: 0, gid: 0, umask: 0o27 }, oomScoreAdj: 500 });
     assert.equal((await bench.run(changed)).stdout, '0027\n500\n');
+  });
+
+  test('scheduling: turns are short, also of what it starts, unless its scheduler is asked for', async () => {
+    const nice = Math.max(0, getPriority());
+    const script = 'sh -c "cat /proc/self/sched" | grep -E "se.slice|prio"';
+    const shown = async (changes: Partial<OciProcess> = {}) =>
+      (await bench.run(shell(script, changes))).stdout.replaceAll(/[ :]+/g, ' ').split('\n');
+    assert.deepEqual(await shown(), [`se.slice ${sliceMicros * 1000}`, `prio ${120 + nice}`, '']);
+    const scheduler = { policy: 'SCHED_OTHER', nice: nice + 3, runtime: 2_000_000 };
+    assert.deepEqual(await shown({ scheduler }), ['se.slice 2000000', `prio ${123 + nice}`, '']);
   });
 
   test('credentials: a session keyring of its own', async () => {

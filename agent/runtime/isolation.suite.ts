@@ -382,6 +382,17 @@ export function isolationSuite(remapped: boolean): void {
     assert.equal(stdout, 'CapEff:\t0000000000000001\n');
   });
 
+  test('credentials: what is inheritable need not be permitted', async () => {
+    const capabilities = { bounding: ['CAP_CHOWN'], inheritable: ['CAP_CHOWN'] };
+    for (const uid of [0, 1000]) {
+      const process = { user: { uid, gid: uid }, capabilities };
+      const { stdout } = await bench.run(
+        shell('grep -E "CapInh|CapEff" /proc/self/status', process),
+      );
+      assert.equal(stdout, 'CapInh:\t0000000000000001\nCapEff:\t0000000000000000\n');
+    }
+  });
+
   test('credentials: an unknown capability is an error', async () => {
     const capabilities = { bounding: ['CAP_WIZARDRY'] };
     await assert.rejects(bench.run(shell('true', { capabilities })), {
@@ -428,9 +439,9 @@ export function isolationSuite(remapped: boolean): void {
     const script = 'sh -c "cat /proc/self/sched" | grep -E "se.slice|prio"';
     const shown = async (changes: Partial<OciProcess> = {}) =>
       (await bench.run(shell(script, changes))).stdout.replaceAll(/[ :]+/g, ' ').split('\n');
-    assert.deepEqual(await shown(), [`se.slice ${sliceMicros * 1000}`, `prio ${120 + nice}`, '']);
+    assert.deepEqual(await shown(), [`prio ${120 + nice}`, `se.slice ${sliceMicros * 1000}`, '']);
     const scheduler = { policy: 'SCHED_OTHER', nice: nice + 3, runtime: 2_000_000 };
-    assert.deepEqual(await shown({ scheduler }), ['se.slice 2000000', `prio ${123 + nice}`, '']);
+    assert.deepEqual(await shown({ scheduler }), [`prio ${123 + nice}`, 'se.slice 2000000', '']);
   });
 
   test('credentials: a session keyring of its own', async () => {

@@ -117,9 +117,9 @@ async function runGroup({ name, files, concurrency }: Group): Promise<void> {
     timeout: 10 * 60_000,
   });
   events.on('test:pass', ({ skip, todo, details }) => {
-    if (details.type === 'suite') return;
+    // A suite that is skipped tells of none of its tests.
     if (skip !== undefined || todo !== undefined) counts.skipped++;
-    else counts.passed++;
+    else if (details.type !== 'suite') counts.passed++;
   });
   events.on('test:fail', ({ details }) => {
     if (details.type !== 'suite') counts.failed++;

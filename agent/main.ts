@@ -108,7 +108,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       'forbidden',
       "this program is root's; an ordinary user starts scripts/agent",
     );
-  answerBeforeContainers();
+  answerBeforeContainers(options);
   const { root, run, registryMirrors, insecureRegistries } = options;
   mkdirSync(run, { recursive: true, mode: 0o711 });
   lockDirectory(root);
@@ -120,7 +120,11 @@ async function start(options: AgentOptions): Promise<Agent> {
     insecureRegistries,
   });
   const kept = keptNamespaces(run);
-  const runtime = await createRuntime({ shimPath, ...(kept && { networkFd: kept.networkFd }) });
+  const runtime = await createRuntime({
+    shimPath,
+    sliceMicros: options.cpuSliceMicros,
+    ...(kept && { networkFd: kept.networkFd }),
+  });
   const outsidePorts = new OutsidePorts();
   const hostResolver = new HostResolver();
   const { hostAddress } = options;
@@ -203,9 +207,9 @@ async function start(options: AgentOptions): Promise<Agent> {
 }
 
 /** Whatever containers do with the processors, the API answers: that is how they are stopped. */
-function answerBeforeContainers(): void {
+function answerBeforeContainers(options: Pick<AgentOptions, 'cpuSliceMicros'>): void {
   try {
-    favourThread(-10);
+    favourThread(-10, options.cpuSliceMicros);
   } catch (error) {
     // Without CAP_SYS_NICE the agent waits for its turn as all others do.
     if (!hasErrno(error, 'EPERM', 'EACCES')) throw error;

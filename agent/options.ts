@@ -26,6 +26,8 @@ export interface AgentOptions {
   usernsRemap: 'auto' | IdBlock | undefined;
   /** Of each new container's writable layer; undefined: no limit. */
   defaultDiskBytes: number | undefined;
+  /** How long the turns of containers on a processor are; undefined: as the kernel has them. */
+  cpuSliceMicros: number | undefined;
   /** The machine is the app's own: its clock, disk and power are asked for through the API. */
   machine: boolean;
   /** Absent: this machine is no guest. `gateway`: where its default route leads. */
@@ -48,6 +50,8 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --userns-remap=FIRST:LENGTH   the same with these user and group ids, 65536 for each container
   --default-disk SIZE       disk space of each new container that asks for none itself, such as 10g
                             (default: no limit)
+  --cpu-slice MICROSECONDS  how long a container's turn on a processor is while others wait, 100 to
+                            100000 (default 100), or "kernel"; the sum of its turns stays its share
   --machine                 this machine is the agent's own: the API sets its clock and turns it off
   --host-address ADDRESS    this machine is a guest: where it reaches the computer around it, for
                             host.corten.internal; "gateway" is where the default route leads, and
@@ -77,6 +81,7 @@ export function parseOptions(args: readonly string[]): AgentOptions | undefined 
     insecureRegistries: values['insecure-registry'] ?? [],
     usernsRemap: parseRemap(values['userns-remap']),
     defaultDiskBytes: diskSize(values['default-disk']),
+    cpuSliceMicros: cpuSlice(values['cpu-slice']),
     machine: values.machine ?? false,
     hostAddress: hostAddress(values['host-address'] ?? (values.machine ? 'gateway' : undefined)),
   };
@@ -98,6 +103,7 @@ function parse(args: readonly string[]) {
         'insecure-registry': { type: 'string', multiple: true },
         'userns-remap': { type: 'string' },
         'default-disk': { type: 'string' },
+        'cpu-slice': { type: 'string' },
         machine: { type: 'boolean' },
         'host-address': { type: 'string' },
         help: { type: 'boolean' },
@@ -106,6 +112,15 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw invalid(`${(error as Error).message}\n\n${usage}`, error);
   }
+}
+
+/** The bounds are the kernel's (__setparam_fair, kernel/sched/fair.c); it would bend what lies beyond. */
+function cpuSlice(text = '100'): number | undefined {
+  if (text === 'kernel') return undefined;
+  const micros = /^\d{3,6}$/.test(text) ? Number(text) : 0;
+  if (micros < 100 || micros > 100_000)
+    throw invalid(`--cpu-slice takes 100 to 100000 microseconds, or "kernel", not "${text}"`);
+  return micros;
 }
 
 /**

@@ -5,14 +5,17 @@ import { test } from 'node:test';
 /** In a process of its own: the test runner's priority stays as it is. */
 const program = `
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { favourThread } from ${JSON.stringify(`${import.meta.dirname}/priority.ts`)};
-favourThread(-3);
+favourThread(-3, 700);
 const child = Number(execFileSync('nice', { encoding: 'utf8' }));
+const slice = (text) => Number(/se.slice *: *(\\d+)/.exec(text)?.[1]);
+const turns = [slice(readFileSync('/proc/self/sched', 'utf8')), slice(execFileSync('cat', ['/proc/self/sched'], { encoding: 'utf8' }))];
 const source = "import os from 'node:os'; import wt from 'node:worker_threads'; wt.parentPort.postMessage(os.getPriority())";
 const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(source)));
-worker.once('message', (thread) => console.log(JSON.stringify({ own: getPriority(), child, thread })));
+worker.once('message', (thread) => console.log(JSON.stringify({ own: getPriority(), child, thread, turns })));
 `;
 
 test('priority: the thread is favoured, and what it starts is not', () => {
@@ -21,5 +24,8 @@ test('priority: the thread is favoured, and what it starts is not', () => {
     ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program],
     { encoding: 'utf8' },
   );
-  assert.deepEqual(JSON.parse(output), { own: -3, child: 0, thread: 0 });
+  const { turns, ...nice } = JSON.parse(output);
+  assert.deepEqual(nice, { own: -3, child: 0, thread: 0 });
+  assert.equal(turns[0], 700_000);
+  assert.notEqual(turns[1], 700_000);
 });

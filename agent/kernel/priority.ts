@@ -1,20 +1,32 @@
-/** When a thread gets the processor: sched_setscheduler(2), sched(7). */
+/** When a thread gets the processor: sched_setattr(2), sched(7). */
 import { setPriority } from 'node:os';
-import { KernelError, libcCall } from './libc.ts';
+import { KernelError, systemCall } from './libc.ts';
 
 const SCHED_OTHER = 0;
-const SCHED_RESET_ON_FORK = 0x40000000;
+const SCHED_FLAG_RESET_ON_FORK = 0x01n;
+/** The first published version of struct sched_attr. */
+const attributesBytes = 48;
 
-const setScheduler = libcCall('sched_setscheduler', ['int', 'int', 'void *']);
+const callNumbers: Record<string, number> = { x64: 314 };
+const setAttributes = systemCall('sched_setattr', callNumbers[process.arch] ?? 274, [
+  'int',
+  'void *',
+  'uint',
+]);
 
 /**
- * Gives the calling thread a nice value of -20 to -1. What it starts from now on, processes and threads,
- * begins at 0 again. Throws KernelError: EPERM or EACCES without CAP_SYS_NICE.
+ * Gives the calling thread a nice value of -20 to -1, and turns of `sliceMicros` where that is given
+ * (Linux 6.12; before, it changes nothing). What it starts from now on, processes and threads, begins at
+ * 0 and with the kernel's turns again. Throws KernelError: EPERM or EACCES without CAP_SYS_NICE.
  */
-export function favourThread(nice: number): void {
+export function favourThread(nice: number, sliceMicros = 0): void {
+  const attributes = Buffer.alloc(attributesBytes);
+  attributes.writeUInt32LE(attributesBytes, 0);
+  attributes.writeUInt32LE(SCHED_OTHER, 4);
+  attributes.writeBigUInt64LE(SCHED_FLAG_RESET_ON_FORK, 8);
+  attributes.writeBigUInt64LE(BigInt(sliceMicros) * 1000n, 24);
   // First: nothing may inherit the priority, whatever fails.
-  const parameters = Buffer.alloc(4);
-  setScheduler(undefined, 0, SCHED_OTHER | SCHED_RESET_ON_FORK, parameters);
+  setAttributes(undefined, 0, attributes, 0);
   try {
     setPriority(0, nice);
   } catch (error) {

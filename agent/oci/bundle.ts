@@ -1,6 +1,6 @@
 /** A bundle's config.json (config.md), read into what the runtime carries out. */
 import { readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import {
   hookNames,
   type OciDevice,
@@ -37,16 +37,16 @@ export interface Config {
 
 type Warn = (text: string) => void;
 
-/** Throws invalid when there is no config.json there, or it is not one. */
-export function readBundle(directory: string, warn: Warn): Bundle {
+/** Throws invalid when there is no `config` (beside the bundle's root) there, or it is not one. */
+export function readBundle(directory: string, warn: Warn, config = 'config.json'): Bundle {
   const path = resolve(directory);
-  const file = join(path, 'config.json');
+  const file = resolve(path, config);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR'))
-      throw invalid(`${path} is no bundle: it has no config.json. Give one with --bundle.`, error);
+      throw invalid(`${path} is no bundle: it has no ${config}. Give one with --bundle.`, error);
     throw error;
   }
   return { path, text, config: parseConfig(text, path, warn) };

@@ -27,6 +27,7 @@ import { applyOtherLimits, deviceRulesOf, limitsOf } from './resources.ts';
 
 export const createOptions = {
   bundle: { type: 'string', short: 'b', default: '.' },
+  config: { type: 'string', short: 'f' },
   'no-pivot': { type: 'boolean' },
   'no-new-keyring': { type: 'boolean' },
   ...processOptions,
@@ -58,7 +59,8 @@ export async function createContainer(
   const id = onlyIdOf(call);
   refuseUnsafe(call);
   const place = processPlace(call);
-  const bundle = readBundle(textOf(call, 'bundle') ?? '.', context.log.warn);
+  const directory = textOf(call, 'bundle') ?? '.';
+  const bundle = readBundle(directory, context.log.warn, textOf(call, 'config'));
   const { spec, rootfs, hasProcess } = bundle.config;
   checkRootfs(rootfs);
   checkConsole(spec.process.terminal, place.consoleSocket, detached);

@@ -26,6 +26,33 @@ test('no id, and one that is no name', () => {
     assert.match(bench.oci('create', '--bundle', path, id).stderr, /is no container id/, id);
 });
 
+test('only cgroupfs manages control groups, by crun’s name too', () => {
+  bench.ok('--cgroup-manager', 'cgroupfs', 'list');
+  for (const words of [
+    ['--cgroup-manager', 'systemd'],
+    ['--cgroup-manager=disabled'],
+    ['--systemd-cgroup'],
+  ]) {
+    const { status, stderr } = bench.oci(...words, 'list');
+    assert.equal(status, 1);
+    assert.match(stderr, /is not supported: choose the cgroupfs driver/);
+  }
+});
+
+test('--config names another file than config.json, in the bundle or anywhere', () => {
+  const { path, id } = bench.bundle(['/bin/sh', '-c', 'exit 7']);
+  const text = readFileSync(join(path, 'config.json'), 'utf8');
+  writeFileSync(join(path, 'other.json'), text.replace('exit 7', 'exit 8'));
+  const codes = [[], ['--config', 'other.json'], ['--config', join(path, 'other.json')]].map(
+    (words) => bench.oci('run', '--bundle', path, ...words, id).status,
+  );
+  assert.deepEqual(codes, [7, 8, 8]);
+  assert.match(
+    bench.oci('run', '--bundle', path, '--config', 'none.json', id).stderr,
+    /is no bundle: it has no none.json/,
+  );
+});
+
 test('an id that is in use, and the container that has it is as before', () => {
   const bundle = bench.bundle(['/bin/sleep', '1000']);
   bench.create(bundle);

@@ -73,6 +73,14 @@ test('options change what the container’s process has, and a program’s own o
   assert.match(bench.oci('exec', '--user', 'web', id, 'id').stderr, /--user takes numbers/);
 });
 
+test('--cap adds a capability, and one that nobody knows is a warning', () => {
+  const command = ['exec', '--cap', 'CAP_UNKNOWN', '--cap', 'sys_nice', id];
+  const { status, stdout, stderr } = bench.oci(...command, 'grep', 'CapEff', '/proc/self/status');
+  assert.equal(status, 0);
+  assert.notEqual(BigInt(`0x${stdout.trim().split('\t')[1]}`) & (1n << 23n), 0n);
+  assert.match(stderr, /unknown capability "CAP_UNKNOWN"/);
+});
+
 test('a document says everything; detached, it is written down and reaped by others', async () => {
   const file = join(path, 'process.json');
   const mark = bench.inRoot('tmp/detached');

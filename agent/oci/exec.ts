@@ -117,7 +117,7 @@ function processOf(call: Call, spec: OciSpec, { log }: Context): OciProcess {
     cwd: textOf(call, 'cwd') ?? own.cwd,
     env: [...own.env, ...textsOf(call, 'env')],
     user: userOf(call, own.user),
-    capabilities: withCapabilities(capabilities, textsOf(call, 'cap')),
+    capabilities: withCapabilities(capabilities, knownOf(textsOf(call, 'cap'), log.warn)),
     noNewPrivileges: call.values['no-new-privs'] === true || own.noNewPrivileges === true,
   };
 }
@@ -156,9 +156,20 @@ function idFrom(word: string | undefined, option: string): number {
   return Number(word);
 }
 
-function withCapabilities(own: OciProcess['capabilities'], added: readonly string[]) {
-  if (added.length === 0) return own;
-  const names = added.map(canonicalCapability);
+/** As in a document: one that this runtime does not know is no error. */
+function knownOf(names: readonly string[], warn: (text: string) => void): string[] {
+  return names.flatMap((name) => {
+    try {
+      return [canonicalCapability(name)];
+    } catch (error) {
+      warn((error as Error).message);
+      return [];
+    }
+  });
+}
+
+function withCapabilities(own: OciProcess['capabilities'], names: readonly string[]) {
+  if (names.length === 0) return own;
   const plus = (set: readonly string[] | undefined) => [...new Set([...(set ?? []), ...names])];
   return {
     ...own,

@@ -8,7 +8,14 @@ import { dirname, join, resolve } from 'node:path';
 import { CortenError, invalid } from '../errors.ts';
 import { ociVersion } from '../runtime/default-spec.ts';
 import type { Tools } from '../runtime/unattended.ts';
-import { type Options, parseAnywhere, parseOptions, textOf, type Verb } from './command-line.ts';
+import {
+  type Call,
+  type Options,
+  parseAnywhere,
+  parseOptions,
+  textOf,
+  type Verb,
+} from './command-line.ts';
 import { ContainerStore } from './container-store.ts';
 import type { Context } from './context.ts';
 import { createLog, type Log } from './log.ts';
@@ -23,6 +30,8 @@ const globalOptions = {
   'log-format': { type: 'string', default: 'text' },
   debug: { type: 'boolean' },
   'systemd-cgroup': { type: 'boolean' },
+  // crun's name for the same choice.
+  'cgroup-manager': { type: 'string', default: 'cgroupfs' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const satisfies Options;
@@ -63,8 +72,7 @@ async function main(args: readonly string[]): Promise<number> {
     const [name, ...rest] = call.words;
     if (call.values.version) return printed(version());
     if (call.values.help || name === undefined) return printed(await usage(context));
-    if (call.values['systemd-cgroup'])
-      throw invalid('--systemd-cgroup is not supported: choose the cgroupfs driver in the caller');
+    refuseOtherManagers(call);
     const verb = verbs[name];
     if (verb === undefined)
       throw invalid(`there is no command "${name}"\n\n${await usage(context)}`);
@@ -73,6 +81,14 @@ async function main(args: readonly string[]): Promise<number> {
     log.error(error);
     return 1;
   }
+}
+
+/** Throws invalid unless the control groups are to be made by the kernel's own files. */
+function refuseOtherManagers(call: Call): void {
+  const manager = textOf(call, 'cgroup-manager') ?? 'cgroupfs';
+  if (!call.values['systemd-cgroup'] && manager === 'cgroupfs') return;
+  const asked = call.values['systemd-cgroup'] ? '--systemd-cgroup' : `--cgroup-manager ${manager}`;
+  throw invalid(`${asked} is not supported: choose the cgroupfs driver in the caller`);
 }
 
 async function run(name: string, verb: Verb, args: readonly string[]): Promise<number> {

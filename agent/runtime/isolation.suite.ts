@@ -17,11 +17,18 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { OciSpec } from '../contract/oci-runtime.ts';
+import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { defaultSeccompProfile } from './seccomp-profile.ts';
-import { firstId, TestBench, testProcess, testSpec } from './testdata/test-container.ts';
+import {
+  firstId,
+  sliceMicros,
+  TestBench,
+  testProcess,
+  testSpec,
+} from './testdata/test-container.ts';
 
 export function isolationSuite(remapped: boolean): void {
   let bench: TestBench;
@@ -375,6 +382,17 @@ export function isolationSuite(remapped: boolean): void {
     assert.equal(stdout, 'CapEff:\t0000000000000001\n');
   });
 
+  test('credentials: what is inheritable need not be permitted', async () => {
+    const capabilities = { bounding: ['CAP_CHOWN'], inheritable: ['CAP_CHOWN'] };
+    for (const uid of [0, 1000]) {
+      const process = { user: { uid, gid: uid }, capabilities };
+      const { stdout } = await bench.run(
+        shell('grep -E "CapInh|CapEff" /proc/self/status', process),
+      );
+      assert.equal(stdout, 'CapInh:\t0000000000000001\nCapEff:\t0000000000000000\n');
+    }
+  });
+
   test('credentials: an unknown capability is an error', async () => {
     const capabilities = { bounding: ['CAP_WIZARDRY'] };
     await assert.rejects(bench.run(shell('true', { capabilities })), {
@@ -414,6 +432,16 @@ export function isolationSuite(remapped: boolean): void {
     assert.equal((await bench.run(shell(script))).stdout, `${own}\n${score}`);
     const changed = shell(script, { user: { uid: 0, gid: 0, umask: 0o27 }, oomScoreAdj: 500 });
     assert.equal((await bench.run(changed)).stdout, '0027\n500\n');
+  });
+
+  test('scheduling: turns are short, also of what it starts, unless its scheduler is asked for', async () => {
+    const nice = Math.max(0, getPriority());
+    const script = 'sh -c "cat /proc/self/sched" | grep -E "se.slice|prio"';
+    const shown = async (changes: Partial<OciProcess> = {}) =>
+      (await bench.run(shell(script, changes))).stdout.replaceAll(/[ :]+/g, ' ').split('\n');
+    assert.deepEqual(await shown(), [`prio ${120 + nice}`, `se.slice ${sliceMicros * 1000}`, '']);
+    const scheduler = { policy: 'SCHED_OTHER', nice: nice + 3, runtime: 2_000_000 };
+    assert.deepEqual(await shown({ scheduler }), [`prio ${123 + nice}`, 'se.slice 2000000', '']);
   });
 
   test('credentials: a session keyring of its own', async () => {

@@ -18,6 +18,7 @@ import type {
   Runtime,
 } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
+import { inShortTurns } from './scheduling.ts';
 import { ShimStarter } from './shim.ts';
 
 export interface RuntimeOptions {
@@ -25,12 +26,15 @@ export interface RuntimeOptions {
   shimPath: string;
   /** See LauncherSettings. */
   networkFd?: number;
+  /** How long the turns of containers on a processor are; absent: as long as the kernel's own. */
+  sliceMicros?: number | undefined;
 }
 
-export async function createRuntime({ shimPath, networkFd }: RuntimeOptions): Promise<Runtime> {
+export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const procFd = openProcfs();
-  const starter = new ShimStarter(shimPath, procFd, { keepsSpare: networkFd === undefined });
-  return new LinuxRuntime(procFd, starter, networkFd);
+  const keepsSpare = options.networkFd === undefined;
+  const starter = new ShimStarter(options.shimPath, procFd, { keepsSpare });
+  return new LinuxRuntime(procFd, starter, options);
 }
 
 class LinuxRuntime implements Runtime {
@@ -38,8 +42,14 @@ class LinuxRuntime implements Runtime {
   readonly #launcher: LauncherClient;
   readonly #starter: ShimStarter;
   readonly #running = new Set<ShimProcess>();
+  readonly #sliceMicros: number | undefined;
 
-  constructor(procFd: number, starter: ShimStarter, networkFd: number | undefined) {
+  constructor(
+    procFd: number,
+    starter: ShimStarter,
+    { networkFd, sliceMicros }: Pick<RuntimeOptions, 'networkFd' | 'sliceMicros'>,
+  ) {
+    this.#sliceMicros = sliceMicros;
     this.#procFd = procFd;
     this.#launcher = new LauncherClient({
       procFd,
@@ -56,11 +66,14 @@ class LinuxRuntime implements Runtime {
 
   async launch(sandbox: PreparedSandbox, request: LaunchRequest): Promise<RunningProcess> {
     if (!(sandbox instanceof Sandbox)) throw new TypeError('a sandbox of another runtime');
-    return this.#watch(await launch(this.#starter, sandbox, request));
+    const process = inShortTurns(request.spec.process, this.#sliceMicros);
+    const spec = { ...request.spec, process };
+    return this.#watch(await launch(this.#starter, sandbox, { ...request, spec }));
   }
 
   async exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess> {
-    return this.#watch(await exec(this.#starter, this.#procFd, container, request));
+    const process = inShortTurns(request.process, this.#sliceMicros);
+    return this.#watch(await exec(this.#starter, this.#procFd, container, { ...request, process }));
   }
 
   async adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {

@@ -1,4 +1,5 @@
 /** When a process gets the processor and the disk: sched_setattr(2), ioprio_set(2). */
+import { getPriority } from 'node:os';
 import type { OciProcess } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import type { Step } from './plan.ts';
@@ -39,6 +40,17 @@ export function schedulingSteps({ scheduler, ioPriority }: OciProcess): Step[] {
     ...(scheduler ? [{ do: 'scheduler', attributes: encodeScheduler(scheduler) } as const] : []),
     ...(ioPriority ? [{ do: 'ioPriority', priority: encodeIoPriority(ioPriority) } as const] : []),
   ];
+}
+
+/**
+ * What a container's process asks of the scheduler when nothing else is asked for: turns of
+ * `sliceMicros`, which all that it starts inherits. Linux before 6.12 accepts it and does nothing.
+ */
+export function inShortTurns(process: OciProcess, sliceMicros: number | undefined): OciProcess {
+  if (sliceMicros === undefined || process.scheduler !== undefined) return process;
+  // What is begun by a favoured thread begins at 0 (kernel/priority.ts), and stays there.
+  const nice = Math.max(0, getPriority());
+  return { ...process, scheduler: { policy: 'SCHED_OTHER', nice, runtime: sliceMicros * 1000 } };
 }
 
 function encodeScheduler(scheduler: NonNullable<OciProcess['scheduler']>): Buffer {

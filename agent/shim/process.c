@@ -69,7 +69,7 @@ void set_capabilities(struct bytes *step) {
     /* A machine that does not have a capability itself (a nested container) cannot hand it on. */
     data[half].permitted = (uint32_t)(permitted >> 32 * half) & own[half].permitted;
     data[half].effective = (uint32_t)(effective >> 32 * half) & data[half].permitted;
-    data[half].inheritable = (uint32_t)(inheritable >> 32 * half) & data[half].permitted;
+    data[half].inheritable = (uint32_t)(inheritable >> 32 * half) & own[half].permitted;
   }
   check(syscall(SYS_capset, &header, data));
 }

@@ -21,6 +21,7 @@ const recoveryPatienceMs = 20_000;
 /** Each engine with its defaults; the limit of disk space is one that Corten has only when told. */
 export const variants: Record<string, { engine: Engine['name']; parameters: string[] }> = {
   corten: { engine: 'corten', parameters: [] },
+  'corten-kernel-slice': { engine: 'corten', parameters: ['--cpu-slice', 'kernel'] },
   'corten-disk': { engine: 'corten', parameters: ['--default-disk', '1g'] },
   dockerd: { engine: 'dockerd', parameters: [] },
 };

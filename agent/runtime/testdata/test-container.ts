@@ -26,6 +26,9 @@ const repository = resolve(import.meta.dirname, '../../..');
 /** scripts/shim-check runs these tests with one that is built with sanitizers. */
 export const shimPath = process.env.CORTEN_TEST_SHIM ?? join(repository, 'dist/shim/shim');
 
+/** Not the engine's default, nor any kernel's. */
+export const sliceMicros = 700;
+
 export const containerEnv = ['PATH=/usr/local/bin:/usr/bin:/bin', 'HOME=/root', 'TERM=xterm'];
 
 export function testProcess(args: string[], changes: Partial<OciProcess> = {}): OciProcess {
@@ -130,7 +133,7 @@ export class TestBench {
     const root = mkdtempSync(join(tmpdir(), 'corten-runtime-'));
     makeBusyboxRootfs(join(root, 'image'));
     buildShim();
-    return new TestBench(root, await createRuntime({ shimPath }), remapped);
+    return new TestBench(root, await createRuntime({ shimPath, sliceMicros }), remapped);
   }
 
   async close(): Promise<void> {

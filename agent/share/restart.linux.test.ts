@@ -90,7 +90,8 @@ test('who asks while no agent is there gets the answer of the next one, and what
 });
 
 test('an older kernel asks nothing again: what was asked is an error, once, and nothing hangs', async () => {
-  folder = await folderOfAgents({ asksAgain: false });
+  // Where the first agent had not read it yet, the next one waits for the host as long.
+  folder = await folderOfAgents({ asksAgain: false, patienceMs: 3_000 });
   writeFileSync(onHost('file'), 'there');
   await folder.stopHost();
   const maker = inGuest('mkdir $1/made');

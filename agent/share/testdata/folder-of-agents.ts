@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createFolderServer } from '../../../electron/host/share/folder-server.ts';
+import { openFolderThread } from '../../../electron/host/share/open-folder-thread.ts';
 import type { ShareNews } from '../share-thread.ts';
 
 export interface FolderOfAgents {
@@ -32,7 +32,7 @@ export async function folderOfAgents({
   const [host, guest] = [join(directory, 'host'), join(directory, 'guest')];
   for (const path of [host, guest]) mkdirSync(path);
   chmodSync(directory, 0o755);
-  const server = createFolderServer({ name: 'test', path: host, mountPath: guest });
+  const server = await openFolderThread({ name: 'test', path: host, mountPath: guest });
   const failures: string[] = [];
   const events: string[] = [];
   let agent: ChildProcess | undefined;

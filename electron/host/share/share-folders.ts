@@ -11,7 +11,7 @@ import type { Accompaniment, CompanionContext } from '../machine/machine.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import { farewell } from './farewell.ts';
 import type { FolderList } from './folder-list.ts';
-import { createFolderServer, type FolderServer } from './folder-server.ts';
+import { type FolderThread, openFolderThread } from './open-folder-thread.ts';
 
 export type SharingContext = Pick<CompanionContext, 'link' | 'report'>;
 
@@ -121,7 +121,7 @@ function share(
   const ended = new AbortController();
   const ready = Promise.withResolvers<void>();
   let channel: Duplex | undefined;
-  let server: FolderServer | undefined;
+  let server: FolderThread | undefined;
   const mountPath = `${at}${path}`;
   // A machine that more than one computer shares folders with tells them apart by where they are.
   const name = at === '' ? keyOf(folder) : `${keyOf(folder)} at ${mountPath}`;
@@ -134,7 +134,8 @@ function share(
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     ) {
       try {
-        server ??= createFolderServer({ name, mountPath, ...folder });
+        if (server?.isAlive !== true)
+          server = await openFolderThread({ name, mountPath, ...folder });
         channel = await open();
         if (ended.signal.aborted) break;
         await server.serve(channel, () => {

@@ -31,7 +31,7 @@ const chosenPaths = chosen
 if (process.getuid?.() === 0 && process.env.CORTEN_TEST_NAMESPACES !== 'own') runInOwnNamespaces();
 if (wants('check')) checks();
 for (const group of groups()) await runGroup(group);
-// Only when it is asked for: an emulated guest takes its time, and has been seen to stand still.
+// Only when it is asked for: an emulated guest takes its time.
 if (chosenGroups.includes('guest')) await inGuest();
 
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);

@@ -56,7 +56,7 @@ const lacks: Record<AbilityName, (facts: MachineFacts) => Lack | undefined> = {
       : {
           cause,
           nextStep:
-            'As root, run: systemctl set-property user@.service Delegate="cpu cpuset io memory pids", and log in again.',
+            "As root, run: mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' >/etc/systemd/system/user@.service.d/corten.conf && systemctl daemon-reload; then restart the machine.",
         };
   },
   pause: ({ cgroups }) =>

@@ -118,7 +118,8 @@ const lacks: Record<AbilityName, (facts: MachineFacts) => Lack | undefined> = {
     lingers === false
       ? {
           cause: 'Containers end when you log out, as all that you run does.',
-          nextStep: 'Run: loginctl enable-linger.',
+          nextStep:
+            'Run: loginctl enable-linger, or where that is refused: sudo loginctl enable-linger $USER.',
         }
       : undefined,
 };

@@ -11,6 +11,7 @@ import { detectCgroupDriver } from './cgroup/detect.ts';
 import { dnsService } from './contract/dns-service.ts';
 import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
+import { computersDirectory } from './contract/share-wire.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { detectDiskDriver } from './disk/detect.ts';
 import { missingIn, noOwnIds } from './engine/abilities.ts';
@@ -139,8 +140,13 @@ async function start(options: AgentOptions): Promise<Agent> {
   const shares = openShares({
     socketPath: join(run, 'share.sock'),
     ownersDirectory: join(root, 'shares'),
+    computersDirectory: join(run, computersDirectory),
+    keptDirectory: join(run, 'shares'),
+    programPath: shimPath,
     report,
   });
+  // Before anything of the engine looks at a folder that waits for its answers.
+  await shares.resume();
   const engine = await openEngine({
     paths: { root, run },
     runtime,
@@ -177,13 +183,15 @@ async function start(options: AgentOptions): Promise<Agent> {
       [dnsService]: (channel) => hostResolver.serve(channel),
     },
   });
+  const hasRunning = () => readdirSync(join(run, 'containers')).length > 0;
   return {
     socket: options.socket,
     ssh: ssh.address,
     stopContainers: () => engine.stopAll(),
     close: async () => {
+      // What runs on has its folders from the next agent.
+      await shares.close(hasRunning() ? 'leave' : 'close');
       await ssh.close();
-      await shares.close();
       await api.close();
       await runtime.close();
       await engine.close();
@@ -191,7 +199,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       await network.close();
       await images.close();
       cgroups.removeParent();
-      if (readdirSync(join(run, 'containers')).length === 0) kept?.end();
+      if (!hasRunning()) kept?.end();
     },
   };
 }

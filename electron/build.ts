@@ -1,5 +1,5 @@
 /**
- * Bundles the desktop shell into dist/electron: main as a module, and preload as one CommonJS file,
+ * Bundles the desktop shell into dist/electron: main and its threads as modules, and preload as one CommonJS file,
  * which is all that a sandboxed preload script may be.
  */
 import { join } from 'node:path';
@@ -7,6 +7,8 @@ import { build } from 'vite';
 
 export async function buildElectron(outDirectory: string): Promise<void> {
   await bundle('main.ts', 'es', 'main.js', outDirectory, true);
+  // Beside main: who starts a thread looks for its program there.
+  await bundle('host/share/folder-thread.ts', 'es', 'folder-thread.js', outDirectory, false);
   await bundle('preload.ts', 'cjs', 'preload.cjs', outDirectory, false);
 }
 

@@ -2,10 +2,13 @@
 import { join } from 'node:path';
 import type { MachineEntry } from './contract/machines.ts';
 import { createForwarding, type Forwarding } from './host/forward/forwarding.ts';
+import type { Choice } from './host/machine/choice.ts';
 
 export interface ForwardingPlaces {
   /** A short path: a socket's has at most 107 bytes, on macOS 103. */
   socketDirectory: string;
+  /** Whether published ports are on this computer; they are when nothing is said. */
+  ports?: Choice;
   proxiesForContainers?: () => boolean;
   environment?: NodeJS.ProcessEnv;
   platform?: NodeJS.Platform;

@@ -1,13 +1,16 @@
 /** How each kind of machine is brought up in this app; both shells wire it. */
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { MachineEntry } from './contract/machines.ts';
+import { type MachineEntry, usualChoices } from './contract/machines.ts';
 import { nativeForwarding } from './host/forward/forwarding.ts';
 import { appleBackend } from './host/machine/apple/backend.ts';
+import { Choice } from './host/machine/choice.ts';
 import { guestClock } from './host/machine/guest-clock.ts';
 import type { Companion, HostPower } from './host/machine/machine.ts';
 import { nativeBackend } from './host/machine/native.ts';
 import { qemuBackend } from './host/machine/qemu/backend.ts';
 import { remoteBackend } from './host/machine/remote/backend.ts';
+import { foldersDirectory } from './host/machine/remote/places.ts';
 import { wslBackend } from './host/machine/wsl/backend.ts';
 import { shippedRoot } from './host/machine/wsl/root-image.ts';
 import { loadWslApi } from './host/machine/wsl/wslapi.ts';
@@ -129,12 +132,32 @@ function wslMaker(where: MachinePlaces): MachineMaker {
   });
 }
 
-function remoteMaker({ places, rootDirectory }: MachinePlaces): MachineMaker {
-  return ({ remote = { host: '' } }) => ({
-    backend: remoteBackend({
-      address: remote,
-      knownHostsFile: join(configDirectoryFor(rootDirectory), 'known_hosts'),
-      bundleFor: (architecture) => bundleFor(places, architecture),
-    }),
-  });
+/** Its clock, names, proxies and time zone are its own: those are no companions of another computer. */
+function remoteMaker(where: MachinePlaces): MachineMaker {
+  const { places, rootDirectory, runDirectory, sharing } = where;
+  return (entry) => {
+    const { remote = { host: '' }, choices: chosen = usualChoices } = entry;
+    const choices = {
+      portsHere: new Choice(chosen.portsHere),
+      foldersThere: new Choice(chosen.foldersThere),
+    };
+    const foldersAt = foldersDirectory(hostname(), entry.id);
+    return {
+      backend: remoteBackend({
+        address: remote,
+        knownHostsFile: join(configDirectoryFor(rootDirectory), 'known_hosts'),
+        bundleFor: (architecture) => bundleFor(places, architecture),
+      }),
+      companions: [
+        (machine) =>
+          sharing.companionBelow({ at: foldersAt, chosen: choices.foldersThere }, machine),
+      ],
+      forwarding: forwardingFor(entry, {
+        socketDirectory: runDirectory,
+        ports: choices.portsHere,
+      }),
+      choices,
+      foldersAt,
+    };
+  };
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { bundleAgent, unbundled } from './agent-bundle.ts';
 import { type Architecture, architectures } from './architecture.ts';
 import { contentOf, type FileTree } from './file-tree.ts';
+import { smallNode } from './node-program.ts';
 import type { NpmPackage, NpmPackages } from './npm-packages.ts';
 import { cortenPath } from './root.ts';
 
@@ -50,7 +51,7 @@ export async function addAgent(
   const files = await npm.files(node.name, (path) => path === 'bin/node');
   const binary = files.get('bin/node');
   if (binary === undefined) throw new Error(`${node.name} has no bin/node`);
-  tree.file('usr/bin/node', stripped(binary, names.toolPrefix), 0o755);
+  tree.file('usr/bin/node', smallNode(binary, names.toolPrefix), 0o755);
   return [...packages, addon, node];
 }
 
@@ -82,19 +83,6 @@ function starterImage(
       archive,
     ]);
     return readFileSync(archive);
-  } finally {
-    rmSync(work, { recursive: true });
-  }
-}
-
-/** Node ships with its symbols, which take a fifth of it. */
-function stripped(binary: Buffer, toolPrefix: string): Buffer {
-  const work = mkdtempSync(join(tmpdir(), 'corten-strip-'));
-  try {
-    const path = join(work, 'node');
-    writeFileSync(path, binary);
-    execFileSync(`${toolPrefix}strip`, [path]);
-    return readFileSync(path);
   } finally {
     rmSync(work, { recursive: true });
   }

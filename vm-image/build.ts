@@ -24,6 +24,7 @@ import {
   kernelArguments,
   type Manifest,
   manifestText,
+  npmRecords,
   type PackageRecord,
 } from './manifest.ts';
 import { openModules, rootModules } from './modules.ts';
@@ -78,8 +79,7 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   const shim = await shimFor(debian, repository);
   const npm = new NpmPackages(repository, join(cache, 'npm'));
   const npmPackages = await addAgent(tree, repository, architecture, npm, { shim, time });
-  for (const { name, version, licence } of npmPackages)
-    records.push({ type: 'npm', name, version, licence });
+  records.push(...npmRecords(npmPackages));
   using modules = openModules(kernelFiles);
   modules.addTo(tree, rootModules);
   checkLibraries(tree);

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { FileTree } from './file-tree.ts';
 import { checkLibraries, neededLibraries } from './libraries.ts';
 import { licencesIn } from './licences.ts';
-import { type Manifest, manifestText } from './manifest.ts';
+import { type Manifest, manifestText, npmRecords } from './manifest.ts';
 import { closure, dependencies } from './modules.ts';
 import { NpmPackages } from './npm-packages.ts';
 import { spdxDocument } from './sbom.ts';
@@ -84,6 +84,16 @@ test('the SPDX document names every package once and relates it to the image', (
     ['LicenseRef-Debian-X'],
   );
   assert.ok(JSON.stringify(document).includes('pkg:npm/%40a/b@1.0.0'));
+});
+
+test('a package that lies in two places is listed once', () => {
+  const twice = ['node_modules/b4a', 'node_modules/tar-stream/node_modules/b4a'].map((place) => ({
+    ...{ name: 'b4a', version: '1.9.0', licence: 'Apache-2.0' },
+    place,
+  }));
+  assert.deepEqual(npmRecords(twice), [
+    { type: 'npm', name: 'b4a', version: '1.9.0', licence: 'Apache-2.0' },
+  ]);
 });
 
 test('a manifest does not show in which order packages were unpacked', () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from './architecture.ts';
+import type { NpmPackage } from './npm-packages.ts';
 
 export interface PackageRecord {
   name: string;
@@ -56,6 +57,17 @@ export const kernelArguments: Record<Architecture, string[]> = {
     'random.trust_cpu=on',
   ],
 };
+
+/** A package that lies in two places is one. */
+export function npmRecords(packages: readonly NpmPackage[]): PackageRecord[] {
+  const distinct = new Map(packages.map((each) => [`${each.name}@${each.version}`, each]));
+  return [...distinct.values()].map(({ name, version, licence }) => ({
+    type: 'npm',
+    name,
+    version,
+    licence,
+  }));
+}
 
 export function fileRecords(directory: string, names: readonly string[]) {
   return Object.fromEntries(names.map((name) => [name, fileRecord(join(directory, name))]));

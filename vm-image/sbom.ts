@@ -20,7 +20,7 @@ export function spdxDocument(manifest: Manifest): unknown {
     packages: [
       {
         ...described(image, `corten-machine-${architecture}`, String(time), 'NOASSERTION'),
-        primaryPackagePurpose: 'OPERATING-SYSTEM',
+        primaryPackagePurpose: 'OPERATING_SYSTEM',
       },
       ...packages.map((each) => packageEntry(each, architecture)),
     ],

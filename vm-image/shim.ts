@@ -18,20 +18,21 @@ export async function relayFor(debian: Debian, repository: string): Promise<Buff
   return await built(debian, join(repository, 'scripts/build-relay'));
 }
 
-/** `script` takes where to write to and, for the other processor, that one's musl. */
+/** `script` takes where to write to and, for the other processor, that one's musl and kernel headers. */
 async function built(debian: Debian, script: string): Promise<Buffer> {
   if (debian.architecture === own)
     return await inWork((work) => run(script, join(work, 'program')));
   if (debian.architecture !== 'arm64')
     throw new Error(`${script} crosses to arm64 only, not to ${debian.architecture}`);
-  const [musl] = debian.download(['musl-dev']);
+  const headers = debian.download(['musl-dev', 'linux-libc-dev']);
   const wanted = (path: string) => /^usr\/(include|lib)\//.test(path);
   return await inWork(async (work) => {
-    for await (const { path, type, content } of packageFiles(musl!.path, wanted)) {
-      if (type !== 'file') continue;
-      mkdirSync(dirname(join(work, 'musl', path)), { recursive: true });
-      writeFileSync(join(work, 'musl', path), content);
-    }
+    for (const each of headers)
+      for await (const { path, type, content } of packageFiles(each.path, wanted)) {
+        if (type !== 'file') continue;
+        mkdirSync(dirname(join(work, 'musl', path)), { recursive: true });
+        writeFileSync(join(work, 'musl', path), content);
+      }
     return run(script, join(work, 'program'), join(work, 'musl'));
   });
 }

@@ -14,7 +14,7 @@ const openPathOnly = 0o10000000;
 /** Throws invalid for a page size that this machine does not have. */
 export function checkPageSizes(
   limits: readonly HugetlbLimits[],
-  sizes: readonly number[] = pageSizes(),
+  sizes: readonly number[] = limits.length > 0 ? pageSizes() : [],
 ): void {
   for (const { pageBytes } of limits)
     if (!sizes.includes(pageBytes))

@@ -10,7 +10,11 @@ export async function withPlacement<T>(
   try {
     return await use(placement);
   } finally {
-    for (const fd of placement.procsFds) closeSync(fd);
-    if (placement.directoryFd !== undefined) closeSync(placement.directoryFd);
+    closePlacement(placement);
   }
+}
+
+export function closePlacement({ procsFds, directoryFd }: CgroupPlacement): void {
+  for (const fd of procsFds) closeSync(fd);
+  if (directoryFd !== undefined) closeSync(directoryFd);
 }

@@ -5,11 +5,18 @@
  *     u32 length of the whole frame | u32 id | u16 operation | u16 errno (Linux's number) | body
  *
  * little endian, strings and names as u32 length and bytes. A reply has its question's id and
- * operation. Names and paths are bytes, as Linux has them; in memory they are latin1 strings, one
+ * operation. What a question of the kernel's asks to be done has that question's even number, so that an
+ * agent which is asked it again, in place of another one, has it done once; all else has odd ones.
+ * Names and paths are bytes, as Linux has them; in memory they are latin1 strings, one
  * character a byte, because those make good keys. Paths are relative to the folder; its own is ''.
  */
 
 export const shareVersion = 1;
+/**
+ * In the agent's run directory, and root's alone: where a host with users of its own has the folders of
+ * other computers. A shared folder's files are of whoever looks, which there must not be everybody.
+ */
+export const computersDirectory = 'computers';
 export const frameHeaderBytes = 12;
 /** Of one read or write on the wire: the longest that small questions wait behind. */
 export const pieceBytes = 128 * 1024;
@@ -40,6 +47,8 @@ export const ShareOperation = {
   bye: 21,
   changes: 22,
   watch: 23,
+  /** The files that an agent took over from another: the host closes all others. */
+  retain: 24,
 } as const;
 
 /** The host's first frame, as JSON: which folder this channel is for. */
@@ -111,6 +120,10 @@ export class FrameWriter {
     this.#buffer.writeUInt32LE(id, 4);
     this.#buffer.writeUInt16LE(operation, 8);
     this.#buffer.writeUInt16LE(errno, 10);
+  }
+
+  get length(): number {
+    return this.#length;
   }
 
   u8(value: number): this {

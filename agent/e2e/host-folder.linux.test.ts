@@ -83,6 +83,38 @@ test('files are copied into and out of a container with a shared folder', async 
   await docker.output('rm', '-f', 'copied');
 });
 
+for (const signal of ['SIGKILL', 'SIGTERM'] as const)
+  test(`a container goes on with its folder after an agent that ended by ${signal}`, async () => {
+    const mount = `${inMachine(host)}/project:/p`;
+    await docker.output(
+      ...[
+        'run',
+        '-d',
+        '--name',
+        'kept',
+        '--network',
+        'none',
+        '-v',
+        mount,
+        'corten/starter',
+        'sh',
+        '-c',
+      ],
+      'exec 3>/p/log; while sleep 0.1; do date >&3 || exit 9; done',
+    );
+    await agent.end(signal);
+    writeFileSync(join(host, 'project/file'), 'from meanwhile');
+    agent = await startAgent(agent.directory, ['--machine']);
+    assert.equal(await docker.output('exec', 'kept', 'cat', '/p/file'), 'from meanwhile');
+    await docker.output('exec', 'kept', 'sh', '-c', 'echo again > /p/answer');
+    assert.equal(readFileSync(join(host, 'project/answer'), 'utf8'), 'again\n');
+    const written = () => readFileSync(join(host, 'project/log'), 'utf8').length;
+    const before = written();
+    await eventually(() => assert.ok(written() > before));
+    assert.equal(await docker.output('inspect', '-f', '{{.State.Running}}', 'kept'), 'true');
+    await docker.output('rm', '-f', 'kept');
+  });
+
 test('a folder that is no longer shared is gone from the machine', async () => {
   list.remove(host);
   await eventually(() => assert.ok(!isMounted(inMachine(host))));

@@ -246,8 +246,9 @@ test('the disk has plain ids: diff, cp, export and a stopped container agree', a
   };
   for (let tries = 0; tries < 100; tries++)
     if ((await docker('exec', id, 'test', '-e', '/made/file')).code === 0) break;
-  const onDisk = join(agent.root, 'containers', id, 'upper/made/file');
-  assert.deepEqual([lstatSync(onDisk).uid, lstatSync(onDisk).gid], [1000, 1001]);
+  const layer = await docker.output('inspect', '-f', '{{.GraphDriver.Data.UpperDir}}', id);
+  const onDisk = lstatSync(join(layer, 'made/file'));
+  assert.deepEqual([onDisk.uid, onDisk.gid], [1000, 1001]);
   assert.match(await docker.output('diff', id), /^A \/made\nA \/made\/file$/m);
   const ownerIn = (archive: string, name: string) => {
     const at = archive.indexOf(name);
@@ -265,7 +266,7 @@ test('the disk has plain ids: diff, cp, export and a stopped container agree', a
   assert.equal(await docker.output('exec', id, 'stat', '-c', '%u:%g', '/made/plain'), '33:34');
   await docker.output('kill', id);
   await docker.output('wait', id);
-  assert.equal(statSync(join(agent.root, 'containers', id, 'upper/made/plain')).uid, 33);
+  assert.equal(statSync(join(layer, 'made/plain')).uid, 33);
   const stopped = (await docker('cp', `${id}:/made`, '-')).stdout;
   assert.deepEqual(ownerIn(stopped, 'made/file'), [1000, 1001]);
   assert.deepEqual(ownerIn(stopped, 'made/plain'), [33, 34]);

@@ -4,14 +4,17 @@
  * between a check and a use (CVE-2021-30465 and its kin).
  */
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { posix } from 'node:path';
 import { CortenError, invalid } from '../errors.ts';
-import { hasErrno, libcCall, systemCall } from './libc.ts';
+import { hasErrno, KernelError, libcCall, unthrownSystemCall } from './libc.ts';
 
 export const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
 const AT_EMPTY_PATH = 0x1000;
+
+const { EAGAIN, ENOENT } = osConstants.errno;
 
 export const O_PATH = 0o10000000;
 export const O_CLOEXEC = 0o2000000;
@@ -30,7 +33,7 @@ export const Resolve = {
 /** For a name that is one component: nothing may be resolved on the way to it. */
 export const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
 
-const openat2Call = systemCall('openat2', 437, ['int', 'str', 'void *', 'size_t']);
+const openat2Call = unthrownSystemCall(437, ['int', 'str', 'void *', 'size_t']);
 const mkdiratCall = libcCall('mkdirat', ['int', 'str', 'uint']);
 const mknodatCall = libcCall('mknodat', ['int', 'str', 'uint', 'uint64']);
 const symlinkatCall = libcCall('symlinkat', ['str', 'int', 'str']);
@@ -54,8 +57,23 @@ function shown(name: FileName): string {
   return typeof name === 'string' ? name : name.toString('utf8', 0, name.length - 1);
 }
 
+/** As often as a rename may race with `..` inside the root (EAGAIN); openat2(2) says retry. */
+const mostRaces = 32;
+
 /** openat2(2). O_CLOEXEC is always added: descriptors are shared by every thread of the process. */
 export function openat2(
+  directoryFd: number,
+  path: FileName,
+  flags: number,
+  resolve: number,
+  mode = 0,
+): number {
+  const fd = openUnthrown(directoryFd, path, flags, resolve, mode);
+  if (fd < 0) throw new KernelError('openat2', -fd, shown(path));
+  return fd;
+}
+
+function openUnthrown(
   directoryFd: number,
   path: FileName,
   flags: number,
@@ -67,18 +85,22 @@ export function openat2(
   how.writeBigUInt64LE(BigInt(mode), 8);
   how.writeBigUInt64LE(BigInt(resolve), 16);
   for (let attempt = 0; ; attempt++) {
-    try {
-      return openat2Call(shown(path), directoryFd, path, how, how.length);
-    } catch (error) {
-      // The kernel answers EAGAIN when a rename races with `..` inside the root; openat2(2) says retry.
-      if (!hasErrno(error, 'EAGAIN') || attempt === 32) throw error;
-    }
+    const fd = openat2Call(directoryFd, path, how, how.length);
+    if (fd !== -EAGAIN || attempt === mostRaces) return fd;
   }
 }
 
 /** Opens `path` as a process whose root is `rootFd` would see it; magic links are refused. */
 export function openInRoot(rootFd: number, path: FileName, flags: number, mode = 0): number {
   return openat2(rootFd, path, flags, Resolve.inRoot | Resolve.noMagicLinks, mode);
+}
+
+/** The same; undefined when there is nothing. An error object costs more than the call. */
+export function openInRootIfAny(rootFd: number, path: FileName, flags: number): number | undefined {
+  const fd = openUnthrown(rootFd, path, flags, Resolve.inRoot | Resolve.noMagicLinks);
+  if (fd >= 0) return fd;
+  if (fd === -ENOENT) return undefined;
+  throw new KernelError('openat2', -fd, shown(path));
 }
 
 /** An O_PATH descriptor of a directory on the machine itself. */
@@ -141,23 +163,13 @@ export function nameOfDescriptor(fd: number): string {
 }
 
 /**
- * Makes `path` and its missing parents as directories inside a root, component by component, and
- * returns an O_PATH descriptor of the last. Symbolic links on the way are followed inside the root
+ * Makes `path` and its missing parents as directories inside a root, and returns an O_PATH descriptor
+ * of the last. Symbolic links on the way are followed inside the root
  * only, as the container would see them.
  */
 export function makeDirectoriesInRoot(rootFd: number, path: string, mode = 0o755): number {
-  let current = openInRoot(rootFd, '.', O_PATH | O_DIRECTORY);
-  let walked = '';
-  for (const component of path.split('/').filter((part) => part !== '' && part !== '.')) {
-    const parent = current;
-    walked += `/${component}`;
-    try {
-      current = openOrMakeDirectory(rootFd, parent, walked, component, mode);
-    } finally {
-      closeSync(parent);
-    }
-  }
-  return current;
+  const components = path.split('/').filter((part) => part !== '' && part !== '.');
+  return openOrMakeDirectory(rootFd, components, mode);
 }
 
 /** As many links as the kernel follows in one path (path_resolution(7)). */
@@ -193,25 +205,27 @@ function makeFile(parentFd: number, name: string): string | undefined {
   return readlinkat(parentFd, name);
 }
 
-function openOrMakeDirectory(
-  rootFd: number,
-  parentFd: number,
-  walked: string,
-  component: string,
-  mode: number,
-): number {
+/** From the end: most of the time there is nothing to be made. */
+function openOrMakeDirectory(rootFd: number, components: readonly string[], mode: number): number {
+  const path = `/${components.join('/')}`;
+  const flags = O_PATH | O_DIRECTORY;
+  const name = components.at(-1);
+  if (name === undefined) return openInRoot(rootFd, path, flags);
+  const there = openInRootIfAny(rootFd, path, flags);
+  if (there !== undefined) return there;
+  withFd(openOrMakeDirectory(rootFd, components.slice(0, -1), mode), (parent) => {
+    if (name !== '..') makeDirectory(parent, name, mode);
+  });
+  return openInRoot(rootFd, path, flags);
+}
+
+function makeDirectory(parentFd: number, name: string, mode: number): void {
   try {
-    return openInRoot(rootFd, walked, O_PATH | O_DIRECTORY);
+    mkdirat(parentFd, name, mode);
   } catch (error) {
-    if (!hasErrno(error, 'ENOENT') || component === '..') throw error;
-  }
-  try {
-    mkdirat(parentFd, component, mode);
-  } catch (error) {
-    // A dangling link or a racing process took the name; the open below tells which it is.
+    // A dangling link or a racing process took the name; who opens it sees which it is.
     if (!hasErrno(error, 'EEXIST')) throw error;
   }
-  return openInRoot(rootFd, walked, O_PATH | O_DIRECTORY);
 }
 
 export function mkdirat(directoryFd: number, name: FileName, mode: number): void {

@@ -88,6 +88,15 @@ export function systemCall(name: string, number: number, parameters: string[]): 
   return (subject, ...args) => checked(name, subject, native(number, ...args));
 }
 
+/** A system call by number that returns errno's negative, as {@link unthrownCall} does. */
+export function unthrownSystemCall(
+  number: number,
+  parameters: string[],
+): (...args: Argument[]) => number {
+  const call = unthrownCall('syscall', ['long', ...parameters], 'long');
+  return (...args) => call(number, ...args);
+}
+
 function checked(call: string, subject: string | undefined, value: unknown): number {
   const result = Number(value);
   // errno is read in the very next call on this thread; nothing of ours runs in between.

@@ -120,6 +120,16 @@ export function cloneMount(fd: number, recursive: boolean, subject?: string): nu
   return openTreeCall(subject, fd, '', flags);
 }
 
+/** The same of a directory of the machine itself. */
+export function cloneMountAt(path: string): number {
+  return openTreeCall(path, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+/** Attaches a detached mount on what has this name in a directory; no link is followed. */
+export function attachMountIn(treeFd: number, directoryFd: number, name: string): void {
+  moveMountCall(name, treeFd, '', directoryFd, name, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
 /** Attaches a detached mount on the file or directory that `targetFd` names. */
 export function attachMount(treeFd: number, targetFd: number, subject?: string): void {
   const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
@@ -160,12 +170,16 @@ function mountAttr(change: MountChange): Buffer {
 }
 
 /**
- * Makes the mount at `rootFd` the root of the calling thread's mount namespace and lets go of the
- * old tree (pivot_root(2), "pivot_root(".", ".")").
+ * Makes the mount at `rootFd` the root of the calling thread's mount namespace, with the old tree on
+ * top of it until {@link leaveOldRoot} (pivot_root(2), "pivot_root(".", ".")").
  */
 export function pivotInto(rootFd: number): void {
   fchdirCall('rootfs', rootFd);
   pivotRootCall('rootfs', '.', '.');
+}
+
+/** Lets go of the old tree, which waits for an RCU grace period. */
+export function leaveOldRoot(): void {
   umount2Call('old root', '.', MNT_DETACH);
   chdirCall('/', '/');
 }

@@ -3,21 +3,27 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, Socket } from 'node:net';
+import { closeSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { libcCall } from './libc.ts';
 import { listenInPlace, listenOnVsock } from './vsock.ts';
 
+const { O_NONBLOCK } = constants;
+const FIONBIO = 0x5421;
+// In the guest of scripts/vm-image it can be loaded, and brings vsock itself with it.
+spawnSync('modprobe', ['-q', 'vsock_loopback']);
 const skip = existsSync('/dev/vsock') ? false : 'this kernel has no vsock';
 
-test('a vsock port is listened on, and only once', { skip }, async () => {
+test('a vsock port is listened on, and only once', { skip }, async (t) => {
   const port = 40_000 + (process.pid % 20_000);
   const [server, second] = [createServer(), createServer()];
+  t.after(() => server.close());
   listenOnVsock(server, port);
   await once(server, 'listening');
+  assert.ok(flagsOf(server) & O_NONBLOCK, 'accepting never waits');
   assert.throws(() => listenOnVsock(second, port), { code: 'EADDRINUSE', call: 'bind' });
   server.close();
   await once(server, 'close');
@@ -58,9 +64,14 @@ test('a connection over vsock itself, within this machine', { skip: skipLoopback
   server.close();
 });
 
-/** The module vsock_loopback; in the guest of scripts/vm-image it can be loaded. */
+/** Of the open file that a server listens on, as open(2) has them. */
+function flagsOf(server: Server): number {
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+  return Number.parseInt(flags ?? '0', 8);
+}
+
 function skipLoopback(): string | false {
-  spawnSync('modprobe', ['-q', 'vsock_loopback']);
   return existsSync('/sys/module/vsock_loopback') ? false : 'this kernel has no vsock_loopback';
 }
 
@@ -73,6 +84,8 @@ function connectToVsock(port: number): Socket {
   address.writeUInt32LE(port, 4);
   address.writeUInt32LE(1, 8);
   libcCall('connect', ['int', 'void *', 'int'])(subject, line, address, address.length);
+  // Both ends are this thread's: what is full must say so, and not wait for the other end.
+  libcCall('ioctl', ['int', 'ulong', 'void *'])(subject, line, FIONBIO, Buffer.from([1, 0, 0, 0]));
   const pair = Buffer.alloc(8);
   libcCall('socketpair', ['int', 'int', 'int', 'void *'])(subject, 1, 1, 0, pair);
   const shown = pair.readInt32LE(0);

@@ -11,6 +11,8 @@ import { libcCall } from './libc.ts';
 const AF_UNIX = 1;
 const AF_VSOCK = 40;
 const SOCK_STREAM = 1;
+/** Who connects may be gone before it is accepted; Node's only thread must not wait for the next. */
+const SOCK_NONBLOCK = 0o4000;
 /** Any of this machine's own addresses (linux/vm_sockets.h). */
 const VMADDR_CID_ANY = 0xffff_ffff;
 const sockaddrVmBytes = 16;
@@ -23,7 +25,7 @@ const dup3Call = libcCall('dup3', ['int', 'int', 'int']);
 /** Throws KernelError, for a port in use or a kernel without vsock. */
 export function listenOnVsock(server: Server, port: number): void {
   const subject = `vsock port ${port}`;
-  const line = socketCall(subject, AF_VSOCK, SOCK_STREAM | O_CLOEXEC, 0);
+  const line = socketCall(subject, AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | O_CLOEXEC, 0);
   try {
     bindCall(subject, line, addressOf(port), sockaddrVmBytes);
     listenInPlace(server, line, subject);

@@ -16,7 +16,7 @@ import { machineHome, type NetworkHome } from './home.ts';
 import type { HostResolver } from './host-resolver.ts';
 import { AddressLeases } from './ipam.ts';
 import { addressBytes, parseSubnet } from './ipv4.ts';
-import { deleteLink, findLink, listLinks, loopbackIndex, setLinkUp } from './link.ts';
+import { deleteLink, findLink, listLinks, loopbackIndex } from './link.ts';
 import { Nat } from './nat.ts';
 import type { NetworkDefinition, Networks, SandboxNetwork } from './networks.ts';
 import { NftablesSocket } from './nftables.ts';
@@ -141,10 +141,6 @@ class BridgeNetworks implements Networks {
     this.#nameServers.delete(network.id);
     await this.#nat.removeNetwork(network.id);
     this.#netlink.execute(deleteLink(network.bridge));
-  }
-
-  loopback(sandbox: SandboxNetwork): void {
-    new Rtnetlink(sandbox.netlinkFd).execute(setLinkUp(loopbackIndex, 'lo'));
   }
 
   async connect(

@@ -52,8 +52,6 @@ export interface Networks {
   /** Makes the bridge and its rules; does nothing when they are there. */
   ensure(network: NetworkDefinition): Promise<void>;
   remove(network: NetworkDefinition): Promise<void>;
-  /** Brings `lo` up; all that a container of network `none` gets. */
-  loopback(sandbox: SandboxNetwork): void;
   /** `index` numbers the interface: eth0, eth1, … The first gives the default route. */
   connect(
     network: NetworkDefinition,

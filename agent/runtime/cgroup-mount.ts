@@ -1,9 +1,10 @@
 /** `/sys/fs/cgroup` of a container: its own group, read-only (CVE-2022-0492). */
-import { makeDirectoriesInRoot, openDirectory, withFd } from '../kernel/files.ts';
+import { mkdirat, withFd } from '../kernel/files.ts';
 import {
   attachMount,
+  attachMountIn,
   changeMount,
-  cloneMount,
+  cloneMountAt,
   MountAttribute,
   newFilesystem,
   Propagation,
@@ -20,7 +21,7 @@ export function mountCgroups(
 ): void {
   const unified = paths.get('');
   if (unified !== undefined && paths.size === 1) {
-    bindGroup(unified, targetFd, attributes);
+    bindGroup(unified, attributes, (tree) => attachMount(tree, targetFd, unified));
     return;
   }
   const tree = newFilesystem('tmpfs', [['mode', '755']], attributes & ~MountAttribute.readOnly);
@@ -28,16 +29,16 @@ export function mountCgroups(
     attachMount(tree, targetFd, '/sys/fs/cgroup');
     for (const [controller, path] of paths) {
       const name = controller === '' ? 'unified' : controller;
-      withFd(makeDirectoriesInRoot(tree, name), (target) => bindGroup(path, target, attributes));
+      mkdirat(tree, name, 0o755);
+      bindGroup(path, attributes, (group) => attachMountIn(group, tree, name));
     }
     changeMount(tree, { set: attributes }, '/sys/fs/cgroup');
   });
 }
 
-function bindGroup(path: string, targetFd: number, attributes: number): void {
-  const tree = withFd(openDirectory(path), (fd) => cloneMount(fd, false, path));
-  withFd(tree, () => {
+function bindGroup(path: string, attributes: number, attach: (tree: number) => void): void {
+  withFd(cloneMountAt(path), (tree) => {
     changeMount(tree, { set: attributes, propagation: Propagation.private }, path);
-    attachMount(tree, targetFd, path);
+    attach(tree);
   });
 }

@@ -19,6 +19,7 @@ export async function launch(
   request: LaunchRequest,
 ): Promise<ShimProcess> {
   try {
+    await sandbox.ready;
     return await (request.log === undefined
       ? launchWith(starter, sandbox, request, undefined)
       : // The shim gets its own copy of the log directory when it is spawned, before anything waits.
@@ -43,7 +44,11 @@ function launchWith(
   const stdio = makeStdio(sandbox, request, descriptors);
   try {
     const steps = containerSteps(spec, sandbox.prepared, placement, stdio.child, descriptors, init);
-    return startProcess(starter, { runDirectory, descriptors, duties, steps, stdio });
+    const takeOverlay = request.keepsRoot ? () => sandbox.takeOverlay() : () => undefined;
+    return startProcess(starter, {
+      ...{ runDirectory, descriptors, duties, steps, stdio },
+      takeOverlay,
+    });
   } catch (error) {
     stdio.closeShimEnds();
     stdio.closeAgentEnds();

@@ -9,8 +9,14 @@ import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/nam
 import { favourThread } from '../kernel/priority.ts';
 import { keepWayHome, StrandedError } from './come-home.ts';
 import { passGate } from './group-gate.ts';
-import type { LauncherReply, LauncherRequest, LauncherSettings } from './launcher-client.ts';
-import { prepare } from './prepare.ts';
+import type {
+  Failure,
+  LauncherReply,
+  LauncherRequest,
+  LauncherSettings,
+  Made,
+} from './launcher-client.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import { SpareNetwork } from './spare-network.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
@@ -34,14 +40,22 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
     const { id, request, groups } = message;
     const awaitGroups = () => passGate(groups);
     const takeNetwork = () => spare?.take();
-    const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork }));
-    port.postMessage({ id, ...made } satisfies LauncherReply);
+    const reply = (made: Made) => port.postMessage({ id, ...made } satisfies LauncherReply);
+    let isHandedOver = false;
+    const handOver = (value: Prepared, last: () => void) => {
+      isHandedOver = true;
+      reply({ value });
+      const left = answer(last);
+      reply('failure' in left ? left : { isReady: true });
+    };
+    const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork, handOver }));
+    if (!isHandedOver) reply(made);
     spare?.makeSoon();
   });
 }
 
 /** Errors lose their class on the way between threads, so what matters of them goes as data. */
-function answer<T>(work: () => T) {
+function answer<T>(work: () => T): { value: T } | Failure {
   try {
     return { value: work() };
   } catch (error) {

@@ -51,7 +51,7 @@ class LinuxRuntime implements Runtime {
   }
 
   async prepare(request: PrepareRequest): Promise<PreparedSandbox> {
-    return new Sandbox(await this.#launcher.prepare(request));
+    return this.#launcher.prepare(request);
   }
 
   async launch(sandbox: PreparedSandbox, request: LaunchRequest): Promise<RunningProcess> {

@@ -17,6 +17,7 @@ import {
   openat2,
   openDirectory,
   openInRoot,
+  openInRootIfAny,
   openOrMakeFileInRoot,
   withFd,
 } from '../kernel/files.ts';
@@ -195,18 +196,30 @@ interface MountPlace {
   remapping: Remapping | undefined;
 }
 
-/** Attaches every mount in order. Returns what the shim's child has to do, and the devpts. */
+interface RootPlace extends MountPlace {
+  root: { dev: number; ino: number; name: string };
+}
+
+/**
+ * Attaches every mount in order; with `groupsLast` the control groups, on which nothing else is mounted, once
+ * the caller has nothing else to do. Returns what the shim's child has to do, and the devpts.
+ */
 export function mountAll(
-  place: MountPlace,
+  within: MountPlace,
   planned: readonly PlannedMount[],
   opened: OpenDescriptors,
-): { late: LateMounts; devptsFd: number | undefined } {
+  groupsLast: boolean,
+): { late: LateMounts; devptsFd: number | undefined; mountGroups: () => void } {
   const late: LateMounts = { procs: [], attach: [] };
-  const { rootFd, remapping } = place;
+  const { rootFd, remapping } = within;
+  const { dev, ino } = fstatSync(rootFd);
+  const place = { ...within, root: { dev, ino, name: nameOfDescriptor(rootFd) } };
   let devptsFd: number | undefined;
-  for (const mount of planned) {
+  const groups: PlannedMount[] = [];
+  for (const [index, mount] of planned.entries()) {
     try {
-      if (mount.type === 'proc') {
+      if (groupsLast && isAlone(mount, planned.slice(index + 1))) groups.push(mount);
+      else if (mount.type === 'proc') {
         const { destination: path, treeFd } = mount;
         closeSync(openRealDirectory(rootFd, path));
         if (mount.stays !== true)
@@ -223,7 +236,28 @@ export function mountAll(
       throw mountFailure(mount, error);
     }
   }
-  return { late, devptsFd };
+  const mountGroups = () => {
+    for (const mount of groups) mountOrExplain(place, mount);
+  };
+  return { late, devptsFd, mountGroups };
+}
+
+function isAlone({ type, destination }: PlannedMount, later: readonly PlannedMount[]): boolean {
+  const isBelow = (path: string, other: string) => path === other || path.startsWith(`${other}/`);
+  return (
+    (type === 'cgroup' || type === 'cgroup2') &&
+    !later.some(
+      (one) => isBelow(one.destination, destination) || isBelow(destination, one.destination),
+    )
+  );
+}
+
+function mountOrExplain(place: RootPlace, mount: PlannedMount): void {
+  try {
+    mountOne(place, mount);
+  } catch (error) {
+    throw mountFailure(mount, error);
+  }
 }
 
 /** What the request or the image has wrong is said as such; the rest stays the kernel's refusal. */
@@ -242,17 +276,17 @@ function mountFailure({ destination, type, source }: PlannedMount, error: unknow
   return error;
 }
 
-function mountOne(place: MountPlace, mount: PlannedMount): void {
-  const { rootFd, cgroupPaths, awaitGroups } = place;
+function mountOne(place: RootPlace, mount: PlannedMount): void {
+  const { rootFd, root, cgroupPaths, awaitGroups } = place;
   if (mount.type === 'sysfs' && mount.treeFd !== undefined) {
     const tree = mount.treeFd;
     withFd(openRealDirectory(rootFd, mount.destination), (target) =>
-      attachBelow(rootFd, tree, target, mount.destination),
+      attachBelow(root, tree, target, mount.destination),
     );
   } else if (mount.treeFd !== undefined) {
     const tree = mount.treeFd;
     withFd(openBindTarget(rootFd, mount), (target) =>
-      attachBelow(rootFd, tree, target, mount.destination),
+      attachBelow(root, tree, target, mount.destination),
     );
   } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
     withFd(openRealDirectory(rootFd, mount.destination), (target) => {
@@ -265,7 +299,7 @@ function mountOne(place: MountPlace, mount: PlannedMount): void {
 }
 
 /** A new file system instance on the mount's target; returns its descriptor. */
-function mountNew({ rootFd, remapping }: MountPlace, mount: PlannedMount): number {
+function mountNew({ rootFd, root, remapping }: RootPlace, mount: PlannedMount): number {
   const { destination, type, options, source } = mount;
   const real = destination === '/sys' || destination.startsWith('/sys/');
   const existing = type === 'tmpfs' ? existingMode(rootFd, destination) : undefined;
@@ -277,7 +311,7 @@ function mountNew({ rootFd, remapping }: MountPlace, mount: PlannedMount): numbe
     const parameters = withIdsOutside(own, remapping);
     const tree = newFilesystem(type, parameters, options.set, source ?? type);
     try {
-      attachBelow(rootFd, tree, target, destination);
+      attachBelow(root, tree, target, destination);
       const { propagation } = options;
       if (propagation !== undefined)
         changeMount(tree, { propagation: propagation.type, recursive: propagation.recursive });
@@ -318,20 +352,18 @@ function withModeOfImage(
 }
 
 function existingMode(rootFd: number, path: string): number | undefined {
-  try {
-    return withFd(openInRoot(rootFd, path, O_PATH), (fd) => fstatSync(fd).mode & 0o7777);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
+  const there = openInRootIfAny(rootFd, path, O_PATH);
+  return there === undefined ? undefined : withFd(there, (fd) => fstatSync(fd).mode & 0o7777);
 }
 
 /** `/proc` and `/sys` must be the image's own directories, not links (CVE-2019-19921, 2023-27561). */
 function openRealDirectory(rootFd: number, path: string): number {
-  const fd = makeDirectoriesInRoot(rootFd, path);
-  closeSync(fd);
+  const flags = O_PATH | O_NOFOLLOW | constants.O_DIRECTORY;
   try {
-    return openInRoot(rootFd, path, O_PATH | O_NOFOLLOW | constants.O_DIRECTORY);
+    const there = openInRootIfAny(rootFd, path, flags);
+    if (there !== undefined) return there;
+    closeSync(makeDirectoriesInRoot(rootFd, path));
+    return openInRoot(rootFd, path, flags);
   } catch (error) {
     throw new CortenError('invalid', `the image's ${path} is not a directory`, { cause: error });
   }
@@ -348,11 +380,16 @@ function openBindTarget(rootFd: number, { destination, treeFd }: PlannedMount): 
  * A link of the image may lead a target to the root itself, which would hide all that was mounted, or
  * below /proc, where the path alone would not have been let (CVE-2025-52881).
  */
-function attachBelow(rootFd: number, treeFd: number, targetFd: number, destination: string): void {
-  const [root, target] = [fstatSync(rootFd), fstatSync(targetFd)];
+function attachBelow(
+  root: RootPlace['root'],
+  treeFd: number,
+  targetFd: number,
+  destination: string,
+): void {
+  const target = fstatSync(targetFd);
   if (root.dev === target.dev && root.ino === target.ino)
     throw invalid(`the mount destination "${destination}" leads to the container's root`);
-  const path = posix.relative(nameOfDescriptor(rootFd), nameOfDescriptor(targetFd));
+  const path = posix.relative(root.name, nameOfDescriptor(targetFd));
   if (path === 'proc' || path.startsWith('proc/'))
     throw invalid(`"${destination}" cannot be mounted because it leads inside /proc`);
   attachMount(treeFd, targetFd, destination);

@@ -112,7 +112,26 @@ test(
     }),
 );
 
-test('the container sees its own group only, and read-only', { skip: !existsSync(pids) }, () =>
+test(
+  'v2: the container sees its own group only, and read-only',
+  { skip: unified === undefined },
+  () =>
+    withGroup(unified!, async (path) => {
+      const directoryFd = openDirectory(path);
+      const script =
+        'cat /proc/self/cgroup; grep -c . /sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/x 2>&1';
+      const { stdout } = await bench.run(
+        shell(script),
+        { placement: { directoryFd, procsFds: [] } },
+        { cgroupPaths: new Map([['', path]]) },
+      );
+      closeSync(directoryFd);
+      // With v1 beside it, lines of that come first.
+      assert.match(stdout, /(^|\n)0::\/\n\d\n.*Read-only file system\n$/);
+    }),
+);
+
+test('v1: the container sees its own group only, and read-only', { skip: !existsSync(pids) }, () =>
   withGroup(pids, async (path) => {
     const fd = openSync(join(path, 'cgroup.procs'), constants.O_WRONLY);
     const script =

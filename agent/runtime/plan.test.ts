@@ -43,6 +43,22 @@ test('with a terminal there is one output and no stderr', () => {
   assert.equal(start?.bytes.readUInt32LE(16), 1 + 2 + 8);
 });
 
+test('a plan may be of any length', () => {
+  const env = Array.from(
+    { length: 3000 },
+    (_, index) => `VARIABLE_${index}=${'x'.repeat(index % 50)}`,
+  );
+  const steps: Step[] = [
+    { do: 'chdir', path: '/before' },
+    { do: 'exec', init: false, args: ['sh'], env },
+    { do: 'chdir', path: '/after' },
+  ];
+  const [before, exec, after] = encode(...steps);
+  assert.equal(before?.bytes.toString(), '/before\0');
+  assert.equal(after?.bytes.toString(), '/after\0');
+  assert.ok(exec?.bytes.toString().endsWith(env.map((one) => `${one}\0`).join('')));
+});
+
 test('steps keep their order, and every record is padded to 8 bytes', () => {
   const steps: Step[] = [
     { do: 'chdir', path: '/a' },

@@ -4,7 +4,7 @@
  * little-endian, padded to 8 bytes; agent/shim is the other side and has the same numbers.
  */
 
-import { invalid } from '../errors.ts';
+import { PlanWriter } from './plan-writer.ts';
 
 /** Descriptors of the shim, as in shim.h. */
 export const ShimFd = {
@@ -146,18 +146,13 @@ const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 6
 
 /** Steps in the shim's reports count from 1; 0 is what the shim itself does. */
 export function encodePlan(duties: ShimDuties, steps: readonly Step[]): Buffer {
-  return Buffer.concat([
-    record(startTag, encodeDuties(duties)),
-    ...steps.map((step) => record(tags[step.do], encodeStep(step))),
-  ]);
+  const plan = new PlanWriter();
+  plan.record(startTag, () => writeDuties(plan, duties));
+  for (const step of steps) plan.record(tags[step.do], () => writeStep(plan, step));
+  return plan.bytes();
 }
 
-function record(tag: number, bytes: Buffer): Buffer {
-  const padding = Buffer.alloc((8 - (bytes.length % 8)) % 8);
-  return Buffer.concat([u32(tag), u32(bytes.length), bytes, padding]);
-}
-
-function encodeDuties(duties: ShimDuties): Buffer {
+function writeDuties(plan: PlanWriter, duties: ShimDuties): void {
   const output = duties.output ? (duties.terminal ? Io.out : Io.out | Io.err) : 0;
   const io =
     output |
@@ -166,125 +161,127 @@ function encodeDuties(duties: ShimDuties): Buffer {
     (duties.moves ? Io.moves : 0) |
     (duties.log === undefined ? 0 : Io.log) |
     (duties.leave ? Io.leave : 0);
-  return Buffer.concat([
-    u32(version),
-    u32(duties.cloneFlags),
-    i32(duties.cgroupFd ?? -1),
-    i32(duties.pidNamespaceFd ?? -1),
-    u32(io),
-    u32(duties.log?.firstFile ?? 0),
-    u64(BigInt(duties.log?.maxBytes ?? 0)),
-    u32(duties.log?.maxFiles ?? 0),
-    u32(0),
-  ]);
+  plan.u32(version);
+  plan.u32(duties.cloneFlags);
+  plan.i32(duties.cgroupFd ?? -1);
+  plan.i32(duties.pidNamespaceFd ?? -1);
+  plan.u32(io);
+  plan.u32(duties.log?.firstFile ?? 0);
+  plan.u64(BigInt(duties.log?.maxBytes ?? 0));
+  plan.u32(duties.log?.maxFiles ?? 0);
+  plan.u32(0);
 }
 
-function encodeStep(step: Step): Buffer {
+function writeStep(plan: PlanWriter, step: Step): void {
   switch (step.do) {
     case 'write':
-      return Buffer.concat([u32(step.fd), Buffer.from(step.text)]);
+      plan.u32(step.fd);
+      plan.characters(step.text);
+      break;
     case 'procWrite':
-      return Buffer.concat([text(step.path), Buffer.from(step.text)]);
+      plan.text(step.path);
+      plan.characters(step.text);
+      break;
     case 'setns':
-      return Buffer.concat([u32(step.fd), u32(step.flag)]);
+      plan.u32(step.fd);
+      plan.u32(step.flag);
+      break;
     case 'enterRoot':
-      return u32(step.fd);
+      plan.u32(step.fd);
+      break;
     case 'unshare':
-      return u32(step.flags);
+      plan.u32(step.flags);
+      break;
     case 'stdio':
-      return Buffer.concat(step.fds.map((fd) => i32(fd ?? -1)));
+      for (const fd of step.fds) plan.i32(fd ?? -1);
+      break;
     case 'ownStdio':
     case 'ids':
-      return Buffer.concat([u32(step.uid), u32(step.gid)]);
+      plan.u32(step.uid);
+      plan.u32(step.gid);
+      break;
     case 'session':
-      return u32(step.terminal ? 1 : 0);
+      plan.u32(step.terminal ? 1 : 0);
+      break;
     case 'mountProc':
-      return Buffer.concat([u32(step.attributes), u32(step.replaces ? 1 : 0), text(step.path)]);
+      plan.u32(step.attributes);
+      plan.u32(step.replaces ? 1 : 0);
+      plan.text(step.path);
+      break;
     case 'attach':
-      return Buffer.concat([u32(step.fd), text(step.path)]);
+      plan.u32(step.fd);
+      plan.text(step.path);
+      break;
     case 'mask':
     case 'readonly':
     case 'chdir':
     case 'renew':
-      return text(step.path);
+      plan.text(step.path);
+      break;
     case 'rlimit':
-      return Buffer.concat([
-        u32(step.resource),
-        u32(step.raiseOnly ? 1 : 0),
-        u64(step.soft),
-        u64(step.hard),
-      ]);
+      plan.u32(step.resource);
+      plan.u32(step.raiseOnly ? 1 : 0);
+      plan.u64(step.soft);
+      plan.u64(step.hard);
+      break;
     case 'user':
-      return Buffer.concat([u32(step.fd), u32(step.cloneFlags)]);
+      plan.u32(step.fd);
+      plan.u32(step.cloneFlags);
+      break;
     case 'umask':
-      return u32(step.mask);
+      plan.u32(step.mask);
+      break;
     case 'groups':
-      return Buffer.concat(step.ids.map(u32));
+      for (const one of step.ids) plan.u32(one);
+      break;
     case 'bounding':
     case 'ambient':
-      return u64(step.set);
+      plan.u64(step.set);
+      break;
     case 'capabilities':
-      return Buffer.concat([u64(step.effective), u64(step.permitted), u64(step.inheritable)]);
+      plan.u64(step.effective);
+      plan.u64(step.permitted);
+      plan.u64(step.inheritable);
+      break;
     case 'seccomp':
-      return Buffer.concat([u32(step.flags), u32(0), step.filter]);
+      plan.u32(step.flags);
+      plan.u32(0);
+      plan.raw(step.filter);
+      break;
     case 'exec':
-      return Buffer.concat([
-        u32(step.init ? 1 : 0),
-        u32(step.handOn?.first ?? 0),
-        u32(step.handOn?.count ?? 0),
-        text(step.program ?? step.args[0] ?? ''),
-        list(step.args),
-        list(step.env),
-      ]);
+      plan.u32(step.init ? 1 : 0);
+      plan.u32(step.handOn?.first ?? 0);
+      plan.u32(step.handOn?.count ?? 0);
+      plan.text(step.program ?? step.args[0] ?? '');
+      plan.list(step.args);
+      plan.list(step.env);
+      break;
     case 'close':
-      return Buffer.concat((step.keep ?? []).map(u32));
+      for (const one of step.keep ?? []) plan.u32(one);
+      break;
     case 'wait':
-      return Buffer.concat([u32(step.gate), i32(step.reports ?? -1)]);
+      plan.u32(step.gate);
+      plan.i32(step.reports ?? -1);
+      break;
     case 'pivot':
-      return Buffer.concat([
-        u32(step.fd),
-        u32(0),
-        u64(BigInt(step.attributes)),
-        u64(step.propagation),
-        u64(step.recursive ? 1n : 0n),
-      ]);
+      plan.u32(step.fd);
+      plan.u32(0);
+      plan.u64(BigInt(step.attributes));
+      plan.u64(step.propagation);
+      plan.u64(step.recursive ? 1n : 0n);
+      break;
     case 'unbindable':
-      return Buffer.concat([u32(step.recursive ? 1 : 0), text(step.path)]);
+      plan.u32(step.recursive ? 1 : 0);
+      plan.text(step.path);
+      break;
     case 'scheduler':
-      return step.attributes;
+      plan.raw(step.attributes);
+      break;
     case 'ioPriority':
-      return u32(step.priority);
+      plan.u32(step.priority);
+      break;
     case 'keyring':
     case 'noNewPrivileges':
-      return Buffer.alloc(0);
+      break;
   }
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-
-function i32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
-}
-
-function u64(value: bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(value);
-  return bytes;
-}
-
-/** A C string. What holds a NUL would be cut short without a word, so it is refused here. */
-function text(value: string): Buffer {
-  if (value.includes('\0'))
-    throw invalid(`"${value.replaceAll('\0', '\\0')}" contains a zero byte`);
-  return Buffer.from(`${value}\0`);
-}
-
-function list(values: readonly string[]): Buffer {
-  return Buffer.concat([u32(values.length), ...values.map(text)]);
 }

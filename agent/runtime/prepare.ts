@@ -3,25 +3,18 @@
  * synchronous and runs on the launcher's thread. What it makes is held by descriptors alone, so when
  * it fails it closes them, goes home, and nothing is left.
  */
-import { closeSync, readdirSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
-import { copyTree } from '../kernel/copy-tree.ts';
-import {
-  makeDirectoriesInRoot,
-  O_DIRECTORY,
-  O_PATH,
-  openDirectory,
-  openInRoot,
-  readTextInRoot,
-  withFd,
-} from '../kernel/files.ts';
+import { makeDirectoriesInRoot, withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
+import { bringLoopbackUp } from '../kernel/loopback.ts';
 import {
   attachMount,
   changeMount,
   changeRootMount,
   cloneMount,
+  leaveOldRoot,
   MountAttribute,
   newFilesystem,
   Propagation,
@@ -45,6 +38,7 @@ import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
 import { checkProgram } from './find-program.ts';
+import { copyUp, readFiles } from './image-files.ts';
 import { rootPropagation } from './mount-options.ts';
 import {
   attachStandIn,
@@ -57,7 +51,7 @@ import {
   showMachine,
   showNamespaces,
 } from './mounts.ts';
-import { cloneMapped, mountRootfs } from './rootfs.ts';
+import { mountRootfs } from './rootfs.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { checkSysctls, writeSysctls } from './sysctl.ts';
 import {
@@ -81,6 +75,8 @@ export interface Prepared {
   rootFd?: number;
   /** Its mount namespace is not its own: what its root lies on, which is attached in none. */
   belowFd?: number;
+  /** The overlay that is its root. */
+  overlayFd?: number;
 }
 
 /**
@@ -88,9 +84,6 @@ export interface Prepared {
  * is the last: file systems that show one of the others are made before it is entered.
  */
 const threadNamespaces = ['uts', 'ipc', 'network', 'mount'] as const;
-
-/** The largest file that `readFiles` reads from an image. */
-const readFileMaxBytes = 4 * 1024 * 1024;
 
 /** What the launcher has open for all containers: a procfs, and the shim's program. */
 export interface LauncherFds {
@@ -104,12 +97,21 @@ export interface Ahead {
   awaitGroups?: () => void;
   /** A new network namespace; the descriptor is ours from then on. */
   takeNetwork?: () => number | undefined;
+  /**
+   * Takes the sandbox when all of it is there, and calls `last` once, which waits for the kernel: until then
+   * nothing may run in the sandbox, which still has the machine's tree. Throws nothing.
+   */
+  handOver?: (prepared: Prepared, last: () => void) => void;
 }
 
 export function prepare(
   request: PrepareRequest,
   fds: LauncherFds,
-  { awaitGroups = () => {}, takeNetwork = () => undefined }: Ahead = {},
+  {
+    awaitGroups = () => {},
+    takeNetwork = () => undefined,
+    handOver = (_, last) => last(),
+  }: Ahead = {},
 ): Prepared {
   checkSupported(request);
   const opened = new OpenDescriptors();
@@ -128,17 +130,24 @@ export function prepare(
       if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));
       setParameters(request.spec, fds.procFd, undefined);
       const known = { ...joined, ...made };
-      return build({ request, procFd: fds.procFd, planned, joined: known, opened, awaitGroups });
+      return build({
+        ...{ request, procFd: fds.procFd, planned, joined: known, opened },
+        ...{ awaitGroups, handOver },
+      });
     }
     const { mount, ...others } = owned.fds;
     enter({ ...joined, ...others });
+    if (isNew(request.spec, 'network')) bringLoopbackUp();
     // Before the container's mount namespace is entered, where the kernel would refuse what shows more
     // than is mounted there already (mount_namespaces(7)).
     showNamespaces(planned);
     mapMountIds(planned, owned.remapping.userFd);
     enter({ mount });
     setParameters(request.spec, fds.procFd, owned.remapping);
-    const building = { request, procFd: fds.procFd, planned, joined, opened, awaitGroups };
+    const building = {
+      ...{ request, procFd: fds.procFd, planned, joined, opened },
+      ...{ awaitGroups, handOver },
+    };
     const { uid, gid } = owned.remapping.owner;
     return asFileOwner(uid, gid, () => build({ ...building, owned }));
   } catch (error) {
@@ -173,6 +182,7 @@ interface Building {
   joined: Prepared['namespaces'];
   opened: OpenDescriptors;
   awaitGroups: () => void;
+  handOver: (prepared: Prepared, last: () => void) => void;
   /** With a user namespace: it, and what was made in it. */
   owned?: OwnedNamespaces;
 }
@@ -184,6 +194,7 @@ function build({
   joined,
   opened,
   awaitGroups,
+  handOver,
   owned,
 }: Building): Prepared {
   const { spec } = request;
@@ -195,10 +206,11 @@ function build({
     for (const { source, target } of request.copyUp ?? [])
       copyUp(rootFd, source, target, remapping);
     const files = readFiles(rootFd, request.readFiles ?? []);
-    const { late, devptsFd } = mountAll(
+    const { late, devptsFd, mountGroups } = mountAll(
       { rootFd, cgroupPaths: request.cgroupPaths, awaitGroups, remapping },
       planned,
       opened,
+      !request.pivotLater,
     );
     // A /dev that is bound is somebody's own, and stays as it is.
     const hasForeignDev = planned.some(
@@ -206,9 +218,12 @@ function build({
     );
     if (!hasForeignDev) fillDev(rootFd, spec.linux.devices ?? [], remapping?.ids);
     const terminal = spec.process.terminal ? makeTerminal(rootFd, devptsFd, opened) : undefined;
+    mountGroups();
     makeWorkingDirectory(rootFd, spec.process.cwd);
     if (request.pivotLater) checkProgram(rootFd, spec.process);
     attachStandIn(rootFd, planned);
+    const overlayFd =
+      request.rootfs.kind === 'overlay' ? opened.add(duplicateFrom(rootFd, 3)) : undefined;
     if (!request.pivotLater) {
       finishRoot(rootFd, spec);
       pivotInto(rootFd);
@@ -218,18 +233,20 @@ function build({
       owned === undefined
         ? openNamespaces(spec, procFd, joined, opened)
         : { ...joined, ...owned.fds, user: owned.remapping.userFd };
-    const netlinkFd = isNew(spec, 'network')
-      ? opened.add(openNetlink(NetlinkFamily.route))
-      : undefined;
-    return {
+    const isWired = isNew(spec, 'network') && request.unwired !== true;
+    const netlinkFd = isWired ? opened.add(openNetlink(NetlinkFamily.route)) : undefined;
+    const prepared: Prepared = {
       namespaces,
       netlinkFd,
       terminal,
       ids: remapping?.ids,
       late,
       files,
+      ...(overlayFd !== undefined && { overlayFd }),
       ...(request.pivotLater && keepRoot(rootFd, spec, opened)),
     };
+    if (!request.pivotLater) handOver(prepared, leaveOldRoot);
+    return prepared;
   });
 }
 
@@ -311,6 +328,7 @@ function unshareAll(
   const spare = isNew(spec, 'network') ? takeNetwork() : undefined;
   if (spare === undefined) {
     unshare(flags);
+    if (isNew(spec, 'network')) bringLoopbackUp();
     return {};
   }
   setns(opened.add(spare), NamespaceFlag.network, 'network');
@@ -382,33 +400,4 @@ function finishRoot(rootFd: number, spec: OciSpec): void {
   const propagation = rootPropagation(spec);
   if (propagation !== undefined) changeMount(rootFd, { propagation: propagation.type });
   if (spec.root.readonly) changeMount(rootFd, { set: MountAttribute.readOnly });
-}
-
-/** Fills an empty volume with what the image has at the place where it will be mounted. */
-function copyUp(
-  rootFd: number,
-  source: string,
-  target: string,
-  remapping: Remapping | undefined,
-): void {
-  if (readdirSync(source).length > 0) return;
-  let image: number;
-  try {
-    image = openInRoot(rootFd, target, O_PATH | O_DIRECTORY);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return;
-    throw error;
-  }
-  const volume = () =>
-    remapping === undefined ? openDirectory(source) : cloneMapped(source, remapping.userFd);
-  withFd(image, () => withFd(volume(), (volumeFd) => copyTree(image, volumeFd)));
-}
-
-function readFiles(rootFd: number, paths: readonly string[]): Map<string, string> {
-  const files = new Map<string, string>();
-  for (const path of paths) {
-    const text = readTextInRoot(rootFd, path, readFileMaxBytes);
-    if (text !== undefined) files.set(path, text);
-  }
-  return files;
 }

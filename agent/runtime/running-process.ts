@@ -1,5 +1,6 @@
 /** A process under a shim, as the engine holds it. */
-import { closeSync } from 'node:fs';
+import { close, closeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import {
@@ -19,6 +20,7 @@ const SIGUSR1 = 10;
 const SIGUSR2 = 12;
 const SIGKILL = 9;
 const reapRetryMs = 20;
+const closeInBackground = promisify(close);
 
 export interface ShimmedProcess {
   runDirectory: string;
@@ -27,6 +29,8 @@ export interface ShimmedProcess {
   startedAt: Date;
   stdio: ProcessStdio;
   alive: AliveWatch;
+  /** See RunningProcess.releaseRoot; it is this object's from now on. */
+  overlayFd?: number | undefined;
 }
 
 export class ShimProcess implements RunningProcess {
@@ -42,13 +46,16 @@ export class ShimProcess implements RunningProcess {
   #shimPidfd: number | undefined;
   /** Our own copy of the master: the one in `stdio` belongs to whoever reads it. */
   #terminalFd: number | undefined;
+  #overlayFd: number | undefined;
 
-  constructor({ runDirectory, shimPid, childPid, startedAt, stdio, alive }: ShimmedProcess) {
+  constructor(parts: ShimmedProcess) {
+    const { runDirectory, shimPid, childPid, startedAt, stdio, alive } = parts;
     this.pid = childPid;
     this.shimPid = shimPid;
     this.startedAt = startedAt;
     this.stdio = stdio;
     this.#alive = alive;
+    this.#overlayFd = parts.overlayFd;
     this.#runDirectory = runDirectory;
     const shimPidfd = unlessGone(() => openProcess(shimPid));
     this.#shimPidfd = shimPidfd;
@@ -86,10 +93,19 @@ export class ShimProcess implements RunningProcess {
     unlessGone(() => signalProcess(shimPidfd, SIGUSR2));
   }
 
+  async releaseRoot(): Promise<void> {
+    const fd = this.#overlayFd;
+    this.#overlayFd = undefined;
+    // In the thread pool, which waits for the disk.
+    if (fd !== undefined) await closeInBackground(fd);
+  }
+
   /** Lets go of the process without ending it: the agent stops. */
   release(): void {
     this.#alive.close();
     this.#closeDescriptors();
+    if (this.#overlayFd !== undefined) closeSync(this.#overlayFd);
+    this.#overlayFd = undefined;
   }
 
   async #watch(runDirectory: string): Promise<ExitRecord> {

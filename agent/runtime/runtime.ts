@@ -40,6 +40,10 @@ export interface PrepareRequest {
    * `prepare` throws that, and nothing is left of the sandbox.
    */
   makeGroups?: () => void;
+  /** The same for what nobody waits for: it is called after that. */
+  meanwhile?: () => void;
+  /** Nobody will wire its network: the loopback is all it gets. */
+  unwired?: boolean;
   /** Files to read from the image before anything is mounted over it, such as `/etc/passwd`. */
   readFiles?: string[];
   /** Fills each empty directory `source` of the host with what the image has at `target`. */
@@ -67,9 +71,9 @@ export type Rootfs =
   | { kind: 'directory'; path: string };
 
 export interface PreparedSandbox {
-  /** The new network namespace; undefined when the container uses the host's. */
+  /** The new network namespace, with its loopback up; undefined when the container uses the host's. */
   readonly networkFd: number | undefined;
-  /** An rtnetlink socket that was made inside that namespace, usable from any thread. */
+  /** An rtnetlink socket that was made inside that namespace, usable from any thread; none when `unwired`. */
   readonly netlinkFd: number | undefined;
   /** Those of `readFiles` that the image has. */
   readonly files: ReadonlyMap<string, string>;
@@ -86,6 +90,8 @@ export interface LaunchRequest {
   openStdin: boolean;
   /** Run the shim's own init as PID 1, which reaps and forwards signals. */
   init: boolean;
+  /** Its overlay stays mounted when it ends, until `releaseRoot`. */
+  keepsRoot?: boolean;
 }
 
 export interface LogPlan {
@@ -134,6 +140,11 @@ export interface RunningProcess extends ProcessHandle {
    * sees end of file.
    */
   closeStdin(): void;
+  /**
+   * After the end of one that keeps its root: unmounts it, for which the kernel writes all of that file
+   * system's changes to the disk. Else the last process to end waits for that, and whoever waits for its end.
+   */
+  releaseRoot(): Promise<void>;
   /** Tells the shim of new limits of the log that it writes; what is written already stays. */
   limitLog(limits: Pick<LogPlan, 'maxBytes' | 'maxFiles'>): void;
 }

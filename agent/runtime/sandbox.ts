@@ -5,10 +5,15 @@ import type { PreparedSandbox } from './runtime.ts';
 
 export class Sandbox implements PreparedSandbox {
   readonly prepared: Prepared;
+  /** Resolves when something may run in it. */
+  readonly ready: Promise<void>;
   #closed = false;
+  #overlayFd: number | undefined;
 
-  constructor(prepared: Prepared) {
+  constructor(prepared: Prepared, ready: Promise<void> = Promise.resolve()) {
     this.prepared = prepared;
+    this.ready = ready;
+    this.#overlayFd = prepared.overlayFd;
   }
 
   get networkFd(): number | undefined {
@@ -23,6 +28,13 @@ export class Sandbox implements PreparedSandbox {
     return this.prepared.files;
   }
 
+  /** The overlay that is its root, for the caller to close. */
+  takeOverlay(): number | undefined {
+    const fd = this.#overlayFd;
+    this.#overlayFd = undefined;
+    return fd;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -34,6 +46,7 @@ export class Sandbox implements PreparedSandbox {
       terminal?.slaveFd,
       rootFd,
       belowFd,
+      this.#overlayFd,
       ...late.attach.map(({ fd }) => fd),
     ];
     for (const fd of all) if (fd !== undefined) closeSync(fd);

@@ -1,8 +1,9 @@
 /**
- * A network namespace made ahead, while nobody waits: making one takes as long as all the other
+ * A network namespace made ahead, with its loopback up, while nobody waits: making one takes as long as all the other
  * namespaces and mounts of a small container together. Each is used once, by one container.
  */
 import { closeSync } from 'node:fs';
+import { bringLoopbackUp } from '../kernel/loopback.ts';
 import { NamespaceFlag, namespaceFile, unshare } from '../kernel/namespaces.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { comeHome } from './come-home.ts';
@@ -49,6 +50,7 @@ export class SpareNetwork {
       return;
     }
     try {
+      bringLoopbackUp();
       this.#fd = openOwnNamespace(this.#procFd, namespaceFile.network);
     } finally {
       comeHome(NamespaceFlag.network);

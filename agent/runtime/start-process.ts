@@ -14,6 +14,8 @@ export interface ProcessPlan {
   duties: ShimDuties;
   steps: readonly Step[];
   stdio: StdioPlan;
+  /** Taken over by the process that is started. */
+  takeOverlay?: () => number | undefined;
   /** While the child waits where the plan says so; it goes on when its gate is opened. */
   atGate?: (childPid: number) => Promise<void>;
 }
@@ -29,6 +31,7 @@ export async function startProcess(starter: ShimStarter, plan: ProcessPlan): Pro
     startedAt,
     stdio: stdio.agent,
     alive,
+    overlayFd: plan.takeOverlay?.(),
   });
 }
 

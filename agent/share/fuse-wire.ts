@@ -137,7 +137,10 @@ export function putEntry(
 export const copyStat = (stat: Buffer) => Buffer.from(stat.subarray(0, statBytes));
 
 /** Notices to the kernel: an answer to nothing, whose error is the notice's code. */
-const Notice = { invalidateNode: 2, invalidateEntry: 3 } as const;
+const Notice = { invalidateNode: 2, invalidateEntry: 3, resend: 7 } as const;
+
+/** All that was read and not answered is to be asked again. */
+export const resendAll = () => answer(0n, -Notice.resend);
 
 /** Attributes and, from `offset` on, pages; -1 for attributes only. */
 export function invalidateNode(node: number, offset: bigint): Buffer {

@@ -16,6 +16,13 @@ interface Unanswered {
   onAnswer: OnAnswer;
 }
 
+export interface AskOptions {
+  /** How much it is, beside the header. */
+  roomBytes?: number;
+  /** An even number, for what must not be done twice. */
+  id?: number;
+}
+
 const { EAGAIN } = constants.errno;
 const receiveBuffer = Buffer.allocUnsafe(1024 * 1024);
 /** Small frames of one turn go to the socket together. */
@@ -27,7 +34,7 @@ export class HostLink {
   #queue: Buffer[] = [];
   #splitter = new FrameSplitter();
   #fd: number | undefined;
-  #lastId = 0;
+  #lastId = -1;
 
   /** `onFrame`: what the host tells unasked. */
   constructor(onFrame: (reader: FrameReader) => void) {
@@ -50,15 +57,19 @@ export class HostLink {
     operation: number,
     fill: (frame: FrameWriter) => void,
     onAnswer: OnAnswer,
-    roomBytes?: number,
+    { roomBytes, id = this.#nextId() }: AskOptions = {},
   ): number {
-    const id = ++this.#lastId;
     const writer = new FrameWriter(id, operation, 0, roomBytes);
     fill(writer);
     const frame = writer.finish();
     this.#unanswered.set(id, { frame, onAnswer });
     if (this.#fd !== undefined) this.#queue.push(frame);
     return id;
+  }
+
+  #nextId(): number {
+    this.#lastId = (this.#lastId + 2) >>> 0;
+    return this.#lastId;
   }
 
   /** What needs no answer; while there is no connection it is not said at all. */

@@ -31,6 +31,8 @@ const Flag = {
 const wanted = Object.values(Flag).reduce((all, flag) => all | flag, 0);
 
 export const maxWriteBytes = 1024 * 1024;
+/** The longest question: a write with its headers. */
+export const questionBytes = maxWriteBytes + 4096;
 const pageBytes = 4096;
 /** Readahead and other questions that nobody waits for yet, at once. */
 const maxBackground = 64;
@@ -53,4 +55,14 @@ export function answerInit({ unique, body }: Question): Buffer | undefined {
   bytes.writeUInt32LE(1, at + 24);
   bytes.writeUInt16LE(maxWriteBytes / pageBytes, at + 28);
   return bytes;
+}
+
+const flagsFollow = 1 << 30;
+/** FUSE_HAS_RESEND, bit 39. */
+const hasResend = 1 << 7;
+
+/** Whether an agent that takes over can have all unanswered questions again (Linux 6.9). */
+export function asksAgain({ body }: Question): boolean {
+  if (body.length < 20 || (body.readUInt32LE(12) & flagsFollow) === 0) return false;
+  return (body.readUInt32LE(16) & hasResend) !== 0;
 }

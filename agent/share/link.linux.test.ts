@@ -102,7 +102,7 @@ test('another host goes on with what is open, and tells of changes again', async
   while (!output.includes('first')) await once(reader.stdout, 'data');
   await folder.cut();
   writeFileSync(onHost('cached'), 'new');
-  folder.restartHost();
+  await folder.restartHost();
   await folder.connect();
   const ended = once(reader, 'close');
   reader.stdin.end('go\n');

@@ -23,6 +23,7 @@ import {
   isWatched,
   nodeOf,
   type Operation,
+  once,
   pathOf,
   refused,
   type ShareContext,
@@ -119,7 +120,7 @@ export function putNode(
   target: Buffer,
   at: number,
 ): void {
-  node.lookups++;
+  share.nodes.give(node);
   const validity = validityOf(share, isWatched(node.stat), node);
   // Whoever wants to listen to a folder is to come by here, so that the host follows it before.
   if (isDirectory(node.stat) && !node.isFollowed) validity.entrySeconds = 0;
@@ -134,6 +135,7 @@ export const mkdir: Operation = (share, question) => {
     Wire.mkdir,
     (frame) => frame.name(place.path).u32(mode & 0o7777),
     (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+    once(question),
   );
 };
 
@@ -164,6 +166,7 @@ export const mknod: Operation = (share, question) => {
       if (type !== typeRegular) share.owners.keep(stat, { type });
       replyNode(share, question, share.nodes.enter(place.folder, place.name, stat));
     },
+    once(question),
   );
 };
 
@@ -176,6 +179,7 @@ export const symlink: Operation = (share, question) => {
     Wire.symlink,
     (frame) => frame.name(place.path).name(target),
     (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+    once(question),
   );
 };
 
@@ -207,6 +211,7 @@ export const link: Operation = (share, question) => {
     Wire.link,
     (frame) => frame.name(from).name(place.path),
     (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+    once(question),
   );
 };
 
@@ -228,6 +233,7 @@ function removal(operation: number): Operation {
         forgetName(share, place.folder, name);
         share.fail(question, 0);
       },
+      once(question),
     );
   };
 }
@@ -299,5 +305,6 @@ function move(share: ShareContext, question: Question, flags: number, namesAt: n
       }
       share.fail(question, 0);
     },
+    once(question),
   );
 }

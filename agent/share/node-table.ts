@@ -2,8 +2,9 @@
  * The files that the kernel holds on to, by the numbers we gave them. A number is never given twice,
  * so generations stay 0. A node knows its names and not its path: moving a folder moves all below it.
  */
-import { joinPath, Stat } from '../contract/share-wire.ts';
+import { joinPath, Stat, statBytes } from '../contract/share-wire.ts';
 import { rootNode } from './fuse-wire.ts';
+import type { KeptTable } from './journal.ts';
 
 export interface Link {
   folder: Node;
@@ -45,20 +46,66 @@ export function keyOf(stat: Buffer): string {
   return stat.toString('latin1', 0, 8) + stat.toString('latin1', Stat.birth, Stat.birth + 8);
 }
 
+/** Hears of all that another agent would have to know of the table. */
+export interface NodeLog {
+  made(node: Node): void;
+  linked(node: Node, folder: Node, name: string): void;
+  unlinked(folder: Node, name: string): void;
+  /** The kernel has it as often as it says now. */
+  counted(node: Node): void;
+  dropped(node: Node): void;
+}
+
 export class NodeTable {
   readonly root: Node;
+  #log: NodeLog | undefined;
   readonly #byId = new Map<number, Node>();
   readonly #byKey = new Map<string, Node>();
   #lastId = rootNode;
   #clock = 0;
 
-  constructor(rootStat: Buffer) {
+  constructor(rootStat: Buffer, log?: NodeLog) {
+    this.#log = log;
     this.root = this.#make(rootNode, rootStat);
     this.root.lookups = 1;
   }
 
+  /** What an earlier agent knew, with the attributes that name a file and say what it is. */
+  static restored(kept: KeptTable, log: NodeLog): NodeTable {
+    const { nodes, lastNode } = kept;
+    const root = nodes.get(rootNode);
+    const table = new NodeTable(root === undefined ? Buffer.alloc(statBytes) : root.stat);
+    for (const [id, { stat, lookups }] of nodes)
+      if (id !== rootNode) table.#make(id, stat).lookups = lookups;
+    for (const [id, { children }] of nodes)
+      for (const [name, child] of children) {
+        const [folder, node] = [table.get(id), table.get(child)];
+        if (folder !== undefined && node !== undefined) table.#attach(node, folder, name);
+      }
+    // Its number may be another file's on the host by now.
+    for (const node of table.#byId.values())
+      if (node !== table.root && node.links.length === 0) table.#byKey.delete(node.key);
+    table.#lastId = lastNode;
+    table.#log = log;
+    return table;
+  }
+
   get size(): number {
     return this.#byId.size;
+  }
+
+  recordAll(): void {
+    const log = this.#log;
+    if (log === undefined) return;
+    for (const node of this.#byId.values()) log.made(node);
+    for (const node of this.#byId.values()) {
+      for (const { folder, name } of node.links) log.linked(node, folder, name);
+      if (node.lookups > 0) log.counted(node);
+    }
+  }
+
+  get lastId(): number {
+    return this.#lastId;
   }
 
   get clock(): number {
@@ -131,8 +178,7 @@ export class NodeTable {
     folder.changedAt = ++this.#clock;
     const node = folder.children.get(name);
     if (node === undefined) return;
-    folder.children.delete(name);
-    node.links = node.links.filter((link) => link.folder !== folder || link.name !== name);
+    this.#detach(node, folder, name);
     // Its inode may become another file's as soon as the last name has gone.
     if (node.links.length === 0 && this.#byKey.get(node.key) === node) this.#byKey.delete(node.key);
     this.#dropIfUnused(node);
@@ -155,10 +201,16 @@ export class NodeTable {
   exchange(from: Node, name: string, to: Node, newName: string): void {
     from.changedAt = to.changedAt = ++this.#clock;
     const [first, second] = [from.children.get(name), to.children.get(newName)];
-    if (first !== undefined) detach(first, from, name);
-    if (second !== undefined) detach(second, to, newName);
+    if (first !== undefined) this.#detach(first, from, name);
+    if (second !== undefined) this.#detach(second, to, newName);
     if (first !== undefined) this.#attach(first, to, newName);
     if (second !== undefined) this.#attach(second, from, name);
+  }
+
+  /** The kernel gets it once more. */
+  give(node: Node): void {
+    node.lookups++;
+    this.#log?.counted(node);
   }
 
   /** True when nothing is left of it here. */
@@ -166,7 +218,9 @@ export class NodeTable {
     const node = this.#byId.get(id);
     if (node === undefined || node === this.root) return false;
     node.lookups = Math.max(0, node.lookups - lookups);
-    return this.#dropIfUnused(node);
+    if (this.#dropIfUnused(node)) return true;
+    if (lookups > 0) this.#log?.counted(node);
+    return false;
   }
 
   #make(id: number, stat: Buffer): Node {
@@ -186,6 +240,7 @@ export class NodeTable {
     };
     this.#byId.set(id, node);
     this.#byKey.set(node.key, node);
+    this.#log?.made(node);
     return node;
   }
 
@@ -193,6 +248,13 @@ export class NodeTable {
     folder.children.set(name, node);
     node.links.push({ folder, name });
     this.#byKey.set(node.key, node);
+    this.#log?.linked(node, folder, name);
+  }
+
+  #detach(node: Node, folder: Node, name: string): void {
+    folder.children.delete(name);
+    node.links = node.links.filter((link) => link.folder !== folder || link.name !== name);
+    this.#log?.unlinked(folder, name);
   }
 
   /** A folder also stays for those below it: their paths lead through it. */
@@ -201,6 +263,7 @@ export class NodeTable {
     if (node.handles.size > 0) return false;
     this.#byId.delete(node.id);
     if (this.#byKey.get(node.key) === node) this.#byKey.delete(node.key);
+    this.#log?.dropped(node);
     const { links } = node;
     node.links = [];
     for (const { folder, name } of links) {
@@ -209,9 +272,4 @@ export class NodeTable {
     }
     return true;
   }
-}
-
-function detach(node: Node, folder: Node, name: string): void {
-  folder.children.delete(name);
-  node.links = node.links.filter((link) => link.folder !== folder || link.name !== name);
 }

@@ -19,12 +19,15 @@ import {
   readU64,
   writeU64,
 } from './fuse-wire.ts';
+import type { Journal, KeptState } from './journal.ts';
 import { putNode } from './names.ts';
 import { keyOf, type Node } from './node-table.ts';
+import { readPieces, replyData } from './read-pieces.ts';
 import {
   isWatched,
   nodeOf,
   type Operation,
+  once,
   pathOf,
   refused,
   type ShareContext,
@@ -61,17 +64,36 @@ export interface OpenFile {
 
 export class OpenFiles {
   readonly #share: ShareContext;
+  readonly #journal: Pick<Journal, 'opened' | 'closed'>;
   readonly #files = new Map<number, OpenFile>();
   #lastHandle = 0;
   #unconfirmedBytes = 0;
   #heldBack: (() => void)[] = [];
 
-  constructor(share: ShareContext) {
+  constructor(share: ShareContext, journal: Pick<Journal, 'opened' | 'closed'>, kept?: KeptState) {
     this.#share = share;
+    this.#journal = journal;
+    this.#lastHandle = kept?.lastHandle ?? 0;
+    for (const { handle, node: id, flags, isLazy, isUnsure } of kept?.files.values() ?? []) {
+      const node = share.nodes.get(id);
+      if (node === undefined) continue;
+      const file = this.#add(handle, node, flags, isLazy);
+      // What was answered already may have been lost with the agent that answered it.
+      if (isUnsure) file.errno = Linux.EIO;
+    }
   }
 
-  all(): Iterable<OpenFile> {
-    return this.#files.values();
+  get lastHandle(): number {
+    return this.#lastHandle;
+  }
+
+  /** Whether the host has all that was written. */
+  get isConfirmed(): boolean {
+    return this.#unconfirmedBytes === 0;
+  }
+
+  recordAll(): void {
+    for (const file of this.#files.values()) this.#record(file);
   }
 
   open: Operation = (share, question) => {
@@ -83,7 +105,7 @@ export class OpenFiles {
       return share.fail(question, Linux.EACCES);
     const handle = ++this.#lastHandle;
     if (mayOpenLater(node, flags)) {
-      this.#add(handle, node, flags).isLazy = true;
+      this.#add(handle, node, flags, true);
       replyOpened(share, question, handle, keepCacheFlag | noFlushFlag);
       return;
     }
@@ -132,6 +154,7 @@ export class OpenFiles {
   #openNow(file: OpenFile, onRefused: (errno: number) => void): void {
     const path = this.#share.nodes.pathOf(file.node);
     file.isLazy = false;
+    this.#record(file);
     if (path === undefined) {
       onRefused(Linux.ESTALE);
       return;
@@ -168,6 +191,7 @@ export class OpenFiles {
         bytes.writeUInt32LE(keepCacheFlag, outHeaderBytes + entryOutBytes + 8);
         share.reply(question, bytes);
       },
+      once(question),
     );
   };
 
@@ -227,6 +251,7 @@ export class OpenFiles {
     share.fail(question, 0);
     if (file === undefined) return;
     this.#files.delete(handle);
+    this.#journal.closed(handle);
     file.node.handles.delete(handle);
     share.nodes.forget(file.node.id, 0);
     if (file.isLazy) return;
@@ -248,7 +273,12 @@ export class OpenFiles {
     });
   }
 
-  #add(handle: number, node: Node, flags: number): OpenFile {
+  /** What the host has open for us. */
+  openHandles(): number[] {
+    return [...this.#files.values()].filter(({ isLazy }) => !isLazy).map(({ handle }) => handle);
+  }
+
+  #add(handle: number, node: Node, flags: number, isLazy = false): OpenFile {
     const file: OpenFile = {
       handle,
       node,
@@ -257,16 +287,23 @@ export class OpenFiles {
       errno: 0,
       prefetched: undefined,
       waiting: [],
-      isLazy: false,
+      isLazy,
     };
     this.#files.set(handle, file);
+    this.#record(file);
     node.handles.add(handle);
     return file;
+  }
+
+  #record({ handle, node, flags, isLazy, unconfirmedBytes, errno }: OpenFile): void {
+    const isUnsure = unconfirmedBytes > 0 || errno !== 0;
+    this.#journal.opened({ handle, node: node.id, flags, isLazy, isUnsure });
   }
 
   #send(file: OpenFile, offset: number, data: Buffer): void {
     const { length } = data;
     file.unconfirmedBytes += length;
+    if (file.unconfirmedBytes === length) this.#record(file);
     this.#unconfirmedBytes += length;
     this.#share.link.ask(
       Wire.write,
@@ -275,11 +312,12 @@ export class OpenFiles {
         file.unconfirmedBytes -= length;
         this.#unconfirmedBytes -= length;
         if (errno !== 0 && file.errno === 0) file.errno = errno;
+        if (file.unconfirmedBytes === 0) this.#record(file);
         if (file.unconfirmedBytes === 0) for (const wake of file.waiting.splice(0)) wake();
         while (this.#heldBack.length > 0 && this.#unconfirmedBytes <= mostUnconfirmedBytes)
           this.#heldBack.shift()?.();
       },
-      length + 32,
+      { roomBytes: length + 32 },
     );
   }
 
@@ -352,52 +390,4 @@ function fromPrefetched(file: OpenFile, offset: number, length: number): Buffer 
   const { data, isWhole } = prefetched;
   if (offset + length > data.length && !isWhole) return undefined;
   return data.subarray(offset, offset + length);
-}
-
-/** Asks for all pieces at once; what lies beyond the end comes back short. */
-function readPieces(
-  share: ShareContext,
-  question: Question,
-  handle: number,
-  offset: number,
-  length: number,
-): void {
-  const count = Math.max(1, Math.ceil(length / pieceBytes));
-  const pieces: Buffer[] = new Array(count);
-  let missing = count;
-  let errno = 0;
-  for (let index = 0; index < count; index++) {
-    const at = index * pieceBytes;
-    const size = Math.min(pieceBytes, length - at);
-    share.link.ask(
-      Wire.read,
-      (frame) =>
-        frame
-          .u32(handle)
-          .u64(offset + at)
-          .u32(size),
-      (reader) => {
-        if (reader.errno !== 0) errno = reader.errno;
-        else pieces[index] = reader.raw(reader.left);
-        if (--missing > 0) return;
-        if (errno !== 0) return share.fail(question, errno);
-        replyData(share, question, joined(pieces));
-      },
-    );
-  }
-}
-
-/** A short piece is the file's end: what comes after it does not count. */
-function joined(pieces: readonly Buffer[]): Buffer {
-  const end = pieces.findIndex((piece) => piece.length < pieceBytes);
-  const counting = end === -1 ? pieces : pieces.slice(0, end + 1);
-  return counting.length === 1 ? counting[0]! : Buffer.concat(counting);
-}
-
-function replyData(share: ShareContext, question: Question, data: Buffer): void {
-  const bytes = Buffer.allocUnsafe(outHeaderBytes + data.length);
-  answer(question.unique, 0).copy(bytes);
-  bytes.writeUInt32LE(bytes.length, 0);
-  data.copy(bytes, outHeaderBytes);
-  share.reply(question, bytes);
 }

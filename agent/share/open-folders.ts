@@ -20,8 +20,9 @@ import {
   readU64,
   writeU64,
 } from './fuse-wire.ts';
+import type { Journal, KeptState } from './journal.ts';
 import { putNode } from './names.ts';
-import type { Node } from './node-table.ts';
+import type { Node, NodeTable } from './node-table.ts';
 import { nodeOf, type Operation, pathOf, type ShareContext } from './share-context.ts';
 
 interface Entry {
@@ -37,25 +38,51 @@ interface OpenFolder {
   waiting: ((errno: number) => void)[];
 }
 
+type FolderJournal = Pick<Journal, 'openedFolder' | 'closedFolder'>;
+
 const direntBytes = 24;
 
 export class OpenFolders {
+  readonly #journal: FolderJournal;
   readonly #folders = new Map<number, OpenFolder>();
   #lastHandle = 0;
+
+  constructor(nodes: NodeTable, journal: FolderJournal, kept?: KeptState) {
+    this.#journal = journal;
+    this.#lastHandle = kept?.lastHandle ?? 0;
+    for (const [handle, id] of kept?.folders ?? []) {
+      const node = nodes.get(id);
+      if (node !== undefined) this.#add(handle, node);
+    }
+  }
+
+  get lastHandle(): number {
+    return this.#lastHandle;
+  }
+
+  recordAll(): void {
+    for (const [handle, { node }] of this.#folders) this.#journal.openedFolder(handle, node.id);
+  }
+
+  #add(handle: number, node: Node): void {
+    this.#folders.set(handle, { node, listedAt: 0, entries: undefined, waiting: [] });
+    this.#journal.openedFolder(handle, node.id);
+  }
 
   opendir: Operation = (share, question) => {
     const node = nodeOf(share, question);
     if (node === undefined) return;
     if (!mayAccess(share, question, node, May.read)) return share.fail(question, Linux.EACCES);
     const handle = ++this.#lastHandle;
-    this.#folders.set(handle, { node, listedAt: 0, entries: undefined, waiting: [] });
+    this.#add(handle, node);
     const bytes = answer(question.unique, 0, 16);
     writeU64(bytes, outHeaderBytes, handle);
     share.reply(question, bytes);
   };
 
   releasedir: Operation = (share, question) => {
-    this.#folders.delete(readU64(question.body, 0));
+    const handle = readU64(question.body, 0);
+    if (this.#folders.delete(handle)) this.#journal.closedFolder(handle);
     share.fail(question, 0);
   };
 

@@ -1,4 +1,7 @@
 /** Shared folders from the first one on: an agent on a computer of its own never has any. */
+import { mkdirSync, readdirSync } from 'node:fs';
+import { hasErrno } from '../kernel/libc.ts';
+import type { ShareOrder } from './share-thread.ts';
 import { type Shares, type SharesOptions, startShares } from './shares.ts';
 
 export interface OpenShares {
@@ -6,24 +9,47 @@ export interface OpenShares {
   socket(): Promise<string>;
   /** The mounted folder that a path lies in. */
   mountOf(path: string): string | undefined;
-  close(): Promise<void>;
+  /** Goes on with what an earlier agent had mounted. */
+  resume(): Promise<void>;
+  close(order: ShareOrder): Promise<void>;
 }
 
-export function openShares(options: SharesOptions): OpenShares {
+export interface OpenSharesOptions extends SharesOptions {
+  /** Of folders of other computers (computersDirectory); made 0700. */
+  computersDirectory: string;
+}
+
+export function openShares(options: OpenSharesOptions): OpenShares {
   let starting: Promise<Shares> | undefined;
   let shares: Shares | undefined;
+  async function start(): Promise<void> {
+    starting ??= startShares(options).then((started) => {
+      shares = started;
+      return started;
+    });
+    await starting;
+  }
   return {
     async socket() {
-      starting ??= startShares(options).then((started) => {
-        shares = started;
-        return started;
-      });
-      await starting;
+      mkdirSync(options.computersDirectory, { recursive: true, mode: 0o700 });
+      await start();
       return options.socketPath;
     },
+    async resume() {
+      if (hasAny(options.keptDirectory)) await start();
+    },
     mountOf: (path) => shares?.mountOf(path),
-    async close() {
-      await (await starting)?.close();
+    async close(order) {
+      await (await starting)?.close(order);
     },
   };
+}
+
+function hasAny(directory: string): boolean {
+  try {
+    return readdirSync(directory).length > 0;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
 }

@@ -18,6 +18,11 @@ export interface ShareContext {
   readonly hasSeveralUsers: boolean;
 }
 
+/** What the host does once for a question, whoever asks it: the number is the kernel's own, and even. */
+export const once = ({ unique }: Pick<Question, 'unique'>) => ({
+  id: Number(BigInt.asUintN(32, unique)),
+});
+
 export type Operation = (share: ShareContext, question: Question) => void;
 
 /** The node of a question; without one the question has failed. */

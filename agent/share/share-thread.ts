@@ -3,8 +3,8 @@
  * host's connections and for the agent, and for nothing else: libuv cannot watch /dev/fuse, and a
  * blocking read would take one of its four threads for good.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { closeSync, mkdirSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -20,15 +20,19 @@ import {
   type ShareHello,
   type ShareWelcome,
   shareVersion,
+  statBytes,
   ShareOperation as Wire,
 } from '../contract/share-wire.ts';
 import { openDirectory, withFd } from '../kernel/files.ts';
-import { mountFuse } from '../kernel/fuse-device.ts';
+import { type FuseMount, mountFuse } from '../kernel/fuse-device.ts';
 import { attachMount, detachMount } from '../kernel/mount.ts';
-import { parseMountinfo } from '../kernel/mountinfo.ts';
 import { PollEvent, type Polled, poll } from '../kernel/poll.ts';
 import { acceptUnix, listenUnix, receive, send } from '../kernel/unix-listener.ts';
 import { copyStat } from './fuse-wire.ts';
+import { questionBytes } from './init.ts';
+import { Journal, type KeptState } from './journal.ts';
+import { fileNameOf, KeptMounts, type MountFacts } from './kept-mounts.ts';
+import { detachDead, readFurtherAhead } from './mount-place.ts';
 import { Owners } from './owners.ts';
 import type { ReplayReport, ReplayTask } from './replay-thread.ts';
 import { Share } from './share.ts';
@@ -36,12 +40,17 @@ import { Share } from './share.ts';
 export interface ShareThreadSettings {
   socketPath: string;
   ownersDirectory: string;
+  /** For what the next agent takes up. */
+  keptDirectory: string;
+  /** The shim's program. */
+  programPath: string;
   /** Read here; whoever has something to say writes a byte. */
   wakeFd: number;
   replayPort: MessagePort;
   mainThreadId: number;
   /** How long callers wait for a host that is away before they get EIO. */
   patienceMs: number;
+  mayAskAgain: boolean;
 }
 
 export type ShareNews =
@@ -55,9 +64,12 @@ interface Mounted {
   mount: string;
   mountPath: string;
   mountFd: number;
-  /** The host's, whose open files ours are. */
-  instance: string;
+  /** The host's, whose open files ours are. Undefined while it still has to hear of another agent. */
+  instance: string | undefined;
 }
+
+/** What the agent's main thread says: to unmount all, or to leave all to the next agent. */
+export type ShareOrder = 'close' | 'leave';
 
 /** A connection that has not said yet which folder it is for. */
 interface Stranger {
@@ -66,6 +78,8 @@ interface Stranger {
 }
 
 const { EAGAIN } = constants.errno;
+/** How long an end waits for the host to have what was written. */
+const leavingMs = 2_000;
 
 class ShareThread {
   readonly #settings: ShareThreadSettings;
@@ -73,31 +87,70 @@ class ShareThread {
   readonly #listenFd: number;
   readonly #mounted = new Map<string, Mounted>();
   readonly #strangers = new Map<number, Stranger>();
-  #replayThreadId = -1;
-  #isClosing = false;
+  readonly #kept: KeptMounts;
+  #replayThreadId = 0;
+  #order: ShareOrder | undefined;
 
   constructor(settings: ShareThreadSettings, news: (news: ShareNews) => void) {
     this.#settings = settings;
     this.#news = news;
+    this.#kept = new KeptMounts({
+      directory: settings.keptDirectory,
+      programPath: settings.programPath,
+      questionBytes,
+      patienceMs: settings.patienceMs,
+    });
     this.#listenFd = listenUnix(settings.socketPath);
   }
 
   run(): void {
+    this.#readReports();
+    this.#takeUpAll();
     this.#news({ event: 'ready' });
-    while (!this.#isClosing) {
-      const now = performance.now();
-      const deadlines = [...this.#mounted.values()]
-        .map(({ share }) => share.expire(now))
-        .filter((at) => at !== undefined);
-      const timeoutMs =
-        deadlines.length === 0 ? -1 : Math.max(0, Math.ceil(Math.min(...deadlines) - now));
-      for (const ready of poll(this.#watched(), timeoutMs)) this.#handle(ready);
-      for (const mounted of this.#mounted.values())
-        if (mounted.share.link.isUp && !mounted.share.link.flush()) this.#onLost(mounted);
-    }
-    for (const mounted of [...this.#mounted.values()]) this.#unmount(mounted);
+    while (this.#order === undefined) this.#turn();
+    if (this.#order === 'leave') this.#leaveAll();
+    else for (const mounted of [...this.#mounted.values()]) this.#unmount(mounted);
     for (const fd of this.#strangers.keys()) closeSync(fd);
     closeSync(this.#listenFd);
+    this.#kept.close();
+  }
+
+  #turn(patienceMs = Number.POSITIVE_INFINITY): void {
+    const now = performance.now();
+    const deadlines = [...this.#mounted.values()]
+      .map(({ share }) => share.expire(now))
+      .filter((at) => at !== undefined);
+    const next = Math.min(...deadlines, now + patienceMs);
+    const timeoutMs = next === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(next - now));
+    for (const ready of poll(this.#watched(), timeoutMs)) this.#handle(ready);
+    for (const mounted of this.#mounted.values()) {
+      mounted.share.endTurn();
+      if (mounted.share.link.isUp && !mounted.share.link.flush()) this.#onLost(mounted);
+    }
+  }
+
+  #takeUpAll(): void {
+    const lost = (facts: MountFacts) => detachDead(facts.mountPath);
+    for (const { state, ...kept } of this.#kept.takeAll(lost)) {
+      const share = this.#shareOf(kept.share, kept, Buffer.alloc(statBytes), state);
+      const { share: name, mount, mountPath, mountFd } = kept;
+      const mounted = { share, name, mount, mountPath, mountFd, instance: undefined };
+      this.#mounted.set(name, mounted);
+      this.#tell('mounted', mounted);
+    }
+  }
+
+  /** The kernel's questions are the next agent's; what was answered already is to reach the host. */
+  #leaveAll(): void {
+    const deadline = performance.now() + leavingMs;
+    for (const { share } of this.#mounted.values()) share.stopReading();
+    const isWaiting = ({ share }: Mounted) => share.link.isUp && !share.files.isConfirmed;
+    while (performance.now() < deadline && [...this.#mounted.values()].some(isWaiting))
+      this.#turn(deadline - performance.now());
+    for (const { share, mountFd } of this.#mounted.values()) {
+      share.close();
+      closeSync(mountFd);
+    }
   }
 
   #watched(): Polled[] {
@@ -107,7 +160,7 @@ class ShareThread {
     ];
     for (const fd of this.#strangers.keys()) watched.push({ fd, events: PollEvent.in });
     for (const { share } of this.#mounted.values()) {
-      watched.push({ fd: share.deviceFd, events: PollEvent.in });
+      if (share.isReading) watched.push({ fd: share.deviceFd, events: PollEvent.in });
       if (share.link.fd !== undefined)
         watched.push({ fd: share.link.fd, events: share.link.events });
     }
@@ -156,7 +209,7 @@ class ShareThread {
     readSync(this.#settings.wakeFd, Buffer.alloc(4096));
     this.#readReports();
     const message = parentPort && receiveMessageOnPort(parentPort);
-    if (message?.message === 'close') this.#isClosing = true;
+    if (message !== undefined && message !== null) this.#order = message.message as ShareOrder;
   }
 
   #readReports(): void {
@@ -164,8 +217,10 @@ class ShareThread {
       const received = receiveMessageOnPort(this.#settings.replayPort);
       if (received === undefined) return;
       const report = received.message as ReplayReport;
-      if ('threadId' in report) this.#replayThreadId = report.threadId;
-      else {
+      if ('threadId' in report) {
+        this.#replayThreadId = report.threadId;
+        for (const { share } of this.#mounted.values()) share.recordFacts();
+      } else {
         if (report.failure !== undefined) this.#fail('tell of a change', report.failure);
         this.#mounted.get(report.share)?.share.replay.done();
       }
@@ -234,31 +289,45 @@ class ShareThread {
     this.#refuseNesting(mountPath);
     mkdirSync(mountPath, { recursive: true });
     const mount = randomUUID();
-    const file = createHash('sha256').update(name).digest('hex').slice(0, 32);
-    const owners = new Owners(join(this.#settings.ownersDirectory, `${file}.owners`));
-    const { deviceFd, mountFd } = mountFuse(mountPath, readOnly);
-    const share = new Share({
-      deviceFd,
-      owners,
-      rootStat: copyStat(rootStat),
-      sendReplay: (order) =>
-        this.#settings.replayPort.postMessage({
-          share: name,
-          deviceFd,
-          mountFd,
-          order,
-        } satisfies ReplayTask),
-      replayThreadId: () => this.#replayThreadId,
-      mainThreadId: this.#settings.mainThreadId,
-      patienceMs: this.#settings.patienceMs,
-      report: (error) => this.#fail(mountPath, error),
-    });
+    const fds = mountFuse(mountPath, readOnly);
+    const share = this.#shareOf(name, fds, rootStat);
+    const { mountFd } = fds;
+    this.#kept.keep({ share: name, mount, mountPath }, fds);
     withFd(openDirectory(mountPath), (target) => attachMount(mountFd, target, mountPath));
     readFurtherAhead(mountPath);
     const mounted = { share, name, mount, mountPath, mountFd, instance };
     this.#mounted.set(name, mounted);
     this.#tell('mounted', mounted);
     return mounted;
+  }
+
+  #shareOf(
+    name: string,
+    { deviceFd, mountFd }: FuseMount,
+    rootStat: Buffer,
+    kept?: KeptState,
+  ): Share {
+    const report = (error: unknown) => this.#fail(name, error);
+    const send = (order: ReplayTask['order']) =>
+      this.#settings.replayPort.postMessage({
+        share: name,
+        deviceFd,
+        mountFd,
+        order,
+      } satisfies ReplayTask);
+    return new Share({
+      deviceFd,
+      owners: new Owners(join(this.#settings.ownersDirectory, `${fileNameOf(name)}.owners`)),
+      rootStat: copyStat(rootStat),
+      journal: new Journal(this.#kept.journalOf(name), report),
+      kept,
+      sendReplay: send,
+      replayThreadId: () => this.#replayThreadId,
+      mainThreadId: this.#settings.mainThreadId,
+      patienceMs: this.#settings.patienceMs,
+      mayAskAgain: this.#settings.mayAskAgain,
+      report,
+    });
   }
 
   /** Our own mount must never be walked by this thread, which would wait for itself. */
@@ -279,6 +348,7 @@ class ShareThread {
       new FrameWriter(0, Wire.hello).bytes(Buffer.from(JSON.stringify(welcome))).finish(),
     ];
     const isOther = hello.instance !== mounted.instance;
+    if (mounted.instance === undefined) first.push(retain(share.files.openHandles()));
     if (isOther)
       for (const { handle, path, flags } of share.files.reopenings())
         first.push(new FrameWriter(0, Wire.open).name(path).u32(flags).u32(handle).u32(0).finish());
@@ -306,6 +376,7 @@ class ShareThread {
     }
     closeSync(mounted.mountFd);
     mounted.share.close();
+    this.#kept.end(mounted.name);
     this.#tell('unmounted', mounted);
   }
 
@@ -319,17 +390,10 @@ class ShareThread {
   }
 }
 
-const readAheadKb = 1024;
-
-/** The kernel's own 128 KiB would ask the host eight times as often. */
-function readFurtherAhead(mountPath: string): void {
-  try {
-    const mounts = parseMountinfo(readFileSync('/proc/thread-self/mountinfo', 'utf8'));
-    const mount = mounts.findLast(({ mountPoint }) => mountPoint === mountPath);
-    writeFileSync(`/sys/class/bdi/${mount?.device}/read_ahead_kb`, String(readAheadKb));
-  } catch {
-    // Where sysfs cannot be written, reading is slower.
-  }
+function retain(handles: readonly number[]): Buffer {
+  const frame = new FrameWriter(0, Wire.retain);
+  for (const handle of handles) frame.u32(handle);
+  return frame.finish();
 }
 
 const port = parentPort;

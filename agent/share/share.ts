@@ -14,10 +14,12 @@ import {
   type Question,
   readQuestion,
   readU64,
+  resendAll,
   rootNode,
 } from './fuse-wire.ts';
 import { HostLink } from './host-link.ts';
-import { answerInit, maxWriteBytes } from './init.ts';
+import { answerInit, asksAgain, questionBytes } from './init.ts';
+import type { Journal, KeptState } from './journal.ts';
 import * as names from './names.ts';
 import { isDirectory, type Node, NodeTable } from './node-table.ts';
 import { OpenFiles } from './open-files.ts';
@@ -30,6 +32,9 @@ export interface ShareParts {
   deviceFd: number;
   owners: Owners;
   rootStat: Buffer;
+  journal: Journal;
+  /** Of the agent that served it before. */
+  kept?: KeptState;
   sendReplay(order: ReplayOrder): void;
   /** The replaying thread's number, as the kernel tells it with each question. */
   replayThreadId(): number;
@@ -37,6 +42,7 @@ export interface ShareParts {
   mainThreadId: number;
   /** How long the kernel's callers wait for a host that is away before they get EIO. */
   patienceMs: number;
+  mayAskAgain: boolean;
   report(error: unknown): void;
 }
 
@@ -48,9 +54,11 @@ interface Waiting {
 /** An interrupted question whose answer does not come is given up: its process may be ended. */
 const interruptPatienceMs = 2_000;
 const { EAGAIN, ENODEV, ENOENT, EINTR } = constants.errno;
+/** FUSE_UNIQUE_RESEND: an agent before us was asked it already. */
+const againBit = 1n << 63n;
 /** Questions of one turn; the link and other folders get theirs between. */
 const questionsATurn = 16;
-const readBuffer = Buffer.alloc(maxWriteBytes + 4096);
+const readBuffer = Buffer.alloc(questionBytes);
 
 export class Share implements ShareContext {
   readonly nodes: NodeTable;
@@ -61,21 +69,69 @@ export class Share implements ShareContext {
   readonly #parts: ShareParts;
   readonly #waiting = new Map<bigint, Waiting>();
   readonly #operations: Map<number, Operation>;
-  readonly #users = new Set<number>();
+  readonly #users: Set<number>;
+  readonly #folders: OpenFolders;
+  #asksAgain: boolean;
   #downSince: number | undefined;
+  #isReading = true;
 
   constructor(parts: ShareParts) {
+    const { kept, journal } = parts;
     this.#parts = parts;
-    this.nodes = new NodeTable(parts.rootStat);
+    this.nodes = kept ? NodeTable.restored(kept, journal) : new NodeTable(parts.rootStat, journal);
     this.owners = parts.owners;
     this.link = new HostLink((reader) => this.#onNews(reader));
-    this.files = new OpenFiles(this);
+    this.files = new OpenFiles(this, journal, kept);
+    this.#folders = new OpenFolders(this.nodes, journal, kept);
     this.replay = new Replay(this, parts.sendReplay);
-    this.#operations = operationsOf(this.files, new OpenFolders());
+    this.#operations = operationsOf(this.files, this.#folders);
+    this.#users = kept?.users ?? new Set();
+    this.#asksAgain = kept?.asksAgain ?? false;
+    journal.begin(() => this.#recordAll());
+    if (kept !== undefined) this.#takeUp(kept);
+  }
+
+  #takeUp({ unanswered, asksAgain }: KeptState): void {
+    if (asksAgain) writeDevice(this.deviceFd, resendAll());
+    for (const unique of unanswered) writeDevice(this.deviceFd, answer(unique, Linux.EIO));
+    this.#downSince = performance.now();
+  }
+
+  #recordAll(): void {
+    const { journal } = this.#parts;
+    this.nodes.recordAll();
+    this.files.recordAll();
+    this.#folders.recordAll();
+    for (const uid of this.#users) journal.user(uid);
+    if (!this.#asksAgain) for (const unique of this.#waiting.keys()) journal.asked(unique);
+    this.recordFacts();
+  }
+
+  /** Also when there is another replaying thread. */
+  recordFacts(): void {
+    this.#parts.journal.facts({
+      lastNode: this.nodes.lastId,
+      lastHandle: Math.max(this.files.lastHandle, this.#folders.lastHandle),
+      replayThreadId: this.#parts.replayThreadId(),
+      asksAgain: this.#asksAgain,
+    });
   }
 
   get deviceFd(): number {
     return this.#parts.deviceFd;
+  }
+
+  get isReading(): boolean {
+    return this.#isReading;
+  }
+
+  /** What is asked from now on is another agent's to answer. */
+  stopReading(): void {
+    this.#isReading = false;
+  }
+
+  endTurn(): void {
+    this.#parts.journal.flush();
   }
 
   get hasSeveralUsers(): boolean {
@@ -84,6 +140,9 @@ export class Share implements ShareContext {
 
   reply({ unique }: Pick<Question, 'unique'>, bytes: Buffer): void {
     if (!this.#waiting.delete(unique)) return;
+    const { journal } = this.#parts;
+    if (!this.#asksAgain) journal.answered(unique);
+    journal.flush();
     const written = writeDevice(this.deviceFd, bytes);
     // ENOENT: whoever asked has been ended since. ENODEV: nobody is there to ask.
     if (written < 0 && ![-ENOENT, -ENODEV].includes(written))
@@ -141,6 +200,7 @@ export class Share implements ShareContext {
 
   close(): void {
     this.link.drop();
+    this.#parts.journal.close();
     closeSync(this.deviceFd);
   }
 
@@ -153,6 +213,12 @@ export class Share implements ShareContext {
     const { opcode, unique, pid, uid } = question;
     if (this.#handleUnanswered(question)) return;
     this.#waiting.set(unique, { since: 0, isInterrupted: false });
+    if (!this.#asksAgain) this.#parts.journal.asked(unique);
+    // Another agent's replaying thread: the host has made that change already, and perhaps others since.
+    if ((unique & againBit) !== 0n && pid === this.#parts.kept?.replayThreadId) {
+      this.fail(question, Linux.EIO);
+      return;
+    }
     const isReplay = pid === this.#parts.replayThreadId();
     if (isReplay && this.replay.answer(question)) return;
     if (pid === this.#parts.mainThreadId) {
@@ -187,6 +253,8 @@ export class Share implements ShareContext {
       const bytes = answerInit(question);
       if (bytes === undefined)
         throw new Error('the kernel is too old for shared folders: it takes Linux 5.4');
+      this.#asksAgain = this.#parts.mayAskAgain && asksAgain(question);
+      this.recordFacts();
       writeDevice(this.deviceFd, bytes);
     } else if (opcode === Opcode.forget) this.#forget(question.node, readU64(body, 0));
     else if (opcode === Opcode.batchForget)
@@ -220,6 +288,7 @@ export class Share implements ShareContext {
   #meet(uid: number): void {
     if (this.#users.has(uid)) return;
     this.#users.add(uid);
+    this.#parts.journal.user(uid);
     if (this.#users.size === 2) this.replay.forgetAttributes();
   }
 

@@ -7,15 +7,21 @@ import { extname } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { makePipe } from '../kernel/pipe.ts';
 import type { ReplayThreadSettings } from './replay-thread.ts';
-import type { ShareNews, ShareThreadSettings } from './share-thread.ts';
+import type { ShareNews, ShareOrder, ShareThreadSettings } from './share-thread.ts';
 
 export interface SharesOptions {
   /** Where the host connects to; made 0600. */
   socketPath: string;
   /** Whose the files are that somebody in a container gave away. */
   ownersDirectory: string;
+  /** What the next agent needs to go on with what is mounted; gone when the machine ends. */
+  keptDirectory: string;
+  /** The shim's program. */
+  programPath: string;
   /** How long callers wait for a host that is away before they get EIO. */
   patienceMs?: number;
+  /** False: as with a kernel that cannot ask again what an agent left unanswered (before Linux 6.9). */
+  asksAgain?: boolean;
   report(what: string, error: unknown): void;
 }
 
@@ -25,8 +31,8 @@ export interface Shares {
   /** The mounted folder that a path lies in. */
   mountOf(path: string): string | undefined;
   onNews(listener: (news: ShareNews) => void): () => void;
-  /** Unmounts all of them. */
-  close(): Promise<void>;
+  /** Unmounts all of them, or leaves them to the next agent. */
+  close(order: ShareOrder): Promise<void>;
 }
 
 export async function startShares(options: SharesOptions): Promise<Shares> {
@@ -43,10 +49,13 @@ export async function startShares(options: SharesOptions): Promise<Shares> {
     {
       socketPath: options.socketPath,
       ownersDirectory: options.ownersDirectory,
+      keptDirectory: options.keptDirectory,
+      programPath: options.programPath,
       wakeFd: wake.readFd,
       replayPort: port1,
       mainThreadId: process.pid,
       patienceMs: options.patienceMs ?? 30_000,
+      mayAskAgain: options.asksAgain ?? true,
     } satisfies ShareThreadSettings,
     [port1],
   );
@@ -62,7 +71,9 @@ export async function startShares(options: SharesOptions): Promise<Shares> {
   for (const [name, thread] of Object.entries({ server, replayer }))
     thread.on('error', (error) => options.report(`shared folders (${name})`, error));
   await new Promise<void>((resolve, reject) => {
-    server.once('message', () => resolve());
+    listeners.add(function untilReady({ event }) {
+      if (event === 'ready' && listeners.delete(untilReady)) resolve();
+    });
     server.once('error', reject);
   });
   return {
@@ -73,8 +84,8 @@ export async function startShares(options: SharesOptions): Promise<Shares> {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    async close() {
-      server.postMessage('close');
+    async close(order) {
+      server.postMessage(order);
       writeSync(wake.writeFd, '.');
       await ended;
       await replayer.terminate();

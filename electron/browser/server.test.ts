@@ -334,6 +334,7 @@ class FakeHost {
       'machine.change': async () => {
         throw new Error('Nothing to set.');
       },
+      'machine.choose': async () => {},
       'machine.diagnostics': async () => ({ files: [], body: new Uint8Array() }),
       'machines.add': async (machine) => ({ ...machine, id: 'new' }),
       'context.state': async () => noContext,

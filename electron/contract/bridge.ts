@@ -20,6 +20,7 @@ import type {
   MachineQuestion,
   Machines,
   OnMachine,
+  RemoteChoices,
   Removal,
 } from './machines.ts';
 
@@ -90,6 +91,8 @@ export interface RequestChannels {
   'machine.settings': (request: OnMachine<object>) => MachineSettingsView | undefined;
   /** Refused with the reason; what is not said stays as it is. */
   'machine.change': (request: OnMachine<{ settings: Partial<MachineSettings> }>) => MachineChange;
+  /** In force at once. What is not said stays as it is. Only of a remote machine. */
+  'machine.choose': (request: OnMachine<{ choices: Partial<RemoteChoices> }>) => void;
   /** What to send to who helps, without secrets: what is in it, and a tar.gz of just that. */
   'machine.diagnostics': (request: OnMachine<object>) => {
     files: DiagnosticsFile[];

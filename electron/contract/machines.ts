@@ -14,9 +14,21 @@ export interface MachineEntry {
   kind: MachineKind;
   /** Only of kind `remote`. */
   remote?: RemoteAddress;
+  /** Only of kind `remote`; absent while nobody has chosen. */
+  choices?: RemoteChoices;
   /** It was up when the app was closed. */
   startsWithApp?: boolean;
 }
+
+/** What a remote machine and this computer have of each other (docs/decisions/0017). */
+export interface RemoteChoices {
+  /** Ports that it publishes are on this computer's loopback, too. */
+  portsHere: boolean;
+  /** It has the shared folders of this computer, at paths of their own. */
+  foldersThere: boolean;
+}
+
+export const usualChoices: RemoteChoices = { portsHere: true, foldersThere: false };
 
 /** As people write it after `ssh`: what is not said comes from `~/.ssh/config`, or is ssh's default. */
 export interface RemoteAddress {
@@ -31,6 +43,8 @@ export interface MachineView extends MachineEntry {
   state: MachineState;
   /** This computer's own engine is always there. */
   removable: boolean;
+  /** Where it has this computer's folders, when it is not at the same paths. */
+  foldersAt?: string;
 }
 
 export interface Machines {

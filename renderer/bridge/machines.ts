@@ -10,6 +10,7 @@ import type {
   Machines,
   MachineView,
   RemoteAddress,
+  RemoteChoices,
   Removal,
 } from '../../electron/contract/machines.ts';
 import { host } from './bridge.ts';
@@ -25,6 +26,7 @@ export type {
   Machines,
   MachineView,
   RemoteAddress,
+  RemoteChoices,
   Removal,
 };
 
@@ -56,6 +58,10 @@ export function addMachine(machine: Omit<MachineEntry, 'id'>): Promise<MachineEn
 
 export function renameMachine(machine: string, name: string): Promise<void> {
   return host().request('machine.rename', { machine, name });
+}
+
+export function chooseFor(machine: string, choices: Partial<RemoteChoices>): Promise<void> {
+  return host().request('machine.choose', { machine, choices });
 }
 
 export function getFootprint(machine: string): Promise<Footprint> {

@@ -92,6 +92,20 @@ test('the engine warns before a limit goes below what is used, and nothing has c
   await page.getByRole('alert').waitFor({ state: 'detached' });
 });
 
+test('Enter in a number field does not outrun the warning; a second one applies', async () => {
+  const { page } = app;
+  const field = card('Processes and open files').getByRole('textbox', { name: 'Processes' });
+  await field.fill('4');
+  await field.press('Enter');
+  await page.getByRole('alert').getByText('no new one can start until some end').waitFor();
+  assert.equal((await limits()).pids, 4096);
+  await field.press('Enter');
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  assert.equal((await limits()).pids, 4);
+  await fill('Processes and open files', 'Processes', '4096');
+  await apply();
+});
+
 test('each is taken away by its own button', async () => {
   for (const place of ['Network speed', 'Log'])
     for (let left = 2; left > 0; left--)

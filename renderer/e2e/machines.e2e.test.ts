@@ -1,7 +1,9 @@
 /** Another computer beside this one: added, used, switched to and from, and removed by clicking. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { resolve } from 'node:path';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   type RemoteHost,
@@ -23,7 +25,7 @@ let clean: string[];
 before(async () => {
   // Made before anybody waits for it; it is there already when the remote tests ran.
   execFileSync(resolve(import.meta.dirname, '../../scripts/remote-bundle'));
-  host = await startRemoteHost();
+  host = await startRemoteHost({ ownNetwork: true });
   clean = host.files();
   app = await startApp();
 });
@@ -42,11 +44,11 @@ test('a machine is added in one dialog, its key confirmed, and its start seen', 
   await page.getByRole('button', { name: 'Add a machine' }).click();
   await page.getByRole('button', { name: 'Add and connect' }).click();
   await page.getByText('Say which computer.').waitFor();
-  await page.getByLabel('Host').fill(`root@127.0.0.1:${host.port}`);
+  await page.getByLabel('Host').fill(`root@${host.address}:${host.port}`);
   await page.getByLabel('Key file').fill(`${host.home}/.ssh/id_ed25519`);
   await page.getByLabel('Name').fill('Server');
   await page.getByRole('button', { name: 'Add and connect' }).click();
-  await page.getByRole('heading', { name: 'Is this 127.0.0.1?' }).waitFor();
+  await page.getByRole('heading', { name: `Is this ${host.address}?` }).waitFor();
   await page.getByText(/SHA256:/).waitFor();
   await page.getByRole('button', { name: 'Yes, connect' }).click();
   // 48 MB are sent, unpacked and started meanwhile.
@@ -81,6 +83,35 @@ test('going from one to the other mixes nothing, and an address keeps its machin
   await page.reload();
   await page.locator('.xterm-rows').waitFor();
   assert.equal(page.url(), there);
+});
+
+test('its ports are on this computer and the folders there for as long as that is chosen', async () => {
+  const { page } = app;
+  const [, id = ''] = /#\/m\/([0-9a-f]+)/.exec(page.url()) ?? [];
+  const there = (...words: string[]) =>
+    execFileSync('docker', ['-H', `unix://${join(dirname(app.socket), `${id}.sock`)}`, ...words], {
+      encoding: 'utf8',
+    });
+  const serve = ['nc', '-ll', '-p', '80', '-e', 'cat'];
+  there('run', '-d', '--name', 'web', '-p', '80', starterImage, ...serve);
+  const [, hostPort = ''] = /:(\d+)\n/.exec(there('port', 'web', '80')) ?? [];
+  await eventually(() => connects(hostPort));
+  await app.go(`/m/${id}/machine`);
+  const card = page.getByRole('region', { name: 'With this computer' });
+  const folders = page.getByRole('region', { name: 'Folders' });
+  const ports = card.getByRole('checkbox', { name: /^Published ports/ });
+  await ports.click();
+  await eventually(() => assert.rejects(connects(hostPort), { code: 'ECONNREFUSED' }));
+  await ports.click();
+  await eventually(() => connects(hostPort));
+  assert.equal(await folders.count(), 0);
+  const foldersThere = card.getByRole('checkbox', { name: /shared folders/ });
+  await foldersThere.click();
+  await folders.getByText(/docker run -v \/run\/corten\/computers\//).waitFor();
+  await foldersThere.click();
+  await folders.waitFor({ state: 'detached' });
+  there('rm', '-f', 'web');
+  await app.go(`/m/${id}`);
 });
 
 test('diagnostics list what is inside, and are saved as just that', async () => {
@@ -123,3 +154,9 @@ test('removing says what would go, and leaves the host as it was', async () => {
 });
 
 test('nothing was complained about', () => assertNoComplaints(app));
+
+async function connects(port: string): Promise<void> {
+  const socket = connect(Number(port), '127.0.0.1');
+  await once(socket, 'connect');
+  socket.destroy();
+}

@@ -3,6 +3,8 @@ export const foldersWords = {
   'folders.title': 'Folders',
   'folders.about':
     'Containers in a machine reach these folders of this computer under the same paths: docker run -v {example}:/src',
+  'folders.remote':
+    'Containers on that computer reach these folders of this one below a path of their own: docker run -v {example}:/src',
   'folders.native':
     'This computer’s own engine reaches all folders. The list is for machines that are VMs here.',
   'folders.list': 'Shared folders',

@@ -46,6 +46,15 @@ export const machinesWords = {
   'add.badPort': 'A number from 1 to 65535.',
   'add.noName': 'Give it a name.',
 
+  'choices.title': 'With this computer',
+  'choices.about':
+    'What containers there are asked for stays there: a path in “docker run -v” is a path of that computer, and a published port is open on it.',
+  'choices.portsHere': 'Published ports on this computer, too (only for its own programs)',
+  'choices.foldersThere': 'This computer’s shared folders on that computer',
+  'choices.foldersWarning':
+    'Whoever is root there, or may use its Docker socket, can then read and change what is in them.',
+  'failed.machineChoose': 'The setting was not changed',
+
   'ask.title': '{name} asks',
   'ask.hostKey': 'Is this {host}?',
   'ask.hostKeyBody':

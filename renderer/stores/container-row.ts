@@ -45,10 +45,14 @@ export function toRow(summary: ContainerSummary): ContainerRow {
   };
 }
 
-/** The address a browser opens for a port; undefined where none is published. */
-export function portAddress(port: PortLink): string | undefined {
-  if (port.hostPort === undefined || port.protocol !== 'tcp') return undefined;
-  const anywhere = ['0.0.0.0', '::', '', undefined].includes(port.hostAddress);
+/**
+ * The address a browser opens for a port; undefined where none is published that it could reach.
+ * `portsHere`: of a remote machine, whether its ports are on this computer's loopback.
+ */
+export function portAddress(port: PortLink, portsHere?: boolean): string | undefined {
+  if (port.hostPort === undefined || port.protocol !== 'tcp' || portsHere === false)
+    return undefined;
+  const anywhere = portsHere || ['0.0.0.0', '::', '', undefined].includes(port.hostAddress);
   const address = anywhere ? 'localhost' : port.hostAddress;
   const scheme = port.containerPort === 443 || port.containerPort === 8443 ? 'https' : 'http';
   return `${scheme}://${address?.includes(':') ? `[${address}]` : address}:${port.hostPort}/`;

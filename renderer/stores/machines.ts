@@ -4,6 +4,7 @@ import { currentLook, lookAt } from '../bridge/look.ts';
 import {
   addMachine,
   answerMachine,
+  chooseFor,
   type DiagnosticsFile,
   type Footprint,
   getDiagnostics,
@@ -11,6 +12,7 @@ import {
   type MachineEntry,
   type MachineKind,
   type MachineView,
+  type RemoteChoices,
   type Removal,
   removeMachine,
   renameMachine,
@@ -66,6 +68,11 @@ export function show(id: string | undefined): void {
   useMachine.setState({ machine: found?.state, gone: found === undefined && machines.length > 0 });
 }
 
+/** The one that the window shows. */
+export function useShownMachine(): MachineView | undefined {
+  return useMachines(({ machines, shown }) => machines.find(({ id }) => id === shown));
+}
+
 export function startAt(id: string): Promise<void> {
   return told({ id: 'failed.machineStart' }, () => startMachine(id));
 }
@@ -111,6 +118,10 @@ export async function addAndStart(machine: Omit<MachineEntry, 'id'>): Promise<Ma
 
 export function rename(machine: string, name: string): Promise<void> {
   return told({ id: 'failed.machineRename' }, () => renameMachine(machine, name));
+}
+
+export function choose(machine: string, choices: Partial<RemoteChoices>): Promise<void> {
+  return told({ id: 'failed.machineChoose' }, () => chooseFor(machine, choices));
 }
 
 export function footprintOf(machine: string): Promise<Footprint> {

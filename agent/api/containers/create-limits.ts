@@ -83,7 +83,8 @@ function readCpu(host: Fields): CpuLimits {
     throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
   if (nanoCpus !== 0 && quota > 0)
     throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set');
-  const cpus = availableParallelism();
+  // To ask how many there are takes reading a file of the machine.
+  const cpus = nanoCpus === 0 ? 0 : availableParallelism();
   if (nanoCpus < 0 || nanoCpus > cpus * 1e9)
     throw invalid(
       `Range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`,

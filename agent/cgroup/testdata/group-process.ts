@@ -31,7 +31,7 @@ function enter(group: Cgroup, pid: number): void {
 export async function until(
   what: string,
   holds: () => boolean,
-  patienceMs = 20_000,
+  patienceMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + patienceMs;
   while (!holds()) {

@@ -1,6 +1,6 @@
 /** What happens when a container's process has ended, while we watch or before we did. */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
-import type { ExitRecord } from '../../runtime/runtime.ts';
+import type { ExitRecord, RunningProcess } from '../../runtime/runtime.ts';
 import { announceContainer, announceVolumeMounts } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import {
@@ -12,9 +12,13 @@ import {
 import { containerPaths } from '../paths.ts';
 import { removeRunDirectory } from '../run-directory.ts';
 import { type ContainerRecord, resultOf } from '../state/container-record.ts';
+import { leftovers } from './leftovers.ts';
 import type { LiveContainer } from './live-containers.ts';
 import { removeRecord } from './remove.ts';
 import { shouldRestart } from './restart-policy.ts';
+
+/** Made once: an error notes where it was made, which takes time that somebody waits for. */
+const hasEnded = new Error('the container has ended');
 
 /** Takes care of the exit when it comes, in its turn among the container's other operations. */
 export function watchExit(context: EngineContext, id: string, live: LiveContainer): void {
@@ -34,7 +38,7 @@ async function handleExit(
   live: LiveContainer,
   exit: ExitRecord,
 ): Promise<void> {
-  live.attendants.abort();
+  live.attendants.abort(hasEnded);
   live.input?.close();
   await context.pressure.end(id);
   // The state goes to disk first, and the exit record only after it: whichever the agent is killed
@@ -43,7 +47,7 @@ async function handleExit(
     oomKilled: live.cgroup.oomKills() > 0,
     restarting: live.restarting,
   });
-  await release(context, record, live.cgroup);
+  await release(context, record, live.cgroup, live.process);
   context.live.remove(id);
   live.markReleased();
   context.waiters.wake(id, 'exit', resultOf(record));
@@ -85,14 +89,12 @@ export function recordExit(
   return record;
 }
 
-/** Under which key of spare time an ended container's empty group and run directory are taken away. */
-export const leftovers = (id: string) => `leftovers of ${id}`;
-
 /** Gives back what the machine lent it. Each step stands alone: one that fails is reported. */
 export async function release(
   context: EngineContext,
   record: ContainerRecord,
   cgroup: Cgroup,
+  process?: RunningProcess,
 ): Promise<void> {
   const { id, name, settings } = record;
   await releaseEndpoints(context, record);
@@ -106,7 +108,8 @@ export async function release(
     });
   // With a pid namespace of its own everything inside died with its init; otherwise we end it here.
   if (settings.namespaces.pid !== 'private') cgroup.kill();
-  context.spareTime.putOff(leftovers(id), `remove the cgroup of ${name}`, async () => {
+  context.spareTime.putOff(leftovers(id), `release what ${name} left`, async () => {
+    await process?.releaseRoot();
     // The next agent finds the ending there when it was not written down.
     if (context.containers.isWritten(id))
       removeRunDirectory(containerPaths(context.paths, id).run, context.report);

@@ -162,6 +162,7 @@ export function prepareRequest(
       ...(layer.mount && { below: layer.mount }),
     },
     cgroupPaths: cgroup.paths,
+    unwired: typeof settings.network.mode !== 'object',
     copyUp: mounts
       // Only our own are filled.
       .filter((mount) => isOwnVolume({ volumes }, mount) && !uncopied.has(mount.target))
@@ -182,6 +183,7 @@ export function launchRequest(
     log: logPlan(settings, logDirectory),
     openStdin: settings.openStdin,
     init: settings.init,
+    keepsRoot: true,
   };
 }
 

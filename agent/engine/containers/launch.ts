@@ -1,7 +1,7 @@
 /** From a record to a running process; or back to where we were, with the reason in the record. */
 import { closeSync, rmSync } from 'node:fs';
-import type { Cgroup } from '../../cgroup/cgroup.ts';
-import { withPlacement } from '../../cgroup/placement.ts';
+import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
+import { closePlacement } from '../../cgroup/placement.ts';
 import type { EndpointView, PublishedPort } from '../../contract/container.ts';
 import { CortenError } from '../../errors.ts';
 import type { PreparedSandbox, RunningProcess } from '../../runtime/runtime.ts';
@@ -15,9 +15,9 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { Undo } from '../undo.ts';
 import { requireHostFolders } from '../volumes/bind-sources.ts';
-import { leftovers } from './exit.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { type OpenLayer, openLayer } from './layer.ts';
+import { leftovers } from './leftovers.ts';
 
 /** Docker's code for a container that could not be started, when the shell has none for it. */
 const couldNotStart = 128;
@@ -52,7 +52,7 @@ async function launch(
   await context.spareTime.finish(leftovers(id));
   const layer = openLayer(context, record);
   undo.push(() => layer.close());
-  const { spec, joined, cgroup, sandbox } = await prepare(context, record, layer, undo);
+  const { spec, joined, cgroup, placement, sandbox } = await prepare(context, record, layer, undo);
   try {
     // Had one of them ended meanwhile, its number could have been another process's, even the host's.
     for (const init of joined) init.signal(0);
@@ -60,12 +60,12 @@ async function launch(
     undo.push(() =>
       rmSync(containerPaths(context.paths, id).run, { recursive: true, force: true }),
     );
-    const process = await withPlacement(cgroup, (placement) =>
-      context.runtime.launch(sandbox, launchRequest(context, record, spec, placement)),
-    );
+    const request = launchRequest(context, record, spec, placement);
+    const process = await context.runtime.launch(sandbox, request);
     await began(context, record, { process, cgroup, restartCount, ...wired });
     letGo(layer, process);
   } finally {
+    closePlacement(placement);
     sandbox.close();
   }
 }
@@ -93,14 +93,23 @@ async function prepare(
   const joined = joinedInits(context, record);
   // Its paths are known before it is there.
   let cgroup = context.cgroups.open(record.id);
+  let placement: CgroupPlacement = { procsFds: [] };
   writeNetworkFiles(context, record);
   const request = prepareRequest(context, record, spec, cgroup, layer);
   const makeGroups = () => {
     cgroup = context.cgroups.create(record.id, record.settings.limits, deviceRules);
     undo.push(() => cgroup.remove());
   };
-  const sandbox = await context.runtime.prepare({ ...request, makeGroups });
-  return { spec, joined, cgroup, sandbox };
+  const meanwhile = () => {
+    placement = cgroup.placement();
+  };
+  try {
+    const sandbox = await context.runtime.prepare({ ...request, makeGroups, meanwhile });
+    return { spec, joined, cgroup, placement, sandbox };
+  } catch (error) {
+    closePlacement(placement);
+    throw error;
+  }
 }
 
 /** Networks and published ports; they are kept in the record before anything can need them back. */
@@ -111,17 +120,19 @@ async function wire(
   undo: Undo,
 ): Promise<{ networks: EndpointView[]; ports: PublishedPort[] }> {
   let wired = { networks: record.networks, ports: exposedOnly(record, []) };
-  if (networkFd !== undefined && netlinkFd !== undefined) {
+  if (
+    networkFd !== undefined &&
+    netlinkFd !== undefined &&
+    typeof record.settings.network.mode === 'object'
+  ) {
     const sandbox = { containerId: record.id, networkFd, netlinkFd };
-    if (typeof record.settings.network.mode === 'object') {
-      const networks = await connectAll(context, record, sandbox, undo);
-      undo.push(() => context.network.unpublish(record.id));
-      wired = { networks, ports: await publishPorts(context, record, networks) };
-      writeHosts(context, record, networks);
-      // An agent that is killed between here and the start finds in the record what to release.
-      context.containers.setLive(record.id, wired);
-      undo.push(() => context.containers.noteLive(record.id, record));
-    } else context.network.loopback(sandbox);
+    const networks = await connectAll(context, record, sandbox, undo);
+    undo.push(() => context.network.unpublish(record.id));
+    wired = { networks, ports: await publishPorts(context, record, networks) };
+    writeHosts(context, record, networks);
+    // An agent that is killed between here and the start finds in the record what to release.
+    context.containers.setLive(record.id, wired);
+    undo.push(() => context.containers.noteLive(record.id, record));
   }
   return wired;
 }

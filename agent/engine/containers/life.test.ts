@@ -51,6 +51,23 @@ test('start, exit, start again: state, waiters and events in dockerd’s order',
   bench.runtime.last.exit(0);
 });
 
+test('an ended container’s root is released after its end was told, and before the next start', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const id = await create(bench);
+  await containers.start(id);
+  const first = bench.runtime.last;
+  first.exit(0);
+  await containers.wait(id, 'not-running', never);
+  assert.equal(first.rootReleases, 0);
+  await containers.start(id);
+  assert.equal(first.rootReleases, 1);
+  bench.runtime.last.exit(0);
+  await containers.wait(id, 'not-running', never);
+  await bench.tidied();
+  assert.equal(bench.runtime.last.rootReleases, 1);
+});
+
 test('a command that cannot be executed leaves the reason and nothing else', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;

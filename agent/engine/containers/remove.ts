@@ -16,6 +16,7 @@ import { containerPaths, removedDirectory } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { removeVolume } from '../volumes/volumes.ts';
 import { endProcess } from './end-process.ts';
+import { leftovers } from './leftovers.ts';
 
 export async function removeContainer(
   context: EngineContext,
@@ -76,6 +77,7 @@ async function removeDirectory(
 ): Promise<void> {
   const { directory } = containerPaths(paths, id);
   if (rootfs.space !== undefined) {
+    await spareTime.finish(leftovers(id));
     await disks.remove(rootfs.space);
     // Its files went with the space.
     rmSync(directory, { recursive: true, force: true });
@@ -88,7 +90,11 @@ async function removeDirectory(
       // Here and now: the walk through the thread pool takes four times as long, and wakes others.
       rmSync(doomed, { recursive: true, force: true }),
     );
-  else await rm(directory, { recursive: true, force: true });
+  else {
+    // While its root is mounted, what is removed keeps its space.
+    await spareTime.finish(leftovers(id));
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 /** As many as the kernel removes in about a millisecond, and as much as nobody misses. */

@@ -4,7 +4,13 @@
  */
 
 import { constants, fstatSync } from 'node:fs';
-import { O_PATH, openDirectory, openInRoot, readTextInRoot, withFd } from '../../kernel/files.ts';
+import {
+  O_PATH,
+  openDirectory,
+  openInRootIfAny,
+  readTextInRoot,
+  withFd,
+} from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { overlayAttribute } from '../../kernel/overlay.ts';
 import { getXattr } from '../../kernel/xattr.ts';
@@ -66,13 +72,15 @@ interface Found {
 /** A link is followed inside this layer only, which is where distributions put its target. */
 function statOf(root: number, path: string): Found | undefined {
   try {
-    return withFd(openInRoot(root, path, O_PATH), (fd) => {
+    const fd = openInRootIfAny(root, path, O_PATH);
+    if (fd === undefined) return undefined;
+    return withFd(fd, () => {
       const { mode, rdev } = fstatSync(fd);
       return { mode, rdev, opaque: getXattr(fd, overlayAttribute('opaque'))?.toString() === 'y' };
     });
   } catch (error) {
     // ELOOP: a link to itself, which is no file either.
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
+    if (hasErrno(error, 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
   }
 }

@@ -29,7 +29,6 @@ export class FakeNetworks implements Networks {
   async remove({ id }: NetworkDefinition): Promise<void> {
     this.ensured.delete(id);
   }
-  loopback(): void {}
   async connect(
     { id, name, gateway }: NetworkDefinition,
     _sandbox: unknown,

@@ -47,6 +47,10 @@ export class FakeProcess implements RunningProcess {
   }
   resize(): void {}
   closeStdin(): void {}
+  rootReleases = 0;
+  async releaseRoot(): Promise<void> {
+    this.rootReleases += 1;
+  }
   limitLog({ maxBytes, maxFiles }: { maxBytes: number; maxFiles: number }): void {
     this.logLimits.push({ maxBytes, maxFiles });
   }
@@ -64,8 +68,9 @@ export class FakeRuntime implements Runtime {
   openSandboxes = 0;
   #nextPid = 1_000_000;
 
-  async prepare({ makeGroups }: PrepareRequest): Promise<PreparedSandbox> {
+  async prepare({ makeGroups, meanwhile }: PrepareRequest): Promise<PreparedSandbox> {
     makeGroups?.();
+    meanwhile?.();
     if (this.failPrepare) throw this.failPrepare;
     this.openSandboxes++;
     let open = true;

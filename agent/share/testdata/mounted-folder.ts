@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createFolderServer } from '../../../electron/host/share/folder-server.ts';
+import { openFolderThread } from '../../../electron/host/share/open-folder-thread.ts';
 import { type Shares, startShares } from '../shares.ts';
 
 export interface MountedFolder {
@@ -22,7 +22,7 @@ export interface MountedFolder {
   /** Breaks the connection, and waits until the agent knows. */
   cut(): Promise<void>;
   /** Another file server, which knows nothing of what the first had open. */
-  restartHost(): void;
+  restartHost(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -40,12 +40,13 @@ export async function mountFolder(
   const shares = await startShares({
     socketPath,
     ownersDirectory: join(directory, 'owners'),
+    keptDirectory: join(directory, 'kept'),
+    programPath: join(import.meta.dirname, '../../../dist/shim/shim'),
     patienceMs: options.patienceMs,
     report: (what, error) => failures.push(`${what}: ${error}`),
   });
-  const start = () =>
-    createFolderServer({ name: 'test', path: host, mountPath: guest, ...options });
-  let server = start();
+  const start = () => openFolderThread({ name: 'test', path: host, mountPath: guest, ...options });
+  let server = await start();
   const heard = (...awaited: string[]) =>
     new Promise<void>((resolve) => {
       const stop = shares.onNews(({ event }) => {
@@ -73,12 +74,12 @@ export async function mountFolder(
       socket?.destroy();
       await lost;
     },
-    restartHost() {
+    async restartHost() {
       server.close();
-      server = start();
+      server = await start();
     },
     async close() {
-      await shares.close();
+      await shares.close('close');
       socket?.destroy();
       await served;
       server.close();

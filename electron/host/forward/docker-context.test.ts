@@ -51,6 +51,15 @@ test('used, it is what a bare docker asks, and removing it gives the one before 
   assert.deepEqual(names(), ['default', 'work']);
 });
 
+test('a machine that was renamed keeps the context that it has, and loses it with its removal', () => {
+  make().setUp({ use: true });
+  const renamed = new DockerContext({ name: 'corten-other', host, environment });
+  assert.deepEqual(renamed.state(), { ...nothing, isSetUp: true, isCurrent: true });
+  renamed.remove();
+  assert.deepEqual(names(), ['default']);
+  assert.equal(renamed.setUp({ use: false }).name, 'corten-other');
+});
+
 test('without one before, or when that is gone, the default is given back', () => {
   const context = make();
   context.setUp({ use: true });

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -45,8 +46,9 @@ export class DockerContext {
   }
 
   state(): DockerContextState {
-    const { name, host } = this.#options;
-    const meta = this.#readMeta();
+    const { host } = this.#options;
+    const name = this.#name();
+    const meta = this.#readMeta(name);
     return {
       name,
       host,
@@ -58,9 +60,10 @@ export class DockerContext {
 
   /** `use`: also what a bare `docker` asks; `remove` gives the one before back. */
   setUp({ use }: { use: boolean }): DockerContextState {
-    const { name, host } = this.#options;
-    const known = this.#readMeta();
-    if (known !== undefined && known.Metadata.Corten === undefined) throw this.#foreign();
+    const { host } = this.#options;
+    const name = this.#name();
+    const known = this.#readMeta(name);
+    if (known !== undefined && known.Metadata.Corten === undefined) throw foreign(name);
     const current = this.#current();
     // Read before anything is written: a config.json that cannot be read stops all of it.
     const previous = use && current !== name ? current : known?.Metadata.Corten?.previous;
@@ -75,10 +78,10 @@ export class DockerContext {
   }
 
   remove(): DockerContextState {
-    const { name } = this.#options;
-    const known = this.#readMeta();
+    const name = this.#name();
+    const known = this.#readMeta(name);
     if (known === undefined) return this.state();
-    if (known.Metadata.Corten === undefined) throw this.#foreign();
+    if (known.Metadata.Corten === undefined) throw foreign(name);
     if (this.#current() === name) {
       const { previous } = known.Metadata.Corten;
       const isThere = previous !== undefined && existsSync(this.#metaPath(previous));
@@ -105,11 +108,29 @@ export class DockerContext {
     return (readJson(this.#configPath()) ?? {}) as Record<string, unknown>;
   }
 
-  #readMeta(): Meta | undefined {
-    const meta = readJson(this.#metaPath(this.#options.name)) as Partial<Meta> | undefined;
+  /** A machine that was renamed since keeps the context that it has: people's scripts name it. */
+  #name(): string {
+    const { name, host } = this.#options;
+    const directory = join(this.#directory, 'contexts', 'meta');
+    const ids = existsSync(directory) ? readdirSync(directory) : [];
+    const made = ids
+      .map((id) => {
+        try {
+          return readJson(join(directory, id, 'meta.json')) as Partial<Meta> | undefined;
+        } catch {
+          // Another one that cannot be read is none of our business.
+          return undefined;
+        }
+      })
+      .find((meta) => meta?.Metadata?.Corten && meta.Endpoints?.docker?.Host === host);
+    return made?.Name ?? name;
+  }
+
+  #readMeta(name: string): Meta | undefined {
+    const meta = readJson(this.#metaPath(name)) as Partial<Meta> | undefined;
     return (
       meta && {
-        Name: this.#options.name,
+        Name: name,
         Metadata: meta.Metadata ?? { Description: '' },
         Endpoints: meta.Endpoints ?? {},
       }
@@ -124,14 +145,13 @@ export class DockerContext {
     const id = createHash('sha256').update(name).digest('hex');
     return join(this.#directory, 'contexts', 'meta', id, 'meta.json');
   }
+}
 
-  #foreign(): Error {
-    const { name } = this.#options;
-    return new Error(
-      `There is a Docker context "${name}" that Corten did not make, and it is left alone. ` +
-        `Rename or remove it first: docker context rm ${name}`,
-    );
-  }
+function foreign(name: string): Error {
+  return new Error(
+    `There is a Docker context "${name}" that Corten did not make, and it is left alone. ` +
+      `Rename or remove it first: docker context rm ${name}`,
+  );
 }
 
 function readJson(path: string): object | undefined {

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DockerContextState, ForwardedPort } from '../../contract/forward.ts';
 import type { EngineClient } from '../engine-client.ts';
+import { Choice, whileOn } from '../machine/choice.ts';
 import type { Companion, CompanionContext } from '../machine/machine.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
 import { type ApiSocket, serveApiSocket } from './api-socket.ts';
@@ -38,6 +39,8 @@ export interface ForwardingOptions {
    * start fail; and this computer's names, proxies and time zone are its own.
    */
   isGuest: boolean;
+  /** Whether its published ports are here at all; they are when nothing is said. */
+  ports?: Choice;
   /** Whether new containers get the proxies too. */
   proxiesForContainers?: () => boolean;
   environment?: NodeJS.ProcessEnv;
@@ -79,15 +82,21 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
       ready.resolve();
       if (cause !== undefined) machine.report('docker.sock', cause);
     });
-    const published = new PublishedPorts({
-      link: {
-        openTcp: (host, port) => traffic.openTcp(host, port),
-        openStreamLocal: (name) => machine.link.openStreamLocal(name),
-      },
-      decides: options.isGuest,
-      report: machine.report,
-    });
-    ports.use(published);
+    const published = whileOn(
+      options.ports ?? new Choice(true),
+      () =>
+        ports.use(
+          new PublishedPorts({
+            link: {
+              openTcp: (host, port) => traffic.openTcp(host, port),
+              openStreamLocal: (name) => machine.link.openStreamLocal(name),
+            },
+            isOwn: options.isGuest,
+            report: machine.report,
+          }),
+        ),
+      (error) => machine.report('ports', error),
+    );
     const guest = options.isGuest ? guestParts(machine, options) : [];
     return {
       ready: ready.promise,
@@ -194,10 +203,11 @@ class CurrentPorts {
   #current: PublishedPorts | undefined;
   #changed = Promise.withResolvers<void>();
 
-  use(ports: PublishedPorts): void {
+  use(ports: PublishedPorts): PublishedPorts {
     this.#current = ports;
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
+    return ports;
   }
 
   async *watch(signal: AbortSignal): AsyncGenerator<ForwardedPort[]> {

@@ -21,7 +21,7 @@ before(async () => {
   machine = await startSshMachine({ ports: (channel) => agent.serve(channel) });
   ports = new PublishedPorts({
     link: machine.link,
-    decides: true,
+    isOwn: true,
     report: (_what, error) => assert.fail(String(error)),
     retryMs: 20,
     reconnectMs: 10,
@@ -195,6 +195,43 @@ test('the agent is started anew: what is published as before stays open all the 
   await until(() => view.length === 0);
   agent = old;
   machine.cut();
+});
+
+test('of another computer: on the loopback alone, and a port that is taken here stops nothing', async () => {
+  const their = new OutsidePorts();
+  const computer = await startSshMachine({ ports: (channel) => their.serve(channel) });
+  const here = new PublishedPorts({
+    link: computer.link,
+    isOwn: false,
+    report: (_what, error) => assert.fail(String(error)),
+    retryMs: 20,
+    reconnectMs: 10,
+  });
+  const over = new AbortController();
+  let seen: ForwardedPort[] = [];
+  void (async () => {
+    for await (const now of here.watch(over.signal)) seen = now;
+  })();
+  const other = createServer();
+  const taken = await listening(other, '127.0.0.1');
+  const containerPort = await tcpEcho();
+  const ports = [taken, await freePort()];
+  for (const hostPort of ports)
+    await their.open(request({ hostAddress: '192.0.2.7', hostPort, containerPort }));
+  await until(() => seen.length === 2 && seen[1]?.status === 'open');
+  assert.deepEqual(
+    seen.map(({ status, hostAddress }) => [status, hostAddress]),
+    [
+      ['failed', 'localhost'],
+      ['open', 'localhost'],
+    ],
+  );
+  for (const host of ['127.0.0.1', '::1'])
+    assert.equal(await say(ports[1] ?? 0, 'hello', host), 'hello');
+  await assert.rejects(dial(ports[1] ?? 0, '127.0.0.2'), { code: 'ECONNREFUSED' });
+  await here.close();
+  over.abort();
+  await computer.close();
 });
 
 test('UDP: each client has its own answers, and empty and large datagrams arrive', async () => {

@@ -16,6 +16,7 @@ import {
 } from '../../../agent/contract/outside-ports.ts';
 import type { ForwardedPort } from '../../contract/forward.ts';
 import type { SshLink } from '../ssh/link.ts';
+import { loopback } from './port-addresses.ts';
 import { keepService, type ServiceChannel } from './service-channel.ts';
 import { ListenFailed, type OpenPort, openTcpPort } from './tcp-port.ts';
 import { openUdpPort } from './udp-port.ts';
@@ -24,8 +25,11 @@ export type PortsLink = Pick<SshLink, 'openTcp' | 'openStreamLocal'>;
 
 export interface PublishedPortsOptions {
   link: PortsLink;
-  /** Whether a port that cannot be had makes the container's start fail: true for a VM of the app. */
-  decides: boolean;
+  /**
+   * The machine is this computer's own VM: a port that cannot be had here makes the container's start
+   * fail. Another computer has its ports itself, and here they are only on the loopback.
+   */
+  isOwn: boolean;
   report(what: string, error: unknown): void;
   /** A port that was taken is tried again, since what has it may end. */
   retryMs?: number;
@@ -105,7 +109,7 @@ export class PublishedPorts {
         if (message !== undefined) void this.#inOrder(() => this.#obey(message, channel));
       }
     });
-    say(channel, { hello: { decides: this.#options.decides } });
+    say(channel, { hello: { decides: this.#options.isOwn } });
   }
 
   async #obey(message: ToHost, channel: ClientChannel): Promise<void> {
@@ -151,7 +155,7 @@ export class PublishedPorts {
     try {
       if (holder !== undefined) throw new ListenFailed(ownFailure(port, holder));
       const open = port.protocol === 'tcp' ? openTcpPort : openUdpPort;
-      entry.open = await open(this.#options.link, port, port);
+      entry.open = await open(this.#options.link, this.#placeOf(port), port);
       entry.failure = entry.open.note;
     } catch (error) {
       entry.failure =
@@ -174,17 +178,24 @@ export class PublishedPorts {
     if (failed.length > 0) this.#show();
   }
 
+  #placeOf(port: OutsidePort): OutsidePort {
+    return this.#options.isOwn ? port : { ...port, hostAddress: loopback };
+  }
+
   /** Another container of this machine: the system would only say that it is this program. */
   #holderOf(port: OutsidePort): OutsidePort | undefined {
-    return [...this.#entries.values()].find(
-      (entry) =>
-        entry.open !== undefined &&
-        entry.port.protocol === port.protocol &&
-        entry.port.hostPort === port.hostPort &&
-        (entry.port.hostAddress === port.hostAddress ||
-          entry.port.hostAddress === '0.0.0.0' ||
-          port.hostAddress === '0.0.0.0'),
-    )?.port;
+    const wanted = this.#placeOf(port);
+    return [...this.#entries.values()]
+      .filter(({ open }) => open !== undefined)
+      .map((entry) => this.#placeOf(entry.port))
+      .find(
+        ({ protocol, hostPort, hostAddress }) =>
+          protocol === wanted.protocol &&
+          hostPort === wanted.hostPort &&
+          (hostAddress === wanted.hostAddress ||
+            hostAddress === '0.0.0.0' ||
+            wanted.hostAddress === '0.0.0.0'),
+      );
   }
 
   #inOrder(change: () => Promise<void>): Promise<void> {
@@ -196,7 +207,7 @@ export class PublishedPorts {
     this.#view = [...this.#entries.values()].map(({ port, open, failure }) => ({
       containerId: port.containerId,
       protocol: port.protocol,
-      hostAddress: port.hostAddress,
+      hostAddress: this.#placeOf(port).hostAddress,
       hostPort: port.hostPort,
       containerPort: port.containerPort,
       status: open === undefined ? 'failed' : 'open',

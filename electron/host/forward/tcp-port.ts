@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { OutsideFailure } from '../../../agent/contract/outside-ports.ts';
 import type { SshLink } from '../ssh/link.ts';
 import { explainListen, type PortPlace } from './listen-failure.ts';
+import { addressesOf } from './port-addresses.ts';
 import { reset, splice } from './splice.ts';
 
 export interface PortTarget {
@@ -26,7 +27,6 @@ export class ListenFailed extends Error {
   }
 }
 
-const everyAddress = '0.0.0.0';
 /** Many clients at once: node's 511 refuses the rest where the kernel would take them. */
 const backlogConnections = 4096;
 
@@ -47,12 +47,11 @@ export async function openTcpPort(
       () => reset(socket),
     );
   };
-  const servers = [await listen(place, accept)];
+  const [needed, further] = addressesOf(place.hostAddress);
+  const servers = [await listen({ ...place, hostAddress: needed }, accept)];
   let note: OutsideFailure | undefined;
-  if (place.hostAddress === everyAddress) {
-    // "localhost" is ::1 first for many programs.
-    const everyIpv6 = { ...place, hostAddress: '::' };
-    await listen(everyIpv6, accept).then(
+  if (further !== undefined) {
+    await listen({ ...place, hostAddress: further }, accept).then(
       (server) => servers.push(server),
       (error: ListenFailed) => {
         note = error.failure.kind === 'taken' ? onlyIpv6(error.failure) : undefined;

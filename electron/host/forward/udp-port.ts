@@ -10,6 +10,7 @@ import type { OutsideFailure } from '../../../agent/contract/outside-ports.ts';
 import { flowHeader, readDatagram, udpRelayName } from '../../../agent/contract/udp-relay.ts';
 import type { SshLink } from '../ssh/link.ts';
 import { explainListen, type PortPlace } from './listen-failure.ts';
+import { addressesOf } from './port-addresses.ts';
 import { ListenFailed, type OpenPort, type PortTarget } from './tcp-port.ts';
 import { UdpFlows } from './udp-flows.ts';
 
@@ -17,7 +18,6 @@ import { UdpFlows } from './udp-flows.ts';
 const backlogBytes = 1024 * 1024;
 /** While the channel opens, or the machine is away. */
 const waitingFrames = 64;
-const everyAddress = '0.0.0.0';
 
 /** Throws ListenFailed. */
 export async function openUdpPort(
@@ -28,11 +28,11 @@ export async function openUdpPort(
   const line = new RelayLine(() =>
     link.openStreamLocal(udpRelayName(target.containerAddress, target.containerPort)),
   );
-  const ipv4 = await bind(place);
-  const sockets = [ipv4];
+  const [needed, further] = addressesOf(place.hostAddress);
+  const sockets = [await bind({ ...place, hostAddress: needed })];
   let note: OutsideFailure | undefined;
-  if (place.hostAddress === everyAddress)
-    await bind({ ...place, hostAddress: '::' }).then(
+  if (further !== undefined)
+    await bind({ ...place, hostAddress: further }).then(
       (socket) => sockets.push(socket),
       ({ failure }: ListenFailed) => {
         if (failure.kind === 'taken')

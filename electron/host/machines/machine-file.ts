@@ -12,7 +12,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { MachineEntry, MachineKind, RemoteAddress } from '../../contract/machines.ts';
+import type {
+  MachineEntry,
+  MachineKind,
+  RemoteAddress,
+  RemoteChoices,
+} from '../../contract/machines.ts';
+import { usualChoices } from '../../contract/machines.ts';
 
 const version = 1;
 const kinds = ['native', 'qemu', 'wsl2', 'apple', 'remote'] as const satisfies MachineKind[];
@@ -74,7 +80,10 @@ function parse(text: string): MachineEntry[] {
 }
 
 function toEntry(value: unknown): MachineEntry {
-  const { id, name, kind, remote, startsWithApp } = (value ?? {}) as Record<string, unknown>;
+  const { id, name, kind, remote, choices, startsWithApp } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof id !== 'string' || !/^[a-z0-9-]{1,32}$/.test(id) || typeof name !== 'string')
     throw new Error('a machine has no proper id or name');
   const known = kinds.find((one) => one === kind);
@@ -83,7 +92,7 @@ function toEntry(value: unknown): MachineEntry {
     id,
     name,
     kind: known,
-    ...(known === 'remote' ? { remote: toAddress(remote, name) } : {}),
+    ...(known === 'remote' ? { remote: toAddress(remote, name), ...toChoices(choices) } : {}),
     ...(startsWithApp === true ? { startsWithApp } : {}),
   };
 }
@@ -96,5 +105,17 @@ function toAddress(value: unknown, name: string): RemoteAddress {
     ...(typeof port === 'number' ? { port } : {}),
     ...(typeof user === 'string' ? { user } : {}),
     ...(typeof keyFile === 'string' ? { keyFile } : {}),
+  };
+}
+
+/** What is not there, or no choice, is as usual. */
+function toChoices(value: unknown): { choices?: RemoteChoices } {
+  if (typeof value !== 'object' || value === null) return {};
+  const { portsHere, foldersThere } = value as Record<string, unknown>;
+  return {
+    choices: {
+      portsHere: typeof portsHere === 'boolean' ? portsHere : usualChoices.portsHere,
+      foldersThere: foldersThere === true,
+    },
   };
 }

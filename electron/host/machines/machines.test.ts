@@ -4,17 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { MachineEntry } from '../../contract/machines.ts';
+import { Choice } from '../machine/choice.ts';
 import { type Climb, type MachineBackend, StageFailure } from '../machine/machine.ts';
 import { createMachines, type MachineList } from './machines.ts';
 
 let directory: string;
 let file: string;
 let removed: unknown[];
+let chosen: { portsHere: Choice; foldersThere: Choice };
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'corten-machines-'));
   file = join(directory, 'config', 'machines.json');
   removed = [];
+  chosen = { portsHere: new Choice(true), foldersThere: new Choice(false) };
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -44,7 +47,7 @@ function open(work?: (climb: Climb) => Promise<void>): MachineList {
     own,
     makers: {
       native: () => ({ backend: backend('native') }),
-      remote: () => ({ backend: backend('remote', work) }),
+      remote: () => ({ backend: backend('remote', work), choices: chosen }),
     },
     file,
   });
@@ -113,6 +116,21 @@ test('what the page asks for is checked', () => {
   assert.throws(add({ remote: { host: 'a', port: 0 } }), /1 to 65535/);
   assert.throws(add({ remote: { host: 'a', user: 'a;b' } }), /no user name/);
   assert.throws(() => list.get('nobody'), { name: 'NoSuchMachine' });
+});
+
+test('what is chosen for a machine is in force at once, and at the next start', () => {
+  const list = open();
+  const { id } = list.add(box);
+  assert.deepEqual(list.list().machines[1]?.choices, { portsHere: true, foldersThere: false });
+  list.choose(id, { portsHere: false });
+  assert.deepEqual([chosen.portsHere.isOn, chosen.foldersThere.isOn], [false, false]);
+  list.choose(id, { foldersThere: true });
+  assert.equal(chosen.foldersThere.isOn, true);
+  assert.deepEqual(open().entry(id).choices, { portsHere: false, foldersThere: true });
+  assert.throws(() => list.choose('local', { portsHere: true }), /nothing to choose/);
+  // A word of a later app is no choice, and shares nothing.
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/: (true|false)/g, ': "maybe"'));
+  assert.deepEqual(open().entry(id).choices, { portsHere: true, foldersThere: false });
 });
 
 test('all are watched at once, each with its own state', async () => {

@@ -3,8 +3,16 @@
  * its life of its own. They are all watched at once; none waits for another.
  */
 import { randomBytes } from 'node:crypto';
-import type { MachineEntry, MachineKind, Machines, Removal } from '../../contract/machines.ts';
+import type {
+  MachineEntry,
+  MachineKind,
+  Machines,
+  RemoteChoices,
+  Removal,
+} from '../../contract/machines.ts';
+import { usualChoices } from '../../contract/machines.ts';
 import type { Forwarding } from '../forward/forwarding.ts';
+import type { Choice } from '../machine/choice.ts';
 import { createMachine, type MachineOptions } from '../machine/lifecycle.ts';
 import type { Machine } from '../machine/machine.ts';
 import { readMachineFile, writeMachineFile } from './machine-file.ts';
@@ -21,6 +29,9 @@ export interface MachinesOptions {
 export type MachineMaker = (entry: MachineEntry) => MachineOptions & {
   /** What the machine has on this computer; its companion is the machine's. */
   forwarding?: Forwarding;
+  /** What people turn on and off of it; it begins as its entry says. */
+  choices?: Record<keyof RemoteChoices, Choice>;
+  foldersAt?: string;
 };
 
 export interface MachineList {
@@ -33,6 +44,7 @@ export interface MachineList {
   watch(signal: AbortSignal): AsyncIterable<Machines>;
   add(machine: Omit<MachineEntry, 'id'>): MachineEntry;
   rename(id: string, name: string): void;
+  choose(id: string, choices: Partial<RemoteChoices>): void;
   remove(id: string, removal: Removal): Promise<void>;
   /** As people ask for it: it is remembered for the app's next start. */
   start(id: string): ReturnType<Machine['start']>;
@@ -54,6 +66,8 @@ interface Kept {
   entry: MachineEntry;
   machine: Machine;
   forwarding: Forwarding | undefined;
+  choices: ReturnType<MachineMaker>['choices'];
+  foldersAt: string | undefined;
   unwatch: AbortController;
 }
 
@@ -73,7 +87,7 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
     const maker = makers[entry.kind];
     if (maker === undefined)
       throw new Error(`A machine of the kind "${entry.kind}" cannot be made on this computer.`);
-    const { forwarding, companions = [], ...options } = maker(entry);
+    const { forwarding, choices, foldersAt, companions = [], ...options } = maker(entry);
     const own = forwarding?.companion;
     const made: Kept = {
       entry,
@@ -82,6 +96,8 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
         companions: own === undefined ? companions : [...companions, own],
       }),
       forwarding,
+      choices,
+      foldersAt,
       unwatch: new AbortController(),
     };
     kept.set(entry.id, made);
@@ -128,8 +144,10 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
 
   function list(): Machines {
     return {
-      machines: [...kept.values()].map(({ entry, machine }) => ({
+      machines: [...kept.values()].map(({ entry, machine, choices, foldersAt }) => ({
         ...entry,
+        ...(choices && { choices: entry.choices ?? usualChoices }),
+        ...(foldersAt !== undefined && { foldersAt }),
         state: machine.state(),
         removable: !isOwn(entry.id),
       })),
@@ -189,6 +207,19 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
       return entry;
     },
     rename: (id, name) => change(id, { name: checkedName(name) }),
+    choose(id, { portsHere, foldersThere }) {
+      const { entry, choices } = found(id);
+      if (choices === undefined) throw new Error('There is nothing to choose for this machine.');
+      const before = entry.choices ?? usualChoices;
+      const next: RemoteChoices = {
+        portsHere: portsHere ?? before.portsHere,
+        foldersThere: foldersThere ?? before.foldersThere,
+      };
+      // Written down first: what is in force is what the next start will do.
+      change(id, { choices: next });
+      choices.portsHere.set(next.portsHere);
+      choices.foldersThere.set(next.foldersThere);
+    },
     async remove(id, { state, forgetOnly }) {
       const { machine, unwatch, forwarding } = found(id);
       if (isOwn(id)) throw new Error('This computer’s own machine cannot be removed.');

@@ -31,6 +31,8 @@ export const open = now((state, request, reply) => {
   ];
   const isWriting = (flags & 3) !== 0 || (flags & 0o1000) !== 0;
   if (state.isReadOnly && isWriting) throw new LinuxError('EROFS');
+  // An agent that took over cannot know whether another one's question got here; the name may have gone.
+  if (state.handles.has(number)) return;
   const place = state.folder.locate(path);
   const fd = openSync(place, openFlags(flags & ~0o300));
   const stats = fstat(fd);

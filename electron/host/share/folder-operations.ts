@@ -54,7 +54,8 @@ function addEntry(
   // Gone since the folder was read.
   if (stats === undefined) return;
   const isWatched = state.watch.isKnown(entry, stats);
-  if (stats.isDirectory()) state.watch.followSoon(entry);
+  // Somebody may listen there without ever asking again.
+  if (stats.isDirectory()) state.watch.followEntry(entry);
   records.push([text, statRecord(stats, state.folder.device, isWatched)]);
 }
 

@@ -67,6 +67,18 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
     unheard = [];
   }
 
+  /** Another agent goes on with the same mount; only the kernel's questions have numbers that it knows. */
+  function retain(request: FrameReader): void {
+    const open = new Set<number>();
+    while (request.left > 0) open.add(request.u32());
+    for (const [number, { fd }] of handles) {
+      if (open.has(number)) continue;
+      handles.delete(number);
+      closeSync(fd);
+    }
+    for (const id of answered.keys()) if (id % 2 === 1) answered.delete(id);
+  }
+
   function onFrame(frame: Buffer, to: Sender): void {
     const request = new FrameReader(frame);
     const { id, operation } = request;
@@ -74,6 +86,10 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
       const { mount: its } = JSON.parse(request.bytes().toString()) as ShareWelcome;
       if (mount !== undefined && mount !== its) forgetMachine();
       mount = its;
+      return;
+    }
+    if (operation === Wire.retain) {
+      retain(request);
       return;
     }
     const done = answered.get(id);

@@ -38,7 +38,6 @@ interface Followed {
 
 /** Events of one change come together, and both halves of a rename do. */
 const gatherMs = 4;
-const foldersATurn = 20;
 const mostOwnLinks = 10_000;
 
 export class FolderWatch {
@@ -48,7 +47,6 @@ export class FolderWatch {
   readonly #tree: FSWatcher | undefined;
   /** Files whose number of names the machine changed, through a name that need not be known here. */
   readonly #ownLinks = new Set<bigint>();
-  readonly #soon: string[] = [];
   /** In the order in which they came, each name once. */
   #events: { followed: Followed; name: string }[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -97,21 +95,13 @@ export class FolderWatch {
     this.#lookCloser(followed);
   }
 
-  /** The machine was told of it in a list, and need not ask before it listens there. */
-  followSoon(path: string): void {
-    if (this.#followed.has(path) || this.#soon.push(path) > 1) return;
-    setImmediate(() => this.#followSome());
-  }
-
-  #followSome(): void {
-    for (const path of this.#soon.splice(0, foldersATurn)) {
-      try {
-        this.followFolder(path);
-      } catch {
-        // It has gone meanwhile.
-      }
+  /** The same for one that is about to be told in a list, and may have gone since it was seen. */
+  followEntry(path: string): void {
+    try {
+      this.followFolder(path);
+    } catch {
+      // Then its parent says so.
     }
-    if (this.#soon.length > 0) setImmediate(() => this.#followSome());
   }
 
   leaveFolder(path: string): void {

@@ -6,11 +6,12 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SharedFolder, SharedFolders } from '../../contract/folders.ts';
+import type { Choice } from '../machine/choice.ts';
 import type { Accompaniment, CompanionContext } from '../machine/machine.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import { farewell } from './farewell.ts';
 import type { FolderList } from './folder-list.ts';
-import { createFolderServer, type FolderServer } from './folder-server.ts';
+import { type FolderThread, openFolderThread } from './open-folder-thread.ts';
 
 export type SharingContext = Pick<CompanionContext, 'link' | 'report'>;
 
@@ -23,6 +24,8 @@ export interface FolderSharingOptions {
 export interface FolderSharing {
   /** A `Companion` that asks little of its machine. */
   companion(machine: SharingContext): Accompaniment;
+  /** The same for a machine with paths of its own: the folders are at their own paths below `at`. */
+  companionBelow(options: { at: string; chosen: Choice }, machine: SharingContext): Accompaniment;
   view(): SharedFolders;
   watch(signal: AbortSignal): AsyncIterable<SharedFolders>;
 }
@@ -63,6 +66,35 @@ export function createFolderSharing({
     notices: [...list.notices()],
   });
 
+  function accompany(
+    machine: SharingContext,
+    { at, chosen }: { at: string; chosen?: Choice },
+  ): Accompaniment {
+    const sessions = new Map<string, Session>();
+    const follow = () => {
+      const folders = chosen === undefined || chosen.isOn ? list.all() : [];
+      const wanted = new Map(folders.map((folder) => [keyOf(folder), folder]));
+      for (const [key, session] of sessions) {
+        if (wanted.has(key)) continue;
+        sessions.delete(key);
+        tell(session.folder.path, undefined);
+        session.close(true).catch((error) => machine.report('unshare a folder', error));
+      }
+      for (const [key, folder] of wanted)
+        if (!sessions.has(key))
+          sessions.set(key, share(machine, folder, at, mountPathOf(folder.path), tell));
+    };
+    follow();
+    const stops = [list.onChange(follow), chosen?.onChange(follow)];
+    return {
+      ready: Promise.all([...sessions.values()].map(({ ready }) => ready)).then(() => {}),
+      async close() {
+        for (const stop of stops) stop?.();
+        await Promise.all([...sessions.values()].map((session) => session.close(false)));
+      },
+    };
+  }
+
   return {
     view,
     async *watch(signal) {
@@ -72,30 +104,8 @@ export function createFolderSharing({
         await changes.next();
       }
     },
-    companion(machine) {
-      const sessions = new Map<string, Session>();
-      const follow = () => {
-        const wanted = new Map(list.all().map((folder) => [keyOf(folder), folder]));
-        for (const [key, session] of sessions) {
-          if (wanted.has(key)) continue;
-          sessions.delete(key);
-          tell(session.folder.path, undefined);
-          session.close(true).catch((error) => machine.report('unshare a folder', error));
-        }
-        for (const [key, folder] of wanted)
-          if (!sessions.has(key))
-            sessions.set(key, share(machine, folder, mountPathOf(folder.path), tell));
-      };
-      follow();
-      const stop = list.onChange(follow);
-      return {
-        ready: Promise.all([...sessions.values()].map(({ ready }) => ready)).then(() => {}),
-        async close() {
-          stop();
-          await Promise.all([...sessions.values()].map((session) => session.close(false)));
-        },
-      };
-    },
+    companion: (machine) => accompany(machine, { at: '' }),
+    companionBelow: (options, machine) => accompany(machine, options),
   };
 }
 
@@ -104,14 +114,17 @@ const keyOf = ({ path, readOnly }: SharedFolder) => `${readOnly ? 'r' : 'w'} ${p
 function share(
   machine: SharingContext,
   folder: SharedFolder,
-  mountPath: string,
+  at: string,
+  path: string,
   tell: (path: string, problem: string | undefined) => void,
 ): Session {
   const ended = new AbortController();
   const ready = Promise.withResolvers<void>();
   let channel: Duplex | undefined;
-  let server: FolderServer | undefined;
-  const name = `${keyOf(folder)}`;
+  let server: FolderThread | undefined;
+  const mountPath = `${at}${path}`;
+  // A machine that more than one computer shares folders with tells them apart by where they are.
+  const name = at === '' ? keyOf(folder) : `${keyOf(folder)} at ${mountPath}`;
   const open = async () => new ChannelSocket(await machine.link.openStreamLocal(shareSocket));
 
   async function keep(): Promise<void> {
@@ -121,7 +134,8 @@ function share(
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     ) {
       try {
-        server ??= createFolderServer({ name, mountPath, ...folder });
+        if (server?.isAlive !== true)
+          server = await openFolderThread({ name, mountPath, ...folder });
         channel = await open();
         if (ended.signal.aborted) break;
         await server.serve(channel, () => {

@@ -5,6 +5,7 @@ import { useText } from '../../messages/use-text.ts';
 import { type ContainerRow, portAddress } from '../../stores/container-row.ts';
 import { forwardedPort, useForward } from '../../stores/forward.ts';
 import { useInspection } from '../../stores/inspection.ts';
+import { useShownMachine } from '../../stores/machines.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
 import { useNow } from '../../ui/use-now.ts';
@@ -116,9 +117,10 @@ function PortLine({
   port: ContainerRow['ports'][number];
 }) {
   const t = useText();
+  const portsHere = useShownMachine()?.choices?.portsHere;
   const forwarded = useForward(({ ports }) => forwardedPort(ports, containerId, port));
   const isFailed = forwarded?.status === 'failed';
-  const address = isFailed ? undefined : portAddress(port);
+  const address = isFailed ? undefined : portAddress(port, portsHere);
   return (
     <div className="port-line">
       {address ? (

@@ -7,6 +7,7 @@ import { useText } from '../../messages/use-text.ts';
 import { command, mayAsk } from '../../stores/container-actions.ts';
 import { type ContainerRow, type PortLink, portAddress } from '../../stores/container-row.ts';
 import { useContainers } from '../../stores/containers.ts';
+import { useShownMachine } from '../../stores/machines.ts';
 import { IconButton } from '../../ui/button.tsx';
 import { Checkbox } from '../../ui/checkbox.tsx';
 import { GridCell, GridRow } from '../../ui/grid-parts.tsx';
@@ -156,11 +157,12 @@ function Status({ row }: { row: ContainerRow }) {
 
 function Ports({ ports, tabIndex }: { ports: PortLink[]; tabIndex: number }) {
   const t = useText();
+  const portsHere = useShownMachine()?.choices?.portsHere;
   const published = ports.filter((port) => port.hostPort !== undefined);
   return (
     <GridCell className="ports">
       {published.slice(0, 3).map((port) => {
-        const address = portAddress(port);
+        const address = portAddress(port, portsHere);
         const words = `${port.hostPort}:${port.containerPort}${port.protocol === 'udp' ? '/udp' : ''}`;
         return address ? (
           <button

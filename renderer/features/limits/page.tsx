@@ -53,7 +53,11 @@ export function LimitsView({ row }: { row: ContainerRow }) {
   const apply = async () => {
     if (!change) return;
     setApplying(true);
-    if (await changeLimits(row.id, row.name, change, toChange(draft, saved))) setEdited(undefined);
+    if (
+      (await foreseen.mayApply()) &&
+      (await changeLimits(row.id, row.name, change, toChange(draft, saved)))
+    )
+      setEdited(undefined);
     setApplying(false);
   };
   /** At once, and with the way back; what else was edited stays edited. */

@@ -26,22 +26,38 @@ const nothing: Foreseen = { warnings: [], refusal: undefined };
 /** Long enough for a slider that is being dragged. */
 const settleMs = 300;
 
-/** What the engine says of a change that nobody has made yet. */
-export function useForeseen(id: string, change: Limits | undefined): Foreseen {
-  const [foreseen, setForeseen] = useState(nothing);
+/**
+ * What the engine says of a change that nobody has made yet. `mayApply` is for who applies before that
+ * shows (Enter in a number field): it asks at once, and is false when there is something to read first.
+ */
+export function useForeseen(
+  id: string,
+  change: Limits | undefined,
+): Foreseen & { mayApply: () => Promise<boolean> } {
+  const [shown, setShown] = useState<{ of: string; answer: Foreseen }>();
   const asked = change && JSON.stringify(change);
+  const isShown = shown !== undefined && shown.of === asked;
+  // Who comes back to a change has to be told again.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: of each change.
+  useEffect(() => () => setShown(undefined), [id, asked]);
   useEffect(() => {
-    setForeseen(nothing);
-    if (asked === undefined) return;
+    if (asked === undefined || isShown) return;
     let current = true;
     const timer = setTimeout(async () => {
       const answer = await foreseeLimits(id, JSON.parse(asked) as Limits);
-      if (current) setForeseen(answer);
+      if (current) setShown({ of: asked, answer });
     }, settleMs);
     return () => {
       current = false;
       clearTimeout(timer);
     };
-  }, [id, asked]);
-  return foreseen;
+  }, [id, asked, isShown]);
+  const mayApply = async () => {
+    if (change === undefined || asked === undefined) return false;
+    if (isShown) return true;
+    const answer = await foreseeLimits(id, change);
+    setShown({ of: asked, answer });
+    return answer.warnings.length === 0 && answer.refusal === undefined;
+  };
+  return { ...(isShown ? shown.answer : nothing), mayApply };
 }

@@ -3,28 +3,31 @@ import type { SharedFolderView } from '../../bridge/folders.ts';
 import type { MachineKind } from '../../bridge/machines.ts';
 import { useText } from '../../messages/use-text.ts';
 import { followFolders, shareFolder, unshareFolder, useFolders } from '../../stores/folders.ts';
+import { useShownMachine } from '../../stores/machines.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { CheckField } from '../../ui/checkbox.tsx';
 import { TextField } from '../../ui/field.tsx';
 import { Notice } from '../../ui/page.tsx';
 
-/** Which folders of this computer its machines have. Another computer's machine has none of them. */
+/** Which folders of this computer its machines have. Another computer has them when that is chosen. */
 export function FoldersCard({ kind }: { kind: MachineKind }) {
   const t = useText();
   const { folders, notices } = useFolders();
+  const { choices, foldersAt = '' } = useShownMachine() ?? {};
   useEffect(() => {
     const abort = new AbortController();
     void followFolders(abort.signal);
     return () => abort.abort();
   }, []);
-  if (kind === 'remote' || folders === undefined) return null;
+  if (folders === undefined || choices?.foldersThere === false) return null;
+  const example = `${foldersAt}${folders[0]?.mountPath ?? '/home'}`;
   return (
     <section className="card machine-part" aria-label={t('folders.title')}>
       <h2>{t('folders.title')}</h2>
       <p className="muted">
         {kind === 'native'
           ? t('folders.native')
-          : t('folders.about', { example: folders[0]?.mountPath ?? '/home' })}
+          : t(kind === 'remote' ? 'folders.remote' : 'folders.about', { example })}
       </p>
       {notices.map((notice) => (
         <Notice key={notice}>{notice}</Notice>
@@ -32,7 +35,7 @@ export function FoldersCard({ kind }: { kind: MachineKind }) {
       {folders.length === 0 ? <p className="muted">{t('folders.none')}</p> : null}
       <ul className="machine-folders" aria-label={t('folders.list')}>
         {folders.map((folder) => (
-          <FolderRow key={folder.path} folder={folder} />
+          <FolderRow key={folder.path} folder={folder} at={foldersAt} />
         ))}
       </ul>
       <NewFolder />
@@ -40,9 +43,10 @@ export function FoldersCard({ kind }: { kind: MachineKind }) {
   );
 }
 
-function FolderRow({ folder }: { folder: SharedFolderView }) {
+function FolderRow({ folder, at }: { folder: SharedFolderView; at: string }) {
   const t = useText();
-  const { path, mountPath, readOnly, problem } = folder;
+  const { path, readOnly, problem } = folder;
+  const mountPath = `${at}${folder.mountPath}`;
   const facts = [
     readOnly ? t('folders.isReadOnly') : undefined,
     mountPath === path ? undefined : t('folders.inMachine', { path: mountPath }),

@@ -6,6 +6,7 @@ import { useMachine } from '../../stores/machine.ts';
 import { MissingAbilities } from './abilities.tsx';
 import { DockerContextCard } from './docker-context.tsx';
 import { FoldersCard } from './folders.tsx';
+import { RemoteChoicesCard } from './remote-choices.tsx';
 import { ResourcesCard } from './resources.tsx';
 import { StageList } from './start-screen.tsx';
 
@@ -41,6 +42,7 @@ export function MachineFacts() {
         </dl>
       </section>
       <ResourcesCard machine={machine} />
+      <RemoteChoicesCard />
       <FoldersCard kind={machine.kind} />
       <DockerContextCard />
       <MissingAbilities />

@@ -1,4 +1,5 @@
 /** What the app has put on a host, and taking it away again: nothing else is touched. */
+import { computersDirectory } from '../../../../agent/contract/share-wire.ts';
 import type { Footprint, FootprintItem } from '../../../contract/machines.ts';
 import {
   apiSocket,
@@ -14,12 +15,12 @@ import { helper, stopService } from './service.ts';
 
 const isOurs = `[ -e ${programDirectory}/${ownMark} ]`;
 
-/** Lines of part, KiB and path, for what is there. */
+/** Lines of part, KiB and path, for what is there. A folder of a computer that is away is not waited for. */
 const footprintScript = `
 ${isOurs} || exit 0
 for each in program:${programDirectory} program:${unitPath} program:${runDirectory} state:${stateDirectory}; do
   path=\${each#*:}
-  [ -e "$path" ] && printf '%s %s %s\\n' "\${each%%:*}" "$(du -skx "$path" | cut -f1)" "$path"
+  [ -e "$path" ] && printf '%s %s %s\\n' "\${each%%:*}" "$(du -skx --exclude=${computersDirectory} "$path" | cut -f1)" "$path"
 done
 :
 `;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Another computer, as far as a login can tell: Debian's sshd in a file system, mount and process
-# namespaces of its own. What is written to it lies in $1/rw. Usage: remote-host.sh DIR PORT
+# namespaces of its own. What is written to it lies in $1/rw. Usage: remote-host.sh DIR ADDRESS PORT
 set -euo pipefail
-directory=$1 port=$2
+directory=$1 address=$2 port=$3
 root=$directory/root
 mount --make-rprivate /
 mkdir -p "$directory/rw" "$root"
@@ -20,6 +20,8 @@ chmod 1777 "$root/tmp"
 mkdir -p "$root/run/sshd"
 # It lacks what many hosts lack.
 rm -f "$root/usr/sbin/nft" "$root"/usr/lib/*-linux-gnu/libseccomp.so.2*
+# What the test machine's root starts at each login is none of its business, and may take a minute.
+rm -f "$root"/root/.bash* "$root"/root/.profile
 # No systemd, whatever the test machine has; a test may put a stand-in there.
 install -m 600 "$directory/host_key" "$root/etc/ssh/corten_test_host_key"
 # sshd reads it as the user who comes.
@@ -29,7 +31,7 @@ echo 'carol:*:20000:0:99999:7:::' >>"$root/etc/shadow"
 echo 'carol ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/corten-test"
 chmod 440 "$root/etc/sudoers.d/corten-test"
 cat >"$root/etc/ssh/corten_test_config" <<CONFIG
-ListenAddress 127.0.0.1:$port
+ListenAddress $address:$port
 HostKey /etc/ssh/corten_test_host_key
 AuthorizedKeysFile /etc/ssh/corten_test_keys
 PermitRootLogin prohibit-password
@@ -41,4 +43,7 @@ PidFile none
 Subsystem sftp internal-sftp
 CONFIG
 touch "$directory/made"
-exec chroot "$root" /usr/sbin/sshd -D -e -f /etc/ssh/corten_test_config
+# No chroot: the engine's threads come back to their mount namespace, whose root this must be.
+cd "$root"
+pivot_root . mnt
+exec /usr/sbin/sshd -D -e -f /etc/ssh/corten_test_config

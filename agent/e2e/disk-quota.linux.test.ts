@@ -1,0 +1,83 @@
+/** Disk limits by project quota: what it gives beyond the others, and that nobody inside gets out of it. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { assertNear, diskBench, mib, touch } from './disk-bench.ts';
+
+const { output, inside, corten, kind, ...bench } = diskBench();
+const { begin, idle, fill, available, limit, nothingStays } = bench;
+after(() => bench.discard());
+
+const skip = kind() === 'loop' && 'no project quota under the state; scripts/test-guest has one';
+describe('project quota', { skip }, () => {
+  before(() => begin());
+  beforeEach(() => bench.note());
+
+  test('who was made without a limit is counted, and gets one at any time: bytes or inodes alone', async () => {
+    await idle('late');
+    await inside('late', 'dd if=/dev/zero of=/kept bs=1M count=8');
+    const { body } = await corten('GET', 'containers/late/disk');
+    assertNear(body.usedBytes, 8 * mib, mib, 'used');
+    assert.equal(body.maxBytes, null);
+    assert.equal((await limit('late', { maxBytes: 64 * mib })).status, 200);
+    assertNear(await fill('late', '/full'), 56 * mib, 2 * mib, 'written');
+    await inside('late', 'rm /full');
+    assert.equal((await limit('late', { maxBytes: null, maxInodes: 300 })).status, 200);
+    assert.match((await inside('late', touch(5000))).stderr, /No space left on device/);
+    assert.ok((await available('late')) > 1024 * mib, 'no limit of bytes is left');
+    await output('rm', '-f', 'late');
+    await nothingStays();
+  });
+
+  test('inodes are lowered, raised and taken away while the container runs', async () => {
+    await idle('live', '--storage-opt', 'size=64m', '--storage-opt', 'inodes=400');
+    assert.notEqual((await inside('live', touch(1000))).code, 0);
+    await limit('live', { maxInodes: 1200 });
+    assert.equal((await inside('live', touch(1000))).code, 0);
+    await limit('live', { maxInodes: 100 });
+    assert.notEqual((await inside('live', ': > /one')).code, 0, 'below what is used');
+    assert.equal(
+      (await inside('live', 'cat /d/0 && rm /d/999')).code,
+      0,
+      'but what is there stays',
+    );
+    await limit('live', { maxInodes: null });
+    assert.equal((await inside('live', touch(2000))).code, 0);
+    const { body } = await corten('GET', 'containers/live/disk');
+    assert.equal(body.maxInodes, null);
+    assert.ok(body.usedInodes > 2000, String(body.usedInodes));
+    await output('rm', '-f', 'live');
+    await nothingStays();
+  });
+
+  test('a volume that was made without a limit gets one', async () => {
+    await output('volume', 'create', 'late');
+    await idle('user', '-v', 'late:/data');
+    const answer = await corten('POST', 'volumes/late/limits', { disk: { maxBytes: 16 * mib } });
+    assert.equal(answer.status, 200);
+    assertNear(await fill('user', '/data/full'), 16 * mib, 2 * mib, 'written');
+    await output('rm', '-f', 'user');
+    await output('volume', 'rm', 'late');
+    await nothingStays();
+  });
+
+  /** The machine's own chattr, in a container whose image has none. */
+  const chattr = (change: string) =>
+    `mkdir -p /way; for l in /machine/lib/*/ld-linux-*.so.?; do $l --library-path "\${l%/*}" /machine/bin/chattr ${change} /way; done`;
+
+  test('root inside cannot leave its project', async () => {
+    const machine = ['-v', '/usr:/machine:ro', '--storage-opt', 'size=32m'];
+    await idle('prisoner', ...machine);
+    await idle('unconfined', ...machine, '--security-opt', 'seccomp=unconfined');
+    // -P takes away that files inherit the project, -p names another one.
+    for (const change of ['-P', '-p 77']) {
+      const { code, stderr } = await inside('prisoner', chattr(change));
+      assert.notEqual(code, 0, change);
+      assert.match(stderr, /not permitted/, change);
+      const without = await inside('unconfined', chattr(change));
+      assert.equal(without.code, 0, `it is the filter that refuses: ${without.stderr}`);
+    }
+    assertNear(await fill('prisoner', '/way/full'), 32 * mib, 2 * mib, 'written');
+    await output('rm', '-f', 'prisoner', 'unconfined');
+    await nothingStays();
+  });
+});

@@ -1,0 +1,125 @@
+/** A shared folder whose agents, one after the other, are processes of their own. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openFolderThread } from '../../../electron/host/share/open-folder-thread.ts';
+import type { ShareNews } from '../share-thread.ts';
+
+export interface FolderOfAgents {
+  host: string;
+  guest: string;
+  endAgent(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  startAgent(): Promise<void>;
+  /** The host's end, whose memory goes on. */
+  stopHost(): Promise<void>;
+  startHost(): Promise<void>;
+  /** Until a process waits for an answer of the folder's. */
+  untilAsked(): Promise<void>;
+  killKeepers(): void;
+  close(): Promise<void>;
+}
+
+export async function folderOfAgents({
+  patienceMs = 30_000,
+  asksAgain = true,
+} = {}): Promise<FolderOfAgents> {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-agents-'));
+  const [host, guest] = [join(directory, 'host'), join(directory, 'guest')];
+  for (const path of [host, guest]) mkdirSync(path);
+  chmodSync(directory, 0o755);
+  const server = await openFolderThread({ name: 'test', path: host, mountPath: guest });
+  const failures: string[] = [];
+  const events: string[] = [];
+  let agent: ChildProcess | undefined;
+  let socket: Socket | undefined;
+  let served = Promise.resolve();
+  let isHostWanted = false;
+
+  const heard = async (...awaited: string[]) => {
+    for (const deadline = performance.now() + 60_000; performance.now() < deadline; await sleep(5))
+      if (events.some((event) => awaited.includes(event))) return;
+    assert.fail(`none of ${awaited} came, but ${events}`);
+  };
+  const folder: FolderOfAgents = {
+    host,
+    guest,
+    async startAgent() {
+      events.length = 0;
+      agent = fork(
+        join(import.meta.dirname, 'share-agent.ts'),
+        [directory, ...[patienceMs, asksAgain].map(String)],
+        {
+          execArgv: ['--disable-warning=ExperimentalWarning'],
+        },
+      );
+      agent.on('message', (news: ShareNews) => {
+        events.push(news.event);
+        if (news.event === 'failed') failures.push(`${news.what}: ${news.message}`);
+      });
+      await heard('ready');
+      if (isHostWanted) await folder.startHost();
+    },
+    async endAgent(signal) {
+      const ended = once(agent!, 'exit');
+      agent!.kill(signal);
+      await ended;
+      await served;
+    },
+    async startHost() {
+      isHostWanted = true;
+      events.length = 0;
+      socket = connect(join(directory, 'share.sock'));
+      served = server.serve(socket);
+      await heard('mounted', 'back');
+    },
+    async stopHost() {
+      isHostWanted = false;
+      events.length = 0;
+      socket?.destroy();
+      await served;
+      await heard('lost');
+    },
+    async untilAsked() {
+      const isWaiting = () =>
+        readdirSync('/proc')
+          .filter((pid) => /^\d+$/.test(pid))
+          .some((pid) => {
+            try {
+              return readFileSync(`/proc/${pid}/stack`, 'utf8').includes('fuse');
+            } catch {
+              // It has ended.
+              return false;
+            }
+          });
+      for (const deadline = performance.now() + 60_000; !isWaiting(); await sleep(5))
+        assert.ok(performance.now() < deadline, 'nobody asked');
+    },
+    killKeepers() {
+      for (const name of readdirSync(join(directory, 'kept'))) {
+        if (!name.endsWith('.process')) continue;
+        const [pid] = readFileSync(join(directory, 'kept', name), 'utf8').split(' ');
+        process.kill(Number(pid), 'SIGKILL');
+      }
+    },
+    async close() {
+      const ended = once(agent!, 'exit');
+      agent!.send('close');
+      await ended;
+      socket?.destroy();
+      await served;
+      server.close();
+      assert.ok(!readFileSync('/proc/self/mountinfo', 'utf8').includes(guest));
+      assert.deepEqual(readdirSync(join(directory, 'kept')), []);
+      rmSync(directory, { recursive: true, force: true });
+      assert.deepEqual(failures, []);
+    },
+  };
+  await folder.startAgent();
+  await folder.startHost();
+  return folder;
+}

@@ -1,0 +1,213 @@
+/** What the host answers a machine that asks for more than it was given, or asks twice. */
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import {
+  ChangeKind,
+  SetAttribute,
+  statBytes,
+  ShareOperation as Wire,
+} from '../../../agent/contract/share-wire.ts';
+import type { FolderServer, FolderServerOptions } from './folder-server.ts';
+import { Asker } from './testdata/asker.ts';
+
+const [EPERM, ENOENT, EEXIST, ENOTDIR, EINVAL, EROFS, ELOOP, EBADF] = [1, 2, 17, 20, 22, 30, 40, 9];
+export function testFolderServer(
+  openServer: (options: FolderServerOptions) => FolderServer | Promise<FolderServer>,
+): void {
+  let directory: string;
+  let shared: string;
+  let server: FolderServer;
+  let asker: Asker;
+
+  beforeEach(async () => {
+    directory = realpathSync(mkdtempSync(join(tmpdir(), 'corten-folder-')));
+    shared = join(directory, 'shared');
+    mkdirSync(join(shared, 'folder'), { recursive: true });
+    mkdirSync(join(directory, 'outside'));
+    writeFileSync(join(directory, 'outside/secret'), 'secret');
+    await begin();
+  });
+
+  afterEach(() => {
+    asker.close();
+    server.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  async function begin(readOnly = false): Promise<void> {
+    server = await openServer({ name: 's', path: shared, mountPath: '/s', readOnly });
+    asker = new Asker(server);
+  }
+
+  let lastId = 1;
+  function ask(operation: number, fill: Parameters<Asker['ask']>[2]) {
+    lastId += 2;
+    return asker.ask(lastId, operation, fill);
+  }
+  const lookup = async (path: string) =>
+    (await ask(Wire.lookup, (frame) => frame.name(path))).errno;
+  const open = async (path: string, handle = 1) =>
+    (await ask(Wire.open, (frame) => frame.name(path).u32(0).u32(handle).u32(100))).errno;
+
+  test('no path leads out of the folder: not by dots, not by links, not by what is no name', async () => {
+    symlinkSync('../outside', join(shared, 'link'));
+    symlinkSync(join(directory, 'outside/secret'), join(shared, 'file-link'));
+    for (const path of [
+      '../outside/secret',
+      'folder/../../outside/secret',
+      '/etc/passwd',
+      '.',
+      'a//b',
+    ])
+      assert.equal(await lookup(path), EINVAL, path);
+    assert.equal(await lookup('link/secret'), ENOTDIR);
+    assert.equal(await open('link/secret'), ENOTDIR);
+    assert.equal(await open('file-link'), ELOOP);
+    // The link itself may be seen, as a link.
+    assert.equal(await lookup('link'), 0);
+    const made = await ask(Wire.create, (frame) => frame.name('link/new').u32(1).u32(0o600).u32(2));
+    assert.equal(made.errno, ENOTDIR);
+    assert.ok(!existsSync(join(directory, 'outside/new')));
+  });
+
+  test('a folder that becomes a link is no way out, whoever makes it one', async () => {
+    writeFileSync(join(shared, 'folder/secret'), 'own');
+    assert.equal(await open('folder/secret'), 0);
+    // The machine: what was found to be a folder counts no more.
+    assert.equal((await ask(Wire.rename, (f) => f.name('folder').name('away').u32(0))).errno, 0);
+    assert.equal((await ask(Wire.symlink, (f) => f.name('folder').name('../outside'))).errno, 0);
+    assert.equal(await open('folder/secret', 3), ENOTDIR);
+    // By exchange too.
+    symlinkSync('../outside', join(shared, 'second'));
+    assert.equal(await lookup('away/secret'), 0);
+    assert.equal((await ask(Wire.rename, (f) => f.name('away').name('second').u32(2))).errno, 0);
+    assert.equal(await open('away/secret', 4), ENOTDIR);
+    assert.equal(await open('second/secret', 5), 0);
+  });
+
+  test('rights and times of a link never change what it leads to', async () => {
+    symlinkSync('../outside/secret', join(shared, 'link'));
+    const set = (mask: number) =>
+      ask(Wire.setattr, (frame) =>
+        frame.u32(0).name('link').u32(mask).u32(0o777).u64(0).f64(1).f64(1),
+      );
+    assert.notEqual((await set(SetAttribute.mode)).errno, 0);
+    assert.notEqual((await set(SetAttribute.size)).errno, 0);
+    assert.equal((await set(SetAttribute.modified)).errno, 0);
+    assert.equal(readFileSync(join(directory, 'outside/secret'), 'utf8'), 'secret');
+  });
+
+  test('what was done and is asked again over another connection is not done again', async () => {
+    const mkdir = (of: Asker, id: number) =>
+      of.ask(id, Wire.mkdir, (f) => f.name('made').u32(0o755));
+    assert.equal((await mkdir(asker, 100)).errno, 0);
+    asker.close();
+    asker = new Asker(server);
+    assert.equal((await mkdir(asker, 100)).errno, 0);
+    assert.equal((await mkdir(asker, 101)).errno, EEXIST);
+  });
+
+  test('what is open stays open for the same mount, and is closed for another', async () => {
+    writeFileSync(join(shared, 'file'), 'content');
+    assert.equal(await open('file', 7), 0);
+    const read = async () => await ask(Wire.read, (frame) => frame.u32(7).u64(0).u32(100));
+    asker.close();
+    asker = new Asker(server);
+    const again = await read();
+    assert.equal(again.raw(again.left).toString(), 'content');
+    asker.close();
+    asker = new Asker(server, 'another mount');
+    assert.equal((await read()).errno, EBADF);
+  });
+
+  test('an agent that goes on with a mount has what it retains, and is not taken for the one before', async () => {
+    writeFileSync(join(shared, 'file'), 'content');
+    assert.equal(await open('file', 7), 0);
+    assert.equal(await open('file', 8), 0);
+    const [ofKernel, ofAgent] = [1000, 1001];
+    const mkdir = (of: Asker, id: number) =>
+      of.ask(id, Wire.mkdir, (f) => f.name(`${id}`).u32(0o755));
+    for (const id of [ofKernel, ofAgent]) assert.equal((await mkdir(asker, id)).errno, 0);
+    rmSync(join(shared, 'file'));
+    asker.close();
+    asker = new Asker(server);
+    void asker.ask(0, Wire.retain, (frame) => frame.u32(7));
+    const read = async (handle: number) =>
+      (await ask(Wire.read, (frame) => frame.u32(handle).u64(0).u32(100))).errno;
+    assert.equal(await read(7), 0);
+    assert.equal(await read(8), EBADF);
+    // It cannot know whether an open arrived: what has the number stays.
+    assert.equal(await open('file', 7), 0);
+    assert.equal(await read(7), 0);
+    assert.equal((await mkdir(asker, ofKernel)).errno, 0);
+    assert.equal((await mkdir(asker, ofAgent)).errno, EEXIST);
+  });
+
+  test('a folder that is shared to be read is not written', async () => {
+    asker.close();
+    server.close();
+    await begin(true);
+    writeFileSync(join(shared, 'file'), 'content');
+    assert.equal(await open('file', 1), 0);
+    assert.equal((await ask(Wire.unlink, (frame) => frame.name('file'))).errno, EROFS);
+    const writing = await ask(Wire.open, (frame) => frame.name('file').u32(1).u32(2).u32(0));
+    assert.equal(writing.errno, EROFS);
+    const truncating = await ask(Wire.open, (frame) =>
+      frame.name('file').u32(0o1000).u32(2).u32(0),
+    );
+    assert.equal(truncating.errno, EROFS);
+  });
+
+  test('a folder of the host that moves is followed no more under its old name', async () => {
+    assert.equal(await lookup('folder'), 0);
+    writeFileSync(join(shared, 'folder/secret'), 'own');
+    assert.equal(await lookup('folder/secret'), 0);
+    renameSync(join(shared, 'folder'), join(shared, 'moved'));
+    symlinkSync('../outside', join(shared, 'folder'));
+    while ((await lookup('folder/secret')) !== ENOTDIR) await new Promise(setImmediate);
+  });
+
+  test('what changes in a folder below one that was listed is told from the answer on', async () => {
+    const names = Array.from({ length: 200 }, (_, index) => `folder/${index}`);
+    for (const name of names) mkdirSync(join(shared, name));
+    assert.equal((await ask(Wire.list, (frame) => frame.name('folder'))).errno, 0);
+    for (const name of names) writeFileSync(join(shared, name, 'new'), '');
+    const told = new Set<string>();
+    for (const end = performance.now() + 20_000; told.size < names.length; ) {
+      assert.ok(performance.now() < end, `only ${told.size} of ${names.length} were told`);
+      await new Promise(setImmediate);
+      for (const changes of asker.changes.splice(0))
+        while (changes.left > 0) {
+          const [kind, path] = [changes.u8(), changes.name()];
+          if (kind === ChangeKind.created) told.add(path);
+          changes.raw(statBytes);
+        }
+    }
+    assert.deepEqual(told, new Set(names.map((name) => `${name}/new`)));
+  });
+
+  test('noise is the end of a connection and of nothing else', async () => {
+    const operations: number[] = [Wire.write, Wire.read, Wire.release, 9999];
+    for (const operation of operations)
+      assert.notEqual(
+        (await ask(operation, (frame) => frame.u32(77).u64(0).u32(1))).errno,
+        undefined,
+      );
+    assert.equal(await lookup('folder'), 0);
+    assert.notEqual(await lookup('none'), EPERM);
+    assert.equal(await lookup('none'), ENOENT);
+  });
+}

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ShareOperation as Wire } from '../../../agent/contract/share-wire.ts';
+import { testFolderServer } from './folder-server.suite.ts';
+import { openFolderThread } from './open-folder-thread.ts';
+import { Asker } from './testdata/asker.ts';
+
+testFolderServer(openFolderThread);
+
+test('a folder that is not there is refused with the reason', async () => {
+  await assert.rejects(
+    openFolderThread({ name: 's', path: '/none/such', mountPath: '/s' }),
+    /ENOENT.*\/none\/such/,
+  );
+});
+
+test('more than the threads keep under way between them arrives whole', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-thread-'));
+  const content = Buffer.alloc(16 * 1024 * 1024);
+  for (let at = 0; at < content.length; at += 4) content.writeUInt32LE(at, at);
+  writeFileSync(join(directory, 'file'), content);
+  const server = await openFolderThread({ name: 's', path: directory, mountPath: '/s' });
+  const asker = new Asker(server);
+  t.after(() => {
+    asker.close();
+    server.close();
+    rmSync(directory, { recursive: true });
+  });
+  await asker.ask(1, Wire.open, (frame) => frame.name('file').u32(0).u32(1).u32(0));
+  const pieceBytes = 128 * 1024;
+  const pieces = Array.from({ length: content.length / pieceBytes }, (_, index) =>
+    asker.ask(3 + 2 * index, Wire.read, (frame) =>
+      frame
+        .u32(1)
+        .u64(index * pieceBytes)
+        .u32(pieceBytes),
+    ),
+  );
+  const answers = await Promise.all(pieces);
+  assert.ok(Buffer.concat(answers.map((answer) => answer.raw(answer.left))).equals(content));
+});

@@ -46,7 +46,8 @@ try {
     const compared = compare(found.get('corten'), found.get('dockerd'));
     rows.push(
       ...compared.map((row): Row => {
-        const isMeant = row.verdict === 'WEAKER' && reviewed(row);
+        const withoutRoot = values['without-root'];
+        const isMeant = row.verdict === 'WEAKER' && reviewed(row, { withoutRoot });
         return isMeant ? { ...row, verdict: 'reviewed' } : row;
       }),
     );

@@ -66,6 +66,8 @@ test('a unit of systemd runs the engine, with control groups of its own that lim
   assert.equal(await unit('NRestarts'), '0');
   await runContainer(person, 'web', { HostConfig: { RestartPolicy: { Name: 'always' } } });
   await runContainer(person, 'once');
+  // The unit protects the engine from the OOM killer, and not what it runs.
+  assert.equal(await root('cat /proc/$(pgrep -x sleep | head -1)/oom_score_adj'), '0');
   await person.machine.stop();
 });
 

@@ -35,13 +35,14 @@ const root = (script: string) => desktop.run('root', script);
 /** All that an engine may leave: files, units, control groups, devices, mounts and processes. */
 const traces = () =>
   root(`
-find / -xdev -newer /etc/fstab \\( -ipath '*corten*' -o -path '/etc/systemd/*' \\) ! -path '/code*' ! -path '/var/over*' ! -path '/proc/*' -print
-find /run /tmp /sys/fs/cgroup /etc /opt /var/lib -iname '*corten*'
-systemctl list-units --all --no-legend --plain '*corten*'
-ls /sys/class/net
-grep -v code /proc/mounts | grep corten || :
-pgrep -a 'corten|node' || :
-nft list tables 2>/dev/null || :`);
+{ set +e; find / -xdev -iname '*corten*' ! -path '/code*' ! -path '/var/over/*' ! -path '/home/*'
+  find /run /tmp /sys/fs/cgroup -iname '*corten*' ! -path '/run/udev/*'
+  find /etc/systemd ! -type d
+  systemctl list-units --all --no-legend --plain '*corten*' | grep -v virtio
+  ls /sys/class/net
+  grep corten /proc/mounts | grep -v -e ' /code' -e virtio
+  pgrep -a 'corten|node'
+  nft list tables; } 2>/dev/null | sort`);
 
 const unit = (property: string) =>
   root(`systemctl show -p ${property} --value corten-agent.service`);

@@ -5,6 +5,8 @@
 import { writeSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
 import { dirname, extname, join } from 'node:path';
+import { delegatedGroup } from './cgroup/delegated.ts';
+import { joinUserScope } from './cgroup/user-scope.ts';
 import { parseOptions, usage } from './options.ts';
 import { enterNamespaces } from './rootless/enter.ts';
 
@@ -21,7 +23,11 @@ try {
 
 async function enter({ root, run }: { root: string; run: string }): Promise<void> {
   const { execPath, execArgv, argv } = process;
-  await enterNamespaces({ run, shimPath: join(repository, 'dist/shim/shim') }, [
+  const shimPath = join(repository, 'dist/shim/shim');
+  // One that was handed over already is used as it is: systemd-run --user --scope -p Delegate=yes.
+  const joinGroup = async () =>
+    typeof delegatedGroup() === 'string' ? undefined : joinUserScope(run);
+  await enterNamespaces({ run, shimPath, joinGroup }, [
     execPath,
     ...execArgv,
     join(import.meta.dirname, `main${extname(import.meta.filename)}`),

@@ -137,7 +137,9 @@ async function start(options: AgentOptions): Promise<Agent> {
     apply: (settings) => setWayOut({ proxies: settings }),
   });
   const parent = `corten-${suffix}`;
-  const cgroups = kept ? detectDelegatedDriver({ parent }) : detectCgroupDriver({ parent });
+  const cgroups = kept
+    ? detectDelegatedDriver({ parent, refusal: kept.groupRefusal })
+    : detectCgroupDriver({ parent });
   const kernelViews = createKernelViews();
   const shares = openShares({
     socketPath: join(run, 'share.sock'),

@@ -1,7 +1,7 @@
 /**
  * Runs every test and ends with one line of counts. Groups: `check` (format, lint, types), `unit`,
  * `linux` (the real kernel, as root), `e2e` (the real UI in a browser), `vm` (a virtual machine), `guest`
- * (limits and isolation on the guest's kernel). scripts/test runs this in namespaces of its own.
+ * (limits and isolation on the guest's kernel), `desktop` (a Debian with systemd). scripts/test runs this in namespaces of its own.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,10 +19,12 @@ interface Group {
   files: string[];
   /** Test files at once; those that measure or share the machine's kernel run alone. */
   concurrency: number;
+  /** For one file. */
+  patienceMs?: number;
 }
 
 const chosen = process.argv.slice(2);
-const groupNames = ['check', 'unit', 'linux', 'e2e', 'vm', 'guest'];
+const groupNames = ['check', 'unit', 'linux', 'e2e', 'vm', 'guest', 'desktop'];
 const chosenGroups = chosen.filter((word) => groupNames.includes(word));
 const chosenPaths = chosen
   .filter((word) => !groupNames.includes(word))
@@ -59,14 +61,24 @@ function groups(): Group[] {
     {
       name: 'unit',
       concurrency: 2,
-      files: all.filter((path) => !/\.(linux|e2e|vm)\.test\.ts$/.test(path)),
+      files: all.filter((path) => !/\.(linux|e2e|vm|desktop)\.test\.ts$/.test(path)),
     },
     { name: 'linux', concurrency: 1, files: all.filter((path) => path.endsWith('.linux.test.ts')) },
     { name: 'e2e', concurrency: 1, files: all.filter((path) => path.endsWith('.e2e.test.ts')) },
     { name: 'vm', concurrency: 1, files: all.filter((path) => path.endsWith('.vm.test.ts')) },
+    {
+      name: 'desktop',
+      concurrency: 1,
+      files: all.filter((path) => path.endsWith('.desktop.test.ts')),
+      // An emulated processor, with a restart of its machine.
+      patienceMs: 60 * 60_000,
+    },
   ];
   return named.filter(
-    ({ name, files }) => files.length > 0 && (chosenGroups.length === 0 || wants(name)),
+    ({ name, files }) =>
+      files.length > 0 &&
+      // As the guest's: only when it is asked for.
+      (chosenGroups.length === 0 ? name !== 'desktop' : wants(name)),
   );
 }
 
@@ -107,14 +119,19 @@ async function inGuest(): Promise<void> {
   counts.failed += Number(found?.[2] ?? 0) || Number(status !== 0);
 }
 
-async function runGroup({ name, files, concurrency }: Group): Promise<void> {
+async function runGroup({
+  name,
+  files,
+  concurrency,
+  patienceMs = 10 * 60_000,
+}: Group): Promise<void> {
   console.log(`\n# ${name}: ${files.length} files`);
   const events = run({
     files: files.map((path) => resolve(root, path)),
     cwd: root,
     concurrency,
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    timeout: 10 * 60_000,
+    timeout: patienceMs,
   });
   events.on('test:pass', ({ skip, todo, details }) => {
     // A suite that is skipped tells of none of its tests.

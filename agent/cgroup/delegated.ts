@@ -1,11 +1,12 @@
 /**
- * The control groups of an agent without root: the group that it was started in, if that was handed over to
- * its user with all below it, as systemd does for `Delegate=yes` (systemd.resource-control(5)).
+ * The control groups of an agent without root: the group that it is in, if that was handed over to its user
+ * with all below it, as systemd does for `Delegate=yes` (systemd.resource-control(5)). as-user.ts asks for one.
  */
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Lack } from '../contract/abilities.ts';
 import { parseMountinfo } from '../kernel/mountinfo.ts';
+import { getXattr } from '../kernel/xattr.ts';
 import type { CgroupDriver } from './cgroup.ts';
 import { leafName } from './delegation.ts';
 import { mountedGroups } from './detect.ts';
@@ -18,26 +19,32 @@ export interface OwnGroups {
   mountinfo: string;
   /** cgroups(7), "/proc/[pid]/cgroup". */
   memberships: string;
+  /** Whether systemd has the groups: then only what it handed over is ours, whoever may write to it. */
+  managed: boolean;
 }
 
 const ownGroups = (): OwnGroups => ({
   mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
   memberships: readFileSync('/proc/self/cgroup', 'utf8'),
+  managed: existsSync('/run/systemd/system'),
 });
 
-/** A driver in any case; without control groups one that refuses limits, with the reason. */
+/**
+ * A driver in any case; without control groups one that refuses limits, with the reason. `refusal`: why
+ * systemd gave no group when it was asked for one.
+ */
 export function detectDelegatedDriver(
-  { parent }: { parent: GroupParent },
+  { parent, refusal }: { parent: GroupParent; refusal?: string | undefined },
   groups = ownGroups(),
 ): CgroupDriver {
-  const found = delegatedGroup(groups);
+  const found = delegatedGroup(groups, refusal);
   if (typeof found === 'object') return createNoCgroups(found);
   // Nobody makes device nodes in a user namespace, and those of the machine are guarded by their modes.
   return createV2Driver(found, parent, () => {});
 }
 
 /** Its directory, or why there is none. */
-export function delegatedGroup(groups = ownGroups()): string | Lack {
+export function delegatedGroup(groups = ownGroups(), refusal?: string): string | Lack {
   const { unified, hierarchies } = mountedGroups(groups.mountinfo);
   if (['memory', 'cpu', 'pids'].some((name) => hierarchies.has(name)) || unified === undefined)
     return {
@@ -45,12 +52,16 @@ export function delegatedGroup(groups = ownGroups()): string | Lack {
       nextStep:
         "Start the machine with systemd.unified_cgroup_hierarchy=1 on its kernel's command line, or run the agent as root: sudo scripts/agent.",
     };
-  const directory = ownDirectory(unified, groups);
-  if (isOurs(directory)) return directory;
+  const own = ownDirectory(unified, groups);
+  // Where the agent moved itself, or an earlier one (user-scope.ts, delegation.ts).
+  const isLeaf = basename(own) === leafName;
+  const directory = isLeaf ? dirname(own) : own;
+  if (isWritable(directory) && (isLeaf || !groups.managed || isHandedOver(directory)))
+    return directory;
   return {
-    cause: `The control group ${directory} was not handed over to you.`,
+    cause: `The control group ${directory} was not handed over to you${refusal === undefined ? '' : `: ${refusal}`}.`,
     nextStep:
-      'Start the agent where systemd runs your session (log in at the machine or by ssh, not by su or sudo), or run it as root: sudo scripts/agent.',
+      'Install the packages "dbus-user-session" and "libpam-systemd", log in at the machine or by ssh (not by su or sudo) and start the agent again, or run it as root: sudo scripts/agent.',
   };
 }
 
@@ -60,18 +71,26 @@ function ownDirectory(unified: string, { mountinfo, memberships }: OwnGroups): s
   const root = parseMountinfo(mountinfo).find(({ mountPoint }) => mountPoint === unified)?.root;
   const below =
     root !== undefined && root !== '/' && path.startsWith(root) ? path.slice(root.length) : path;
-  const directory = `${unified}${below}`.replace(/\/+$/, '');
-  // Where an earlier agent moved what was in the group itself (delegation.ts).
-  return basename(directory) === leafName ? dirname(directory) : directory;
+  return `${unified}${below}`.replace(/\/+$/, '');
 }
 
 /** Delegation is just that (cgroup-v2.rst, "Model of Delegation"): these two belong to the user. */
-function isOurs(directory: string): boolean {
+function isWritable(directory: string): boolean {
   try {
     for (const name of ['', '/cgroup.procs', '/cgroup.subtree_control'])
       accessSync(`${directory}${name}`, constants.W_OK);
     return true;
   } catch {
     return false;
+  }
+}
+
+/** All groups of a user's units are the user's to write, and yet their manager's; this mark tells (systemd 251). */
+function isHandedOver(directory: string): boolean {
+  const fd = openSync(directory, constants.O_RDONLY);
+  try {
+    return getXattr(fd, 'user.delegate')?.toString() === '1';
+  } finally {
+    closeSync(fd);
   }
 }

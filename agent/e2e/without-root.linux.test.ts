@@ -139,6 +139,19 @@ test('run, exec, logs, a terminal, stop', async () => {
   assert.equal(await output(...terminal), '/dev/pts/0');
 });
 
+test('files are copied in and out of a container that does not run, and seen in its changes', async () => {
+  const id = await output('create', image, 'cat', '/made/in');
+  const place = join(directory, 'copied');
+  mkdirSync(place);
+  writeFileSync(join(place, 'in'), 'brought');
+  await output('cp', place, `${id}:/made`);
+  await output('cp', `${id}:/made/in`, join(place, 'out'));
+  assert.equal(readFileSync(join(place, 'out'), 'utf8'), 'brought');
+  assert.match(await output('diff', id), /^A \/made\/in$/m);
+  assert.equal(await output('start', '-a', id), 'brought');
+  await output('rm', id);
+});
+
 test('devices are the machine’s harmless ones; no other can be made', async () => {
   const look = 'ls /dev; echo x >/dev/null; head -c 4 /dev/urandom | wc -c; mknod /tmp/sda b 8 0';
   const { stdout, stderr } = await docker(

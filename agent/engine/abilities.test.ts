@@ -47,7 +47,7 @@ test('controllers that were not handed down are named, and how to get them', () 
   const [limits] = missing({ root: false, cgroups });
   assert.ok(limits?.name === 'limits' && !limits.available);
   assert.match(limits.cause, /cpu, io, cpuset/);
-  assert.match(limits.nextStep, /Delegate="cpu cpuset io memory pids"/);
+  assert.match(limits.nextStep, /user@\.service\.d.*Delegate=cpu cpuset io memory pids/);
 });
 
 test('ports from 0 on are as good as root’s', () => {

@@ -56,7 +56,7 @@ const lacks: Record<AbilityName, (facts: MachineFacts) => Lack | undefined> = {
       : {
           cause,
           nextStep:
-            'As root, run: systemctl set-property user@.service Delegate="cpu cpuset io memory pids", and log in again.',
+            "As root, run: mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' >/etc/systemd/system/user@.service.d/corten.conf && systemctl daemon-reload; then restart the machine.",
         };
   },
   pause: ({ cgroups }) =>
@@ -118,7 +118,8 @@ const lacks: Record<AbilityName, (facts: MachineFacts) => Lack | undefined> = {
     lingers === false
       ? {
           cause: 'Containers end when you log out, as all that you run does.',
-          nextStep: 'Run: loginctl enable-linger.',
+          nextStep:
+            'Run: loginctl enable-linger, or where that is refused: sudo loginctl enable-linger $USER.',
         }
       : undefined,
 };

@@ -18,6 +18,8 @@ const keeperVariable = 'CORTEN_KEEPER';
 const userVariable = 'CORTEN_USER';
 /** Set when pasta does not run: why. */
 const disconnectedVariable = 'CORTEN_DISCONNECTED';
+/** Set when there is no control group of its own: why. */
+const groupRefusalVariable = 'CORTEN_GROUP_REFUSAL';
 
 const recordsIn = (run: string) => ({
   keeper: join(run, 'keeper'),
@@ -25,15 +27,24 @@ const recordsIn = (run: string) => ({
   pastaPid: join(run, 'pasta.pid'),
 });
 
+export interface Way {
+  run: string;
+  shimPath: string;
+  /** Takes this process to where its containers may have groups; or tells why it cannot. */
+  joinGroup(): Promise<string | undefined>;
+}
+
 /** Does not return: the process goes on as `program`, a path and its arguments, in the namespaces. */
 export async function enterNamespaces(
-  { run, shimPath }: { run: string; shimPath: string },
+  { run, shimPath, joinGroup }: Way,
   program: readonly string[],
 ): Promise<never> {
   mkdirSync(run, { recursive: true, mode: 0o700 });
   // Ends with this program, at the latest when it becomes the other.
   if (lockFile(join(run, 'entering.lock')) === undefined)
     throw conflict(`Another agent is just starting on ${run}. Wait for it, or use --run.`);
+  // First: what is started here is in that group too, and outlives this program.
+  const refusal = await joinGroup();
   const { username: name, uid, gid } = userInfo();
   const records = recordsIn(run);
   const recordPath = records.keeper;
@@ -41,7 +52,7 @@ export async function enterNamespaces(
     keptProcess(recordPath) ??
     (await startKeeper({ shimPath, recordPath, user: { name, uid, gid } }));
   const disconnected = connect(keeper, records);
-  const { [disconnectedVariable]: _, ...environment } = process.env;
+  const { [disconnectedVariable]: _, [groupRefusalVariable]: __, ...environment } = process.env;
   const words = ['corten-enter', `/proc/${keeper}/ns/user`, ...program];
   return process.execve?.(shimPath, words, {
     ...environment,
@@ -50,6 +61,7 @@ export async function enterNamespaces(
     [keeperVariable]: String(keeper),
     [userVariable]: name,
     ...(disconnected !== undefined && { [disconnectedVariable]: disconnected }),
+    ...(refusal !== undefined && { [groupRefusalVariable]: refusal }),
   }) as never;
 }
 
@@ -67,6 +79,8 @@ export interface KeptNamespaces {
   networkFd: number;
   /** Why the bridges lead nowhere, and what to do; undefined when they do. */
   disconnected: string | undefined;
+  /** Why the user's systemd gave no control group; undefined when it did, or was not asked. */
+  groupRefusal: string | undefined;
   /** Whose they are. */
   userName: string;
   /** Once nothing runs in them. */
@@ -81,6 +95,7 @@ export function keptNamespaces(run: string): KeptNamespaces | undefined {
   return {
     networkFd: openNamespace(`/proc/${keeper}/ns/net`),
     disconnected: process.env[disconnectedVariable],
+    groupRefusal: process.env[groupRefusalVariable],
     userName: process.env[userVariable] ?? '',
     end: () => {
       endKeptProcess(records.keeper);

@@ -13,7 +13,7 @@ import {
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
-import { usesUserAttributes } from '../kernel/overlay.ts';
+import { usesUserAttributes, wholeFileOptions } from '../kernel/overlay.ts';
 import type { Rootfs } from './runtime.ts';
 
 /**
@@ -97,11 +97,7 @@ function overlayOptions({ lowers, upper, work }: Overlay): FilesystemOption[] {
     ...lowers.map((lower) => ['lowerdir+', lower] as const),
     ['upperdir', upper],
     ['workdir', work],
-    // Image layers are shared by many overlays, and upper must hold whole files for commit and diff.
-    ['index', 'off'],
-    ['metacopy', 'off'],
-    ['redirect_dir', 'off'],
-    ...(usesUserAttributes() ? [['userxattr'] as const] : []),
+    ...wholeFileOptions(),
   ];
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compare, type Finding, type Outcome, parseLine } from './finding.ts';
+import { compare, type Finding, type Outcome, parseLine, type Row } from './finding.ts';
 import { reviewed } from './reviewed.ts';
 import { counts, table } from './table.ts';
 
@@ -56,9 +56,10 @@ test('only a call that the peer does not know yet counts as reviewed', () => {
     dockerd: finding('', 'held', detail),
     verdict: 'WEAKER' as const,
   }));
-  assert.ok(young && reviewed(young));
-  assert.ok(same && !reviewed(same));
-  assert.ok(young && !reviewed({ ...young, probe: 'native 321 bpf' }));
+  const asRoot = { withoutRoot: false };
+  assert.ok(young && reviewed(young, asRoot));
+  assert.ok(same && !reviewed(same, asRoot));
+  assert.ok(young && !reviewed({ ...young, probe: 'native 321 bpf' }, asRoot));
 });
 
 test('the table folds a whole way into the kernel, and counts what is open in both', () => {
@@ -70,4 +71,16 @@ test('the table folds a whole way into the kernel, and counts what is open in bo
   assert.match(table(rows, false), /\| calls \| int80: 3 calls \| held \| open \| stronger \|$/);
   assert.equal(table(rows, true).split('\n').length, 2 + 4);
   assert.match(counts(rows), /\| all \| 4 \| 1 \| 3 \| 0 \| 0 \| 1 \|$/);
+});
+
+test('the machine’s null in sight is meant without root, another device or with root is not', () => {
+  const row = (detail: string): Row => {
+    const finding = { group: 'mounts', probe: 'mounts of the machine in sight', detail };
+    const corten: Finding = { ...finding, outcome: 'open' };
+    return { ...finding, corten, dockerd: undefined, verdict: 'WEAKER' };
+  };
+  const bound = row('/dev/null of type devtmpfs');
+  assert.equal(reviewed(bound, { withoutRoot: true }), true);
+  assert.equal(reviewed(bound, { withoutRoot: false }), false);
+  assert.equal(reviewed(row('/dev/sda of type devtmpfs'), { withoutRoot: true }), false);
 });

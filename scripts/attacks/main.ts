@@ -1,4 +1,4 @@
-/** `scripts/attack [--only NAME…] [--engines a,b] [--json FILE] [--all]`; exit status 1 where Corten is weaker. */
+/** `scripts/attack [--only NAME…] [--engines a,b] [--json FILE] [--all] [--without-root]`; exit status 1 where Corten is weaker. */
 import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
     engines: { type: 'string', default: 'corten,dockerd' },
     json: { type: 'string' },
     all: { type: 'boolean', default: false },
+    'without-root': { type: 'boolean', default: false },
   },
 });
 // `--only a b` and `--only a --only b` alike.
@@ -25,7 +26,11 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const engines = await startEngines('attack', { only: values.engines.split(','), quiet: true });
+const engines = await startEngines('attack', {
+  only: values.engines.split(','),
+  quiet: true,
+  withoutRoot: values['without-root'],
+});
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, async () => {
     for (const engine of engines) await engine.stop();
@@ -41,7 +46,8 @@ try {
     const compared = compare(found.get('corten'), found.get('dockerd'));
     rows.push(
       ...compared.map((row): Row => {
-        const isMeant = row.verdict === 'WEAKER' && reviewed(row);
+        const withoutRoot = values['without-root'];
+        const isMeant = row.verdict === 'WEAKER' && reviewed(row, { withoutRoot });
         return isMeant ? { ...row, verdict: 'reviewed' } : row;
       }),
     );

@@ -18,7 +18,15 @@ const youngerThanPeer = [
   'native 466 removexattrat',
 ];
 
-export function reviewed({ group, probe, dockerd }: Row): boolean {
+/** Without root device nodes cannot be made: the machine's harmless ones are bound (docs/decisions/0014). */
+const boundDevice = /^\/dev\/(null|zero|full|random|urandom|tty) of type devtmpfs$/;
+
+export function reviewed(
+  { group, probe, corten, dockerd }: Row,
+  { withoutRoot }: { withoutRoot: boolean },
+): boolean {
+  if (withoutRoot && group === 'mounts' && probe.endsWith('mounts of the machine in sight'))
+    return boundDevice.test(corten?.detail ?? '');
   return (
     group === 'calls' &&
     youngerThanPeer.includes(probe) &&

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { asUser, makeUserDirectory } from '../../agent/e2e/ordinary-user.ts';
 import { connectEngine, type EngineClient } from './engine-client.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -34,10 +35,20 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
+interface Directories {
+  state: string;
+  run: string;
+  socket: string;
+  /** Of Corten's agent. */
+  entry: string;
+  /** The words before the command. */
+  launcher: string[];
+}
+
 interface Recipe {
   name: Engine['name'];
   command: string;
-  parameters: (directories: { state: string; run: string; socket: string }) => string[];
+  parameters: (directories: Directories) => string[];
   idleProcesses: string[];
   helperProcess: string;
 }
@@ -46,10 +57,10 @@ const recipes: Recipe[] = [
   {
     name: 'corten',
     command: join(root, 'node_modules/.bin/node'),
-    parameters: ({ state, run, socket }) => [
+    parameters: ({ state, run, socket, entry }) => [
       // As scripts/agent does.
       ...['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'],
-      join(root, 'dist/agent/main.js'),
+      join(root, 'dist/agent', entry),
       ...['--root', state, '--run', run, '--socket', socket],
     ],
     idleProcesses: ['node'],
@@ -83,6 +94,8 @@ const recipes: Recipe[] = [
 
 export interface StartOptions {
   only?: string[] | undefined;
+  /** Corten's agent is an ordinary user's; the others are root's. */
+  withoutRoot?: boolean;
   /** What Corten says of the requests that it refuses is not shown. */
   quiet?: boolean;
   /** What its command is given besides. */
@@ -119,15 +132,29 @@ function volatileParent(): string {
   return ['/run', '/dev/shm'].find((path) => statfsSync(path).type === tmpfs) ?? tmpdir();
 }
 
+function directoriesOfRoot(name: string): Directories {
+  const state = mkdtempSync(join(tmpdir(), name));
+  const run = mkdtempSync(join(volatileParent(), name));
+  return { state, run, socket: join(run, 'engine.sock'), entry: 'main.js', launcher: [] };
+}
+
+function directoriesOfUser(): Directories {
+  const place = makeUserDirectory();
+  const [state, run] = [join(place, 'root'), join(place, 'run')];
+  const launcher = asUser(place);
+  return { state, run, socket: join(run, 'engine.sock'), entry: 'as-user.js', launcher };
+}
+
 async function startEngine(
   purpose: string,
   recipe: Recipe,
-  { quiet = false, parameters = [], prepareState }: StartOptions,
+  { quiet = false, parameters = [], prepareState, withoutRoot = false }: StartOptions,
 ): Promise<Engine> {
-  const name = `corten-${purpose}-${recipe.name}-`;
-  const state = mkdtempSync(join(tmpdir(), name));
-  const run = mkdtempSync(join(volatileParent(), name));
-  const socket = join(run, 'engine.sock');
+  const directories =
+    withoutRoot && recipe.name === 'corten'
+      ? directoriesOfUser()
+      : directoriesOfRoot(`corten-${purpose}-${recipe.name}-`);
+  const { state, run, socket, launcher } = directories;
   prepareState?.(state);
   const child = spawn(
     'unshare',
@@ -137,8 +164,9 @@ async function startEngine(
       '-c',
       'ip link set lo up; exec "$@"',
       'sh',
+      ...launcher,
       recipe.command,
-      ...recipe.parameters({ state, run, socket }),
+      ...recipe.parameters(directories),
       ...parameters,
     ],
     { stdio: ['ignore', 'ignore', recipe.name === 'corten' && !quiet ? 'inherit' : 'ignore'] },

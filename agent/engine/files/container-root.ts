@@ -8,6 +8,7 @@ import { CortenError, notFound } from '../../errors.ts';
 import { AT_FDCWD, O_PATH, openat2, openDirectory } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { type FilesystemOption, MountAttribute, newFilesystem } from '../../kernel/mount.ts';
+import { wholeFileOptions } from '../../kernel/overlay.ts';
 import { foreignIdMap, type IdMap } from '../../kernel/user-namespaces.ts';
 import type { ProcessHandle } from '../../runtime/runtime.ts';
 import type { ContainerRoot } from './container-files.ts';
@@ -105,18 +106,8 @@ function mountWritable({ upper, work, lowers }: ContainerRoot['rootfs']): number
 }
 
 function mountOverlay(layers: readonly FilesystemOption[], attributes: number): number {
-  // Whole files in upper, as the runtime keeps them (runtime/rootfs.ts).
-  const whole = [
-    ['index', 'off'],
-    ['metacopy', 'off'],
-    ['redirect_dir', 'off'],
-  ] as const;
-  return newFilesystem(
-    'overlay',
-    [...layers, ...whole],
-    attributes | noSuid | noDev | noExec,
-    'overlay',
-  );
+  const options = [...layers, ...wholeFileOptions()];
+  return newFilesystem('overlay', options, attributes | noSuid | noDev | noExec, 'overlay');
 }
 
 /** The deepest mount whose target holds `path`, with the path inside it. */

@@ -1,4 +1,5 @@
 /** The process part of a specification: the container's own, and that of an exec. */
+import { readFileSync } from 'node:fs';
 import type { ContainerSettings, ContainerView } from '../../contract/container.ts';
 import type { OciProcess, OciSeccomp } from '../../contract/oci-runtime.ts';
 import { invalid } from '../../errors.ts';
@@ -28,7 +29,7 @@ export function processOfContainer(input: ProcessInput): OciProcess {
     capabilities: capabilitySets(capabilities, user.uid),
     rlimits: rlimitsOf(settings),
     noNewPrivileges: settings.security.noNewPrivileges,
-    ...(settings.oomScoreAdj !== undefined && { oomScoreAdj: settings.oomScoreAdj }),
+    ...oomScoreOf(settings),
   };
 }
 
@@ -56,8 +57,20 @@ export function processOfExec(input: ExecInput): OciProcess {
     capabilities: capabilitySets(capabilities, user.uid),
     rlimits: rlimitsOf(settings),
     noNewPrivileges: settings.security.noNewPrivileges,
-    ...(settings.oomScoreAdj !== undefined && { oomScoreAdj: settings.oomScoreAdj }),
+    ...oomScoreOf(settings),
   };
+}
+
+/**
+ * The engine may be protected from the kernel's OOM killer, as its unit on a remote host has it; what runs in
+ * containers is not, unless it is asked for. Only root may lower a score, so others leave it.
+ */
+export function oomScoreOf(
+  { oomScoreAdj }: Pick<ContainerSettings, 'oomScoreAdj'>,
+  own = Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
+): Pick<OciProcess, 'oomScoreAdj'> {
+  if (oomScoreAdj !== undefined) return { oomScoreAdj };
+  return own < 0 ? { oomScoreAdj: 0 } : {};
 }
 
 export function capabilitiesOf({ security }: ContainerSettings): readonly string[] {

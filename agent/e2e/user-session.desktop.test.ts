@@ -143,7 +143,9 @@ test('an agent that was killed is followed by one in the same group, from anothe
 test('without lingering a logout ends all of it, as was told', async () => {
   await root('loginctl disable-linger ann');
   await desktop.logOut('ann');
-  await root('until ! systemctl -q is-active user@1000.service; do sleep 0.5; done');
+  await root(
+    'until [ "$(systemctl is-active user@1000.service || :)" = inactive ]; do sleep 0.5; done',
+  );
   assert.equal(await root('pgrep -u ann -a || :'), '');
 });
 

@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setXattr } from '../kernel/xattr.ts';
 import { delegatedGroup, detectDelegatedDriver } from './delegated.ts';
+
+const made: string[] = [];
+after(() => {
+  for (const directory of made) rmSync(directory, { recursive: true });
+});
 
 /** A directory that poses as a machine with cgroup v2 on which `path` was handed over. */
 function machineWith(path: string): { mountinfo: string; mount: string } {
   const mount = mkdtempSync(join(tmpdir(), 'corten-delegated-'));
+  made.push(mount);
   mkdirSync(join(mount, path), { recursive: true });
   for (const name of ['cgroup.procs', 'cgroup.subtree_control'])
     writeFileSync(join(mount, path, name), '');

@@ -14,6 +14,7 @@ import { type Call, type Options, onlyIdOf, textOf, type Verb } from './command-
 import { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { destroy } from './delete.ts';
+import { withHome } from './home.ts';
 import { runHooks, runHooksInside } from './hooks.ts';
 import {
   checkConsole,
@@ -115,7 +116,7 @@ async function build(
   try {
     const { pid, terminalFd } = await withPlacement(cgroup, async (placement) =>
       createWaiting(await context.tools(), {
-        spec,
+        spec: { ...spec, process: withHome(spec.process, rootfs) },
         rootfs: { kind: 'directory', path: rootfs },
         cgroupPaths: cgroup.paths,
         placement,

@@ -56,6 +56,19 @@ test('it runs in the container’s namespaces and group, with its environment an
   );
 });
 
+test('HOME is the user’s of the container, where nothing says another', () => {
+  writeFileSync(bench.inRoot('etc/passwd'), 'root:x:0:0::/root:\nann:x:1000:1000::/home/ann:\n');
+  const home = (...words: string[]) =>
+    bench.ok('exec', ...words, id, '/bin/sh', '-c', 'echo $HOME').trim();
+  assert.equal(home(), '/root');
+  assert.equal(home('--user', '1000'), '/home/ann');
+  assert.equal(home('--user', '77'), '/');
+  assert.equal(home('--env', 'HOME='), '/root');
+  assert.equal(home('--env', 'HOME=/srv'), '/srv');
+  const own = bench.bundle(['/bin/sh', '-c', 'echo $HOME'], { process: { env: [] } });
+  assert.equal(bench.ok('run', '--bundle', own.path, own.id).trim(), '/root');
+});
+
 test('its exit code is the command’s, and a program that is not there an error', () => {
   assert.equal(bench.oci('exec', id, '/bin/sh', '-c', 'exit 9').status, 9);
   assert.equal(bench.oci('exec', id, '/bin/sh', '-c', 'kill -15 $$').status, 128 + 15);

@@ -13,6 +13,7 @@ import { type Call, idOf, type Options, textOf, textsOf, type Verb } from './com
 import { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { Foreground } from './foreground.ts';
+import { withHome } from './home.ts';
 import { JsonReader } from './json-reader.ts';
 import { readProcess } from './process-document.ts';
 import {
@@ -56,7 +57,7 @@ async function exec(context: Context, call: Call): Promise<number> {
   checkStatus(container, call);
   const place = processPlace(call);
   const { spec } = parseConfig(context.store.configText(container.id), '/', () => {});
-  const process = processOf(call, spec, context);
+  const process = withHome(processOf(call, spec, context), `/proc/${container.handle().pid}/root`);
   const detached = call.values.detach === true;
   checkConsole(process.terminal, place.consoleSocket, detached);
   const foreground = detached ? undefined : new Foreground();

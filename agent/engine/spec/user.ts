@@ -1,9 +1,9 @@
 /**
  * Who a container's process runs as: `user[:group]` by name or number, looked up in the image's own
- * passwd and group files (passwd(5), group(5)). Parsing is strict: what is not a plain number is a
- * name, and a line with a field that makes no sense is no entry (CVE-2026-30892).
+ * passwd and group files (passwd(5), group(5)). Parsing is strict: what is not a plain number is a name.
  */
 import { invalid } from '../../errors.ts';
+import { fieldsOf, isId, maxId, type PasswdEntry, parsePasswd } from '../../runtime/passwd.ts';
 
 export interface ResolvedUser {
   uid: number;
@@ -14,20 +14,11 @@ export interface ResolvedUser {
   home: string;
 }
 
-interface PasswdEntry {
-  name: string;
-  uid: number;
-  gid: number;
-  home: string;
-}
-
 interface GroupEntry {
   name: string;
   gid: number;
   members: string[];
 }
-
-const maxId = 2 ** 31 - 1;
 
 /** `extraGroups` is `--group-add`. Throws invalid, in dockerd's words. */
 export function resolveUser(
@@ -94,29 +85,10 @@ function numberOf(text: string): number | undefined {
   return number;
 }
 
-function parsePasswd(text: string): PasswdEntry[] {
-  return linesOf(text).flatMap(([name = '', , uid = '', gid = '', , home = '']) =>
-    name !== '' && isId(uid) && isId(gid)
-      ? [{ name, uid: Number(uid), gid: Number(gid), home }]
-      : [],
-  );
-}
-
 function parseGroups(text: string): GroupEntry[] {
-  return linesOf(text).flatMap(([name = '', , gid = '', members = '']) =>
+  return fieldsOf(text).flatMap(([name = '', , gid = '', members = '']) =>
     name !== '' && isId(gid)
       ? [{ name, gid: Number(gid), members: members.split(',').filter(Boolean) }]
       : [],
   );
-}
-
-function linesOf(text: string): string[][] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split(':'));
-}
-
-function isId(text: string): boolean {
-  return /^\d+$/.test(text) && Number(text) <= maxId;
 }

@@ -1,9 +1,11 @@
 /** Bundles of the busybox root for tests, and the command as its callers run it. */
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -72,13 +74,22 @@ export class OciBench {
     return join(this.#bundles, 'rootfs', path);
   }
 
-  oci(...args: string[]): SpawnSyncReturns<string> {
-    return spawnSync(program, ['--root', this.root, ...args], {
-      encoding: 'utf8',
-      // A container's process keeps them open, so pipes would be waited for until it ends.
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 120_000,
-    });
+  /** Its output goes to files: whom a detached one leaves behind would keep a pipe open, and us waiting. */
+  oci(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+    const [out, err] = ['out', 'err'].map((name) => join(this.root, '..', name)) as [
+      string,
+      string,
+    ];
+    const fds = [out, err].map((path) => openSync(path, 'w'));
+    try {
+      const { status } = spawnSync(program, ['--root', this.root, ...args], {
+        stdio: ['ignore', ...fds],
+        timeout: 120_000,
+      });
+      return { status, stdout: readFileSync(out, 'utf8'), stderr: readFileSync(err, 'utf8') };
+    } finally {
+      for (const fd of fds) closeSync(fd);
+    }
   }
 
   /** As {@link oci}, with stdout and stderr of the container in files of the bundle. */

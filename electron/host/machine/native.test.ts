@@ -39,6 +39,8 @@ machineSuite('native', {
     const isAlive = () => {
       if (!existsSync(pidFile)) return false;
       const pid = Number(readFileSync(pidFile, 'utf8'));
+      // The script was ended before it had written; 0 would be our own process group.
+      if (pid === 0) return false;
       try {
         process.kill(pid, 0);
         return true;

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suffixOf } from '../network/device-names.ts';
+import { deviceNames, suffixOf } from '../network/device-names.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 
@@ -189,6 +189,7 @@ export interface Traces {
 
 /** Everything that belongs to one agent's containers, for comparing before and after. */
 export function findTraces(agent: AgentProcess): Traces {
+  const names = deviceNames(suffixOf(agent.root));
   return {
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
@@ -199,7 +200,7 @@ export function findTraces(agent: AgentProcess): Traces {
       .split('\n')
       .slice(2)
       .map((line) => line.split(':')[0]?.trim() ?? '')
-      .filter((name) => name !== '')
+      .filter((name) => names.isBridge(name) || names.isVeth(name) || names.isShaper(name))
       .sort(),
     cgroups: findCgroups(agent).sort(),
     shims: countProcesses('corten-shim', agent),

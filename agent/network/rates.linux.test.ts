@@ -107,6 +107,17 @@ async function rateInto(name: string, bytes = measuredBytes): Promise<number> {
   return arrived / (Number(process.hrtime.bigint() - begin) / 1e9);
 }
 
+/**
+ * The same of a slow stream, which may stand still for a second or more until TCP sends again (RFC 6298): too
+ * little has to last for four looks.
+ */
+async function slowRateInto(name: string, wanted: number): Promise<number> {
+  let measured = 0;
+  for (let looks = 0; looks < 4 && measured <= wanted / 2; looks++)
+    measured = await rateInto(name, 3 * wanted);
+  return measured;
+}
+
 /** A busy machine may take from a stream what it would get, but nothing gives it more. */
 function assertHeld(measured: number, wanted = rate): void {
   assert.ok(measured < 1.25 * wanted, `${Math.round(measured)} of ${wanted} bytes a second`);
@@ -149,8 +160,8 @@ test('both are held at once, slow ones too, and a ping gets through', async () =
   await limit({ egressBytesPerSecond: slow, ingressBytesPerSecond: slow });
   const [out, into] = [await stream('limited', 'peer'), await stream('neighbour', 'limited')];
   const [sent, arrived] = await Promise.all([
-    rateInto('peer', 3 * slow),
-    rateInto('limited', 3 * slow),
+    slowRateInto('peer', slow),
+    slowRateInto('limited', slow),
   ]);
   assertHeld(sent, slow);
   assertHeld(arrived, slow);

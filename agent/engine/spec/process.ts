@@ -67,10 +67,18 @@ export function processOfExec(input: ExecInput): OciProcess {
  */
 export function oomScoreOf(
   { oomScoreAdj }: Pick<ContainerSettings, 'oomScoreAdj'>,
-  own = Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
+  own = ownOomScore(),
 ): Pick<OciProcess, 'oomScoreAdj'> {
   if (oomScoreAdj !== undefined) return { oomScoreAdj };
   return own < 0 ? { oomScoreAdj: 0 } : {};
+}
+
+let ownScore: number | undefined;
+
+/** Read once: every start and every exec asks, and who started the engine has set it. */
+function ownOomScore(): number {
+  ownScore ??= Number(readFileSync('/proc/self/oom_score_adj', 'utf8'));
+  return ownScore;
 }
 
 export function capabilitiesOf({ security }: ContainerSettings): readonly string[] {

@@ -2,10 +2,11 @@
  * The control groups of an agent without root: the group that it is in, if that was handed over to its user
  * with all below it, as systemd does for `Delegate=yes` (systemd.resource-control(5)). as-user.ts asks for one.
  */
-import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Lack } from '../contract/abilities.ts';
 import { parseMountinfo } from '../kernel/mountinfo.ts';
+import { hasSystemd } from '../kernel/systemd.ts';
 import { getXattr } from '../kernel/xattr.ts';
 import type { CgroupDriver } from './cgroup.ts';
 import { leafName } from './delegation.ts';
@@ -26,7 +27,7 @@ export interface OwnGroups {
 const ownGroups = (): OwnGroups => ({
   mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
   memberships: readFileSync('/proc/self/cgroup', 'utf8'),
-  managed: existsSync('/run/systemd/system'),
+  managed: hasSystemd(),
 });
 
 /**
@@ -42,6 +43,9 @@ export function detectDelegatedDriver(
   // Nobody makes device nodes in a user namespace, and those of the machine are guarded by their modes.
   return createV2Driver(found, parent, () => {});
 }
+
+/** Of a process's memberships, the one in the unified hierarchy. */
+export const unifiedPath = (memberships: string) => /^0::(.*)$/m.exec(memberships)?.[1] ?? '/';
 
 /** Its directory, or why there is none. */
 export function delegatedGroup(groups = ownGroups(), refusal?: string): string | Lack {
@@ -66,7 +70,7 @@ export function delegatedGroup(groups = ownGroups(), refusal?: string): string |
 }
 
 function ownDirectory(unified: string, { mountinfo, memberships }: OwnGroups): string {
-  const path = /^0::(.*)$/m.exec(memberships)?.[1] ?? '/';
+  const path = unifiedPath(memberships);
   // Of a mount that shows a part of the hierarchy, as in a container, paths begin there.
   const root = parseMountinfo(mountinfo).find(({ mountPoint }) => mountPoint === unified)?.root;
   const below =

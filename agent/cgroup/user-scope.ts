@@ -9,7 +9,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasErrno } from '../kernel/libc.ts';
+import { hasSystemd } from '../kernel/systemd.ts';
 import { writeControl } from './control-file.ts';
+import { unifiedPath } from './delegated.ts';
 import { leafName } from './delegation.ts';
 
 /** How this process asks the manager; for tests, others. */
@@ -28,8 +30,7 @@ export async function joinUserScope(
   run: string,
   call: CallManager = callManager,
 ): Promise<string | undefined> {
-  if (!existsSync('/run/systemd/system') || !existsSync(`${mount}/cgroup.controllers`))
-    return undefined;
+  if (!hasSystemd() || !existsSync(`${mount}/cgroup.controllers`)) return undefined;
   const record = join(run, 'scope');
   try {
     if (goBack(recordedScope(record), call)) return undefined;
@@ -85,7 +86,7 @@ function makeLeaf(): void {
   writeControl(leaf, 'cgroup.procs', process.pid);
 }
 
-const ownPath = () => /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+const ownPath = () => unifiedPath(readFileSync('/proc/self/cgroup', 'utf8'));
 
 function recordedScope(path: string): string {
   try {

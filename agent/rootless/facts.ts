@@ -1,5 +1,6 @@
 /** What only looking at the machine tells of what an agent may do there. */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { hasSystemd } from '../kernel/systemd.ts';
 import type { KeptNamespaces } from './enter.ts';
 
 export function abilityFacts(kept: KeptNamespaces | undefined) {
@@ -32,6 +33,6 @@ function canRead(path: string): boolean {
 
 /** logind(8) keeps a file for each user whose processes go on after the last logout. */
 function lingers(user: string): boolean | undefined {
-  if (!existsSync('/run/systemd/system')) return undefined;
+  if (!hasSystemd()) return undefined;
   return existsSync(`/var/lib/systemd/linger/${user}`);
 }

@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ForwardedPort } from './contract/forward.ts';
+import { freePort, say, until } from './host/forward/testdata/ports.ts';
 import { type RemoteHost, startRemoteHost } from './host/machine/remote/testdata/remote-host.ts';
 import { createMachines, type MachineList } from './host/machines/machines.ts';
 import { openFolderList } from './host/share/folder-list.ts';
@@ -158,32 +158,4 @@ function run(program: string, ...words: string[]): Promise<string> {
       error ? fail(new Error(`${words.join(' ')}: ${stderr}`)) : done(stdout.trim()),
     ),
   );
-}
-
-/** Tries while the program in the container begins to listen. */
-async function say(port: number, word: string, address = '127.0.0.1'): Promise<string> {
-  for (;;) {
-    const socket = connect({ port, host: address });
-    await once(socket, 'connect');
-    try {
-      socket.end(word);
-      let text = '';
-      for await (const piece of socket) text += piece;
-      if (text !== '') return text;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
-    }
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((done) => setTimeout(done, 20));
 }

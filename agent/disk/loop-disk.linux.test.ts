@@ -12,7 +12,6 @@ import {
   statfsSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +22,7 @@ import { hasErrno } from '../kernel/libc.ts';
 import { boundLoops } from '../kernel/loop.ts';
 import { hasCapability } from './detect.ts';
 import { LoopDisk, type LoopOptions } from './loop-disk.ts';
+import { fill } from './testdata/fill.ts';
 
 const mib = 1024 * 1024;
 const directories = [
@@ -93,21 +93,6 @@ async function nothingBound(root: string): Promise<void> {
   for (let attempt = 0; devicesBelow(root).length > 0; attempt++) {
     assert.ok(attempt < 300, `still bound: ${devicesBelow(root).join(', ')}`);
     await sleep(100);
-  }
-}
-
-/** Writes until the file system refuses; bytes that went in. */
-function fill(path: string): number {
-  const fd = openSync(path, 'w');
-  const block = Buffer.alloc(mib / 4, 1);
-  let written = 0;
-  try {
-    for (;;) written += writeSync(fd, block);
-  } catch (error) {
-    assert.ok(hasErrno(error, 'ENOSPC'), String(error));
-    return written;
-  } finally {
-    closeSync(fd);
   }
 }
 

@@ -10,15 +10,14 @@ import {
   rmSync,
   statfsSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasErrno } from '../kernel/libc.ts';
 import { firstProjectOf, mountOf, quotaKind } from './detect.ts';
 import { projectsOf, QuotaDisk } from './quota-disk.ts';
+import { fill } from './testdata/fill.ts';
 
 const mib = 1024 * 1024;
 const kind = quotaKind(mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), tmpdir()));
@@ -56,21 +55,6 @@ function bench(t: TestContext) {
 }
 
 const directories = [{ name: 'upper', mode: 0o755 }];
-
-/** Writes until the file system refuses; bytes that went in. */
-function fill(path: string): number {
-  const fd = openSync(path, 'w');
-  const block = Buffer.alloc(mib / 4, 1);
-  let written = 0;
-  try {
-    for (;;) written += writeSync(fd, block);
-  } catch (error) {
-    assert.ok(hasErrno(error, 'ENOSPC'), String(error));
-    return written;
-  } finally {
-    closeSync(fd);
-  }
-}
 
 function assertNear(actual: number, expected: number, what: string): void {
   assert.ok(Math.abs(actual - expected) <= mib, `${what}: ${actual}, expected ${expected}`);

@@ -8,7 +8,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -23,6 +23,7 @@ import { createMachine } from '../machine/lifecycle.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createForwarding, type Forwarding } from './forwarding.ts';
 import { agentMachine } from './testdata/agent-machine.ts';
+import { freePort, say, until } from './testdata/ports.ts';
 
 const hostAddress = '10.0.2.2';
 const image = 'corten/starter';
@@ -205,32 +206,4 @@ function withInput(input: string, ...words: string[]): Promise<{ stdout: string;
     );
     child.stdin?.end(input);
   });
-}
-
-/** Tries while the program in the container begins to listen. */
-async function say(port: number, word: string, host = '127.0.0.1'): Promise<string> {
-  for (;;) {
-    const socket = connect({ port, host });
-    await once(socket, 'connect');
-    try {
-      socket.end(word);
-      let text = '';
-      for await (const piece of socket) text += piece;
-      if (text !== '') return text;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
-    }
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
 }

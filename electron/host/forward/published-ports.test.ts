@@ -7,6 +7,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { OutsidePorts, type OutsideRequest } from '../../../agent/network/outside-ports.ts';
 import type { ForwardedPort } from '../../contract/forward.ts';
 import { PublishedPorts } from './published-ports.ts';
+import { freePort } from './testdata/ports.ts';
 import { type SshMachine, startSshMachine } from './testdata/ssh-machine.ts';
 
 let agent: OutsidePorts;
@@ -297,14 +298,6 @@ async function listening(server: Server, host = '127.0.0.1'): Promise<number> {
   });
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return (server.address() as { port: number }).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function dial(port: number, host = '127.0.0.1'): Promise<Socket> {

@@ -19,6 +19,7 @@ import type { LogReaders } from './logs/log-readers.ts';
 import type { EnginePaths } from './paths.ts';
 import type { Sampler } from './pressure/sampler.ts';
 import type { Proxies } from './proxies.ts';
+import type { Report } from './report.ts';
 import type { SerialLocks } from './serial-locks.ts';
 import type { SpareTime } from './spare-time.ts';
 import type { ContainerTable } from './state/container-table.ts';
@@ -61,8 +62,7 @@ export interface EngineContext {
     lack?: Lack;
   };
   proxies: Proxies;
-  /** Tells the agent's own log of a failure that no caller can be told of. */
-  report: (what: string, error: unknown) => void;
+  report: Report;
 }
 
 /** Names what failed, for {@link Undo.run} and for work that nobody waits for. */

@@ -16,7 +16,8 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import type { Progress, RegistryCredentials } from '../api/images/backend.ts';
-import { type OpenImageStore, openImageStore } from './store.ts';
+import { openImageStore } from './oci-store.ts';
+import type { OpenImageStore } from './store.ts';
 import { digestOf, imageOf, type TestImage, writeLayout } from './testdata/image.ts';
 import {
   type CutLine,

@@ -22,8 +22,9 @@ import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { Progress } from '../api/images/backend.ts';
+import { openImageStore } from './oci-store.ts';
 import { ensureStarterImage } from './starter-image.ts';
-import { type OpenImageStore, openImageStore } from './store.ts';
+import type { OpenImageStore } from './store.ts';
 import { archiveOf, digestOf, imageOf, ociArchive } from './testdata/image.ts';
 import { type RawEntry, tarOf } from './testdata/tar.ts';
 

@@ -59,5 +59,3 @@ export interface CommitRequest {
   history: { createdBy: string; comment?: string; author?: string };
   name?: string;
 }
-
-export { type ImageStoreOptions, openImageStore } from './oci-store.ts';

@@ -3,7 +3,8 @@ import type { ContainerView } from '../../contract/container.ts';
 import { invalid } from '../../errors.ts';
 import { type Filters, labelsMatch } from '../filters.ts';
 import type { ImagesBackend } from '../images/backend.ts';
-import { type ImageConfigLookup, isUp, labelsOf } from './inspect.ts';
+import { type ImageConfigLookup, labelsOf } from './inspect.ts';
+import { isUp } from './is-up.ts';
 
 export const containerFilterNames = [
   ...['ancestor', 'before', 'exited', 'expose', 'health', 'id', 'is-task', 'isolation', 'label'],

@@ -2,10 +2,13 @@
 import type { MountSettings, MountView } from '../../contract/container.ts';
 import { CortenError, invalid } from '../../errors.ts';
 import type { Fields } from '../fields.ts';
-import type { ContainerLookup } from './create-request.ts';
+import type { ContainersBackend } from './backend.ts';
 
 type BindMount = Extract<MountSettings, { type: 'bind' }>;
 type VolumeMount = Extract<MountSettings, { type: 'volume' }>;
+
+/** What of the engine a request may refer to: the containers that `--volumes-from` names. */
+export type ContainerLookup = Pick<ContainersBackend, 'inspect'>;
 
 export function readMounts(
   body: Fields,

@@ -7,10 +7,10 @@ import { constants } from 'node:os';
 import type { ContainerSettings, HealthCheck, RestartPolicy } from '../../contract/container.ts';
 import { invalid } from '../../errors.ts';
 import type { Fields } from '../fields.ts';
-import type { ContainersBackend, CreateRequest } from './backend.ts';
+import type { CreateRequest } from './backend.ts';
 import { readLimits } from './create-limits.ts';
 import { readLog } from './create-log.ts';
-import { readMounts } from './create-mounts.ts';
+import { type ContainerLookup, readMounts } from './create-mounts.ts';
 import { readNetwork } from './create-network.ts';
 import { readNamespaces, readSecurity } from './create-security.ts';
 
@@ -18,9 +18,6 @@ export interface CreateQuery {
   name?: string;
   platform?: string;
 }
-
-/** What of the engine a request may refer to: the containers that `--volumes-from` names. */
-export type ContainerLookup = Pick<ContainersBackend, 'inspect'>;
 
 export function readCreateRequest(
   body: Fields,

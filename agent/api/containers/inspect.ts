@@ -13,6 +13,7 @@ import type { ImageConfig } from '../images/backend.ts';
 import { rfc3339 } from '../timestamps.ts';
 import type { Wire } from '../wire.ts';
 import { hostConfigOf } from './host-config.ts';
+import { isUp } from './is-up.ts';
 import { mountPoints } from './mount-points.ts';
 import { networkSettings } from './network-settings.ts';
 
@@ -63,10 +64,6 @@ export function labelsOf(
 /** The hostname a container has when nobody named it (moby container.go). */
 export function hostnameOf(view: ContainerView): string {
   return view.settings.hostname ?? view.id.slice(0, 12);
-}
-
-export function isUp(status: ContainerState['status']): boolean {
-  return status === 'running' || status === 'paused' || status === 'restarting';
 }
 
 function stateDocument(state: ContainerState): WireState {

@@ -2,7 +2,7 @@
 import type { ContainerView, EndpointView, PublishedPort } from '../../contract/container.ts';
 import type { EndpointSettings, NetworkSettings, PortSummary } from '../../contract/docker.ts';
 import type { Wire } from '../wire.ts';
-import { isUp } from './inspect.ts';
+import { isUp } from './is-up.ts';
 
 export function networkSettings(view: ContainerView): Wire<NetworkSettings> {
   const first = view.networks.find((endpoint) => endpoint.networkName === 'bridge');

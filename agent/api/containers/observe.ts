@@ -9,7 +9,8 @@ import { pathPart, Query } from '../query.ts';
 import { sendChunks, untilGone } from '../stream-reply.ts';
 import type { ContainersBackend, ContainerUsage } from './backend.ts';
 import { containerFilter, containerFilterNames } from './container-filters.ts';
-import { type ImageConfigLookup, inspectDocument, isUp } from './inspect.ts';
+import { type ImageConfigLookup, inspectDocument } from './inspect.ts';
+import { isUp } from './is-up.ts';
 import { emptyStats, type StatsDocument, type StatsSubject, statsDocument } from './stats.ts';
 import { summaryDocument } from './summary.ts';
 

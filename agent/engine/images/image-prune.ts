@@ -2,7 +2,7 @@ import type { ImagesBackend } from '../../api/images/backend.ts';
 import { announceImage } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
 import { matchesLabels } from '../label-filter.ts';
-import { usersOf } from './images.ts';
+import { usersOf } from './lookup.ts';
 
 /** Removes images that no container stands on: those without a name, or all of them. */
 export async function pruneImages(

@@ -4,7 +4,7 @@ import type { StoredImage } from '../../images/store.ts';
 import { announceImage } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
 import { shortId } from '../ids.ts';
-import { requireImage, usersOf } from './images.ts';
+import { requireImage, usersOf } from './lookup.ts';
 
 type RemoveContext = Pick<EngineContext, 'images' | 'containers' | 'live' | 'events'>;
 

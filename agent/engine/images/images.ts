@@ -1,13 +1,13 @@
 /** Images as the API sees them: the store's, with who uses them, and the events around them. */
 import type { Readable } from 'node:stream';
 import type { ImagesBackend, ImageView, Progress } from '../../api/images/backend.ts';
-import { notFound } from '../../errors.ts';
 import type { StoredImage } from '../../images/store.ts';
 import { announceImage } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
 import { commitContainer, importRoot } from './commit.ts';
 import { pruneImages } from './image-prune.ts';
 import { removeImage } from './image-remove.ts';
+import { requireImage, usersOf } from './lookup.ts';
 
 export function createImagesBackend(context: EngineContext): ImagesBackend {
   const { images, events } = context;
@@ -37,18 +37,6 @@ export function createImagesBackend(context: EngineContext): ImagesBackend {
     login: (credentials) => images.login(credentials),
   };
 }
-
-export function requireImage(
-  { images }: Pick<EngineContext, 'images'>,
-  reference: string,
-): StoredImage {
-  const image = images.find(reference);
-  if (image === undefined) throw notFound(`No such image: ${reference}`);
-  return image;
-}
-
-export const usersOf = ({ containers }: Pick<EngineContext, 'containers'>, id: string) =>
-  containers.all().filter(({ imageId }) => imageId === id);
 
 function viewOf(context: Pick<EngineContext, 'containers'>, image: StoredImage): ImageView {
   return { ...image, containers: usersOf(context, image.id).length };

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { MountView } from '../../contract/container.ts';
 import type { IsolationWarning } from '../../contract/isolation.ts';
 import { askedMount } from './asked-mount.ts';
-import type { Judged } from './warnings.ts';
+import type { Judged } from './judged.ts';
 
 /** Whoever may write to one of these is root on the machine. */
 const engineSocketName = /^(docker|podman|containerd|crio|buildkitd|corten)\.sock$/;

@@ -2,20 +2,11 @@
 import type { IsolationWarning, NamespaceType } from '../../contract/isolation.ts';
 import { defaultCapabilities } from '../../runtime/capabilities.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import type { AskedIsolation } from './asked.ts';
 import { capabilityMeanings, gravestCapabilities } from './capability-meanings.data.ts';
 import { kindOf } from './describe-devices.ts';
 import { hostPathWarnings } from './host-path-warnings.ts';
+import type { Judged } from './judged.ts';
 import { unlimited } from './unlimited.ts';
-import type { IsolationView } from './view.ts';
-
-export interface Judged {
-  view: IsolationView;
-  record: ContainerRecord;
-  asked: AskedIsolation;
-  /** The engine's own API socket, where its volumes lie, and whether containers have users of their own. */
-  engine: { socket: string; volumes: string; remapsUsers: boolean };
-}
 
 const order = ['high', 'medium', 'low'] as const;
 

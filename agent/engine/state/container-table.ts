@@ -3,7 +3,7 @@
  * was handed out stays as it was, and what is in memory is what was written.
  */
 import { conflict, invalid, notFound } from '../../errors.ts';
-import type { EngineContext } from '../context.ts';
+import type { Report } from '../report.ts';
 import {
   type ContainerRecord,
   definitionDocument,
@@ -22,13 +22,13 @@ export class ContainerTable {
   readonly #writeDefinition;
   readonly #delete;
   readonly #room: RoomAhead;
-  readonly #report: EngineContext['report'];
+  readonly #report: Report;
   /** In memory only, since the disk did not take them. */
   readonly #unwritten = new Set<string>();
 
   constructor(
     database: Database,
-    { room = noRoomNeeded, report }: { room?: RoomAhead; report: EngineContext['report'] },
+    { room = noRoomNeeded, report }: { room?: RoomAhead; report: Report },
   ) {
     this.#room = room;
     this.#report = report;

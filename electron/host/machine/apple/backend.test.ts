@@ -6,10 +6,11 @@ import { test } from 'node:test';
 import type { EngineClient } from '../../engine-client.ts';
 import { createMachine } from '../lifecycle.ts';
 import { machineSuite } from '../machine.suite.ts';
-import { type AppleMachineOptions, appleBackend } from './backend.ts';
+import { appleBackend } from './backend.ts';
 import { vfkitArguments } from './command-line.ts';
 import { milliseconds } from './controls.ts';
 import { vfkitFailure } from './failures.ts';
+import type { AppleMachineOptions } from './session.ts';
 import { Mac, type MacFacts, writeImage } from './testdata/mac.ts';
 
 machineSuite('apple', {

@@ -7,7 +7,6 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MachineSettings } from '../../../contract/machine.ts';
 import type { EngineClient } from '../../engine-client.ts';
 import { abandonIfCalledOff, calledOff, waitForBoot } from '../guest/boot.ts';
 import { type MachineDirectory, machineDirectory, makeDirectories } from '../guest/directory.ts';
@@ -15,7 +14,7 @@ import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../guest/disk.ts';
 import type { GuestImage } from '../guest/image.ts';
 import { chooseImage, imageFailed, imageProved, imageUntried } from '../guest/image-choice.ts';
 import { loginAdvice, lossOf } from '../guest/loss.ts';
-import { type QemuProcess, socketLine, startQemu, textOf } from '../guest/process.ts';
+import { socketLine, startQemu, textOf } from '../guest/process.ts';
 import { defaultSettings, type MachineRecord, readRecord } from '../guest/record.ts';
 import { type GuestKeys, guestKeysIn } from '../guest-keys/keys.ts';
 import { writeSeed } from '../guest-keys/seed.ts';
@@ -25,37 +24,8 @@ import { sshVsockPort, vfkitArguments } from './command-line.ts';
 import { type VfkitControl, vfkitControl } from './control.ts';
 import { appleControls } from './controls.ts';
 import { vfkitFailure } from './failures.ts';
-import { checkKernel, type FoundVfkit, findVfkit, type VfkitPlaces } from './find-vfkit.ts';
-
-export interface AppleMachineOptions extends Partial<VfkitPlaces> {
-  /** The machine's own: disk, keys, settings. */
-  directory: string;
-  /** For its sockets. */
-  runDirectory: string;
-  /** What scripts/vm-image built for arm64. */
-  imageDirectory: string;
-  /** The first start's; later ones are what the person chose. */
-  settings?: Partial<MachineSettings>;
-  timeZone?: string;
-  /** Between two signs of life of a guest that boots. */
-  patienceMs?: number;
-  agentArguments?: readonly string[];
-}
-
-export interface RunningVfkit {
-  process: QemuProcess;
-  control: VfkitControl;
-  settings: MachineSettings;
-  pid(): number | undefined;
-}
-
-export interface Session {
-  options: AppleMachineOptions;
-  places: VfkitPlaces;
-  files: MachineDirectory;
-  defaults(): MachineSettings;
-  running: RunningVfkit | undefined;
-}
+import { checkKernel, type FoundVfkit, findVfkit } from './find-vfkit.ts';
+import type { AppleMachineOptions, RunningVfkit, Session } from './session.ts';
 
 const defaultPatienceMs = 60_000;
 /** vfkit itself gives the framework five seconds to start the machine (cmd/vfkit/main.go). */

@@ -16,7 +16,7 @@ import {
 } from '../guest/record.ts';
 import { guestFigures, trimGuest } from '../guest-requests.ts';
 import type { EngineReach, MachineControls } from '../machine.ts';
-import type { Session } from './backend.ts';
+import type { Session } from './session.ts';
 
 /** The framework changes none of them while the machine runs; the disk's file grows at its next start. */
 const needsRestart = ['cpus', 'memoryBytes', 'diskBytes'] as const;

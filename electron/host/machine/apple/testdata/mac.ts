@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMachine } from '../../lifecycle.ts';
 import type { Machine } from '../../machine.ts';
-import { type AppleMachineOptions, appleBackend } from '../backend.ts';
+import { appleBackend } from '../backend.ts';
+import type { AppleMachineOptions } from '../session.ts';
 
 const program = join(import.meta.dirname, '../../../../testdata/fake-vfkit.ts');
 

@@ -1,0 +1,36 @@
+/** What the parts of a machine under vfkit know of it. */
+import type { MachineSettings } from '../../../contract/machine.ts';
+import type { MachineDirectory } from '../guest/directory.ts';
+import type { QemuProcess } from '../guest/process.ts';
+import type { VfkitControl } from './control.ts';
+import type { VfkitPlaces } from './find-vfkit.ts';
+
+export interface AppleMachineOptions extends Partial<VfkitPlaces> {
+  /** The machine's own: disk, keys, settings. */
+  directory: string;
+  /** For its sockets. */
+  runDirectory: string;
+  /** What scripts/vm-image built for arm64. */
+  imageDirectory: string;
+  /** The first start's; later ones are what the person chose. */
+  settings?: Partial<MachineSettings>;
+  timeZone?: string;
+  /** Between two signs of life of a guest that boots. */
+  patienceMs?: number;
+  agentArguments?: readonly string[];
+}
+
+export interface RunningVfkit {
+  process: QemuProcess;
+  control: VfkitControl;
+  settings: MachineSettings;
+  pid(): number | undefined;
+}
+
+export interface Session {
+  options: AppleMachineOptions;
+  places: VfkitPlaces;
+  files: MachineDirectory;
+  defaults(): MachineSettings;
+  running: RunningVfkit | undefined;
+}

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { detectDelegatedDriver } from './cgroup/delegated.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
+import { keepFloor } from './cgroup/floor.ts';
 import { dnsService } from './contract/dns-service.ts';
 import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
@@ -137,9 +138,10 @@ async function start(options: AgentOptions): Promise<Agent> {
     apply: (settings) => setWayOut({ proxies: settings }),
   });
   const parent = `corten-${suffix}`;
+  const boundAll = keepFloor({ memoryBytes: options.leaveMemoryBytes });
   const cgroups = kept
-    ? detectDelegatedDriver({ parent, refusal: kept.groupRefusal })
-    : detectCgroupDriver({ parent });
+    ? detectDelegatedDriver({ parent, boundAll, refusal: kept.groupRefusal })
+    : detectCgroupDriver({ parent, boundAll });
   const kernelViews = createKernelViews();
   const shares = openShares({
     socketPath: join(run, 'share.sock'),
@@ -162,7 +164,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     kernelLog: new KernelLog(),
     hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
     openDisks: (parents) => detectDiskDriver({ root, parents, report }),
-    defaultDiskBytes: options.defaultDiskBytes,
+    defaultDisk: options.defaultDisk,
     files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
     registryMirrors,
     insecureRegistries,

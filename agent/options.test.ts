@@ -53,3 +53,17 @@ test('--cpu-slice: the shortest that the kernel has, another, or the kernel’s 
       message: /100 to 100000/,
     });
 });
+
+test('--leave-memory: absent, a size, none, or an example', () => {
+  assert.equal(parse()?.leaveMemoryBytes, undefined);
+  assert.equal(parse('--leave-memory', '1g')?.leaveMemoryBytes, 1024 ** 3);
+  assert.equal(parse('--leave-memory', '0')?.leaveMemoryBytes, 0);
+  assert.throws(() => parse('--leave-memory', 'some'), { kind: 'invalid', message: /such as 1g/ });
+});
+
+test('--default-disk: a share, none, a size, or an example', () => {
+  assert.equal(parse()?.defaultDisk, 'share');
+  assert.equal(parse('--default-disk', 'none')?.defaultDisk, 'none');
+  assert.equal(parse('--default-disk', '10g')?.defaultDisk, 10 * 1024 ** 3);
+  assert.throws(() => parse('--default-disk', '1k'), { kind: 'invalid', message: /such as 10g/ });
+});

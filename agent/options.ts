@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { readByteSize } from './contract/byte-size.ts';
 import { minDiskBytes } from './contract/limits.ts';
 import { defaultDirectories } from './contract/user-directories.ts';
+import type { DefaultDisk } from './engine/containers/disk-default.ts';
 import { type IdBlock, rangeLength } from './engine/containers/id-range.ts';
 import { invalid } from './errors.ts';
 
@@ -24,8 +25,10 @@ export interface AgentOptions {
   insecureRegistries: string[];
   /** Absent: containers have a user namespace only when they ask for it. */
   usernsRemap: 'auto' | IdBlock | undefined;
-  /** Of each new container's writable layer; undefined: no limit. */
-  defaultDiskBytes: number | undefined;
+  /** Of each new container's writable layer. */
+  defaultDisk: DefaultDisk;
+  /** Of the machine, which all containers together leave free; undefined: a share of it. */
+  leaveMemoryBytes: number | undefined;
   /** How long the turns of containers on a processor are; undefined: as the kernel has them. */
   cpuSliceMicros: number | undefined;
   /** The machine is the app's own: its clock, disk and power are asked for through the API. */
@@ -48,8 +51,11 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --insecure-registry HOST  allow plain HTTP and any certificate; may be repeated
   --userns-remap[=auto]     root in a container is nobody outside, unless it asks for --userns=host
   --userns-remap=FIRST:LENGTH   the same with these user and group ids, 65536 for each container
-  --default-disk SIZE       disk space of each new container that asks for none itself, such as 10g
-                            (default: no limit)
+  --default-disk SIZE       disk space of each new container that asks for none itself, such as 10g, or
+                            "none" (default: seven eighths of what is free, where a project quota can
+                            hold it, and else none)
+  --leave-memory SIZE       memory that all containers together leave to the machine, such as 1g (default:
+                            an eighth of it, at most 8g); 0 leaves none
   --cpu-slice MICROSECONDS  how long a container's turn on a processor is while others wait, 100 to
                             100000 (default 100), or "kernel"; the sum of its turns stays its share
   --machine                 this machine is the agent's own: the API sets its clock and turns it off
@@ -80,7 +86,8 @@ export function parseOptions(args: readonly string[]): AgentOptions | undefined 
     registryMirrors: values['registry-mirror'] ?? [],
     insecureRegistries: values['insecure-registry'] ?? [],
     usernsRemap: parseRemap(values['userns-remap']),
-    defaultDiskBytes: diskSize(values['default-disk']),
+    defaultDisk: diskSize(values['default-disk']),
+    leaveMemoryBytes: memorySize(values['leave-memory']),
     cpuSliceMicros: cpuSlice(values['cpu-slice']),
     machine: values.machine ?? false,
     hostAddress: hostAddress(values['host-address'] ?? (values.machine ? 'gateway' : undefined)),
@@ -103,6 +110,7 @@ function parse(args: readonly string[]) {
         'insecure-registry': { type: 'string', multiple: true },
         'userns-remap': { type: 'string' },
         'default-disk': { type: 'string' },
+        'leave-memory': { type: 'string' },
         'cpu-slice': { type: 'string' },
         machine: { type: 'boolean' },
         'host-address': { type: 'string' },
@@ -150,11 +158,21 @@ function parseRemap(text: string | undefined): AgentOptions['usernsRemap'] {
   return { first, length };
 }
 
-function diskSize(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
+function diskSize(text = 'share'): DefaultDisk {
+  if (text === 'share' || text === 'none') return text;
   const bytes = readByteSize(text);
   if (bytes === undefined || bytes < minDiskBytes)
-    throw invalid(`--default-disk takes a size of 4m or more, such as 10g, not "${text}".`);
+    throw invalid(
+      `--default-disk takes a size of 4m or more, such as 10g, or "none", not "${text}".`,
+    );
+  return bytes;
+}
+
+function memorySize(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = readByteSize(text);
+  if (bytes === undefined)
+    throw invalid(`--leave-memory takes a size such as 1g, or 0, not "${text}".`);
   return bytes;
 }
 

@@ -12,6 +12,7 @@ import type { CgroupDriver } from './cgroup.ts';
 import { leafName } from './delegation.ts';
 import { mountedGroups } from './detect.ts';
 import type { GroupParent } from './directories.ts';
+import type { BoundAll } from './floor.ts';
 import { createNoCgroups } from './none.ts';
 import { createV2Driver } from './v2.ts';
 
@@ -35,13 +36,17 @@ const ownGroups = (): OwnGroups => ({
  * systemd gave no group when it was asked for one.
  */
 export function detectDelegatedDriver(
-  { parent, refusal }: { parent: GroupParent; refusal?: string | undefined },
+  {
+    parent,
+    refusal,
+    boundAll,
+  }: { parent: GroupParent; refusal?: string | undefined; boundAll?: BoundAll },
   groups = ownGroups(),
 ): CgroupDriver {
   const found = delegatedGroup(groups, refusal);
   if (typeof found === 'object') return createNoCgroups(found);
   // Nobody makes device nodes in a user namespace, and those of the machine are guarded by their modes.
-  return createV2Driver(found, parent, () => {});
+  return createV2Driver(found, parent, { attachDevices: () => {}, boundAll });
 }
 
 /** Of a process's memberships, the one in the unified hierarchy. */

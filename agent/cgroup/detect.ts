@@ -4,6 +4,7 @@ import { CortenError } from '../errors.ts';
 import { parseMountinfo } from '../kernel/mountinfo.ts';
 import type { CgroupDriver } from './cgroup.ts';
 import type { GroupParent } from './directories.ts';
+import type { BoundAll } from './floor.ts';
 import { childrenOf } from './processes.ts';
 import { createV1Driver } from './v1.ts';
 import { createV2Driver } from './v2.ts';
@@ -12,15 +13,20 @@ import { createV2Driver } from './v2.ts';
  * `parent` names the group that holds this agent's containers; two agents with different parents
  * never meet. `root` stands in for `/sys/fs/cgroup`, for tests and odd mounts.
  */
-export function detectCgroupDriver(options: { parent: GroupParent; root?: string }): CgroupDriver {
+export function detectCgroupDriver(options: {
+  parent: GroupParent;
+  root?: string;
+  boundAll?: BoundAll;
+}): CgroupDriver {
+  const { parent, boundAll } = options;
   const { unified, hierarchies } =
     options.root === undefined
       ? mountedGroups(readFileSync('/proc/self/mountinfo', 'utf8'))
       : groupsBelow(options.root);
   // A hybrid machine has both; what counts is where the controllers are.
   const controlled = ['memory', 'cpu', 'pids'].some((name) => hierarchies.has(name));
-  if (controlled) return createV1Driver(hierarchies, options.parent, unified);
-  if (unified !== undefined) return createV2Driver(unified, options.parent);
+  if (controlled) return createV1Driver(hierarchies, parent, { unifiedMount: unified, boundAll });
+  if (unified !== undefined) return createV2Driver(unified, parent, { boundAll });
   throw new CortenError(
     'internal',
     'No control groups are mounted: mount cgroup2 on /sys/fs/cgroup and start again.',

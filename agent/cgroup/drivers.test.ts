@@ -68,7 +68,7 @@ test('v1: a controller that only v2 has gives a group there, once there is a lim
   const mounts = ['memory', 'devices', 'freezer'].map(
     (name) => [name, join(root, 'v1', name)] as const,
   );
-  const driver = createV1Driver(new Map(mounts), 'corten-a', join(root, 'v2'));
+  const driver = createV1Driver(new Map(mounts), 'corten-a', { unifiedMount: join(root, 'v2') });
   assert.deepEqual(driver.controllers, ['memory', 'devices', 'freezer', 'hugetlb']);
   const plain = driver.create('plain', {}, rules);
   for (const [name] of mounts) writeFileSync(join(root, 'v1', name, 'corten-a/plain/tasks'), '');
@@ -97,7 +97,9 @@ function unified(controllers: string): void {
 test('v2: controllers are handed down, limits and devices applied', () => {
   unified('cpu memory pids misc');
   const attached: unknown[] = [];
-  const driver = createV2Driver(root, 'corten-a', (...call) => attached.push(call));
+  const driver = createV2Driver(root, 'corten-a', {
+    attachDevices: (...call) => attached.push(call),
+  });
   assert.deepEqual(driver.controllers, ['cpu', 'memory', 'pids', 'devices', 'freezer']);
   const group = driver.create('web', { pids: 9, cpu: { quotaMicros: 5000 } }, rules);
   assert.equal(read('cgroup.subtree_control'), '+cpu +memory +pids');
@@ -111,8 +113,10 @@ test('v2: controllers are handed down, limits and devices applied', () => {
 
 test('v2: failing to attach the device program is fatal', () => {
   unified('cpu');
-  const driver = createV2Driver(root, 'corten-a', () => {
-    throw new Error('no bpf here');
+  const driver = createV2Driver(root, 'corten-a', {
+    attachDevices: () => {
+      throw new Error('no bpf here');
+    },
   });
   assert.throws(() => driver.create('web', {}, rules), /no bpf here/);
   assert.deepEqual(driver.list(), []);
@@ -120,7 +124,7 @@ test('v2: failing to attach the device program is fatal', () => {
 
 test('v2: a reservation is passed on to the parent, which would void it otherwise', () => {
   unified('memory');
-  const driver = createV2Driver(root, 'corten-a', () => {});
+  const driver = createV2Driver(root, 'corten-a', { attachDevices: () => {} });
   const web = driver.create('web', {}, rules);
   const db = driver.create('db', {}, rules);
   writeFileSync(join(root, 'corten-a/memory.low'), '0');
@@ -135,7 +139,7 @@ test('names stay single components', () => {
   unified('cpu');
   for (const name of ['', '.', '..', 'a/b', '-x', 'a b', 'x'.repeat(200)]) {
     assert.throws(() => createV2Driver(root, name), { kind: 'invalid' }, name);
-    const driver = createV2Driver(root, 'corten-a', () => {});
+    const driver = createV2Driver(root, 'corten-a', { attachDevices: () => {} });
     assert.throws(() => driver.open(name), { kind: 'invalid' }, name);
   }
 });

@@ -23,6 +23,7 @@ import {
   removeEmpty,
   removeGroups,
 } from './directories.ts';
+import type { BoundAll } from './floor.ts';
 import { freezeV1, isFrozenV1, thawV1 } from './freezer.ts';
 import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, UnifiedHugetlb } from './hugetlb.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
@@ -41,11 +42,16 @@ const killFreezeAttempts = 200;
 /** Controller (`cpu`, `blkio`, `systemd`, …) -> where its hierarchy is mounted. */
 export type Hierarchies = ReadonlyMap<string, string>;
 
-/** `unifiedMount`: the v2 hierarchy of a hybrid machine, for the controllers that only it has. */
+export interface V1Options {
+  /** The v2 hierarchy of a hybrid machine, for the controllers that only it has. */
+  unifiedMount?: string | undefined;
+  boundAll?: BoundAll | undefined;
+}
+
 export function createV1Driver(
   hierarchies: Hierarchies,
   within: GroupParent,
-  unifiedMount?: string,
+  { unifiedMount, boundAll }: V1Options = {},
 ): CgroupDriver {
   const parent = parentPath(within);
   const unified = hierarchies.has('hugetlb')
@@ -53,7 +59,11 @@ export function createV1Driver(
     : UnifiedHugetlb.find(unifiedMount, parent);
   const open = (name: string) => {
     checkName(name);
-    return new CgroupV1(name, parent, hierarchies, unified, typeof within !== 'string');
+    return new CgroupV1(name, parent, hierarchies, {
+      unified,
+      keepsGroups: typeof within !== 'string',
+      boundAll,
+    });
   };
   const parents = () => [
     ...[...new Set(hierarchies.values())].map((mount) => groupPath(mount, parent)),
@@ -83,23 +93,30 @@ export function createV1Driver(
   };
 }
 
+interface OwnerOptions {
+  unified: UnifiedHugetlb | undefined;
+  /** Those that are there are their makers'. */
+  keepsGroups: boolean;
+  boundAll: BoundAll | undefined;
+}
+
 class CgroupV1 implements Cgroup {
   readonly name: string;
   readonly paths: ReadonlyMap<string, string>;
   readonly #parents: ReadonlyMap<string, string>;
   readonly #unified: UnifiedHugetlb | undefined;
-  /** Those that are there are their makers'. */
+  readonly #boundAll: BoundAll | undefined;
   readonly #keepsGroups: boolean;
 
   constructor(
     name: string,
     parent: string,
     hierarchies: Hierarchies,
-    unified: UnifiedHugetlb | undefined,
-    keepsGroups: boolean,
+    { unified, keepsGroups, boundAll }: OwnerOptions,
   ) {
     this.name = name;
     this.#keepsGroups = keepsGroups;
+    this.#boundAll = boundAll;
     this.#unified = unified;
     const mounts = [...hierarchies];
     this.#parents = new Map(mounts.map(([key, mount]) => [key, groupPath(mount, parent)]));
@@ -260,6 +277,7 @@ class CgroupV1 implements Cgroup {
     } catch (error) {
       if (!hasErrno(error, 'ENOENT')) throw error;
       makeParent(parent);
+      this.#boundAll?.(parent);
       makeGroup(directory, this.#keepsGroups);
     }
     if (this.paths.get('cpuset') === directory) inheritCpusetV1(directory, parent);

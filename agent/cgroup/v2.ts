@@ -29,6 +29,7 @@ import {
   removeEmpty,
   removeGroups,
 } from './directories.ts';
+import type { BoundAll } from './floor.ts';
 import { freezeV2, isFrozenV2, thawV2 } from './freezer.ts';
 import { applyHugetlbV2, checkPageSizes } from './hugetlb.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
@@ -46,10 +47,15 @@ const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids'];
 /** Attaches the allow-list to a group's directory; throws when it cannot, and nothing is started. */
 export type AttachDevices = (directory: string, rules: readonly OciDeviceRule[]) => void;
 
+export interface V2Options {
+  attachDevices?: AttachDevices | undefined;
+  boundAll?: BoundAll | undefined;
+}
+
 export function createV2Driver(
   mount: string,
   within: GroupParent,
-  attachDevices: AttachDevices = attachDeviceRules,
+  { attachDevices = attachDeviceRules, boundAll }: V2Options = {},
 ): CgroupDriver {
   const parent = parentPath(within);
   const parentDirectory = groupPath(mount, parent);
@@ -69,7 +75,10 @@ export function createV2Driver(
       group.make(
         limits,
         (directory) => attachDevices(directory, devices),
-        () => delegateTo(mount, parent, controllers),
+        () => {
+          delegateTo(mount, parent, controllers);
+          boundAll?.(parentDirectory);
+        },
       );
       return group;
     },

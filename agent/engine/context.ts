@@ -9,6 +9,7 @@ import type { ImageStore } from '../images/store.ts';
 import type { Networks } from '../network/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MachineFacts } from './abilities.ts';
+import type { DefaultDisk } from './containers/disk-default.ts';
 import type { IdPool } from './containers/id-range.ts';
 import type { LiveContainers } from './containers/live-containers.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
@@ -40,8 +41,7 @@ export interface EngineContext {
   /** Where the API listens: whoever reaches it is root on the machine. */
   apiSocket: string;
   disks: DiskDriver;
-  /** Bytes of a container's writable layer when nobody says otherwise; undefined: no limit. */
-  defaultDiskBytes: number | undefined;
+  defaultDisk: DefaultDisk;
   events: EventLog;
   waiters: Waiters;
   /** One operation at a time on each container, by id. */

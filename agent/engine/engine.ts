@@ -78,7 +78,7 @@ export interface EngineOptions
     | 'apiSocket'
     | 'userNamespaces'
     | 'report'
-    | 'defaultDiskBytes'
+    | 'defaultDisk'
     | 'proxies'
     | 'abilityFacts'
   > {
@@ -95,7 +95,7 @@ export interface EngineOptions
 /** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { paths, runtime, cgroups, images, network, kernelViews, apiSocket, report } = options;
-  const { userNamespaces, defaultDiskBytes, proxies } = options;
+  const { userNamespaces, defaultDisk, proxies } = options;
   for (const directory of [
     paths.root,
     containersDirectory(paths),
@@ -119,7 +119,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     kernelViews,
     apiSocket,
     disks: options.openDisks([containersDirectory(paths), volumesDirectory(paths)]),
-    defaultDiskBytes,
+    defaultDisk,
     report,
     containers: new ContainerTable(database, { room, report }),
     volumes: new VolumeTable(database, room),

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { keepFloor } from '../../agent/cgroup/floor.ts';
 
 const GiB = 1024 ** 3;
 export const roomDiskBytes = 3 * GiB;
@@ -58,8 +59,14 @@ export class Room {
     this.#state = state;
     this.#memory = topGroup(pid, 'memory');
     this.#pids = topGroup(pid, 'pids');
-    writeFileSync(this.#memoryFile('memory.limit_in_bytes', 'memory.max'), `${roomMemoryBytes}`);
-    writeFileSync(join(this.#pids, 'pids.max'), `${roomPids}`);
+    const memoryFile = this.#memoryFile('memory.limit_in_bytes', 'memory.max');
+    const pidsFile = join(this.#pids, 'pids.max');
+    const leavesFloor = isLimit(memoryFile) && isLimit(pidsFile);
+    writeFileSync(memoryFile, `${roomMemoryBytes}`);
+    writeFileSync(pidsFile, `${roomPids}`);
+    // What an engine leaves to the machine by itself it leaves to one of this size.
+    const small = { memoryBytes: roomMemoryBytes, processes: roomPids };
+    if (leavesFloor) for (const group of [this.#memory, this.#pids]) keepFloor({}, small)(group);
   }
 
   left(): Left {
@@ -167,6 +174,12 @@ function topGroup(pid: number, controller: string): string {
   const top = path.split('/')[1];
   if (!top) throw new Error(`process ${pid} is in no group of an engine: "${path}"`);
   return join(cgroupRoot, v1 === undefined ? '' : controller, top);
+}
+
+/** v1 has a number near 2^63 for none. */
+function isLimit(path: string): boolean {
+  const text = readFileSync(path, 'utf8').trim();
+  return text !== 'max' && Number(text) < 2 ** 60;
 }
 
 function endProcess(pid: number): void {

@@ -19,13 +19,9 @@ import { Undo } from '../undo.ts';
 import { prepareBindSources } from '../volumes/bind-sources.ts';
 import { resolveMounts } from '../volumes/mounts.ts';
 import { prepareVolumes } from '../volumes/volume-space.ts';
+import { withDiskDefault } from './disk-default.ts';
 import { makeLayer, prepareLayer } from './layer.ts';
-import {
-  checkLimits,
-  withDiskDefault,
-  withoutUnkeptDefault,
-  withSwapDefault,
-} from './limit-checks.ts';
+import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
 
 type CreateContext = Pick<
@@ -39,7 +35,7 @@ type CreateContext = Pick<
   | 'report'
   | 'userNamespaces'
   | 'disks'
-  | 'defaultDiskBytes'
+  | 'defaultDisk'
   | 'proxies'
   | 'hostFolders'
   | 'cgroups'
@@ -126,18 +122,15 @@ function checkPlatform(reference: string, platform: string, image: StoredImage):
 }
 
 function checkedSettings(
-  {
-    defaultDiskBytes,
-    proxies,
-    cgroups,
-  }: Pick<EngineContext, 'defaultDiskBytes' | 'proxies' | 'cgroups'>,
+  context: Pick<EngineContext, 'defaultDisk' | 'disks' | 'paths' | 'proxies' | 'cgroups'>,
   given: ContainerSettings,
   image: StoredImage,
 ): ContainerSettings {
+  const { proxies, cgroups } = context;
   const merged = withImageDefaults(given, image.config, proxies.environment());
   const limits = withDiskDefault(
     withSwapDefault(withoutUnkeptDefault(merged.limits, cgroups.controllers)),
-    defaultDiskBytes,
+    context,
   );
   const settings = { ...merged, limits };
   checkLimits(settings.limits, availableParallelism());

@@ -1,6 +1,6 @@
 /** Disk limits in the engine, over spaces that are plain directories. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { create, workbench } from '../testdata/workbench.ts';
@@ -43,13 +43,28 @@ test('where spaces cost nothing all have one, and can be limited later', async (
 });
 
 test('a default is for those who say nothing', async (t) => {
-  const bench = await workbench(t, { defaultDiskBytes: 32 * mib });
+  const bench = await workbench(t, { defaultDisk: 32 * mib });
   const limitOf = async (disk?: { maxBytes: number | null }) =>
     bench.engine.containers.inspect(await create(bench, { limits: { disk } })).settings.limits.disk;
   assert.deepEqual(await limitOf(), { maxBytes: 32 * mib });
   assert.deepEqual(await limitOf({ maxBytes: 8 * mib }), { maxBytes: 8 * mib });
   assert.deepEqual(await limitOf({ maxBytes: null }), { maxBytes: null });
   assert.equal(bench.disks.spaces.size, 2);
+});
+
+test('where spaces cost nothing a share of what is free is the default, unless there is to be none', async (t) => {
+  const bench = await workbench(t, { defaultDisk: 'share' });
+  const limitsOf = async (disk?: object) =>
+    bench.engine.containers.inspect(await create(bench, { limits: { disk } })).settings.limits.disk;
+  assert.equal(await limitsOf(), undefined);
+  bench.disks.freeOfCost = true;
+  const { blocks, bsize } = statfsSync(bench.paths.root);
+  const { maxBytes, maxInodes } = (await limitsOf()) ?? {};
+  assert.ok(maxBytes && maxBytes > 0 && maxBytes < blocks * bsize * (7 / 8), `${maxBytes}`);
+  assert.ok(maxInodes && maxInodes > 0, `${maxInodes}`);
+  assert.equal((await limitsOf({ maxInodes: 1000 }))?.maxInodes, 1000);
+  assert.equal((await limitsOf({ maxInodes: null }))?.maxInodes, null);
+  assert.deepEqual(await limitsOf({ maxBytes: null }), { maxBytes: null });
 });
 
 test('what fails leaves neither a space nor a change', async (t) => {

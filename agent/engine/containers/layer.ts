@@ -34,10 +34,10 @@ export async function prepareLayer(
 /** Before the first container asks: a default that this machine cannot give is told at the start. */
 export async function prepareDefaultLayer({
   disks,
-  defaultDiskBytes,
-}: Pick<EngineContext, 'disks' | 'defaultDiskBytes'>): Promise<void> {
-  if (defaultDiskBytes !== undefined)
-    await disks.prepare({ maxBytes: defaultDiskBytes }, layerDirectories);
+  defaultDisk,
+}: Pick<EngineContext, 'disks' | 'defaultDisk'>): Promise<void> {
+  if (typeof defaultDisk === 'number')
+    await disks.prepare({ maxBytes: defaultDisk }, layerDirectories);
 }
 
 export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>

@@ -20,12 +20,6 @@ export function withSwapDefault(limits: Limits): Limits {
   return { ...limits, memory: { ...memory, maxWithSwapBytes: memory.maxBytes * 2 } };
 }
 
-/** What the agent's `--default-disk` gives; `null` asks for none. */
-export function withDiskDefault(limits: Limits, defaultDiskBytes: number | undefined): Limits {
-  if (defaultDiskBytes === undefined || limits.disk?.maxBytes !== undefined) return limits;
-  return { ...limits, disk: { ...limits.disk, maxBytes: defaultDiskBytes } };
-}
-
 export function checkLimits(limits: Limits, machineCpus: number): void {
   checkMemory(limits.memory ?? {});
   checkCpu(limits.cpu ?? {}, machineCpus);

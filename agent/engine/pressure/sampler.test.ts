@@ -22,7 +22,7 @@ function bench(t: TestContext) {
     sampler.close();
     rmSync(root, { recursive: true });
   });
-  const group = createV2Driver(root, 'corten-a', () => {}).create('web', {}, []);
+  const group = createV2Driver(root, 'corten-a', { attachDevices: () => {} }).create('web', {}, []);
   const put = (files: Record<string, string>) => {
     for (const [name, text] of Object.entries(files))
       writeFileSync(join(root, 'corten-a/web', name), text);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { EngineEvent } from '../../api/system/backend.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
+import type { DefaultDisk } from '../containers/disk-default.ts';
 import { defaultIdPool } from '../containers/id-range.ts';
 import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
@@ -39,12 +40,12 @@ export async function workbench(
   {
     kernelViews = notAskedFor<KernelViews>(),
     remapByDefault = false,
-    defaultDiskBytes,
+    defaultDisk = 'none',
     hostFolders = noHostFolders,
   }: {
     kernelViews?: KernelViews;
     remapByDefault?: boolean;
-    defaultDiskBytes?: number;
+    defaultDisk?: DefaultDisk;
     hostFolders?: HostFolders;
   } = {},
 ): Promise<Workbench> {
@@ -82,7 +83,7 @@ export async function workbench(
       }),
       kernelLog: { records: async function* () {}, close: () => {} },
       openDisks: () => disks,
-      defaultDiskBytes,
+      defaultDisk,
       registryMirrors: [],
       insecureRegistries: [],
       report: (what, error) => reports.push(`${what}: ${error}`),

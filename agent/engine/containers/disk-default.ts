@@ -1,0 +1,40 @@
+/** What a container's writable layer may take when nobody says it (docs/decisions/0019). */
+import { statfsSync } from 'node:fs';
+import {
+  type DiskLimits,
+  type Limits,
+  minDiskBytes,
+  minDiskInodes,
+} from '../../contract/limits.ts';
+import type { EngineContext } from '../context.ts';
+
+/** Bytes, none at all, or where a limit costs nothing a share of what is free. */
+export type DefaultDisk = number | 'none' | 'share';
+
+const share = 7 / 8;
+
+/** A limit that was asked for stays, `null` too, which asks for none. */
+export function withDiskDefault(
+  limits: Limits,
+  context: Pick<EngineContext, 'disks' | 'defaultDisk' | 'paths'>,
+): Limits {
+  const { maxBytes: askedBytes, maxInodes: askedInodes } = limits.disk ?? {};
+  if (askedBytes !== undefined) return limits;
+  const { maxBytes, maxInodes } = diskDefault(context);
+  if (maxBytes === undefined) return limits;
+  const inodes = askedInodes === undefined ? maxInodes : askedInodes;
+  return { ...limits, disk: { maxBytes, ...(inodes !== undefined && { maxInodes: inodes }) } };
+}
+
+function diskDefault({
+  disks,
+  defaultDisk,
+  paths,
+}: Pick<EngineContext, 'disks' | 'defaultDisk' | 'paths'>): DiskLimits {
+  if (typeof defaultDisk === 'number') return { maxBytes: defaultDisk };
+  if (defaultDisk === 'none' || !disks.freeOfCost) return {};
+  const { bavail, bsize, ffree } = statfsSync(paths.root);
+  const [maxBytes, maxInodes] = [Math.floor(bavail * bsize * share), Math.floor(ffree * share)];
+  // Of a disk that is all but full a share is no limit that anybody could start with.
+  return maxBytes < minDiskBytes || maxInodes < minDiskInodes ? {} : { maxBytes, maxInodes };
+}

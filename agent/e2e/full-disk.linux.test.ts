@@ -44,6 +44,16 @@ test('a container that has filled the disk is removed, and the next one runs', a
   assert.equal(await docker.output('run', '--rm', ...none, image, 'echo', 'room'), 'room');
 });
 
+test('what cannot start on a full disk says why, and what to do', async () => {
+  await docker.output('run', '-d', '--name', 'filler', ...none, image, 'sh', '-c', insatiable);
+  await eventually(async () => {
+    const { code, stderr } = await docker('run', '--rm', ...none, image, 'true');
+    assert.notEqual(code, 0);
+    assert.match(stderr, /no space left on device: the disk of .*docker system prune/);
+  });
+  await docker.output('rm', '-f', 'filler');
+});
+
 test('while others fill whatever becomes free, all that runs ends and all that is there is removed', async () => {
   const idle = Array.from({ length: 12 }, (_, index) => `idle${index}`);
   for (const name of idle)

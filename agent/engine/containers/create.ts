@@ -20,6 +20,7 @@ import { prepareBindSources } from '../volumes/bind-sources.ts';
 import { resolveMounts } from '../volumes/mounts.ts';
 import { prepareVolumes } from '../volumes/volume-space.ts';
 import { withDiskDefault } from './disk-default.ts';
+import { explainFullDisk } from './full-disk.ts';
 import { makeLayer, prepareLayer } from './layer.ts';
 import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
@@ -89,7 +90,9 @@ export async function createContainer(
     };
     context.containers.insert(record);
     announceContainer(context.events, record, 'create');
-  } catch (error) {
+  } catch (failure) {
+    // While it is full: the undoing may make room.
+    const error = explainFullDisk(failure, `${name} cannot be made`, context.paths);
     await undo.run(reporter(context, `undo the creation of ${name}`));
     throw error;
   }

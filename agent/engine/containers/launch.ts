@@ -15,6 +15,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { Undo } from '../undo.ts';
 import { requireHostFolders } from '../volumes/bind-sources.ts';
+import { explainFullDisk } from './full-disk.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { type OpenLayer, openLayer } from './layer.ts';
 import { leftovers } from './leftovers.ts';
@@ -33,7 +34,9 @@ export async function launchContainer(
   const undo = new Undo();
   try {
     await launch(context, record, restartCount, undo);
-  } catch (error) {
+  } catch (failure) {
+    // While it is full: the undoing may make room.
+    const error = explainFullDisk(failure, `${record.name} cannot start`, context.paths);
     await undo.run(reporter(context, `undo the start of ${record.name}`));
     recordFailure(context, record, error);
     context.live.giveUp(id);

@@ -1,0 +1,30 @@
+/** Failures that mean no more than that the disk of the containers is full. */
+import { statfsSync } from 'node:fs';
+import { CortenError } from '../../errors.ts';
+import { hasErrno } from '../../kernel/libc.ts';
+import type { EnginePaths } from '../paths.ts';
+
+const almostNoBytes = 65_536;
+
+/**
+ * With the cause and the next step, if that is it, and else as it was. EROFS: overlayfs that cannot
+ * make its work directory mounts read-only, and the first file in it fails (fs/overlayfs/super.c).
+ */
+export function explainFullDisk(
+  error: unknown,
+  what: string,
+  { root }: Pick<EnginePaths, 'root'>,
+): unknown {
+  if (!hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS') || !isFull(root)) return error;
+  return new CortenError(
+    'unavailable',
+    `no space left on device: the disk of ${root} is full, so ${what}. Remove what is not used (docker system prune) or make the disk larger.`,
+    { cause: error },
+  );
+}
+
+function isFull(root: string): boolean {
+  const { bavail, bsize, files, ffree } = statfsSync(root);
+  // Some file systems, as btrfs, count no inodes.
+  return bavail * bsize < almostNoBytes || (files > 0 && ffree === 0);
+}

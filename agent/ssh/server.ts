@@ -60,7 +60,7 @@ export function createSshServer(options: SshServerOptions): SshServer {
   const ports: DevicePort[] = [];
   const sockets = new Set<Duplex>();
   const strangers = new Set<Duplex>();
-  const { loginGraceMs = 20_000, maxStartups = 32 } = options;
+  const { loginGraceMs = 60_000, maxStartups = 32 } = options;
 
   function welcome(socket: Duplex): void {
     // A peer that vanishes shows as an error and then as `close`; nothing is left to do.

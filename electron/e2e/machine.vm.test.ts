@@ -296,7 +296,7 @@ test('what was written and removed goes back to this computer', async () => {
   const before = allocated();
   await docker('exec', 'web', 'sh', '-c', 'rm /fat; sync');
   // XFS frees what was removed a moment later, which may be after the first trim.
-  for (let times = 0; times < 5 && before - allocated() < 48 * 1024 ** 2; times++)
+  for (let times = 0; times < 20 && before - allocated() < 48 * 1024 ** 2; times++)
     for await (const { phase } of machine.controls!.compact(new AbortController().signal))
       assert.match(phase, /trimming|done/);
   assert.ok(before - allocated() >= 48 * 1024 ** 2, `${allocated()} bytes of ${before} are left`);
@@ -343,8 +343,12 @@ test('stopped with its memory kept, it goes on where it was', async () => {
   assert.equal(state.status, 'running', JSON.stringify(state));
   console.log(`resumed after ${Math.round(performance.now() - startedMs)} ms`);
   assert.equal(await startedAt(), before);
-  const guestMs = (await ask<{ timeMs: number }>('GET', '/corten/v1/machine/figures')).timeMs;
-  assert.ok(Math.abs(guestMs - Date.now()) < 2000, 'the clock was set');
+  await answerOf(async () => {
+    const askedMs = Date.now();
+    const { timeMs } = await ask<{ timeMs: number }>('GET', '/corten/v1/machine/figures');
+    // The app sets it in its own time, and an answer may be a while on its way.
+    return (timeMs > askedMs - 2000 && timeMs < Date.now() + 2000) || undefined;
+  });
   await sharedFileSays('while it slept');
 });
 

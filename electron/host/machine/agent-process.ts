@@ -7,7 +7,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StageFailure } from './machine.ts';
+import { calledOff, StageFailure } from './machine.ts';
 
 export interface AgentProcess {
   /** SIGTERM, and waits for the end. Containers go on. */
@@ -96,8 +96,7 @@ async function ready(end: Promise<string>, logPath: string, signal: AbortSignal)
   });
   const deadline = performance.now() + readyTimeoutMs;
   while (!hasReadyLine(readFileSync(logPath, 'utf8'))) {
-    if (signal.aborted)
-      throw new StageFailure('The start was called off.', 'Start it again when you want to.');
+    if (signal.aborted) throw calledOff();
     if (ended !== undefined || performance.now() > deadline)
       throw new StageFailure(
         `The engine did not start: ${ended ?? 'it was not ready in time'}. ${lastWords(logPath)}`,

@@ -7,7 +7,8 @@ import type { MachineState } from '../../contract/bridge.ts';
 import { createEngineClient, type EngineClient } from '../engine-client.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
-import { createSshLink, type SshLink } from '../ssh/link.ts';
+import type { SshLink } from '../ssh/link.ts';
+import { connectTo, firstAnswer, type Patience, ping } from './first-answers.ts';
 import {
   type Accompaniment,
   type Asked,
@@ -18,7 +19,6 @@ import {
   type MachineBackend,
   type MachineControls,
   MachineNotRunning,
-  StageFailure,
   type StopOptions,
 } from './machine.ts';
 import { quietEngine, Rest, wakingEngine, wakingLink } from './rest.ts';
@@ -37,18 +37,20 @@ interface Up {
   companions: Accompaniment[];
 }
 
-/** Longer than an emulated machine takes to begin with folders after its boot. */
-const companionPatienceMs = 15_000;
+/** Longer than an emulated machine on a busy computer takes to begin with folders after its boot. */
+const companionPatienceMs = 60_000;
 
 export interface MachineOptions {
   backend: MachineBackend;
   companions?: readonly Companion[];
   power?: HostPower;
+  /** Where it is another than an app's. */
+  patience?: Patience;
   report?(what: string, error: unknown): void;
 }
 
 export function createMachine(options: MachineOptions): Machine {
-  const { backend, companions = [], power, report } = options;
+  const { backend, companions = [], power, patience, report } = options;
   const stages = new Stages(backend.kind, [...backend.stages, 'connect', 'engine']);
   let ground: BroughtUp | undefined;
   let up: Up | undefined;
@@ -98,7 +100,14 @@ export function createMachine(options: MachineOptions): Machine {
   }
 
   async function reach(standing: BroughtUp): Promise<Up> {
-    const link = await stages.run('connect', () => connect(standing.endpoint, backend));
+    const arrival = (id: string) => ({
+      patience,
+      signal: calledOff.signal,
+      note: (text: string | undefined) => stages.note(id, text),
+    });
+    const link = await stages.run('connect', () =>
+      connectTo(standing.endpoint, backend.loginAdvice, arrival('connect')),
+    );
     const background = engineBehind(link);
     const made: Up = {
       ground: standing,
@@ -111,10 +120,11 @@ export function createMachine(options: MachineOptions): Machine {
       companions: [],
     };
     try {
-      await stages.run('engine', async () => {
+      const answer = async () => {
         await ping(background);
         await standing.proved?.(background);
-      });
+      };
+      await stages.run('engine', () => firstAnswer(answer, arrival('engine')));
     } catch (error) {
       close(made);
       throw error;
@@ -276,21 +286,6 @@ export function createMachine(options: MachineOptions): Machine {
   };
 }
 
-async function connect(endpoint: SshEndpoint, { loginAdvice }: MachineBackend): Promise<SshLink> {
-  const link = createSshLink(endpoint);
-  try {
-    await link.connect();
-    return link;
-  } catch (error) {
-    link.close();
-    throw new StageFailure(
-      `The agent does not let the app in: ${(error as Error).message}`,
-      loginAdvice,
-      { cause: error },
-    );
-  }
-}
-
 function engineBehind(link: SshLink): EngineClient {
   return createEngineClient(async () => new ChannelSocket(await link.openApiChannel()));
 }
@@ -315,13 +310,4 @@ function through(link: SshLink): SshEndpoint {
     ...link.endpoint,
     dial: async () => new ChannelSocket(await link.openStreamLocal('ssh.sock')),
   };
-}
-
-async function ping(engine: EngineClient): Promise<void> {
-  const { status } = await engine.request({ method: 'GET', path: '/_ping' });
-  if (status !== 200)
-    throw new StageFailure(
-      `The engine answered its first question with status ${status}.`,
-      'Start it again; the log has the details.',
-    );
 }

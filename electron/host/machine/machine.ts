@@ -105,8 +105,8 @@ export interface EngineReach {
 export interface Climb {
   /** Runs one stage, and shows it. */
   stage<T>(id: string, work: () => Promise<T>): Promise<T>;
-  /** Shown with that stage until the next start. */
-  note(id: string, text: string): void;
+  /** Shown with that stage until the next start, or until it is taken back with undefined. */
+  note(id: string, text: string | undefined): void;
   /** Puts a question before the person; undefined when they call it off. */
   ask(question: Asked): Promise<string | undefined>;
   /** Aborted when the person calls the start off. */
@@ -182,6 +182,10 @@ export class MachineNotRunning extends Error {
     );
     this.name = 'MachineNotRunning';
   }
+}
+
+export function calledOff(): StageFailure {
+  return new StageFailure('The start was called off.', 'Start it again when you want to.');
 }
 
 /** What stopped a stage, in words for people. */

@@ -51,7 +51,7 @@ export class Stages {
     }
   }
 
-  note(id: string, note: string): void {
+  note(id: string, note: string | undefined): void {
     const stages = this.#state.stages.map((stage) =>
       stage.id === id ? { ...stage, note } : stage,
     );

@@ -6,7 +6,8 @@ import type { SshEndpoint } from './endpoint.ts';
 
 /** Three missed answers in this rhythm mean that the machine is gone or asleep. */
 const keepaliveIntervalMs = 10_000;
-const handshakeTimeoutMs = 10_000;
+/** A busy machine's key exchange takes seconds. */
+const defaultHandshakeMs = 30_000;
 
 export class HostKeyMismatch extends Error {
   constructor() {
@@ -18,22 +19,39 @@ export class HostKeyMismatch extends Error {
   }
 }
 
-/**
- * Resolves once logged in; rejects with the cause, HostKeyMismatch among them. Whoever takes the
- * `line` decides about its silence; otherwise it ends after three missed answers.
- */
+/** Somebody takes connections there, and did not get to a login in time. */
+export class HandshakeTimeout extends Error {
+  constructor(ms: number) {
+    super(`It was not ready for a login in ${Math.round(ms / 100) / 10} s.`);
+    this.name = 'HandshakeTimeout';
+  }
+}
+
+export interface ConnectionOptions {
+  /** Whoever takes the line decides about its silence; otherwise it ends after three missed answers. */
+  takeLine?(line: Duplex): void;
+  /** For as long as it is not logged in. */
+  signal?: AbortSignal;
+  handshakeMs?: number;
+}
+
+/** Resolves once logged in; rejects with the cause, HostKeyMismatch and HandshakeTimeout among them. */
 export async function openConnection(
   endpoint: SshEndpoint,
   login: string,
-  takeLine?: (line: Duplex) => void,
+  { takeLine, signal, handshakeMs = defaultHandshakeMs }: ConnectionOptions = {},
 ): Promise<Client> {
   const line = await endpoint.dial();
   const client = new ssh2.Client();
   const pinned = publicKeyBytes(endpoint.hostPublicKey);
   let mismatch = false;
-  return new Promise((resolve, reject) => {
+  const hangUp = () => client.destroy();
+  const opened = new Promise<Client>((resolve, reject) => {
     // For the connection's whole life: what breaks later shows as `close`.
-    client.on('error', (error) => reject(mismatch ? new HostKeyMismatch() : error));
+    client.on('error', (error: Error & { level?: string }) => {
+      if (error.level === 'client-timeout') reject(new HandshakeTimeout(handshakeMs));
+      else reject(mismatch ? new HostKeyMismatch() : error);
+    });
     client.once('close', () => reject(new Error('The machine closed the connection.')));
     client.once('ready', () => resolve(client));
     client.connect({
@@ -49,7 +67,7 @@ export async function openConnection(
         serverHostKey: ['ssh-ed25519'],
         compress: ['none'],
       },
-      readyTimeout: handshakeTimeoutMs,
+      readyTimeout: handshakeMs,
       keepaliveInterval: keepaliveIntervalMs,
       keepaliveCountMax: takeLine === undefined ? 3 : Number.MAX_SAFE_INTEGER,
       // streamlocal is OpenSSH's extension, and the agent speaks it without being OpenSSH.
@@ -57,7 +75,10 @@ export async function openConnection(
     });
     // After ssh2, so that nothing arrives before it listens.
     takeLine?.(line);
+    signal?.addEventListener('abort', hangUp);
+    if (signal?.aborted) hangUp();
   });
+  return opened.finally(() => signal?.removeEventListener('abort', hangUp));
 }
 
 export function openStreamLocal(client: Client, path: string): Promise<ClientChannel> {

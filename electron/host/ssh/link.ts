@@ -25,8 +25,8 @@ export class NotConnected extends Error {
 
 export interface SshLink {
   readonly endpoint: SshEndpoint;
-  /** The first connection; rejects when it fails, and then nothing is tried again. */
-  connect(): Promise<void>;
+  /** The first connection; rejects when it fails, and then nothing is tried again by itself. */
+  connect(handshakeMs?: number): Promise<void>;
   openApiChannel(): Promise<ClientChannel>;
   /** One of the agent's own sockets by its name (agent/ssh/forward.ts). */
   openStreamLocal(name: string): Promise<ClientChannel>;
@@ -44,14 +44,18 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
   let retryMs = firstRetryMs;
   let timer: NodeJS.Timeout | undefined;
   let lastFailure: unknown;
-  let closed = false;
+  const over = new AbortController();
   let silence: SilenceWatch | undefined;
 
-  async function connect(): Promise<void> {
-    const fresh = await openConnection(endpoint, 'api', (line) => {
-      silence = watchSilence(line);
+  async function connect(handshakeMs?: number): Promise<void> {
+    const fresh = await openConnection(endpoint, 'api', {
+      takeLine: (line) => {
+        silence = watchSilence(line);
+      },
+      signal: over.signal,
+      handshakeMs,
     });
-    if (closed) {
+    if (over.signal.aborted) {
       fresh.end();
       return;
     }
@@ -66,7 +70,7 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
   }
 
   function retryLater(): void {
-    if (closed) return;
+    if (over.signal.aborted) return;
     timer = setTimeout(() => {
       connect().catch((error: unknown) => {
         lastFailure = error;
@@ -83,7 +87,7 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
 
   function connected(): Promise<Client> {
     if (client !== undefined) return Promise.resolve(client);
-    if (closed || lastFailure instanceof HostKeyMismatch)
+    if (over.signal.aborted || lastFailure instanceof HostKeyMismatch)
       return Promise.reject(new NotConnected(lastFailure));
     return new Promise((resolve, reject) => {
       const stop = () => {
@@ -115,7 +119,7 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
     },
     expectSilence: (isExpected) => silence?.expect(isExpected),
     close() {
-      closed = true;
+      over.abort();
       silence?.stop();
       clearTimeout(timer);
       client?.end();

@@ -1,29 +1,44 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { watchSilence } from './silence.ts';
 
-test('a line that stays silent is ended, and one that speaks is not before', async () => {
+/** What a line hears is told in later turns of the event loop. */
+async function pass(ms: number): Promise<void> {
+  mock.timers.tick(ms);
+  await turn();
+}
+
+test('a line that stays silent is ended, and one that speaks is not before', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.after(() => mock.timers.reset());
   const line = new PassThrough();
-  watchSilence(line, 60);
-  let words = 0;
-  const speaking = setInterval(() => {
-    words += 1;
+  const errors: Error[] = [];
+  line.once('error', (error) => errors.push(error));
+  watchSilence(line);
+  for (let words = 0; words < 10; words++) {
+    await pass(30_000);
     line.write('x');
-    if (words === 10) clearInterval(speaking);
-  }, 20);
-  const [error] = await once(line, 'error');
-  assert.match((error as Error).message, /silent for too long/);
-  assert.equal(words, 10);
+    await turn();
+  }
+  await pass(30_000);
+  assert.deepEqual(errors, []);
+  await pass(5_000);
+  assert.match(String(errors[0]), /silent for too long/);
 });
 
-test('while silence is expected nothing ends; after it the line has its time again', async () => {
-  const line = new PassThrough();
-  const watch = watchSilence(line, 30);
+test('while silence is expected nothing ends; after it the line has its time again', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.after(() => mock.timers.reset());
+  const line = new PassThrough().on('error', () => {});
+  const watch = watchSilence(line);
+  await pass(30_000);
   watch.expect(true);
-  await new Promise((resolve) => setTimeout(resolve, 120));
-  assert.equal(line.destroyed, false);
+  await pass(600_000);
   watch.expect(false);
-  await once(line, 'error');
+  await pass(30_000);
+  assert.equal(line.destroyed, false);
+  await pass(5_000);
+  assert.equal(line.destroyed, true);
 });

@@ -14,20 +14,23 @@ export interface SilenceWatch {
   stop(): void;
 }
 
-/** Destroys the line once it has been silent for too long. */
-export function watchSilence(line: Duplex, longestMs = longestSilenceMs): SilenceWatch {
-  let heardMs = performance.now();
+/**
+ * Destroys the line once it has been silent for too long. What counts is how often it was looked at
+ * in vain: in a program that stood still itself, as in a sleeping computer, what the line has to say
+ * still waits to be read.
+ */
+export function watchSilence(line: Duplex): SilenceWatch {
+  let silentMs = 0;
   let isExpected = false;
   const heard = () => {
-    heardMs = performance.now();
+    silentMs = 0;
   };
-  const timer = setInterval(
-    () => {
-      if (isExpected || performance.now() - heardMs < longestMs) return;
+  const timer = setInterval(() => {
+    if (isExpected) return;
+    silentMs += lookMs;
+    if (silentMs >= longestSilenceMs)
       line.destroy(new Error('the machine has been silent for too long'));
-    },
-    Math.min(lookMs, longestMs),
-  );
+  }, lookMs);
   timer.unref();
   line.on('data', heard);
   line.once('close', () => clearInterval(timer));

@@ -243,3 +243,23 @@ test("ps's times", () => {
   assert.equal(milliseconds('01:02:03'), 3_723_000);
   assert.equal(milliseconds('2-00:00:01'), 172_801_000);
 });
+
+test('a vfkit that takes long is said to be slow, and patience has an end', async () => {
+  await using mac = new Mac({}, { slowAfterMs: 10, startPatienceMs: 300 });
+  mac.behave({ mute: true });
+  const notes: string[] = [];
+  const watching = new AbortController();
+  void (async () => {
+    for await (const { stages } of mac.machine.watch(watching.signal))
+      for (const { note } of stages) if (note !== undefined) notes.push(note);
+  })();
+  const { failure, stages } = await mac.machine.start();
+  watching.abort();
+  assert.equal(failure?.stage, 'vm');
+  assert.match(failure?.cause ?? '', /state "unknown"/);
+  assert.match(notes.join(), /vfkit has not started the machine yet.*waited for/);
+  assert.deepEqual(
+    stages.flatMap(({ note }) => note ?? []),
+    [],
+  );
+});

@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../../engine-client.ts';
-import { abandonIfCalledOff, calledOff, waitForBoot } from '../guest/boot.ts';
+import { abandonIfCalledOff, waitForBoot } from '../guest/boot.ts';
 import { type MachineDirectory, machineDirectory, makeDirectories } from '../guest/directory.ts';
 import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../guest/disk.ts';
 import type { GuestImage } from '../guest/image.ts';
@@ -19,7 +19,8 @@ import { defaultSettings, type MachineRecord, readRecord } from '../guest/record
 import { type GuestKeys, guestKeysIn } from '../guest-keys/keys.ts';
 import { writeSeed } from '../guest-keys/seed.ts';
 import type { BroughtUp, Climb, MachineBackend, StopOptions } from '../machine.ts';
-import { StageFailure } from '../machine.ts';
+import { calledOff, StageFailure } from '../machine.ts';
+import { tellingSlowness } from '../slow.ts';
 import { sshVsockPort, vfkitArguments } from './command-line.ts';
 import { type VfkitControl, vfkitControl } from './control.ts';
 import { appleControls } from './controls.ts';
@@ -27,12 +28,13 @@ import { vfkitFailure } from './failures.ts';
 import { checkKernel, type FoundVfkit, findVfkit } from './find-vfkit.ts';
 import type { AppleMachineOptions, RunningVfkit, Session } from './session.ts';
 
-const defaultPatienceMs = 60_000;
+const defaultPatienceMs = 120_000;
 /** vfkit itself gives the framework five seconds to start the machine (cmd/vfkit/main.go). */
-const startTimeoutMs = 20_000;
+const defaultStartPatienceMs = 120_000;
+const dialTimeoutMs = 20_000;
 /** Containers get their own ten seconds to end, and the disk must be let go. */
-const powerOffTimeoutMs = 40_000;
-const leftoverTimeoutMs = 15_000;
+const powerOffTimeoutMs = 60_000;
+const leftoverTimeoutMs = 30_000;
 
 export function appleBackend(options: AppleMachineOptions): MachineBackend {
   const files: MachineDirectory = {
@@ -107,7 +109,7 @@ function livingMachine(
   return {
     endpoint: {
       // Each is a vsock connection of its own: there is room for as many as are wanted.
-      dial: () => socketLine(files.sshSocket).dial(AbortSignal.timeout(startTimeoutMs)),
+      dial: () => socketLine(files.sshSocket).dial(AbortSignal.timeout(dialTimeoutMs)),
       hostPublicKey: keys.host.public,
       clientPrivateKey: keys.client.private,
     },
@@ -174,7 +176,11 @@ async function startVm(session: Session, ground: Ground, climb: Climb): Promise<
     pid: process.pid,
   };
   try {
-    await running(session, vm, climb);
+    await tellingSlowness(running(session, vm, climb), {
+      ...session.options,
+      note: (text) => climb.note('vm', text),
+      text: 'vfkit has not started the machine yet. The computer is slow, and it is waited for.',
+    });
     return vm;
   } catch (error) {
     await end(session, vm);
@@ -183,12 +189,12 @@ async function startVm(session: Session, ground: Ground, climb: Climb): Promise<
 }
 
 /** The control service answers before the machine runs, and goes when it cannot. */
-async function running({ files }: Session, vm: RunningVfkit, climb: Climb): Promise<void> {
+async function running({ files, options }: Session, vm: RunningVfkit, climb: Climb): Promise<void> {
   const failed = vm.process.ended.then((how) => {
     throw vfkitFailure(how, textOf(files.qemuLog), files.qemuLog);
   });
   failed.catch(() => {});
-  const deadline = performance.now() + startTimeoutMs;
+  const deadline = performance.now() + (options.startPatienceMs ?? defaultStartPatienceMs);
   for (;;) {
     if (climb.signal.aborted) throw calledOff();
     const state = await Promise.race([vm.control.state().catch(() => undefined), failed]);

@@ -27,7 +27,7 @@ export interface VfkitControl {
   change(to: StateChange): Promise<void>;
 }
 
-const answerTimeoutMs = 10_000;
+const answerTimeoutMs = 30_000;
 
 export function vfkitControl(socketPath: string): VfkitControl {
   return {

@@ -17,6 +17,10 @@ export interface AppleMachineOptions extends Partial<VfkitPlaces> {
   timeZone?: string;
   /** Between two signs of life of a guest that boots. */
   patienceMs?: number;
+  /** Until a vfkit that lives has started the machine. */
+  startPatienceMs?: number;
+  /** When it is said that something takes long. */
+  slowAfterMs?: number;
   agentArguments?: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 /** From a process that was spawned to a guest whose SSH server listens. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GuestReport, readConsoleLine } from '../../../../agent/contract/guest-console.ts';
-import { type Climb, StageFailure } from '../machine.ts';
+import { type Climb, calledOff, StageFailure } from '../machine.ts';
 import { followLines, lastWords } from './console.ts';
 import { textOf } from './process.ts';
 
@@ -41,10 +41,6 @@ export async function waitForBoot(options: BootOptions): Promise<void> {
     options.signal.removeEventListener('abort', stop);
     watching.abort();
   }
-}
-
-export function calledOff(): StageFailure {
-  return new StageFailure('The start was called off.', 'Start it again when you want to.');
 }
 
 export function abandonIfCalledOff({ signal }: Climb): void {

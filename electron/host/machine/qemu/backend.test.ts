@@ -11,7 +11,7 @@ import { type StandIn, standIn, writeImage } from './testdata/stand-in.ts';
 
 machineSuite('qemu', {
   stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
-  hangsAt: ['vm', 'boot'],
+  hangsAt: ['vm', 'boot', 'connect', 'engine'],
   failsAt: ['image', 'vm', 'boot'],
   lostAt: 'vm',
   async make() {
@@ -24,7 +24,8 @@ machineSuite('qemu', {
         for (const pid of made.pids()) process.kill(pid, 'SIGKILL');
       },
       leftovers: () => made.pids().map((pid) => `QEMU ${pid}`),
-      hangAt: (stage) => made.behave(stage === 'vm' ? { mute: true } : { console: ['booting'] }),
+      hangAt: (stage) =>
+        made.behave(stage === 'boot' ? { console: ['booting'] } : { silentAt: stage }),
       failAt(stage) {
         if (stage === 'image') {
           rmSync(installed(), { recursive: true });
@@ -74,7 +75,7 @@ test('no QEMU: the way to get one', async () => {
 });
 
 test('a QEMU that is too old', async () => {
-  const { stage, cause, nextStep } = await failureOf(make({}, '6.2.0'));
+  const { stage, cause, nextStep } = await failureOf(make({}, { version: '6.2.0' }));
   assert.equal(stage, 'prepare');
   assert.match(cause, /is QEMU 6\.2\.0, and the machine needs 7\.2\.0/);
   assert.match(nextStep, /^Update QEMU/);

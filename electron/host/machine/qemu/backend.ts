@@ -22,8 +22,8 @@ import { restoreSnapshot } from './snapshot.ts';
 import { stopVm } from './stop.ts';
 import { startVm } from './vm.ts';
 
-/** Emulated, a guest on a busy computer is silent for a minute while its agent loads. */
-const defaultPatienceMs = { accelerated: 60_000, emulated: 240_000 };
+/** Emulated, a guest on a busy computer is silent for minutes while its agent loads. */
+const defaultPatienceMs = { accelerated: 120_000, emulated: 480_000 };
 const dialTimeoutMs = 20_000;
 const nextStepAfterEnd =
   'Start it again: its disk is kept. If this computer ran out of memory, give the machine less, or close other programs.';

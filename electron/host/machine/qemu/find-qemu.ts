@@ -89,9 +89,14 @@ function isProgram(path: string): boolean {
   }
 }
 
+/** The first start after the computer's reads the program from its disk. */
+const versionPatienceMs = 120_000;
+
 async function firstLineOfVersion(path: string): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(path, ['--version'], { timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(path, ['--version'], {
+      timeout: versionPatienceMs,
+    });
     return stdout.split('\n')[0]?.trim() ?? '';
   } catch (error) {
     throw new StageFailure(

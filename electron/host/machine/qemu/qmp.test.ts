@@ -85,5 +85,18 @@ test('who says something else, or nothing, is no QEMU', async () => {
   const other = line();
   other.qemu.write('SSH-2.0-OpenSSH\r\n');
   await assert.rejects(openQmp(other.ours), /said something else: SSH-2\.0-OpenSSH/);
-  await assert.rejects(openQmp(line().ours, 20), /did not answer in time/);
+  await assert.rejects(openQmp(line().ours, { greetingTimeoutMs: 20 }), /did not answer in time/);
+});
+
+test('a question without an answer has an end, and leaves the line to the others', async () => {
+  const { ours, qemu, say } = line();
+  qemu.on('data', (text: string) => {
+    const { execute, id } = JSON.parse(text) as { execute: string; id: number };
+    if (execute !== 'stop') say({ return: execute, id });
+  });
+  say(greeting);
+  const qmp = await openQmp(ours, { answerTimeoutMs: 20 });
+  await assert.rejects(qmp.run('stop'), /gave no answer to stop/);
+  assert.equal(await qmp.run('cont'), 'cont');
+  qemu.end();
 });

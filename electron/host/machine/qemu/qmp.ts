@@ -45,10 +45,19 @@ interface Pending {
   reject(error: Error): void;
 }
 
-const answerTimeoutMs = 60_000;
+/** `stop` writes everything out first, which takes as long as the disk does. */
+const defaultAnswerTimeoutMs = 180_000;
+
+export interface QmpTimeouts {
+  greetingTimeoutMs?: number;
+  answerTimeoutMs?: number;
+}
 
 /** Resolves once commands are taken. Who dials again after a lost line begins anew. */
-export function openQmp(line: Duplex, greetingTimeoutMs = 10_000): Promise<Qmp> {
+export function openQmp(
+  line: Duplex,
+  { greetingTimeoutMs = 30_000, answerTimeoutMs = defaultAnswerTimeoutMs }: QmpTimeouts = {},
+): Promise<Qmp> {
   const pending = new Map<number, Pending>();
   const listeners = new Map<string, Set<(data: Record<string, unknown>) => void>>();
   let nextId = 1;

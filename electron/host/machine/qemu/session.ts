@@ -16,6 +16,10 @@ export interface QemuMachineOptions extends Partial<QemuPlaces> {
   /** The first start's; later ones are what the person chose. */
   settings?: Partial<MachineSettings>;
   timeZone?: string;
+  /** Until a QEMU that lives has answered. */
+  startPatienceMs?: number;
+  /** When it is said that something takes long. */
+  slowAfterMs?: number;
   /** Between two signs of life of a guest that boots. */
   patienceMs?: number;
   /** How long a machine that is asked to end may take. */

@@ -8,8 +8,8 @@ import { canSnapshot, dropSnapshot, saveSnapshot, snapshotKey } from './snapshot
 
 /** A QEMU that hangs is killed; one that does not closes its disk in good order. */
 const forcedQuitMs = 3_000;
-/** Containers get their own ten seconds to end, and the disk must be let go. */
-const defaultPowerOffTimeoutMs = 40_000;
+/** Containers get their own ten seconds to end, and the disk must be let go; emulated, that takes long. */
+const defaultPowerOffTimeoutMs = 120_000;
 
 /** Its memory is kept where that works; else its power button is pressed, and it is ended if it does not listen. */
 export async function stopVm(

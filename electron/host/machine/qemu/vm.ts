@@ -1,7 +1,6 @@
 /** QEMU is started: from saved memory or anew, with what accelerates it or without. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { calledOff } from '../guest/boot.ts';
 import type { MachineDirectory } from '../guest/directory.ts';
 import type { DataDisk } from '../guest/disk.ts';
 import type { GuestImage } from '../guest/image.ts';
@@ -17,7 +16,8 @@ import {
   textOf,
 } from '../guest/process.ts';
 import type { MachineRecord } from '../guest/record.ts';
-import { type Climb, StageFailure } from '../machine.ts';
+import { type Climb, calledOff, StageFailure } from '../machine.ts';
+import { tellingSlowness } from '../slow.ts';
 import { type QemuPlan, qemuArguments } from './command-line.ts';
 import { type Acceleration, accelerationFailed, type FoundQemu } from './find-qemu.ts';
 import { openQmp, type Qmp } from './qmp.ts';
@@ -25,7 +25,9 @@ import type { RunningQemu, Session } from './session.ts';
 import { dropSnapshot, hasSnapshot, nowhere, savedAccelerators, snapshotKey } from './snapshot.ts';
 import { within } from './stop.ts';
 
-const qmpTimeoutMs = 20_000;
+/** A cold start on a busy computer reads all of QEMU from its disk first. */
+const defaultStartPatienceMs = 180_000;
+const leftoverPatienceMs = 30_000;
 
 /** What the stages before found and made. */
 export interface Ground {
@@ -43,7 +45,7 @@ export async function startVm(
   climb: Climb,
 ): Promise<RunningQemu> {
   const { files } = session;
-  await endLeftover(session);
+  await endLeftover(session, climb);
   const saved = savedAccelerators(files.snapshot);
   if (saved !== undefined) {
     const asSaved = { ...ground, acceleration: { accelerators: saved } };
@@ -85,7 +87,7 @@ async function spawnVm(
     for (const line of Object.values(lines)) line.close();
   };
   try {
-    const qmp = await greet(process, lines.qmp, files, climb);
+    const qmp = await greet(process, lines.qmp, session, climb);
     await noteAcceleration(qmp, plan, files, climb);
     return {
       ...{ qmp, found, plan, ssh: lines.ssh },
@@ -100,10 +102,12 @@ async function spawnVm(
 }
 
 /** A QEMU that an app left behind when it ended without a word: it has the disk. */
-async function endLeftover({ files, options }: Session): Promise<void> {
+async function endLeftover({ files, options }: Session, { signal }: Climb): Promise<void> {
   if (!existsSync(files.qmpSocket)) return;
   try {
-    const qmp = await openQmp(await dialOnce(files.qmpSocket), 2_000);
+    const line = await dialOnce(files.qmpSocket);
+    signal.addEventListener('abort', () => line.destroy());
+    const qmp = await openQmp(line, { greetingTimeoutMs: leftoverPatienceMs });
     await qmp.run('system_powerdown');
     await within(qmp.closed, options.powerOffTimeoutMs);
     await qmp.run('quit');
@@ -138,24 +142,37 @@ function planOf(
 async function greet(
   process: QemuProcess,
   line: Line,
-  files: MachineDirectory,
+  { files, options }: Session,
   climb: Climb,
 ): Promise<Qmp> {
-  const giveUp = AbortSignal.any([AbortSignal.timeout(qmpTimeoutMs), climb.signal]);
+  const patienceMs = options.startPatienceMs ?? defaultStartPatienceMs;
+  const giveUp = AbortSignal.any([AbortSignal.timeout(patienceMs), climb.signal]);
+  const greeted = new AbortController();
   const failure = (how: string) => startFailure(how, files.qemuLog, files.dataDisk);
   try {
-    return await Promise.race([
-      line.dial(giveUp).then((socket) => openQmp(socket, qmpTimeoutMs)),
+    const answered = Promise.race([
+      line.dial(giveUp).then((socket) => {
+        // A QEMU that listens already may be about to be called off, too.
+        giveUp.addEventListener('abort', () => socket.destroy(), { signal: greeted.signal });
+        return openQmp(socket, { greetingTimeoutMs: patienceMs });
+      }),
       process.ended.then((how) => {
         throw failure(how);
       }),
     ]);
+    return await tellingSlowness(answered, {
+      ...options,
+      note: (text) => climb.note('vm', text),
+      text: 'QEMU has not answered yet. The computer is slow, and it is waited for.',
+    });
   } catch (error) {
     if (climb.signal.aborted) throw calledOff();
     if (error instanceof StageFailure) throw error;
     // A line that ends at once belongs to a process that is about to end.
     const how = await Promise.race([process.ended, sleep(500).then(() => undefined)]);
-    throw failure(how ?? `it did not answer in ${qmpTimeoutMs / 1000} s`);
+    throw failure(how ?? `it did not answer in ${patienceMs / 1000} s`);
+  } finally {
+    greeted.abort();
   }
 }
 

@@ -6,15 +6,15 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StageFailure } from '../machine.ts';
-import { calledOff, decodeOutput, startWsl, type WslProgram } from './command.ts';
+import { calledOff, StageFailure } from '../machine.ts';
+import { decodeOutput, startWsl, type WslProgram } from './command.ts';
 import type { Distribution } from './distribution.ts';
 import { wslFailure } from './failures.ts';
 
 /** A first start unpacks the starter image; WSL's own machine may have to boot before it. */
-const readyTimeoutMs = 120_000;
+const readyTimeoutMs = 300_000;
 /** Containers get their own ten seconds to end (SIGPWR), and the agent lets go of what it holds. */
-const endTimeoutMs = 40_000;
+const endTimeoutMs = 120_000;
 const keptOutputBytes = 16 * 1024;
 
 export interface AgentRun {

@@ -6,7 +6,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { StageFailure } from '../machine.ts';
+import { calledOff, StageFailure } from '../machine.ts';
 
 /** The program and its first words: `C:\Windows\System32\wsl.exe`. */
 export type WslProgram = readonly [string, ...string[]];
@@ -25,7 +25,7 @@ export interface WslCallOptions {
 }
 
 /** Listing and stopping take well under a second; a cold start of WSL's own machine takes several. */
-const callTimeoutMs = 60_000;
+const callTimeoutMs = 180_000;
 
 export function startWsl(wsl: WslProgram, words: readonly string[]) {
   const [file, ...first] = wsl;
@@ -62,10 +62,6 @@ export async function callWsl(
   } finally {
     givenUp.removeEventListener('abort', giveUp);
   }
-}
-
-export function calledOff(): StageFailure {
-  return new StageFailure('The start was called off.', 'Start it again when you want to.');
 }
 
 /** UTF-16 text of any language has zero bytes, in its line ends if nowhere else; UTF-8 has none. */

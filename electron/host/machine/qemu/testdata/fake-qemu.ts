@@ -14,10 +14,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
-import { createServer as createLine, type Server, type Socket } from 'node:net';
+import { connect, createServer as createLine, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { dnsService } from '../../../../../agent/contract/dns-service.ts';
 import { outsidePortsService } from '../../../../../agent/contract/outside-ports.ts';
+import type { SshServer } from '../../../../../agent/ssh/server.ts';
 
 interface Behaviour {
   version?: string;
@@ -25,8 +26,12 @@ interface Behaviour {
   dies?: string;
   /** As above, while it is told to use something else than emulation. */
   diesAccelerated?: string;
-  /** It never speaks the protocol. */
-  mute?: boolean;
+  /** It does not speak the protocol until there is a file of this name. */
+  speaksOnceThere?: string;
+  /** The stage that it leaves without an answer: QEMU itself, its SSH server, or its engine. */
+  silentAt?: string;
+  /** How many connections to its SSH server get no answer. */
+  silentLines?: number;
   /** The console's last lines, of a guest that then stays silent. */
   console?: string[];
   /** It ends once there is a file `end`. */
@@ -74,7 +79,9 @@ if (lastWords !== undefined) {
 
 const restores = words.includes('-incoming');
 let release = () => {};
-if (!behaviour.mute) await serveQmp(chardevOf('qmp', 'path'));
+while (behaviour.speaksOnceThere !== undefined && !existsSync(behaviour.speaksOnceThere))
+  await new Promise((resolve) => setTimeout(resolve, 5));
+if (behaviour.silentAt !== 'vm') await serveQmp(chardevOf('qmp', 'path'));
 if (restores)
   await new Promise<void>((resolve) => {
     release = resolve;
@@ -188,14 +195,30 @@ async function bootGuest(): Promise<void> {
     createLine((line) => line.on('error', () => {})),
     quietSocketPath,
   );
-  await server.listen({ path: chardevOf('ssh', 'path') });
+  await listenForSsh(server);
   appendFileSync(consoleLog, '{"event":"ready"}\r\n');
+}
+
+/** As the line of a guest whose agent has no time yet: open, and without a word. */
+async function listenForSsh(server: SshServer): Promise<void> {
+  const path = chardevOf('ssh', 'path');
+  let silentLines = behaviour.silentAt === 'connect' ? Infinity : (behaviour.silentLines ?? 0);
+  if (silentLines === 0) return void (await server.listen({ path }));
+  const answering = join(dirname(path), 'answering.sock');
+  await server.listen({ path: answering });
+  const line = createLine((outer) => {
+    outer.on('error', () => {});
+    if (silentLines-- > 0) outer.resume();
+    else outer.pipe(connect(answering)).pipe(outer);
+  });
+  await listenOn(line, path);
 }
 
 async function serveApi(path: string): Promise<void> {
   const api = createServer((incoming, response) => {
     note({ request: `${incoming.method} ${incoming.url}` });
     const path = incoming.url?.replace(/^\/v\d\.\d+|\?.*$/g, '') ?? '';
+    if (behaviour.silentAt === 'engine') return;
     response.setHeader('API-Version', '1.47');
     if (path.endsWith('/trim')) punch(fileOf('data'));
     // A stream that stays open, and in which nothing happens.

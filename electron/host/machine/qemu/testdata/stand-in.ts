@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Patience } from '../../first-answers.ts';
 import { createMachine } from '../../lifecycle.ts';
 import type { Machine } from '../../machine.ts';
 import { qemuBackend } from '../backend.ts';
@@ -22,7 +23,10 @@ export interface StandIn {
 
 const program = join(import.meta.dirname, 'fake-qemu.ts');
 
-export function standIn(change: Partial<QemuMachineOptions> = {}, version = '10.0.13'): StandIn {
+export function standIn(
+  change: Partial<QemuMachineOptions> = {},
+  { version = '10.0.13', patience }: { version?: string; patience?: Patience } = {},
+): StandIn {
   const base = mkdtempSync(join(tmpdir(), 'corten-qemu-'));
   const directory = join(base, 'machine');
   mkdirSync(directory);
@@ -42,7 +46,7 @@ export function standIn(change: Partial<QemuMachineOptions> = {}, version = '10.
     suspends: false,
     ...change,
   };
-  const machine = createMachine({ backend: qemuBackend(options) });
+  const machine = createMachine({ backend: qemuBackend(options), patience });
   const askedFile = join(directory, 'asked.jsonl');
   const asked = () =>
     existsSync(askedFile)

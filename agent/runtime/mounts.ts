@@ -5,7 +5,7 @@
  */
 import { closeSync, constants, fstatSync } from 'node:fs';
 import { posix } from 'node:path';
-import type { OciMount } from '../contract/oci-runtime.ts';
+import type { OciIdMapping, OciMount } from '../contract/oci-runtime.ts';
 import { CortenError, invalid } from '../errors.ts';
 import {
   AT_FDCWD,
@@ -37,7 +37,7 @@ import { mountCgroups } from './cgroup-mount.ts';
 import type { OpenDescriptors } from './descriptors.ts';
 import { type MountOptions, mountPath, parseMountOptions } from './mount-options.ts';
 import { mapIds } from './rootfs.ts';
-import type { Remapping } from './user-namespace.ts';
+import { makeMappingNamespace, type Remapping } from './user-namespace.ts';
 
 /** A mount of the specification with what was opened for it on the host. */
 export interface PlannedMount {
@@ -47,6 +47,8 @@ export interface PlannedMount {
   options: MountOptions;
   /** For a bind: a detached copy of the source's mount; also what {@link showNamespaces} made. */
   treeFd: number | undefined;
+  /** Of a bind with a mapping of its own. */
+  ids?: { uids: readonly OciIdMapping[]; gids: readonly OciIdMapping[] };
   /** The stand-in for procfs is what the container is to see: it shares the machine's pid namespace. */
   stays?: boolean;
 }
@@ -97,8 +99,13 @@ function planMount(mount: OciMount, unbindableLater: boolean): PlannedMount {
     throw invalid(`"${destination}" cannot be mounted because it is inside /proc`);
   if (destination === '/proc' && type !== 'proc')
     throw invalid('only a proc file system can be mounted on /proc');
+  const { source, uidMappings: uids, gidMappings: gids } = mount;
+  const ids = uids && gids && { uids, gids };
+  if (type !== 'bind' && (ids !== undefined || options.idmap !== 'no'))
+    throw invalid(`the mount on "${mount.destination}" is no bind, so its ids cannot be mapped`);
+  if (ids !== undefined && options.idmap === 'no') options.idmap = 'one';
   const treeFd = type === 'bind' ? openSource(mount, options) : undefined;
-  return { destination, type, source: mount.source, options, treeFd };
+  return { destination, type, source, options, treeFd, ...(ids && { ids }) };
 }
 
 /** A private copy of the source's mount, with the flags and propagation it will have inside. */
@@ -181,11 +188,25 @@ export function attachStandIn(rootFd: number, planned: readonly PlannedMount[]):
       );
 }
 
-/** Gives the binds that ask for it the container's ids. */
-export function mapMountIds(planned: readonly PlannedMount[], userNamespaceFd: number): void {
-  for (const { type, treeFd, options, source } of planned)
-    if (type === 'bind' && treeFd !== undefined && options.idmap !== 'no')
-      mapIds(treeFd, source ?? '', userNamespaceFd, options.idmap === 'recursive');
+/** Gives the binds that ask for it ids of their own, or else the container's. */
+export function mapMountIds(
+  planned: readonly PlannedMount[],
+  fds: { procFd: number; programFd: number },
+  containersFd: number | undefined,
+): void {
+  for (const { treeFd, options, source = '', ids, destination } of planned) {
+    if (treeFd === undefined || options.idmap === 'no') continue;
+    const recursive = options.idmap === 'recursive';
+    if (ids !== undefined)
+      withFd(makeMappingNamespace(fds, ids.uids, ids.gids), (fd) =>
+        mapIds(treeFd, source, fd, recursive),
+      );
+    else if (containersFd !== undefined) mapIds(treeFd, source, containersFd, recursive);
+    else
+      throw invalid(
+        `the mount on "${destination}" is to have other ids: give its uidMappings and gidMappings, or the container a user namespace`,
+      );
+  }
 }
 
 /** Where mounts go. */
@@ -194,6 +215,8 @@ interface MountPlace {
   cgroupPaths: ReadonlyMap<string, string>;
   awaitGroups: () => void;
   remapping: Remapping | undefined;
+  /** SELinux's, for what is new. */
+  label: string | undefined;
 }
 
 interface RootPlace extends MountPlace {
@@ -299,7 +322,7 @@ function mountOne(place: RootPlace, mount: PlannedMount): void {
 }
 
 /** A new file system instance on the mount's target; returns its descriptor. */
-function mountNew({ rootFd, root, remapping }: RootPlace, mount: PlannedMount): number {
+function mountNew({ rootFd, root, remapping, label }: RootPlace, mount: PlannedMount): number {
   const { destination, type, options, source } = mount;
   const real = destination === '/sys' || destination.startsWith('/sys/');
   const existing = type === 'tmpfs' ? existingMode(rootFd, destination) : undefined;
@@ -309,6 +332,7 @@ function mountNew({ rootFd, root, remapping }: RootPlace, mount: PlannedMount): 
   return withFd(target, () => {
     const own = withModeOfImage(type, options.filesystem, existing);
     const parameters = withIdsOutside(own, remapping);
+    if (label !== undefined) parameters.push(['context', label]);
     const tree = newFilesystem(type, parameters, options.set, source ?? type);
     try {
       attachBelow(root, tree, target, destination);

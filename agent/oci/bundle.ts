@@ -72,6 +72,7 @@ export function parseConfig(text: string, bundle: string, warn: Warn): Config {
     linux: readLinux(reader.at('linux')),
   };
   checkNames(spec);
+  checkMappedMounts(spec);
   return { spec, rootfs: resolve(bundle, rootPath), hasProcess: process.isPresent };
 }
 
@@ -108,6 +109,16 @@ function checkVersion(reader: JsonReader): void {
 function checkNames({ hostname, domainname, linux }: OciSpec): void {
   if (!isListed({ linux }, 'uts') && (hostname || domainname))
     throw invalid('config.json names the host, so linux.namespaces must have a uts namespace');
+}
+
+/** config.md, "idmap": an error where there is nothing to map by. */
+function checkMappedMounts(spec: OciSpec): void {
+  for (const { destination, options = [], uidMappings } of spec.mounts)
+    if (options.some((option) => option === 'idmap' || option === 'ridmap'))
+      if (uidMappings === undefined && !isListed(spec, 'user'))
+        throw invalid(
+          `the mount on "${destination}" is to have other ids: give its uidMappings and gidMappings, or the container a user namespace`,
+        );
 }
 
 function readMount(item: JsonReader): OciMount {

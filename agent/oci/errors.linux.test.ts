@@ -198,9 +198,9 @@ const wrongConfigs: [string, ConfigChanges, RegExp][] = [
     /refuses 1 as CPU quota/,
   ],
   [
-    'a limit that cannot be kept',
-    { linux: { resources: { cpu: { realtimeRuntime: 5 } } } },
-    /realtime scheduling limits/,
+    'realtime turns that no group above has',
+    { linux: { resources: { cpu: { realtimeRuntime: 999_999_999 } } } },
+    /realtime (runtime|limits)/,
   ],
   ['a systemd path', { linux: { cgroupsPath: 'a.slice:b:c' } }, /is for systemd/],
   ['a hook without a path', { hooks: { prestart: [{ path: 'bin/true' }] } }, /is not absolute/],
@@ -229,6 +229,17 @@ test('unknown properties, annotations and capabilities are no errors', () => {
   });
   assert.deepEqual([status, stdout], [0, 'ran\n']);
   assert.match(stderr, /warning: unknown capability "CAP_TEST"/);
+});
+
+test('checkpoint and restore say why there is neither, whatever they are asked', () => {
+  for (const words of [
+    ['checkpoint', '--image-path', '/x', 'c'],
+    ['restore', '--detach', 'c'],
+  ]) {
+    const { status, stderr } = bench.oci(...words);
+    assert.equal(status, 1);
+    assert.match(stderr, /: (checkpoint|restore) is not supported/);
+  }
 });
 
 test('an error is also written to the log, as JSON when that is asked for', () => {

@@ -13,7 +13,7 @@ import type { ContainerRecord } from './container-store.ts';
 import { listenerOf } from './seccomp-listener.ts';
 
 /** crun's: the groups are those of whoever called the command. */
-const keepGroups = 'run.oci.keep_original_groups';
+export const keepGroups = 'run.oci.keep_original_groups';
 
 /** What config.json, and the options of `create`, say of every process. */
 export function extrasOf(

@@ -40,12 +40,12 @@ import { bindConsole, fillDev } from './devices.ts';
 import { checkProgram } from './find-program.ts';
 import { copyUp, readFiles } from './image-files.ts';
 import { isListed, isNew, joinedNamespaces, ownsMounts } from './listed-namespaces.ts';
+import { mapMountIds } from './mount-ids.ts';
 import { rootPropagation } from './mount-options.ts';
 import {
   attachStandIn,
   closeTrees,
   type LateMounts,
-  mapMountIds,
   mountAll,
   type PlannedMount,
   planMounts,

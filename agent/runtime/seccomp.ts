@@ -56,8 +56,8 @@ const flagNumbers: Record<string, number> = {
 export const seccompNames = {
   actions: Object.keys(actionNumbers),
   operators: Object.keys(operators),
-  flags: Object.keys(flagNumbers),
 };
+export const seccompFlagNames = Object.keys(flagNumbers);
 
 /** The program of a profile that was seen before as the very same object. */
 const programs = new WeakMap<OciSeccomp, Buffer>();

@@ -383,7 +383,12 @@ export function containerSuite(remapped: boolean): void {
     waiting.signal(9);
     await waiting.exited;
     await settled('the second container');
-    process.kill(Number(childPids()[0]), 'SIGKILL');
+    const [killed] = childPids();
+    process.kill(Number(killed), 'SIGKILL');
+    // Until then it would take the work and do none of it.
+    await until('it has ended', () =>
+      / \(.*\) Z /.test(readFileSync(`/proc/${killed}/stat`, 'utf8')),
+    );
     const { exit } = await bench.run(shell('exit 6'));
     assert.equal(exit.exitCode, 6);
   });

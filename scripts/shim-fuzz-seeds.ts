@@ -48,6 +48,19 @@ const steps: Step[] = [
   { do: 'ambient', set: 1n },
   { do: 'noNewPrivileges' },
   { do: 'seccomp', flags: 0, filter: Buffer.alloc(8 * 20, 6) },
+  { do: 'seccomp', flags: 8, filter: Buffer.alloc(8, 6), gate: 15 },
+  { do: 'pivot', fd: 20, attributes: 1, propagation: 1n << 18n, recursive: true, covers: false },
+  { do: 'pivot', fd: 20, attributes: 0, propagation: 0n, recursive: false, covers: true },
+  { do: 'enterRoot', fd: 21 },
+  { do: 'renew', path: '/dev' },
+  { do: 'unbindable', path: '/srv', recursive: true },
+  { do: 'scheduler', attributes: Buffer.from([48, 0, 0, 0, ...new Array<number>(44).fill(0)]) },
+  { do: 'ioPriority', priority: 4 },
+  { do: 'time', offsets: 'boottime 3 4\n' },
+  { do: 'personality', domain: 8 },
+  { do: 'affinity', mask: Buffer.from([3, 0, 0, 0, 0, 0, 0, 0]) },
+  { do: 'wait', gate: 16, reports: undefined },
+  { do: 'wait', gate: 16, reports: 17 },
 ];
 
 const [directory = '.'] = process.argv.slice(2);

@@ -62,6 +62,10 @@ export interface OciProcess {
     period?: number;
   };
   ioPriority?: { class: string; priority: number };
+  apparmorProfile?: string;
+  selinuxLabel?: string;
+  /** Lists of processors (cpuset(7)) of an exec'd process: until it is in the container's group, and from then on. */
+  execCPUAffinity?: { initial?: string; final?: string };
 }
 
 export interface OciMount {
@@ -70,9 +74,20 @@ export interface OciMount {
   source?: string;
   /** mount(8) options: `ro`, `nosuid`, `rbind`, `size=64m`, … */
   options?: string[];
+  /** Of a bind with ids of its own: `containerID` is on the source's file system, `hostID` on the mount. */
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
 }
 
-export type OciNamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup';
+export type OciNamespaceType =
+  | 'pid'
+  | 'network'
+  | 'mount'
+  | 'ipc'
+  | 'uts'
+  | 'user'
+  | 'cgroup'
+  | 'time';
 
 export interface OciLinux {
   /** A namespace that is listed is new, or joined by `path`; one that is not listed is the host's. */
@@ -88,6 +103,10 @@ export interface OciLinux {
   gidMappings?: OciIdMapping[];
   cgroupsPath?: string;
   resources?: OciResources;
+  /** What is added to each clock of a new time namespace. */
+  timeOffsets?: Partial<Record<'monotonic' | 'boottime', { secs: number; nanosecs: number }>>;
+  personality?: { domain: 'LINUX' | 'LINUX32' };
+  mountLabel?: string;
 }
 
 /** config-linux.md, from "Memory" on. -1 is no limit. The OCI command reads it; the engine has Limits. */
@@ -154,6 +173,9 @@ export interface OciSeccomp {
   defaultErrnoRet?: number;
   architectures?: string[];
   flags?: string[];
+  /** Who answers for SCMP_ACT_NOTIFY listens on this socket, and gets the text with each filter. */
+  listenerPath?: string;
+  listenerMetadata?: string;
   syscalls: {
     names: string[];
     action: string;

@@ -8,6 +8,7 @@ import { openProcess } from './process.ts';
 
 /** CLONE_NEW* of clone(2), by the OCI specification's names. */
 export const NamespaceFlag = {
+  time: 0x00000080,
   mount: 0x00020000,
   cgroup: 0x02000000,
   uts: 0x04000000,
@@ -26,6 +27,7 @@ export const namespaceFile = {
   user: 'user',
   pid: 'pid',
   network: 'net',
+  time: 'time',
 } as const;
 
 const CLONE_FS = 0x00000200;

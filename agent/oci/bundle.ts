@@ -15,6 +15,8 @@ import {
 } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
+import { isListed } from '../runtime/listed-namespaces.ts';
+import { checkSelinux } from '../runtime/security-labels.ts';
 import { JsonReader } from './json-reader.ts';
 import { readProcess } from './process-document.ts';
 import { readResources } from './resources-document.ts';
@@ -70,6 +72,7 @@ export function parseConfig(text: string, bundle: string, warn: Warn): Config {
     linux: readLinux(reader.at('linux')),
   };
   checkNames(spec);
+  checkMappedMounts(spec);
   return { spec, rootfs: resolve(bundle, rootPath), hasProcess: process.isPresent };
 }
 
@@ -104,21 +107,35 @@ function checkVersion(reader: JsonReader): void {
 }
 
 function checkNames({ hostname, domainname, linux }: OciSpec): void {
-  const ownsName = linux.namespaces.some(({ type }) => type === 'uts');
-  if (!ownsName && (hostname || domainname))
+  if (!isListed({ linux }, 'uts') && (hostname || domainname))
     throw invalid('config.json names the host, so linux.namespaces must have a uts namespace');
 }
 
+/** config.md, "idmap": an error where there is nothing to map by. */
+function checkMappedMounts(spec: OciSpec): void {
+  for (const { destination, options = [], uidMappings } of spec.mounts)
+    if (options.some((option) => option === 'idmap' || option === 'ridmap'))
+      if (uidMappings === undefined && !isListed(spec, 'user'))
+        throw invalid(
+          `the mount on "${destination}" is to have other ids: give its uidMappings and gidMappings, or the container a user namespace`,
+        );
+}
+
 function readMount(item: JsonReader): OciMount {
-  for (const name of ['uidMappings', 'gidMappings'])
-    if (item.at(name).list((mapping) => mapping)?.length)
-      throw item.wrong('has id mappings, which are not supported');
+  const uidMappings = item.at('uidMappings').list(readIdMapping) ?? [];
+  const gidMappings = item.at('gidMappings').list(readIdMapping) ?? [];
+  if (uidMappings.length > 0 !== gidMappings.length > 0)
+    throw item.wrong('has mappings of users or groups alone; give uidMappings and gidMappings');
   const options = item.at('options').strings() ?? [];
-  for (const option of ['idmap', 'ridmap'])
-    if (options.includes(option)) throw item.wrong(`has ${option}, which is not supported`);
   const destination = item.at('destination').required().string();
   const [type, source] = [item.at('type').string(), item.at('source').string()];
-  return { destination, ...(type && { type }), ...(source && { source }), options };
+  return {
+    destination,
+    options,
+    ...(type && { type }),
+    ...(source && { source }),
+    ...(uidMappings.length > 0 && { uidMappings, gidMappings }),
+  };
 }
 
 function readHooks(reader: JsonReader): OciHooks {
@@ -138,14 +155,14 @@ function readHooks(reader: JsonReader): OciHooks {
   return hooks;
 }
 
-const namespaceTypes = ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup'];
+export const namespaceTypes: readonly OciNamespaceType[] = [
+  ...(['cgroup', 'ipc', 'mount', 'network', 'pid', 'time', 'user', 'uts'] as const),
+];
 
 function readLinux(reader: JsonReader): OciLinux {
-  refuse(reader.at('mountLabel').string(), 'linux.mountLabel: SELinux labels are not supported');
   refuse(reader.at('intelRdt').isPresent, 'linux.intelRdt is not supported');
-  refuse(reader.at('timeOffsets').isPresent, 'linux.timeOffsets is not supported');
-  const domain = reader.at('personality').at('domain').string();
-  refuse(domain !== undefined && domain !== 'LINUX', 'linux.personality is not supported');
+  const mountLabel = reader.at('mountLabel').string();
+  if (mountLabel) checkSelinux('linux.mountLabel');
   const propagation = reader.at('rootfsPropagation').string();
   return {
     namespaces: readNamespaces(reader.at('namespaces')),
@@ -159,7 +176,32 @@ function readLinux(reader: JsonReader): OciLinux {
     ...(propagation && { rootfsPropagation: checkedPropagation(reader, propagation) }),
     cgroupsPath: reader.at('cgroupsPath').string(),
     resources: readResources(reader.at('resources')),
+    timeOffsets: readTimeOffsets(reader.at('timeOffsets')),
+    personality: readPersonality(reader.at('personality')),
+    ...(mountLabel && { mountLabel }),
   };
+}
+
+function readTimeOffsets(reader: JsonReader): OciLinux['timeOffsets'] {
+  const clocks = reader.map((item) => ({
+    secs: item.at('secs').integer() ?? 0,
+    nanosecs: item.at('nanosecs').integer() ?? 0,
+  }));
+  for (const clock of Object.keys(clocks ?? {}))
+    if (clock !== 'monotonic' && clock !== 'boottime')
+      throw reader.wrong(`has the clock "${clock}": use monotonic or boottime`);
+  return clocks;
+}
+
+function readPersonality(reader: JsonReader): OciLinux['personality'] {
+  if (!reader.isPresent) return undefined;
+  const domain = reader.at('domain').required().string();
+  if (domain !== 'LINUX' && domain !== 'LINUX32')
+    throw reader.at('domain').wrong(`is "${domain}": use LINUX or LINUX32`);
+  const [flag] = reader.at('flags').strings() ?? [];
+  // The specification names none so far.
+  if (flag !== undefined) throw reader.at('flags').wrong(`has "${flag}", which is not known`);
+  return { domain };
 }
 
 function refuse(asked: unknown, reason: string): void {
@@ -176,15 +218,18 @@ function readNamespaces(reader: JsonReader): OciLinux['namespaces'] {
   const seen = new Set<string>();
   const list = reader.list((item) => {
     const type = item.at('type').required().string();
-    if (!namespaceTypes.includes(type))
-      throw item.wrong(`"${type}" is not a namespace of this runtime`);
+    if (!isNamespaceType(type)) throw item.wrong(`"${type}" is not a namespace of this runtime`);
     if (seen.has(type)) throw item.wrong(`repeats ${type}`);
     seen.add(type);
     const path = item.at('path').string();
     if (path && !path.startsWith('/')) throw item.wrong(`has the path "${path}": not absolute`);
-    return { type: type as OciNamespaceType, ...(path && { path }) };
+    return { type, ...(path && { path }) };
   });
   return list ?? [];
+}
+
+function isNamespaceType(type: string): type is OciNamespaceType {
+  return (namespaceTypes as readonly string[]).includes(type);
 }
 
 function readIdMapping(item: JsonReader): OciIdMapping {
@@ -211,12 +256,13 @@ function readDevice(item: JsonReader): OciDevice {
 
 function readSeccomp(reader: JsonReader): OciSeccomp | undefined {
   if (!reader.isPresent) return undefined;
-  refuse(reader.at('listenerPath').string(), 'linux.seccomp.listenerPath is not supported');
   return {
     defaultAction: reader.at('defaultAction').required().string(),
     defaultErrnoRet: reader.at('defaultErrnoRet').integer(),
     architectures: reader.at('architectures').strings(),
     flags: reader.at('flags').strings(),
+    listenerPath: reader.at('listenerPath').string(),
+    listenerMetadata: reader.at('listenerMetadata').string(),
     syscalls:
       reader.at('syscalls').list((item) => ({
         names: item.at('names').required().strings(),

@@ -232,5 +232,16 @@ test('features are those of the specification', () => {
   const features = JSON.parse(bench.ok('features'));
   assert.deepEqual([features.ociVersionMin, features.ociVersionMax], ['1.0.0', '1.2.1']);
   assert.ok(features.mountOptions.includes('rro') && features.hooks.includes('createContainer'));
+  const { namespaces, seccomp, apparmor, selinux, intelRdt, mountExtensions, cgroup } =
+    features.linux;
+  assert.ok(namespaces.includes('time') && seccomp.actions.includes('SCMP_ACT_NOTIFY'));
+  assert.ok(seccomp.supportedFlags.includes('SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'));
+  assert.ok(seccomp.archs.includes('SCMP_ARCH_AARCH64'));
+  assert.deepEqual(
+    [apparmor, selinux, intelRdt, mountExtensions.idmap].map(({ enabled }) => enabled),
+    [true, true, false, true],
+  );
+  assert.deepEqual([cgroup.rdma, cgroup.systemd], [true, false]);
+  assert.deepEqual(features.potentiallyUnsafeConfigAnnotations, ['run.oci.keep_original_groups']);
   assert.match(bench.ok('--version'), /^oci-runtime version .*\nspec: 1.2.1\n$/);
 });

@@ -38,6 +38,8 @@ export interface ContainerRecord {
   /** Inside, for hooks: the pid that the process sees of itself. */
   pidInside?: number;
   hasProcess: boolean;
+  /** Its processes stay in their caller's session keyring. */
+  keepsKeyring?: boolean;
 }
 
 const lockPatienceMs = 30_000;

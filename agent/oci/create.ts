@@ -25,6 +25,8 @@ import {
   writePidFile,
 } from './process-options.ts';
 import { applyOtherLimits, deviceRulesOf, limitsOf } from './resources.ts';
+import { extrasOf } from './rights.ts';
+import { listenerOf } from './seccomp-listener.ts';
 
 export const createOptions = {
   bundle: { type: 'string', short: 'b', default: '.' },
@@ -58,8 +60,7 @@ export async function createContainer(
   { detached }: { detached: boolean },
 ): Promise<Created> {
   const id = onlyIdOf(call);
-  refuseUnsafe(call);
-  const place = processPlace(call);
+  const place = processPlace(call, context.log.warn);
   const directory = textOf(call, 'bundle') ?? '.';
   const bundle = readBundle(directory, context.log.warn, textOf(call, 'config'));
   const { spec, rootfs, hasProcess } = bundle.config;
@@ -75,11 +76,12 @@ export async function createContainer(
     ownsCgroup: false,
     creating: true,
     hasProcess,
+    keepsKeyring: call.values['no-new-keyring'] === true,
   };
   const lock = await context.store.make(record, bundle.text);
   const container = new Container(context.store, record);
   try {
-    return await build(context, container, bundle, place);
+    return await build(context, container, bundle, place, call.values['no-pivot'] === true);
   } catch (error) {
     await destroy(context, container, spec.hooks);
     throw error;
@@ -88,43 +90,34 @@ export async function createContainer(
   }
 }
 
-/** Both would make the container weaker than its caller believes. */
-function refuseUnsafe({ values }: Call): void {
-  if (values['no-pivot'])
-    throw new CortenError(
-      'invalid',
-      '--no-pivot is not supported: what chroot hides can be reached',
-    );
-  if (values['no-new-keyring'])
-    throw new CortenError(
-      'invalid',
-      '--no-new-keyring is not supported: keys of the host would show',
-    );
-}
-
 async function build(
   context: Context,
   container: Container,
   { config: { spec, rootfs } }: Bundle,
   place: ProcessPlace,
+  noPivot: boolean,
 ): Promise<Created> {
   const { record } = container;
   const cgroup = makeCgroup(context, container, spec);
+  const process = withHome(spec.process, rootfs);
   const fifos = [container.gatePath, container.reportsPath].map((path) =>
     openSync(path, constants.O_RDWR),
   ) as [number, number];
   try {
     const { pid, terminalFd } = await withPlacement(cgroup, async (placement) =>
       createWaiting(await context.tools(), {
-        spec: { ...spec, process: withHome(spec.process, rootfs) },
+        spec: { ...spec, process: { ...process, env: [...process.env, ...place.handedOn.env] } },
         rootfs: { kind: 'directory', path: rootfs },
         cgroupPaths: cgroup.paths,
         placement,
         runDirectory: container.directory,
         stdioFds: [0, 1, 2],
         start: { gateFd: fifos[0], reportsFd: fifos[1] },
-        handOnFds: place.handOnFds,
+        handOnFds: place.handedOn.fds,
         hooks: hooksBeforePivot(context, container, spec),
+        listener: listenerOf(spec.linux.seccomp, container, () => 'creating'),
+        noPivot,
+        extras: extrasOf(spec, record),
       }),
     );
     await noteProcess(context, container, pid);

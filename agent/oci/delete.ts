@@ -1,6 +1,6 @@
 /** `delete`: undoes what `create` did, for a container that has ended. */
 import type { OciHooks } from '../contract/oci-runtime.ts';
-import { CortenError, conflict } from '../errors.ts';
+import { CortenError, conflict, invalid } from '../errors.ts';
 import { parseConfig } from './bundle.ts';
 import { onlyIdOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';
@@ -11,18 +11,41 @@ export function deleteVerb(context: Context): Verb {
   return {
     takes: '<id>',
     about: 'remove a container that is stopped',
-    options: { force: { type: 'boolean', short: 'f' } },
+    options: { force: { type: 'boolean', short: 'f' }, regex: { type: 'boolean', short: 'r' } },
     async run(call) {
       const force = call.values.force === true;
-      try {
-        await deleteContainer(context, onlyIdOf(call), force);
-      } catch (error) {
-        // What is wanted is that there is none.
-        if (!(force && error instanceof CortenError && error.kind === 'not-found')) throw error;
+      const id = onlyIdOf(call);
+      const failures: unknown[] = [];
+      for (const one of call.values.regex ? matching(context, id) : [id]) {
+        try {
+          await deleteContainer(context, one, force);
+        } catch (error) {
+          // What is wanted is that there is none.
+          if (!(force && isMissing(error))) failures.push(error);
+        }
       }
+      // One that cannot be removed hinders none of the others.
+      const [first, ...others] = failures;
+      for (const other of others) context.log.warn((other as Error).message);
+      if (first !== undefined) throw first;
       return 0;
     },
   };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof CortenError && error.kind === 'not-found';
+}
+
+/** As crun has it: a part of the id is enough. */
+function matching({ store }: Context, pattern: string): string[] {
+  let expression: RegExp;
+  try {
+    expression = new RegExp(pattern);
+  } catch (error) {
+    throw invalid(`--regex: ${(error as Error).message}`, error);
+  }
+  return store.list().filter((id) => expression.test(id));
 }
 
 export async function deleteContainer(context: Context, id: string, force: boolean): Promise<void> {

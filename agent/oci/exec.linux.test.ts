@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { testProcess } from '../runtime/testdata/test-container.ts';
 import { OciBench } from './testdata/bench.ts';
-import { ConsoleSocket } from './testdata/console-socket.ts';
+import { DescriptorSocket } from './testdata/descriptor-socket.ts';
 
 const bench = new OciBench();
 let id: string;
@@ -118,7 +118,7 @@ test('a document says everything; detached, it is written down and reaped by oth
 });
 
 test('a terminal goes to the console socket, at the size that was asked for', async () => {
-  const socket = new ConsoleSocket(join(path, 'console'));
+  const socket = new DescriptorSocket(join(path, 'console'));
   const file = join(path, 'tty.json');
   const process = testProcess(['/bin/sh', '-c', 'tty; stty size; read word; echo "got $word"'], {
     terminal: true,
@@ -129,7 +129,7 @@ test('a terminal goes to the console socket, at the size that was asked for', as
   const { spawn } = await import('node:child_process');
   const program = join(import.meta.dirname, '../../scripts/oci-runtime');
   const command = spawn(program, ['--root', bench.root, ...args], { stdio: 'ignore' });
-  const terminal = socket.receive();
+  const terminal = socket.receive().fd;
   writeSync(terminal, 'word\n');
   const said = readTerminal(terminal, /got word/);
   assert.match(said, /\/dev\/pts\/\d+\r\n30 90\r\n/);
@@ -145,13 +145,13 @@ test('a container’s own terminal too, also for a path longer than a socket’s
   const { mkdirSync, renameSync } = await import('node:fs');
   const long = join(bundle.path, 'x'.repeat(120));
   mkdirSync(long);
-  const socket = new ConsoleSocket(join(bundle.path, 's'));
+  const socket = new DescriptorSocket(join(bundle.path, 's'));
   renameSync(join(bundle.path, 's'), join(long, 's'));
   const { spawn } = await import('node:child_process');
   const program = join(import.meta.dirname, '../../scripts/oci-runtime');
   const args = ['create', '--bundle', bundle.path, '--console-socket', join(long, 's'), bundle.id];
   const command = spawn(program, ['--root', bench.root, ...args], { stdio: 'ignore' });
-  const terminal = socket.receive();
+  const terminal = socket.receive().fd;
   assert.equal(await new Promise((done) => command.on('close', done)), 0);
   bench.ok('start', bundle.id);
   assert.match(readTerminal(terminal, /console/), /\/dev\/pts\/0\r\nconsole/);

@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import { withPlacement } from '../cgroup/placement.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
-import { canonicalCapability } from '../runtime/capabilities.ts';
-import { ownsMounts } from '../runtime/prepare.ts';
 import { execUnattended } from '../runtime/unattended.ts';
 import { parseConfig } from './bundle.ts';
 import { type Call, idOf, type Options, textOf, textsOf, type Verb } from './command-line.ts';
@@ -23,6 +21,7 @@ import {
   processPlace,
   writePidFile,
 } from './process-options.ts';
+import { rightsOf, withChangedRights } from './rights.ts';
 
 const text = { type: 'string' } as const;
 const texts = { type: 'string', multiple: true } as const;
@@ -55,13 +54,13 @@ export function execVerb(context: Context): Verb {
 async function exec(context: Context, call: Call): Promise<number> {
   const container = Container.open(context.store, idOf(call));
   checkStatus(container, call);
-  const place = processPlace(call);
+  const place = processPlace(call, context.log.warn);
   const { spec } = parseConfig(context.store.configText(container.id), '/', () => {});
   const process = withHome(processOf(call, spec, context), `/proc/${container.handle().pid}/root`);
   const detached = call.values.detach === true;
   checkConsole(process.terminal, place.consoleSocket, detached);
   const foreground = detached ? undefined : new Foreground();
-  const { pid, terminalFd } = await startIn(context, container, spec, process, place.handOnFds);
+  const { pid, terminalFd } = await startIn(context, container, spec, process, place.handedOn.fds);
   if (terminalFd !== undefined && place.consoleSocket !== undefined)
     handTerminalOver(terminalFd, place.consoleSocket);
   if (place.pidFile !== undefined) writePidFile(place.pidFile, pid);
@@ -87,10 +86,7 @@ async function startIn(
   try {
     return await withPlacement(container.cgroup(), async (placement) =>
       execUnattended(await context.tools(), container.handle(), {
-        process,
-        seccomp: spec.linux.seccomp,
-        ownsMounts: ownsMounts(spec),
-        placement,
+        ...rightsOf(container, spec, process, placement),
         runDirectory,
         stdioFds: [0, 1, 2],
         handOnFds,
@@ -104,23 +100,26 @@ async function startIn(
 
 /** A document of its own, or the container's process with what the options change. */
 function processOf(call: Call, spec: OciSpec, { log }: Context): OciProcess {
-  for (const name of ['apparmor', 'process-label'])
-    if (textOf(call, name)) throw invalid(`--${name} is not supported`);
   const file = textOf(call, 'process');
   if (file !== undefined) return readDocument(file, log.warn);
   const args = call.words.slice(1);
   if (args.length === 0) throw invalid('give the program to run, or a document with --process');
-  const { capabilities, ...own } = spec.process;
-  return {
+  const own = spec.process;
+  const process: OciProcess = {
     ...own,
     args,
     terminal: call.values.tty === true,
     cwd: textOf(call, 'cwd') ?? own.cwd,
     env: [...own.env, ...textsOf(call, 'env')],
     user: userOf(call, own.user),
-    capabilities: withCapabilities(capabilities, knownOf(textsOf(call, 'cap'), log.warn)),
-    noNewPrivileges: call.values['no-new-privs'] === true || own.noNewPrivileges === true,
   };
+  const changed = {
+    capabilities: textsOf(call, 'cap'),
+    noNewPrivileges: call.values['no-new-privs'] === true,
+    apparmorProfile: textOf(call, 'apparmor'),
+    selinuxLabel: textOf(call, 'process-label'),
+  };
+  return withChangedRights(process, changed, log.warn);
 }
 
 function readDocument(file: string, warn: (text: string) => void): OciProcess {
@@ -155,27 +154,4 @@ function idFrom(word: string | undefined, option: string): number {
   if (word === undefined || !/^\d{1,10}$/.test(word))
     throw invalid(`${option} takes numbers, not "${word}"`);
   return Number(word);
-}
-
-/** As in a document: one that this runtime does not know is no error. */
-function knownOf(names: readonly string[], warn: (text: string) => void): string[] {
-  return names.flatMap((name) => {
-    try {
-      return [canonicalCapability(name)];
-    } catch (error) {
-      warn((error as Error).message);
-      return [];
-    }
-  });
-}
-
-function withCapabilities(own: OciProcess['capabilities'], names: readonly string[]) {
-  if (names.length === 0) return own;
-  const plus = (set: readonly string[] | undefined) => [...new Set([...(set ?? []), ...names])];
-  return {
-    ...own,
-    bounding: plus(own?.bounding),
-    effective: plus(own?.effective),
-    permitted: plus(own?.permitted),
-  };
 }

@@ -179,3 +179,25 @@ test('a hook that is not there', () => {
   const bundle = life({ createRuntime: [{ path: '/no/such/hook' }] });
   assert.match(bench.create(bundle).stderr, /the createRuntime hook \/no\/such\/hook .*ENOENT/);
 });
+
+test('a hook without env has its caller’s, and one with has nothing else; the image’s own never', () => {
+  process.env.CORTEN_TEST_CALLER = 'heard';
+  const out = join(bench.root, '..', 'environment');
+  const say = (name: string, target: string) => ({
+    path: '/bin/sh',
+    args: ['sh', '-c', `echo ${name} $CORTEN_TEST_CALLER. $NODE_COMPILE_CACHE. >>${target}`],
+  });
+  const bundle = bench.bundle(['/bin/sleep', '1000'], {
+    hooks: {
+      prestart: [say('prestart', out), { ...say('own', out), env: ['PATH=/bin'] }],
+      createContainer: [say('createContainer', out)],
+      startContainer: [say('startContainer', '/tmp/environment')],
+    },
+  });
+  assert.deepEqual(bench.create(bundle), { status: 0, stderr: '' });
+  bench.ok('start', bundle.id);
+  delete process.env.CORTEN_TEST_CALLER;
+  assert.deepEqual(linesOf(out), ['prestart heard. .', 'own . .', 'createContainer heard. .']);
+  assert.deepEqual(linesOf(bench.inRoot('tmp/environment')), ['startContainer . .']);
+  bench.ok('delete', '--force', bundle.id);
+});

@@ -83,7 +83,7 @@ async function runInside(
       const code = await runInContainer(tools, container.handle(), {
         program: hook.path,
         args: argumentsOf(hook),
-        env: hook.env ?? [],
+        env: hook.env ?? (rights === undefined ? callersEnvironment() : []),
         stdioFds: [stdin, nothing, stderr],
         runDirectory: join(container.directory, 'hook'),
         timeoutMs: hook.timeout === undefined ? undefined : hook.timeout * 1000,
@@ -104,12 +104,19 @@ function argumentsOf({ path, args }: OciHook): [string, ...string[]] {
   return [argv0, ...rest];
 }
 
-function environmentOf({ env }: OciHook): Record<string, string> {
-  const pairs = (env ?? []).map((pair) => {
+/** Without one of its own a hook on the machine has its caller's, as with runc and crun. */
+function environmentOf({ env = callersEnvironment() }: OciHook): Record<string, string> {
+  const pairs = env.map((pair) => {
     const equals = pair.indexOf('=');
     return [pair.slice(0, equals), pair.slice(equals + 1)] as const;
   });
   return Object.fromEntries(pairs);
+}
+
+function callersEnvironment(): string[] {
+  // Of scripts/oci-runtime, for this command alone.
+  const { NODE_COMPILE_CACHE: _, CORTEN_CALLERS_FDS: __, ...env } = process.env;
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
 }
 
 /**

@@ -123,3 +123,20 @@ test('kill --all reaches everybody, paused or not', async () => {
   );
   bench.ok('delete', bundle.id);
 });
+
+test('delete --regex takes all whose id matches, and only those; one that is in the way hinders none', () => {
+  const bundles = ['a', 'b', 'c'].map(() => bench.bundle(['/bin/sleep', '1000']));
+  for (const bundle of bundles) bench.create(bundle);
+  const [first, second, third] = bundles.map(({ id }) => id) as [string, string, string];
+  bench.ok('start', first);
+  const pattern = `^(${first}|${second})$`;
+  const { status, stderr } = bench.oci('delete', '--regex', pattern);
+  assert.equal(status, 1);
+  assert.match(stderr, /is running; stop it first/);
+  assert.match(stderr, /is created; stop it first/);
+  bench.ok('delete', '--force', '--regex', pattern);
+  assert.deepEqual(bench.containers(), [third]);
+  assert.match(bench.oci('delete', '--regex', '(').stderr, /--regex: Invalid regular expression/);
+  bench.ok('delete', '-f', '-r', `${third.slice(0, 4)}.*`);
+  assert.deepEqual([bench.containers(), bench.cgroups()], [[], []]);
+});

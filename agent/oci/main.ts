@@ -51,6 +51,8 @@ const verbs: Record<string, (context: Context) => Promise<Verb>> = {
   resume: async (context) => (await import('./resume.ts')).resumeVerb(context),
   update: async (context) => (await import('./update.ts')).updateVerb(context),
   events: async (context) => (await import('./events.ts')).eventsVerb(context),
+  checkpoint: async () => (await import('./checkpoint.ts')).checkpointVerb,
+  restore: async () => (await import('./checkpoint.ts')).restoreVerb,
   features: async () => (await import('./features.ts')).featuresVerb,
 };
 

@@ -1,6 +1,5 @@
 /** `process` of a config.json, and the document that `exec --process` takes (config.md, "Process"). */
 import type { OciProcess } from '../contract/oci-runtime.ts';
-import { invalid } from '../errors.ts';
 import { capabilityNames } from '../runtime/capabilities.ts';
 import type { JsonReader } from './json-reader.ts';
 
@@ -9,8 +8,6 @@ const known = new Set<string>(capabilityNames);
 
 /** `warn` hears of capabilities that this runtime does not know, which must not be an error. */
 export function readProcess(reader: JsonReader, warn: (text: string) => void): OciProcess {
-  refuse(reader, 'apparmorProfile', 'AppArmor profiles are not supported');
-  refuse(reader, 'selinuxLabel', 'SELinux labels are not supported');
   const cwd = reader.at('cwd').required().string();
   if (!cwd.startsWith('/')) throw reader.at('cwd').wrong(`must be an absolute path, not "${cwd}"`);
   return {
@@ -26,12 +23,13 @@ export function readProcess(reader: JsonReader, warn: (text: string) => void): O
     oomScoreAdj: reader.at('oomScoreAdj').integer(),
     scheduler: readScheduler(reader.at('scheduler')),
     ioPriority: readIoPriority(reader.at('ioPriority')),
+    apparmorProfile: reader.at('apparmorProfile').string(),
+    selinuxLabel: reader.at('selinuxLabel').string(),
+    execCPUAffinity: {
+      initial: reader.at('execCPUAffinity').at('initial').string(),
+      final: reader.at('execCPUAffinity').at('final').string(),
+    },
   };
-}
-
-/** What is asked for and cannot be done is an error: nobody should believe that it was done. */
-function refuse(reader: JsonReader, name: string, reason: string): void {
-  if (reader.at(name).string()) throw invalid(`${reason}; remove process.${name}`);
 }
 
 function readConsoleSize(reader: JsonReader): OciProcess['consoleSize'] {

@@ -1,9 +1,9 @@
 /** What `create`, `run` and `exec` have in common: where stdio, the terminal and the pid go. */
-import { closeSync, fstatSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, renameSync, writeFileSync } from 'node:fs';
 import { invalid } from '../errors.ts';
-import { hasErrno } from '../kernel/libc.ts';
 import { sendDescriptor } from '../kernel/unix-socket.ts';
-import { type Call, numberOf, type Options, textOf } from './command-line.ts';
+import { type Call, type Options, textOf } from './command-line.ts';
+import { type HandedOn, handedOn } from './handed-on.ts';
 
 export const processOptions = {
   'console-socket': { type: 'string' },
@@ -14,30 +14,15 @@ export const processOptions = {
 export interface ProcessPlace {
   consoleSocket: string | undefined;
   pidFile: string | undefined;
-  /** The caller's 3 and on, which the program gets too. */
-  handOnFds: number[];
+  handedOn: HandedOn;
 }
 
-export function processPlace(call: Call): ProcessPlace {
-  const count = numberOf(call, 'preserve-fds') ?? 0;
-  if (count < 0 || count > 1000) throw invalid(`--preserve-fds takes 0 to 1000, not ${count}`);
-  const handOnFds = Array.from({ length: count }, (_, index) => 3 + index);
-  for (const fd of handOnFds) checkOpen(fd, count);
+export function processPlace(call: Call, warn: (text: string) => void): ProcessPlace {
   return {
     consoleSocket: textOf(call, 'console-socket'),
     pidFile: textOf(call, 'pid-file'),
-    handOnFds,
+    handedOn: handedOn(call, warn),
   };
-}
-
-function checkOpen(fd: number, count: number): void {
-  try {
-    fstatSync(fd);
-  } catch (error) {
-    if (hasErrno(error, 'EBADF'))
-      throw invalid(`--preserve-fds=${count}, but descriptor ${fd} is not open`, error);
-    throw error;
-  }
 }
 
 /** Who gets the terminal has to be known before anything is made. Throws invalid. */

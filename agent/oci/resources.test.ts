@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { Cgroup } from '../cgroup/cgroup.ts';
+import type { OciResources } from '../contract/oci-runtime.ts';
 import { cgroupPlace } from './cgroup-path.ts';
-import { deviceRulesOf, limitsOf } from './resources.ts';
+import { applyOtherLimits, deviceRulesOf, limitsOf } from './resources.ts';
 
 test('-1 takes a limit away, 0 and nothing leave it', () => {
   const limits = limitsOf({
@@ -51,4 +56,39 @@ test('a group’s place', () => {
   assert.deepEqual(cgroupPlace('/a/../b/c', 'id'), { parent: ['b'], name: 'c' });
   assert.deepEqual(cgroupPlace('a/b', 'id'), { parent: ['corten-oci', 'a'], name: 'b' });
   assert.throws(() => cgroupPlace('/', 'id'), /root of all groups/);
+});
+
+/** A group whose directories are folders: what is written there is what the kernel would have got. */
+function fakeGroup(files: Record<string, string>): { cgroup: Cgroup; read(file: string): string } {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-resources-'));
+  after(() => rmSync(directory, { recursive: true }));
+  for (const [file, content] of Object.entries(files))
+    writeFileSync(join(directory, file), content);
+  const cgroup = { paths: new Map([['', directory]]) } as unknown as Cgroup;
+  return { cgroup, read: (file) => readFileSync(join(directory, file), 'utf8') };
+}
+
+test('RDMA limits are a line for each device', () => {
+  const { cgroup, read } = fakeGroup({ 'rdma.max': '' });
+  applyOtherLimits(cgroup, { rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10_000 } } });
+  assert.equal(read('rdma.max'), 'mlx5_1 hca_handle=3 hca_object=10000');
+  applyOtherLimits(cgroup, { rdma: { mlx4_0: { hcaObjects: 5 } } });
+  assert.equal(read('rdma.max'), 'mlx4_0 hca_object=5');
+  const wrong: OciResources['rdma'][] = [{ mlx4_0: {} }, { 'a b': { hcaObjects: 1 } }];
+  for (const rdma of wrong)
+    assert.throws(() => applyOtherLimits(cgroup, { rdma }), { kind: 'invalid' });
+});
+
+test('realtime turns: a runtime never above its period on the way, and an error where there are none', () => {
+  const files = { 'cpu.rt_runtime_us': '1000', 'cpu.rt_period_us': '2000' };
+  const { cgroup, read } = fakeGroup(files);
+  applyOtherLimits(cgroup, { cpu: { realtimeRuntime: 300, realtimePeriod: 500 } });
+  assert.deepEqual([read('cpu.rt_runtime_us'), read('cpu.rt_period_us')], ['300', '500']);
+  applyOtherLimits(cgroup, { cpu: { realtimePeriod: 9000 } });
+  assert.deepEqual([read('cpu.rt_runtime_us'), read('cpu.rt_period_us')], ['300', '9000']);
+  const none = fakeGroup({});
+  assert.throws(
+    () => applyOtherLimits(none.cgroup, { cpu: { realtimeRuntime: 5 } }),
+    /no realtime limits for groups/,
+  );
 });

@@ -1,16 +1,13 @@
 /** From `linux.resources` to limits, device rules, and the few files that limits have no name for. */
 import type { Cgroup } from '../cgroup/cgroup.ts';
-import { hasControl, writeLimit } from '../cgroup/control-file.ts';
+import { hasControl, readCount, writeLimit } from '../cgroup/control-file.ts';
 import type { IoDeviceLimits, Limits } from '../contract/limits.ts';
 import type { OciDeviceRule, OciResources, OciThrottle } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { defaultDeviceRules } from '../runtime/default-spec.ts';
 
-/** Refuses what would be forgotten otherwise. Throws invalid. */
+/** {@link applyOtherLimits} has the rest. Throws invalid. */
 export function limitsOf({ memory, cpu, pids, blockIO, ...rest }: OciResources): Limits {
-  if (cpu?.realtimeRuntime || cpu?.realtimePeriod)
-    throw invalid('realtime scheduling limits (cpu.realtimeRuntime) are not supported');
-  if (Object.keys(rest.rdma ?? {}).length > 0) throw invalid('RDMA limits are not supported');
   return {
     cpu: {
       shares: positive(cpu?.shares),
@@ -105,9 +102,9 @@ function wildcard(number: number | undefined): number | undefined {
   return number === undefined || number < 0 ? undefined : number;
 }
 
-/** Controllers that only the OCI command writes: network tags, and v2's own files. */
+/** Controllers that only the OCI command writes: network tags, realtime turns, RDMA, and v2's own files. */
 export function applyOtherLimits(cgroup: Cgroup, resources: OciResources): void {
-  const { network, unified, cpu } = resources;
+  const { network, unified, cpu, rdma } = resources;
   if (network?.classID !== undefined)
     writeLimit(directoryOf(cgroup, 'net_cls'), 'net_cls.classid', network.classID, 'network class');
   for (const { name, priority } of network?.priorities ?? [])
@@ -118,7 +115,39 @@ export function applyOtherLimits(cgroup: Cgroup, resources: OciResources): void 
       'network priority',
     );
   if (cpu?.idle !== undefined) writeLimit(directoryOf(cgroup, 'cpu'), 'cpu.idle', cpu.idle, 'idle');
+  applyRealtime(cgroup, cpu);
+  applyRdma(cgroup, rdma);
   for (const [file, value] of Object.entries(unified ?? {})) writeUnified(cgroup, file, value);
+}
+
+/** v1 alone has them. Each group above must have that much already, and the kernel keeps runtime <= period. */
+function applyRealtime(cgroup: Cgroup, cpu: OciResources['cpu']): void {
+  const { realtimePeriod: period, realtimeRuntime: runtime } = cpu ?? {};
+  if (!period && !runtime) return;
+  const directory = directoryOf(cgroup, 'cpu');
+  if (!hasControl(directory, 'cpu.rt_runtime_us'))
+    throw invalid('this machine has no realtime limits for groups (v1, CONFIG_RT_GROUP_SCHED)');
+  const writePeriod = () => {
+    if (period) writeLimit(directory, 'cpu.rt_period_us', period, 'realtime period');
+  };
+  const writeRuntime = () => {
+    if (runtime) writeLimit(directory, 'cpu.rt_runtime_us', runtime, 'realtime runtime');
+  };
+  const growsFirst = !period || period < readCount(directory, 'cpu.rt_runtime_us');
+  for (const write of growsFirst ? [writeRuntime, writePeriod] : [writePeriod, writeRuntime])
+    write();
+}
+
+function applyRdma(cgroup: Cgroup, rdma: OciResources['rdma']): void {
+  for (const [device, { hcaHandles, hcaObjects }] of Object.entries(rdma ?? {})) {
+    const parts = [
+      ...(hcaHandles === undefined ? [] : [`hca_handle=${hcaHandles}`]),
+      ...(hcaObjects === undefined ? [] : [`hca_object=${hcaObjects}`]),
+    ];
+    if (parts.length === 0 || /\s/.test(device))
+      throw invalid(`resources.rdma: give "${device}" hcaHandles or hcaObjects`);
+    writeLimit(directoryOf(cgroup, 'rdma'), 'rdma.max', [device, ...parts].join(' '), 'RDMA limit');
+  }
 }
 
 /** config-linux.md, "Unified": a file of v2, by its name. */

@@ -4,7 +4,6 @@ import { withPlacement } from '../cgroup/placement.ts';
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { ownsMounts } from '../runtime/prepare.ts';
 import { AliveWatch } from '../runtime/shim.ts';
 import { execFailure } from '../runtime/start-failure.ts';
 import { parseConfig } from './bundle.ts';
@@ -13,6 +12,7 @@ import { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { destroy } from './delete.ts';
 import { runHooks, runHooksInside } from './hooks.ts';
+import { rightsOf } from './rights.ts';
 
 export function startVerb(context: Context): Verb {
   return {
@@ -41,12 +41,11 @@ export async function startContainer(context: Context, { id }: Container): Promi
     const occasion = { name: 'startContainer', hooks: spec.hooks, container, status } as const;
     await orDestroy(context, container, spec, () =>
       withPlacement(container.cgroup(), async (placement) =>
-        runHooksInside(occasion, await context.tools(), {
-          process: spec.process,
-          seccomp: spec.linux.seccomp,
-          ownsMounts: ownsMounts(spec),
-          placement,
-        }),
+        runHooksInside(
+          occasion,
+          await context.tools(),
+          rightsOf(container, spec, spec.process, placement),
+        ),
       ),
     );
     await execute(container, spec);

@@ -4,11 +4,19 @@ import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
 import { MountAttribute } from '../kernel/mount.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
+import { isNew } from './listed-namespaces.ts';
 import { mountPath, rootPropagation } from './mount-options.ts';
 import { type ShimDuties, ShimFd, type Step } from './plan.ts';
 import type { Prepared } from './prepare.ts';
-import { type BeforeExec, processSteps, userEntrySteps } from './process-steps.ts';
+import {
+  type BeforeExec,
+  type ProcessExtras,
+  processSteps,
+  userEntrySteps,
+} from './process-steps.ts';
+import { labelSteps } from './security-labels.ts';
 import type { ShimDescriptors } from './shim.ts';
+import { timeSteps } from './time-namespace.ts';
 import { isRemapped } from './user-namespace.ts';
 
 export function containerSteps(
@@ -23,7 +31,12 @@ export function containerSteps(
   const { procs, attach } = prepared.late;
   // In the order in which they are added, which is the order that `close` takes.
   const kept =
-    gates === undefined ? [] : [gates.start.gateFd, gates.start.reportsFd, ...gates.handOnFds];
+    gates === undefined
+      ? []
+      : [
+          ...[gates.start.gateFd, gates.start.reportsFd, ...gates.handOnFds],
+          ...(gates.listenerGateFd === undefined ? [] : [gates.listenerGateFd]),
+        ];
   const keep = kept.map((fd) => descriptors.add(fd));
   return [
     ...entrySteps(spec.process.oomScoreAdj, placement, descriptors),
@@ -31,11 +44,14 @@ export function containerSteps(
       setnsSteps(type, prepared.namespaces[type], descriptors),
     ),
     ...setnsSteps('cgroup', prepared.namespaces.cgroup, descriptors),
+    ...setnsSteps('time', prepared.namespaces.time, descriptors),
+    ...timeSteps(spec),
     { do: 'stdio', fds: stdio },
     ...userSteps(spec, prepared, descriptors),
-    ...cgroupNamespaceSteps(spec, prepared),
+    ...cgroupNamespaceSteps(spec),
     ...hooksGate(gates, descriptors),
-    ...pivotSteps(spec, prepared, descriptors),
+    ...pivotSteps(spec, prepared, descriptors, gates),
+    ...labelSteps(spec.process),
     { do: 'session', terminal: spec.process.terminal === true },
     ...procs.map((proc) => ({ do: 'mountProc', ...proc }) as const),
     ...attach.map(({ fd, path }) => ({ do: 'attach', fd: descriptors.add(fd), path }) as const),
@@ -58,6 +74,11 @@ export interface Gates {
   start: { gateFd: number; reportsFd: number };
   /** The caller's descriptors that become 3 and on. */
   handOnFds: readonly number[];
+  /** Read end of a pipe, where somebody is to answer for the seccomp filter. */
+  listenerGateFd: number | undefined;
+  /** Its root goes on top of the machine's, which stays below. */
+  noPivot: boolean;
+  extras: ProcessExtras;
 }
 
 /**
@@ -85,15 +106,23 @@ function hooksGate(gates: Gates | undefined, descriptors: ShimDescriptors): Step
   return fd === undefined ? [] : [{ do: 'wait', gate: descriptors.add(fd), reports: undefined }];
 }
 
-function atExec({ handOnFds }: Gates): BeforeExec {
+function atExec({ handOnFds, extras }: Gates): BeforeExec {
   const [gate, reports, first] = [ShimFd.firstFree, ShimFd.firstFree + 1, ShimFd.firstFree + 2];
-  return { steps: [{ do: 'wait', gate, reports }], handOn: { first, count: handOnFds.length } };
+  const handOn = { first, count: handOnFds.length };
+  return {
+    ...extras,
+    steps: [{ do: 'wait', gate, reports }],
+    handOn,
+    // Without a filter that notifies there is none, and nobody waits there.
+    listenerGate: first + handOn.count,
+  };
 }
 
 function pivotSteps(
   spec: OciSpec,
   { rootFd, belowFd }: Prepared,
   descriptors: ShimDescriptors,
+  gates: Gates | undefined,
 ): Step[] {
   if (rootFd === undefined) return [];
   if (belowFd !== undefined) {
@@ -103,7 +132,9 @@ function pivotSteps(
   }
   const attributes = spec.root.readonly ? MountAttribute.readOnly : 0;
   const { type = 0n, recursive = false } = rootPropagation(spec) ?? {};
-  return [{ do: 'pivot', fd: descriptors.add(rootFd), attributes, propagation: type, recursive }];
+  const fd = descriptors.add(rootFd);
+  const covers = gates?.noPivot === true;
+  return [{ do: 'pivot', fd, attributes, propagation: type, recursive, covers }];
 }
 
 /** Still in the host's namespaces: the control group first, so that all that follows is counted. */
@@ -134,25 +165,19 @@ export function setnsSteps(
 
 /** A pid namespace of a user namespace is made once its first process is in there. */
 export function birthDuties(spec: OciSpec): Pick<ShimDuties, 'cloneFlags' | 'moves'> {
-  const moves = needsPidNamespace(spec) && isRemapped(spec);
-  return { cloneFlags: needsPidNamespace(spec) && !moves ? NamespaceFlag.pid : 0, moves };
-}
-
-function needsPidNamespace({ linux }: OciSpec): boolean {
-  return linux.namespaces.some(({ type, path }) => type === 'pid' && !path);
+  const moves = isNew(spec, 'pid') && isRemapped(spec);
+  return { cloneFlags: isNew(spec, 'pid') && !moves ? NamespaceFlag.pid : 0, moves };
 }
 
 /** From here on the steps are done by the container's root. */
 function userSteps(spec: OciSpec, prepared: Prepared, descriptors: ShimDescriptors): Step[] {
   const { ids, namespaces } = prepared;
   if (ids === undefined || namespaces.user === undefined) return [];
-  const cloneFlags = needsPidNamespace(spec) ? NamespaceFlag.pid : 0;
+  const cloneFlags = isNew(spec, 'pid') ? NamespaceFlag.pid : 0;
   return userEntrySteps(spec.process, ids, { fd: descriptors.add(namespaces.user), cloneFlags });
 }
 
 /** After the group was joined, so that the namespace's root is that group. */
-function cgroupNamespaceSteps(spec: OciSpec, prepared: Prepared): Step[] {
-  if (prepared.namespaces.cgroup !== undefined) return [];
-  const isNew = spec.linux.namespaces.some(({ type }) => type === 'cgroup');
-  return isNew ? [{ do: 'unshare', flags: NamespaceFlag.cgroup }] : [];
+function cgroupNamespaceSteps(spec: OciSpec): Step[] {
+  return isNew(spec, 'cgroup') ? [{ do: 'unshare', flags: NamespaceFlag.cgroup }] : [];
 }

@@ -13,11 +13,13 @@ import type { ShimDuties, Step } from './plan.ts';
 import { type BeforeExec, processSteps, userEntrySteps } from './process-steps.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { ExecRequest, ProcessHandle } from './runtime.ts';
+import { affinitySteps } from './scheduling.ts';
+import { labelSteps } from './security-labels.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
 import { startProcess } from './start-process.ts';
 import { execPipes, execTerminal, type StdioPlan } from './stdio.ts';
 
-const { mount, uts, ipc, network, cgroup } = NamespaceFlag;
+const { mount, uts, ipc, network, cgroup, time } = NamespaceFlag;
 
 export function exec(
   starter: ShimStarter,
@@ -77,22 +79,26 @@ function execIn(
 
 /**
  * Into the container (a pidfd of its init, and the ids of its user namespace) with no more rights
- * than it has. `rootFd`: its root, where that is not the root of its mount namespace. `keep`: the shim's numbers of descriptors that {@link BeforeExec} hands on.
+ * than it has. `rootFd`: its root, where that is not the root of its mount namespace. `inTime`: it is in a time
+ * namespace that is not the machine's. `keep`: the shim's numbers of descriptors that {@link BeforeExec} hands on.
  */
 export function execSteps(
   { process, placement, seccomp }: Pick<ExecRequest, 'process' | 'placement' | 'seccomp'>,
-  container: { fd: number; ids: IdMap | undefined; rootFd?: number | undefined },
+  container: { fd: number; ids: IdMap | undefined; rootFd?: number | undefined; inTime?: boolean },
   stdio: StdioPlan,
   descriptors: ShimDescriptors,
   before?: BeforeExec & { keep: readonly number[] },
 ): Step[] {
-  const { fd, ids, rootFd } = container;
+  const { fd, ids, rootFd, inTime } = container;
   return [
+    ...affinitySteps(process.execCPUAffinity?.initial),
     ...entrySteps(process.oomScoreAdj, placement, descriptors),
-    enterContainer(fd),
+    ...affinitySteps(process.execCPUAffinity?.final),
+    enterContainer(fd, inTime),
     ...(rootFd === undefined ? [] : [{ do: 'enterRoot', fd: rootFd } as const]),
     { do: 'stdio', fds: stdio.child },
     ...(ids === undefined ? [] : userEntrySteps(process, ids, { fd, cloneFlags: 0 })),
+    ...labelSteps(process),
     { do: 'session', terminal: process.terminal === true },
     { do: 'close', keep: before?.keep ?? [] },
     ...processSteps(process, seccomp, false, ids, before),
@@ -129,9 +135,12 @@ export function execDuties(
   };
 }
 
-/** All namespaces but that of pids, which the shim enters. `fd` is a pidfd. */
-export function enterContainer(fd: number): Step {
-  return { do: 'setns', fd, flag: mount | uts | ipc | network | cgroup };
+/**
+ * All namespaces but that of pids, which the shim enters. `fd` is a pidfd. That of time only where there is
+ * one, since a kernel may know none.
+ */
+export function enterContainer(fd: number, inTime = false): Step {
+  return { do: 'setns', fd, flag: mount | uts | ipc | network | cgroup | (inTime ? time : 0) };
 }
 
 function makeStdio(

@@ -15,6 +15,10 @@ export interface MountOptions {
   propagation: { type: bigint; recursive: boolean } | undefined;
   /** Ids on the disk are those inside the container (config.md, "idmap"). */
   idmap: 'no' | 'one' | 'recursive';
+  /** A new tmpfs begins with what the root has there. */
+  copyUp: boolean;
+  /** A source that is a symbolic link becomes one, and is not followed (crun's). */
+  copySymlink: boolean;
   /** What is the file system's own: `size=64m`, `newinstance`. */
   filesystem: FilesystemOption[];
 }
@@ -63,14 +67,13 @@ export function rootPropagation({ linux }: OciSpec) {
 
 /** Options that say nothing to the kernel: its default, or a hint for mount(8) or another engine. */
 const silentOptions = new Set([
-  ...['defaults', 'async', 'tmpcopyup', 'z', 'Z', 'loud', 'silent', 'nomand', 'nolazytime'],
+  ...['defaults', 'async', 'z', 'Z', 'loud', 'silent', 'nomand', 'nolazytime'],
   ...['norelatime', 'nostrictatime', 'iversion', 'noiversion', 'rnorelatime', 'rnostrictatime'],
 ]);
 
 /** Every option that is not a file system's own. */
 export const mountOptionNames: readonly string[] = [
-  'bind',
-  'rbind',
+  ...['bind', 'rbind', 'idmap', 'ridmap', 'tmpcopyup', 'copy-symlink'],
   ...silentOptions,
   ...Object.keys(propagationOptions),
   ...Object.keys(attributeOptions).flatMap((name) => [name, `r${name}`]),
@@ -84,6 +87,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     recursiveClear: 0,
     bind: 'no',
     idmap: 'no',
+    copyUp: false,
+    copySymlink: false,
     propagation: undefined,
     filesystem: [],
   };
@@ -97,6 +102,8 @@ function apply(parsed: MountOptions, option: string): void {
   else if (option === 'rbind') parsed.bind = 'recursive';
   else if (option === 'idmap') parsed.idmap = 'one';
   else if (option === 'ridmap') parsed.idmap = 'recursive';
+  else if (option === 'tmpcopyup') parsed.copyUp = true;
+  else if (option === 'copy-symlink') parsed.copySymlink = true;
   else if (option in propagationOptions) parsed.propagation = propagationOptions[option];
   else if (option in attributeOptions) applyAttribute(parsed, option);
   else if (option.startsWith('r') && option.slice(1) in attributeOptions)

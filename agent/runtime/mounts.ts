@@ -5,8 +5,9 @@
  */
 import { closeSync, constants, fstatSync } from 'node:fs';
 import { posix } from 'node:path';
-import type { OciMount } from '../contract/oci-runtime.ts';
+import type { OciIdMapping, OciMount } from '../contract/oci-runtime.ts';
 import { CortenError, invalid } from '../errors.ts';
+import { copyTree } from '../kernel/copy-tree.ts';
 import {
   AT_FDCWD,
   lchownat,
@@ -27,6 +28,7 @@ import {
   changeMount,
   cloneMount,
   type FilesystemOption,
+  MountAttribute,
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
@@ -34,9 +36,9 @@ import { copyOfProcfs } from '../kernel/procfs.ts';
 import { outsideId } from '../kernel/user-namespaces.ts';
 import { cloneForeignMount, isForeign } from './borrowed-mount.ts';
 import { mountCgroups } from './cgroup-mount.ts';
+import { copiedLink, makeLink } from './copied-link.ts';
 import type { OpenDescriptors } from './descriptors.ts';
 import { type MountOptions, mountPath, parseMountOptions } from './mount-options.ts';
-import { mapIds } from './rootfs.ts';
 import type { Remapping } from './user-namespace.ts';
 
 /** A mount of the specification with what was opened for it on the host. */
@@ -47,6 +49,10 @@ export interface PlannedMount {
   options: MountOptions;
   /** For a bind: a detached copy of the source's mount; also what {@link showNamespaces} made. */
   treeFd: number | undefined;
+  /** Of a bind with a mapping of its own. */
+  ids?: { uids: readonly OciIdMapping[]; gids: readonly OciIdMapping[] };
+  /** Instead of a mount a symbolic link with this target. */
+  link?: string;
   /** The stand-in for procfs is what the container is to see: it shares the machine's pid namespace. */
   stays?: boolean;
 }
@@ -87,6 +93,8 @@ export function closeTrees(planned: readonly PlannedMount[]): void {
 function planMount(mount: OciMount, unbindableLater: boolean): PlannedMount {
   const destination = mountPath(mount.destination);
   const options = parseMountOptions(mount.options ?? []);
+  const link = options.copySymlink ? copiedLink(mount) : undefined;
+  if (link !== undefined) return linkInPlaceOf(mount, destination, options, link);
   if (mount.type === 'bind' && options.bind === 'no') options.bind = 'one';
   if (unbindableLater && options.propagation?.type === Propagation.unbindable)
     options.propagation = { ...options.propagation, type: Propagation.private };
@@ -97,8 +105,24 @@ function planMount(mount: OciMount, unbindableLater: boolean): PlannedMount {
     throw invalid(`"${destination}" cannot be mounted because it is inside /proc`);
   if (destination === '/proc' && type !== 'proc')
     throw invalid('only a proc file system can be mounted on /proc');
+  const { source, uidMappings: uids, gidMappings: gids } = mount;
+  const ids = uids && gids && { uids, gids };
+  if (type !== 'bind' && (ids !== undefined || options.idmap !== 'no'))
+    throw invalid(`the mount on "${mount.destination}" is no bind, so its ids cannot be mapped`);
+  if (ids !== undefined && options.idmap === 'no') options.idmap = 'one';
   const treeFd = type === 'bind' ? openSource(mount, options) : undefined;
-  return { destination, type, source: mount.source, options, treeFd };
+  return { destination, type, source, options, treeFd, ...(ids && { ids }) };
+}
+
+function linkInPlaceOf(
+  { source }: OciMount,
+  destination: string,
+  options: MountOptions,
+  link: string,
+): PlannedMount {
+  if (destination === '/' || destination === '/proc' || destination.startsWith('/proc/'))
+    throw invalid(`"${destination}" cannot be a link`);
+  return { destination, type: 'link', source, options, treeFd: undefined, link };
 }
 
 /** A private copy of the source's mount, with the flags and propagation it will have inside. */
@@ -181,19 +205,14 @@ export function attachStandIn(rootFd: number, planned: readonly PlannedMount[]):
       );
 }
 
-/** Gives the binds that ask for it the container's ids. */
-export function mapMountIds(planned: readonly PlannedMount[], userNamespaceFd: number): void {
-  for (const { type, treeFd, options, source } of planned)
-    if (type === 'bind' && treeFd !== undefined && options.idmap !== 'no')
-      mapIds(treeFd, source ?? '', userNamespaceFd, options.idmap === 'recursive');
-}
-
 /** Where mounts go. */
 interface MountPlace {
   rootFd: number;
   cgroupPaths: ReadonlyMap<string, string>;
   awaitGroups: () => void;
   remapping: Remapping | undefined;
+  /** SELinux's, for what is new. */
+  label: string | undefined;
 }
 
 interface RootPlace extends MountPlace {
@@ -262,13 +281,16 @@ function mountOrExplain(place: RootPlace, mount: PlannedMount): void {
 
 /** What the request or the image has wrong is said as such; the rest stays the kernel's refusal. */
 function mountFailure({ destination, type, source }: PlannedMount, error: unknown): unknown {
-  const what = type === 'bind' ? `${source} on ${destination}` : `${type} on ${destination}`;
+  const what =
+    type === 'bind' || type === 'link'
+      ? `${source} on ${destination}`
+      : `${type} on ${destination}`;
   if (hasErrno(error, 'ENOTDIR'))
     return invalid(
       `cannot mount ${what}: not a directory; a directory cannot be mounted onto a file, nor a file onto a directory`,
       error,
     );
-  if (hasErrno(error, 'EINVAL', 'ENODEV', 'ENOENT', 'ELOOP', 'ERANGE'))
+  if (hasErrno(error, 'EINVAL', 'ENODEV', 'ENOENT', 'ELOOP', 'ERANGE', 'EEXIST'))
     return invalid(
       `cannot mount ${what}: ${error instanceof Error ? error.message : error}`,
       error,
@@ -278,7 +300,8 @@ function mountFailure({ destination, type, source }: PlannedMount, error: unknow
 
 function mountOne(place: RootPlace, mount: PlannedMount): void {
   const { rootFd, root, cgroupPaths, awaitGroups } = place;
-  if (mount.type === 'sysfs' && mount.treeFd !== undefined) {
+  if (mount.link !== undefined) makeLink(rootFd, mount.destination, mount.link);
+  else if (mount.type === 'sysfs' && mount.treeFd !== undefined) {
     const tree = mount.treeFd;
     withFd(openRealDirectory(rootFd, mount.destination), (target) =>
       attachBelow(root, tree, target, mount.destination),
@@ -299,7 +322,7 @@ function mountOne(place: RootPlace, mount: PlannedMount): void {
 }
 
 /** A new file system instance on the mount's target; returns its descriptor. */
-function mountNew({ rootFd, root, remapping }: RootPlace, mount: PlannedMount): number {
+function mountNew({ rootFd, root, remapping, label }: RootPlace, mount: PlannedMount): number {
   const { destination, type, options, source } = mount;
   const real = destination === '/sys' || destination.startsWith('/sys/');
   const existing = type === 'tmpfs' ? existingMode(rootFd, destination) : undefined;
@@ -309,8 +332,16 @@ function mountNew({ rootFd, root, remapping }: RootPlace, mount: PlannedMount): 
   return withFd(target, () => {
     const own = withModeOfImage(type, options.filesystem, existing);
     const parameters = withIdsOutside(own, remapping);
-    const tree = newFilesystem(type, parameters, options.set, source ?? type);
+    if (label !== undefined) parameters.push(['context', label]);
+    const copies = type === 'tmpfs' && options.copyUp;
+    // What is copied has to be written first.
+    const attributes = copies ? options.set & ~MountAttribute.readOnly : options.set;
+    const tree = newFilesystem(type, parameters, attributes, source ?? type);
     try {
+      if (copies) {
+        copyTree(target, tree);
+        changeMount(tree, { set: options.set });
+      }
       attachBelow(root, tree, target, destination);
       const { propagation } = options;
       if (propagation !== undefined)

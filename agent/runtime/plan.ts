@@ -64,7 +64,15 @@ export type Step =
    */
   | { do: 'wait'; gate: number; reports: number | undefined }
   /** `attributes` are set on the root before, `propagation` on it after. */
-  | { do: 'pivot'; fd: number; attributes: number; propagation: bigint; recursive: boolean }
+  | {
+      do: 'pivot';
+      fd: number;
+      attributes: number;
+      propagation: bigint;
+      recursive: boolean;
+      /** Goes on top of the old root, which stays below. */
+      covers: boolean;
+    }
   /** The root becomes a tree that is attached nowhere. */
   | { do: 'enterRoot'; fd: number }
   /** The mount at `path` is made anew, so that it is listed after those that came before. */
@@ -72,6 +80,10 @@ export type Step =
   | { do: 'unbindable'; path: string; recursive: boolean }
   | { do: 'scheduler'; attributes: Buffer }
   | { do: 'ioPriority'; priority: number }
+  /** A new time namespace; `offsets` as /proc/<pid>/timens_offsets takes them. */
+  | { do: 'time'; offsets: string }
+  | { do: 'personality'; domain: number }
+  | { do: 'affinity'; mask: Buffer }
   | { do: 'chdir'; path: string }
   /** `raiseOnly`: lifts the hard limit to `hard` when it is lower, and nothing else. */
   | {
@@ -90,7 +102,8 @@ export type Step =
   | { do: 'capabilities'; effective: bigint; permitted: bigint; inheritable: bigint }
   | { do: 'ambient'; set: bigint }
   | { do: 'noNewPrivileges' }
-  | { do: 'seccomp'; flags: number; filter: Buffer }
+  /** With a listener the child waits at `gate`, and the word of its report is the listener's number. */
+  | { do: 'seccomp'; flags: number; filter: Buffer; gate?: number }
   /** Goes into a user namespace as its root; with flags, what follows is done by a process born there. */
   | { do: 'user'; fd: number; cloneFlags: number }
   | {
@@ -140,6 +153,9 @@ const tags: Record<Step['do'], number> = {
   renew: 68,
   unbindable: 69,
   enterRoot: 70,
+  time: 71,
+  personality: 72,
+  affinity: 73,
 };
 
 const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 64 } as const;
@@ -245,7 +261,7 @@ function writeStep(plan: PlanWriter, step: Step): void {
       break;
     case 'seccomp':
       plan.u32(step.flags);
-      plan.u32(0);
+      plan.u32(step.gate ?? 0);
       plan.raw(step.filter);
       break;
     case 'exec':
@@ -265,7 +281,7 @@ function writeStep(plan: PlanWriter, step: Step): void {
       break;
     case 'pivot':
       plan.u32(step.fd);
-      plan.u32(0);
+      plan.u32(step.covers ? 1 : 0);
       plan.u64(BigInt(step.attributes));
       plan.u64(step.propagation);
       plan.u64(step.recursive ? 1n : 0n);
@@ -276,6 +292,15 @@ function writeStep(plan: PlanWriter, step: Step): void {
       break;
     case 'scheduler':
       plan.raw(step.attributes);
+      break;
+    case 'time':
+      plan.characters(step.offsets);
+      break;
+    case 'personality':
+      plan.u32(step.domain);
+      break;
+    case 'affinity':
+      plan.raw(step.mask);
       break;
     case 'ioPriority':
       plan.u32(step.priority);

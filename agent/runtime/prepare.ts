@@ -39,12 +39,13 @@ import { OpenDescriptors } from './descriptors.ts';
 import { bindConsole, fillDev } from './devices.ts';
 import { checkProgram } from './find-program.ts';
 import { copyUp, readFiles } from './image-files.ts';
+import { isListed, isNew, joinedNamespaces, ownsMounts } from './listed-namespaces.ts';
+import { mapMountIds } from './mount-ids.ts';
 import { rootPropagation } from './mount-options.ts';
 import {
   attachStandIn,
   closeTrees,
   type LateMounts,
-  mapMountIds,
   mountAll,
   type PlannedMount,
   planMounts,
@@ -125,6 +126,7 @@ export function prepare(
       : undefined;
     away = newNamespaceFlags(request.spec) | enteredFlags(joined);
     if (owned === undefined) {
+      mapMountIds(planned, fds, undefined);
       const made = unshareAll(request.spec, takeNetwork, opened);
       enter({ ...joined, mount: undefined });
       if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));
@@ -141,7 +143,7 @@ export function prepare(
     // Before the container's mount namespace is entered, where the kernel would refuse what shows more
     // than is mounted there already (mount_namespaces(7)).
     showNamespaces(planned);
-    mapMountIds(planned, owned.remapping.userFd);
+    mapMountIds(planned, fds, owned.remapping.userFd);
     enter({ mount });
     setParameters(request.spec, fds.procFd, owned.remapping);
     const building = {
@@ -207,7 +209,10 @@ function build({
       copyUp(rootFd, source, target, remapping);
     const files = readFiles(rootFd, request.readFiles ?? []);
     const { late, devptsFd, mountGroups } = mountAll(
-      { rootFd, cgroupPaths: request.cgroupPaths, awaitGroups, remapping },
+      {
+        ...{ rootFd, cgroupPaths: request.cgroupPaths, awaitGroups, remapping },
+        label: spec.linux.mountLabel,
+      },
       planned,
       opened,
       !request.pivotLater,
@@ -255,7 +260,7 @@ function keepRoot(
   spec: OciSpec,
   opened: OpenDescriptors,
 ): Pick<Prepared, 'rootFd' | 'belowFd'> {
-  if (isNew(spec, 'mount')) return { rootFd: opened.add(duplicateFrom(rootFd, 3)) };
+  if (ownsMounts(spec)) return { rootFd: opened.add(duplicateFrom(rootFd, 3)) };
   const tree = opened.add(cloneMount(rootFd, true));
   if (spec.root.readonly) changeMount(tree, { set: MountAttribute.readOnly });
   // The kernel lets others mount in a tree that comes from a file system, not in a copy of our mounts.
@@ -266,7 +271,7 @@ function keepRoot(
 
 function checkSupported({ spec, pivotLater }: PrepareRequest): void {
   checkRemapping(spec);
-  if (!isNew(spec, 'mount')) checkDetached(spec, pivotLater === true);
+  if (!ownsMounts(spec)) checkDetached(spec, pivotLater === true);
   if (spec.hostname !== undefined && spec.hostname !== '' && Buffer.byteLength(spec.hostname) > 64)
     throw invalid(`the hostname "${spec.hostname}" is longer than 64 bytes`);
   checkSysctls(spec);
@@ -294,19 +299,9 @@ function checkDetached(spec: OciSpec, pivotLater: boolean): void {
   );
 }
 
-function isNew({ linux }: OciSpec, type: OciNamespaceType): boolean {
-  return linux.namespaces.some((namespace) => namespace.type === type && !namespace.path);
-}
-
-/** Else its root is not the root of the mount namespace that it is in. */
-export function ownsMounts(spec: OciSpec): boolean {
-  return isNew(spec, 'mount');
-}
-
 /** Its own or another container's, in any case one that belongs to our user namespace. */
-function ownedOf({ linux }: OciSpec): { network: boolean; pid: boolean } {
-  const has = (wanted: OciNamespaceType) => linux.namespaces.some(({ type }) => type === wanted);
-  return { network: has('network'), pid: has('pid') };
+function ownedOf(spec: OciSpec): { network: boolean; pid: boolean } {
+  return { network: isListed(spec, 'network'), pid: isListed(spec, 'pid') };
 }
 
 function newNamespaceFlags(spec: OciSpec): number {
@@ -338,8 +333,8 @@ function unshareAll(
 
 function openJoinedNamespaces(spec: OciSpec, opened: OpenDescriptors): Prepared['namespaces'] {
   const joined: Prepared['namespaces'] = {};
-  for (const { type, path } of spec.linux.namespaces)
-    if (path !== undefined && path !== '') joined[type] = opened.add(openNamespace(path));
+  for (const { type, path } of joinedNamespaces(spec))
+    joined[type] = opened.add(openNamespace(path));
   return joined;
 }
 

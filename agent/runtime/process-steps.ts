@@ -3,13 +3,13 @@
  * capabilities, seccomp, exec. The order is the kernel's: see credentials(7) and hardening notes in
  * docs/security.md.
  */
-import type { OciProcess, OciSeccomp } from '../contract/oci-runtime.ts';
+import type { OciProcess, OciSeccomp, OciSpec } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { type IdMap, outsideId } from '../kernel/user-namespaces.ts';
 import { capabilityNumber } from './capabilities.ts';
 import type { Step } from './plan.ts';
 import { schedulingSteps } from './scheduling.ts';
-import { compileSeccomp } from './seccomp.ts';
+import { compileSeccomp, notifies, seccompFlags } from './seccomp.ts';
 
 /** RLIMIT_* of getrlimit(2); the generic numbers, which amd64 and arm64 use. */
 const resources: Record<string, number> = {
@@ -35,18 +35,23 @@ const unlimited = 0xffff_ffff_ffff_ffffn;
 /** (uid_t)-1 means "leave as it is" to setresuid(2), so it is no id. */
 const largestId = 0xffff_fffe;
 
-const seccompFlags: Record<string, number> = {
-  SECCOMP_FILTER_FLAG_TSYNC: 1,
-  SECCOMP_FILTER_FLAG_LOG: 2,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
-};
-
-/** What an OCI command has between all that and execve. */
-export interface BeforeExec {
+/** What only an OCI command has of all that. */
+export interface BeforeExec extends ProcessExtras {
+  /** The last before execve. */
   steps: readonly Step[];
   handOn: { first: number; count: number };
   /** Executed in the place of the first argument. */
   program?: string;
+  /** Where it waits until somebody has the listener of its seccomp filter. */
+  listenerGate?: number;
+}
+
+export interface ProcessExtras {
+  personality?: OciSpec['linux']['personality'];
+  /** The caller's session keyring stays its own. */
+  keepsKeyring?: boolean;
+  /** The caller's groups stay its own. */
+  keepsGroups?: boolean;
 }
 
 /**
@@ -70,18 +75,19 @@ export function processSteps(
   before?: BeforeExec,
 ): Step[] {
   const noNewPrivileges = process.noNewPrivileges === true;
-  const filter = seccompSteps(seccomp);
+  const filter = seccompSteps(seccomp, before?.listenerGate);
   return [
-    { do: 'keyring' },
+    ...(before?.keepsKeyring ? [] : [{ do: 'keyring' } as const]),
     { do: 'chdir', path: process.cwd },
     // Before the ids: a user cannot raise a hard limit.
     ...rlimitSteps(process, false),
     ...schedulingSteps(process),
     ...umaskSteps(process),
+    ...personalitySteps(before?.personality),
     ...(ids === undefined ? [ownStdioStep(process, ids)] : []),
     // Without no_new_privs loading a filter needs CAP_SYS_ADMIN, which is about to go.
     ...(noNewPrivileges ? [] : filter),
-    ...identitySteps(process, ids),
+    ...identitySteps(process, ids, before?.keepsGroups === true),
     ...(noNewPrivileges ? [{ do: 'noNewPrivileges' } as const, ...filter] : []),
     ...(before?.steps ?? []),
     {
@@ -103,13 +109,17 @@ function ownStdioStep({ user }: OciProcess, ids: IdMap | undefined): Step {
   };
 }
 
-function identitySteps({ user, capabilities }: OciProcess, ids: IdMap | undefined): Step[] {
+function identitySteps(
+  { user, capabilities }: OciProcess,
+  ids: IdMap | undefined,
+  keepsGroups: boolean,
+): Step[] {
   const groups = (user.additionalGids ?? []).map((gid) => checkedId('group', gid));
   for (const gid of groups) outsideId(ids, 'gids', gid);
   const set = (names: readonly string[] | undefined) => capabilitySet(names ?? []);
   return [
-    // Always, also when empty: the agent's own groups must not be inherited.
-    { do: 'groups', ids: groups },
+    // Also when empty: the caller's own groups must not be inherited, unless it says so.
+    ...(keepsGroups ? [] : [{ do: 'groups', ids: groups } as const]),
     { do: 'bounding', set: set(capabilities?.bounding) },
     { do: 'ids', uid: checkedId('user', user.uid), gid: checkedId('group', user.gid) },
     {
@@ -151,18 +161,26 @@ function umaskSteps({ user }: OciProcess): Step[] {
   return user.umask === undefined ? [] : [{ do: 'umask', mask: user.umask }];
 }
 
-function seccompSteps(seccomp: OciSeccomp | undefined): Step[] {
+/** PER_* of personality(2). */
+const domains = { LINUX: 0, LINUX32: 8 } as const;
+
+function personalitySteps(personality: ProcessExtras['personality']): Step[] {
+  return personality === undefined
+    ? []
+    : [{ do: 'personality', domain: domains[personality.domain] }];
+}
+
+function seccompSteps(seccomp: OciSeccomp | undefined, listenerGate: number | undefined): Step[] {
   if (seccomp === undefined) return [];
-  const flags = (seccomp.flags ?? []).map((name) => {
-    const flag = seccompFlags[name];
-    if (flag === undefined) throw invalid(`unknown seccomp flag "${name}"`);
-    return flag;
-  });
+  const listens = notifies(seccomp);
+  if (listens && listenerGate === undefined)
+    throw invalid('seccomp profile: nobody could answer for SCMP_ACT_NOTIFY here');
   return [
     {
       do: 'seccomp',
-      flags: flags.reduce((all, flag) => all | flag, 0),
+      flags: seccompFlags(seccomp, listens),
       filter: compileSeccomp(seccomp),
+      ...(listens && { gate: listenerGate }),
     },
   ];
 }

@@ -53,6 +53,26 @@ export function inShortTurns(process: OciProcess, sliceMicros: number | undefine
   return { ...process, scheduler: { policy: 'SCHED_OTHER', nice, runtime: sliceMicros * 1000 } };
 }
 
+/** As many processors as the kernel can be built for (CONFIG_NR_CPUS). */
+const mostProcessors = 8192;
+
+/** `list` as cpuset(7) writes it: `0-2,5`. Throws invalid for one that is none. */
+export function affinitySteps(list: string | undefined): Step[] {
+  if (!list) return [];
+  const mask = Buffer.alloc(mostProcessors / 8);
+  let last = 0;
+  for (const range of list.split(',')) {
+    const [, from, to = from] = /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(range) ?? [];
+    const [first, end] = [Number(from), Number(to)];
+    if (!(first <= end && end < mostProcessors))
+      throw invalid(`"${list}" is no list of processors; write it as 0-2,5`);
+    for (let cpu = first; cpu <= end; cpu++) mask[cpu >> 3]! |= 1 << (cpu & 7);
+    last = Math.max(last, end);
+  }
+  // The kernel reads whole words.
+  return [{ do: 'affinity', mask: mask.subarray(0, ((last >> 6) + 1) * 8) }];
+}
+
 function encodeScheduler(scheduler: NonNullable<OciProcess['scheduler']>): Buffer {
   const policy = policies[scheduler.policy];
   if (policy === undefined) throw invalid(`unknown scheduler policy "${scheduler.policy}"`);

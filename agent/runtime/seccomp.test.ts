@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { OciSeccomp } from '../contract/oci-runtime.ts';
 import { architectureNumber, nativeArchitecture, systemCallNumber } from '../kernel/seccomp.ts';
 import { defaultCapabilities } from './capabilities.ts';
-import { compileSeccomp } from './seccomp.ts';
+import { compileSeccomp, seccompFlags } from './seccomp.ts';
 import { defaultSeccompProfile, parseDockerProfile } from './seccomp-profile.ts';
 import { runFilter } from './testdata/classic-bpf.ts';
 
@@ -91,7 +91,7 @@ test('names that nobody knows are skipped, unknown actions and operators are err
   assert.equal(verdict(profile, 'mkdir'), refused('EACCES'));
   assert.equal(verdict(profile, 'rmdir'), allowed);
   const broken = (change: object) => () => compileSeccomp({ ...profile, ...change });
-  assert.throws(broken({ defaultAction: 'SCMP_ACT_NOTIFY' }), /unsupported action/);
+  assert.throws(broken({ defaultAction: 'SCMP_ACT_MAYBE' }), /unsupported action/);
   assert.throws(broken({ architectures: ['SCMP_ARCH_PDP11'] }), /unknown architecture/);
   const args = [{ index: 0, value: 1, op: 'SCMP_CMP_ALMOST' }];
   const syscalls = [{ names: ['mkdir'], action: 'SCMP_ACT_ERRNO', args }];
@@ -178,4 +178,23 @@ test('a broken Docker profile is an error that says what is wrong', () => {
   for (const [json, message] of cases)
     assert.throws(() => parseDockerProfile(json, []), { kind: 'invalid', message });
   assert.equal(parseDockerProfile('{}', []), undefined);
+});
+
+test('of flags the kernel gets what it takes beside a listener, and unknown ones are errors', () => {
+  const of = (flags: string[], listens: boolean) =>
+    seccompFlags({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [], flags }, listens);
+  const flags = ['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'];
+  assert.equal(of(flags, false), 1 | 32);
+  assert.equal(of(flags, true), 8 | 32);
+  assert.throws(() => of(['SECCOMP_FILTER_FLAG_NEW_LISTENER'], true), /unknown seccomp flag/);
+});
+
+test('an errno where the action takes none is an error', () => {
+  const rule = (action: string) => ({
+    defaultAction: 'SCMP_ACT_ALLOW',
+    syscalls: [{ names: ['mkdir'], action, errnoRet: 5 }],
+  });
+  for (const action of ['SCMP_ACT_KILL', 'SCMP_ACT_LOG', 'SCMP_ACT_NOTIFY'])
+    assert.throws(() => compileSeccomp(rule(action)), /takes no errno/, action);
+  compileSeccomp(rule('SCMP_ACT_TRACE'));
 });

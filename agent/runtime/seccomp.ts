@@ -26,6 +26,7 @@ const actionNumbers: Record<string, number> = {
   SCMP_ACT_TRAP: 0x00030000,
   SCMP_ACT_ERRNO: 0x00050000,
   SCMP_ACT_TRACE: 0x7ff00000,
+  SCMP_ACT_NOTIFY: 0x7fc00000,
   SCMP_ACT_LOG: 0x7ffc0000,
   SCMP_ACT_ALLOW: 0x7fff0000,
 };
@@ -41,11 +42,22 @@ const operators: Record<string, SeccompOperator> = {
   SCMP_CMP_MASKED_EQ: 'masked-equal',
 };
 
+/** SECCOMP_FILTER_FLAG_* of seccomp(2). */
+const tsync = 1 << 0;
+const newListener = 1 << 3;
+const flagNumbers: Record<string, number> = {
+  SECCOMP_FILTER_FLAG_TSYNC: tsync,
+  SECCOMP_FILTER_FLAG_LOG: 1 << 1,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 1 << 2,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 1 << 5,
+};
+
 /** What a profile may say. */
 export const seccompNames = {
   actions: Object.keys(actionNumbers),
   operators: Object.keys(operators),
 };
+export const seccompFlagNames = Object.keys(flagNumbers);
 
 /** The program of a profile that was seen before as the very same object. */
 const programs = new WeakMap<OciSeccomp, Buffer>();
@@ -64,6 +76,35 @@ export function compileSeccomp(profile: OciSeccomp): Buffer {
   return program;
 }
 
+/** Whether somebody else is to answer for some of its calls. */
+export function notifies({ defaultAction, syscalls }: OciSeccomp): boolean {
+  return [defaultAction, ...syscalls.map(({ action }) => action)].includes('SCMP_ACT_NOTIFY');
+}
+
+/** What seccomp(2) takes beside the program; `listens` for one that notifies. */
+export function seccompFlags({ flags = [] }: OciSeccomp, listens: boolean): number {
+  const asked = flags.map((name) => {
+    const flag = flagNumbers[name];
+    if (flag === undefined) throw invalid(`unknown seccomp flag "${name}"`);
+    return flag;
+  });
+  const all = asked.reduce((sum, flag) => sum | flag, 0);
+  // The kernel takes no TSYNC beside a listener, and the process that loads it has but one thread.
+  return listens ? (all & ~tsync) | newListener : all;
+}
+
+/** With these the process tells of its listener, and hears that somebody has it: it could not ask them. */
+const neededToTell = ['write', 'read'];
+
+function checkNotify(profile: OciSeccomp): void {
+  if (profile.defaultAction === 'SCMP_ACT_NOTIFY')
+    throw invalid('seccomp profile: SCMP_ACT_NOTIFY cannot be the default action');
+  for (const { names, action } of profile.syscalls)
+    for (const name of neededToTell)
+      if (action === 'SCMP_ACT_NOTIFY' && names.includes(name))
+        throw invalid(`seccomp profile: SCMP_ACT_NOTIFY cannot be used for ${name}`);
+}
+
 function compileByContent(profile: OciSeccomp): Buffer {
   const key = createHash('sha256').update(JSON.stringify(profile)).digest('hex');
   const cached = cache.get(key);
@@ -76,6 +117,7 @@ function compileByContent(profile: OciSeccomp): Buffer {
 }
 
 function compile(profile: OciSeccomp): Buffer {
+  checkNotify(profile);
   const defaultAction = actionNumber(profile.defaultAction, profile.defaultErrnoRet);
   // A call through an architecture that the profile leaves out could be any call: there is no
   // number to compare, and an errno would let the program go on.

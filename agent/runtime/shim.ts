@@ -153,8 +153,7 @@ export type ShimReport =
 /** The read end of an `alive` FIFO: the report on the start, and then the end. */
 export class AliveWatch {
   readonly #socket: Socket;
-  /** The child waits at a gate; undefined when it never came to one. */
-  readonly waiting: Promise<number | undefined>;
+  readonly #waiting = new Waits();
   readonly report: Promise<ShimReport | undefined>;
   readonly ended: Promise<void>;
 
@@ -162,31 +161,64 @@ export class AliveWatch {
   constructor(fd: number) {
     this.#socket = new Socket({ fd, readable: true, writable: false });
     let received: Buffer = Buffer.alloc(0);
-    const waiting = Promise.withResolvers<number | undefined>();
     const report = Promise.withResolvers<ShimReport | undefined>();
     const ended = Promise.withResolvers<void>();
     this.#socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
       while (received.length >= reportBytes) {
-        if (received.readUInt32LE(0) === waitingKind) waiting.resolve(received.readUInt32LE(4));
+        if (received.readUInt32LE(0) === waitingKind)
+          this.#waiting.add({ pid: received.readUInt32LE(4), word: received.readUInt32LE(8) });
         else report.resolve(parseReport(received));
         received = received.subarray(reportBytes);
       }
     });
     this.#socket.on('end', () => {
-      waiting.resolve(undefined);
       report.resolve(undefined);
       ended.resolve();
     });
-    this.waiting = waiting.promise;
     this.report = report.promise;
-    void report.promise.then(() => waiting.resolve(undefined));
+    void report.promise.then(() => this.#waiting.end());
     this.ended = ended.promise;
+  }
+
+  /** When the child waits at its next gate; undefined when it comes to none any more. */
+  nextWaiting(): Promise<Waiting | undefined> {
+    return this.#waiting.next();
   }
 
   /** Stops watching; `ended` then never resolves, since nothing is known of the shim's end. */
   close(): void {
     this.#socket.destroy();
+  }
+}
+
+/** The child waits at a gate, and has one word to say. */
+export interface Waiting {
+  pid: number;
+  word: number;
+}
+
+class Waits {
+  readonly #all: Waiting[] = [];
+  #isOver = false;
+  #wake: (() => void) | undefined;
+
+  add(one: Waiting): void {
+    this.#all.push(one);
+    this.#wake?.();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#wake?.();
+  }
+
+  async next(): Promise<Waiting | undefined> {
+    if (this.#all.length === 0 && !this.#isOver)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    return this.#all.shift();
   }
 }
 

@@ -92,6 +92,8 @@ function describe(step: Step): string {
       return `becoming user ${step.uid} and group ${step.gid}`;
     case 'user':
       return 'entering the user namespace';
+    case 'time':
+      return 'making the time namespace';
     case 'seccomp':
       return 'loading the seccomp filter';
     default:

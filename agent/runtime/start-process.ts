@@ -4,7 +4,7 @@ import { CortenError } from '../errors.ts';
 import type { ShimDuties, Step } from './plan.ts';
 import { makeRunDirectory } from './run-directory.ts';
 import { reapInBackground, ShimProcess } from './running-process.ts';
-import { AliveWatch, type ShimDescriptors, type ShimStarter } from './shim.ts';
+import { AliveWatch, type ShimDescriptors, type ShimStarter, type Waiting } from './shim.ts';
 import { startFailure } from './start-failure.ts';
 import type { StdioPlan } from './stdio.ts';
 
@@ -16,8 +16,8 @@ export interface ProcessPlan {
   stdio: StdioPlan;
   /** Taken over by the process that is started. */
   takeOverlay?: () => number | undefined;
-  /** While the child waits where the plan says so; it goes on when its gate is opened. */
-  atGate?: (childPid: number) => Promise<void>;
+  /** One for each place where the child waits, in order; it goes on when its gate is opened. */
+  gates?: readonly ((waiting: Waiting) => Promise<void> | void)[];
 }
 
 export async function startProcess(starter: ShimStarter, plan: ProcessPlan): Promise<ShimProcess> {
@@ -78,8 +78,10 @@ function spawnShim(starter: ShimStarter, plan: ProcessPlan) {
 }
 
 async function awaitStart(plan: ProcessPlan, shimPid: number, alive: AliveWatch): Promise<Started> {
-  const waitingPid = plan.atGate && (await alive.waiting);
-  if (waitingPid !== undefined) await plan.atGate?.(waitingPid);
+  for (const gate of plan.gates ?? []) {
+    const waiting = await alive.nextWaiting();
+    if (waiting !== undefined) await gate(waiting);
+  }
   const report = await alive.report;
   if (report?.kind === 'started') return { shimPid, childPid: report.childPid, alive };
   // The shim leaves only after its child is gone, so that nothing is left when the caller hears of it.

@@ -4,6 +4,7 @@ import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { writeProcfs } from '../kernel/procfs.ts';
 import { asEffectiveUser } from '../kernel/user-namespaces.ts';
+import { isNew } from './listed-namespaces.ts';
 
 const ipcParameters = new Set([
   'kernel/msgmax',
@@ -17,14 +18,11 @@ const ipcParameters = new Set([
 ]);
 
 /** Throws invalid for a parameter that would reach the host or another container. */
-export function checkSysctls({ linux }: OciSpec): void {
-  for (const name of Object.keys(linux.sysctl ?? {})) {
+export function checkSysctls(spec: OciSpec): void {
+  for (const name of Object.keys(spec.linux.sysctl ?? {})) {
     const path = sysctlPath(name);
     const namespace = namespaceOf(path);
-    const isPrivate = linux.namespaces.some(
-      ({ type, path: joined }) => type === namespace && joined === undefined,
-    );
-    if (!isPrivate)
+    if (namespace === undefined || !isNew(spec, namespace))
       throw invalid(
         `sysctl "${name}" is not in a separate kernel namespace; it would change the host`,
       );

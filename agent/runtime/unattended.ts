@@ -5,13 +5,11 @@
  *
  * Runs on the main thread of a process that makes one container and ends, so there is no launcher.
  */
-import { closeSync, writeSync } from 'node:fs';
 import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { withFd } from '../kernel/files.ts';
 import { ownFilesystemState } from '../kernel/namespaces.ts';
-import { makePipe } from '../kernel/pipe.ts';
 import { openRootOf } from '../kernel/procfs.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 import type { IdMap } from '../kernel/user-namespaces.ts';
@@ -25,8 +23,10 @@ import {
   openContainer,
   openContainerTerminal,
 } from './exec.ts';
+import { OutsideGates, takeListener } from './outside-gates.ts';
 import { type ShimDuties, ShimFd, type Step } from './plan.ts';
 import { type LauncherFds, prepare } from './prepare.ts';
+import type { ProcessExtras } from './process-steps.ts';
 import type { ProcessHandle, Rootfs } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
@@ -55,7 +55,16 @@ export interface WaitingRequest {
   handOnFds: readonly number[];
   /** Before the pivot, with the pid of the container's process; what it throws ends the container. */
   hooks: ((pid: number) => Promise<void>) | undefined;
+  listener: TakeListener | undefined;
+  noPivot: boolean;
+  extras: ProcessExtras;
 }
+
+/**
+ * Gets the listener of a process's seccomp filter, which is closed afterwards, before the filter can ask
+ * anything. What it throws ends the process.
+ */
+export type TakeListener = (pid: number, listenerFd: number) => Promise<void> | void;
 
 export interface UnattendedProcess {
   pid: number;
@@ -70,9 +79,9 @@ export async function createWaiting(
   { starter, procFd }: Tools,
   request: WaitingRequest,
 ): Promise<UnattendedProcess> {
-  const { spec, placement, runDirectory, start, handOnFds, hooks } = request;
+  const { spec, placement, runDirectory, start, handOnFds, noPivot, extras } = request;
   const sandbox = prepareHere(request, { procFd, programFd: starter.programFd });
-  const gate = hooks && makePipe();
+  const gates = new OutsideGates();
   try {
     const descriptors = starter.descriptors();
     const { terminal, namespaces } = sandbox.prepared;
@@ -92,7 +101,9 @@ export async function createWaiting(
       log: undefined,
       leave: true,
     };
-    const gates = { hooksFd: gate?.readFd, start, handOnFds };
+    const { hooks, listener } = request;
+    const hooksFd = hooks && gates.add(({ pid }) => hooks(pid));
+    const listenerGateFd = listener && gates.add((waiting) => takeListener(waiting, listener));
     const steps = containerSteps(
       spec,
       sandbox.prepared,
@@ -100,25 +111,15 @@ export async function createWaiting(
       stdio.child,
       descriptors,
       false,
-      gates,
+      { hooksFd, start, handOnFds, listenerGateFd, noPivot, extras },
     );
-    const atGate = hooks && gate && ((pid: number) => passGate(hooks, gate.writeFd, pid));
-    const plan = { runDirectory, descriptors, duties, steps, stdio, ...(atGate && { atGate }) };
+    const plan = { runDirectory, descriptors, duties, steps, stdio, gates: gates.all };
     const pid = await startUnattended(starter, plan);
     return { pid, terminalFd: stdio.agent.terminalFd, steps };
   } finally {
     sandbox.close();
-    for (const fd of gate === undefined ? [] : [gate.readFd, gate.writeFd]) closeSync(fd);
+    gates.close();
   }
-}
-
-async function passGate(
-  hooks: (pid: number) => Promise<void>,
-  gateFd: number,
-  pid: number,
-): Promise<void> {
-  await hooks(pid);
-  writeSync(gateFd, '\n');
 }
 
 function prepareHere(request: WaitingRequest, fds: LauncherFds): Sandbox {
@@ -146,15 +147,23 @@ function setSize(masterFd: number, { consoleSize: size }: OciProcess): void {
   if (size !== undefined) resizeTerminal(masterFd, size.height, size.width);
 }
 
-export interface UnattendedExec {
-  /** The root of the container's mount namespace is the container's. */
-  ownsMounts: boolean;
-  process: OciProcess;
-  seccomp: OciSpec['linux']['seccomp'];
-  placement: CgroupPlacement;
+export interface UnattendedExec extends ExecRights {
   runDirectory: string;
   stdioFds: CallersStdio;
   handOnFds: readonly number[];
+}
+
+/** What one more process of a container is given. */
+export interface ExecRights {
+  /** The root of the container's mount namespace is the container's. */
+  ownsMounts: boolean;
+  /** It is in a time namespace that is not the machine's. */
+  inTime: boolean;
+  process: OciProcess;
+  seccomp: OciSpec['linux']['seccomp'];
+  listener: TakeListener | undefined;
+  placement: CgroupPlacement;
+  extras: ProcessExtras;
 }
 
 /** Throws StartError when the program could not be executed, conflict when the container has ended. */
@@ -163,7 +172,8 @@ export function execUnattended(
   container: ProcessHandle,
   request: UnattendedExec,
 ): Promise<UnattendedProcess> {
-  const { process, runDirectory, handOnFds, ownsMounts } = request;
+  const { process, runDirectory, handOnFds, ownsMounts, inTime } = request;
+  const gates = new OutsideGates();
   // The shim has its own copies of both once it is spawned, which is before anything waits.
   return withContainer(procFd, container, ownsMounts, async (pidfd, root) => {
     const descriptors = starter.descriptors();
@@ -179,13 +189,31 @@ export function execUnattended(
       terminal === undefined
         ? callersStdio(request.stdioFds, descriptors)
         : execTerminal(terminal, descriptors);
-    const handOn = { first: ShimFd.firstFree, count: handOnFds.length };
-    const before = { steps: [], handOn, keep };
-    const steps = execSteps(request, { fd: containerFd, ids, rootFd }, stdio, descriptors, before);
+    const before = beforeExec(request, gates, keep, descriptors);
+    const entered = { fd: containerFd, ids, rootFd, inTime };
+    const steps = execSteps(request, entered, stdio, descriptors, before);
     const duties = { ...execDuties(request, containerFd, descriptors), leave: true };
-    const pid = await startUnattended(starter, { runDirectory, descriptors, duties, steps, stdio });
+    const plan = { runDirectory, descriptors, duties, steps, stdio, gates: gates.all };
+    const pid = await startUnattended(starter, plan);
     return { pid, terminalFd: stdio.agent.terminalFd, steps };
-  });
+  }).finally(() => gates.close());
+}
+
+/** `handOn`: the shim's numbers of what the program gets as 3 and on. */
+function beforeExec(
+  { listener, extras }: ExecRights,
+  gates: OutsideGates,
+  handOn: readonly number[],
+  descriptors: ShimDescriptors,
+) {
+  const gate = listener && gates.add((waiting) => takeListener(waiting, listener));
+  return {
+    ...extras,
+    steps: [],
+    handOn: { first: ShimFd.firstFree, count: handOn.length },
+    keep: gate === undefined ? handOn : [...handOn, descriptors.add(gate)],
+    listenerGate: ShimFd.firstFree + handOn.length,
+  };
 }
 
 /** `use` gets a pidfd of its init, and its root where that is not the root of its mount namespace. */
@@ -217,7 +245,7 @@ export interface HookProcess {
    * For a program that is the container's own: what its process may do. Absent: the machine's
    * program, with the runtime's rights.
    */
-  rights: Pick<UnattendedExec, 'process' | 'seccomp' | 'placement' | 'ownsMounts'> | undefined;
+  rights: ExecRights | undefined;
 }
 
 /**
@@ -231,13 +259,16 @@ export async function runInContainer(
 ): Promise<number | undefined> {
   const { runDirectory, timeoutMs, rights } = request;
   const ownsMounts = rights?.ownsMounts ?? true;
+  const gates = new OutsideGates();
   const hook = await withContainer(procFd, container, ownsMounts, (pidfd, root) => {
     const descriptors = starter.descriptors();
     const containerFd = descriptors.add(pidfd);
     const stdio = callersStdio(request.stdioFds, descriptors);
     const rootFd = root && descriptors.add(root);
     const ids = rights && idsOf(container.pid, pidfd);
-    const steps = hookSteps(request, { fd: containerFd, ids, rootFd }, stdio, descriptors);
+    const inTime = rights?.inTime === true;
+    const entered = { fd: containerFd, ids, rootFd, inTime };
+    const steps = hookSteps(request, entered, stdio, descriptors, gates);
     const duties: ShimDuties = {
       cloneFlags: 0,
       cgroupFd: rights?.placement.directoryFd && descriptors.add(rights.placement.directoryFd),
@@ -248,8 +279,9 @@ export async function runInContainer(
       moves: false,
       log: undefined,
     };
-    return startProcess(starter, { runDirectory, descriptors, duties, steps, stdio });
-  });
+    const plan = { runDirectory, descriptors, duties, steps, stdio, gates: gates.all };
+    return startProcess(starter, plan);
+  }).finally(() => gates.close());
   let timedOut = false;
   const timer =
     timeoutMs !== undefined &&
@@ -264,9 +296,10 @@ export async function runInContainer(
 
 function hookSteps(
   { program, args, env, rights }: HookProcess,
-  container: { fd: number; ids: IdMap | undefined; rootFd: number | undefined },
+  container: { fd: number; ids: IdMap | undefined; rootFd: number | undefined; inTime: boolean },
   stdio: StdioPlan,
   descriptors: ShimDescriptors,
+  gates: OutsideGates,
 ): Step[] {
   if (rights === undefined)
     return [
@@ -277,7 +310,7 @@ function hookSteps(
       { do: 'exec', init: false, program, args, env },
     ];
   const process = { ...rights.process, args, env, cwd: '/', terminal: false };
-  const before = { steps: [], handOn: { first: ShimFd.firstFree, count: 0 }, keep: [], program };
+  const before = { ...beforeExec(rights, gates, [], descriptors), program };
   return execSteps({ ...rights, process }, container, stdio, descriptors, before);
 }
 

@@ -20,6 +20,7 @@ import {
   writeIdMap,
 } from '../kernel/user-namespaces.ts';
 import type { OpenDescriptors } from './descriptors.ts';
+import { isListed, isNew } from './listed-namespaces.ts';
 
 /** What the launcher needs of a container's user namespace. */
 export interface Remapping {
@@ -32,18 +33,17 @@ export interface Remapping {
 /** The kinds that the helper makes; pid and cgroup come with the container's first process. */
 export type OwnedNamespace = 'mount' | 'uts' | 'ipc' | 'network';
 
-export function isRemapped({ linux }: Pick<OciSpec, 'linux'>): boolean {
-  return linux.namespaces.some(({ type }) => type === 'user');
+export function isRemapped(spec: Pick<OciSpec, 'linux'>): boolean {
+  return isListed(spec, 'user');
 }
 
 /** Throws invalid for what no kernel or no sense would allow. */
-export function checkRemapping({ linux }: OciSpec): void {
-  const user = linux.namespaces.find(({ type }) => type === 'user');
-  if (user === undefined) return;
-  if (!linux.namespaces.some(({ type }) => type === 'pid'))
+export function checkRemapping(spec: OciSpec): void {
+  if (!isRemapped(spec)) return;
+  if (!isListed(spec, 'pid'))
     throw invalid('cannot share the host PID namespace when user namespaces are enabled');
-  if (user.path) return;
-  for (const ranges of [linux.uidMappings, linux.gidMappings])
+  if (!isNew(spec, 'user')) return;
+  for (const ranges of [spec.linux.uidMappings, spec.linux.gidMappings])
     if (ranges === undefined || idOutside(rangesOf(ranges), 0) === undefined)
       throw invalid('a user namespace needs uidMappings and gidMappings that map 0');
 }
@@ -79,6 +79,19 @@ export function makeOwnedNamespaces(
     const userFd = joinedUserFd ?? open(namespaceFile.user);
     const owner = { uid: outsideId(ids, 'uids', 0), gid: outsideId(ids, 'gids', 0) };
     return { remapping: { userFd, ids, owner }, fds };
+  });
+}
+
+/** One in which nobody lives: the kernel takes a mount's mapping from it (mount_setattr(2)). */
+export function makeMappingNamespace(
+  { procFd, programFd }: { procFd: number; programFd: number },
+  uids: readonly OciIdMapping[],
+  gids: readonly OciIdMapping[],
+): number {
+  return withHelper(programFd, [], undefined, (pid, next) => {
+    next('mapping of a mount');
+    writeIdMap(procFd, pid, { uids: rangesOf(uids), gids: rangesOf(gids) });
+    return openNamespaceOf(procFd, pid, namespaceFile.user);
   });
 }
 

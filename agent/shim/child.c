@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include "user-namespace.h"
 
 /* Until the shim has written our pid down; if it died before that, nobody would know of us. */
@@ -22,23 +23,35 @@ static void await_shim(void) {
   known = 1;
 }
 
-/*
- * Goes on when a byte comes, and ends when its writer has gone. With a place for reports of its own the child is from
- * here on alone: the shim sees the socket close, takes that for the start, and may leave.
- */
-static void wait_outside(struct bytes *step) {
+/* Goes on when a byte comes, and ends when its writer has gone. */
+static void pass_gate(int gate) {
   char go;
-  int gate = (int)take_u32(step), reports = (int)take_u32(step);
-  await_shim();
-  if (reports < 0) {
-    struct report report = {REPORT_WAITING, 0, 0};
-    write_all(FD_PEER, &report, sizeof report);
-  } else {
-    check(dup3(reports, FD_PEER, O_CLOEXEC));
-    close(reports);
-  }
   if (read(gate, &go, 1) != 1) _exit(1);
   close(gate);
+}
+
+/* Says so with one word to whoever made the plan, who opens the gate. */
+void wait_at(int gate, uint32_t word) {
+  struct report report = {REPORT_WAITING, 0, word};
+  await_shim();
+  write_all(FD_PEER, &report, sizeof report);
+  pass_gate(gate);
+}
+
+/*
+ * With a place for reports of its own the child is from here on alone: the shim sees the socket close, takes that for
+ * the start, and may leave.
+ */
+static void wait_outside(struct bytes *step) {
+  int gate = (int)take_u32(step), reports = (int)take_u32(step);
+  if (reports < 0) {
+    wait_at(gate, 0);
+    return;
+  }
+  await_shim();
+  check(dup3(reports, FD_PEER, O_CLOEXEC));
+  close(reports);
+  pass_gate(gate);
 }
 
 /*
@@ -139,6 +152,26 @@ static void enter_user(struct bytes *step) {
   _exit(0);
 }
 
+/*
+ * unshare(2) makes a time namespace for later children alone, and it takes offsets until somebody is in it
+ * (time_namespaces(7)): they are written between making it and going in.
+ */
+static void enter_new_time(struct bytes *step) {
+  check(unshare(CLONE_NEWTIME));
+  if (step->left > 0) {
+    int offsets = open_by(FD_PROC, "self/timens_offsets", O_WRONLY, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+    check(offsets);
+    check(write(offsets, step->at, step->left));
+    close(offsets);
+  }
+  step->left = 0;
+  /* A namespace's file is a magic link, and this procfs is the machine's: here following it is the point. */
+  int made = open_by(FD_PROC, "self/ns/time_for_children", O_RDONLY, 0);
+  check(made);
+  check(setns(made, CLONE_NEWTIME));
+  close(made);
+}
+
 _Noreturn void run_plan(struct bytes plan) {
   struct bytes step;
   for (uint32_t tag; (tag = take_step(&plan, &step)) != 0; step_index++) {
@@ -193,6 +226,9 @@ _Noreturn void run_plan(struct bytes plan) {
       case STEP_UNBINDABLE: make_unbindable(&step); break;
       case STEP_SCHEDULER: set_scheduler(&step); break;
       case STEP_IO_PRIORITY: check(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)take_u32(&step))); break;
+      case STEP_TIME: enter_new_time(&step); break;
+      case STEP_PERSONALITY: check(syscall(SYS_personality, (unsigned long)take_u32(&step))); break;
+      case STEP_AFFINITY: set_affinity(&step); break;
       default: fail_step(EPROTO);
     }
     if (step.left != 0) fail_step(EPROTO);

@@ -114,15 +114,31 @@ void write_proc(struct bytes *step) {
   close(fd);
 }
 
+/*
+ * For a machine whose root cannot be pivoted away from (an initramfs): the container's root goes on top of it. The
+ * machine's own procfs and sysfs go first: where one is mounted, be it covered, a user namespace may mount another.
+ */
+static void cover_root(void) {
+  if (umount2("/proc", MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT) fail_step(errno);
+  if (umount2("/sys", MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT) fail_step(errno);
+  check(mount(".", "/", NULL, MS_MOVE, NULL));
+  check(chroot("."));
+}
+
+static void pivot_away(void) {
+  check(syscall(SYS_pivot_root, ".", "."));
+  check(umount2(".", MNT_DETACH));
+}
+
 /* As the launcher does it where no hook wants to see the host's tree beside the container's (agent/kernel/mount.ts). */
 void pivot(struct bytes *step) {
   int root = (int)take_u32(step);
-  take_u32(step);
+  uint32_t covers = take_u32(step);
   struct mount_attr attributes = {.attr_set = take_u64(step)};
   if (attributes.attr_set != 0) check(syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &attributes, sizeof attributes));
   check(fchdir(root));
-  check(syscall(SYS_pivot_root, ".", "."));
-  check(umount2(".", MNT_DETACH));
+  if (covers) cover_root();
+  else pivot_away();
   check(chdir("/"));
   struct mount_attr change = {.propagation = take_u64(step)};
   int flags = take_u64(step) ? AT_RECURSIVE : 0;

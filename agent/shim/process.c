@@ -86,10 +86,15 @@ void raise_ambient(uint64_t wanted) {
 
 void load_seccomp(struct bytes *step) {
   unsigned flags = take_u32(step);
-  take_u32(step); /* keeps the instructions aligned */
+  int gate = (int)take_u32(step);
   struct sock_fprog program = {(unsigned short)(step->left / sizeof(struct sock_filter)), (struct sock_filter *)step->at};
   if (step->left % sizeof(struct sock_filter) != 0 || step->left / sizeof(struct sock_filter) > BPF_MAXINSNS) fail_step(EPROTO);
-  check(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program));
+  int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  check(listener);
+  if (!(flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)) return;
+  /* Whoever answers for the filter gets it before the filter can ask anything. */
+  wait_at(gate, (uint32_t)listener);
+  close(listener);
 }
 
 void set_groups(struct bytes *step) {
@@ -118,6 +123,12 @@ void set_scheduler(struct bytes *step) {
   size_t length = step->left;
   if (take_u32(step) > length) fail_step(EPROTO);
   check(syscall(SYS_sched_setattr, 0, attributes, 0));
+  step->left = 0;
+}
+
+/* A mask of processors, as long as the plan has it. */
+void set_affinity(struct bytes *step) {
+  check(syscall(SYS_sched_setaffinity, 0, step->left, step->at));
   step->left = 0;
 }
 

@@ -34,7 +34,8 @@ enum {
 
 /* Only in plans of the OCI command (agent/oci). */
 enum {
-  STEP_WAIT = 64, STEP_PIVOT, STEP_SCHEDULER, STEP_IO_PRIORITY, STEP_RENEW, STEP_UNBINDABLE, STEP_ENTER_ROOT
+  STEP_WAIT = 64, STEP_PIVOT, STEP_SCHEDULER, STEP_IO_PRIORITY, STEP_RENEW, STEP_UNBINDABLE, STEP_ENTER_ROOT,
+  STEP_TIME, STEP_PERSONALITY, STEP_AFFINITY
 };
 
 enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_LEAVE = 32, IO_MOVES = 64 };
@@ -42,7 +43,8 @@ enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, 
 /* What is written to the alive FIFO and, by the child, to FD_PEER. */
 enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_WAITING = 3, REPORT_MOVED = 4 };
 struct report {
-  uint32_t kind, value, error; /* STARTED, WAITING, MOVED: pid, 0. FAILED: the step's index, errno. */
+  /* STARTED, MOVED: pid, 0. WAITING: pid, what the child has to say. FAILED: the step's index, errno. */
+  uint32_t kind, value, error;
 };
 
 struct bytes {
@@ -99,9 +101,11 @@ void load_seccomp(struct bytes *step);
 void set_groups(struct bytes *step);
 void set_rlimit(struct bytes *step);
 void set_scheduler(struct bytes *step);
+void set_affinity(struct bytes *step);
 void join_keyring(void);
 
 /* child.c: the child's way from clone to execve. */
+void wait_at(int gate, uint32_t word);
 _Noreturn void run_plan(struct bytes plan);
 
 /* spare.c */

@@ -6,6 +6,7 @@ import type { OciMount } from '../../contract/oci-runtime.ts';
 import type { MountEntry } from '../../kernel/mountinfo.ts';
 import { parseLimits, type ResourceLimit } from '../../kernel/process-limits.ts';
 import { idOutside } from '../../kernel/user-namespaces.ts';
+import { isListed } from '../../runtime/listed-namespaces.ts';
 import { rangesOf } from '../../runtime/user-namespace.ts';
 import type { BuiltSpec } from '../spec/spec.ts';
 import type { AskedIsolation } from './asked.ts';
@@ -29,8 +30,7 @@ export function planView(
     namespaces: namespaceTypes.map((type): NamespaceView => {
       const other = joined[type];
       if (other !== undefined) return { type, scope: 'shared', sharedWith: [other] };
-      const listed = linux.namespaces.some((namespace) => namespace.type === type);
-      return { type, scope: listed ? 'own' : 'host', sharedWith: [] };
+      return { type, scope: isListed(spec, type) ? 'own' : 'host', sharedWith: [] };
     }),
     controllers: [],
     capabilities: {

@@ -117,6 +117,14 @@ export class OciBench {
     }
   }
 
+  /** Waits until a container that {@link create} made has written this. */
+  async written({ id, path }: { id: string; path: string }, wanted: RegExp): Promise<void> {
+    while (!wanted.test(readFileSync(join(path, 'stdout'), 'utf8'))) {
+      if (this.status(id) === 'stopped') throw new Error(`${id} has ended without a word`);
+      await sleep(20);
+    }
+  }
+
   /** Runs to the end; what the program wrote. */
   run(args: string[], changes: ConfigChanges = {}) {
     const { id, path } = this.bundle(args, changes);

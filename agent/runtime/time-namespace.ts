@@ -1,0 +1,20 @@
+/** Time namespaces (time_namespaces(7)): what a container's clocks say beside the machine's. */
+import type { OciSpec } from '../contract/oci-runtime.ts';
+import { invalid } from '../errors.ts';
+import { isNew } from './listed-namespaces.ts';
+import type { Step } from './plan.ts';
+
+const billion = 1_000_000_000;
+
+/** For a new one. Throws invalid for offsets that would be nobody's. */
+export function timeSteps(spec: Pick<OciSpec, 'linux'>): Step[] {
+  const { timeOffsets = {} } = spec.linux;
+  const lines = Object.entries(timeOffsets).map(([clock, { secs, nanosecs }]) => {
+    if (nanosecs < 0 || nanosecs >= billion)
+      throw invalid(`linux.timeOffsets.${clock}.nanosecs is ${nanosecs}: use 0 to ${billion - 1}`);
+    return `${clock} ${secs} ${nanosecs}\n`;
+  });
+  if (isNew(spec, 'time')) return [{ do: 'time', offsets: lines.join('') }];
+  if (lines.length > 0) throw invalid('linux.timeOffsets takes a new time namespace');
+  return [];
+}

@@ -7,11 +7,12 @@
  * little endian, strings and names as u32 length and bytes. A reply has its question's id and
  * operation. What a question of the kernel's asks to be done has that question's even number, so that an
  * agent which is asked it again, in place of another one, has it done once; all else has odd ones.
+ * An open file's number is that of the question too, in full, so that whoever is asked again says the same.
  * Names and paths are bytes, as Linux has them; in memory they are latin1 strings, one
  * character a byte, because those make good keys. Paths are relative to the folder; its own is ''.
  */
 
-export const shareVersion = 1;
+export const shareVersion = 2;
 /**
  * In the agent's run directory, and root's alone: where a host with users of its own has the folders of
  * other computers. A shared folder's files are of whoever looks, which there must not be everybody.
@@ -49,7 +50,28 @@ export const ShareOperation = {
   watch: 23,
   /** The files that an agent took over from another: the host closes all others. */
   retain: 24,
+  /** Answers that the agent has, and will not ask for again. */
+  have: 25,
+  /** All that is asked again after a lost connection or agent has been asked: what else was done, nobody heard of. */
+  settled: 26,
+  /** Changes that the machine itself asked for and never heard of; it may know them all the same. */
+  missed: 27,
 } as const;
+
+/** What must not be done a second time: the host remembers its answers until the agent has them. */
+export const changingOperations: ReadonlySet<number> = new Set([
+  ShareOperation.setattr,
+  ShareOperation.symlink,
+  ShareOperation.mkdir,
+  ShareOperation.unlink,
+  ShareOperation.rmdir,
+  ShareOperation.rename,
+  ShareOperation.link,
+  ShareOperation.open,
+  ShareOperation.create,
+  ShareOperation.write,
+  ShareOperation.release,
+]);
 
 /** The host's first frame, as JSON: which folder this channel is for. */
 export interface ShareHello {
@@ -200,6 +222,11 @@ export class FrameReader {
   /** From its beginning. */
   again(): FrameReader {
     return new FrameReader(this.#frame);
+  }
+
+  /** In memory of its own, from its beginning. */
+  copy(): FrameReader {
+    return new FrameReader(Buffer.from(this.#frame));
   }
 
   get left(): number {

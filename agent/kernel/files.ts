@@ -43,6 +43,7 @@ const renameatCall = libcCall('renameat', ['int', 'str', 'int', 'str']);
 const fchownatCall = libcCall('fchownat', ['int', 'str', 'uint', 'uint', 'int']);
 const fchmodatCall = libcCall('fchmodat', ['int', 'str', 'uint', 'int']);
 const utimensatCall = libcCall('utimensat', ['int', 'str', 'void *', 'int']);
+const statxCall = libcCall('statx', ['int', 'str', 'int', 'uint', 'void *']);
 const futimensCall = libcCall('futimens', ['int', 'void *']);
 const readlinkatCall = libcCall('readlinkat', ['int', 'str', 'void *', 'size_t'], 'long');
 
@@ -315,6 +316,17 @@ export function utimensat(
     times.writeBigInt64LE(fraction, index * 16 + 8);
   }
   utimensatCall(shown(name), directoryFd, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+const AT_STATX_FORCE_SYNC = 0x2000;
+const STATX_BASIC_STATS = 0x7ff;
+const statxBytes = 256;
+
+/** Has a file system that answers from elsewhere asked for a file's attributes, whatever is kept of them. */
+export function refreshAttributes(directoryFd: number, name: FileName): void {
+  const flags = AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC;
+  const unused = Buffer.alloc(statxBytes);
+  statxCall(shown(name), directoryFd, name, flags, STATX_BASIC_STATS, unused);
 }
 
 const UTIME_OMIT = 0x3ffffffen;

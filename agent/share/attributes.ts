@@ -1,6 +1,6 @@
 /** GETATTR, SETATTR, ACCESS and STATFS. */
 import { readFileSync } from 'node:fs';
-import { SetAttribute, ShareOperation as Wire } from '../contract/share-wire.ts';
+import { type FrameWriter, SetAttribute, ShareOperation as Wire } from '../contract/share-wire.ts';
 import { parseStatus } from '../kernel/process-status.ts';
 import { May, mayAccess } from './access.ts';
 import {
@@ -18,6 +18,7 @@ import {
   isWatched,
   nodeOf,
   type Operation,
+  once,
   refused,
   type ShareContext,
   validityOf,
@@ -43,15 +44,30 @@ export const getattr: Operation = (share, question) => {
   if (target === undefined) return share.fail(question, Linux.ESTALE);
   share.link.ask(
     Wire.getattr,
-    (frame) => frame.u32(target.handle).name(target.path),
+    (frame) => putTarget(share, frame, node, target),
     (reader) => {
       if (!refused(share, question, reader)) replyAttributes(share, question, node, reader.raw(96));
     },
   );
 };
 
+interface Target {
+  handle: number;
+  path: string;
+}
+
+/** By the name that it has by now. */
+function putTarget(
+  { nodes }: ShareContext,
+  frame: FrameWriter,
+  node: Node,
+  { handle, path }: Target,
+): FrameWriter {
+  return frame.u64(handle).name(path === '' ? path : (nodes.pathOf(node) ?? path));
+}
+
 /** A file that has lost its name is reached by a handle. */
-function targetOf(share: ShareContext, node: Node): { handle: number; path: string } | undefined {
+function targetOf(share: ShareContext, node: Node): Target | undefined {
   const path = share.nodes.pathOf(node);
   if (path !== undefined) return { handle: 0, path };
   const [handle] = node.handles;
@@ -63,12 +79,12 @@ export function replyAttributes(
   question: Question,
   node: Node,
   stat: Buffer,
+  areSure = true,
 ): void {
   node.stat = copyStat(stat);
-  node.hasLostAttributes = false;
   const bytes = answer(question.unique, 0, 104);
   const { attributeSeconds } = validityOf(share, isWatched(node.stat), node);
-  writeU64(bytes, outHeaderBytes, attributeSeconds);
+  writeU64(bytes, outHeaderBytes, areSure ? attributeSeconds : 0);
   putAttributes(bytes, outHeaderBytes + 16, share.owners.shown(node, question));
   share.reply(question, bytes);
 }
@@ -98,9 +114,7 @@ export const setattr: Operation = (share, question) => {
   share.link.ask(
     Wire.setattr,
     (frame) =>
-      frame
-        .u32(handle)
-        .name(target.path)
+      putTarget(share, frame, node, { ...target, handle })
         .u32(mask)
         .u32(mode & 0o7777)
         .u64(size)
@@ -113,6 +127,7 @@ export const setattr: Operation = (share, question) => {
         share.owners.keep(stat, owner);
       replyAttributes(share, asker, node, stat);
     },
+    once(question),
   );
 };
 

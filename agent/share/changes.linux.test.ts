@@ -81,7 +81,9 @@ test('a file that the host makes is heard as made, with its content', async () =
   mkdirSync(onHost('made'));
   const events = await heard(['made'], () => {
     writeFileSync(onHost('made/empty'), '');
-    writeFileSync(onHost('made/full'), 'content');
+    // In one step: the host may look between two.
+    writeFileSync(join(folder.directory, 'full'), 'content');
+    renameSync(join(folder.directory, 'full'), onHost('made/full'));
     mkdirSync(onHost('made/folder'));
     symlinkSync('full', onHost('made/link'));
   });
@@ -103,10 +105,10 @@ test('a change of content is heard once, and read', async () => {
   writeFileSync(onHost('content/file'), 'first');
   assert.equal((await inGuest('cat content/file')).stdout, 'first');
   const events = await heard(['content', 'content/file'], () =>
-    writeFileSync(onHost('content/file'), 'second'),
+    appendFileSync(onHost('content/file'), ' and second'),
   );
   assert.deepEqual(events, ['1 modify file', '2 modify', '1 close-write file', '2 close-write']);
-  assert.equal((await inGuest('cat content/file')).stdout, 'second');
+  assert.equal((await inGuest('cat content/file')).stdout, 'first and second');
 });
 
 test('a name that nobody looked at is heard too', async () => {
@@ -161,7 +163,8 @@ test('a folder that moves takes along what the machine knows below it', async ()
   const events = await heard(['tree', 'tree/one/deep'], async () => {
     renameSync(onHost('tree/one'), onHost('tree/two'));
     await inGuest('while [ ! -e tree/two/deep/file ]; do sleep 0.01; done');
-    writeFileSync(onHost('tree/two/deep/file'), 'after');
+    // In one step: the host may look between two.
+    appendFileSync(onHost('tree/two/deep/file'), ' and after');
   });
   assert.deepEqual(events, [
     '1 from dir one',
@@ -169,7 +172,33 @@ test('a folder that moves takes along what the machine knows below it', async ()
     '2 modify file',
     '2 close-write file',
   ]);
-  assert.equal((await inGuest('cat tree/two/deep/file')).stdout, 'after');
+  assert.equal((await inGuest('cat tree/two/deep/file')).stdout, 'before and after');
+});
+
+test('who is in a folder that the host moves goes on in it, without an error', async () => {
+  mkdirSync(onHost('moving/a'), { recursive: true });
+  writeFileSync(onHost('moving/a/file'), 'content');
+  const script = `
+import os
+os.chdir('moving/a')
+print('ready', flush=True)
+while not os.path.exists('../end'):
+    with open('file', 'r+'): pass
+    os.chmod('file', 0o600)
+print('end', flush=True)
+`;
+  const program = spawn('python3', ['-c', script], {
+    cwd: folder.guest,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: program.stdout })) {
+    if (lines.push(line) > 1) continue;
+    renameSync(onHost('moving/a'), onHost('moving/b'));
+    await inGuest('until [ -e moving/b ]; do sleep 0.01; done');
+    writeFileSync(onHost('moving/end'), '');
+  }
+  assert.deepEqual(lines, ['ready', 'end']);
 });
 
 test('a folder that the host makes, or moves, can be listened to before anybody looks into it', async () => {

@@ -48,6 +48,9 @@ export const entryOutBytes = 40 + attrBytes;
 
 export const rootNode = 1;
 
+/** FUSE_UNIQUE_RESEND, in a question's number: an agent before us was asked it already. */
+export const againBit = 1n << 63n;
+
 /** One question. `body` is only good until the next one is read. */
 export interface Question {
   opcode: number;

@@ -5,14 +5,23 @@
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { FrameReader, FrameSplitter, FrameWriter } from '../contract/share-wire.ts';
+import {
+  changingOperations,
+  FrameReader,
+  FrameSplitter,
+  FrameWriter,
+  ShareOperation as Wire,
+} from '../contract/share-wire.ts';
 import { PollEvent } from '../kernel/poll.ts';
 import { receive, send } from '../kernel/unix-listener.ts';
 
 type OnAnswer = (reader: FrameReader) => void;
 
+type Fill = (frame: FrameWriter) => void;
+
 interface Unanswered {
   frame: Buffer;
+  fill: Fill;
   onAnswer: OnAnswer;
 }
 
@@ -23,8 +32,10 @@ export interface AskOptions {
   id?: number;
 }
 
-const { EAGAIN } = constants.errno;
+const { EAGAIN, ENOENT } = constants.errno;
 const receiveBuffer = Buffer.allocUnsafe(1024 * 1024);
+/** Answers that are told to have arrived at once: until then the host remembers them. */
+const haveATime = 64;
 /** Small frames of one turn go to the socket together. */
 const togetherBytes = 64 * 1024;
 
@@ -32,6 +43,7 @@ export class HostLink {
   readonly #unanswered = new Map<number, Unanswered>();
   readonly #onFrame: (reader: FrameReader) => void;
   #queue: Buffer[] = [];
+  #have: number[] = [];
   #splitter = new FrameSplitter();
   #fd: number | undefined;
   #lastId = -1;
@@ -55,14 +67,14 @@ export class HostLink {
 
   ask(
     operation: number,
-    fill: (frame: FrameWriter) => void,
+    fill: Fill,
     onAnswer: OnAnswer,
     { roomBytes, id = this.#nextId() }: AskOptions = {},
   ): number {
     const writer = new FrameWriter(id, operation, 0, roomBytes);
     fill(writer);
     const frame = writer.finish();
-    this.#unanswered.set(id, { frame, onAnswer });
+    this.#unanswered.set(id, { frame, fill, onAnswer });
     if (this.#fd !== undefined) this.#queue.push(frame);
     return id;
   }
@@ -73,7 +85,7 @@ export class HostLink {
   }
 
   /** What needs no answer; while there is no connection it is not said at all. */
-  tell(operation: number, fill: (frame: FrameWriter) => void): void {
+  tell(operation: number, fill: Fill): void {
     if (this.#fd === undefined) return;
     const writer = new FrameWriter(0, operation);
     fill(writer);
@@ -85,7 +97,9 @@ export class HostLink {
     this.drop();
     this.#fd = fd;
     this.#splitter = splitter;
-    this.#queue = [...first, ...[...this.#unanswered.values()].map(({ frame }) => frame)];
+    this.#queue = [...first];
+    this.#tellHave();
+    this.#queue.push(...[...this.#unanswered.values()].map(({ frame }) => frame));
   }
 
   drop(): void {
@@ -127,9 +141,45 @@ export class HostLink {
     const unanswered = this.#unanswered.get(reader.id);
     if (unanswered === undefined) this.#onFrame(reader);
     else {
-      this.#unanswered.delete(reader.id);
-      unanswered.onAnswer(reader);
+      if (changingOperations.has(reader.operation)) this.#have.push(reader.id);
+      if (reader.errno !== ENOENT || !this.#askAnew(reader, unanswered)) {
+        this.#unanswered.delete(reader.id);
+        unanswered.onAnswer(reader);
+      }
+      if (this.#have.length >= haveATime) this.#tellHave();
     }
+  }
+
+  /** A folder on the way has another name since: then the same is asked by that. */
+  #askAnew({ id, operation }: FrameReader, unanswered: Unanswered): boolean {
+    // It has no path, and its bytes have gone since.
+    if (operation === Wire.write) return false;
+    const writer = new FrameWriter(id, operation);
+    unanswered.fill(writer);
+    const frame = writer.finish();
+    if (frame.equals(unanswered.frame)) return false;
+    // Last, as it is asked last; and the host has forgotten its answer before.
+    this.#unanswered.delete(id);
+    this.#unanswered.set(id, { ...unanswered, frame });
+    this.#tellHave();
+    this.#queue.push(frame);
+    return true;
+  }
+
+  /** Whoever asked has its answer: nobody is going to ask again. */
+  #tellHave(): void {
+    const have = this.#have.splice(0);
+    if (have.length === 0) return;
+    this.tell(Wire.have, (frame) => {
+      for (const id of have) frame.u32(id);
+    });
+  }
+
+  /** All that is to be asked again over this connection, or in another agent's place, has been. */
+  tellSettled(openHandles: readonly number[]): void {
+    this.tell(Wire.settled, (frame) => {
+      for (const handle of openHandles) frame.u64(handle);
+    });
   }
 
   #receive(): boolean {

@@ -25,7 +25,7 @@ const Record = {
   openedFolder: 8,
   closedFolder: 9,
   user: 10,
-  facts: 11,
+  facts: 14,
   asked: 12,
   answered: 13,
 } as const;
@@ -53,7 +53,6 @@ export interface KeptFile {
 export interface KeptFacts {
   /** Numbers that were given, and are not given again. */
   lastNode: number;
-  lastHandle: number;
   /** Of the agent that wrote it; what it asked last must not reach the host. */
   replayThreadId: number;
   /** The kernel can ask again what an agent left unanswered. */
@@ -140,8 +139,8 @@ export class Journal implements NodeLog {
     this.#start(Record.user).u32(uid);
   }
 
-  facts({ lastNode, lastHandle, replayThreadId, asksAgain }: KeptFacts): void {
-    this.#start(Record.facts).u64(lastNode).u64(lastHandle);
+  facts({ lastNode, replayThreadId, asksAgain }: KeptFacts): void {
+    this.#start(Record.facts).u64(lastNode);
     this.#records.u32(replayThreadId).u8(asksAgain ? 1 : 0);
   }
 
@@ -211,7 +210,6 @@ export function readJournal(path: string): KeptState {
     lastNode: 1,
     files: new Map(),
     folders: new Map(),
-    lastHandle: 0,
     replayThreadId: 0,
     asksAgain: false,
     users: new Set(),
@@ -252,7 +250,6 @@ function take(state: KeptState, reader: FrameReader): void {
       break;
     case Record.facts:
       state.lastNode = Math.max(state.lastNode, reader.u64());
-      state.lastHandle = Math.max(state.lastHandle, reader.u64());
       state.replayThreadId = reader.u32();
       state.asksAgain = reader.u8() !== 0;
       break;
@@ -283,7 +280,6 @@ function takeNode(state: KeptState, reader: FrameReader): void {
 
 function takeOpen(state: KeptState, record: number, reader: FrameReader): void {
   const handle = reader.u64();
-  state.lastHandle = Math.max(state.lastHandle, handle);
   if (record === Record.opened) {
     const [node, flags, bits] = [reader.u64(), reader.u32(), reader.u8()];
     const file = { handle, node, flags, isLazy: (bits & 1) !== 0, isUnsure: (bits & 2) !== 0 };

@@ -36,6 +36,9 @@ function bench() {
     reply: (_question, bytes) => void replies.push(bytes),
     fail: (_question, errno) => assert.fail(`errno ${errno}`),
     openNow: () => {},
+    whenTold: (_node, then) => then(),
+    isAwaited: () => true,
+    madeUnheard: () => {},
     hasSeveralUsers: false,
   };
   const body = Buffer.from('folder\0');

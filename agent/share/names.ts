@@ -48,7 +48,7 @@ function lookUp(share: ShareContext, question: Question, name: string): void {
       else if (refused(share, question, reader)) return;
       // The kernel let a folder go meanwhile, and so may the host have done: it is to follow it anew.
       else if (place.folder.leftAt > askedAt) lookUp(share, question, name);
-      else replyEntry(share, question, place, reader);
+      else if (share.isAwaited(question)) replyEntry(share, question, place, reader);
     },
   );
 }
@@ -56,7 +56,8 @@ function lookUp(share: ShareContext, question: Question, name: string): void {
 interface Place {
   folder: Node;
   name: string;
-  path: string;
+  /** By now. */
+  readonly path: string;
 }
 
 /** Where a name is, or the question's failure. */
@@ -68,10 +69,18 @@ function placeOf(
 ): Place | undefined {
   const folder = share.nodes.get(folderId);
   const folderPath = folder && share.nodes.pathOf(folder);
+  const { nodes } = share;
   if (name.length > longestName) share.fail(question, Linux.ENAMETOOLONG);
   else if (folder === undefined) share.fail(question, Linux.ESTALE);
   else if (folderPath === undefined) share.fail(question, Linux.ENOENT);
-  else return { folder, name, path: joinPath(folderPath, name) };
+  else
+    return {
+      folder,
+      name,
+      get path() {
+        return joinPath(nodes.pathOf(folder) ?? folderPath, name);
+      },
+    };
   return undefined;
 }
 
@@ -111,9 +120,24 @@ function replyEntry(
   replyNode(share, question, node);
 }
 
-export function replyNode(share: ShareContext, question: Question, node: Node): void {
+function replyMade(
+  share: ShareContext,
+  question: Question,
+  place: Place,
+  reader: FrameReader,
+): void {
+  if (share.isAwaited(question)) replyEntry(share, question, place, reader);
+  else share.madeUnheard(place.path, copyStat(reader.raw(statBytes)));
+}
+
+export function replyNode(
+  share: ShareContext,
+  question: Question,
+  node: Node,
+  areAttributesSure = true,
+): void {
   const bytes = answer(question.unique, 0, entryOutBytes);
-  putNode(share, question, node, bytes, outHeaderBytes);
+  putNode(share, question, node, bytes, outHeaderBytes, areAttributesSure);
   share.reply(question, bytes);
 }
 
@@ -124,9 +148,11 @@ export function putNode(
   node: Node,
   target: Buffer,
   at: number,
+  areAttributesSure = true,
 ): void {
   share.nodes.give(node);
   const validity = validityOf(share, isWatched(node.stat), node);
+  if (!areAttributesSure) validity.attributeSeconds = 0;
   // Whoever wants to listen to a folder is to come by here, so that the host follows it before.
   if (isDirectory(node.stat) && !node.isFollowed) validity.entrySeconds = 0;
   putEntry(target, at, node.id, validity, share.owners.shown(node, question));
@@ -139,7 +165,7 @@ export const mkdir: Operation = (share, question) => {
   share.link.ask(
     Wire.mkdir,
     (frame) => frame.name(place.path).u32(mode & 0o7777),
-    (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+    (reader) => refused(share, question, reader) || replyMade(share, question, place, reader),
     once(question),
   );
 };
@@ -164,12 +190,11 @@ export const mknod: Operation = (share, question) => {
         .name(place.path)
         .u32(O_CREAT_EXCL)
         .u32(mode & 0o7777)
-        .u32(0),
+        .u64(0),
     (reader) => {
       if (refused(share, question, reader)) return;
-      const stat = copyStat(reader.raw(statBytes));
-      if (type !== typeRegular) share.owners.keep(stat, { type });
-      replyNode(share, question, share.nodes.enter(place.folder, place.name, stat));
+      if (type !== typeRegular) share.owners.keep(reader.again().raw(statBytes), { type });
+      replyMade(share, question, place, reader);
     },
     once(question),
   );
@@ -183,7 +208,7 @@ export const symlink: Operation = (share, question) => {
   share.link.ask(
     Wire.symlink,
     (frame) => frame.name(place.path).name(target),
-    (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+    (reader) => refused(share, question, reader) || replyMade(share, question, place, reader),
     once(question),
   );
 };
@@ -194,7 +219,7 @@ export const readlink: Operation = (share, question) => {
   if (path === undefined) return;
   share.link.ask(
     Wire.readlink,
-    (frame) => frame.name(path),
+    (frame) => frame.name(share.nodes.pathOf(node!) ?? path),
     (reader) => {
       if (refused(share, question, reader)) return;
       const target = reader.bytes();
@@ -214,8 +239,8 @@ export const link: Operation = (share, question) => {
   if (place === undefined) return;
   share.link.ask(
     Wire.link,
-    (frame) => frame.name(from).name(place.path),
-    (reader) => refused(share, question, reader) || replyEntry(share, question, place, reader),
+    (frame) => frame.name(share.nodes.pathOf(node) ?? from).name(place.path),
+    (reader) => refused(share, question, reader) || replyMade(share, question, place, reader),
     once(question),
   );
 };

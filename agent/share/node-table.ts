@@ -26,10 +26,13 @@ export interface Node {
   handles: Set<number>;
   /** By the table's clock: when it, or for a folder something in it, was last known to change. */
   changedAt: number;
-  /** The host changed the content, and the kernel may still have pages of the old one. */
-  hasStalePages: boolean;
-  /** The kernel may go by attributes of before: it is to look again before it opens. */
-  hasLostAttributes: boolean;
+  /** Changes of content that the kernel has not been told yet: it may still have pages of the old one. */
+  staleTells: number;
+  /**
+   * By the table's clock: when the kernel may have been left with attributes of before, 0 for never.
+   * It goes by them, and sends only so much of a file (sendfile(2)), until it has asked for them again.
+   */
+  attributesLostAt: number;
   /** By the table's clock: when it was last opened for reading, which the host allowed. */
   readableAt: number;
   /** A folder: the host tells what changes in it. */
@@ -48,6 +51,15 @@ export const isDirectory = (stat: Buffer) =>
 
 export function keyOf(stat: Buffer): string {
   return stat.toString('latin1', 0, 8) + stat.toString('latin1', Stat.birth, Stat.birth + 8);
+}
+
+/** Size and time of change: what else may differ does not concern cached pages. */
+export function isSameContent(known: Buffer, stat: Buffer): boolean {
+  return (
+    known.readBigUInt64LE(Stat.size) === stat.readBigUInt64LE(Stat.size) &&
+    known.readBigUInt64LE(Stat.modified) === stat.readBigUInt64LE(Stat.modified) &&
+    known.readUInt32LE(Stat.modifiedNanos) === stat.readUInt32LE(Stat.modifiedNanos)
+  );
 }
 
 /** Hears of all that another agent would have to know of the table. */
@@ -138,15 +150,29 @@ export class NodeTable {
     }
   }
 
+  /** The file of these attributes, whatever its names. */
+  known(stat: Buffer): Node | undefined {
+    return this.#byKey.get(keyOf(stat));
+  }
+
   find(folder: Node, name: string): Node | undefined {
     return folder.children.get(name);
   }
 
   /** The node at a path, if all of the way to it is known. */
   at(path: string): Node | undefined {
-    let node: Node | undefined = this.root;
-    for (const name of path === '' ? [] : path.split('/')) node = node?.children.get(name);
-    return node;
+    return this.way(path)?.at(-1);
+  }
+
+  /** All nodes from the root to the one at a path, if they are known. */
+  way(path: string): Node[] | undefined {
+    const way = [this.root];
+    for (const name of path === '' ? [] : path.split('/')) {
+      const next = way.at(-1)!.children.get(name);
+      if (next === undefined) return undefined;
+      way.push(next);
+    }
+    return way;
   }
 
   /** Undefined for a file whose last name is gone. */
@@ -169,7 +195,6 @@ export class NodeTable {
     let node = this.#byKey.get(key);
     if (node === undefined) node = this.#make(++this.#lastId, stat);
     else node.stat = stat;
-    node.hasLostAttributes = false;
     if (folder.children.get(name) === node) return node;
     // A file with one name that shows under another was moved on the host.
     if (stat.readUInt32LE(Stat.links) <= 1 || isDirectory(stat))
@@ -188,6 +213,12 @@ export class NodeTable {
     if (node.links.length === 0 && this.#byKey.get(node.key) === node) this.#byKey.delete(node.key);
     this.#dropIfUnused(node);
     this.#dropIfUnused(folder);
+  }
+
+  /** The kernel may have missed what became of its attributes. */
+  loseAttributes(node: Node): void {
+    this.touch(node);
+    node.attributesLostAt = this.#clock;
   }
 
   /** The host follows a folder of this one no longer: what it answered before does not count. */
@@ -238,8 +269,8 @@ export class NodeTable {
       children: new Map(),
       handles: new Set(),
       changedAt: 0,
-      hasStalePages: false,
-      hasLostAttributes: false,
+      staleTells: 0,
+      attributesLostAt: 0,
       readableAt: -1,
       isFollowed: false,
       cachedAt: -1,

@@ -6,7 +6,7 @@
  * writes in the order in which they come, before whatever was asked after them, so nobody sees an old
  * state.
  */
-import { pieceBytes, Stat, statBytes, ShareOperation as Wire } from '../contract/share-wire.ts';
+import { joinPath, pieceBytes, statBytes, ShareOperation as Wire } from '../contract/share-wire.ts';
 import { May, mayAccess } from './access.ts';
 import {
   answer,
@@ -21,9 +21,11 @@ import {
 } from './fuse-wire.ts';
 import type { Journal, KeptState } from './journal.ts';
 import { putNode } from './names.ts';
-import { keyOf, type Node } from './node-table.ts';
+import { isSameContent, keyOf, type Node } from './node-table.ts';
+import { O_ACCMODE, O_CREAT, O_DSYNC, O_EXCL, O_TRUNC, O_WRONLY, rightsOf } from './open-flags.ts';
 import { readPieces, replyData } from './read-pieces.ts';
 import {
+  handleFor,
   isWatched,
   nodeOf,
   type Operation,
@@ -40,13 +42,6 @@ const prefetchBytes = 64 * 1024;
 const keepCacheFlag = 2;
 /** Closing what was only read has nothing to tell. */
 const noFlushFlag = 1 << 5;
-const O_ACCMODE = 3;
-const O_WRONLY = 1;
-const O_CREAT = 0o100;
-const O_EXCL = 0o200;
-const O_TRUNC = 0o1000;
-const O_DSYNC = 0o10000;
-
 export interface OpenFile {
   readonly handle: number;
   readonly node: Node;
@@ -66,14 +61,12 @@ export class OpenFiles {
   readonly #share: ShareContext;
   readonly #journal: Pick<Journal, 'opened' | 'closed'>;
   readonly #files = new Map<number, OpenFile>();
-  #lastHandle = 0;
   #unconfirmedBytes = 0;
   #heldBack: (() => void)[] = [];
 
   constructor(share: ShareContext, journal: Pick<Journal, 'opened' | 'closed'>, kept?: KeptState) {
     this.#share = share;
     this.#journal = journal;
-    this.#lastHandle = kept?.lastHandle ?? 0;
     for (const { handle, node: id, flags, isLazy, isUnsure } of kept?.files.values() ?? []) {
       const node = share.nodes.get(id);
       if (node === undefined) continue;
@@ -81,10 +74,6 @@ export class OpenFiles {
       // What was answered already may have been lost with the agent that answered it.
       if (isUnsure) file.errno = Linux.EIO;
     }
-  }
-
-  get lastHandle(): number {
-    return this.#lastHandle;
   }
 
   /** Whether the host has all that was written. */
@@ -98,12 +87,18 @@ export class OpenFiles {
 
   open: Operation = (share, question) => {
     const node = nodeOf(share, question);
-    const path = node && pathOf(share, question, node);
-    if (node === undefined || path === undefined) return;
+    if (node === undefined) return;
+    const path = share.nodes.pathOf(node);
+    if (path === undefined) return share.fail(question, Linux.ESTALE);
     const flags = question.body.readUInt32LE(0);
     if (!mayAccess(share, question, node, rightsOf(flags)))
       return share.fail(question, Linux.EACCES);
-    const handle = ++this.#lastHandle;
+    if (node.attributesLostAt > 0) {
+      const later = { ...question, body: Buffer.from(question.body) };
+      share.whenTold(node, () => share.isAwaited(later) && this.open(share, later));
+      return;
+    }
+    const handle = handleFor(question);
     if (mayOpenLater(node, flags)) {
       this.#add(handle, node, flags, true);
       replyOpened(share, question, handle, keepCacheFlag | noFlushFlag);
@@ -116,21 +111,25 @@ export class OpenFiles {
       Wire.open,
       (frame) =>
         frame
-          .name(path)
+          .name(share.nodes.pathOf(node) ?? path)
           .u32(flags)
-          .u32(handle)
+          .u64(handle)
           .u32(isRead ? prefetchBytes : 0),
       (reader) => {
+        // Perhaps another one has the name by now: with ESTALE the kernel looks again.
+        if (reader.errno === Linux.ENOENT) return share.fail(question, Linux.ESTALE);
         if (refused(share, question, reader)) return;
         const stat = reader.raw(statBytes);
-        // The name is another file's since the kernel asked for it, or the file has another size, which
-        // the kernel does not ask for when it sends a file (sendfile(2)): with ESTALE it looks again.
-        if (keyOf(stat) !== node.key || node.hasLostAttributes) {
-          node.hasLostAttributes = false;
-          share.link.tell(Wire.release, (frame) => frame.u32(handle));
+        if (!share.isAwaited(question)) {
+          share.link.tell(Wire.release, (frame) => frame.u64(handle));
+          return;
+        }
+        // The name is another file's since the kernel asked for it.
+        if (keyOf(stat) !== node.key) {
+          share.link.tell(Wire.release, (frame) => frame.u64(handle));
           return share.fail(question, Linux.ESTALE);
         }
-        const isSame = isWatched(stat) ? !node.hasStalePages : isSameContent(node.stat, stat);
+        const isSame = isWatched(stat) ? node.staleTells === 0 : isSameContent(node.stat, stat);
         const file = this.#add(handle, node, flags);
         if (isRead) {
           const isWhole = reader.u8() !== 0;
@@ -141,6 +140,8 @@ export class OpenFiles {
         const kept = isSame ? keepCacheFlag : 0;
         replyOpened(share, question, handle, kept | (isReadOnly ? noFlushFlag : 0));
       },
+      // Emptied twice, it would lose what somebody wrote between.
+      (flags & O_TRUNC) === 0 ? {} : once(question),
     );
   };
 
@@ -163,7 +164,12 @@ export class OpenFiles {
     }
     this.#share.link.ask(
       Wire.open,
-      (frame) => frame.name(path).u32(file.flags).u32(file.handle).u32(0),
+      (frame) =>
+        frame
+          .name(this.#share.nodes.pathOf(file.node) ?? path)
+          .u32(file.flags)
+          .u64(file.handle)
+          .u32(0),
       ({ errno }) => errno !== 0 && onRefused(errno),
     );
   }
@@ -178,14 +184,20 @@ export class OpenFiles {
     if (name.length > 255) return share.fail(question, Linux.ENAMETOOLONG);
     if (!mayAccess(share, question, folder, May.write | May.execute))
       return share.fail(question, Linux.EACCES);
-    const handle = ++this.#lastHandle;
-    const path = folderPath === '' ? name : `${folderPath}/${name}`;
+    const handle = handleFor(question);
+    const pathNow = () => joinPath(share.nodes.pathOf(folder) ?? folderPath, name);
     share.link.ask(
       Wire.create,
-      (frame) => frame.name(path).u32(flags).u32(mode).u32(handle),
+      (frame) => frame.name(pathNow()).u32(flags).u32(mode).u64(handle),
       (reader) => {
         if (refused(share, question, reader)) return;
-        const node = share.nodes.enter(folder, name, copyStat(reader.raw(statBytes)));
+        const stat = copyStat(reader.raw(statBytes));
+        if (!share.isAwaited(question)) {
+          share.link.tell(Wire.release, (frame) => frame.u64(handle));
+          share.madeUnheard(pathNow(), stat);
+          return;
+        }
+        const node = share.nodes.enter(folder, name, stat);
         this.#add(handle, node, flags);
         const bytes = answer(question.unique, 0, entryOutBytes + 16);
         putNode(share, question, node, bytes, outHeaderBytes);
@@ -260,7 +272,7 @@ export class OpenFiles {
     // A question and not a notice: it comes after the writes, also over another connection.
     share.link.ask(
       Wire.release,
-      (frame) => frame.u32(handle),
+      (frame) => frame.u64(handle),
       () => {},
     );
   };
@@ -309,7 +321,7 @@ export class OpenFiles {
     this.#unconfirmedBytes += length;
     this.#share.link.ask(
       Wire.write,
-      (frame) => frame.u32(file.handle).u64(offset).raw(data),
+      (frame) => frame.u64(file.handle).u64(offset).raw(data),
       ({ errno }) => {
         file.unconfirmedBytes -= length;
         this.#unconfirmedBytes -= length;
@@ -332,7 +344,7 @@ export class OpenFiles {
   ): void {
     share.link.ask(
       Wire.fsync,
-      (frame) => frame.u32(file.handle).u8(isDataOnly ? 1 : 0),
+      (frame) => frame.u64(file.handle).u8(isDataOnly ? 1 : 0),
       (reader) => {
         if (file.errno !== 0) share.fail(question, takeError(file));
         else if (!refused(share, question, reader)) done();
@@ -346,7 +358,7 @@ function mayOpenLater(node: Node, flags: number): boolean {
   return (
     (flags & (O_ACCMODE | O_TRUNC)) === 0 &&
     node.readableAt >= node.changedAt &&
-    !node.hasStalePages &&
+    node.staleTells === 0 &&
     isWatched(node.stat)
   );
 }
@@ -356,23 +368,6 @@ function replyOpened(share: ShareContext, question: Question, handle: number, fl
   writeU64(bytes, outHeaderBytes, handle);
   bytes.writeUInt32LE(flags, outHeaderBytes + 8);
   share.reply(question, bytes);
-}
-
-function rightsOf(flags: number): number {
-  const execFlag = 0o40;
-  if ((flags & execFlag) !== 0) return May.execute;
-  const access = flags & O_ACCMODE;
-  const rights = access === O_WRONLY ? May.write : access === 0 ? May.read : May.read | May.write;
-  return rights | ((flags & O_TRUNC) !== 0 ? May.write : 0);
-}
-
-/** Size and time of change: what else may differ does not concern cached pages. */
-function isSameContent(known: Buffer, stat: Buffer): boolean {
-  return (
-    known.readBigUInt64LE(Stat.size) === stat.readBigUInt64LE(Stat.size) &&
-    known.readBigUInt64LE(Stat.modified) === stat.readBigUInt64LE(Stat.modified) &&
-    known.readUInt32LE(Stat.modifiedNanos) === stat.readUInt32LE(Stat.modifiedNanos)
-  );
 }
 
 function takeError(file: OpenFile): number {

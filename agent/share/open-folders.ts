@@ -23,7 +23,7 @@ import {
 import type { Journal, KeptState } from './journal.ts';
 import { putNode } from './names.ts';
 import type { Node, NodeTable } from './node-table.ts';
-import { nodeOf, type Operation, pathOf, type ShareContext } from './share-context.ts';
+import { handleFor, nodeOf, type Operation, pathOf, type ShareContext } from './share-context.ts';
 
 interface Entry {
   name: string;
@@ -48,19 +48,13 @@ const cacheFlag = 1 << 3;
 export class OpenFolders {
   readonly #journal: FolderJournal;
   readonly #folders = new Map<number, OpenFolder>();
-  #lastHandle = 0;
 
   constructor(nodes: NodeTable, journal: FolderJournal, kept?: KeptState) {
     this.#journal = journal;
-    this.#lastHandle = kept?.lastHandle ?? 0;
     for (const [handle, id] of kept?.folders ?? []) {
       const node = nodes.get(id);
       if (node !== undefined) this.#add(handle, node);
     }
-  }
-
-  get lastHandle(): number {
-    return this.#lastHandle;
   }
 
   recordAll(): void {
@@ -76,7 +70,7 @@ export class OpenFolders {
     const node = nodeOf(share, question);
     if (node === undefined) return;
     if (!mayAccess(share, question, node, May.read)) return share.fail(question, Linux.EACCES);
-    const handle = ++this.#lastHandle;
+    const handle = handleFor(question);
     this.#add(handle, node);
     const bytes = answer(question.unique, 0, 16);
     writeU64(bytes, outHeaderBytes, handle);
@@ -145,7 +139,7 @@ function list(share: ShareContext, question: Question, folder: OpenFolder): void
   folder.listedAt = share.nodes.clock;
   share.link.ask(
     Wire.list,
-    (frame) => frame.name(path),
+    (frame) => frame.name(share.nodes.pathOf(folder.node) ?? path),
     (reader) => {
       if (reader.errno !== 0) return done(reader.errno);
       folder.entries = readEntries(reader);

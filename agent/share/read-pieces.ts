@@ -22,7 +22,7 @@ export function readPieces(
       Wire.read,
       (frame) =>
         frame
-          .u32(handle)
+          .u64(handle)
           .u64(offset + at)
           .u32(size),
       (reader) => {

@@ -13,6 +13,7 @@ import {
   O_PATH,
   openat2,
   Resolve,
+  refreshAttributes,
   renameat,
   rmdirat,
   setModified,
@@ -66,6 +67,7 @@ const withinMount = Resolve.beneath | Resolve.noSymlinks | Resolve.noXdev;
 
 function carryOut(mount: Mount, order: ReplayOrder): void {
   invalidate(mount, order);
+  if (order.asks) inFolder(mount, order.folder, (folder) => askForAttributes(folder, order));
   if (order.kind === ChangeKind.lost || order.kind === ChangeKind.attributesLost) return;
   inFolder(mount, order.folder, (folder) => {
     if (order.kind === ChangeKind.created) create(mount, folder, order);
@@ -114,6 +116,11 @@ function make(folder: number, { name: text, mode, size, modifiedNanos }: ReplayO
       closeSync(fd);
     }
   } else mknodat(folder, name, mode);
+}
+
+/** After what was kept has been let go: an answer to somebody who asked before that counts for nothing. */
+function askForAttributes(folder: number, { name }: ReplayOrder): void {
+  refreshAttributes(folder, bytesOf(name));
 }
 
 /** As a writer is heard: opened, modified, closed. */

@@ -5,26 +5,12 @@
  * own names and says what it always says: a create is heard as a create, a rename as both its halves.
  */
 import type { MessagePort } from 'node:worker_threads';
-import {
-  ChangeKind,
-  type FrameReader,
-  Stat,
-  splitPath,
-  statBytes,
-} from '../contract/share-wire.ts';
-import { replyAttributes } from './attributes.ts';
-import {
-  answer,
-  copyStat,
-  entryOutBytes,
-  Linux,
-  Opcode,
-  outHeaderBytes,
-  type Question,
-  readName,
-} from './fuse-wire.ts';
-import { forgetName, putNode, replyNode, replyNothing } from './names.ts';
-import { keyOf, type Node } from './node-table.ts';
+import { ChangeKind, type FrameReader, Stat, splitPath } from '../contract/share-wire.ts';
+import type { Question } from './fuse-wire.ts';
+import { forgetName } from './names.ts';
+import { isDirectory, isSameContent, keyOf, type Node } from './node-table.ts';
+import { answerReplay, isHeld } from './replay-answers.ts';
+import { type Change, type Place, readChanges, type Told } from './replay-change.ts';
 import type { ShareContext } from './share-context.ts';
 
 /** What the replaying thread is to do. */
@@ -42,33 +28,20 @@ export interface ReplayOrder {
   toFolder: string;
   toFolderNode: number;
   toName: string;
+  /** Have the kernel ask for the file's attributes. */
+  asks: boolean;
 }
 
-interface Change {
-  kind: number;
-  path: string;
-  newPath: string;
-  stat: Buffer;
-}
-
-interface Current {
-  change: Change;
-  folder: Node;
-  toFolder: Node | undefined;
-}
-
+const nothing = { to: undefined, replaced: undefined, isEntered: false };
 const typeMask = 0o170000;
-const keepCacheFlag = 2;
-/** A name that is about to be made again is there on the host: whoever else looks is to wait for it. */
-const forNobodyElse = { entrySeconds: 0, attributeSeconds: 0 };
-/** Numbers that no host's file has, for files that were gone before they were seen. */
-let lastUnseen = 0;
-
 export class Replay {
   readonly #share: ShareContext;
   readonly #send: (order: ReplayOrder) => void;
   readonly #waiting: Change[] = [];
-  #current: Current | undefined;
+  /** What somebody waits for, before the rest. */
+  readonly #urgent: Change[] = [];
+  readonly #untilTold = new Map<Node, (() => void)[]>();
+  #current: Change | undefined;
 
   constructor(share: ShareContext, send: (order: ReplayOrder) => void) {
     this.#share = share;
@@ -77,211 +50,218 @@ export class Replay {
 
   /** Whether all that the host told has reached the kernel. */
   get isIdle(): boolean {
-    return this.#current === undefined && this.#waiting.length === 0;
+    return this.#current === undefined && this.#urgent.length + this.#waiting.length === 0;
   }
 
+  /**
+   * The table says from here on what the host has: who asks for something in a folder that was moved
+   * is to reach it, long before the kernel has heard of that.
+   */
   take(reader: FrameReader): void {
-    while (reader.left > 0) {
-      const kind = reader.u8();
-      const path = reader.name();
-      const newPath = kind === ChangeKind.renamed ? reader.name() : '';
-      this.#waiting.push({ kind, path, newPath, stat: copyStat(reader.raw(statBytes)) });
-    }
+    for (const told of readChanges(reader)) this.#tell(told);
     this.#next();
+  }
+
+  /** What was asked from here and given up: most of it is as the machine knows it. */
+  takeMissed(reader: FrameReader): void {
+    for (const told of readChanges(reader)) if (!this.#isKnown(told)) this.#tell(told);
+    this.#next();
+  }
+
+  tellMade(path: string, stat: Buffer): void {
+    this.#tell({ kind: ChangeKind.created, path, newPath: '', stat });
+    this.#next();
+  }
+
+  #isKnown({ kind, path, newPath, stat }: Told): boolean {
+    const known = this.#share.nodes.at(kind === ChangeKind.renamed ? newPath : path);
+    if (kind === ChangeKind.removed) return known === undefined;
+    if (known?.key !== keyOf(stat)) return false;
+    return (
+      known.stat.readUInt32LE(Stat.mode) === stat.readUInt32LE(Stat.mode) &&
+      (isDirectory(stat) || isSameContent(known.stat, stat))
+    );
+  }
+
+  #tell({ kind, path, newPath, stat }: Told): void {
+    const at = this.#placeOf(path);
+    const to = kind === ChangeKind.renamed ? this.#placeOf(newPath) : undefined;
+    // Undefined for a place that the kernel has forgotten: nobody can be listening there.
+    if (at === undefined) {
+      if (to !== undefined)
+        this.#tell({ kind: ChangeKind.created, path: newPath, newPath: '', stat });
+      return;
+    }
+    if (kind === ChangeKind.renamed && to === undefined) {
+      this.#tell({ kind: ChangeKind.removed, path, newPath: '', stat });
+      return;
+    }
+    const { nodes } = this.#share;
+    const node = nodes.find(at.folder, at.name);
+    // The moved file itself may have been found there already.
+    const found = to && nodes.find(to.folder, to.name);
+    const replaced = found?.key === keyOf(stat) ? undefined : found;
+    const isStale = node !== undefined && kind === ChangeKind.modified;
+    const change: Change = {
+      ...{ kind, stat, at, node, to, replaced },
+      now: to ?? at,
+      isEntered: false,
+      stale: isStale ? node : undefined,
+    };
+    // What the table does not know yet may be on its way to the kernel under another name.
+    if (to !== undefined && node === undefined)
+      for (const earlier of [this.#current, ...this.#waiting])
+        if (earlier !== undefined && keyOf(earlier.stat) === keyOf(stat)) earlier.now = to;
+    this.#waiting.push(change);
+    if (node === undefined) at.folder.changedAt = nodes.clock + 1;
+    else nodes.touch(node);
+    // What is asked and answered before the kernel is told is newer.
+    if (node?.key === keyOf(stat)) node.stat = stat;
+    if (isStale) node.staleTells++;
+    if (kind === ChangeKind.removed) forgetName(this.#share, at.folder, at.name);
+    else if (to !== undefined && node !== undefined) this.#move(at, to);
+  }
+
+  #placeOf(path: string): Place | undefined {
+    const { folder: folderPath, name } = splitPath(path);
+    const way = this.#share.nodes.way(folderPath);
+    return way && { folder: way.at(-1)!, name, folderPath, way };
   }
 
   /** Everything that the kernel knows may have changed: it is to ask again. */
   loseAll(): void {
-    for (const node of this.#share.nodes.all()) {
-      if (node === this.#share.nodes.root) continue;
-      const path = this.#share.nodes.pathOf(node);
-      if (path === undefined) continue;
-      node.hasStalePages = true;
-      node.hasLostAttributes = true;
-      this.#waiting.push({ kind: ChangeKind.lost, path, newPath: '', stat: node.stat });
+    const { nodes } = this.#share;
+    for (const node of nodes.all()) {
+      if (node === nodes.root) continue;
+      if (!this.#lose(ChangeKind.lost, node)) continue;
+      nodes.loseAttributes(node);
+      // Who has it open may never look at it again, only send it.
+      if (node.handles.size > 0) this.#askFor(node);
     }
     this.#next();
   }
 
   /** Every node's attributes, which the kernel is to ask for again. */
   forgetAttributes(): void {
-    for (const node of this.#share.nodes.all()) {
-      const path = this.#share.nodes.pathOf(node);
-      if (path !== undefined)
-        this.#waiting.push({ kind: ChangeKind.attributesLost, path, newPath: '', stat: node.stat });
-    }
+    for (const node of this.#share.nodes.all()) this.#lose(ChangeKind.attributesLost, node);
     this.#next();
+  }
+
+  /** Once the kernel has asked for attributes that it may have missed. */
+  whenTold(node: Node, then: () => void): void {
+    if (node.attributesLostAt === 0 || !this.#askFor(node)) then();
+    else this.#untilTold.get(node)?.push(then);
+    this.#next();
+  }
+
+  #askFor(node: Node): boolean {
+    const path = this.#share.nodes.pathOf(node);
+    const at = path === undefined ? undefined : this.#placeOf(path);
+    if (at === undefined) return false;
+    const { attributesLostAt: asksFor } = node;
+    if (!this.#untilTold.has(node)) this.#untilTold.set(node, []);
+    if (asksFor !== this.#current?.asksFor && !this.#urgent.some((it) => it.asksFor === asksFor)) {
+      node.staleTells++;
+      this.#urgent.push({
+        ...nothing,
+        now: at,
+        kind: ChangeKind.lost,
+        stat: node.stat,
+        at,
+        node,
+        stale: node,
+        asksFor,
+      });
+    }
+    return true;
+  }
+
+  #lose(kind: number, node: Node): boolean {
+    const path = this.#share.nodes.pathOf(node);
+    const at = path === undefined ? undefined : this.#placeOf(path);
+    if (at === undefined) return false;
+    const stale = kind === ChangeKind.lost ? node : undefined;
+    if (stale !== undefined) stale.staleTells++;
+    this.#waiting.push({ ...nothing, now: at, kind, stat: node.stat, at, node, stale });
+    return true;
   }
 
   /** The thread has carried out its order. */
   done(): void {
     const ended = this.#current;
     this.#current = undefined;
-    if (ended !== undefined) this.#settle(ended);
+    if (ended !== undefined) {
+      this.#settle(ended);
+      this.#end(ended);
+    }
     this.#next();
   }
 
   #next(): void {
     while (this.#current === undefined) {
-      const change = this.#waiting.shift();
+      const change = this.#urgent.shift() ?? this.#waiting.shift();
       if (change === undefined) return;
       const order = this.#orderOf(change);
-      if (order !== undefined) this.#send(order);
+      if (order === undefined) this.#end(change);
+      else this.#send(order);
     }
   }
 
-  /** Undefined for a place that the kernel has forgotten: nobody can be listening there. */
+  /** Undefined for a place that the kernel has forgotten meanwhile. */
   #orderOf(change: Change): ReplayOrder | undefined {
-    const { nodes } = this.#share;
-    const { folder: folderPath, name } = splitPath(change.path);
-    const folder = nodes.at(folderPath);
-    if (folder === undefined) return undefined;
-    const to = splitPath(change.newPath);
-    const toFolder = change.kind === ChangeKind.renamed ? nodes.at(to.folder) : undefined;
-    if (change.kind === ChangeKind.renamed && toFolder === undefined)
-      return this.#orderOf({ ...change, kind: ChangeKind.removed });
-    this.#current = { change, folder, toFolder };
-    const node = nodes.find(folder, name);
-    if (node !== undefined) {
-      nodes.touch(node);
-      if (change.kind === ChangeKind.modified) node.hasStalePages = true;
-    } else folder.changedAt = nodes.clock + 1;
+    const { kind, stat, at, to, node } = change;
+    if (!isHeld(this.#share, at.folder) || (to !== undefined && !isHeld(this.#share, to.folder)))
+      return undefined;
+    this.#current = change;
     return {
-      kind: change.kind,
-      folder: folderPath,
-      folderNode: folder.id,
-      name,
-      node: node?.id,
-      mode: change.stat.readUInt32LE(Stat.mode),
-      size: Number(change.stat.readBigUInt64LE(Stat.size)),
+      kind,
+      folder: at.folderPath,
+      folderNode: at.folder.id,
+      name: at.name,
+      node: node !== undefined && isHeld(this.#share, node) ? node.id : undefined,
+      mode: (kind === ChangeKind.removed && node?.stat ? node.stat : stat).readUInt32LE(Stat.mode),
+      size: Number(stat.readBigUInt64LE(Stat.size)),
       modifiedNanos:
-        change.stat.readBigInt64LE(Stat.modified) * 1_000_000_000n +
-        BigInt(change.stat.readUInt32LE(Stat.modifiedNanos)),
-      toFolder: to.folder,
-      toFolderNode: toFolder?.id ?? 0,
-      toName: to.name,
+        stat.readBigInt64LE(Stat.modified) * 1_000_000_000n +
+        BigInt(stat.readUInt32LE(Stat.modifiedNanos)),
+      toFolder: to?.folderPath ?? '',
+      toFolderNode: to?.folder.id ?? 0,
+      toName: to?.name ?? '',
+      asks: change.asksFor !== undefined,
     };
   }
 
-  /** Whatever the kernel made of it, from here on the table says what the host has. */
-  #settle({ change, folder, toFolder }: Current): void {
-    const { nodes } = this.#share;
-    const { name } = splitPath(change.path);
-    const node = nodes.find(folder, name);
-    if (change.kind === ChangeKind.removed) forgetName(this.#share, folder, name);
-    else if (change.kind === ChangeKind.renamed && node !== undefined && toFolder !== undefined)
-      this.#move(folder, name, toFolder, splitPath(change.newPath).name);
-    else if (node !== undefined) node.hasStalePages = false;
+  /** What got its name in the table only while the kernel was told that it has gone. */
+  #settle({ kind, at, node, isEntered }: Change): void {
+    if (kind !== ChangeKind.removed || !isEntered) return;
+    if (this.#share.nodes.find(at.folder, at.name) === node)
+      forgetName(this.#share, at.folder, at.name);
   }
 
-  #move(folder: Node, name: string, toFolder: Node, newName: string): void {
+  /** Whoever waits for it goes on, also when there was nothing to be told. */
+  #end({ node, stale, asksFor }: Change): void {
+    if (stale !== undefined) stale.staleTells--;
+    // Lost once more since, it is asked for once more.
+    if (node === undefined || asksFor === undefined || asksFor !== node.attributesLostAt) return;
+    node.attributesLostAt = 0;
+    const waiting = this.#untilTold.get(node) ?? [];
+    this.#untilTold.delete(node);
+    for (const then of waiting) then();
+  }
+
+  #move(at: Place, to: Place): void {
     const { nodes } = this.#share;
-    if (nodes.find(folder, name) !== nodes.find(toFolder, newName))
-      forgetName(this.#share, toFolder, newName);
-    nodes.move(folder, name, toFolder, newName);
+    if (nodes.find(at.folder, at.name) !== nodes.find(to.folder, to.name))
+      forgetName(this.#share, to.folder, to.name);
+    nodes.move(at.folder, at.name, to.folder, to.name);
   }
 
   /** Answers what the replaying thread caused; false for what the host has to answer after all. */
   answer(question: Question): boolean {
     const current = this.#current;
-    if (current === undefined) return false;
-    const share = this.#share;
-    switch (question.opcode) {
-      case Opcode.lookup:
-        this.#lookup(question, current);
-        return true;
-      case Opcode.create: {
-        const node = this.#target(current);
-        const bytes = answer(question.unique, 0, entryOutBytes + 16);
-        putNode(share, question, node, bytes, outHeaderBytes);
-        bytes.writeUInt32LE(keepCacheFlag, outHeaderBytes + entryOutBytes + 8);
-        share.reply(question, bytes);
-        return true;
-      }
-      case Opcode.mkdir:
-      case Opcode.mknod:
-      case Opcode.symlink:
-        replyNode(share, question, this.#target(current));
-        return true;
-      case Opcode.open: {
-        const bytes = answer(question.unique, 0, 16);
-        bytes.writeUInt32LE(keepCacheFlag, outHeaderBytes + 8);
-        share.reply(question, bytes);
-        return true;
-      }
-      case Opcode.setattr:
-      case Opcode.getattr: {
-        const node = share.nodes.get(question.node);
-        if (node === undefined) share.fail(question, Linux.ESTALE);
-        else replyAttributes(share, question, node, this.#statOf(node, current));
-        return true;
-      }
-      case Opcode.unlink:
-      case Opcode.rmdir:
-        forgetName(share, current.folder, splitPath(current.change.path).name);
-        share.fail(question, 0);
-        return true;
-      case Opcode.rename:
-      case Opcode.rename2: {
-        const { name } = splitPath(current.change.path);
-        if (current.toFolder !== undefined)
-          this.#move(
-            current.folder,
-            name,
-            current.toFolder,
-            splitPath(current.change.newPath).name,
-          );
-        share.fail(question, 0);
-        return true;
-      }
-      case Opcode.flush:
-      case Opcode.access:
-        share.fail(question, 0);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  #lookup(question: Question, current: Current): void {
-    const { nodes } = this.#share;
-    const { name } = readName(question.body, 0);
-    const folder = nodes.get(question.node);
-    if (folder === undefined) {
-      this.#share.fail(question, Linux.ESTALE);
-      return;
-    }
-    const { change } = current;
-    const isSubject = folder === current.folder && name === splitPath(change.path).name;
-    if (isSubject && change.kind === ChangeKind.created) {
-      replyNothing(this.#share, question, forNobodyElse);
-      return;
-    }
-    // The moved file itself may have been found there already: it is yet to come.
-    if (folder === current.toFolder && name === splitPath(change.newPath).name) {
-      const replaced = nodes.find(folder, name);
-      if (replaced === undefined || replaced.key === keyOf(change.stat))
-        replyNothing(this.#share, question, forNobodyElse);
-      else replyNode(this.#share, question, replaced);
-      return;
-    }
-    const node = isSubject
-      ? (nodes.find(folder, name) ?? this.#target(current))
-      : nodes.find(folder, name);
-    if (node === undefined) replyNothing(this.#share, question, forNobodyElse);
-    else replyNode(this.#share, question, node);
-  }
-
-  /** The changed file's node; one that is gone gets one for as long as it takes to say so. */
-  #target({ change, folder }: Current): Node {
-    const stat = copyStat(change.stat);
-    if (change.kind === ChangeKind.removed) stat.writeBigUInt64LE(BigInt(++lastUnseen), Stat.birth);
-    return this.#share.nodes.enter(folder, splitPath(change.path).name, stat);
-  }
-
-  #statOf(node: Node, { change, folder }: Current): Buffer {
-    const subject = this.#share.nodes.find(folder, splitPath(change.path).name);
-    return subject === node && change.kind !== ChangeKind.removed ? change.stat : node.stat;
+    // What was lost is the host's to say.
+    if (current === undefined || current.kind === ChangeKind.lost) return false;
+    return answerReplay(this.#share, question, current, () => this.#settle(current));
   }
 }
 

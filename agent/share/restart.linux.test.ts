@@ -2,9 +2,19 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type FolderOfAgents, folderOfAgents } from './testdata/folder-of-agents.ts';
 
@@ -70,7 +80,9 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const)
     await folder.endAgent('SIGKILL');
     renameSync(onHost('deep/er/new'), onHost('deep/er/newer'));
     await folder.startAgent();
-    assert.equal(await say('cat newer/moved; ls new'), 'one\ntwo\n[2]\n');
+    assert.equal(await say('cat newer/moved'), 'one\ntwo\n[0]\n');
+    // Until the kernel is told, it knows the folder by both names.
+    assert.equal(await say('while [ -e new ]; do sleep 0.01; done'), '[0]\n');
     assert.equal(await inGuest('cat $1/deep/er/made'), 'made');
   });
 
@@ -88,6 +100,110 @@ test('who asks while no agent is there gets the answer of the next one, and what
   assert.equal(await maker, 'done\n');
   assert.equal(await reader, 'there');
 });
+
+async function eventually(what: string, isSo: () => boolean): Promise<void> {
+  for (const deadline = performance.now() + 60_000; !isSo(); await sleep(5))
+    assert.ok(performance.now() < deadline, what);
+}
+
+const isThere = (path: string) => lstatSync(onHost(path), { throwIfNoEntry: false }) !== undefined;
+
+/** The host is a thread of this process. */
+const openOnHost = () =>
+  readdirSync('/proc/self/fd')
+    .flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${fd}`)];
+      } catch {
+        return [];
+      }
+    })
+    .filter((path) => path.startsWith(`${folder.host}/`));
+
+test('what the host did and an ended agent never heard of is done once, and what it opened stays open', async () => {
+  folder = await folderOfAgents();
+  // A folder for each: the kernel changes one after the other in the same one.
+  for (const name of 'abcde') mkdirSync(onHost(name));
+  writeFileSync(onHost('b/file'), 'content');
+  writeFileSync(onHost('d/old'), 'old');
+  await inGuest('cat $1/*/*');
+  folder.loseAnswers();
+  const doings = Promise.all([
+    inGuest('set -C; { echo made && echo more; } > $1/a/made; cat $1/a/made'),
+    inGuest('exec 3>$1/b/file; echo emptied >&3; cat $1/b/file'),
+    inGuest('mkdir $1/c/made && echo made'),
+    inGuest('mv $1/d/old $1/d/new && cat $1/d/new'),
+    inGuest('ln -s target $1/e/made && echo linked'),
+  ]);
+  await eventually(
+    'the host did what it was asked',
+    () =>
+      ['a/made', 'c/made', 'd/new', 'e/made'].every(isThere) &&
+      readFileSync(onHost('b/file')).length === 0,
+  );
+  await folder.endAgent('SIGKILL');
+  await folder.startAgent();
+  assert.deepEqual(await doings, ['made\nmore\n', 'emptied\n', 'made\n', 'old', 'linked\n']);
+  assert.equal(readFileSync(onHost('a/made'), 'utf8'), 'made\nmore\n');
+  await eventually('what was closed is closed', () => openOnHost().length === 0);
+});
+
+test('what is open grows for whoever only sends it on, also when that happened while no agent was there', async () => {
+  folder = await folderOfAgents();
+  writeFileSync(onHost('growing'), 'first');
+  shell = spawn('python3', ['-uc', sender, join(folder.guest, 'growing')], { stdio: 'pipe' });
+  shell.stderr.pipe(process.stderr);
+  const sent = async (length: number) => {
+    let output = '';
+    while (output.length < length)
+      output += String(
+        (await once(shell!.stdout, 'data', { signal: AbortSignal.timeout(60_000) }))[0],
+      );
+    return output;
+  };
+  assert.equal(await sent(5), 'first');
+  await folder.endAgent('SIGKILL');
+  appendFileSync(onHost('growing'), 'second');
+  await folder.startAgent();
+  assert.equal(await sent(6), 'second');
+});
+
+for (const lost of ['line', 'agent'] as const)
+  test(`what was given up for a lost ${lost} and done all the same is known in the end`, async () => {
+    folder = await folderOfAgents({ patienceMs: 300 });
+    for (const name of 'abc') mkdirSync(onHost(name));
+    writeFileSync(onHost('c/old'), 'old');
+    await inGuest('! stat $1/a/made; ls $1/b $1/c');
+    folder.loseAnswers();
+    const refused = Promise.all(
+      ['echo made > $1/a/made', 'mkdir $1/b/made', 'rm $1/c/old'].map((command) =>
+        assert.rejects(inGuest(command), /Input\/output error/),
+      ),
+    );
+    await eventually(
+      'the host did what it was asked',
+      () => isThere('a/made') && isThere('b/made') && !isThere('c/old'),
+    );
+    if (lost === 'line') await folder.stopHost();
+    else await folder.endAgent('SIGKILL');
+    await refused;
+    if (lost === 'line') await folder.startHost();
+    else await folder.startAgent();
+    await inGuest(
+      'cd $1; until [ -f a/made ] && [ -d b/made ] && ! [ -e c/old ]; do sleep 0.01; done',
+    );
+    await inGuest('cd $1; echo more > a/made; rmdir b/made');
+    assert.equal(readFileSync(onHost('a/made'), 'utf8'), 'more\n');
+    await eventually('what was closed is closed', () => openOnHost().length === 0);
+  });
+
+/** Never asks how long the file is. */
+const sender = `
+import os, sys, time
+file = os.open(sys.argv[1], os.O_RDONLY)
+while True:
+    if os.sendfile(1, file, None, 4096) == 0: time.sleep(0.01)
+`;
 
 test('an older kernel asks nothing again: what was asked is an error, once, and nothing hangs', async () => {
   // Where the first agent had not read it yet, the next one waits for the host as long.

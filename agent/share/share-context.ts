@@ -1,6 +1,6 @@
 /** What the operations of one mounted folder work with. */
 import { type FrameReader, Stat, watchedFlag } from '../contract/share-wire.ts';
-import { Linux, type Question, type Validity } from './fuse-wire.ts';
+import { againBit, Linux, type Question, type Validity } from './fuse-wire.ts';
 import type { HostLink } from './host-link.ts';
 import type { Node, NodeTable } from './node-table.ts';
 import type { Owners } from './owners.ts';
@@ -14,6 +14,12 @@ export interface ShareContext {
   fail(question: Pick<Question, 'unique'>, errno: number): void;
   /** Opens on the host what of a node is open here only, before its name goes. */
   openNow(node: Node): void;
+  /** Once the kernel has asked anew for attributes that it may have missed. */
+  whenTold(node: Node, then: () => void): void;
+  /** False for what was given up. */
+  isAwaited(question: Pick<Question, 'unique'>): boolean;
+  /** Something was made for a question that was given up meanwhile: the kernel takes it for not made. */
+  madeUnheard(path: string, stat: Buffer): void;
   /** Files are then shown to each as their own, which the kernel cannot keep. */
   readonly hasSeveralUsers: boolean;
 }
@@ -22,6 +28,9 @@ export interface ShareContext {
 export const once = ({ unique }: Pick<Question, 'unique'>) => ({
   id: Number(BigInt.asUintN(32, unique)),
 });
+
+/** What a question opens: the same for whoever is asked it again, and never another's. */
+export const handleFor = ({ unique }: Pick<Question, 'unique'>) => Number(unique & ~againBit);
 
 export type Operation = (share: ShareContext, question: Question) => void;
 

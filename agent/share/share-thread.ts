@@ -355,7 +355,7 @@ class ShareThread {
     if (mounted.instance === undefined) first.push(retain(share.files.openHandles()));
     if (isOther)
       for (const { handle, path, flags } of share.files.reopenings())
-        first.push(new FrameWriter(0, Wire.open).name(path).u32(flags).u32(handle).u32(0).finish());
+        first.push(new FrameWriter(0, Wire.open).name(path).u32(flags).u64(handle).u32(0).finish());
     if (isOther)
       for (const path of share.nodes.folders())
         first.push(new FrameWriter(0, Wire.watch).name(path).finish());
@@ -397,7 +397,7 @@ class ShareThread {
 
 function retain(handles: readonly number[]): Buffer {
   const frame = new FrameWriter(0, Wire.retain);
-  for (const handle of handles) frame.u32(handle);
+  for (const handle of handles) frame.u64(handle);
   return frame.finish();
 }
 

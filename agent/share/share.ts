@@ -8,6 +8,7 @@ import { type FrameReader, ShareOperation as Wire } from '../contract/share-wire
 import { readDevice, writeDevice } from '../kernel/fuse-device.ts';
 import { access, getattr, setattr, statfs } from './attributes.ts';
 import {
+  againBit,
   answer,
   invalidateNode,
   Linux,
@@ -55,8 +56,6 @@ interface Waiting {
 /** An interrupted question whose answer does not come is given up: its process may be ended. */
 const interruptPatienceMs = 2_000;
 const { EAGAIN, ENODEV, ENOENT, EINTR } = constants.errno;
-/** FUSE_UNIQUE_RESEND: an agent before us was asked it already. */
-const againBit = 1n << 63n;
 /** Questions of one turn; the link and other folders get theirs between. */
 const questionsATurn = 16;
 const readBuffer = Buffer.alloc(questionBytes);
@@ -75,6 +74,8 @@ export class Share implements ShareContext {
   #asksAgain: boolean;
   #downSince: number | undefined;
   #isReading = true;
+  /** Of an agent that took over: what the kernel asks again has all been read. */
+  #isCaughtUp: boolean;
 
   constructor(parts: ShareParts) {
     const { kept, journal } = parts;
@@ -88,6 +89,7 @@ export class Share implements ShareContext {
     this.#operations = operationsOf(this.files, this.#folders);
     this.#users = kept?.users ?? new Set();
     this.#asksAgain = kept?.asksAgain ?? false;
+    this.#isCaughtUp = kept === undefined;
     journal.begin(() => this.#recordAll());
     if (kept !== undefined) this.#takeUp(kept);
   }
@@ -112,7 +114,6 @@ export class Share implements ShareContext {
   recordFacts(): void {
     this.#parts.journal.facts({
       lastNode: this.nodes.lastId,
-      lastHandle: Math.max(this.files.lastHandle, this.#folders.lastHandle),
       replayThreadId: this.#parts.replayThreadId(),
       asksAgain: this.#asksAgain,
     });
@@ -158,11 +159,26 @@ export class Share implements ShareContext {
     this.files.openNow(node);
   }
 
+  whenTold(node: Node, then: () => void): void {
+    this.replay.whenTold(node, then);
+  }
+
+  madeUnheard(path: string, stat: Buffer): void {
+    this.replay.tellMade(path, stat);
+  }
+
+  isAwaited({ unique }: Pick<Question, 'unique'>): boolean {
+    return this.#waiting.has(unique);
+  }
+
   /** False when the file system has been unmounted. */
   readQuestions(): boolean {
     for (let count = 0; count < questionsATurn; count++) {
       const length = readDevice(this.deviceFd, readBuffer);
-      if (length === -EAGAIN) return true;
+      if (length === -EAGAIN) {
+        this.#catchUp();
+        return true;
+      }
       // ENOENT: it was interrupted before it was read.
       if (length === -EINTR || length === -ENOENT) continue;
       if (length < 0) return false;
@@ -170,6 +186,12 @@ export class Share implements ShareContext {
       if (length > 64 * 1024) return true;
     }
     return true;
+  }
+
+  #catchUp(): void {
+    if (this.#isCaughtUp) return;
+    this.#isCaughtUp = true;
+    if (this.link.isUp) this.link.tellSettled(this.files.openHandles());
   }
 
   /** From now on callers wait, and not for ever. */
@@ -182,6 +204,7 @@ export class Share implements ShareContext {
 
   onLinkBack(): void {
     this.#downSince = undefined;
+    if (this.#isCaughtUp) this.link.tellSettled(this.files.openHandles());
   }
 
   /**
@@ -309,6 +332,7 @@ export class Share implements ShareContext {
 
   #onNews(reader: FrameReader): void {
     if (reader.operation === Wire.changes) this.replay.take(reader);
+    else if (reader.operation === Wire.missed) this.replay.takeMissed(reader);
   }
 }
 

@@ -6,8 +6,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } 
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Duplex, duplexPair } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openFolderThread } from '../../../electron/host/share/open-folder-thread.ts';
+import { changingOperations, FrameReader, FrameSplitter } from '../../contract/share-wire.ts';
 import type { ShareNews } from '../share-thread.ts';
 
 export interface FolderOfAgents {
@@ -17,6 +19,8 @@ export interface FolderOfAgents {
   startAgent(): Promise<void>;
   /** The host's end, whose memory goes on. */
   stopHost(): Promise<void>;
+  /** From now on the host makes the changes it is asked for, and nobody hears of that over this connection. */
+  loseAnswers(): void;
   startHost(): Promise<void>;
   /** Until a process waits for an answer of the folder's. */
   untilAsked(): Promise<void>;
@@ -39,6 +43,7 @@ export async function folderOfAgents({
   let socket: Socket | undefined;
   let served = Promise.resolve();
   let isHostWanted = false;
+  let areAnswersLost = false;
 
   const heard = async (...awaited: string[]) => {
     for (const deadline = performance.now() + 60_000; performance.now() < deadline; await sleep(5))
@@ -74,7 +79,8 @@ export async function folderOfAgents({
       isHostWanted = true;
       events.length = 0;
       socket = connect(join(directory, 'share.sock'));
-      served = server.serve(socket);
+      areAnswersLost = false;
+      served = server.serve(lossy(socket, () => areAnswersLost));
       await heard('mounted', 'back');
     },
     async stopHost() {
@@ -83,6 +89,9 @@ export async function folderOfAgents({
       socket?.destroy();
       await served;
       await heard('lost');
+    },
+    loseAnswers() {
+      areAnswersLost = true;
     },
     async untilAsked() {
       const isWaiting = () =>
@@ -122,4 +131,22 @@ export async function folderOfAgents({
   await folder.startAgent();
   await folder.startHost();
   return folder;
+}
+
+/** A socket whose other end may not hear any more what was changed. */
+function lossy(socket: Socket, isLost: () => boolean): Duplex {
+  const [inner, outer] = duplexPair();
+  socket.pipe(inner);
+  const splitter = new FrameSplitter();
+  inner.on('data', (data: Buffer) =>
+    splitter.push(data, (frame) => {
+      if (!isLost() || !changingOperations.has(new FrameReader(frame).operation))
+        socket.write(frame);
+    }),
+  );
+  inner.on('error', () => {});
+  socket.on('error', () => inner.destroy());
+  socket.once('close', () => inner.end());
+  inner.once('close', () => socket.destroy());
+  return outer;
 }

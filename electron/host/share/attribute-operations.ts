@@ -14,13 +14,13 @@ import { LinuxError } from './errno.ts';
 import { codeOf, fstat, handleOf, lstat, now, putStat } from './host-operation.ts';
 
 export const getattr = now((state, request, reply) => {
-  const [number, path] = [request.u32(), request.name()];
+  const [number, path] = [request.u64(), request.name()];
   if (path === '' && number !== 0) putStat(state, '', fstat(handleOf(state, number).fd), reply);
   else putStat(state, path, lstat(state.folder.locate(path)), reply);
 });
 
 export const setattr = now((state, request, reply) => {
-  const [number, path, mask] = [request.u32(), request.name(), request.u32()];
+  const [number, path, mask] = [request.u64(), request.name(), request.u32()];
   const [mode, size] = [request.u32(), request.u64()];
   const [accessed, modified] = [request.f64(), request.f64()];
   const fd = number === 0 ? undefined : state.handles.get(number)?.fd;

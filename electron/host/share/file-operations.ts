@@ -26,7 +26,7 @@ export const open = now((state, request, reply) => {
   const [path, flags, number, prefetch] = [
     request.name(),
     request.u32(),
-    request.u32(),
+    request.u64(),
     request.u32(),
   ];
   const isWriting = (flags & 3) !== 0 || (flags & 0o1000) !== 0;
@@ -55,7 +55,7 @@ function putBeginning(fd: number, size: number, limit: number, reply: FrameWrite
 }
 
 export const create = now((state, request, reply) => {
-  const [path, flags, mode, number] = [request.name(), request.u32(), request.u32(), request.u32()];
+  const [path, flags, mode, number] = [request.name(), request.u32(), request.u32(), request.u64()];
   const place = state.folder.locate(path);
   const { fd, isNew } = createOrOpen(place, flags, mode);
   try {
@@ -86,7 +86,7 @@ function createOrOpen(place: Buffer, flags: number, mode: number): { fd: number;
 }
 
 export const readFile: HostOperation = (state, request, _reply, later) => {
-  const [number, offset, length] = [request.u32(), request.u64(), request.u32()];
+  const [number, offset, length] = [request.u64(), request.u64(), request.u32()];
   const { fd } = handleOf(state, number);
   read(fd, Buffer.allocUnsafe(length), 0, length, offset, (error, count, data) =>
     later(error, (reply) => reply.raw(data.subarray(0, count))),
@@ -95,7 +95,7 @@ export const readFile: HostOperation = (state, request, _reply, later) => {
 };
 
 export const write = now((state, request) => {
-  const [number, offset] = [request.u32(), request.u64()];
+  const [number, offset] = [request.u64(), request.u64()];
   const data = request.raw(request.left);
   const { fd, path } = handleOf(state, number);
   for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, data.length - at, offset + at);
@@ -103,7 +103,7 @@ export const write = now((state, request) => {
 });
 
 export const release = now((state, request) => {
-  const number = request.u32();
+  const number = request.u64();
   const handle = state.handles.get(number);
   if (handle === undefined) return;
   state.handles.delete(number);
@@ -111,7 +111,7 @@ export const release = now((state, request) => {
 });
 
 export const sync: HostOperation = (state, request, _reply, later) => {
-  const [number, isDataOnly] = [request.u32(), request.u8() !== 0];
+  const [number, isDataOnly] = [request.u64(), request.u8() !== 0];
   const { fd } = handleOf(state, number);
   const done = (error: NodeJS.ErrnoException | null) => later(error, () => {});
   if (isDataOnly) fdatasync(fd, done);

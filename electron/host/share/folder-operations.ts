@@ -2,6 +2,7 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { joinPath, ShareOperation as Wire } from '../../../agent/contract/share-wire.ts';
 import { getattr, setattr, statfs } from './attribute-operations.ts';
+import { LinuxError } from './errno.ts';
 import { create, open, readFile, release, sync, write } from './file-operations.ts';
 import { type FolderState, type HostOperation, now } from './host-operation.ts';
 import {
@@ -33,6 +34,8 @@ const list: HostOperation = (state, request, _reply, later) => {
       return;
     }
     if (names.length > 0) setImmediate(goOn);
+    // Moved meanwhile, it would seem to have lost what it holds.
+    else if (state.watch.isAstray(path)) later(new LinuxError('ENOENT'));
     else
       later(null, (reply) => {
         for (const [name, record] of records) reply.name(name).raw(record);
@@ -83,19 +86,4 @@ export const hostOperations = new Map<number, HostOperation>([
   [Wire.statfs, statfs],
   [Wire.unwatch, unwatch],
   [Wire.watch, watch],
-]);
-
-/** What changes a folder: asked again after a lost connection, it must not be done a second time. */
-export const changingOperations = new Set<number>([
-  Wire.setattr,
-  Wire.symlink,
-  Wire.mkdir,
-  Wire.unlink,
-  Wire.rmdir,
-  Wire.rename,
-  Wire.link,
-  Wire.open,
-  Wire.create,
-  Wire.write,
-  Wire.release,
 ]);

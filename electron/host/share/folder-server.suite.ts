@@ -60,7 +60,7 @@ export function testFolderServer(
   const lookup = async (path: string) =>
     (await ask(Wire.lookup, (frame) => frame.name(path))).errno;
   const open = async (path: string, handle = 1) =>
-    (await ask(Wire.open, (frame) => frame.name(path).u32(0).u32(handle).u32(100))).errno;
+    (await ask(Wire.open, (frame) => frame.name(path).u32(0).u64(handle).u32(100))).errno;
 
   test('no path leads out of the folder: not by dots, not by links, not by what is no name', async () => {
     symlinkSync('../outside', join(shared, 'link'));
@@ -78,7 +78,7 @@ export function testFolderServer(
     assert.equal(await open('file-link'), ELOOP);
     // The link itself may be seen, as a link.
     assert.equal(await lookup('link'), 0);
-    const made = await ask(Wire.create, (frame) => frame.name('link/new').u32(1).u32(0o600).u32(2));
+    const made = await ask(Wire.create, (frame) => frame.name('link/new').u32(1).u32(0o600).u64(2));
     assert.equal(made.errno, ENOTDIR);
     assert.ok(!existsSync(join(directory, 'outside/new')));
   });
@@ -102,7 +102,7 @@ export function testFolderServer(
     symlinkSync('../outside/secret', join(shared, 'link'));
     const set = (mask: number) =>
       ask(Wire.setattr, (frame) =>
-        frame.u32(0).name('link').u32(mask).u32(0o777).u64(0).f64(1).f64(1),
+        frame.u64(0).name('link').u32(mask).u32(0o777).u64(0).f64(1).f64(1),
       );
     assert.notEqual((await set(SetAttribute.mode)).errno, 0);
     assert.notEqual((await set(SetAttribute.size)).errno, 0);
@@ -123,7 +123,7 @@ export function testFolderServer(
   test('what is open stays open for the same mount, and is closed for another', async () => {
     writeFileSync(join(shared, 'file'), 'content');
     assert.equal(await open('file', 7), 0);
-    const read = async () => await ask(Wire.read, (frame) => frame.u32(7).u64(0).u32(100));
+    const read = async () => await ask(Wire.read, (frame) => frame.u64(7).u64(0).u32(100));
     asker.close();
     asker = new Asker(server);
     const again = await read();
@@ -144,9 +144,9 @@ export function testFolderServer(
     rmSync(join(shared, 'file'));
     asker.close();
     asker = new Asker(server);
-    void asker.ask(0, Wire.retain, (frame) => frame.u32(7));
+    void asker.ask(0, Wire.retain, (frame) => frame.u64(7));
     const read = async (handle: number) =>
-      (await ask(Wire.read, (frame) => frame.u32(handle).u64(0).u32(100))).errno;
+      (await ask(Wire.read, (frame) => frame.u64(handle).u64(0).u32(100))).errno;
     assert.equal(await read(7), 0);
     assert.equal(await read(8), EBADF);
     // It cannot know whether an open arrived: what has the number stays.
@@ -163,10 +163,10 @@ export function testFolderServer(
     writeFileSync(join(shared, 'file'), 'content');
     assert.equal(await open('file', 1), 0);
     assert.equal((await ask(Wire.unlink, (frame) => frame.name('file'))).errno, EROFS);
-    const writing = await ask(Wire.open, (frame) => frame.name('file').u32(1).u32(2).u32(0));
+    const writing = await ask(Wire.open, (frame) => frame.name('file').u32(1).u64(2).u32(0));
     assert.equal(writing.errno, EROFS);
     const truncating = await ask(Wire.open, (frame) =>
-      frame.name('file').u32(0o1000).u32(2).u32(0),
+      frame.name('file').u32(0o1000).u64(2).u32(0),
     );
     assert.equal(truncating.errno, EROFS);
   });
@@ -203,7 +203,7 @@ export function testFolderServer(
     const operations: number[] = [Wire.write, Wire.read, Wire.release, 9999];
     for (const operation of operations)
       assert.notEqual(
-        (await ask(operation, (frame) => frame.u32(77).u64(0).u32(1))).errno,
+        (await ask(operation, (frame) => frame.u64(77).u64(0).u32(1))).errno,
         undefined,
       );
     assert.equal(await lookup('folder'), 0);

@@ -4,8 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, lstatSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
 import {
+  ChangeKind,
+  changingOperations,
   FrameReader,
   FrameSplitter,
   FrameWriter,
@@ -13,13 +16,16 @@ import {
   type ShareWelcome,
   Stat,
   shareVersion,
+  splitPath,
   statBytes,
   ShareOperation as Wire,
 } from '../../../agent/contract/share-wire.ts';
+import { AnswerMemory, type Missed } from './answer-memory.ts';
 import { LinuxError, linuxErrnoOf } from './errno.ts';
-import { changingOperations, hostOperations } from './folder-operations.ts';
+import { hostOperations } from './folder-operations.ts';
 import { type Change, FolderWatch } from './folder-watch.ts';
 import type { FolderState } from './host-operation.ts';
+import { Sender } from './sender.ts';
 import { openSharedFolder } from './shared-folder.ts';
 import { statRecord } from './stat-record.ts';
 
@@ -41,21 +47,17 @@ export interface FolderServer {
   close(): void;
 }
 
-/** As many answers as a machine may not have got, and more than it can have asked for at once. */
-const keptAnswers = 4096;
-const smallBytes = 8 * 1024;
-
 export function createFolderServer(options: FolderServerOptions): FolderServer {
   const folder = openSharedFolder(options.path);
   const instance = randomUUID();
   const handles: FolderState['handles'] = new Map();
-  const answered = new Map<number, Buffer>();
+  const memory = new AnswerMemory();
   let unheard: Change[] = [];
   let sender: Sender | undefined;
   let mount: string | undefined;
   const tell = (changes: readonly Change[]) => {
     if (sender === undefined) unheard.push(...changes);
-    else sender.send(changesFrame(changes, folder.device));
+    else sender.tell(changesFrame(changes, folder.device));
   };
   const watch = new FolderWatch({ folder, tell, wholeTree: options.wholeTree });
   const state: FolderState = { folder, isReadOnly: options.readOnly === true, handles, watch };
@@ -63,21 +65,41 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   function forgetMachine(): void {
     for (const { fd } of handles.values()) closeSync(fd);
     handles.clear();
-    answered.clear();
+    memory.clear();
     unheard = [];
   }
 
   /** Another agent goes on with the same mount; only the kernel's questions have numbers that it knows. */
   function retain(request: FrameReader): void {
-    const open = new Set<number>();
-    while (request.left > 0) open.add(request.u32());
-    for (const [number, { fd }] of handles) {
-      if (open.has(number)) continue;
-      handles.delete(number);
-      closeSync(fd);
-    }
-    for (const id of answered.keys()) if (id % 2 === 1) answered.delete(id);
+    memory.forgetAgent();
+    const open = new Set(memory.opened());
+    while (request.left > 0) open.add(request.u64());
+    for (const number of [...handles.keys()]) if (!open.has(number)) release(number);
   }
+
+  function release(number: number): void {
+    const handle = handles.get(number);
+    if (!handles.delete(number) || handle === undefined) return;
+    closeSync(handle.fd);
+  }
+
+  /** What a machine gave up and does not know has happened all the same. */
+  function settle(request: FrameReader, to: Sender): void {
+    const { handles: opened, missed } = memory.settle();
+    // An answer may have come, and not the word that it has.
+    const open = new Set<number>();
+    while (request.left > 0) open.add(request.u64());
+    for (const number of opened) if (!open.has(number)) release(number);
+    const changes = missed.flatMap((change) => changeOf(folder, change));
+    if (changes.length > 0) to.tell(changesFrame(changes, folder.device, Wire.missed));
+  }
+
+  /** What needs no answer. */
+  const orders = new Map<number, (request: FrameReader, to: Sender) => void>([
+    [Wire.have, (request) => memory.forget(idsOf(request))],
+    [Wire.retain, retain],
+    [Wire.settled, settle],
+  ]);
 
   function onFrame(frame: Buffer, to: Sender): void {
     const request = new FrameReader(frame);
@@ -86,23 +108,17 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
       const { mount: its } = JSON.parse(request.bytes().toString()) as ShareWelcome;
       if (mount !== undefined && mount !== its) forgetMachine();
       mount = its;
+      memory.beginAnew();
       return;
     }
-    if (operation === Wire.retain) {
-      retain(request);
-      return;
-    }
-    const done = answered.get(id);
-    if (id !== 0 && done !== undefined) {
-      to.send(done);
-      return;
-    }
+    const order = orders.get(operation);
+    const done = memory.answerTo(id);
+    if (order !== undefined) order(request, to);
+    else if (done !== undefined) to.send(done);
+    if (order !== undefined || done !== undefined) return;
     const finish = (reply: Buffer) => {
       if (id === 0) return;
-      if (changingOperations.has(operation)) {
-        answered.set(id, reply);
-        if (answered.size > keptAnswers) answered.delete(answered.keys().next().value!);
-      }
+      if (changingOperations.has(operation)) memory.remember(request, reply);
       // The connection may be another by now, which has been asked the same again.
       if (sender === to) to.send(reply);
     };
@@ -124,7 +140,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
               if (sender !== own) {
                 sender = own;
                 onMounted?.();
-                own.send(changesFrame(unheard.splice(0), folder.device));
+                own.tell(changesFrame(unheard.splice(0), folder.device));
               }
               onFrame(frame, own);
             });
@@ -154,9 +170,15 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
 function perform(state: FolderState, request: FrameReader, finish: (reply: Buffer) => void): void {
   const { id, operation } = request;
   const refuse = (error: unknown) => {
-    const reply = new FrameWriter(id, operation, linuxErrnoOf(error));
-    if (operation === Wire.lookup) reply.u8(mayBeKept(state, request) ? 1 : 0);
-    finish(reply.finish());
+    const errno = linuxErrnoOf(error);
+    const refusal = () => {
+      const reply = new FrameWriter(id, operation, errno);
+      if (operation === Wire.lookup) reply.u8(mayBeKept(state, request) ? 1 : 0);
+      finish(reply.finish());
+    };
+    const path = errno === ENOENT ? pathOf(request.again()) : undefined;
+    if (path === undefined || !state.watch.isAstray(path)) refusal();
+    else onceHeard(state, path, refusal);
   };
   const perform = hostOperations.get(operation);
   try {
@@ -176,13 +198,43 @@ function perform(state: FolderState, request: FrameReader, finish: (reply: Buffe
   }
 }
 
+const { ENOENT } = constants.errno;
+
+/** How often it is looked for the word of a folder's move, and how long between. */
+const [mostLooks, lookMs] = [200, 2];
+
+/** A folder of this computer was moved just now: the machine is to hear of that first, and asks again. */
+function onceHeard(
+  { watch }: Pick<FolderState, 'watch'>,
+  path: string,
+  then: () => void,
+  looks = 0,
+): void {
+  if (looks === mostLooks || !watch.isAstray(path)) then();
+  else setTimeout(() => onceHeard({ watch }, path, then, looks + 1), lookMs);
+}
+
+/** The first path that is asked about. */
+function pathOf(request: FrameReader): string | undefined {
+  const { operation } = request;
+  if (byHandle.has(operation)) return undefined;
+  if (operation === Wire.getattr || operation === Wire.setattr) request.u64();
+  return request.name();
+}
+
+const byHandle: ReadonlySet<number> = new Set([
+  Wire.read,
+  Wire.write,
+  Wire.release,
+  Wire.fsync,
+  Wire.statfs,
+]);
+
 const isReading = (operation: number) => operation === Wire.open || operation === Wire.release;
 
 /** That there is no such name: true as long as its folder is watched. */
 function mayBeKept(state: FolderState, request: FrameReader): boolean {
-  const path = request.again().name();
-  const slash = path.lastIndexOf('/');
-  return state.watch.isFollowed(slash === -1 ? '' : path.slice(0, slash));
+  return state.watch.isFollowed(splitPath(request.again().name()).folder);
 }
 
 function greeting(
@@ -198,8 +250,27 @@ function greeting(
     .finish();
 }
 
-function changesFrame(changes: readonly Change[], device: bigint): Buffer {
-  const frame = new FrameWriter(0, Wire.changes);
+function* idsOf(request: FrameReader): Generator<number> {
+  while (request.left > 0) yield request.u32();
+}
+
+/** As it is by now; what is not there any more goes without saying. */
+function changeOf(folder: FolderState['folder'], { kind, path, newPath }: Missed): Change[] {
+  if (kind === 'removed') return [{ kind: ChangeKind.removed, path, stats: undefined }];
+  try {
+    const stats = lstatSync(folder.locate(newPath ?? path), { bigint: true });
+    return [{ kind: ChangeKind[kind], path, newPath, stats }];
+  } catch {
+    return [];
+  }
+}
+
+function changesFrame(
+  changes: readonly Change[],
+  device: bigint,
+  operation: number = Wire.changes,
+): Buffer {
+  const frame = new FrameWriter(0, operation);
   for (const { kind, path, newPath, stats } of changes) {
     frame.u8(kind).name(path);
     if (newPath !== undefined) frame.name(newPath);
@@ -214,40 +285,4 @@ function unseen(): Buffer {
   record.writeUInt32LE(0o100000, Stat.mode);
   record.writeUInt32LE(1, Stat.links);
   return record;
-}
-
-/** Small answers go before large ones, and what was said first goes first among its like. */
-class Sender {
-  readonly #channel: Duplex;
-  #small: Buffer[] = [];
-  #large: Buffer[] = [];
-  #isWaiting = false;
-  #isScheduled = false;
-
-  constructor(channel: Duplex) {
-    this.#channel = channel;
-    channel.on('drain', () => {
-      this.#isWaiting = false;
-      this.#pump();
-    });
-  }
-
-  send(frame: Buffer): void {
-    (frame.length <= smallBytes ? this.#small : this.#large).push(frame);
-    if (this.#isScheduled || this.#isWaiting) return;
-    this.#isScheduled = true;
-    // What one chunk of questions is answered with goes together.
-    queueMicrotask(() => {
-      this.#isScheduled = false;
-      this.#pump();
-    });
-  }
-
-  #pump(): void {
-    while (!this.#isWaiting && this.#small.length + this.#large.length > 0) {
-      const small = this.#small.splice(0);
-      const next = small.length > 0 ? Buffer.concat(small) : this.#large.shift()!;
-      this.#isWaiting = !this.#channel.write(next);
-    }
-  }
 }

@@ -50,7 +50,7 @@ test('a name that moves as soon as its folder is followed is told as moved', asy
   );
 });
 
-test('what changes in a folder that has just moved is told where it is now', async (t) => {
+test('what changes in a folder that has just moved is told where it is now, before what came after', async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'corten-watch-'));
   mkdirSync(join(root, 'one'));
   writeFileSync(join(root, 'one/file'), 'before');
@@ -59,11 +59,13 @@ test('what changes in a folder that has just moved is told where it is now', asy
   watch.isKnown('one/file', lstatSync(join(root, 'one/file'), { bigint: true }));
   renameSync(join(root, 'one'), join(root, 'two'));
   appendFileSync(join(root, 'two/file'), ' and after');
+  mkdirSync(join(root, 'end'));
   assert.deepEqual(
     (await told).map(({ kind, path, newPath }) => [kind, path, newPath]),
     [
       [ChangeKind.renamed, 'one', 'two'],
       [ChangeKind.modified, 'two/file', undefined],
+      [ChangeKind.created, 'end', undefined],
     ],
   );
 });

@@ -41,6 +41,11 @@ interface Event {
   name: string;
 }
 
+/** A change, and which of the events looked at together it is of. */
+interface Placed extends Change {
+  place: number;
+}
+
 /** Events of one change come together, and both halves of a rename do. */
 const gatherMs = 4;
 const namesATurn = 100;
@@ -205,19 +210,35 @@ export class FolderWatch {
     this.#timer ??= setTimeout(() => this.#look(), gatherMs);
   }
 
+  /** A folder on the way is not where the machine was told, and what became of it has not been heard. */
+  isAstray(path: string): boolean {
+    return [path, splitPath(path).folder].some((folder) => {
+      const followed = this.#followed.get(folder);
+      return followed !== undefined && !this.#isThere(followed);
+    });
+  }
+
   #look(): void {
     this.#timer = undefined;
     const events = this.#events.splice(0);
     for (const { followed, name } of events) followed.stirred.delete(name);
     // What happened in a folder that is not where it was is looked at once it is known where it is.
     const gone = new Set(events.map(({ followed }) => followed).filter((it) => !this.#isThere(it)));
-    const changes = this.#changesOfAll(events.filter(({ followed }) => !gone.has(followed)));
-    changes.push(...this.#changesOfAll(events.filter(({ followed }) => gone.has(followed))));
+    const changes = this.#changesOfAll(events, ({ followed }) => !gone.has(followed));
+    const moved = changes.findLast(({ kind }) => kind === ChangeKind.renamed)?.place ?? 0;
+    for (const change of this.#changesOfAll(events, ({ followed }) => gone.has(followed)))
+      changes.push({ ...change, place: Math.max(change.place, moved) });
+    // And is told at its own place all the same: who heard of what came after may go by it.
+    changes.sort((one, other) => one.place - other.place);
     if (changes.length > 0) this.#tell(changes);
   }
 
-  #changesOfAll(events: readonly Event[]): Change[] {
-    const changes = events.flatMap(({ followed, name }) => this.#changesOf(followed, name));
+  #changesOfAll(events: readonly Event[], isWanted: (event: Event) => boolean): Placed[] {
+    const changes = events.flatMap((event, place) =>
+      isWanted(event)
+        ? this.#changesOf(event.followed, event.name).map((change) => ({ ...change, place }))
+        : [],
+    );
     const paired = pairRenames(changes);
     for (const change of paired) this.#carryOn(change);
     return paired;
@@ -277,10 +298,21 @@ export class FolderWatch {
     if (stats !== undefined && !stats.isDirectory()) return;
     if (kind === ChangeKind.removed) this.#dropBelow(path);
     else if (kind === ChangeKind.renamed && newPath !== undefined) {
+      this.#learnBelow(path, newPath);
       this.#dropBelow(newPath);
       this.#moveBelow(path, newPath);
     } else return;
     this.#folder.forgetFolders();
+  }
+
+  /** The machine may have found the folder at its new place already, and know what is new there. */
+  #learnBelow(path: string, newPath: string): void {
+    for (const followed of this.#followed.values()) {
+      const moved = movedPath(followed.path, path, newPath);
+      const found = moved === followed.path ? undefined : this.#followed.get(moved);
+      for (const [name, stats] of found?.names ?? [])
+        if (stats !== undefined && !found!.lookedAt.has(name)) followed.names.set(name, stats);
+    }
   }
 
   #dropBelow(path: string): void {
@@ -326,19 +358,19 @@ function isSameFile(known: BigIntStats, stats: BigIntStats): boolean {
 }
 
 /** What went at one name and came at another, in the place of the second. */
-function pairRenames(changes: Change[]): Change[] {
-  const gone = new Map<bigint, Change>();
+function pairRenames(changes: Placed[]): Placed[] {
+  const gone = new Map<bigint, Placed>();
   for (const change of changes)
     if (change.kind === ChangeKind.removed && change.stats !== undefined)
       gone.set(change.stats.ino, change);
-  const paired = new Set<Change>();
-  const result = changes.map((change): Change => {
+  const paired = new Set<Placed>();
+  const result = changes.map((change): Placed => {
     if (change.kind !== ChangeKind.created || change.stats === undefined) return change;
     const from = gone.get(change.stats.ino);
     if (from?.stats === undefined || !isSameFile(from.stats, change.stats)) return change;
     if (from.path === change.path) return change;
     paired.add(from);
-    return { kind: ChangeKind.renamed, path: from.path, newPath: change.path, stats: change.stats };
+    return { ...change, kind: ChangeKind.renamed, path: from.path, newPath: change.path };
   });
   return result.filter(
     (change) =>

@@ -29,12 +29,12 @@ test('more than the threads keep under way between them arrives whole', async (t
     server.close();
     rmSync(directory, { recursive: true });
   });
-  await asker.ask(1, Wire.open, (frame) => frame.name('file').u32(0).u32(1).u32(0));
+  await asker.ask(1, Wire.open, (frame) => frame.name('file').u32(0).u64(1).u32(0));
   const pieceBytes = 128 * 1024;
   const pieces = Array.from({ length: content.length / pieceBytes }, (_, index) =>
     asker.ask(3 + 2 * index, Wire.read, (frame) =>
       frame
-        .u32(1)
+        .u64(1)
         .u64(index * pieceBytes)
         .u32(pieceBytes),
     ),

@@ -1,0 +1,17 @@
+/** Flags of open(2), the same on amd64 and arm64, and what they ask for. */
+import { May } from './access.ts';
+
+export const O_ACCMODE = 3;
+export const O_WRONLY = 1;
+export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
+export const O_TRUNC = 0o1000;
+export const O_DSYNC = 0o10000;
+
+export function rightsOf(flags: number): number {
+  const execFlag = 0o40;
+  if ((flags & execFlag) !== 0) return May.execute;
+  const access = flags & O_ACCMODE;
+  const rights = access === O_WRONLY ? May.write : access === 0 ? May.read : May.read | May.write;
+  return rights | ((flags & O_TRUNC) !== 0 ? May.write : 0);
+}

@@ -1,0 +1,50 @@
+/** The host's half of a folder's channel. */
+import type { Duplex } from 'node:stream';
+
+const smallBytes = 8 * 1024;
+
+/** Small answers go before large ones, and what was said first goes first among its like. */
+export class Sender {
+  readonly #channel: Duplex;
+  #small: Buffer[] = [];
+  #large: Buffer[] = [];
+  #isWaiting = false;
+  #isScheduled = false;
+
+  constructor(channel: Duplex) {
+    this.#channel = channel;
+    channel.on('drain', () => {
+      this.#isWaiting = false;
+      this.#pump();
+    });
+  }
+
+  send(frame: Buffer): void {
+    (frame.length <= smallBytes ? this.#small : this.#large).push(frame);
+    this.#schedule();
+  }
+
+  /** Before all that is answered later: who is told that a name is not there knows by then where it went. */
+  tell(frame: Buffer): void {
+    this.#small.push(frame);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isWaiting) return;
+    this.#isScheduled = true;
+    // What one chunk of questions is answered with goes together.
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (!this.#isWaiting && this.#small.length + this.#large.length > 0) {
+      const small = this.#small.splice(0);
+      const next = small.length > 0 ? Buffer.concat(small) : this.#large.shift()!;
+      this.#isWaiting = !this.#channel.write(next);
+    }
+  }
+}

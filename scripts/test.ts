@@ -83,6 +83,8 @@ function groups(): Group[] {
       concurrency: 1,
       files: all.filter((path) => path.endsWith('.vm.test.ts')),
       again: true,
+      // Several boots of an emulated processor, on a computer that may be busy or slow.
+      patienceMs: 30 * 60_000,
     },
     {
       name: 'desktop',

@@ -80,7 +80,7 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   const npm = new NpmPackages(repository, join(cache, 'npm'));
   const npmPackages = await addAgent(tree, repository, architecture, npm, { shim, time });
   records.push(...npmRecords(npmPackages));
-  using modules = openModules(kernelFiles);
+  using modules = openModules(kernelFiles, architectures[architecture].toolPrefix);
   modules.addTo(tree, rootModules);
   checkLibraries(tree);
 

@@ -4,12 +4,20 @@ import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { plainKernel } from './kernel.ts';
 
+/** Its table of two sections is its end. */
 const elf = Buffer.concat([Buffer.from('\x7fELF', 'latin1'), Buffer.alloc(5000, 'k')]);
+elf.writeBigUInt64LE(BigInt(elf.length - 2 * 64), 0x28);
+elf.writeUInt16LE(64, 0x3a);
+elf.writeUInt16LE(2, 0x3c);
 const image = Buffer.alloc(4096, 'i');
 image.write('ARM\x64', 0x38, 'latin1');
 
-test('amd64: the ELF program comes out of a bzImage', () => {
-  const payload = Buffer.concat([zstdCompressSync(elf), Buffer.alloc(4)]);
+test('amd64: the ELF program comes out of a bzImage, without what lies behind it', () => {
+  const relocations = Buffer.alloc(900, 'r');
+  const payload = Buffer.concat([
+    zstdCompressSync(Buffer.concat([elf, relocations])),
+    Buffer.alloc(4),
+  ]);
   const bzImage = Buffer.alloc(2 * 512 + 64);
   bzImage.writeUInt8(1, 0x1f1);
   bzImage.write('HdrS', 0x202, 'latin1');

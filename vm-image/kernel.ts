@@ -22,7 +22,16 @@ function elfOf(bzImage: Buffer): Buffer {
   const length = bzImage.readUInt32LE(setup.payloadLength) - 4;
   const elf = decompressed(bzImage.subarray(start, start + length));
   if (elf.readUInt32BE(0) !== 0x7f454c46) throw new Error("the kernel's payload is no ELF program");
-  return elf;
+  return elf.subarray(0, endOf(elf));
+}
+
+/**
+ * The linker puts the table of sections last. What follows it is a list of places for a kernel at a random address, 0.9 MB, which the
+ * wrapping alone reads (arch/x86/boot/compressed/misc.c, handle_relocations).
+ */
+function endOf(elf: Buffer): number {
+  const sections = Number(elf.readBigUInt64LE(0x28));
+  return sections + elf.readUInt16LE(0x3a) * elf.readUInt16LE(0x3c);
 }
 
 function imageOf(kernel: Buffer): Buffer {

@@ -39,8 +39,14 @@ export interface Modules {
   addTo(tree: FileTree, wanted: RegExp): void;
 }
 
-/** `files` are the kernel package's. The caller disposes what was unpacked. */
-export function openModules(files: readonly PackageFile[]): Modules & Disposable {
+/**
+ * `files` are the kernel package's, `toolPrefix` names the binutils of its processor. The caller
+ * disposes what was unpacked.
+ */
+export function openModules(
+  files: readonly PackageFile[],
+  toolPrefix: string,
+): Modules & Disposable {
   const work = mkdtempSync(join(tmpdir(), 'corten-modules-'));
   const prefix = /^(?:usr\/)?lib\/modules\/([^/]+)\/(.+)$/;
   let version = '';
@@ -69,19 +75,30 @@ export function openModules(files: readonly PackageFile[]): Modules & Disposable
           'modules.order',
         ])
           place(subset, version, path, readFileSync(join(root, path)));
+        const chosenRoot = join(subset, 'lib/modules', version);
+        withoutDescriptions(
+          chosen.map((path) => join(chosenRoot, path)),
+          toolPrefix,
+        );
         execFileSync('depmod', ['-b', subset, version]);
         const tables = ['modules.dep', 'modules.alias', 'modules.symbols', 'modules.builtin'];
         for (const path of [...chosen, ...tables])
-          tree.file(
-            `usr/lib/modules/${version}/${path}`,
-            readFileSync(join(subset, 'lib/modules', version, path)),
-          );
+          tree.file(`usr/lib/modules/${version}/${path}`, readFileSync(join(chosenRoot, path)));
       } finally {
         rmSync(subset, { recursive: true });
       }
     },
     [Symbol.dispose]: () => rmSync(work, { recursive: true }),
   };
+}
+
+/**
+ * Without BTF, which tracing programs alone read (the kernel keeps its own), and so without the
+ * signature behind it: a tenth of what they pack to, and what the kernel checks and reads at each load.
+ */
+function withoutDescriptions(modules: readonly string[], toolPrefix: string): void {
+  const sections = ['.BTF', '.comment'].map((name) => `--remove-section=${name}`);
+  execFileSync(`${toolPrefix}strip`, ['--strip-debug', ...sections, ...modules]);
 }
 
 function place(work: string, version: string, path: string, content: Buffer): void {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { test } from 'node:test';
-import { blankLanguages } from './node-program.ts';
+import { blankLanguages, blankTypeStripper } from './node-program.ts';
 
 test('Node without other languages works in English, and packs smaller', () => {
   const directory = mkdtempSync(join(tmpdir(), 'corten-node-'));
@@ -27,6 +27,27 @@ test('Node without other languages works in English, and packs smaller', () => {
         ...['xn--bcher-kva.de', 2, true, 'ä'],
       ],
     );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('Node that strips no types runs JavaScript, fetches, and packs smaller', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-node-'));
+  try {
+    const program = readFileSync(execPath);
+    assert.ok(blankTypeStripper(program) > 3_000_000);
+    assert.equal(program.length, statSync(execPath).size);
+    const path = join(directory, 'node');
+    writeFileSync(path, program, { mode: 0o755 });
+    // The parser of HTTP is WebAssembly too.
+    const script = `require('node:http').createServer((_, response) => response.end('answer'))
+      .listen(0, '127.0.0.1', async function () {
+        console.log(await (await fetch('http://127.0.0.1:' + this.address().port)).text());
+        process.exit();
+      })`;
+    assert.equal(execFileSync(path, ['-e', script], { encoding: 'utf8' }), 'answer\n');
+    assert.throws(() => blankTypeStripper(program), /strips no types/);
   } finally {
     rmSync(directory, { recursive: true });
   }

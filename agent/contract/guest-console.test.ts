@@ -16,6 +16,11 @@ test('stages, failures, the agent and a panic are told apart from the kernel’s
     cause: 'not-blank',
     sentence: 'The disk: it is full.',
   });
+  assert.deepEqual(readConsoleLine('corten: repaired data-disk-repair: It is whole again.'), {
+    kind: 'repaired',
+    stage: 'data-disk-repair',
+    sentence: 'It is whole again.',
+  });
   assert.deepEqual(readConsoleLine('{"event":"ready","socket":"/x"}'), { kind: 'ready' });
   assert.deepEqual(readConsoleLine('corten: agent-ended 1'), { kind: 'agent-ended', status: 1 });
   assert.deepEqual(readConsoleLine('[ 1.2] Kernel panic - not syncing: VFS: no root'), {

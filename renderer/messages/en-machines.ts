@@ -21,6 +21,7 @@ export const machinesWords = {
   'machines.disconnectedTitle': '{name} is not connected',
   'machines.failedTitle': '{name} did not start',
   'machines.lostTitle': '{name} was lost',
+  'machines.waitsTitle': '{name} waits for its disk',
 
   'add.title': 'Add a machine',
   'add.kind': 'Kind',

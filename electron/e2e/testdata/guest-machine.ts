@@ -10,11 +10,15 @@ import { guestClock } from '../../host/machine/guest-clock.ts';
 import { createMachine } from '../../host/machine/lifecycle.ts';
 import type { Machine } from '../../host/machine/machine.ts';
 import { qemuBackend } from '../../host/machine/qemu/backend.ts';
+import type { QemuMachineOptions } from '../../host/machine/qemu/session.ts';
 import { openFolderList } from '../../host/share/folder-list.ts';
 import { createFolderSharing } from '../../host/share/share-folders.ts';
 
 const base = join(import.meta.dirname, '..', '..', '..');
-const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
+/** What scripts/vm-image built for a kind of processor. */
+export const systemOf = (architecture: 'amd64' | 'arm64') =>
+  join(base, 'dist/vm-image', architecture);
+export const imageDirectory = systemOf(process.arch === 'arm64' ? 'arm64' : 'amd64');
 
 export interface GuestMachine {
   machine: Machine;
@@ -30,6 +34,7 @@ export interface GuestMachine {
 export function makeGuestMachine(
   directory: string,
   agentArguments: readonly string[],
+  change: Partial<QemuMachineOptions> = {},
 ): GuestMachine {
   const apiSocketPath = join(directory, 'docker.sock');
   const shared = join(directory, 'shared');
@@ -47,7 +52,7 @@ export function makeGuestMachine(
     backend: qemuBackend({
       directory: join(directory, 'machine'),
       runDirectory: join(directory, 'run'),
-      imageDirectory: join(base, 'dist/vm-image', architecture),
+      imageDirectory,
       settings: {
         cpus: 2,
         memoryBytes: 768 * 1024 ** 2,
@@ -55,6 +60,7 @@ export function makeGuestMachine(
         pauseAfterMs: null,
       },
       agentArguments,
+      ...change,
     }),
     companions: [
       guestClock(),

@@ -172,6 +172,11 @@ export function createMachine(options: MachineOptions): Machine {
           'It is being made again. If the engine has stopped, start it again.',
         );
     });
+    const { hold } = reached.ground;
+    hold?.onChange(() => {
+      if (reached === up) showHold(reached);
+    });
+    if (hold?.why() !== undefined) showHold(reached);
     for (const begin of companions) {
       try {
         reached.companions.push(
@@ -193,6 +198,23 @@ export function createMachine(options: MachineOptions): Machine {
         report?.('companion', error);
       }
     }
+  }
+
+  /** A machine that its disk holds is not lost, and its silence does not break the connection. */
+  function showHold(reached: Up): void {
+    const held = () => reached.ground.hold?.why();
+    const why = held();
+    reached.link.expectSilence(why !== undefined);
+    if (why !== undefined) stages.lose(why.stage, why.cause, why.nextStep);
+    // Not before it has answered: it may be held again at its first step.
+    else
+      ping(reached.background).then(
+        () => {
+          if (reached === up && held() === undefined) stages.finish('running');
+        },
+        // The link says so when it has a connection again.
+        () => {},
+      );
   }
 
   /** `docker.sock` and this computer's folders: there at once, or held up by what they say themselves. */
@@ -266,6 +288,8 @@ export function createMachine(options: MachineOptions): Machine {
     start() {
       const { status } = stages.state;
       if (status === 'running' || status === 'paused') return Promise.resolve(stages.state);
+      const hold = up?.ground.hold;
+      if (hold?.why() !== undefined) return hold.retry().then(() => stages.state);
       starting ??= climb().finally(() => {
         starting = undefined;
       });

@@ -131,11 +131,22 @@ export interface BroughtUp {
   proved?(engine: EngineClient): Promise<void> | void;
   /** Where the machine can rest: nothing of it runs between the two. */
   rest?: { pause(background: EngineClient): Promise<void>; wake(): Promise<void> };
+  /** Where a disk that cannot be written holds the machine, and does not end it. */
+  hold?: DiskHold;
   /**
    * Ends what `bringUp` began; what it only found running stays. `engine` still answers, if it did
    * before, so that the machine can be asked to end by itself.
    */
   stop(options: StopOptions, engine: EngineClient | undefined): Promise<void>;
+}
+
+/** A machine that stands still until its disk can be written again. */
+export interface DiskHold {
+  /** Undefined while nothing holds it. */
+  why(): Loss | undefined;
+  onChange(listener: () => void): () => void;
+  /** Lets it go on at once; it is held again when that changes nothing. */
+  retry(): Promise<void>;
 }
 
 export interface Loss {

@@ -106,8 +106,12 @@ function title(
   }
   const { name } = shown;
   const isRemote = machine.kind === 'remote';
-  if (machine.status === 'failed')
-    return t(machine.failure?.lost ? 'machines.lostTitle' : 'machines.failedTitle', { name });
+  if (machine.status === 'failed') {
+    if (!machine.failure?.lost) return t('machines.failedTitle', { name });
+    // It is all there, and goes on (DiskHold).
+    const waits = machine.failure.stage === 'disks';
+    return t(waits ? 'machines.waitsTitle' : 'machines.lostTitle', { name });
+  }
   if (machine.status === 'stopped')
     return t(isRemote ? 'machines.disconnectedTitle' : 'machines.stoppedTitle', { name });
   return t(isRemote ? 'machines.connectTitle' : 'machines.startTitle', { name });

@@ -218,6 +218,7 @@ function boot({ files, options }: Session, vm: RunningVfkit, climb: Climb): Prom
     patienceMs: options.patienceMs ?? defaultPatienceMs,
     signal: climb.signal,
     note: (text) => climb.note('boot', text),
+    repaired: (text) => climb.note('disks', text),
   });
 }
 

@@ -15,10 +15,14 @@ export interface BootOptions {
   /** Between two signs of life: a slow computer is given time as long as something happens. */
   patienceMs: number;
   signal: AbortSignal;
+  /** Whether it stands still for a reason that people have been told. */
+  isHeld?(): boolean;
   note(text: string): void;
+  /** What was damaged and has been put right, for people. */
+  repaired(text: string): void;
 }
 
-const corruptDisk = new Set(['damaged', 'not-blank', 'not-made', 'missing']);
+const corruptDisk = new Set(['damaged', 'damaged-log', 'not-blank', 'not-made', 'missing']);
 
 /** Throws StageFailure with what the guest said last. */
 export async function waitForBoot(options: BootOptions): Promise<void> {
@@ -61,8 +65,8 @@ async function follow(
     if (event.kind === 'stage') {
       progress.stage = event.stage;
       options.note(event.stage);
-    } else if (event.kind === 'failed' || event.kind === 'panic')
-      throw guestFailure(options, event);
+    } else if (event.kind === 'repaired') options.repaired(event.sentence);
+    else if (event.kind === 'failed' || event.kind === 'panic') throw guestFailure(options, event);
     else if (++agentEnds === 3) throw agentKeepsEnding(options, event.status);
   }
 }
@@ -73,6 +77,7 @@ async function silence(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
+    if (options.isHeld?.()) progress.at = performance.now();
     const leftMs = progress.at + options.patienceMs - performance.now();
     if (leftMs <= 0)
       throw new StageFailure(

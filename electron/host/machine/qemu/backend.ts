@@ -118,6 +118,7 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
       },
       wake: () => vm.qmp.run<void>('cont'),
     },
+    hold: vm.hold,
     stop: async (how, engine) => {
       isStopping = true;
       await stopVm(session, vm, how, engine);
@@ -141,6 +142,11 @@ async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<vo
     }
     return;
   }
+  const { hold } = vm;
+  const tellHold = hold.onChange(() => {
+    const why = hold.why();
+    climb.note('boot', why === undefined ? '' : `${why.cause} ${why.nextStep}`);
+  });
   await waitForBoot({
     program: 'QEMU',
     consoleLog: files.consoleLog,
@@ -150,8 +156,10 @@ async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<vo
       options.patienceMs ??
       defaultPatienceMs[vm.plan.accelerators[0] === 'tcg' ? 'emulated' : 'accelerated'],
     signal: climb.signal,
+    isHeld: () => hold.why() !== undefined,
     note: (text) => climb.note('boot', text),
-  });
+    repaired: (text) => climb.note('disks', text),
+  }).finally(tellHold);
 }
 
 /** The guest tells which pages are free two seconds after it has freed them (mm/page_reporting.c). */

@@ -116,7 +116,8 @@ function disk(
     ...device('virtio-blk-pci', {
       drive: serial,
       serial: `corten-${serial}`,
-      ...(readOnly ? {} : { discard: 'on' }),
+      // A write that this computer cannot do holds the machine, whose file system would break otherwise.
+      ...(readOnly ? {} : { discard: 'on', werror: 'stop' }),
     }),
   ];
 }

@@ -3,6 +3,7 @@ import type { MachineSettings } from '../../../contract/machine.ts';
 import type { MachineDirectory } from '../guest/directory.ts';
 import type { Line } from '../guest/process.ts';
 import type { QemuPlan } from './command-line.ts';
+import type { QemuHold } from './disk-hold.ts';
 import type { FoundQemu, QemuPlaces } from './find-qemu.ts';
 import type { Qmp } from './qmp.ts';
 
@@ -28,6 +29,8 @@ export interface QemuMachineOptions extends Partial<QemuPlaces> {
   agentArguments?: readonly string[];
   /** Whether a stop keeps the memory for a fast start; true where QEMU can. */
   suspends?: boolean;
+  /** Of the disk that holds a directory. */
+  freeBytes?(directory: string): number;
 }
 
 export interface Session {
@@ -41,6 +44,7 @@ export interface Session {
 /** A running QEMU, and what is needed to speak to it and to end it. */
 export interface RunningQemu {
   qmp: Qmp;
+  hold: QemuHold;
   ssh: Line;
   found: FoundQemu;
   /** In force since its start. */

@@ -24,14 +24,24 @@ export async function stopVm(
         vm.qmp.run('quit').catch(() => {}),
         forcedQuitMs,
       );
-    else if (engine !== undefined && (await suspend(session, vm, engine))) return;
     else {
-      await vm.qmp.run('system_powerdown').catch(() => {});
-      await within(vm.ended, session.options.powerOffTimeoutMs);
+      // It could neither write out what it has nor turn itself off.
+      await Promise.race([vm.hold.over(), vm.ended]);
+      await stopInOrder(session, vm, engine);
     }
   } finally {
     await vm.kill();
   }
+}
+
+async function stopInOrder(
+  session: Session,
+  vm: RunningQemu,
+  engine: EngineClient | undefined,
+): Promise<void> {
+  if (engine !== undefined && (await suspend(session, vm, engine))) return;
+  await vm.qmp.run('system_powerdown').catch(() => {});
+  await within(vm.ended, session.options.powerOffTimeoutMs);
 }
 
 /** Undone by nothing: a machine whose memory cannot be saved is powered off. */

@@ -19,6 +19,7 @@ import type { MachineRecord } from '../guest/record.ts';
 import { type Climb, calledOff, StageFailure } from '../machine.ts';
 import { tellingSlowness } from '../slow.ts';
 import { type QemuPlan, qemuArguments } from './command-line.ts';
+import { watchDisk } from './disk-hold.ts';
 import { type Acceleration, accelerationFailed, type FoundQemu } from './find-qemu.ts';
 import { openQmp, type Qmp } from './qmp.ts';
 import type { RunningQemu, Session } from './session.ts';
@@ -89,8 +90,9 @@ async function spawnVm(
   try {
     const qmp = await greet(process, lines.qmp, session, climb);
     await noteAcceleration(qmp, plan, files, climb);
+    const hold = watchDisk(qmp, files.dataDisk, session.options.freeBytes);
     return {
-      ...{ qmp, found, plan, ssh: lines.ssh },
+      ...{ qmp, hold, found, plan, ssh: lines.ssh },
       ended: process.ended,
       pid: process.pid,
       kill: end,

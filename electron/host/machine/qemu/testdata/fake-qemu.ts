@@ -41,6 +41,8 @@ interface Behaviour {
   refusesRestore?: boolean;
 }
 
+const lines = new Set<Socket>();
+
 /** An engine that has nothing in it. */
 const answers: Record<string, string> = {
   '/containers/json': '[]',
@@ -116,8 +118,30 @@ async function serveQmp(path: string): Promise<void> {
       for (const text of lines) answer(line, JSON.parse(text));
     });
     line.on('error', () => {});
+    lines.add(line);
+    line.on('close', () => lines.delete(line));
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
+  holdOnceFull();
+}
+
+/** While there is a file `full`, what the guest writes finds no room. */
+function isFull(): boolean {
+  return existsSync(join(directory, 'full'));
+}
+
+function holdOnceFull(): void {
+  const timer = setInterval(() => {
+    if (!isFull()) return;
+    clearInterval(timer);
+    tellHeld();
+  }, 5);
+}
+
+function tellHeld(): void {
+  const data = { 'node-name': 'data', operation: 'write', action: 'stop', nospace: true };
+  for (const line of lines)
+    send(line, { event: 'BLOCK_IO_ERROR', data: { ...data, reason: 'No space left on device' } });
 }
 
 function send(line: Socket, message: object): void {
@@ -146,6 +170,7 @@ function answer(
   } else if (execute === 'cont') {
     release();
     done();
+    if (isFull()) tellHeld();
   } else if (execute === 'quit') {
     done();
     line.end(() => process.exit(0));

@@ -1,0 +1,61 @@
+/** A machine whose disk's file this computer cannot write, on a stand-in of QEMU. */
+import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MachineState } from '../../../contract/bridge.ts';
+import { type StandIn, standIn } from './testdata/stand-in.ts';
+
+const standIns: StandIn[] = [];
+after(async () => {
+  for (const each of standIns) await each.remove();
+});
+
+function make(freeBytes: () => number): StandIn {
+  const made = standIn({ freeBytes });
+  standIns.push(made);
+  return made;
+}
+
+/** The first state of which this is true. */
+async function stateOf(made: StandIn, isSo: (state: MachineState) => boolean) {
+  for await (const state of made.machine.watch(new AbortController().signal))
+    if (isSo(state)) return state;
+  throw new Error('no state any more');
+}
+
+const isHeld = ({ failure }: MachineState) => failure?.stage === 'disks';
+
+test('a full disk of this computer holds the machine, with cause and next step; room lets it go on', async () => {
+  let freeBytes = 0;
+  const made = make(() => freeBytes);
+  await made.machine.start();
+  made.forget();
+  writeFileSync(join(made.directory, 'full'), '');
+  const { status, failure } = await stateOf(made, isHeld);
+  assert.equal(status, 'failed');
+  assert.match(failure?.cause ?? '', /disk is full: .*data\.raw found no room/);
+  assert.match(failure?.nextStep ?? '', /^Make room/);
+  // Who starts it again has it tried at once.
+  const continued = () => made.asked().filter(({ execute }) => execute === 'cont').length;
+  await made.machine.start();
+  assert.equal(continued(), 1);
+  rmSync(join(made.directory, 'full'));
+  freeBytes = 1024 ** 3;
+  // By itself, and then for good.
+  while (continued() < 2) await sleep(5);
+  await stateOf(made, ({ status }) => status === 'running');
+});
+
+test('a stop waits for a machine that a full disk holds; by force it does not', async () => {
+  const made = make(() => 0);
+  await made.machine.start();
+  writeFileSync(join(made.directory, 'full'), '');
+  await stateOf(made, isHeld);
+  const waiting = made.machine.stop();
+  assert.equal((await made.machine.stop({ force: true })).status, 'stopped');
+  assert.equal((await waiting).status, 'stopped');
+  assert.ok(!made.asked().some(({ execute }) => execute === 'system_powerdown'));
+  assert.deepEqual(made.pids(), []);
+});

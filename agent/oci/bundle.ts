@@ -15,7 +15,7 @@ import {
 } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { isListed } from '../runtime/listed-namespaces.ts';
+import { isListed, isNew } from '../runtime/listed-namespaces.ts';
 import { checkSelinux } from '../runtime/security-labels.ts';
 import { JsonReader } from './json-reader.ts';
 import { readProcess } from './process-document.ts';
@@ -69,7 +69,7 @@ export function parseConfig(text: string, bundle: string, warn: Warn): Config {
     mounts: reader.at('mounts').list(readMount) ?? [],
     hooks: readHooks(reader.at('hooks')),
     annotations: reader.at('annotations').map((item) => item.required().string()),
-    linux: readLinux(reader.at('linux')),
+    linux: withMappings(readLinux(reader.at('linux')), warn),
   };
   checkNames(spec);
   checkMappedMounts(spec);
@@ -180,6 +180,15 @@ function readLinux(reader: JsonReader): OciLinux {
     personality: readPersonality(reader.at('personality')),
     ...(mountLabel && { mountLabel }),
   };
+}
+
+/** As crun has it for a user namespace without any: its root is the machine's, and there is nobody else. */
+function withMappings(linux: OciLinux, warn: Warn): OciLinux {
+  const { uidMappings = [], gidMappings = [] } = linux;
+  if (!isNew({ linux }, 'user') || uidMappings.length + gidMappings.length > 0) return linux;
+  warn('the user namespace has no uidMappings and gidMappings: its root is the one that there is');
+  const root = [{ containerID: 0, hostID: 0, size: 1 }];
+  return { ...linux, uidMappings: root, gidMappings: root };
 }
 
 function readTimeOffsets(reader: JsonReader): OciLinux['timeOffsets'] {

@@ -228,6 +228,22 @@ test('with a user namespace its root is nobody outside, in an exec too, and hook
   bench.ok('delete', '--force', bundle.id);
 });
 
+test('a user namespace without mappings has root alone, and says so; half of them are refused', () => {
+  const namespaces = (['user', 'mount', 'pid', 'ipc', 'uts', 'network'] as const).map((type) => ({
+    type,
+  }));
+  // Its terminals' group is not there.
+  const mounts = [{ destination: '/proc', type: 'proc', source: 'proc' }];
+  const script = 'cat /proc/self/uid_map /proc/self/gid_map; id -u';
+  const of = (linux: object) =>
+    bench.run(['/bin/sh', '-c', script], { linux: { namespaces, ...linux }, other: { mounts } });
+  const { stdout, stderr } = of({});
+  assert.deepEqual(stdout.trim().split(/\s+/), ['0', '0', '1', '0', '0', '1', '0'], stderr);
+  assert.match(stderr, /warning: the user namespace has no uidMappings and gidMappings/);
+  const uidMappings = [{ containerID: 0, hostID: 100_000, size: 10 }];
+  assert.match(of({ uidMappings }).stderr, /needs uidMappings and gidMappings/);
+});
+
 test('features are those of the specification', () => {
   const features = JSON.parse(bench.ok('features'));
   assert.deepEqual([features.ociVersionMin, features.ociVersionMax], ['1.0.0', '1.2.1']);

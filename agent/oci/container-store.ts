@@ -154,6 +154,11 @@ export class Lock {
 }
 
 function checkId(id: string): void {
+  const [wrong] = /[^A-Za-z0-9_+.-]/u.exec(id) ?? [];
+  if (wrong !== undefined)
+    throw invalid(
+      `"${id}" is no container id: invalid character \`${wrong}\` in the ID; use letters, digits, _ + - and .`,
+    );
   if (!/^[A-Za-z0-9_+.-]{1,200}$/.test(id) || id === '.' || id === '..')
     throw invalid(`"${id}" is no container id: use letters, digits, _ + - and .`);
 }

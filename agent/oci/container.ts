@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cgroup } from '../cgroup/cgroup.ts';
+import { writeControl } from '../cgroup/control-file.ts';
 import { detectCgroupDriver } from '../cgroup/detect.ts';
 import { conflict } from '../errors.ts';
 import { withFd } from '../kernel/files.ts';
@@ -91,6 +92,7 @@ export class Container {
   async end(): Promise<void> {
     const cgroup = this.record.ownsCgroup ? this.cgroup() : undefined;
     cgroup?.kill();
+    if (cgroup !== undefined) this.#bringToOwnFreezer(cgroup);
     const deadline = Date.now() + endPatienceMs;
     while (this.isAlive()) {
       if (Date.now() > deadline)
@@ -100,6 +102,19 @@ export class Container {
       await sleep(endPauseMs);
     }
     await cgroup?.remove();
+  }
+
+  /** On v1 somebody may have put it into another group that is frozen, where no signal reaches it. */
+  #bringToOwnFreezer(cgroup: Cgroup): void {
+    const directory = cgroup.paths.get('freezer');
+    const { process } = this.record;
+    if (directory === undefined || process === undefined || !this.isAlive()) return;
+    try {
+      writeControl(directory, 'cgroup.procs', process.pid);
+    } catch (error) {
+      // It has just ended, or its group with it.
+      if (!hasErrno(error, 'ESRCH', 'ENOENT')) throw error;
+    }
   }
 
   /** The document of `state`, and of hooks (runtime.md, "State"). */

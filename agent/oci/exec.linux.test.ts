@@ -69,6 +69,15 @@ test('HOME is the user’s of the container, where nothing says another', () => 
   assert.equal(bench.ok('run', '--bundle', own.path, own.id).trim(), '/root');
 });
 
+test('--env replaces what the container has by that name, and the last of several counts', () => {
+  const words = ['--env', 'OWN=2', '-e', 'OWN=3', '-e', 'MORE=x=y'];
+  const seen = bench.ok('exec', ...words, id, 'cat', '/proc/self/environ').split('\0');
+  assert.deepEqual(
+    seen.filter((pair) => /^(OWN|MORE)=/.test(pair)),
+    ['OWN=3', 'MORE=x=y'],
+  );
+});
+
 test('its exit code is the command’s, and a program that is not there an error', () => {
   assert.equal(bench.oci('exec', id, '/bin/sh', '-c', 'exit 9').status, 9);
   assert.equal(bench.oci('exec', id, '/bin/sh', '-c', 'kill -15 $$').status, 128 + 15);

@@ -110,7 +110,7 @@ function processOf(call: Call, spec: OciSpec, { log }: Context): OciProcess {
     args,
     terminal: call.values.tty === true,
     cwd: textOf(call, 'cwd') ?? own.cwd,
-    env: [...own.env, ...textsOf(call, 'env')],
+    env: replaced(own.env, textsOf(call, 'env')),
     user: userOf(call, own.user),
   };
   const changed = {
@@ -120,6 +120,16 @@ function processOf(call: Call, spec: OciSpec, { log }: Context): OciProcess {
     selinuxLabel: textOf(call, 'process-label'),
   };
   return withChangedRights(process, changed, log.warn);
+}
+
+/** Programs take the first of two that have one name. */
+function replaced(env: readonly string[], changes: readonly string[]): string[] {
+  const nameOf = (pair: string) => pair.split('=', 1)[0];
+  const changed = new Set(changes.map(nameOf));
+  const last = changes.filter(
+    (pair, index) => changes.findLastIndex((other) => nameOf(other) === nameOf(pair)) === index,
+  );
+  return [...env.filter((pair) => !changed.has(nameOf(pair))), ...last];
 }
 
 function readDocument(file: string, warn: (text: string) => void): OciProcess {

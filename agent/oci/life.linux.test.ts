@@ -1,6 +1,14 @@
 /** The life of a container, by the runtime specification: create, start, kill, delete. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -138,5 +146,24 @@ test('delete --regex takes all whose id matches, and only those; one that is in 
   assert.deepEqual(bench.containers(), [third]);
   assert.match(bench.oci('delete', '--regex', '(').stderr, /--regex: Invalid regular expression/);
   bench.ok('delete', '-f', '-r', `${third.slice(0, 4)}.*`);
+  assert.deepEqual([bench.containers(), bench.cgroups()], [[], []]);
+});
+
+test('delete --force ends a process that somebody has frozen in a group of their own', (context) => {
+  const bundle = bench.bundle(['/bin/sleep', '1000']);
+  bench.create(bundle);
+  bench.ok('start', bundle.id);
+  const { pid } = JSON.parse(bench.ok('state', bundle.id));
+  const own = bench.cgroupPaths(bundle.id).get('freezer');
+  if (own === undefined) {
+    bench.ok('delete', '--force', bundle.id);
+    return context.skip('v2 lets go of what is killed');
+  }
+  const frozen = join(own, '../frozen');
+  mkdirSync(frozen);
+  writeFileSync(join(frozen, 'freezer.state'), 'FROZEN');
+  writeFileSync(join(frozen, 'cgroup.procs'), String(pid));
+  bench.ok('delete', '--force', bundle.id);
+  rmdirSync(frozen);
   assert.deepEqual([bench.containers(), bench.cgroups()], [[], []]);
 });

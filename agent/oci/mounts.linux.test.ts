@@ -56,6 +56,12 @@ test('tmpcopyup: a tmpfs begins with what the root has there, also one that cann
   assert.equal(existsSync(bench.inRoot('var/data/x')), false);
 });
 
+test('a new file system takes recursive options too', () => {
+  const mount = { type: 'tmpfs', source: 'tmpfs', options: ['rro', 'rnosuid'] };
+  const { stdout } = run("grep ' /mnt ' /proc/self/mountinfo | cut -d' ' -f6", mount);
+  assert.match(stdout, /^ro,nosuid/);
+});
+
 test('copy-symlink: a link instead of what it leads to, and only where nothing else is', () => {
   const link = join(source, 'link');
   symlinkSync('../nowhere', link);

@@ -335,12 +335,13 @@ function mountNew({ rootFd, root, remapping, label }: RootPlace, mount: PlannedM
     if (label !== undefined) parameters.push(['context', label]);
     const copies = type === 'tmpfs' && options.copyUp;
     // What is copied has to be written first.
-    const attributes = copies ? options.set & ~MountAttribute.readOnly : options.set;
+    const wanted = (options.set & ~options.recursiveClear) | options.recursiveSet;
+    const attributes = copies ? wanted & ~MountAttribute.readOnly : wanted;
     const tree = newFilesystem(type, parameters, attributes, source ?? type);
     try {
       if (copies) {
         copyTree(target, tree);
-        changeMount(tree, { set: options.set });
+        changeMount(tree, { set: wanted });
       }
       attachBelow(root, tree, target, destination);
       const { propagation } = options;

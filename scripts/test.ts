@@ -10,6 +10,7 @@ import { relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { patienceMs as usualMs } from '../agent/e2e/patience.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -123,7 +124,7 @@ async function runGroup({
   name,
   files,
   concurrency,
-  patienceMs = 10 * 60_000,
+  patienceMs = 10 * usualMs,
 }: Group): Promise<void> {
   console.log(`\n# ${name}: ${files.length} files`);
   const events = run({

@@ -10,6 +10,7 @@ import { relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { patienceMs as usualMs } from '../agent/e2e/patience.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -162,7 +163,7 @@ async function runGroup(group: Group): Promise<void> {
 
 /** What came of each file. */
 async function runFiles(
-  { concurrency, patienceMs = 10 * 60_000 }: Group,
+  { concurrency, patienceMs = 10 * usualMs }: Group,
   files: string[],
 ): Promise<Map<string, Counts>> {
   const outcome = new Map<string, Counts>();

@@ -8,7 +8,7 @@ import { applyCpuV1, applyCpuV2, readCpuV1, readCpuV2, weightOfShares } from './
 import { applyCpusetV1, applyCpusetV2, inheritCpusetV1, numbersOf } from './cpuset.ts';
 import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, pageName } from './hugetlb.ts';
 import { applyIoV1, applyIoV2, ioWeightV2, readIoV1, readIoV2 } from './io.ts';
-import { applyMemoryV1, applyMemoryV2, readMemoryV1, readMemoryV2 } from './memory.ts';
+import { applyMemoryV1, applyMemoryV2, oomKillsV2, readMemoryV1, readMemoryV2 } from './memory.ts';
 import { applyPids, readPids } from './pids.ts';
 import { groupStallFiles, readStall } from './stall.ts';
 
@@ -228,6 +228,23 @@ test('io weights', () => {
   assert.deepEqual([10, 1000].map(ioWeightV2), [1, 10_000]);
 });
 
+test('io weights on v2: one disk’s, and none of its own', () => {
+  const device = '254:0';
+  for (const [file, written] of [
+    ['io.weight', '10000'],
+    ['io.bfq.weight', '1000'],
+  ] as const) {
+    put(file, 'default 100');
+    applyIoV2(group, { devices: [{ device, weight: 1000 }] });
+    assert.equal(get(file), `${device} ${written}`);
+    applyIoV2(group, { devices: [{ device, weight: null }] });
+    // The kernel's own word for it; a number would stay where all disks are given another one.
+    assert.equal(get(file), `${device} default`);
+    applyIoV2(group, { weight: null });
+    assert.equal(get(file), 'default 100');
+  }
+});
+
 test('usage on v1', () => {
   put('cpu.stat', 'nr_periods 4\nnr_throttled 2\nthrottled_time 9000');
   put('cpuacct.usage', '123');
@@ -282,6 +299,20 @@ test('usage on v2', () => {
   assert.deepEqual(readIoV2(group), [
     { major: 254, minor: 0, readBytes: 1, writeBytes: 2, readOperations: 3, writeOperations: 4 },
   ]);
+});
+
+test('kills on v2: with memory.oom.group the kernel counts the chosen process twice', () => {
+  const kills = (events: string) => {
+    put('memory.events', events);
+    return [readMemoryV2(group).oomKills, oomKillsV2(group)];
+  };
+  assert.deepEqual(kills('oom 1\noom_kill 2\noom_group_kill 1'), [1, 1]);
+  assert.deepEqual(kills('oom 3\noom_kill 9\noom_group_kill 2'), [7, 7]);
+  // One that had ended before its group was gone through was counted once.
+  assert.deepEqual(kills('oom 1\noom_kill 1\noom_group_kill 1'), [1, 1]);
+  assert.deepEqual(kills('oom 2\noom_kill 2\noom_group_kill 0'), [2, 2]);
+  // Linux before 5.17 does not count groups.
+  assert.deepEqual(kills('oom 1\noom_kill 2'), [2, 2]);
 });
 
 test('pressure: exact totals, a CPU without `full`, and none at all', () => {

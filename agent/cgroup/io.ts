@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import type { IoDeviceLimits, IoLimits, IoUsage } from '../contract/limits.ts';
 import { invalid } from '../errors.ts';
 import { splitDevice } from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
 import { hasControl, type ReadFile, readControlIfAny, writeLimit } from './control-file.ts';
 
 const defaultWeightV1 = 500;
@@ -22,7 +23,7 @@ export function applyIoV1(directory: string, limits: IoLimits): void {
         writeLimit(directory, file, `${number} ${value ?? 0}`, `${limit} of ${device.device}`);
     };
     if (prefix !== undefined && hasControl(directory, `${prefix}.weight_device`))
-      set(`${prefix}.weight_device`, device.weight, 'IO weight');
+      ifKnown(() => set(`${prefix}.weight_device`, device.weight, 'IO weight'));
     set('blkio.throttle.read_bps_device', device.readBytesPerSecond, 'read rate');
     set('blkio.throttle.write_bps_device', device.writeBytesPerSecond, 'write rate');
     set('blkio.throttle.read_iops_device', device.readOperationsPerSecond, 'read operations');
@@ -35,11 +36,21 @@ export function applyIoV2(directory: string, limits: IoLimits): void {
   for (const device of limits.devices ?? []) {
     const number = numberIfNeeded(device);
     if (number === undefined) continue;
-    if (device.weight !== undefined)
-      writeWeightV2(directory, number, device.weight, `IO weight of ${device.device}`);
+    const { weight } = device;
+    if (weight !== undefined)
+      ifKnown(() => writeWeightV2(directory, number, weight, `IO weight of ${device.device}`));
     const rates = ratesV2(device);
     if (rates !== '')
       writeLimit(directory, 'io.max', `${number} ${rates}`, `rates of ${device.device}`);
+  }
+}
+
+/** A disk of a scheduler without weights has one as little as a machine without the file. */
+function ifKnown(writeWeight: () => void): void {
+  try {
+    writeWeight();
+  } catch (error) {
+    if (!hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
   }
 }
 
@@ -55,10 +66,11 @@ function writeWeightV2(
   limit: string,
 ): void {
   // BFQ has its own file, in Docker's own scale.
+  const cleared = subject === 'default' ? defaultWeightV2 : 'default';
   if (hasControl(directory, 'io.bfq.weight')) {
-    writeLimit(directory, 'io.bfq.weight', `${subject} ${weight ?? defaultWeightV2}`, limit);
+    writeLimit(directory, 'io.bfq.weight', `${subject} ${weight ?? cleared}`, limit);
   } else if (hasControl(directory, 'io.weight')) {
-    const value = weight === null ? defaultWeightV2 : ioWeightV2(weight);
+    const value = weight === null ? cleared : ioWeightV2(weight);
     writeLimit(directory, 'io.weight', `${subject} ${value}`, limit);
   }
 }

@@ -199,7 +199,7 @@ export function readMemoryV2(directory: string, read?: ReadFile): Usage['memory'
     swapBytes: readCount(directory, 'memory.swap.current', read),
     inactiveFileBytes: stat.inactive_file ?? 0,
     failures: events.max ?? 0,
-    oomKills: events.oom_kill ?? 0,
+    oomKills: killsOf(events),
     stat,
   };
 }
@@ -209,5 +209,14 @@ export function oomKillsV1(directory: string, read?: ReadFile): number {
 }
 
 export function oomKillsV2(directory: string): number {
-  return readKeyed(directory, 'memory.events').oom_kill ?? 0;
+  return killsOf(readKeyed(directory, 'memory.events'));
+}
+
+/**
+ * Processes that were killed. A group that is killed whole has the process that was chosen counted by
+ * itself, and once more among all of the group unless it had ended in between (oom_kill_process() in
+ * mm/oom_kill.c). Linux before 5.17 does not say how many groups were.
+ */
+function killsOf({ oom_kill: kills = 0, oom_group_kill: groups = 0 }: Record<string, number>) {
+  return Math.max(kills - groups, groups);
 }

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deviceNames, suffixOf } from '../network/device-names.ts';
+import { patienceMs } from './patience.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 
@@ -81,13 +82,18 @@ function readyLine(child: ChildProcess): Promise<{ socket: string; ssh: string }
   });
 }
 
-/** Removes every container, ends the agent and takes its directory away. */
-export async function discardAgent(agent: AgentProcess): Promise<void> {
+/** Removes every container and ends the agent; of one that has ended already nothing is asked. */
+export async function endWithContainers(agent: AgentProcess): Promise<void> {
   const docker = dockerCli(agent.socket);
   const { stdout } = await docker('ps', '-aq');
   const ids = stdout.split('\n').filter((id) => id !== '');
   if (ids.length > 0) await docker('rm', '-f', '-v', ...ids);
   await agent.end();
+}
+
+/** The same, and takes its directory away. */
+export async function discardAgent(agent: AgentProcess): Promise<void> {
+  await endWithContainers(agent);
   rmSync(agent.directory, { recursive: true, force: true });
 }
 
@@ -162,9 +168,6 @@ export function ask<T>(
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
-
-/** A busy machine runs these tests beside other work: patience costs nothing where all goes well. */
-export const patienceMs = 60_000;
 
 /** Tries until it holds; for what happens soon, but not at once. */
 export async function eventually(check: () => void | Promise<void>): Promise<void> {

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { patienceMs } from './agent-process.ts';
+import { patienceMs } from './patience.ts';
 
 export interface TerminalSize {
   rows: number;

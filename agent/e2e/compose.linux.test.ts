@@ -13,9 +13,9 @@ import {
   dockerCli,
   eventually,
   makeAgentDirectory,
-  patienceMs,
   startAgent,
 } from './agent-process.ts';
+import { patienceMs } from './patience.ts';
 
 let agent: AgentProcess;
 let docker: DockerCli;

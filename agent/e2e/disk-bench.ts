@@ -132,5 +132,5 @@ export function assertNear(
 }
 
 /** Makes files until it is refused, or there are so many. */
-export const touch = (count: number) =>
-  `mkdir -p /d; i=0; while [ $i -lt ${count} ]; do : > /d/$i || exit 1; i=$((i+1)); done`;
+export const touch = (count: number, place = '/d') =>
+  `mkdir -p ${place}; i=0; while [ $i -lt ${count} ]; do : > ${place}/$i || exit 1; i=$((i+1)); done`;

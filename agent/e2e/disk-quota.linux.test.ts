@@ -1,6 +1,7 @@
 /** Disk limits by project quota: what it gives beyond the others, and that nobody inside gets out of it. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import type { DiskLimits } from '../contract/limits.ts';
 import { assertNear, diskBench, mib, touch } from './disk-bench.ts';
 
 const { output, inside, corten, kind, ...bench } = diskBench();
@@ -49,12 +50,27 @@ describe('project quota', { skip }, () => {
     await nothingStays();
   });
 
-  test('a volume that was made without a limit gets one', async () => {
+  test('a volume that was made without a limit gets one, which changes and goes while it is used', async () => {
     await output('volume', 'create', 'late');
     await idle('user', '-v', 'late:/data');
-    const answer = await corten('POST', 'volumes/late/limits', { disk: { maxBytes: 16 * mib } });
-    assert.equal(answer.status, 200);
+    const limitVolume = async (disk: DiskLimits) => {
+      const { status, body } = await corten('POST', 'volumes/late/limits', { disk });
+      assert.equal(status, 200, JSON.stringify(body));
+    };
+    await limitVolume({ maxBytes: 16 * mib });
     assertNear(await fill('user', '/data/full'), 16 * mib, 2 * mib, 'written');
+    await inside('user', 'rm /data/full');
+    await limitVolume({ maxBytes: 8 * mib, maxInodes: 100 });
+    assertNear(await fill('user', '/data/full'), 8 * mib, 2 * mib, 'written after lowering');
+    await inside('user', 'rm /data/full');
+    const many = touch(300, '/data/d');
+    assert.match((await inside('user', many)).stderr, /No space left on device/);
+    await limitVolume({ maxInodes: null });
+    assert.equal((await inside('user', many)).code, 0);
+    await limitVolume({ maxBytes: null });
+    assert.ok((await available('user', '/data')) > 1024 * mib, 'no limit is left');
+    const { body } = await corten('GET', 'volumes/late/disk');
+    assert.deepEqual([body.maxBytes, body.maxInodes], [null, null]);
     await output('rm', '-f', 'user');
     await output('volume', 'rm', 'late');
     await nothingStays();

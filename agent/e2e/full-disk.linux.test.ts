@@ -7,6 +7,7 @@ import {
   type AgentProcess,
   type DockerCli,
   dockerCli,
+  endWithContainers,
   eventually,
   makeAgentDirectory,
   startAgent,
@@ -22,10 +23,10 @@ before(async () => {
   docker = dockerCli(agent.socket);
 });
 after(async () => {
-  await docker('rm', '-f', 'filler');
-  await agent.end();
-  execFileSync('umount', [`${directory}/root`]);
-  rmSync(directory, { recursive: true });
+  // After a failure anything may be left, and no complaint about that should come before its cause.
+  if (agent !== undefined) await endWithContainers(agent);
+  execFileSync('umount', ['--lazy', `${directory}/root`]);
+  rmSync(directory, { recursive: true, force: true });
 });
 
 const insatiable = 'while :; do cat /dev/zero >>/fill; sleep 0.2; done';
@@ -73,7 +74,9 @@ test('while others fill whatever becomes free, all that runs ends and all that i
   for (let round = 0; round < 15; round++) {
     await docker('restart', '-t', '0', 'idle0');
     await docker('start', 'late');
-    await docker.output('kill', 'idle1');
+    // Unless its last start was one that failed.
+    const { code, stderr } = await docker('kill', 'idle1');
+    assert.ok(code === 0 || /is not running/.test(stderr), stderr);
     await docker('start', 'idle1');
     await isFull();
   }

@@ -30,15 +30,22 @@ export function limitsSuite(start: () => Promise<LimitedAgent>): void {
       const used = last.cpu_stats.cpu_usage.total_usage - first.cpu_stats.cpu_usage.total_usage;
       const share = used / Number(end - begin);
       assert.ok(share < 0.2, `a quota of 0.1 CPU used ${share.toFixed(2)}`);
-      assert.ok(last.cpu_stats.throttling_data.throttled_periods > 0);
-      await output('update', '--cpus', '1', 'looper');
-      const raised = await stats('looper');
-      await sleep(1_000);
-      const after = await stats('looper');
-      assert.ok(
-        after.cpu_stats.cpu_usage.total_usage - raised.cpu_stats.cpu_usage.total_usage > used / 2,
-        'a raised quota must be felt at once',
+      await eventually(async () =>
+        assert.ok((await stats('looper')).cpu_stats.throttling_data.throttled_periods > 0),
       );
+      await output('update', '--cpus', '1', 'looper');
+      const { throttling_data: raised } = (await stats('looper')).cpu_stats;
+      const since = async () => {
+        const { throttling_data: now } = (await stats('looper')).cpu_stats;
+        return {
+          periods: now.periods - raised.periods,
+          throttled: now.throttled_periods - raised.throttled_periods,
+        };
+      };
+      await eventually(async () => assert.ok((await since()).periods >= 10));
+      const { periods, throttled } = await since();
+      // One thread never has more than one processor; how much it gets is for its neighbours to say.
+      assert.ok(throttled < periods / 2, `throttled in ${throttled} of ${periods} periods`);
       await output('rm', '-f', 'looper');
     });
 
@@ -193,7 +200,7 @@ async function run(name: string, limits: string[], line: string): Promise<void> 
 interface Stats {
   cpu_stats: {
     cpu_usage: { total_usage: number };
-    throttling_data: { throttled_periods: number };
+    throttling_data: { periods: number; throttled_periods: number };
   };
   memory_stats: { usage: number; limit: number };
   pids_stats: { current: number; limit: number };

@@ -1,6 +1,6 @@
 /** What limits did to containers, and whom the engine blames for it: real loops, kills and bombs. */
 import assert from 'node:assert/strict';
-import { openSync, readSync } from 'node:fs';
+import { existsSync, openSync, readSync } from 'node:fs';
 import { get } from 'node:http';
 import { after, before, test } from 'node:test';
 import type {
@@ -24,6 +24,7 @@ import {
 
 const image = 'corten/starter';
 const MiB = 1024 ** 2;
+const isV1 = existsSync('/sys/fs/cgroup/memory');
 let agent: AgentProcess;
 let docker: DockerCli;
 before(async () => {
@@ -68,7 +69,8 @@ function follow(path: string, count: number): Promise<PressureDocument[]> {
 }
 
 test('a throttled loop: seen each second, told once, and a higher limit is suggested', async () => {
-  await run('looper', ['--cpus', '0.1'], 'while :; do :; done');
+  // So little that it reaches its quota also where many others want the processors.
+  await run('looper', ['--cpus', '0.02'], 'while :; do :; done');
   const documents = await follow('/containers/looper/pressure?stream=true', 4);
   assert.deepEqual(
     documents.map(({ name, running }) => [name, running]),
@@ -76,18 +78,23 @@ test('a throttled loop: seen each second, told once, and a higher limit is sugge
   );
   const { sample } = documents.at(-1) ?? {};
   assert.ok(sample && sample.cpu.throttledPeriods > sample.cpu.periods / 2);
-  assert.ok(sample.cpu.usedMicros / 1000 / sample.intervalMs < 0.2);
+  // A free loop would have all of one; a period may be overrun by a tick, which a slow machine gives late.
+  assert.ok(sample.cpu.usedMicros / 1000 / sample.intervalMs < 0.5);
   // It is told after ten seconds of it.
   await follow('/containers/looper/pressure?stream=true', 12);
   await eventually(async () => assert.equal((await eventsOf('looper', 'throttled')).length, 1));
-  const { columns, machineStall, absent } = await history('looper');
+  const { columns, stall, machineStall, absent } = await history('looper');
   assert.ok(known(columns.throttledShare).filter((share) => share > 0.5).length >= 9);
-  assert.ok(Math.max(...known(columns.cpus)) < 0.2);
+  const cpus = known(columns.cpus).toSorted((a, b) => a - b);
+  assert.ok((cpus.at(cpus.length / 2) ?? 1) < 0.2, cpus.join());
   assert.ok(machineStall === null || machineStall.cpu.length === columns.cpus.length);
-  assert.equal('stall' in absent, (await history('looper')).stall === null);
+  assert.equal('stall' in absent, isV1);
+  assert.equal(stall === null, isV1 || machineStall === null);
+  // All that runs there waits for its quota most of the time.
+  if (stall !== null) assert.ok(Math.max(...known(stall.cpu)) > 0.5, stall.cpu.join());
   const { cpu, memory } = await ask<SuggestionsDocument>('/containers/looper/suggestions');
   assert.equal(cpu.reason, 'limit-reached');
-  assert.equal(cpu.limits?.quotaMicros, 15_000);
+  assert.equal(cpu.limits?.quotaMicros, 5_000);
   assert.deepEqual([memory.limits, memory.reason], [null, 'too-little-seen']);
   const { containers } = await ask<MachinePressureDocument>('/pressure');
   assert.deepEqual(
@@ -112,11 +119,15 @@ const logIsOpen = () => {
 test('an OOM kill is blamed on the process that was killed, not on its neighbours', async (t) => {
   if (!logIsOpen()) return t.skip('the kernel log cannot be read here');
   // A small shell beside a dd that wants a buffer of 100 MiB.
-  await run(
-    'glutton',
-    ['--memory', '48m', '--memory-swap', '48m'],
+  await docker.output(
+    ...['create', '--name', 'glutton', '--network', 'none', '-m', '48m', '--memory-swap', '48m'],
+    ...[image, 'sh', '-c'],
     'sleep 2; dd if=/dev/zero of=/dev/null bs=100M count=1; echo survived; sleep 1000',
   );
+  // On v2 it would take the shell along.
+  const alone = { memory: { oomGroup: false } };
+  await askAgent(agent.socket, 'POST', '/corten/v1/containers/glutton/limits', alone);
+  await docker.output('start', 'glutton');
   await eventually(async () =>
     assert.equal((await docker('logs', 'glutton')).stdout, 'survived\n'),
   );
@@ -146,7 +157,29 @@ test('a container that ends by its OOM kill is blamed before it is gone, and say
   );
   const actions = told.split('\n');
   assert.ok(actions.includes('pressure: oom-kill sh'), told);
+  assert.equal(actions.filter((action) => /^pressure: oom-kill/.test(action)).length, 1, told);
   assert.ok(actions.indexOf('pressure: oom-kill sh') < actions.findIndex((a) => /^die/.test(a)));
+});
+
+test('on v2 a container ends whole by one OOM kill, and each of its processes is told once', async (t) => {
+  if (!logIsOpen()) return t.skip('the kernel log cannot be read here');
+  if (isV1) return t.skip('v1 kills one process at a time');
+  await run(
+    'whole',
+    ['--memory', '48m', '--memory-swap', '48m'],
+    // The last word keeps the shell from becoming dd.
+    'sleep 1000 & sleep 1001 & sleep 2; dd if=/dev/zero of=/dev/null bs=100M count=1; :',
+  );
+  assert.equal(await docker.output('wait', 'whole'), '137');
+  const { columns, events } = await history('whole');
+  const kills = events.filter(({ kind }) => kind === 'oom-kill');
+  const names = kills.map(({ process }) => process?.name);
+  // With the first of them all others of a pid namespace end, some before the kernel comes to them.
+  assert.ok(names.includes('dd') && names.includes('sh'), names.join());
+  assert.equal(new Set(kills.map(({ process }) => process?.pid)).size, kills.length);
+  assert.equal(total(columns.oomKills), kills.length);
+  assert.equal(await docker.output('inspect', '-f', '{{.State.OOMKilled}}', 'whole'), 'true');
+  await docker.output('rm', 'whole');
 });
 
 test('a fork bomb: refusals are counted and told once', async () => {

@@ -4,6 +4,7 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patienceMs } from '../e2e/patience.ts';
 import type { RunningProcess } from './runtime.ts';
 import { TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
@@ -57,7 +58,7 @@ async function writer(limits: { maxBytes: number; maxFiles: number }): Promise<W
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + patienceMs;
   while (!holds()) {
     assert.ok(Date.now() < deadline, `it never happened: ${what}`);
     await sleep(10);

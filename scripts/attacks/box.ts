@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Header, pack } from 'tar-stream';
+import { patienceMs } from '../../agent/e2e/patience.ts';
 import type { EngineClient } from '../engines/engine-client.ts';
 import { starterImage } from '../engines/engines.ts';
 
@@ -22,9 +23,6 @@ export interface Settings {
   HostConfig?: { [key: string]: unknown };
   [key: string]: unknown;
 }
-
-/** An engine that does not answer is a finding and must not stop the suite. */
-const patienceMs = 60_000;
 
 export class Box {
   readonly #client: EngineClient;
@@ -127,7 +125,7 @@ export class Box {
   /** With its volumes, unless others use them. */
   async remove(volumes = true): Promise<void> {
     const path = this.#path(`?force=1&v=${volumes ? 1 : 0}`);
-    await within(this.#client.call('DELETE', path), 20_000);
+    await within(this.#client.call('DELETE', path), patienceMs / 3);
   }
 
   #path(rest: string): string {
@@ -153,6 +151,7 @@ export async function withBox<T>(
 
 export class TimeoutError extends Error {}
 
+/** An engine that does not answer is a finding and must not stop the suite. */
 export async function within<T>(promise: Promise<T>, limitMs = patienceMs): Promise<T> {
   const late = new AbortController();
   try {

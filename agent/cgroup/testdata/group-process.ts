@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patienceMs as usualMs } from '../../e2e/patience.ts';
 import type { Cgroup } from '../cgroup.ts';
 
 /** Starts a shell line that begins only once it is in the group. */
@@ -31,7 +32,7 @@ function enter(group: Cgroup, pid: number): void {
 export async function until(
   what: string,
   holds: () => boolean,
-  patienceMs = 60_000,
+  patienceMs = usualMs,
 ): Promise<void> {
   const deadline = Date.now() + patienceMs;
   while (!holds()) {

@@ -38,6 +38,16 @@ test('a counter that fell is another group’s, or one that is gone', () => {
   assert.equal(difference(reading(0, { cpu }), reading(1000, {}), 2), undefined);
 });
 
+test('a count of kills that falls is none, and not another group', () => {
+  const kills = (before: number, after: number) =>
+    difference(
+      reading(0, memory({ oomKills: before })),
+      reading(1000, memory({ oomKills: after })),
+      2,
+    )?.oomKills;
+  assert.deepEqual([kills(2, 3), kills(3, 2)], [1, 0]);
+});
+
 test('hits of the memory limit: counted by the kernel, or seconds at the limit where it does not', () => {
   const hits = (before: Partial<Usage['memory']>, after: Partial<Usage['memory']>) =>
     difference(reading(0, memory(before)), reading(1000, memory(after)), 1)?.memory.limitHits;

@@ -18,8 +18,7 @@ export function difference(
 ): PressureSample | undefined {
   const intervalMs = Math.max(1, Math.round(after.atMs - before.atMs));
   const [was, is] = [before.usage, after.usage];
-  if (is.cpu.totalNanos < was.cpu.totalNanos || is.memory.oomKills < was.memory.oomKills)
-    return undefined;
+  if (is.cpu.totalNanos < was.cpu.totalNanos) return undefined;
   const { usageBytes, inactiveFileBytes, limitBytes, swapBytes } = is.memory;
   return {
     atMs: Math.round(after.atMs),
@@ -42,7 +41,8 @@ export function difference(
       refusals: is.pids.refusals - was.pids.refusals,
     },
     io: ioDifference(was, is),
-    oomKills: is.memory.oomKills - was.memory.oomKills,
+    // Read while a whole group was being killed, it may have counted one too many (cgroup/memory.ts).
+    oomKills: Math.max(0, is.memory.oomKills - was.memory.oomKills),
     stall: stallDifference(was.stall, is.stall, intervalMs),
   };
 }

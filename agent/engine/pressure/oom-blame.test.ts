@@ -48,6 +48,20 @@ test('each kill that was counted finds its process, in whatever container', asyn
   assert.equal(blame.pending, false);
 });
 
+test('a group that is killed whole is told whole', async () => {
+  const { blame, log, told } = bench();
+  const [, ended = ''] = kill('a', 2);
+  log(...kill('a', 1), 'Tasks in /a are going to be killed due to memory.oom.group set', ended);
+  // What was chosen had ended before it was met again (cgroup/memory.ts).
+  blame.count('a', 1, Date.now());
+  await blame.settle();
+  assert.deepEqual(told(), [
+    ['a', 1, 1],
+    ['a', 2, 1],
+  ]);
+  assert.equal(blame.pending, false);
+});
+
 test('a line that comes late is waited for', async () => {
   const { blame, log, told } = bench();
   blame.count('a', 1, Date.now());

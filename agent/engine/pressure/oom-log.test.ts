@@ -84,8 +84,10 @@ test('a group that is killed whole: its other processes have one line each', () 
   const log = read([
     chosen('leader', 1),
     killed('leader', 1),
+    // Among all of its group it is met once more (mm/oom_kill.c).
     kernel(`Tasks in /corten-1/${container} are going to be killed due to memory.oom.group set`),
     killed('other', 2),
+    killed('leader', 1),
     killed('third (x)', 3),
     chosen('elsewhere', 4, '/system.slice/db'),
     killed('elsewhere', 4),
@@ -93,6 +95,19 @@ test('a group that is killed whole: its other processes have one line each', () 
   assert.deepEqual(
     log.take(container, 9).map(({ process }) => process.name),
     ['leader', 'other', 'third (x)'],
+  );
+});
+
+test('of a group that is killed whole all are taken, though the count may lack the chosen one', () => {
+  const log = read([
+    ...[chosen('earlier', 7), killed('earlier', 7)],
+    ...[chosen('leader', 1), killed('leader', 1)],
+    kernel(`Tasks in /corten-1/${container} are going to be killed due to memory.oom.group set`),
+    killed('other', 2),
+  ]);
+  assert.deepEqual(
+    log.take(container, 1).map(({ process }) => process.name),
+    ['leader', 'other'],
   );
 });
 

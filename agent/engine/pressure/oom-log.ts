@@ -1,8 +1,9 @@
 /**
  * Whom the kernel killed for memory, from its log. One kill is two lines (mm/oom_kill.c): the first
- * names the control group and the process, the second what it had. With memory.oom.group the other
- * processes of the group follow, with the second line only. The lines' times are of a clock that
- * drifts away from every other (printk's), so order alone is used.
+ * names the control group and the process, the second what it had. With memory.oom.group all
+ * processes of the group follow, with the second line only, and the chosen one mostly among them once
+ * more. The lines' times are of a clock that drifts away from every other (printk's), so order alone
+ * is used.
  */
 import type { BlamedProcess } from '../../contract/pressure.ts';
 import type { KernelRecord } from '../../kernel/kernel-log.ts';
@@ -25,11 +26,13 @@ const wholeGroupLine = /^Tasks in (.*) are going to be killed due to memory\.oom
 const mostKept = 256;
 
 export class OomLog {
-  #kills: OomKill[] = [];
+  #kills: (OomKill & { choice: number })[] = [];
+  /** Counts the first lines: what follows from one of them belongs together. */
+  #choice = 0;
   /** Said by the first line, until the second comes. */
   #chosen: OomKill | undefined;
-  /** The group whose other processes follow. */
-  #wholeGroup: Pick<OomKill, 'group' | 'cause'> | undefined;
+  /** The group whose processes follow, and the one of them that has been told. */
+  #wholeGroup: (Pick<OomKill, 'group' | 'cause'> & { toldPid: number | undefined }) | undefined;
 
   add({ fromKernel, text }: KernelRecord): void {
     if (!fromKernel) return;
@@ -39,32 +42,38 @@ export class OomLog {
       const cause = constraint === 'CONSTRAINT_MEMCG' ? 'limit' : 'machine';
       this.#chosen = { group, cause, process: { name, pid: Number(pid), memoryBytes: 0 } };
       this.#wholeGroup = undefined;
+      this.#choice++;
       return;
     }
     const group = wholeGroupLine.exec(text)?.[1];
-    if (group !== undefined)
-      this.#wholeGroup = { group, cause: this.#kills.at(-1)?.cause ?? 'limit' };
+    if (group !== undefined) {
+      const last = this.#kills.at(-1);
+      this.#wholeGroup = { group, cause: last?.cause ?? 'limit', toldPid: last?.process.pid };
+    }
     const killed = killedLine.exec(text);
     if (killed !== null) this.#killed(killed);
   }
 
   /**
-   * Takes out the newest kills of a container's group, and of groups inside it, oldest first. Those
-   * before them are of an earlier life of the container, and are forgotten.
+   * Takes out the newest kills of a container's group, and of groups inside it, oldest first; of a
+   * group that was killed whole all, since the count may be one short. Those before them are of an
+   * earlier life of the container, and are forgotten.
    */
   take(containerId: string, most: number): OomKill[] {
     const own = this.#kills.filter(({ group }) => isIn(group, containerId));
     if (own.length > 0) this.#kills = this.#kills.filter((kill) => !own.includes(kill));
-    return own.slice(-most);
+    const oldest = own.at(-most)?.choice ?? 0;
+    return own.filter(({ choice }) => choice >= oldest).map(({ choice: _, ...kill }) => kill);
   }
 
   #killed([, pid, name = '', ...kilobytes]: RegExpExecArray): void {
     const memoryBytes = kilobytes.reduce((sum, value) => sum + Number(value), 0) * 1024;
     const process = { name, pid: Number(pid), memoryBytes };
     const known = this.#chosen?.process.pid === process.pid ? this.#chosen : this.#wholeGroup;
-    if (known === undefined) return;
+    if (known === undefined || this.#wholeGroup?.toldPid === process.pid) return;
     this.#chosen = undefined;
-    this.#kills.push({ group: known.group, cause: known.cause, process });
+    const { group, cause } = known;
+    this.#kills.push({ group, cause, process, choice: this.#choice });
     if (this.#kills.length > mostKept) this.#kills.shift();
   }
 }

@@ -5,6 +5,7 @@
  */
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { patienceMs } from '../../e2e/patience.ts';
 import { libcCall } from '../../kernel/libc.ts';
 import { NetlinkFamily, openNetlink } from '../../kernel/netlink.ts';
 
@@ -50,7 +51,7 @@ export function makeNamespace(): TestNamespace {
     tries: (line) => attempt(inside(line)).output,
     asks: (line) =>
       new Promise((resolve) => {
-        execFile('sh', ['-c', inside(line)], { timeout: 20_000 }, (_error, stdout) =>
+        execFile('sh', ['-c', inside(line)], { timeout: patienceMs / 3 }, (_error, stdout) =>
           resolve(stdout.trim()),
         );
       }),
@@ -79,7 +80,7 @@ export function serve(line: string): () => void {
 }
 
 function attempt(line: string): { output: string | undefined; complaint: string } {
-  const result = spawnSync('sh', ['-c', line], { encoding: 'utf8', timeout: 20_000 });
+  const result = spawnSync('sh', ['-c', line], { encoding: 'utf8', timeout: patienceMs / 3 });
   return {
     output: result.status === 0 ? result.stdout.trim() : undefined,
     complaint: `${result.stdout}${result.stderr}`.trim(),

@@ -26,10 +26,10 @@ export function isolationSuite({ isRoot, start }: IsolatingAgent): void {
     });
     after(() => discardAgent(agent));
 
-    /** Standard output of a shell line in the default container; its failure is part of the answer. */
+    /** What a shell line in the default container says; its failure, and docker's own, is part of the answer. */
     async function inside(line: string): Promise<string> {
-      const { stdout } = await docker('exec', 'box', 'sh', '-c', `{ ${line}; } 2>&1`);
-      return stdout.trim();
+      const { stdout, stderr } = await docker('exec', 'box', 'sh', '-c', `{ ${line}; } 2>&1`);
+      return `${stdout}${stderr}`.trim();
     }
 
     async function hostPid(): Promise<number> {

@@ -24,6 +24,7 @@ import {
   discardAgent,
   dockerCli,
   eventually,
+  patienceMs,
 } from './agent-process.ts';
 import { asUser, makeUserDirectory, startUserAgent, user } from './ordinary-user.ts';
 
@@ -68,7 +69,7 @@ function processesOfUser(): string[] {
 
 /** Of the machine's side, as curl does it. */
 async function fetchText(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
+  const response = await fetch(url, { signal: AbortSignal.timeout(patienceMs / 2) });
   return response.text();
 }
 

@@ -116,7 +116,7 @@ function insideOf(host: ChildProcess): number {
 }
 
 async function answers(host: ChildProcess, place: Place, log: string[]): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 120_000;
   for (;;) {
     if (host.exitCode !== null || performance.now() > deadline)
       throw new Error(`The remote host did not start: ${log.join('')}`);

@@ -12,6 +12,7 @@ import {
   dockerCli,
   eventually,
   makeAgentDirectory,
+  patienceMs,
   startAgent,
 } from './agent-process.ts';
 
@@ -149,7 +150,9 @@ function fetchLine(port: number): Promise<string> {
   return new Promise((done, reject) => {
     const socket = connect(port, '127.0.0.1');
     let text = '';
-    socket.setTimeout(5_000, () => socket.destroy(new Error(`no answer from port ${port}`)));
+    socket.setTimeout(patienceMs / 2, () =>
+      socket.destroy(new Error(`no answer from port ${port}`)),
+    );
     socket.on('data', (part) => {
       text += part;
     });

@@ -4,7 +4,7 @@
  */
 import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { makeAgentDirectory } from './agent-process.ts';
+import { type AgentProcess, makeAgentDirectory, startAgent } from './agent-process.ts';
 
 export const user = { name: 'corten-tester', uid: 4242, firstId: 300_000, ids: 65_536 };
 
@@ -56,6 +56,16 @@ export function asUser(
     without.length === 0 ? '/usr/local/bin:/usr/bin:/bin' : pathWithout(directory, without);
   const own = ['unshare', '--mount', '--propagation', 'private'];
   return [...own, 'bash', '-ec', lay, 'bash', directory, path];
+}
+
+/** The user's agent. `outer`: words before all others, which are still root's. */
+export function startUserAgent(
+  directory: string,
+  options: UserOptions = {},
+  outer: readonly string[] = [],
+): Promise<AgentProcess> {
+  const launcher = [...outer, ...asUser(directory, options)];
+  return startAgent(directory, [], launcher, 'agent/as-user.ts');
 }
 
 const repository = resolve(import.meta.dirname, '../..');

@@ -24,9 +24,9 @@ import {
   discardAgent,
   dockerCli,
   eventually,
-  startAgent,
+  patienceMs,
 } from './agent-process.ts';
-import { asUser, makeUserDirectory, user } from './ordinary-user.ts';
+import { asUser, makeUserDirectory, startUserAgent, user } from './ordinary-user.ts';
 
 const image = 'corten/starter';
 let directory: string;
@@ -38,12 +38,8 @@ before(async () => {
 });
 after(() => discardAgent(agent));
 
-function startUserAgent(place: string, launcher: string[]): Promise<AgentProcess> {
-  return startAgent(place, [], launcher, 'agent/as-user.ts');
-}
-
 async function begin(): Promise<void> {
-  agent = await startUserAgent(directory, asUser(directory));
+  agent = await startUserAgent(directory);
   docker = dockerCli(agent.socket);
 }
 
@@ -73,7 +69,7 @@ function processesOfUser(): string[] {
 
 /** Of the machine's side, as curl does it. */
 async function fetchText(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
+  const response = await fetch(url, { signal: AbortSignal.timeout(patienceMs / 2) });
   return response.text();
 }
 
@@ -279,17 +275,14 @@ test('the end of the last container and the agent leaves no process of the user�
 
 test('a user without ids of its own is told what to do', async () => {
   const place = makeUserDirectory(0);
-  await assert.rejects(startUserAgent(place, asUser(place)), /usermod --add-subuids/);
-  await assert.rejects(
-    startUserAgent(place, asUser(place, { without: ['newuidmap'] })),
-    /subuid|uidmap/,
-  );
+  await assert.rejects(startUserAgent(place), /usermod --add-subuids/);
+  await assert.rejects(startUserAgent(place, { without: ['newuidmap'] }), /subuid|uidmap/);
   rmSync(place, { recursive: true });
 });
 
 test('without pasta containers have the machine’s network or none, and the reason is told', async () => {
   const place = makeUserDirectory();
-  const lonely = await startUserAgent(place, asUser(place, { without: ['pasta'] }));
+  const lonely = await startUserAgent(place, { without: ['pasta'] });
   const { output: lone } = dockerCli(lonely.socket);
   assert.equal(await lone('run', '--rm', '--network', 'host', image, 'echo', 'host'), 'host');
   assert.equal(await lone('run', '--rm', '--network', 'none', image, 'echo', 'none'), 'none');
@@ -309,7 +302,7 @@ test('without pasta containers have the machine’s network or none, and the rea
 test('in a control group of the user’s own containers have groups: they are paused, and end together', async () => {
   const place = makeUserDirectory();
   const group = basename(place);
-  const own = await startUserAgent(place, asUser(place, { group }));
+  const own = await startUserAgent(place, { group });
   const ownDocker = dockerCli(own.socket);
   const run = ownDocker.output;
   try {

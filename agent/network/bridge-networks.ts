@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs';
 import type { EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
 import type { NetworkRates } from '../contract/limits.ts';
+import type { NameServer } from '../contract/name-servers.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { NetlinkFamily } from '../kernel/netlink.ts';
@@ -10,7 +11,6 @@ import { forgetUdpFlows } from './conntrack.ts';
 import { defineNetwork } from './define-network.ts';
 import { type DeviceNames, defaultNetworkName, deviceNames } from './device-names.ts';
 import { DnsServer } from './dns.ts';
-import type { Upstream } from './dns-forward.ts';
 import { NameTable } from './dns-names.ts';
 import { machineHome, type NetworkHome } from './home.ts';
 import type { HostResolver } from './host-resolver.ts';
@@ -316,7 +316,7 @@ class BridgeNetworks implements Networks {
     this.#nameServers.set(network.id, server);
   }
 
-  #upstreams(): Upstream[] {
+  #upstreams(): NameServer[] {
     return machineResolvers(this.#resolvConf).map((address) => ({ address, port: dnsPort }));
   }
 

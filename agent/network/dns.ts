@@ -19,9 +19,9 @@ import {
 } from '../contract/dns-message.ts';
 import { FrameReader, framed } from '../contract/framing.ts';
 import { hostNames } from '../contract/host-names.ts';
+import { askServers, type NameServer } from '../contract/name-servers.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { forward, type Upstream } from './dns-forward.ts';
 import type { NameTable } from './dns-names.ts';
 import type { NetworkHome } from './home.ts';
 import { addressBytes } from './ipv4.ts';
@@ -34,6 +34,7 @@ const ttlSeconds = 5;
 const pendingQuestionLimit = 512;
 const connectionLimit = 64;
 const connectionIdleMs = 10_000;
+const upstreamTimeoutMs = 3000;
 
 export interface DnsPlan {
   networkId: string;
@@ -47,7 +48,7 @@ export interface DnsPlan {
     hostAddress: () => string;
     /** Asked first; undefined when it does not answer, and then the upstreams are. */
     ask: (message: Buffer) => Promise<Buffer | undefined>;
-    upstreams: () => readonly Upstream[];
+    upstreams: () => readonly NameServer[];
   };
 }
 
@@ -152,7 +153,7 @@ export class DnsServer {
     if (outside === undefined) return undefined;
     const whole = await outside.ask(message);
     if (whole !== undefined) return transport === 'udp' ? fitForUdp(message, whole) : whole;
-    return forward(message, transport, outside.upstreams());
+    return askServers({ message, transport, timeoutMs: upstreamTimeoutMs }, outside.upstreams());
   }
 
   /** Undefined: not a name of ours. Empty: ours, but it has no record of that type. */

@@ -19,8 +19,6 @@ import {
 enterPrivateMachine();
 
 const rate = 2_000_000;
-/** Enough for the bucket and TCP's beginning to be no part of the result. */
-const measuredBytes = 3 * rate;
 
 let networks: Networks;
 let bridge: NetworkDefinition;
@@ -97,7 +95,7 @@ async function stream(from: string, to: string): Promise<{ end: () => void }> {
 }
 
 /** Bytes a second that arrive, headers included. */
-async function rateInto(name: string, bytes = measuredBytes): Promise<number> {
+async function rateInto(name: string, bytes: number): Promise<number> {
   const [first, begin] = [received(name), process.hrtime.bigint()];
   let arrived = 0;
   while (arrived < bytes) {
@@ -108,50 +106,59 @@ async function rateInto(name: string, bytes = measuredBytes): Promise<number> {
 }
 
 /**
- * The same of a slow stream, which may stand still for a second or more until TCP sends again (RFC 6298): too
- * little has to last for four looks.
+ * The same, where a busy machine may take from a stream what it would get, and a slow one may stand still for a second
+ * or more until TCP sends again (RFC 6298): too little has to last for four looks.
  */
-async function slowRateInto(name: string, wanted: number): Promise<number> {
+async function lastingRateInto(name: string, bytes: number, least: number): Promise<number> {
   let measured = 0;
-  for (let looks = 0; looks < 4 && measured <= wanted / 2; looks++)
-    measured = await rateInto(name, 3 * wanted);
+  for (let looks = 0; looks < 4 && measured <= least; looks++)
+    measured = await rateInto(name, bytes);
   return measured;
 }
 
-/** A busy machine may take from a stream what it would get, but nothing gives it more. */
-function assertHeld(measured: number, wanted = rate): void {
+/** Nothing gives a stream more than its rate. */
+async function assertHeld(name: string, wanted = rate): Promise<void> {
+  // The bucket and TCP's beginning are no part of so much.
+  const measured = await lastingRateInto(name, 3 * wanted, wanted / 2);
   assert.ok(measured < 1.25 * wanted, `${Math.round(measured)} of ${wanted} bytes a second`);
   assert.ok(measured > 0.5 * wanted, `only ${Math.round(measured)} of ${wanted} bytes a second`);
+}
+
+/** More than any limit here would let through. */
+async function assertFree(name: string): Promise<void> {
+  const least = 2.5 * rate;
+  const measured = await lastingRateInto(name, 20 * rate, least);
+  assert.ok(measured > least, `only ${Math.round(measured)} bytes a second without a limit`);
 }
 
 test('what a container sends is held, and its neighbour and the way back are not', async () => {
   await limit({ egressBytesPerSecond: rate });
   const sending = await stream('limited', 'peer');
-  assertHeld(await rateInto('peer'));
+  await assertHeld('peer');
   const beside = await stream('neighbour', 'limited');
-  assert.ok((await rateInto('limited', 20 * rate)) > 2.5 * rate);
-  assertHeld(await rateInto('peer'));
+  await assertFree('limited');
+  await assertHeld('peer');
   for (const one of [sending, beside]) one.end();
 });
 
 test('what a container receives is held, and its neighbour is not', async () => {
   await limit({ ingressBytesPerSecond: rate });
   const receiving = await stream('peer', 'limited');
-  assertHeld(await rateInto('limited'));
+  await assertHeld('limited');
   const beside = await stream('peer', 'neighbour');
-  assert.ok((await rateInto('neighbour', 20 * rate)) > 2.5 * rate);
-  assertHeld(await rateInto('limited'));
+  await assertFree('neighbour');
+  await assertHeld('limited');
   for (const one of [receiving, beside]) one.end();
 });
 
 test('rates change and go away under a stream that runs', async () => {
   await limit({ egressBytesPerSecond: rate });
   const sending = await stream('limited', 'peer');
-  assertHeld(await rateInto('peer'));
+  await assertHeld('peer');
   await limit({ egressBytesPerSecond: 3 * rate });
-  assertHeld(await rateInto('peer', 2 * measuredBytes), 3 * rate);
+  await assertHeld('peer', 3 * rate);
   await limit({});
-  assert.ok((await rateInto('peer', 20 * rate)) > 2.5 * rate);
+  await assertFree('peer');
   sending.end();
 });
 
@@ -159,12 +166,7 @@ test('both are held at once, slow ones too, and a ping gets through', async () =
   const slow = 100_000;
   await limit({ egressBytesPerSecond: slow, ingressBytesPerSecond: slow });
   const [out, into] = [await stream('limited', 'peer'), await stream('neighbour', 'limited')];
-  const [sent, arrived] = await Promise.all([
-    slowRateInto('peer', slow),
-    slowRateInto('limited', slow),
-  ]);
-  assertHeld(sent, slow);
-  assertHeld(arrived, slow);
+  await Promise.all([assertHeld('peer', slow), assertHeld('limited', slow)]);
   for (const one of [out, into]) one.end();
   const { ipv4Address } = host('peer').endpoint;
   host('limited').sandbox.run(`busybox ping -c 3 -W 15 ${ipv4Address}`);
@@ -186,7 +188,7 @@ test('an agent that starts anew leaves limits alone, and takes those of nobody a
   networks = createNetworks({ suffix: 'rte' });
   await networks.reconcile(state([...hosts.keys()]));
   const sending = await stream('limited', 'peer');
-  assertHeld(await rateInto('peer'));
+  await assertHeld('peer');
   sending.end();
   await networks.close();
   networks = createNetworks({ suffix: 'rte' });

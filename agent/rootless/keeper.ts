@@ -3,12 +3,11 @@
  * network namespace of its bridges. Containers and their networks outlive the agent, so it does too.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { CortenError } from '../errors.ts';
 import { keepProcess } from '../kernel/kept-process.ts';
 import { hasErrno, KernelError } from '../kernel/libc.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
+import { refusalAdvice } from './namespace-refusal.ts';
 import {
   mapArguments,
   neededIds,
@@ -40,7 +39,7 @@ export async function startKeeper({ shimPath, recordPath, user }: KeeperPlan): P
     cwd: '/',
   });
   try {
-    const step = stepsOf(keeper);
+    const step = stepsOf(keeper, shimPath);
     await step('a user namespace');
     writeMaps(keeper.pid ?? 0, user, ranges);
     keeper.stdin?.write('.');
@@ -101,7 +100,7 @@ function runMapper(program: string, words: string[]): void {
 }
 
 /** Each step's result comes as an errno of four bytes. */
-function stepsOf(keeper: ChildProcess): (what: string) => Promise<void> {
+function stepsOf(keeper: ChildProcess, programPath: string): (what: string) => Promise<void> {
   let received: Buffer = Buffer.alloc(0);
   let ended: Error | undefined;
   let wake: (() => void) | undefined;
@@ -125,20 +124,13 @@ function stepsOf(keeper: ChildProcess): (what: string) => Promise<void> {
     }
     const errno = received.readInt32LE(0);
     received = received.subarray(4);
-    if (errno !== 0) throw refusal(what, errno);
+    if (errno !== 0) throw refusal(what, errno, programPath);
   };
 }
 
-const restriction = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns';
-
-function refusal(what: string, errno: number): CortenError {
+function refusal(what: string, errno: number, programPath: string): CortenError {
   const cause = new KernelError('unshare', errno, what);
-  const advice =
-    existsSync(restriction) && readFileSync(restriction, 'utf8').trim() === '1'
-      ? 'AppArmor keeps users from it; as root, run: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'
-      : errno === constants.errno.ENOSPC
-        ? 'no more are allowed; as root, run: sysctl -w user.max_user_namespaces=15000'
-        : 'the kernel keeps users from it; as root, run: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000';
+  const advice = refusalAdvice({ errno, programPath });
   return new CortenError('unavailable', `the kernel refused ${what} (${cause.code}): ${advice}`, {
     cause,
   });

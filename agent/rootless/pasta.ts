@@ -6,7 +6,19 @@ import { spawnSync } from 'node:child_process';
 import { hasErrno } from '../kernel/libc.ts';
 
 /** Its device in the namespace. */
-export const pastaDevice = 'pasta0';
+const pastaDevice = 'pasta0';
+
+/**
+ * The namespace's own addresses and gateways, which no other machine sees. By default pasta copies them from the
+ * device with the default route. Then there has to be one, with a carrier; what the machine has on it is
+ * out of containers' reach, since the namespace has it too; and a copy without a route out stays so.
+ * The loopback is the one device that is always there, and has no hardware address to take over.
+ */
+const ownAddresses = [
+  ...['--interface', 'lo', '--mac-addr', '9a:55:9a:55:9a:55'],
+  ...['--address', '169.254.2.1', '--netmask', '16', '--gateway', '169.254.2.2'],
+  ...['--address', 'fd63:6f72:7465:6e::1', '--gateway', 'fe80::1'],
+];
 
 /** Undefined when it runs; else why not. Returns once the network is ready. */
 export function startPasta(keeperPid: number, pidFile: string): string | undefined {
@@ -14,6 +26,7 @@ export function startPasta(keeperPid: number, pidFile: string): string | undefin
     'pasta',
     [
       ...['--config-net', '--ns-ifname', pastaDevice, '--quiet', '--pid', pidFile],
+      ...ownAddresses,
       // Ports are published by a process for each container (network/port-forwarder.ts), since pasta's are
       // settled at its start; and nothing on the machine's loopback is containers' business.
       ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none', '--no-map-gw'],

@@ -1,33 +1,24 @@
 /** Images from a real registry: pulled by name, and by making a container of one that is not here. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type App, assertNoComplaints, eventually, startApp } from './app.ts';
+import { startRegistry, type TestRegistry } from '../../agent/images/testdata/registry.ts';
+import { type App, assertNoComplaints, startApp } from './app.ts';
 
 const starterArchive = resolve(import.meta.dirname, '../../dist/starter-image.tar');
 let app: App;
-let registry: ChildProcess;
+let registry: TestRegistry;
 let directory: string;
 let host: string;
 
 before(async () => {
   app = await startApp();
   directory = mkdtempSync(join(tmpdir(), 'corten-ui-registry-'));
-  host = `127.0.0.1:${await freePort()}`;
-  const settings = join(directory, 'settings.yml');
-  writeFileSync(
-    settings,
-    `version: 0.1
-storage: { filesystem: { rootdirectory: ${directory} } }
-http: { addr: "${host}" }
-`,
-  );
-  registry = spawn('docker-registry', ['serve', settings], { stdio: 'ignore' });
-  await eventually(async () => assert.equal((await fetch(`http://${host}/v2/`)).status, 200));
+  registry = await startRegistry(directory);
+  host = registry.domain;
   const copy = ['copy', '--insecure-policy', '--dest-tls-verify=false'];
   for (const name of ['first', 'second'])
     execFileSync('skopeo', [
@@ -39,7 +30,7 @@ http: { addr: "${host}" }
 
 after(async () => {
   await app?.close();
-  registry?.kill();
+  await registry?.stop();
   if (directory) rmSync(directory, { recursive: true, force: true });
 });
 
@@ -77,14 +68,4 @@ async function pull(reference: string): Promise<void> {
   const field = app.page.getByRole('textbox', { name: 'Image to pull' });
   await field.fill(reference);
   await field.press('Enter');
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((found) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -4,12 +4,12 @@
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeAgentDirectory, startAgent } from '../../agent/e2e/agent-process.ts';
+import { freePort } from '../../agent/network/testdata/free-port.ts';
 import { nativeEndpoint } from '../../electron/host/machine/native.ts';
 import { createFolderSharing } from '../../electron/host/share/share-folders.ts';
 import { createSshLink } from '../../electron/host/ssh/link.ts';
@@ -191,13 +191,4 @@ async function untilMounted(path: string): Promise<void> {
     if (tries > 1000) throw new Error(`${path} was not mounted in time`);
     await sleep(20);
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

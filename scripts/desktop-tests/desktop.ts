@@ -2,10 +2,10 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../agent/network/testdata/free-port.ts';
 
 /** `ann` is nobody special, `carol` may become root (scripts/desktop-tests/customize). */
 export type Person = 'root' | 'ann' | 'carol';
@@ -147,13 +147,4 @@ function readConsole(directory: string): string {
     // It ended before it had one.
     return '';
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
 }

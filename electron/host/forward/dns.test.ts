@@ -12,9 +12,9 @@ import {
   ResponseCode,
 } from '../../../agent/contract/dns-message.ts';
 import { FrameReader, framed } from '../../../agent/contract/framing.ts';
+import type { NameServer } from '../../../agent/contract/name-servers.ts';
 import { HostResolver } from '../../../agent/network/host-resolver.ts';
 import { serveHostDns } from './dns.ts';
-import type { NameServer } from './name-servers.ts';
 import { type SshMachine, startSshMachine } from './testdata/ssh-machine.ts';
 
 const txt = 16;

@@ -17,13 +17,15 @@ import {
 } from '../../../agent/contract/dns-message.ts';
 import { dnsService } from '../../../agent/contract/dns-service.ts';
 import { FrameReader, framed } from '../../../agent/contract/framing.ts';
+import { askServers, type NameServer } from '../../../agent/contract/name-servers.ts';
 import type { SshLink } from '../ssh/link.ts';
-import { askServers, type NameServer } from './name-servers.ts';
 import { keepService } from './service-channel.ts';
 
 /** The system's resolver says nothing of how long an address holds. */
 const ttlSeconds = 10;
 const dnsPort = 53;
+/** Of each server: the machine waits for three (agent/network/host-resolver.ts). */
+const timeoutMs = 2000;
 /** Each takes a thread of node's pool, where others wait too; the rest waits here. */
 const lookupsAtOnce = 16;
 
@@ -74,7 +76,7 @@ class SystemResolver {
       if (own !== undefined) return own;
     }
     return (
-      (await askServers(message, this.#servers())) ??
+      (await askServers({ message, transport: 'whole', timeoutMs }, this.#servers())) ??
       encodeResponse(query, ResponseCode.serverFailure, [], ttlSeconds, 'tcp')
     );
   }

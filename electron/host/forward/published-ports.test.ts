@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import { OutsidePorts, type OutsideRequest } from '../../../agent/network/outside-ports.ts';
+import { freePort } from '../../../agent/network/testdata/free-port.ts';
 import type { ForwardedPort } from '../../contract/forward.ts';
 import { PublishedPorts } from './published-ports.ts';
-import { freePort } from './testdata/ports.ts';
 import { type SshMachine, startSshMachine } from './testdata/ssh-machine.ts';
 
 let agent: OutsidePorts;

@@ -39,7 +39,8 @@ export async function openBySudo(
     let isSettled = false;
     const onWords = () => {
       if (isSettled) return;
-      said += String(stderr.read() ?? '');
+      // A read gives one piece of what is there, and of the rest nobody tells again.
+      for (let piece = stderr.read(); piece !== null; piece = stderr.read()) said += String(piece);
       const at = said.indexOf(`${begun}\n`);
       if (at >= 0) {
         settle();

@@ -1,10 +1,11 @@
 /** A remote host for tests (remote-host.sh), and what is on it. Needs root. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../../../agent/network/testdata/free-port.ts';
 
 export interface RemoteHost {
   address: string;
@@ -115,7 +116,7 @@ function insideOf(host: ChildProcess): number {
 }
 
 async function answers(host: ChildProcess, place: Place, log: string[]): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 120_000;
   for (;;) {
     if (host.exitCode !== null || performance.now() > deadline)
       throw new Error(`The remote host did not start: ${log.join('')}`);
@@ -134,15 +135,6 @@ function greets(place: Place): Promise<boolean> {
     socket.once('data', () => answer(true));
     socket.once('error', () => answer(false));
     socket.once('end', () => answer(false));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
   });
 }
 

@@ -12,9 +12,9 @@ import {
   dockerCli,
   eventually,
   makeAgentDirectory,
-  patienceMs,
   startAgent,
 } from './agent-process.ts';
+import { patienceMs } from './patience.ts';
 
 const image = 'corten/starter';
 const count = 20;

@@ -24,9 +24,9 @@ import {
   discardAgent,
   dockerCli,
   eventually,
-  patienceMs,
 } from './agent-process.ts';
 import { asUser, makeUserDirectory, startUserAgent, user } from './ordinary-user.ts';
+import { patienceMs } from './patience.ts';
 
 const image = 'corten/starter';
 let directory: string;

@@ -1,6 +1,11 @@
 /** GETATTR, SETATTR, ACCESS and STATFS. */
 import { readFileSync } from 'node:fs';
-import { type FrameWriter, SetAttribute, ShareOperation as Wire } from '../contract/share-wire.ts';
+import {
+  type FrameWriter,
+  SetAttribute,
+  statBytes,
+  ShareOperation as Wire,
+} from '../contract/share-wire.ts';
 import { parseStatus } from '../kernel/process-status.ts';
 import { May, mayAccess } from './access.ts';
 import {
@@ -13,7 +18,7 @@ import {
   readU64,
   writeU64,
 } from './fuse-wire.ts';
-import type { Node } from './node-table.ts';
+import { isDirectory, type Node } from './node-table.ts';
 import {
   isWatched,
   nodeOf,
@@ -40,16 +45,39 @@ const Fattr = {
 export const getattr: Operation = (share, question) => {
   const node = nodeOf(share, question);
   if (node === undefined) return;
+  // What the last write made of it comes with the word that it was made.
+  share.whenWritten(node, () => {
+    if (isSure(node)) replyAttributes(share, question, node, node.stat);
+    else askAttributes(share, question, node);
+  });
+};
+
+/** As sure as what the kernel keeps: the host tells of changes. */
+const isSure = (node: Node) =>
+  node.statAt >= node.changedAt &&
+  node.attributesLostAt === 0 &&
+  isWatched(node.stat) &&
+  // A folder's change with what is in it.
+  !isDirectory(node.stat);
+
+function askAttributes(share: ShareContext, question: Question, node: Node): void {
   const target = targetOf(share, node);
-  if (target === undefined) return share.fail(question, Linux.ESTALE);
+  if (target === undefined) {
+    share.fail(question, Linux.ESTALE);
+    return;
+  }
+  const askedAt = share.nodes.clock;
   share.link.ask(
     Wire.getattr,
     (frame) => putTarget(share, frame, node, target),
     (reader) => {
-      if (!refused(share, question, reader)) replyAttributes(share, question, node, reader.raw(96));
+      if (refused(share, question, reader)) return;
+      const stat = copyStat(reader.raw(statBytes));
+      share.nodes.learn(node, stat, askedAt);
+      replyAttributes(share, question, node, stat);
     },
   );
-};
+}
 
 interface Target {
   handle: number;
@@ -110,6 +138,7 @@ export const setattr: Operation = (share, question) => {
   if ((valid & Fattr.modified) !== 0) mask |= SetAttribute.modified;
   const owner = newOwner(body, valid);
   share.nodes.touch(node);
+  const askedAt = share.nodes.clock;
   const asker = { ...question };
   share.link.ask(
     Wire.setattr,
@@ -122,7 +151,8 @@ export const setattr: Operation = (share, question) => {
         .f64(modified),
     (reader) => {
       if (refused(share, asker, reader)) return;
-      const stat = copyStat(reader.raw(96));
+      const stat = copyStat(reader.raw(statBytes));
+      share.nodes.learn(node, stat, askedAt);
       if (owner !== undefined && !isNoChange(share, node, asker, owner))
         share.owners.keep(stat, owner);
       replyAttributes(share, asker, node, stat);

@@ -268,6 +268,39 @@ with open('mapped', 'rb') as file:
   assert.deepEqual(lines, ['aaaaa', 'bbbbb']);
 });
 
+test('what the host makes in a folder that the machine knows all of is found', async () => {
+  mkdirSync(onHost('listed'));
+  writeFileSync(onHost('listed/first'), '');
+  await inGuest('mkdir known && ls listed && ! stat known/later listed/later known/other');
+  for (const path of ['known/later', 'listed/later']) writeFileSync(onHost(path), 'here');
+  const { stdout } = await inGuest(
+    'until cat known/later listed/later 2>/dev/null; do sleep 0.01; done; echo more >> known/other; cat known/other',
+  );
+  assert.match(stdout, /herehere/);
+  assert.match(stdout, /more\n$/);
+  assert.equal(readFileSync(onHost('known/other'), 'utf8'), 'more\n');
+});
+
+test('what a file is after a write is what the host says it is', async () => {
+  const { stdout } = await inGuest(`
+    mkdir counted; cd counted; echo one > a; stat -c '%s %h' a; ln a b; stat -c '%s %h' a b
+    rm b; stat -c %h a; echo two >> a; stat -c %s a; exec 3>> a; echo three >&3; stat -c %s a
+    chmod 640 a; stat -c '%a %s' a; mv a c; stat -c '%a %s' c`);
+  assert.deepEqual(stdout.trim().split('\n'), [
+    '4 1',
+    '4 2',
+    '4 2',
+    '1',
+    '8',
+    '14',
+    '640 14',
+    '640 14',
+  ]);
+  appendFileSync(onHost('counted/c'), 'host');
+  await inGuest('until [ $(stat -c %s counted/c) = 18 ]; do sleep 0.01; done');
+  await inGuest('echo >> counted/c; [ $(stat -c %s counted/c) = 19 ]');
+});
+
 test('a name that was not there is found as soon as the host has it', async () => {
   await assert.rejects(inGuest('cat later'), /No such file/);
   writeFileSync(onHost('later'), 'here');

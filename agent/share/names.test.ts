@@ -36,6 +36,7 @@ function bench() {
     reply: (_question, bytes) => void replies.push(bytes),
     fail: (_question, errno) => assert.fail(`errno ${errno}`),
     openNow: () => {},
+    whenWritten: (_node, then) => then(),
     whenTold: (_node, then) => then(),
     isAwaited: () => true,
     madeUnheard: () => {},

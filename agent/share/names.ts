@@ -7,6 +7,7 @@ import {
   ShareOperation as Wire,
 } from '../contract/share-wire.ts';
 import { May, mayAccess } from './access.ts';
+import { FolderNames } from './folder-names.ts';
 import {
   answer,
   copyStat,
@@ -39,6 +40,10 @@ export const lookup: Operation = (share, question) =>
 function lookUp(share: ShareContext, question: Question, name: string): void {
   const place = placeOf(share, question, question.node, name);
   if (place === undefined) return;
+  if (place.folder.names?.lacks(name)) {
+    replyAbsent(share, question, true);
+    return;
+  }
   const askedAt = share.nodes.clock;
   share.link.ask(
     Wire.lookup,
@@ -114,10 +119,11 @@ function replyEntry(
   question: Question,
   place: Place,
   reader: FrameReader,
-): void {
+): Node {
   const node = share.nodes.enter(place.folder, place.name, copyStat(reader.raw(statBytes)));
   node.isFollowed = true;
   replyNode(share, question, node);
+  return node;
 }
 
 function replyMade(
@@ -125,9 +131,9 @@ function replyMade(
   question: Question,
   place: Place,
   reader: FrameReader,
-): void {
-  if (share.isAwaited(question)) replyEntry(share, question, place, reader);
-  else share.madeUnheard(place.path, copyStat(reader.raw(statBytes)));
+): Node | undefined {
+  if (share.isAwaited(question)) return replyEntry(share, question, place, reader);
+  share.madeUnheard(place.path, copyStat(reader.raw(statBytes)));
 }
 
 export function replyNode(
@@ -165,7 +171,12 @@ export const mkdir: Operation = (share, question) => {
   share.link.ask(
     Wire.mkdir,
     (frame) => frame.name(place.path).u32(mode & 0o7777),
-    (reader) => refused(share, question, reader) || replyMade(share, question, place, reader),
+    (reader) => {
+      if (refused(share, question, reader)) return;
+      const node = replyMade(share, question, place, reader);
+      // The host follows it, and found nothing in it yet.
+      if (node !== undefined && reader.u8() !== 0) node.names = new FolderNames();
+    },
     once(question),
   );
 };
@@ -237,6 +248,7 @@ export const link: Operation = (share, question) => {
   if (from === undefined) return;
   const place = changeablePlace(share, question, question.node, readName(question.body, 8).name);
   if (place === undefined) return;
+  share.nodes.touch(node);
   share.link.ask(
     Wire.link,
     (frame) => frame.name(share.nodes.pathOf(node) ?? from).name(place.path),
@@ -260,6 +272,9 @@ function removal(operation: number): Operation {
       (frame) => frame.name(place.path),
       (reader) => {
         if (refused(share, question, reader)) return;
+        const node = share.nodes.find(place.folder, name);
+        // It may have other names, and one less than before.
+        if (node !== undefined) share.nodes.touch(node);
         forgetName(share, place.folder, name);
         share.fail(question, 0);
       },
@@ -320,13 +335,20 @@ function move(share: ShareContext, question: Question, flags: number, namesAt: n
     (frame) => frame.name(from.path).name(to.path).u32(flags),
     (reader) => {
       if (refused(share, question, reader)) return;
-      if (flags === RenameFlag.exchange)
+      if (flags === RenameFlag.exchange) {
+        for (const { folder, name: old } of [from, to]) {
+          const node = share.nodes.find(folder, old);
+          if (node !== undefined) share.nodes.touch(node);
+        }
         share.nodes.exchange(from.folder, name, to.folder, newName);
-      else {
+      } else {
         const [moved, replaced] = [
           share.nodes.find(from.folder, name),
           share.nodes.find(to.folder, newName),
         ];
+        // Its time of change is another one.
+        if (moved !== undefined) share.nodes.touch(moved);
+        if (replaced !== undefined) share.nodes.touch(replaced);
         // Two names of one file: rename(2) leaves both as they are.
         if (moved === undefined || moved !== replaced) {
           forgetName(share, to.folder, newName);

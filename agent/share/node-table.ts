@@ -3,6 +3,7 @@
  * so generations stay 0. A node knows its names and not its path: moving a folder moves all below it.
  */
 import { joinPath, Stat, statBytes } from '../contract/share-wire.ts';
+import { FolderNames, mostNames } from './folder-names.ts';
 import { rootNode } from './fuse-wire.ts';
 import type { KeptTable } from './journal.ts';
 
@@ -21,9 +22,15 @@ export interface Node {
   lookups: number;
   /** As the host told last; its own memory. */
   stat: Buffer;
+  /** By the table's clock: when the host was asked for it; -1 where it only told. */
+  statAt: number;
+  /** A folder that the host follows: no other names are in it. */
+  names: FolderNames | undefined;
   children: Map<string, Node>;
   /** Open files of this node, by their handle. */
   handles: Set<number>;
+  /** What came into a folder since the host was asked for its list. */
+  namesSince: string[] | undefined;
   /** By the table's clock: when it, or for a folder something in it, was last known to change. */
   changedAt: number;
   /** Changes of content that the kernel has not been told yet: it may still have pages of the old one. */
@@ -215,9 +222,36 @@ export class NodeTable {
     this.#dropIfUnused(folder);
   }
 
+  /** The folder may have this name from now on. */
+  noteName(folder: Node, name: string): void {
+    folder.names?.add(name);
+    if (folder.namesSince?.push(name) === mostNames) folder.namesSince = undefined;
+  }
+
+  /** The host is asked for a folder's list. */
+  beginList(folder: Node): void {
+    if (folder.names === undefined) folder.namesSince ??= [];
+  }
+
+  /** It had these names when it was asked, and follows the folder. */
+  learnNames(folder: Node, names: readonly string[]): void {
+    if (folder.namesSince === undefined) return;
+    folder.names = new FolderNames([...names, ...folder.namesSince]);
+    folder.namesSince = undefined;
+  }
+
+  /** `askedAt`: by the clock, so that a change since then makes it worth nothing. */
+  learn(node: Node, stat: Buffer, askedAt: number): void {
+    if (askedAt < node.changedAt) return;
+    node.stat = stat;
+    node.statAt = askedAt;
+  }
+
   /** The kernel may have missed what became of its attributes. */
   loseAttributes(node: Node): void {
     this.touch(node);
+    node.names = undefined;
+    node.namesSince = undefined;
     node.attributesLostAt = this.#clock;
   }
 
@@ -266,6 +300,9 @@ export class NodeTable {
       links: [],
       lookups: 0,
       stat,
+      statAt: -1,
+      names: undefined,
+      namesSince: undefined,
       children: new Map(),
       handles: new Set(),
       changedAt: 0,
@@ -283,6 +320,7 @@ export class NodeTable {
   }
 
   #attach(node: Node, folder: Node, name: string): void {
+    this.noteName(folder, name);
     folder.children.set(name, node);
     node.links.push({ folder, name });
     this.#byKey.set(node.key, node);

@@ -23,7 +23,7 @@ import type { Journal, KeptState } from './journal.ts';
 import { putNode } from './names.ts';
 import { isSameContent, keyOf, type Node } from './node-table.ts';
 import { O_ACCMODE, O_CREAT, O_DSYNC, O_EXCL, O_TRUNC, O_WRONLY, rightsOf } from './open-flags.ts';
-import { readPieces, replyData } from './read-pieces.ts';
+import { fromPrefetched, type Prefetched, readPieces, replyData } from './read-pieces.ts';
 import {
   handleFor,
   isWatched,
@@ -50,8 +50,7 @@ export interface OpenFile {
   unconfirmedBytes: number;
   /** Of a write that was answered already. */
   errno: number;
-  /** The file's beginning as it was when it was opened, until it is read or may have changed. */
-  prefetched: { data: Buffer; isWhole: boolean; at: number } | undefined;
+  prefetched: Prefetched | undefined;
   waiting: (() => void)[];
   /** The host has not been asked to open it: what is read of it may all be in the kernel's pages. */
   isLazy: boolean;
@@ -245,6 +244,16 @@ export class OpenFiles {
     else this.#heldBack.push(confirm);
   };
 
+  whenWritten(node: Node, then: () => void): void {
+    for (const handle of node.handles) {
+      const file = this.#files.get(handle);
+      if (file === undefined || file.unconfirmedBytes === 0) continue;
+      file.waiting.push(() => this.whenWritten(node, then));
+      return;
+    }
+    then();
+  }
+
   flush: Operation = (share, question) => {
     const file = this.#files.get(readU64(question.body, 0));
     if (file === undefined) return share.fail(question, Linux.EBADF);
@@ -316,13 +325,17 @@ export class OpenFiles {
 
   #send(file: OpenFile, offset: number, data: Buffer): void {
     const { length } = data;
+    const askedAt = this.#share.nodes.clock;
     file.unconfirmedBytes += length;
     if (file.unconfirmedBytes === length) this.#record(file);
     this.#unconfirmedBytes += length;
     this.#share.link.ask(
       Wire.write,
       (frame) => frame.u64(file.handle).u64(offset).raw(data),
-      ({ errno }) => {
+      (reader) => {
+        const { errno } = reader;
+        if (errno === 0)
+          this.#share.nodes.learn(file.node, copyStat(reader.raw(statBytes)), askedAt);
         file.unconfirmedBytes -= length;
         this.#unconfirmedBytes -= length;
         if (errno !== 0 && file.errno === 0) file.errno = errno;
@@ -379,12 +392,4 @@ function takeError(file: OpenFile): number {
 function whenConfirmed(file: OpenFile, then: () => void): void {
   if (file.unconfirmedBytes === 0) then();
   else file.waiting.push(then);
-}
-
-function fromPrefetched(file: OpenFile, offset: number, length: number): Buffer | undefined {
-  const { prefetched } = file;
-  if (prefetched === undefined || file.node.changedAt > prefetched.at) return undefined;
-  const { data, isWhole } = prefetched;
-  if (offset + length > data.length && !isWhole) return undefined;
-  return data.subarray(offset, offset + length);
 }

@@ -23,7 +23,14 @@ import {
 import type { Journal, KeptState } from './journal.ts';
 import { putNode } from './names.ts';
 import type { Node, NodeTable } from './node-table.ts';
-import { handleFor, nodeOf, type Operation, pathOf, type ShareContext } from './share-context.ts';
+import {
+  handleFor,
+  isWatched,
+  nodeOf,
+  type Operation,
+  pathOf,
+  type ShareContext,
+} from './share-context.ts';
 
 interface Entry {
   name: string;
@@ -137,16 +144,32 @@ function list(share: ShareContext, question: Question, folder: OpenFolder): void
     return;
   }
   folder.listedAt = share.nodes.clock;
+  share.nodes.beginList(folder.node);
   share.link.ask(
     Wire.list,
     (frame) => frame.name(share.nodes.pathOf(folder.node) ?? path),
     (reader) => {
       if (reader.errno !== 0) return done(reader.errno);
       folder.entries = readEntries(reader);
+      learnNames(share, folder, folder.entries);
       done(0);
     },
   );
 }
+
+function learnNames({ nodes }: ShareContext, folder: OpenFolder, entries: readonly Entry[]): void {
+  // Of an empty one the list does not say that the host follows it.
+  const isFollowed = entries.length > 0 && entries.every(({ stat }) => isWatched(stat));
+  if (isFollowed && isFresh(folder))
+    nodes.learnNames(
+      folder.node,
+      entries.map(({ name }) => name),
+    );
+}
+
+/** What changed since may be in the list as it was before. */
+const isFresh = ({ node, listedAt }: OpenFolder) =>
+  node.changedAt <= listedAt && node.leftAt <= listedAt;
 
 function readEntries(reader: FrameReader): Entry[] {
   const entries: Entry[] = [];
@@ -198,13 +221,13 @@ function packPlus(
   room: number,
 ): Buffer {
   const bytes = answer(question.unique, 0, room);
-  const { node, listedAt } = folder;
-  // What changed since may be in the list as it was before: then names are all that is told.
-  const isFresh = node.changedAt <= listedAt && node.leftAt <= listedAt;
+  const { node } = folder;
+  // Else names are all that is told.
+  const areSure = isFresh(folder);
   let at = outHeaderBytes;
   for (const { name, stat, next, isReal } of listed(node, entries, from)) {
     if (at + entryOutBytes + sizeOf(name) > bytes.length) break;
-    if (isReal && isFresh) {
+    if (isReal && areSure) {
       const child = share.nodes.enter(node, name, copyStat(stat));
       child.isFollowed = true;
       putNode(share, question, child, bytes, at);

@@ -1,6 +1,7 @@
 /** READ from the host: a long one in pieces, so that small questions get their turn between. */
 import { pieceBytes, ShareOperation as Wire } from '../contract/share-wire.ts';
 import { answer, outHeaderBytes, type Question } from './fuse-wire.ts';
+import type { Node } from './node-table.ts';
 import type { ShareContext } from './share-context.ts';
 
 /** Asks for all pieces at once; what lies beyond the end comes back short. */
@@ -49,4 +50,22 @@ export function replyData(share: ShareContext, question: Question, data: Buffer)
   bytes.writeUInt32LE(bytes.length, 0);
   data.copy(bytes, outHeaderBytes);
   share.reply(question, bytes);
+}
+
+/** A file's beginning as it was when it was opened, by the table's clock, until it may have changed. */
+export interface Prefetched {
+  data: Buffer;
+  isWhole: boolean;
+  at: number;
+}
+
+export function fromPrefetched(
+  { node, prefetched }: { node: Node; prefetched: Prefetched | undefined },
+  offset: number,
+  length: number,
+): Buffer | undefined {
+  if (prefetched === undefined || node.changedAt > prefetched.at) return undefined;
+  const { data, isWhole } = prefetched;
+  if (offset + length > data.length && !isWhole) return undefined;
+  return data.subarray(offset, offset + length);
 }

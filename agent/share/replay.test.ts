@@ -39,6 +39,7 @@ function bench(t: TestContext) {
     reply: (_question, bytes) => void replies.push(bytes),
     fail: (_question, errno) => assert.equal(errno, 0),
     openNow: () => {},
+    whenWritten: (_node, then) => then(),
     whenTold: (_node, then) => then(),
     isAwaited: () => true,
     madeUnheard: () => {},

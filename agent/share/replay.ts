@@ -97,6 +97,7 @@ export class Replay {
       return;
     }
     const { nodes } = this.#share;
+    for (const place of [at, to]) if (place !== undefined) nodes.noteName(place.folder, place.name);
     const node = nodes.find(at.folder, at.name);
     // The moved file itself may have been found there already.
     const found = to && nodes.find(to.folder, to.name);

@@ -14,6 +14,8 @@ export interface ShareContext {
   fail(question: Pick<Question, 'unique'>, errno: number): void;
   /** Opens on the host what of a node is open here only, before its name goes. */
   openNow(node: Node): void;
+  /** Once the host has confirmed what was written to a file. */
+  whenWritten(node: Node, then: () => void): void;
   /** Once the kernel has asked anew for attributes that it may have missed. */
   whenTold(node: Node, then: () => void): void;
   /** False for what was given up. */

@@ -159,6 +159,10 @@ export class Share implements ShareContext {
     this.files.openNow(node);
   }
 
+  whenWritten(node: Node, then: () => void): void {
+    this.files.whenWritten(node, then);
+  }
+
   whenTold(node: Node, then: () => void): void {
     this.replay.whenTold(node, then);
   }

@@ -12,10 +12,13 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const mib = 1024 * 1024;
 const smallFiles = 2000;
+/** What is cloned: made by the benchmark, outside of all places. */
+export const cloneSource = join(tmpdir(), 'corten-bench-repository');
 
 const loads: Record<string, (directory: string) => void> = {
   'write 128 MiB': (directory) => {
@@ -47,6 +50,10 @@ const loads: Record<string, (directory: string) => void> = {
   },
   'git status': (directory) => {
     execFileSync('git', ['status', '--porcelain'], { cwd: join(directory, 'repository') });
+  },
+  'git clone, 1000 files': (directory) => {
+    const target = join(directory, 'clone');
+    execFileSync('git', ['clone', '-q', '--no-local', cloneSource, target]);
   },
   'npm install': (directory) => {
     const project = join(directory, 'project');

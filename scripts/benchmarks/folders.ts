@@ -13,7 +13,7 @@ import { freePort } from '../../agent/network/testdata/free-port.ts';
 import { nativeEndpoint } from '../../electron/host/machine/native.ts';
 import { createFolderSharing } from '../../electron/host/share/share-folders.ts';
 import { createSshLink } from '../../electron/host/ssh/link.ts';
-import { folderLoads } from './folder-load.ts';
+import { cloneSource, folderLoads } from './folder-load.ts';
 import { type Measurement, type Result, summarise } from './measure.ts';
 
 const run = promisify(execFile);
@@ -43,7 +43,7 @@ export async function* benchFolders(runs: number): AsyncGenerator<Result> {
   } finally {
     for (const place of places.reverse()) await place.close();
     await run('umount', ['-l', directory]);
-    rmSync(directory, { recursive: true, force: true });
+    for (const path of [directory, cloneSource]) rmSync(path, { recursive: true, force: true });
   }
 }
 
@@ -80,10 +80,13 @@ async function prepare(load: string, directory: string): Promise<void> {
     'read 128 MiB': 'head -c 134217728 /dev/zero > large',
     'read 2000 files': many('small'),
     'stat 2000 files, 5 times': many('small'),
-    'git status': `git init -q repository && cd repository && ${many('files')} && git add . && git -c user.name=a -c user.email=a@b commit -qm all`,
+    'git clone, 1000 files': `[ -d ${cloneSource} ] || (git init -q ${cloneSource} && cd ${cloneSource} && for d in $(seq 40); do mkdir -p $d/e && for f in $(seq 25); do head -c $((f * 100)) /dev/urandom > $d/e/$f; done; done && ${commitAll})`,
+    'git status': `git init -q repository && cd repository && ${many('files')} && ${commitAll}`,
   };
   await run('sh', ['-ec', commands[load] ?? ':'], { cwd: directory });
 }
+
+const commitAll = 'git add . && git -c user.name=a -c user.email=a@b commit -qm all';
 
 const many = (folder: string) =>
   `mkdir ${folder} && for i in $(seq 2000); do head -c 1000 /dev/zero > ${folder}/file-$i; done`;

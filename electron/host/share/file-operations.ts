@@ -94,12 +94,14 @@ export const readFile: HostOperation = (state, request, _reply, later) => {
   return 'later';
 };
 
-export const write = now((state, request) => {
+export const write = now((state, request, reply) => {
   const [number, offset] = [request.u64(), request.u64()];
   const data = request.raw(request.left);
   const { fd, path } = handleOf(state, number);
   for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, data.length - at, offset + at);
-  if (path !== undefined) state.watch.own(path, fstat(fd));
+  const stats = fstat(fd);
+  if (path !== undefined) state.watch.own(path, stats);
+  putStat(state, path ?? '', stats, reply);
 });
 
 export const release = now((state, request) => {

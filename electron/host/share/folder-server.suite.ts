@@ -156,6 +156,38 @@ export function testFolderServer(
     assert.equal((await mkdir(asker, ofAgent)).errno, EEXIST);
   });
 
+  test('an answer is remembered until the machine has it, and what it gave up is told', async () => {
+    const create = (id: number, name: string) =>
+      asker.ask(id, Wire.create, (f) => f.name(name).u32(0o302).u32(0o600).u64(id));
+    const read = async (handle: number) =>
+      (await ask(Wire.read, (frame) => frame.u64(handle).u64(0).u32(100))).errno;
+    assert.equal((await create(100, 'had')).errno, 0);
+    void asker.ask(0, Wire.have, (frame) => frame.u32(100));
+    assert.equal((await create(100, 'had')).errno, EEXIST);
+    for (const [id, name] of [
+      [102, 'asked again'],
+      [104, 'given up'],
+      [106, 'known after all'],
+    ] as const)
+      assert.equal((await create(id, name)).errno, 0);
+    asker.close();
+    asker = new Asker(server);
+    assert.equal((await create(102, 'asked again')).errno, 0);
+    void asker.ask(0, Wire.settled, (frame) => frame.u64(106));
+    assert.equal(await read(104), EBADF);
+    for (const handle of [102, 106]) assert.equal(await read(handle), 0);
+    const [missed] = asker.missed;
+    const told: [kind: number, path: string][] = [];
+    while (missed !== undefined && missed.left > 0) {
+      told.push([missed.u8(), missed.name()]);
+      missed.raw(statBytes);
+    }
+    assert.deepEqual(told, [
+      [ChangeKind.created, 'given up'],
+      [ChangeKind.created, 'known after all'],
+    ]);
+  });
+
   test('a folder that is shared to be read is not written', async () => {
     asker.close();
     server.close();

@@ -120,7 +120,8 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
       if (id === 0) return;
       if (changingOperations.has(operation)) memory.remember(request, reply);
       // The connection may be another by now, which has been asked the same again.
-      if (sender === to) to.send(reply);
+      if (sender === to && operation === Wire.release) to.sendLater(reply);
+      else if (sender === to) to.send(reply);
     };
     perform(state, request, finish);
   }

@@ -145,6 +145,11 @@ export class FolderWatch {
     return this.#followed.has(folder);
   }
 
+  /** It is followed, and nothing was in it when that began. */
+  isEmpty(folder: string): boolean {
+    return this.#followed.get(folder)?.names.size === 0;
+  }
+
   /** The machine itself made it so. */
   own(path: string, stats: BigIntStats): void {
     const { folder, name } = splitPath(path);

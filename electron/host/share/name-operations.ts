@@ -52,6 +52,7 @@ export const mkdir = now((state, request, reply) => {
   if ((mode & (umask | 0o7000)) !== 0) chmodSync(place, mode);
   putNew(state, path, place, reply);
   state.watch.followFolder(path);
+  reply.u8(state.watch.isEmpty(path) ? 1 : 0);
 });
 
 export const unlink = now((state, request) => {

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 
 const smallBytes = 8 * 1024;
+const laterMs = 20;
 
 /** Small answers go before large ones, and what was said first goes first among its like. */
 export class Sender {
@@ -10,6 +11,7 @@ export class Sender {
   #large: Buffer[] = [];
   #isWaiting = false;
   #isScheduled = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(channel: Duplex) {
     this.#channel = channel;
@@ -30,6 +32,12 @@ export class Sender {
     this.#schedule();
   }
 
+  /** With what is answered next: nobody waits for it. */
+  sendLater(frame: Buffer): void {
+    this.#small.push(frame);
+    this.#timer ??= setTimeout(() => this.#schedule(), laterMs);
+  }
+
   #schedule(): void {
     if (this.#isScheduled || this.#isWaiting) return;
     this.#isScheduled = true;
@@ -41,6 +49,8 @@ export class Sender {
   }
 
   #pump(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     while (!this.#isWaiting && this.#small.length + this.#large.length > 0) {
       const small = this.#small.splice(0);
       const next = small.length > 0 ? Buffer.concat(small) : this.#large.shift()!;

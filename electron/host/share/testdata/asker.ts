@@ -10,6 +10,8 @@ import type { FolderServer } from '../folder-server.ts';
 
 export class Asker {
   readonly changes: FrameReader[] = [];
+  /** What was asked for and given up. */
+  readonly missed: FrameReader[] = [];
   readonly #channel: Duplex;
   readonly #waiting = new Map<number, (reader: FrameReader) => void>();
 
@@ -21,6 +23,7 @@ export class Asker {
       splitter.push(chunk, (frame) => {
         const reader = new FrameReader(frame);
         if (reader.operation === Wire.changes) this.changes.push(reader);
+        if (reader.operation === Wire.missed) this.missed.push(reader);
         this.#waiting.get(reader.id)?.(reader);
       }),
     );

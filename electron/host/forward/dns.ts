@@ -17,7 +17,7 @@ import {
 } from '../../../agent/contract/dns-message.ts';
 import { dnsService } from '../../../agent/contract/dns-service.ts';
 import { FrameReader, framed } from '../../../agent/contract/framing.ts';
-import type { SshLink } from '../ssh/link.ts';
+import type { ServiceLink } from '../ssh/link.ts';
 import { askServers, type NameServer } from './name-servers.ts';
 import { keepService } from './service-channel.ts';
 
@@ -28,7 +28,7 @@ const dnsPort = 53;
 const lookupsAtOnce = 16;
 
 export interface HostDnsOptions {
-  link: Pick<SshLink, 'openStreamLocal'>;
+  link: ServiceLink;
   lookUp?: (name: string) => Promise<LookupAddress[]>;
   /** Asked each time: they change with the network. */
   servers?: () => NameServer[];

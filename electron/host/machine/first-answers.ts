@@ -2,12 +2,13 @@
  * The stages `connect` and `engine`, for every machine: its SSH server listens, and perhaps has much
  * else to do. A slow one is waited for; one that stays silent is given up, and anybody may call it off.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine-client.ts';
 import { HandshakeTimeout } from '../ssh/connection.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
 import { calledOff, StageFailure } from './machine.ts';
-import { tellingSlowness } from './slow.ts';
+import { tellingSlowness, unlessCalledOff } from './waiting.ts';
 
 export interface Patience {
   connectMs?: number;
@@ -88,22 +89,16 @@ export async function firstAnswer(
 ): Promise<void> {
   const patienceMs = patience?.engineMs ?? defaultStageMs;
   const over = new AbortController();
-  const given = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-  const gaveUp = new Promise<never>((_, reject) => {
-    const giveUp = () =>
-      reject(
-        signal.aborted
-          ? calledOff()
-          : new StageFailure(
-              `The engine has not answered its first question in ${patienceMs / 1000} s.`,
-              tooBusy,
-            ),
-      );
-    given.addEventListener('abort', giveUp, { signal: over.signal });
-    if (given.aborted) giveUp();
+  const tooLate = sleep(patienceMs, undefined, { signal: over.signal }).then(() => {
+    throw new StageFailure(
+      `The engine has not answered its first question in ${patienceMs / 1000} s.`,
+      tooBusy,
+    );
   });
+  // When it is too late for this one, the race below is over.
+  tooLate.catch(() => {});
   try {
-    await tellingSlowness(Promise.race([work(), gaveUp]), {
+    await tellingSlowness(Promise.race([unlessCalledOff(work(), signal), tooLate]), {
       ...patience,
       note,
       text: 'The engine has not answered yet. It is slow, and waited for.',

@@ -30,6 +30,8 @@ interface Behaviour {
   speaksOnceThere?: string;
   /** The stage that it leaves without an answer: QEMU itself, its SSH server, or its engine. */
   silentAt?: string;
+  /** None of the sockets by which the app serves the guest is there. */
+  refusesServices?: boolean;
   /** How many connections to its SSH server get no answer. */
   silentLines?: number;
   /** The console's last lines, of a guest that then stays silent. */
@@ -185,8 +187,10 @@ async function bootGuest(): Promise<void> {
     // The guest's own; here it is the line itself, which takes more than one.
     sockets: {
       'ssh.sock': async () => chardevOf('ssh', 'path'),
-      [dnsService]: async () => quietSocketPath,
-      [outsidePortsService]: async () => quietSocketPath,
+      ...(!behaviour.refusesServices && {
+        [dnsService]: async () => quietSocketPath,
+        [outsidePortsService]: async () => quietSocketPath,
+      }),
     },
     backend: { openShell: openShellOverExec(new HostExec()), isContainerAddress: () => false },
   });

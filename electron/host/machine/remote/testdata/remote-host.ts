@@ -19,6 +19,8 @@ export interface RemoteHost {
   files(): string[];
   /** Cuts all logins off; the host goes on. */
   cutOff(): void;
+  /** Connections are still accepted, by the kernel, and nobody answers. */
+  pause(isPaused: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -76,6 +78,7 @@ export async function startRemoteHost({ ownNetwork = false } = {}): Promise<Remo
       return `${upper}${others}`.trim().split('\n').sort();
     },
     cutOff: () => run('pkill -f "^sshd-session:" || true'),
+    pause: (isPaused) => void process.kill(inside, isPaused ? 'SIGSTOP' : 'SIGCONT'),
     async stop() {
       await end(host);
       rmSync(directory, { recursive: true, force: true });
@@ -115,7 +118,7 @@ function insideOf(host: ChildProcess): number {
 }
 
 async function answers(host: ChildProcess, place: Place, log: string[]): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 120_000;
   for (;;) {
     if (host.exitCode !== null || performance.now() > deadline)
       throw new Error(`The remote host did not start: ${log.join('')}`);

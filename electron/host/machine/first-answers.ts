@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine-client.ts';
-import { HandshakeTimeout } from '../ssh/connection.ts';
+import { HandshakeTimeout, HostKeyMismatch } from '../ssh/connection.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
 import { calledOff, StageFailure } from './machine.ts';
@@ -26,6 +26,8 @@ export interface Arrival {
 
 const defaultStageMs = 120_000;
 const defaultHandshakeMs = 15_000;
+/** Of handshakes that break off. */
+const tries = 3;
 
 /** Rejects with StageFailure. `loginAdvice`: what to do when the agent refuses the login. */
 export async function connectTo(
@@ -58,12 +60,13 @@ export async function connectTo(
 }
 
 /**
- * What an earlier session left under way can silence a new one on a serial line (docs/vm-image.md),
- * so that a second line may be answered where the first was not.
+ * What an earlier session left under way can silence a new one on a serial line, or break it
+ * (docs/vm-image.md), so that a second line may be answered where the first was not.
  */
 async function handshakes(link: SshLink, { patience, signal }: Arrival): Promise<void> {
   const patienceMs = patience?.connectMs ?? defaultStageMs;
   const deadline = performance.now() + patienceMs;
+  let triesLeft = tries;
   for (let ms = patience?.handshakeMs ?? defaultHandshakeMs; !signal.aborted; ms *= 2) {
     const leftMs = deadline - performance.now();
     if (leftMs <= 0)
@@ -74,9 +77,16 @@ async function handshakes(link: SshLink, { patience, signal }: Arrival): Promise
     try {
       return await link.connect(Math.min(ms, leftMs));
     } catch (error) {
-      if (!(error instanceof HandshakeTimeout)) throw error;
+      if (error instanceof HandshakeTimeout) continue;
+      if (isFinal(error) || --triesLeft === 0) throw error;
     }
   }
+}
+
+/** Who answered does not mean us, or is another. */
+function isFinal(error: unknown): boolean {
+  const { level } = error as { level?: string };
+  return error instanceof HostKeyMismatch || level === 'client-authentication';
 }
 
 const tooBusy =

@@ -65,7 +65,13 @@ function groups(): Group[] {
     },
     { name: 'linux', concurrency: 1, files: all.filter((path) => path.endsWith('.linux.test.ts')) },
     { name: 'e2e', concurrency: 1, files: all.filter((path) => path.endsWith('.e2e.test.ts')) },
-    { name: 'vm', concurrency: 1, files: all.filter((path) => path.endsWith('.vm.test.ts')) },
+    {
+      name: 'vm',
+      concurrency: 1,
+      files: all.filter((path) => path.endsWith('.vm.test.ts')),
+      // An emulated processor, on a computer that may be busy.
+      patienceMs: 60 * 60_000,
+    },
     {
       name: 'desktop',
       concurrency: 1,

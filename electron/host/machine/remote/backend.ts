@@ -7,7 +7,13 @@ import type { Client } from 'ssh2';
 import type { RemoteAddress } from '../../../contract/machines.ts';
 import { ChannelSocket } from '../../ssh/channel-socket.ts';
 import { openStreamLocal } from '../../ssh/connection.ts';
-import { type BroughtUp, type Climb, type MachineBackend, StageFailure } from '../machine.ts';
+import {
+  type BroughtUp,
+  type Climb,
+  calledOff,
+  type MachineBackend,
+  StageFailure,
+} from '../machine.ts';
 import { unlessCalledOff } from '../waiting.ts';
 import { checkHost, type HostFacts } from './check.ts';
 import { type ConnectOptions, logIn, planOf, reachHost } from './host-connection.ts';
@@ -34,10 +40,17 @@ interface Session {
   options: RemoteMachineOptions;
   secrets: Secrets;
   client: Client | undefined;
+  /** Aborted with the connection: a login under way for a link that was let go is nobody's. */
+  leave: AbortController;
 }
 
 export function remoteBackend(options: RemoteMachineOptions): MachineBackend {
-  const session: Session = { options, secrets: new Secrets(), client: undefined };
+  const session: Session = {
+    options,
+    secrets: new Secrets(),
+    client: undefined,
+    leave: new AbortController(),
+  };
   const { host } = options.address;
   return {
     kind: 'remote',
@@ -227,8 +240,13 @@ function connectOptions(
 async function clientOf(session: Session, ask?: Ask): Promise<Client> {
   if (session.client !== undefined) return session.client;
   const plan = planOf(session.options.address, session.options.home);
-  const options = connectOptions(session, ask);
+  const { signal } = session.leave;
+  const options = connectOptions(session, ask, signal);
   const client = await logIn(plan, await reachHost(plan, options), options);
+  if (signal.aborted) {
+    client.destroy();
+    throw calledOff();
+  }
   // Another dial may have been faster.
   if (session.client === undefined) keep(session, client);
   else client.end();
@@ -252,6 +270,8 @@ function keep(session: Session, client: Client): void {
 const leaveMs = 1_000;
 
 async function disconnect(session: Session): Promise<void> {
+  session.leave.abort();
+  session.leave = new AbortController();
   const { client } = session;
   session.client = undefined;
   if (client === undefined) return;

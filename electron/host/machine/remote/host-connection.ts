@@ -105,6 +105,10 @@ export async function logIn(
   options: ConnectOptions,
 ): Promise<Client> {
   const { secrets, knownHostsFile, signal, patienceMs = defaultPatienceMs.login } = options;
+  if (signal?.aborted) {
+    line.destroy();
+    throw calledOff();
+  }
   const client = new ssh2.Client();
   const name = plan.hostKeyAlias ?? plan.hostName;
   const files = [...plan.knownHostsFiles, knownHostsFile];

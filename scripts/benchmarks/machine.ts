@@ -12,11 +12,10 @@ import { qemuBackend } from '../../electron/host/machine/qemu/backend.ts';
 
 const runs = Number(process.argv[2] ?? 5);
 const directory = mkdtempSync(join(tmpdir(), 'bench-machine-'));
-const runDirectory = join(directory, 'run');
 const machine = createMachine({
   backend: qemuBackend({
     directory: join(directory, 'machine'),
-    runDirectory,
+    runDirectory: join(directory, 'run'),
     imageDirectory: resolve(
       import.meta.dirname,
       '../../dist/vm-image',
@@ -43,11 +42,11 @@ try {
 }
 
 async function measured(name: string): Promise<void> {
+  const saved = (await machine.controls!.figures()).snapshotBytes;
   const startedMs = performance.now();
   const state = await machine.start();
   const allMs = performance.now() - startedMs;
   if (state.status !== 'running') throw new Error(JSON.stringify(state.failure));
-  const saved = (await machine.controls!.figures()).snapshotBytes ?? 0;
   // It settles: what is freed in the guest comes back within seconds.
   await sleep(10_000);
   const { guestMemoryBytes = 0 } = await machine.controls!.figures();
@@ -67,11 +66,13 @@ function timeOf({ stages }: MachineState, wanted: string): number {
   return stages.find(({ id }) => id === wanted)?.elapsedMs ?? 0;
 }
 
-const megabytes = (bytes: number) => Math.round(bytes / 1e6);
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e6);
+}
 
 /** Of the QEMU whose sockets are ours: all, its own, and what it has mapped of files (proc_pid_status(5)). */
 function residentMegabytes(): number[] {
-  const pid = machine.controls === undefined ? undefined : qemuPid();
+  const pid = qemuPid();
   const text = readFileSync(`/proc/${pid}/status`, 'utf8');
   return ['VmRSS', 'RssAnon', 'RssFile'].map((name) =>
     megabytes(Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]) * 1024),
@@ -83,5 +84,5 @@ function qemuPid(): number | undefined {
   return children
     .split(' ')
     .map(Number)
-    .find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu'));
+    .find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('qemu'));
 }

@@ -1,6 +1,7 @@
 /** Composition root of the browser shell: the machines, the host core, and a server for one browser. */
 import { type BrowserShell, serveBrowserShell } from './browser/server.ts';
 import { createHostCore } from './host/host-core.ts';
+import { hostPower } from './host/machine/host-power.ts';
 import { createMachines } from './host/machines/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
 import { machinesOptions, openFolders } from './machine-makers.ts';
@@ -20,7 +21,7 @@ export interface BrowserShellOptions {
 export async function startBrowserShell(options: BrowserShellOptions): Promise<BrowserShell> {
   const folders = openFolders(options.rootDirectory);
   const { sharing } = folders;
-  const machines = createMachines(machinesOptions({ ...options, sharing }));
+  const machines = createMachines(machinesOptions({ ...options, sharing, power: hostPower() }));
   const shell = await serveBrowserShell({
     port: options.port,
     files: openRendererFiles(options.places.rendererDirectory),

@@ -39,6 +39,7 @@ before(async () => {
   const folders = createFolderSharing({ list, mountPathOf: inMachine });
   sharing = await folders.companion({
     link,
+    services: link,
     report: (what, error) => assert.fail(`${what}: ${error}`),
   });
 });

@@ -119,6 +119,7 @@ async function cortenPlace(directory: string): Promise<Place> {
   });
   const companion = sharing.companion({
     link,
+    services: link,
     report: (what, error) => console.error(what, error),
   });
   await untilMounted(guest);

@@ -18,7 +18,7 @@ import {
 import { dnsService } from '../../../agent/contract/dns-service.ts';
 import { FrameReader, framed } from '../../../agent/contract/framing.ts';
 import { askServers, type NameServer } from '../../../agent/contract/name-servers.ts';
-import type { SshLink } from '../ssh/link.ts';
+import type { ServiceLink } from '../ssh/link.ts';
 import { keepService } from './service-channel.ts';
 
 /** The system's resolver says nothing of how long an address holds. */
@@ -30,7 +30,7 @@ const timeoutMs = 2000;
 const lookupsAtOnce = 16;
 
 export interface HostDnsOptions {
-  link: Pick<SshLink, 'openStreamLocal'>;
+  link: ServiceLink;
   lookUp?: (name: string) => Promise<LookupAddress[]>;
   /** Asked each time: they change with the network. */
   servers?: () => NameServer[];

@@ -91,6 +91,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
               openTcp: (host, port) => traffic.openTcp(host, port),
               openStreamLocal: (name) => machine.link.openStreamLocal(name),
             },
+            services: machine.services,
             isOwn: options.isGuest,
             report: machine.report,
           }),
@@ -123,11 +124,11 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 
 /** What is looked at every few seconds is no use of the machine, and does not wake it. */
 function guestParts(
-  { link, background: engine, report }: CompanionContext,
+  { services, background: engine, report }: CompanionContext,
   { environment, proxiesForContainers }: ForwardingOptions,
 ): { close(): void }[] {
   return [
-    serveHostDns({ link }),
+    serveHostDns({ link: services }),
     watchProxies({
       engine,
       containers: () => proxiesForContainers?.() ?? false,
@@ -143,9 +144,14 @@ function guestParts(
 }
 
 /** A connection of its own, so that a flood through a port never stands before the app's questions. */
-function trafficLink({ link, endpoint }: CompanionContext, signal: AbortSignal): SshLink {
+function trafficLink(
+  { link, endpoint, waking, onRest }: CompanionContext,
+  signal: AbortSignal,
+): SshLink {
   if (endpoint === undefined) return link;
   const traffic = createSshLink(endpoint);
+  const stopFollowing = onRest((isResting) => traffic.expectSilence(isResting));
+  signal.addEventListener('abort', stopFollowing);
   void (async () => {
     while (!signal.aborted) {
       try {
@@ -157,7 +163,7 @@ function trafficLink({ link, endpoint }: CompanionContext, signal: AbortSignal):
       }
     }
   })();
-  return traffic;
+  return waking(traffic);
 }
 
 /** Tried again while another program has the path: it may end. */

@@ -64,6 +64,50 @@ test('Windows: one for each kind, and switched off', () => {
   assert.deepEqual(parseRegistry(registry('')), {});
 });
 
+test('a script that chooses proxies is seen, beside fixed ones or alone', () => {
+  const script = 'http://wpad.example/proxy.pac';
+  const pac = `  ProxyAutoConfigEnable : 1\n  ProxyAutoConfigURLString : ${script}\n`;
+  assert.deepEqual(parseScutil(`<dictionary> {\n${pac}}\n`), { script });
+  assert.deepEqual(
+    parseScutil(
+      `<dictionary> {\n  HTTPEnable : 1\n  HTTPPort : 80\n  HTTPProxy : a.example\n${pac}}\n`,
+    ),
+    { http: 'http://a.example:80', script },
+  );
+  assert.deepEqual(parseScutil(`<dictionary> {\n${pac.replace(': 1', ': 0')}}\n`), {});
+  const url = `    AutoConfigURL    REG_SZ    ${script}`;
+  assert.deepEqual(parseRegistry(registry(url)), { script });
+  const fixed =
+    '    ProxyEnable    REG_DWORD    0x1\r\n    ProxyServer    REG_SZ    a.example:80\r\n';
+  assert.deepEqual(parseRegistry(registry(fixed + url)), {
+    http: 'http://a.example:80',
+    https: 'http://a.example:80',
+    script,
+  });
+});
+
+test('of a script people are told once, with what to do, and the engine not at all', async () => {
+  const told: unknown[] = [];
+  const reported: string[] = [];
+  const watch = watchProxies({
+    engine: {
+      request: async ({ body }: EngineRequest) => {
+        told.push(JSON.parse(String(body)));
+        return { status: 200, headers: {}, body: new Uint8Array() };
+      },
+    },
+    containers: () => false,
+    read: async () => ({ script: 'http://wpad.example/proxy.pac' }),
+    report: (_what, error) => reported.push((error as Error).message),
+  });
+  await watch.refresh();
+  await watch.refresh();
+  watch.close();
+  assert.deepEqual(told.at(-1), { containers: false });
+  assert.equal(reported.length, 1);
+  assert.match(reported[0]!, /proxy\.pac\), which the engine cannot follow\. Set HTTP_PROXY/);
+});
+
 test('the environment comes first', async () => {
   assert.deepEqual(await systemProxies({ https_proxy: 'http://env.example' }, 'darwin'), {
     https: 'http://env.example',

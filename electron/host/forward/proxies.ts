@@ -7,7 +7,10 @@ import { promisify } from 'node:util';
 import { type ProxySettings, proxiesFromEnvironment } from '../../../agent/contract/proxies.ts';
 import type { EngineClient } from '../engine-client.ts';
 
-type Found = Pick<ProxySettings, 'http' | 'https' | 'noProxy'>;
+interface Found extends Pick<ProxySettings, 'http' | 'https' | 'noProxy'> {
+  /** Where a script is that chooses a proxy for each address (PAC). The engine cannot follow it. */
+  script?: string;
+}
 
 const run = promisify(execFile);
 const patienceMs = 5000;
@@ -44,7 +47,9 @@ export function parseScutil(text: string): Found {
   };
   const list = /ExceptionsList : <array> \{([^}]*)\}/.exec(text)?.[1] ?? '';
   const exceptions = [...list.matchAll(/^\s*\d+ : (\S+)\s*$/gm)].map((match) => match[1] ?? '');
-  return found(proxy('HTTP'), proxy('HTTPS'), exceptions);
+  const script =
+    values.get('ProxyAutoConfigEnable') === '1' && values.get('ProxyAutoConfigURLString');
+  return { ...found(proxy('HTTP'), proxy('HTTPS'), exceptions), ...(script && { script }) };
 }
 
 /**
@@ -54,7 +59,9 @@ export function parseScutil(text: string): Found {
 export function parseRegistry(text: string): Found {
   const value = (name: string) =>
     new RegExp(`^\\s+${name}\\s+REG_\\w+\\s+(.*?)\\s*$`, 'mi').exec(text)?.[1];
-  if (Number(value('ProxyEnable') ?? 0) !== 1) return {};
+  // Windows asks it first, whether a fixed proxy is set beside it or not.
+  const script = value('AutoConfigURL');
+  if (Number(value('ProxyEnable') ?? 0) !== 1) return script ? { script } : {};
   const server = value('ProxyServer') ?? '';
   const each = new Map(
     server.split(';').map((part) => {
@@ -68,7 +75,7 @@ export function parseRegistry(text: string): Found {
     .map((name) => name.trim())
     // It has no word in NO_PROXY; names without a dot are not resolved outside anyway.
     .filter((name) => name !== '' && name !== '<local>');
-  return found(proxy('http'), proxy('https'), exceptions);
+  return { ...found(proxy('http'), proxy('https'), exceptions), ...(script && { script }) };
 }
 
 function withScheme(address: string | undefined): string | undefined {
@@ -106,10 +113,26 @@ export interface ProxyWatch {
 export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
   const { engine, containers, read = systemProxies, report } = options;
   let told: string | undefined;
+  let warnedOf: string | undefined;
+
+  /** Fixed proxies beside it are used; without any, pulls go straight. */
+  function warn(script: string | undefined): void {
+    if (script !== undefined && script !== warnedOf)
+      report(
+        'proxies',
+        new Error(
+          `This computer chooses its proxies by a script (${script}), which the engine cannot follow. ` +
+            'Set HTTP_PROXY and HTTPS_PROXY where the app is started, or a fixed proxy in the system’s settings.',
+        ),
+      );
+    warnedOf = script;
+  }
 
   async function tell(again: boolean): Promise<void> {
     try {
-      const settings: ProxySettings = { ...(await read()), containers: containers() };
+      const { script, ...found } = await read();
+      warn(script);
+      const settings: ProxySettings = { ...found, containers: containers() };
       const text = JSON.stringify(settings);
       if (text === told && !again) return;
       const { status, body } = await engine.request({

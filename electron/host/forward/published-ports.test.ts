@@ -22,6 +22,7 @@ before(async () => {
   machine = await startSshMachine({ ports: (channel) => agent.serve(channel) });
   ports = new PublishedPorts({
     link: machine.link,
+    services: machine.link,
     isOwn: true,
     report: (_what, error) => assert.fail(String(error)),
     retryMs: 20,
@@ -203,6 +204,7 @@ test('of another computer: on the loopback alone, and a port that is taken here 
   const computer = await startSshMachine({ ports: (channel) => their.serve(channel) });
   const here = new PublishedPorts({
     link: computer.link,
+    services: computer.link,
     isOwn: false,
     report: (_what, error) => assert.fail(String(error)),
     retryMs: 20,

@@ -15,7 +15,7 @@ import {
   type ToHost,
 } from '../../../agent/contract/outside-ports.ts';
 import type { ForwardedPort } from '../../contract/forward.ts';
-import type { SshLink } from '../ssh/link.ts';
+import type { ServiceLink, SshLink } from '../ssh/link.ts';
 import { loopback } from './port-addresses.ts';
 import { keepService, type ServiceChannel } from './service-channel.ts';
 import { ListenFailed, type OpenPort, openTcpPort } from './tcp-port.ts';
@@ -24,7 +24,10 @@ import { openUdpPort } from './udp-port.ts';
 export type PortsLink = Pick<SshLink, 'openTcp' | 'openStreamLocal'>;
 
 export interface PublishedPortsOptions {
+  /** For what comes to a port. */
   link: PortsLink;
+  /** For the agent's word of what is published. */
+  services: ServiceLink;
   /**
    * The machine is this computer's own VM: a port that cannot be had here makes the container's start
    * fail. Another computer has its ports itself, and here they are only on the loopback.
@@ -63,6 +66,7 @@ export class PublishedPorts {
     this.#retry.unref();
     this.#service = keepService({
       ...options,
+      link: options.services,
       name: outsidePortsService,
       converse: (channel) => this.#converse(channel),
     });

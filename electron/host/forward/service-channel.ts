@@ -1,10 +1,10 @@
 /** A channel to one of the agent's services by its name, opened again whenever it breaks. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
-import type { SshLink } from '../ssh/link.ts';
+import type { ServiceLink } from '../ssh/link.ts';
 
 export interface ServiceOptions {
-  link: Pick<SshLink, 'openStreamLocal'>;
+  link: ServiceLink;
   name: string;
   /** Called with each fresh channel, which closes by itself. */
   converse(channel: ClientChannel): void;

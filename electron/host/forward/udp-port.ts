@@ -8,7 +8,7 @@ import type { ClientChannel } from 'ssh2';
 import { FrameReader, framed } from '../../../agent/contract/framing.ts';
 import type { OutsideFailure } from '../../../agent/contract/outside-ports.ts';
 import { flowHeader, readDatagram, udpRelayName } from '../../../agent/contract/udp-relay.ts';
-import type { SshLink } from '../ssh/link.ts';
+import type { ServiceLink } from '../ssh/link.ts';
 import { explainListen, type PortPlace } from './listen-failure.ts';
 import { addressesOf } from './port-addresses.ts';
 import { ListenFailed, type OpenPort, type PortTarget } from './tcp-port.ts';
@@ -21,7 +21,7 @@ const waitingFrames = 64;
 
 /** Throws ListenFailed. */
 export async function openUdpPort(
-  link: Pick<SshLink, 'openStreamLocal'>,
+  link: ServiceLink,
   place: PortPlace,
   target: PortTarget,
 ): Promise<OpenPort> {

@@ -2,12 +2,13 @@
  * The stages `connect` and `engine`, for every machine: its SSH server listens, and perhaps has much
  * else to do. A slow one is waited for; one that stays silent is given up, and anybody may call it off.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine-client.ts';
-import { HandshakeTimeout } from '../ssh/connection.ts';
+import { HandshakeTimeout, HostKeyMismatch } from '../ssh/connection.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
 import { calledOff, StageFailure } from './machine.ts';
-import { tellingSlowness } from './slow.ts';
+import { tellingSlowness, unlessCalledOff } from './waiting.ts';
 
 export interface Patience {
   connectMs?: number;
@@ -25,6 +26,8 @@ export interface Arrival {
 
 const defaultStageMs = 120_000;
 const defaultHandshakeMs = 15_000;
+/** Of handshakes that break off. */
+const tries = 3;
 
 /** Rejects with StageFailure. `loginAdvice`: what to do when the agent refuses the login. */
 export async function connectTo(
@@ -57,12 +60,13 @@ export async function connectTo(
 }
 
 /**
- * What an earlier session left under way can silence a new one on a serial line (docs/vm-image.md),
- * so that a second line may be answered where the first was not.
+ * What an earlier session left under way can silence a new one on a serial line, or break it
+ * (docs/vm-image.md), so that a second line may be answered where the first was not.
  */
 async function handshakes(link: SshLink, { patience, signal }: Arrival): Promise<void> {
   const patienceMs = patience?.connectMs ?? defaultStageMs;
   const deadline = performance.now() + patienceMs;
+  let triesLeft = tries;
   for (let ms = patience?.handshakeMs ?? defaultHandshakeMs; !signal.aborted; ms *= 2) {
     const leftMs = deadline - performance.now();
     if (leftMs <= 0)
@@ -73,9 +77,16 @@ async function handshakes(link: SshLink, { patience, signal }: Arrival): Promise
     try {
       return await link.connect(Math.min(ms, leftMs));
     } catch (error) {
-      if (!(error instanceof HandshakeTimeout)) throw error;
+      if (error instanceof HandshakeTimeout) continue;
+      if (isFinal(error) || --triesLeft === 0) throw error;
     }
   }
+}
+
+/** Who answered does not mean us, or is another. */
+function isFinal(error: unknown): boolean {
+  const { level } = error as { level?: string };
+  return error instanceof HostKeyMismatch || level === 'client-authentication';
 }
 
 const tooBusy =
@@ -88,22 +99,16 @@ export async function firstAnswer(
 ): Promise<void> {
   const patienceMs = patience?.engineMs ?? defaultStageMs;
   const over = new AbortController();
-  const given = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-  const gaveUp = new Promise<never>((_, reject) => {
-    const giveUp = () =>
-      reject(
-        signal.aborted
-          ? calledOff()
-          : new StageFailure(
-              `The engine has not answered its first question in ${patienceMs / 1000} s.`,
-              tooBusy,
-            ),
-      );
-    given.addEventListener('abort', giveUp, { signal: over.signal });
-    if (given.aborted) giveUp();
+  const tooLate = sleep(patienceMs, undefined, { signal: over.signal }).then(() => {
+    throw new StageFailure(
+      `The engine has not answered its first question in ${patienceMs / 1000} s.`,
+      tooBusy,
+    );
   });
+  // When it is too late for this one, the race below is over.
+  tooLate.catch(() => {});
   try {
-    await tellingSlowness(Promise.race([work(), gaveUp]), {
+    await tellingSlowness(Promise.race([unlessCalledOff(work(), signal), tooLate]), {
       ...patience,
       note,
       text: 'The engine has not answered yet. It is slow, and waited for.',

@@ -7,7 +7,7 @@ import type { MachineState } from '../../contract/bridge.ts';
 import { createEngineClient, type EngineClient } from '../engine-client.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
-import type { SshLink } from '../ssh/link.ts';
+import type { ServiceLink, SshLink } from '../ssh/link.ts';
 import { connectTo, firstAnswer, type Patience, ping } from './first-answers.ts';
 import {
   type Accompaniment,
@@ -21,13 +21,14 @@ import {
   MachineNotRunning,
   type StopOptions,
 } from './machine.ts';
-import { quietEngine, Rest, wakingEngine, wakingLink } from './rest.ts';
+import { quietEngine, quietLink, Rest, wakingEndpoint, wakingEngine, wakingLink } from './rest.ts';
 import { Stages } from './stages.ts';
 
 /** What there is while a machine is up. */
 interface Up {
   ground: BroughtUp;
   link: SshLink;
+  services: ServiceLink;
   engine: EngineClient;
   endpoint: SshEndpoint;
   /** As `engine`, without that being a use of the machine. */
@@ -112,6 +113,7 @@ export function createMachine(options: MachineOptions): Machine {
     const made: Up = {
       ground: standing,
       link,
+      services: link,
       engine: background,
       endpoint: standing.oneConnection ? through(link) : standing.endpoint,
       background,
@@ -152,9 +154,10 @@ export function createMachine(options: MachineOptions): Machine {
       ...made,
       rest,
       link: waking,
+      services: quietLink(link, rest),
       engine: wakingEngine(engineBehind(waking), rest),
       background: quietEngine(background, rest),
-      endpoint: made.ground.oneConnection ? through(waking) : made.endpoint,
+      endpoint: made.ground.oneConnection ? through(waking) : wakingEndpoint(made.endpoint, rest),
     };
   }
 
@@ -182,7 +185,9 @@ export function createMachine(options: MachineOptions): Machine {
         reached.companions.push(
           begin({
             link: reached.link,
-            endpoint: reached.ground.oneConnection ? undefined : reached.endpoint,
+            services: reached.services,
+            endpoint: reached.ground.oneConnection ? undefined : reached.ground.endpoint,
+            waking: (link) => (reached.rest === undefined ? link : wakingLink(link, reached.rest)),
             engine: reached.engine,
             background: reached.background,
             onRest(listener) {
@@ -227,13 +232,18 @@ export function createMachine(options: MachineOptions): Machine {
   }
 
   /** `meanwhile` is done with the connection still there, and the companions gone. */
-  async function letGo(meanwhile?: (engine: EngineClient | undefined) => unknown): Promise<void> {
+  async function letGo(
+    meanwhile?: (engine: EngineClient | undefined) => unknown,
+    { force }: StopOptions = {},
+  ): Promise<void> {
     const old = up;
     up = undefined;
+    // Companions may wait for a machine that rests.
+    if (force) old?.rest?.giveUp();
+    else await old?.rest?.end();
     try {
       for (const companion of old?.companions.splice(0).reverse() ?? [])
         await Promise.resolve(companion.close()).catch((error) => report?.('companion', error));
-      await old?.rest?.end();
       await meanwhile?.(old?.engine);
     } finally {
       if (old !== undefined) close(old);
@@ -272,7 +282,7 @@ export function createMachine(options: MachineOptions): Machine {
     ground = undefined;
     const own = {
       ground: standing,
-      done: letGo((engine) => standing?.stop(options, engine)),
+      done: letGo((engine) => standing?.stop(options, engine), options),
     };
     ending = own;
     try {

@@ -18,7 +18,7 @@ import type {
 import type { Footprint, MachineQuestion } from '../../contract/machines.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
-import type { SshLink } from '../ssh/link.ts';
+import type { ServiceLink, SshLink } from '../ssh/link.ts';
 
 export interface Machine {
   state(): MachineState;
@@ -165,9 +165,14 @@ export interface Accompaniment {
 }
 
 export interface CompanionContext {
+  /** For what somebody asks of the machine: each channel, and each byte, is a use, and wakes it. */
   link: SshLink;
-  /** For connections beside the app's own; absent where there can be only one. */
+  /** For what the app serves the machine with, and tries again: no use. */
+  services: ServiceLink;
+  /** For connections beside the app's own; absent where there can be only one. To dial it is no use. */
   endpoint: SshEndpoint | undefined;
+  /** The same for a connection of one's own as `link` is for the app's. */
+  waking(link: SshLink): SshLink;
   engine: EngineClient;
   /** Asks without that being a use: a resting machine is not woken, and does not answer. */
   background: EngineClient;

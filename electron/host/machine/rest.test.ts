@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { ClientChannel } from 'ssh2';
 import type { SshLink } from '../ssh/link.ts';
-import { quietEngine, Rest, wakingEngine, wakingLink } from './rest.ts';
+import { quietEngine, quietLink, Rest, wakingEndpoint, wakingEngine, wakingLink } from './rest.ts';
 
 interface Watched {
   rest: Rest;
@@ -148,5 +148,52 @@ test('a question in the background does not wake the machine, and is refused whi
   );
   await assert.rejects(engine.request({ method: 'GET', path: '/_ping' }), /The machine rests/);
   assert.deepEqual(made.turns, ['pause']);
+  await made.rest.end();
+});
+
+test('what the app serves the machine with is no use: it waits while the machine rests', async () => {
+  const made = make(10);
+  const channel = new PassThrough() as unknown as ClientChannel;
+  let opened = 0;
+  const link = quietLink(
+    {
+      openStreamLocal: async () => {
+        opened += 1;
+        return channel;
+      },
+    } as unknown as SshLink,
+    made.rest,
+  );
+  const first = await link.openStreamLocal('dns.sock');
+  await made.until(true);
+  first.write('x');
+  const second = link.openStreamLocal('dns.sock');
+  assert.deepEqual([opened, made.turns], [1, ['pause']]);
+  await made.rest.use();
+  await second;
+  assert.deepEqual([opened, made.turns], [2, ['pause', 'wake']]);
+  await made.until(true);
+  const never = link.openStreamLocal('dns.sock');
+  made.rest.giveUp();
+  await assert.rejects(never, /ended while it rested/);
+  assert.deepEqual(made.turns, ['pause', 'wake', 'pause']);
+});
+
+test('a connection of somebody’s own wakes the machine before it is dialled', async () => {
+  const made = make(10);
+  await made.until(true);
+  const endpoint = wakingEndpoint(
+    {
+      dial: () => {
+        made.turns.push('dialled');
+        return new PassThrough();
+      },
+      hostPublicKey: '',
+      clientPrivateKey: '',
+    },
+    made.rest,
+  );
+  await endpoint.dial();
+  assert.deepEqual(made.turns, ['pause', 'wake', 'dialled']);
   await made.rest.end();
 });

@@ -5,7 +5,8 @@
  */
 import type { ClientChannel } from 'ssh2';
 import type { EngineClient } from '../engine-client.ts';
-import type { SshLink } from '../ssh/link.ts';
+import type { SshEndpoint } from '../ssh/endpoint.ts';
+import type { ServiceLink, SshLink } from '../ssh/link.ts';
 
 export interface RestOptions {
   /** Undefined where the settings say never. */
@@ -29,6 +30,8 @@ export class Rest {
   #turning: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
+  /** They wait until it runs, without waking it. */
+  readonly #bystanders = new Set<() => void>();
 
   constructor(options: RestOptions) {
     this.#options = options;
@@ -47,8 +50,16 @@ export class Rest {
     await this.#turn(async () => {
       await this.#options.wake();
       this.#isResting = false;
+      this.#letBystandersGo();
       this.#options.onChange(false);
     });
+  }
+
+  /** No use: resolves once somebody else's has woken the machine. */
+  async awake(): Promise<void> {
+    while (this.#isResting && !this.#isOver)
+      await new Promise<void>((resolve) => this.#bystanders.add(resolve));
+    if (this.#isResting) throw new Error('The machine was ended while it rested.');
   }
 
   /** The machine is in use for as long as the work takes. */
@@ -73,8 +84,19 @@ export class Rest {
   async end(): Promise<void> {
     clearTimeout(this.#timer);
     await this.use().catch((error) => this.#options.report(error));
+    this.giveUp();
+  }
+
+  /** One that is ended by force need not run for that, and may not even hear. */
+  giveUp(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    this.#letBystandersGo();
+  }
+
+  #letBystandersGo(): void {
+    for (const go of this.#bystanders) go();
+    this.#bystanders.clear();
   }
 
   #look(): void {
@@ -166,6 +188,31 @@ export function wakingLink(link: SshLink, rest: Rest): SshLink {
     openApiChannel: woken(() => link.openApiChannel()),
     openStreamLocal: woken((name: string) => link.openStreamLocal(name)),
     openTcp: woken((host: string, port: number) => link.openTcp(host, port)),
+  };
+}
+
+/**
+ * The same connection for what the app serves the machine with: its channels are no use. What the
+ * machine asks through them it asks for a container, which is a use itself, or for somebody else's
+ * question. Tries to open one wait while it rests.
+ */
+export function quietLink(link: SshLink, rest: Rest): ServiceLink {
+  return {
+    openStreamLocal: async (name) => {
+      await rest.awake();
+      return link.openStreamLocal(name);
+    },
+  };
+}
+
+/** For whoever comes with a connection of their own. */
+export function wakingEndpoint(endpoint: SshEndpoint, rest: Rest): SshEndpoint {
+  return {
+    ...endpoint,
+    dial: async () => {
+      await rest.use();
+      return endpoint.dial();
+    },
   };
 }
 

@@ -9,11 +9,12 @@ import type { SharedFolder, SharedFolders } from '../../contract/folders.ts';
 import type { Choice } from '../machine/choice.ts';
 import type { Accompaniment, CompanionContext } from '../machine/machine.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
+import type { ServiceLink } from '../ssh/link.ts';
 import { farewell } from './farewell.ts';
 import type { FolderList } from './folder-list.ts';
 import { type FolderThread, openFolderThread } from './open-folder-thread.ts';
 
-export type SharingContext = Pick<CompanionContext, 'link' | 'report'>;
+export type SharingContext = Pick<CompanionContext, 'link' | 'services' | 'report'>;
 
 export interface FolderSharingOptions {
   list: FolderList;
@@ -125,7 +126,8 @@ function share(
   const mountPath = `${at}${path}`;
   // A machine that more than one computer shares folders with tells them apart by where they are.
   const name = at === '' ? keyOf(folder) : `${keyOf(folder)} at ${mountPath}`;
-  const open = async () => new ChannelSocket(await machine.link.openStreamLocal(shareSocket));
+  const openBy = async (link: ServiceLink) =>
+    new ChannelSocket(await link.openStreamLocal(shareSocket));
 
   async function keep(): Promise<void> {
     for (
@@ -136,7 +138,7 @@ function share(
       try {
         if (server?.isAlive !== true)
           server = await openFolderThread({ name, mountPath, ...folder });
-        channel = await open();
+        channel = await openBy(machine.services);
         if (ended.signal.aborted) break;
         await server.serve(channel, () => {
           pauseMs = firstPauseMs;
@@ -161,7 +163,8 @@ function share(
       channel?.destroy();
       await kept;
       server?.close();
-      if (forGood) await farewell(await open(), name);
+      // What a person takes away is gone at once, from a machine that rests, too.
+      if (forGood) await farewell(await openBy(machine.link), name);
     },
   };
 }

@@ -38,6 +38,9 @@ export interface SshLink {
   close(): void;
 }
 
+/** For the agent's own sockets by their names. */
+export type ServiceLink = Pick<SshLink, 'openStreamLocal'>;
+
 export function createSshLink(endpoint: SshEndpoint): SshLink {
   const listeners = new Set<(connected: boolean) => void>();
   let client: Client | undefined;

@@ -20,7 +20,7 @@ import { type GuestKeys, guestKeysIn } from '../guest-keys/keys.ts';
 import { writeSeed } from '../guest-keys/seed.ts';
 import type { BroughtUp, Climb, MachineBackend, StopOptions } from '../machine.ts';
 import { calledOff, StageFailure } from '../machine.ts';
-import { tellingSlowness } from '../slow.ts';
+import { tellingSlowness } from '../waiting.ts';
 import { sshVsockPort, vfkitArguments } from './command-line.ts';
 import { type VfkitControl, vfkitControl } from './control.ts';
 import { appleControls } from './controls.ts';

@@ -68,3 +68,10 @@ test('a handshake that is not answered is tried again on a fresh line', async ()
   const state = await made.machine.start();
   assert.equal(state.status, 'running', JSON.stringify(state));
 });
+
+test('a handshake that what was left on the line breaks is begun again', async () => {
+  const made = make();
+  made.behave({ garbledLines: 2 });
+  const state = await made.machine.start();
+  assert.equal(state.status, 'running', JSON.stringify(state));
+});

@@ -12,6 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineDirectory } from '../guest/directory.ts';
@@ -36,6 +37,8 @@ interface SnapshotNote {
 }
 
 const noteOf = (path: string) => `${path}.json`;
+/** Read back, and of no use any more. */
+const usedOf = (path: string) => `${path}.used`;
 
 export function canSnapshot(
   version: readonly [number, number, number],
@@ -96,14 +99,21 @@ export async function restoreSnapshot(qmp: Qmp, path: string): Promise<void> {
     await qmp.run('migrate-incoming', { uri: `file:${path}` });
     await migrated(qmp);
   } finally {
-    rmSync(path, { force: true });
+    removeInBackground(path);
   }
   await qmp.run('cont');
 }
 
 export function dropSnapshot(path: string): void {
-  rmSync(noteOf(path), { force: true });
-  rmSync(path, { force: true });
+  for (const each of [noteOf(path), path, usedOf(path)]) rmSync(each, { force: true });
+}
+
+/** Giving hundreds of megabytes back takes a file system a while, and a start waits for nothing of it. */
+function removeInBackground(path: string): void {
+  if (!existsSync(path)) return;
+  renameSync(path, usedOf(path));
+  // One that stays goes with the next stop or start.
+  void rm(usedOf(path), { force: true }).catch(() => {});
 }
 
 export function snapshotBytes(path: string): number {

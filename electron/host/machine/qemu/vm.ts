@@ -17,7 +17,7 @@ import {
 } from '../guest/process.ts';
 import type { MachineRecord } from '../guest/record.ts';
 import { type Climb, calledOff, StageFailure } from '../machine.ts';
-import { tellingSlowness } from '../slow.ts';
+import { tellingSlowness } from '../waiting.ts';
 import { type QemuPlan, qemuArguments } from './command-line.ts';
 import { watchDisk } from './disk-hold.ts';
 import { type Acceleration, accelerationFailed, type FoundQemu } from './find-qemu.ts';

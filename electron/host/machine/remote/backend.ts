@@ -2,11 +2,19 @@
  * Any Linux host reached by SSH: the story of its start, one stage after the other. The engine is
  * brought there once, runs as the host's own service, and goes on when the app disconnects.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'ssh2';
 import type { RemoteAddress } from '../../../contract/machines.ts';
 import { ChannelSocket } from '../../ssh/channel-socket.ts';
 import { openStreamLocal } from '../../ssh/connection.ts';
-import { type BroughtUp, type Climb, type MachineBackend, StageFailure } from '../machine.ts';
+import {
+  type BroughtUp,
+  type Climb,
+  calledOff,
+  type MachineBackend,
+  StageFailure,
+} from '../machine.ts';
+import { unlessCalledOff } from '../waiting.ts';
 import { checkHost, type HostFacts } from './check.ts';
 import { type ConnectOptions, logIn, planOf, reachHost } from './host-connection.ts';
 import { type Bundle, bringBundle, sweepScript, switchScript, undoScript } from './install.ts';
@@ -32,10 +40,17 @@ interface Session {
   options: RemoteMachineOptions;
   secrets: Secrets;
   client: Client | undefined;
+  /** Aborted with the connection: a login under way for a link that was let go is nobody's. */
+  leave: AbortController;
 }
 
 export function remoteBackend(options: RemoteMachineOptions): MachineBackend {
-  const session: Session = { options, secrets: new Secrets(), client: undefined };
+  const session: Session = {
+    options,
+    secrets: new Secrets(),
+    client: undefined,
+    leave: new AbortController(),
+  };
   const { host } = options.address;
   return {
     kind: 'remote',
@@ -53,7 +68,7 @@ export function remoteBackend(options: RemoteMachineOptions): MachineBackend {
         try {
           await removeEngine(await shellOf(session, ask), what);
         } finally {
-          disconnect(session);
+          await disconnect(session);
         }
       },
     },
@@ -63,7 +78,10 @@ export function remoteBackend(options: RemoteMachineOptions): MachineBackend {
 async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
   const { address } = session.options;
   const { host } = address;
-  disconnect(session);
+  await disconnect(session);
+  // What is under way on the host hears of it by its channel's end.
+  const hangUp = () => session.client?.destroy();
+  climb.signal.addEventListener('abort', hangUp);
   try {
     const options = connectOptions(session, climb.ask, climb.signal);
     const { plan, line } = await climb.stage('reach', async () => {
@@ -81,8 +99,10 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
     await bringEngine(session, climb, shell, facts);
     return await reached(session, shell);
   } catch (error) {
-    disconnect(session);
+    await disconnect(session);
     throw error;
+  } finally {
+    climb.signal.removeEventListener('abort', hangUp);
   }
 }
 
@@ -102,7 +122,7 @@ async function bringEngine(
   }
   const before = facts.installed;
   const version = await climb.stage('install', async () => {
-    const bundle = await bundleFor(facts.architecture);
+    const bundle = await unlessCalledOff(bundleFor(facts.architecture), climb.signal);
     climb.note(
       'install',
       bundle.version === before ? `${bundle.version} is there` : bundle.version,
@@ -186,7 +206,7 @@ async function reached(session: Session, shell: RemoteShell): Promise<BroughtUp>
     oneConnection: needsBridge,
     // A connection that broke is made again, and until then the app says that it broke.
     lost: new Promise(() => {}),
-    stop: async () => disconnect(session),
+    stop: () => disconnect(session),
   };
 }
 
@@ -220,8 +240,13 @@ function connectOptions(
 async function clientOf(session: Session, ask?: Ask): Promise<Client> {
   if (session.client !== undefined) return session.client;
   const plan = planOf(session.options.address, session.options.home);
-  const options = connectOptions(session, ask);
+  const { signal } = session.leave;
+  const options = connectOptions(session, ask, signal);
   const client = await logIn(plan, await reachHost(plan, options), options);
+  if (signal.aborted) {
+    client.destroy();
+    throw calledOff();
+  }
   // Another dial may have been faster.
   if (session.client === undefined) keep(session, client);
   else client.end();
@@ -241,7 +266,21 @@ function keep(session: Session, client: Client): void {
   });
 }
 
-function disconnect(session: Session): void {
-  session.client?.end();
+/** A host that does not take leave by then is left to the keepalive. */
+const leaveMs = 1_000;
+
+async function disconnect(session: Session): Promise<void> {
+  session.leave.abort();
+  session.leave = new AbortController();
+  const { client } = session;
   session.client = undefined;
+  if (client === undefined) return;
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+  client.end();
+  const patience = new AbortController();
+  await Promise.race([
+    closed,
+    sleep(leaveMs, undefined, { signal: patience.signal }).catch(() => {}),
+  ]);
+  patience.abort();
 }

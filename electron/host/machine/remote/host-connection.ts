@@ -34,7 +34,7 @@ export interface ConnectOptions {
 }
 
 /** How long a host may take for each of its answers; the person's own time does not count. */
-const defaultPatienceMs = 20_000;
+const defaultPatienceMs = { reach: 30_000, login: 60_000 };
 const keepaliveIntervalMs = 10_000;
 const deepestJump = 8;
 
@@ -104,7 +104,11 @@ export async function logIn(
   line: Duplex,
   options: ConnectOptions,
 ): Promise<Client> {
-  const { secrets, knownHostsFile, signal, patienceMs = defaultPatienceMs } = options;
+  const { secrets, knownHostsFile, signal, patienceMs = defaultPatienceMs.login } = options;
+  if (signal?.aborted) {
+    line.destroy();
+    throw calledOff();
+  }
   const client = new ssh2.Client();
   const name = plan.hostKeyAlias ?? plan.hostName;
   const files = [...plan.knownHostsFiles, knownHostsFile];
@@ -166,7 +170,8 @@ export async function logIn(
       });
     });
   } catch (error) {
-    client.destroy();
+    // The client leaves a line that it has taken leave of to the other side.
+    line.destroy();
     throw error;
   } finally {
     patience.end();
@@ -177,7 +182,7 @@ export async function logIn(
 async function dial(plan: HostPlan, options: ConnectOptions): Promise<Duplex> {
   if (plan.proxyCommand !== undefined) return openProxyCommand(plan, plan.proxyCommand);
   const { hostName, port } = plan;
-  const { signal, patienceMs = defaultPatienceMs } = options;
+  const { signal, patienceMs = defaultPatienceMs.reach } = options;
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostName, port, noDelay: true, autoSelectFamily: true });
     const timer = setTimeout(() => socket.destroy(cannotReach(plan, 'ETIMEDOUT')), patienceMs);
@@ -297,7 +302,7 @@ function notLetIn(
   const option = port === 22 ? '' : `-p ${port} `;
   return new StageFailure(
     `${hostName} does not let "${user}" in. ${ways}.`,
-    `Check the user’s name. To put your key there: ssh-copy-id ${option}${user}@${hostName}`,
+    `Check the user’s name. "ssh-copy-id ${option}${user}@${hostName}" puts your key there.`,
   );
 }
 

@@ -38,7 +38,7 @@ test('bytes pass both ways through pipes, whole and unchanged, and both ends end
   assert.ok(readFileSync(join(directory, 'back')).equals(sent));
 });
 
-test('an agent that takes nothing before it has said all', { timeout: 60_000 }, async (t) => {
+test('an agent that takes nothing before it has said all', { timeout: 300_000 }, async (t) => {
   const said = randomBytes(3_000_000);
   const [place, back] = [join(directory, 'talker.sock'), join(directory, 'said')];
   let takenBytes = 0;

@@ -18,7 +18,6 @@ import { connect, createServer as createLine, type Server, type Socket } from 'n
 import { dirname, join } from 'node:path';
 import { dnsService } from '../../../../../agent/contract/dns-service.ts';
 import { outsidePortsService } from '../../../../../agent/contract/outside-ports.ts';
-import type { SshServer } from '../../../../../agent/ssh/server.ts';
 
 interface Behaviour {
   version?: string;
@@ -30,6 +29,10 @@ interface Behaviour {
   speaksOnceThere?: string;
   /** The stage that it leaves without an answer: QEMU itself, its SSH server, or its engine. */
   silentAt?: string;
+  /** None of the sockets by which the app serves the guest is there. */
+  refusesServices?: boolean;
+  /** How many connections begin with what an earlier one had left under way. */
+  garbledLines?: number;
   /** How many connections to its SSH server get no answer. */
   silentLines?: number;
   /** The console's last lines, of a guest that then stays silent. */
@@ -42,6 +45,8 @@ interface Behaviour {
 }
 
 const lines = new Set<Socket>();
+/** The middle of a session that somebody else had. */
+const garbage = Buffer.alloc(100_000, 'x\0y');
 
 /** An engine that has nothing in it. */
 const answers: Record<string, string> = {
@@ -81,6 +86,8 @@ if (lastWords !== undefined) {
 
 const restores = words.includes('-incoming');
 let release = () => {};
+const guestListens = Promise.withResolvers<string>();
+await serveSshLine(chardevOf('ssh', 'path'));
 while (behaviour.speaksOnceThere !== undefined && !existsSync(behaviour.speaksOnceThere))
   await new Promise((resolve) => setTimeout(resolve, 5));
 if (behaviour.silentAt !== 'vm') await serveQmp(chardevOf('qmp', 'path'));
@@ -210,8 +217,10 @@ async function bootGuest(): Promise<void> {
     // The guest's own; here it is the line itself, which takes more than one.
     sockets: {
       'ssh.sock': async () => chardevOf('ssh', 'path'),
-      [dnsService]: async () => quietSocketPath,
-      [outsidePortsService]: async () => quietSocketPath,
+      ...(!behaviour.refusesServices && {
+        [dnsService]: async () => quietSocketPath,
+        [outsidePortsService]: async () => quietSocketPath,
+      }),
     },
     backend: { openShell: openShellOverExec(new HostExec()), isContainerAddress: () => false },
   });
@@ -220,21 +229,25 @@ async function bootGuest(): Promise<void> {
     createLine((line) => line.on('error', () => {})),
     quietSocketPath,
   );
-  await listenForSsh(server);
+  const answering = join(dirname(chardevOf('ssh', 'path')), 'answering.sock');
+  await server.listen({ path: answering });
+  guestListens.resolve(answering);
   appendFileSync(consoleLog, '{"event":"ready"}\r\n');
 }
 
-/** As the line of a guest whose agent has no time yet: open, and without a word. */
-async function listenForSsh(server: SshServer): Promise<void> {
-  const path = chardevOf('ssh', 'path');
+/** Accepted from the beginning, and answered once the guest does so. */
+async function serveSshLine(path: string): Promise<void> {
   let silentLines = behaviour.silentAt === 'connect' ? Infinity : (behaviour.silentLines ?? 0);
-  if (silentLines === 0) return void (await server.listen({ path }));
-  const answering = join(dirname(path), 'answering.sock');
-  await server.listen({ path: answering });
+  let garbledLines = behaviour.garbledLines ?? 0;
   const line = createLine((outer) => {
     outer.on('error', () => {});
     if (silentLines-- > 0) outer.resume();
-    else outer.pipe(connect(answering)).pipe(outer);
+    else if (garbledLines-- > 0) outer.write(garbage);
+    else
+      void guestListens.promise.then((place) => {
+        const inner = connect(place).on('error', () => outer.destroy());
+        outer.pipe(inner).pipe(outer);
+      });
   });
   await listenOn(line, path);
 }

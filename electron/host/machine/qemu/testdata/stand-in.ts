@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Patience } from '../../first-answers.ts';
-import { createMachine } from '../../lifecycle.ts';
+import { createMachine, type MachineOptions } from '../../lifecycle.ts';
 import type { Machine } from '../../machine.ts';
 import { qemuBackend } from '../backend.ts';
 import type { QemuMachineOptions } from '../session.ts';
@@ -21,11 +20,15 @@ export interface StandIn {
   remove(): Promise<void>;
 }
 
+export interface StandInMachine extends Pick<MachineOptions, 'patience' | 'companions'> {
+  version?: string;
+}
+
 const program = join(import.meta.dirname, 'fake-qemu.ts');
 
 export function standIn(
   change: Partial<QemuMachineOptions> = {},
-  { version = '10.0.13', patience }: { version?: string; patience?: Patience } = {},
+  { version = '10.0.13', ...machineOptions }: StandInMachine = {},
 ): StandIn {
   const base = mkdtempSync(join(tmpdir(), 'corten-qemu-'));
   const directory = join(base, 'machine');
@@ -46,7 +49,7 @@ export function standIn(
     suspends: false,
     ...change,
   };
-  const machine = createMachine({ backend: qemuBackend(options), patience });
+  const machine = createMachine({ backend: qemuBackend(options), ...machineOptions });
   const askedFile = join(directory, 'asked.jsonl');
   const asked = () =>
     existsSync(askedFile)

@@ -20,6 +20,8 @@ export interface RemoteHost {
   files(): string[];
   /** Cuts all logins off; the host goes on. */
   cutOff(): void;
+  /** Connections are still accepted, by the kernel, and nobody answers. */
+  pause(isPaused: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -77,6 +79,7 @@ export async function startRemoteHost({ ownNetwork = false } = {}): Promise<Remo
       return `${upper}${others}`.trim().split('\n').sort();
     },
     cutOff: () => run('pkill -f "^sshd-session:" || true'),
+    pause: (isPaused) => void process.kill(inside, isPaused ? 'SIGSTOP' : 'SIGCONT'),
     async stop() {
       await end(host);
       rmSync(directory, { recursive: true, force: true });

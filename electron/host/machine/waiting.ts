@@ -1,4 +1,5 @@
-/** What takes long on a slow computer: it is said, and waited for. */
+/** How a stage waits: what takes long is said, and anybody may call it off. */
+import { calledOff } from './machine.ts';
 
 const defaultSlowAfterMs = 10_000;
 
@@ -25,4 +26,15 @@ export async function tellingSlowness<T>(
     clearTimeout(timer);
     if (isTold) note(undefined);
   }
+}
+
+/** What is waited for goes on, and nobody needs it any more. */
+export async function unlessCalledOff<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const over = new AbortController();
+  const called = new Promise<never>((_, reject) => {
+    const callOff = () => reject(calledOff());
+    signal.addEventListener('abort', callOff, { signal: over.signal });
+    if (signal.aborted) callOff();
+  });
+  return Promise.race([work, called]).finally(() => over.abort());
 }

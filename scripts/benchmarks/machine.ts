@@ -1,0 +1,88 @@
+/**
+ * What a virtual machine's starts take, stage by stage, and what it takes of this computer's memory:
+ * booted once, then resumed from kept memory as often as is asked. Usage: scripts/bench-machine [RUNS]
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MachineState } from '../../electron/contract/bridge.ts';
+import { createMachine } from '../../electron/host/machine/lifecycle.ts';
+import { qemuBackend } from '../../electron/host/machine/qemu/backend.ts';
+
+const runs = Number(process.argv[2] ?? 5);
+const directory = mkdtempSync(join(tmpdir(), 'bench-machine-'));
+const machine = createMachine({
+  backend: qemuBackend({
+    directory: join(directory, 'machine'),
+    runDirectory: join(directory, 'run'),
+    imageDirectory: resolve(
+      import.meta.dirname,
+      '../../dist/vm-image',
+      process.arch === 'arm64' ? 'arm64' : 'amd64',
+    ),
+    settings: { cpus: 2, memoryBytes: 768 * 1024 ** 2, diskBytes: 4 * 1024 ** 3 },
+    agentArguments: [],
+  }),
+});
+
+const stageNames = ['prepare', 'image', 'disks', 'vm', 'boot', 'connect', 'engine'];
+console.log(
+  ['', ...stageNames, 'all', 'resident', 'anonymous', 'files', 'saved', 'guest uses'].join('\t'),
+);
+try {
+  await measured('boot');
+  for (let run = 1; run <= runs; run++) {
+    await machine.stop();
+    await measured(`resume ${run}`);
+  }
+} finally {
+  await machine.stop({ force: true });
+  rmSync(directory, { recursive: true, force: true });
+}
+
+async function measured(name: string): Promise<void> {
+  const saved = (await machine.controls!.figures()).snapshotBytes;
+  const startedMs = performance.now();
+  const state = await machine.start();
+  const allMs = performance.now() - startedMs;
+  if (state.status !== 'running') throw new Error(JSON.stringify(state.failure));
+  // It settles: what is freed in the guest comes back within seconds.
+  await sleep(10_000);
+  const { guestMemoryBytes = 0 } = await machine.controls!.figures();
+  console.log(
+    [
+      name,
+      ...stageNames.map((id) => timeOf(state, id)),
+      Math.round(allMs),
+      ...residentMegabytes(),
+      megabytes(saved),
+      megabytes(guestMemoryBytes),
+    ].join('\t'),
+  );
+}
+
+function timeOf({ stages }: MachineState, wanted: string): number {
+  return stages.find(({ id }) => id === wanted)?.elapsedMs ?? 0;
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e6);
+}
+
+/** Of the QEMU whose sockets are ours: all, its own, and what it has mapped of files (proc_pid_status(5)). */
+function residentMegabytes(): number[] {
+  const pid = qemuPid();
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return ['VmRSS', 'RssAnon', 'RssFile'].map((name) =>
+    megabytes(Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]) * 1024),
+  );
+}
+
+function qemuPid(): number | undefined {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim();
+  return children
+    .split(' ')
+    .map(Number)
+    .find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('qemu'));
+}

@@ -8,10 +8,11 @@ import {
   defaultReadonlyPaths,
 } from './default-spec.ts';
 
-test('hidden: what Docker hides, and each CPU’s heat', () => {
+test('hidden: what Docker hides, each CPU’s heat, and the switches of the kernel’s messages', () => {
   const perCpu = /^\/sys\/devices\/system\/cpu\/cpu\d+\/thermal_throttle$/;
   const paths = defaultMaskedPaths().filter((path) => !perCpu.test(path));
-  const proc = 'acpi asound interrupts kcore keys latency_stats sched_debug scsi timer_list';
+  const proc =
+    'acpi asound dynamic_debug interrupts kcore keys latency_stats sched_debug scsi timer_list';
   assert.deepEqual(paths.sort(), [
     ...`${proc} timer_stats`.split(' ').map((name) => `/proc/${name}`),
     '/sys/devices/virtual/powercap',

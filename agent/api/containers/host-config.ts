@@ -122,8 +122,8 @@ const defaults: Wire<HostConfig> = {
 function maskedPaths({ settings }: ContainerView): string[] {
   if (settings.security.privileged) return [];
   return [
-    ...['acpi', 'asound', 'interrupts', 'kcore', 'keys', 'latency_stats', 'sched_debug', 'scsi'],
-    ...['timer_list', 'timer_stats'],
+    ...['acpi', 'asound', 'dynamic_debug', 'interrupts', 'kcore', 'keys', 'latency_stats'],
+    ...['sched_debug', 'scsi', 'timer_list', 'timer_stats'],
   ]
     .map((name) => `/proc/${name}`)
     .concat('/sys/firmware', '/sys/devices/virtual/powercap');

@@ -107,6 +107,15 @@ export interface OciLinux {
   timeOffsets?: Partial<Record<'monotonic' | 'boottime', { secs: number; nanosecs: number }>>;
   personality?: { domain: 'LINUX' | 'LINUX32' };
   mountLabel?: string;
+  intelRdt?: OciIntelRdt;
+}
+
+export interface OciIntelRdt {
+  closID?: string;
+  l3CacheSchema?: string;
+  memBwSchema?: string;
+  enableCMT?: boolean;
+  enableMBM?: boolean;
 }
 
 /** config-linux.md, from "Memory" on. -1 is no limit. The OCI command reads it; the engine has Limits. */

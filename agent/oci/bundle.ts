@@ -17,6 +17,7 @@ import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { isListed, isNew } from '../runtime/listed-namespaces.ts';
 import { checkSelinux } from '../runtime/security-labels.ts';
+import { readIntelRdt } from './intel-rdt.ts';
 import { JsonReader } from './json-reader.ts';
 import { readProcess } from './process-document.ts';
 import { readResources } from './resources-document.ts';
@@ -160,7 +161,7 @@ export const namespaceTypes: readonly OciNamespaceType[] = [
 ];
 
 function readLinux(reader: JsonReader): OciLinux {
-  refuse(reader.at('intelRdt').isPresent, 'linux.intelRdt is not supported');
+  const intelRdt = readIntelRdt(reader.at('intelRdt'));
   const mountLabel = reader.at('mountLabel').string();
   if (mountLabel) checkSelinux('linux.mountLabel');
   const propagation = reader.at('rootfsPropagation').string();
@@ -179,6 +180,7 @@ function readLinux(reader: JsonReader): OciLinux {
     timeOffsets: readTimeOffsets(reader.at('timeOffsets')),
     personality: readPersonality(reader.at('personality')),
     ...(mountLabel && { mountLabel }),
+    ...(intelRdt && { intelRdt }),
   };
 }
 
@@ -211,10 +213,6 @@ function readPersonality(reader: JsonReader): OciLinux['personality'] {
   // The specification names none so far.
   if (flag !== undefined) throw reader.at('flags').wrong(`has "${flag}", which is not known`);
   return { domain };
-}
-
-function refuse(asked: unknown, reason: string): void {
-  if (asked) throw invalid(`${reason}; remove it from config.json`);
 }
 
 function checkedPropagation(reader: JsonReader, value: string): string {

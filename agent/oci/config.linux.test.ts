@@ -255,7 +255,7 @@ test('features are those of the specification', () => {
   assert.ok(seccomp.archs.includes('SCMP_ARCH_AARCH64'));
   assert.deepEqual(
     [apparmor, selinux, intelRdt, mountExtensions.idmap].map(({ enabled }) => enabled),
-    [true, true, false, true],
+    [true, true, true, true],
   );
   assert.deepEqual([cgroup.rdma, cgroup.systemd], [true, false]);
   assert.deepEqual(features.potentiallyUnsafeConfigAnnotations, ['run.oci.keep_original_groups']);

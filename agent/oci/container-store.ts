@@ -20,6 +20,7 @@ import { lockFile } from '../kernel/file-lock.ts';
 import { makeFifo } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import type { CgroupPlace } from './cgroup-path.ts';
+import type { RdtPlace } from './intel-rdt.ts';
 
 export interface ContainerRecord {
   id: string;
@@ -38,6 +39,8 @@ export interface ContainerRecord {
   /** Inside, for hooks: the pid that the process sees of itself. */
   pidInside?: number;
   hasProcess: boolean;
+  /** Its class of Intel RDT. */
+  rdt?: RdtPlace;
   /** Its processes stay in their caller's session keyring. */
   keepsKeyring?: boolean;
 }

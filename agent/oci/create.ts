@@ -16,6 +16,7 @@ import type { Context } from './context.ts';
 import { destroy } from './delete.ts';
 import { withHome } from './home.ts';
 import { runHooks, runHooksInside } from './hooks.ts';
+import { joinRdtPlace, makeRdtPlace, resctrlRoot } from './intel-rdt.ts';
 import {
   checkConsole,
   handTerminalOver,
@@ -99,6 +100,7 @@ async function build(
 ): Promise<Created> {
   const { record } = container;
   const cgroup = makeCgroup(context, container, spec);
+  makeRdt(context, container, spec);
   const process = withHome(spec.process, rootfs);
   const fifos = [container.gatePath, container.reportsPath].map((path) =>
     openSync(path, constants.O_RDWR),
@@ -121,6 +123,7 @@ async function build(
       }),
     );
     await noteProcess(context, container, pid);
+    if (record.rdt !== undefined) joinRdtPlace(record.rdt, pid);
     if (!container.isAlive())
       throw new CortenError('internal', "the container's process was ended while it was made");
     if (place.pidFile !== undefined) writePidFile(place.pidFile, pid);
@@ -150,6 +153,16 @@ function makeCgroup(
   store.save(record);
   applyOtherLimits(cgroup, resources);
   return cgroup;
+}
+
+function makeRdt(
+  { store }: Context,
+  { record }: Container,
+  { linux: { intelRdt } }: OciSpec,
+): void {
+  if (intelRdt === undefined) return;
+  record.rdt = makeRdtPlace(resctrlRoot(), intelRdt, record.id);
+  store.save(record);
 }
 
 /** The container's process waits while they run, so a container without them does not have to. */

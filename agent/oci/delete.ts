@@ -6,6 +6,7 @@ import { onlyIdOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { tryHooks } from './hooks.ts';
+import { removeRdtPlace } from './intel-rdt.ts';
 
 export function deleteVerb(context: Context): Verb {
   return {
@@ -69,6 +70,7 @@ export async function destroy(
   hooks: OciHooks | undefined,
 ): Promise<void> {
   await container.end();
+  if (container.record.rdt !== undefined) removeRdtPlace(container.record.rdt);
   store.remove(container.id);
   tryHooks({ name: 'poststop', hooks, container, status: 'stopped' }, log.warn);
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { pid as processId } from 'node:process';
 import { withPlacement } from '../cgroup/placement.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
@@ -12,6 +13,7 @@ import { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { Foreground } from './foreground.ts';
 import { withHome } from './home.ts';
+import { joinRdtPlace } from './intel-rdt.ts';
 import { JsonReader } from './json-reader.ts';
 import { readProcess } from './process-document.ts';
 import {
@@ -83,6 +85,9 @@ async function startIn(
   handOnFds: readonly number[],
 ) {
   const runDirectory = join(container.directory, `exec-${randomUUID()}`);
+  const { rdt } = container.record;
+  // What we start is in our own class.
+  if (rdt !== undefined) joinRdtPlace(rdt, processId);
   try {
     return await withPlacement(container.cgroup(), async (placement) =>
       execUnattended(await context.tools(), container.handle(), {

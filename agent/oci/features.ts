@@ -55,7 +55,7 @@ const features = {
     },
     apparmor: { enabled: true },
     selinux: { enabled: true },
-    intelRdt: { enabled: false },
+    intelRdt: { enabled: true },
     mountExtensions: { idmap: { enabled: true } },
     netDevices: { enabled: false },
   },

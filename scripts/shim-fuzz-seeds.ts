@@ -66,6 +66,7 @@ const steps: Step[] = [
 const [directory = '.'] = process.argv.slice(2);
 for (const [index, step] of steps.entries())
   put(`${index}-${step.do}`, encodePlan(duties, [step, exec]));
+put('rest', encodePlan(duties, [{ do: 'rest', socket: 17, first: 20 }]));
 put('all', encodePlan(duties, [...steps, exec]));
 put('init', encodePlan({ ...duties, terminal: false }, [{ ...exec, init: true }]));
 

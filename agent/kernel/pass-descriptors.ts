@@ -23,21 +23,31 @@ export function makeConnection(): { ourFd: number; theirFd: number } {
 
 /** In one message with `text`. Throws EPIPE when nobody has the other end any more. */
 export function passDescriptors(fd: number, text: string, descriptors: readonly number[]): void {
-  const content = Buffer.from(text);
-  // struct iovec, struct cmsghdr with its content, struct msghdr of 64-bit Linux.
-  const vector = Buffer.alloc(16);
-  vector.writeBigUInt64LE(addressOf(content), 0);
-  vector.writeBigUInt64LE(BigInt(content.length), 8);
-  const control = Buffer.alloc(16 + Math.ceil(descriptors.length / 2) * 8);
-  control.writeBigUInt64LE(BigInt(16 + 4 * descriptors.length), 0);
-  control.writeInt32LE(SOL_SOCKET, 8);
-  control.writeInt32LE(SCM_RIGHTS, 12);
-  for (const [index, descriptor] of descriptors.entries())
-    control.writeInt32LE(descriptor, 16 + 4 * index);
-  const message = Buffer.alloc(56);
-  message.writeBigUInt64LE(addressOf(vector), 16);
-  message.writeBigUInt64LE(1n, 24);
-  message.writeBigUInt64LE(addressOf(control), 32);
-  message.writeBigUInt64LE(BigInt(control.length), 40);
+  const message = descriptorMessage(Buffer.from(text), descriptors);
   sendmsgCall(text, fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/** Where the parts of a message lie: struct msghdr, struct iovec and struct cmsghdr of 64-bit Linux. */
+const at = { vector: 56, control: 72, descriptors: 88 } as const;
+
+/** What sendmsg(2) takes, in one piece of memory. */
+export function descriptorMessage(content: Buffer, descriptors: readonly number[]): Buffer {
+  const controlBytes = at.descriptors - at.control + Math.ceil(descriptors.length / 2) * 8;
+  const contentAt = at.control + controlBytes;
+  const memory = Buffer.alloc(contentAt + content.length);
+  const address = addressOf(memory);
+  memory.writeBigUInt64LE(address + BigInt(at.vector), 16);
+  memory.writeBigUInt64LE(1n, 24);
+  memory.writeBigUInt64LE(address + BigInt(at.control), 32);
+  memory.writeBigUInt64LE(BigInt(controlBytes), 40);
+  memory.writeBigUInt64LE(address + BigInt(contentAt), at.vector);
+  memory.writeBigUInt64LE(BigInt(content.length), at.vector + 8);
+  // CMSG_LEN: the header's 16 bytes and 4 for each.
+  memory.writeBigUInt64LE(BigInt(16 + 4 * descriptors.length), at.control);
+  memory.writeInt32LE(SOL_SOCKET, at.control + 8);
+  memory.writeInt32LE(SCM_RIGHTS, at.control + 12);
+  for (const [index, descriptor] of descriptors.entries())
+    memory.writeInt32LE(descriptor, at.descriptors + 4 * index);
+  content.copy(memory, contentAt);
+  return memory;
 }

@@ -15,7 +15,7 @@ import {
   userEntrySteps,
 } from './process-steps.ts';
 import { labelSteps } from './security-labels.ts';
-import type { ShimDescriptors } from './shim.ts';
+import type { DescriptorTable } from './shim.ts';
 import { timeSteps } from './time-namespace.ts';
 import { isRemapped } from './user-namespace.ts';
 
@@ -24,7 +24,22 @@ export function containerSteps(
   prepared: Prepared,
   placement: CgroupPlacement,
   stdio: readonly (number | undefined)[],
-  descriptors: ShimDescriptors,
+  descriptors: DescriptorTable,
+  init: boolean,
+  gates?: Gates,
+): Step[] {
+  return [
+    ...entrySteps(spec.process.oomScoreAdj, placement, descriptors),
+    ...sandboxSteps(spec, prepared, stdio, descriptors, init, gates),
+  ];
+}
+
+/** Those that need the sandbox, which is all after the entry into the control group. */
+export function sandboxSteps(
+  spec: OciSpec,
+  prepared: Prepared,
+  stdio: readonly (number | undefined)[],
+  descriptors: DescriptorTable,
   init: boolean,
   gates?: Gates,
 ): Step[] {
@@ -39,7 +54,6 @@ export function containerSteps(
         ];
   const keep = kept.map((fd) => descriptors.add(fd));
   return [
-    ...entrySteps(spec.process.oomScoreAdj, placement, descriptors),
     ...(['uts', 'ipc', 'network', 'mount'] as const).flatMap((type) =>
       setnsSteps(type, prepared.namespaces[type], descriptors),
     ),
@@ -101,7 +115,7 @@ function mountsAfterProc({ mounts }: OciSpec): Step[] {
   return [...renewed, ...unbindable];
 }
 
-function hooksGate(gates: Gates | undefined, descriptors: ShimDescriptors): Step[] {
+function hooksGate(gates: Gates | undefined, descriptors: DescriptorTable): Step[] {
   const fd = gates?.hooksFd;
   return fd === undefined ? [] : [{ do: 'wait', gate: descriptors.add(fd), reports: undefined }];
 }
@@ -121,7 +135,7 @@ function atExec({ handOnFds, extras }: Gates): BeforeExec {
 function pivotSteps(
   spec: OciSpec,
   { rootFd, belowFd }: Prepared,
-  descriptors: ShimDescriptors,
+  descriptors: DescriptorTable,
   gates: Gates | undefined,
 ): Step[] {
   if (rootFd === undefined) return [];
@@ -141,7 +155,7 @@ function pivotSteps(
 export function entrySteps(
   oomScoreAdj: number | undefined,
   placement: CgroupPlacement,
-  descriptors: ShimDescriptors,
+  descriptors: DescriptorTable,
 ): Step[] {
   return [
     ...placement.procsFds.map(
@@ -156,7 +170,7 @@ export function entrySteps(
 export function setnsSteps(
   type: OciNamespaceType,
   fd: number | undefined,
-  descriptors: ShimDescriptors,
+  descriptors: DescriptorTable,
 ): Step[] {
   return fd === undefined
     ? []
@@ -170,7 +184,7 @@ export function birthDuties(spec: OciSpec): Pick<ShimDuties, 'cloneFlags' | 'mov
 }
 
 /** From here on the steps are done by the container's root. */
-function userSteps(spec: OciSpec, prepared: Prepared, descriptors: ShimDescriptors): Step[] {
+function userSteps(spec: OciSpec, prepared: Prepared, descriptors: DescriptorTable): Step[] {
   const { ids, namespaces } = prepared;
   if (ids === undefined || namespaces.user === undefined) return [];
   const cloneFlags = isNew(spec, 'pid') ? NamespaceFlag.pid : 0;

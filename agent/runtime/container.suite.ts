@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { CortenError } from '../errors.ts';
 import { newFilesystem } from '../kernel/mount.ts';
+import type { PrepareRequest } from './runtime.ts';
 import { StartError } from './start-error.ts';
 import { readLog, TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
@@ -275,6 +276,10 @@ export function containerSuite(remapped: boolean): void {
     });
   }
 
+  function statusOf(pid: number): string {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  }
+
   function childPids(): string[] {
     const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
     return children.trim().split(' ').filter(Boolean);
@@ -371,6 +376,70 @@ export function containerSuite(remapped: boolean): void {
     sandbox.close();
     await nothingMoreThan(before, 'the sandbox');
     assert.ok(existsSync(upper));
+  });
+
+  test('a process that was begun ends with a sandbox that is closed, and with one that cannot be made', async () => {
+    await bench.run(shell('true'));
+    await settled('the first container');
+    const before = footprint();
+    const { run, upper, work } = bench.place();
+    const request = {
+      spec: shell('true'),
+      rootfs: { kind: 'overlay', lowers: [join(bench.root, 'image')], upper, work },
+      cgroupPaths: new Map(),
+      meanwhile: () => ({
+        spec: shell('true'),
+        runDirectory: run,
+        placement: { procsFds: [] },
+        openStdin: true,
+        init: false,
+      }),
+    } satisfies PrepareRequest;
+    const sandbox = await bench.runtime.prepare(request);
+    await until('it is begun', () => existsSync(join(run, 'pids')));
+    await sandbox.close();
+    assert.deepEqual(readdirSync(run), ['alive']);
+    await nothingMoreThan(before, 'the sandbox');
+    const lost = { ...request.rootfs, lowers: ['/no/such/layer'] };
+    await assert.rejects(bench.runtime.prepare({ ...request, rootfs: lost }));
+    assert.deepEqual(readdirSync(run), ['alive']);
+    await nothingMoreThan(before, 'the failure');
+  });
+
+  test('a shim that is killed just when it is given its work is missed by nobody', async () => {
+    // Stopped, it is given its work and cannot begin it.
+    const losing = async <T>(run: string, begin: () => Promise<T>): Promise<T> => {
+      const isSpare = (pid: string) => commandOf(pid).startsWith('corten-shim\0--spare');
+      await until('there is a spare', () => childPids().some(isSpare));
+      const spare = Number(childPids().find(isSpare));
+      process.kill(spare, 'SIGSTOP');
+      await until('it stands still', () => /^State:\tT/m.test(statusOf(spare)));
+      const started = begin();
+      await until('it has its work', () => existsSync(join(run, 'alive')));
+      process.kill(spare, 'SIGKILL');
+      return started;
+    };
+    await bench.run(shell('true'));
+    const { run } = bench.place();
+    const { running, log } = await losing(run, () =>
+      bench.start(shell('read x; echo here; exit 6'), { runDirectory: run, openStdin: true }),
+    );
+    const { run: execRun } = bench.place();
+    const extra = await losing(execRun, () =>
+      bench.runtime.exec(running, {
+        process: testProcess(['/bin/sh', '-c', 'exit 7']),
+        runDirectory: execRun,
+        placement: { procsFds: [] },
+        openStdin: false,
+        seccomp: undefined,
+      }),
+    );
+    assert.equal((await extra.exited).exitCode, 7);
+    writeSync(running.stdio.stdinFd!, '\n');
+    assert.equal((await running.exited).exitCode, 6);
+    assert.equal(readLog(log).stdout, 'here\n');
+    for (const fd of [extra.stdio.stdoutFd!, extra.stdio.stderrFd!, running.stdio.stdinFd!])
+      closeSync(fd);
   });
 
   test('the shim that was started ahead is used, and one that was killed is missed by nobody', async () => {

@@ -2,7 +2,7 @@
  * What every container gets unless it asks otherwise: mounts, device rules, and the paths of procfs
  * and sysfs that are hidden or cannot be written. The lists are Docker's (moby, daemon/pkg/oci).
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import type { OciDeviceRule, OciMount } from '../contract/oci-runtime.ts';
 
 export const ociVersion = '1.2.1';
@@ -90,15 +90,15 @@ function throttleCounters(): string[] {
   const cpus = '/sys/devices/system/cpu';
   return entriesOf(cpus)
     .filter((name) => /^cpu\d+$/.test(name))
-    .filter((name) => entriesOf(`${cpus}/${name}`).includes('thermal_throttle'))
-    .map((name) => `${cpus}/${name}/thermal_throttle`);
+    .map((name) => `${cpus}/${name}/thermal_throttle`)
+    .filter((path) => existsSync(path));
 }
 
 function entriesOf(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
-    // No sysfs, or a CPU that was just taken offline: there is nothing to hide.
+    // No sysfs: there is nothing to hide.
     return [];
   }
 }

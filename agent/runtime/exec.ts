@@ -21,16 +21,18 @@ import { execPipes, execTerminal, type StdioPlan } from './stdio.ts';
 
 const { mount, uts, ipc, network, cgroup, time } = NamespaceFlag;
 
-export function exec(
+export async function exec(
   starter: ShimStarter,
   procFd: number,
   container: ProcessHandle,
   request: ExecRequest,
 ): Promise<ShimProcess> {
-  // The shim has its own copy of the pidfd once it is spawned, which is before anything waits.
-  return withFd(openContainer(container), (pidfd) =>
-    execIn(starter, procFd, container.pid, pidfd, request),
-  );
+  const pidfd = openContainer(container);
+  try {
+    return await execIn(starter, procFd, container.pid, pidfd, request);
+  } finally {
+    closeSync(pidfd);
+  }
 }
 
 /** A pidfd of the container's init. Throws conflict when it has ended. */

@@ -1,7 +1,7 @@
 /** From a prepared sandbox to a running container. */
-import { readdirSync, rmSync } from 'node:fs';
+import { closeSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDirectory, withFd } from '../kernel/files.ts';
+import { openDirectory } from '../kernel/files.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 import { birthDuties, containerSteps } from './container-steps.ts';
 import { type ShimDuties, ShimFd } from './plan.ts';
@@ -19,41 +19,49 @@ export async function launch(
   request: LaunchRequest,
 ): Promise<ShimProcess> {
   try {
-    await sandbox.ready;
-    return await (request.log === undefined
-      ? launchWith(starter, sandbox, request, undefined)
-      : // The shim gets its own copy of the log directory when it is spawned, before anything waits.
-        withFd(openDirectory(request.log.directory), (fd) =>
-          launchWith(starter, sandbox, request, fd),
-        ));
+    const begun = await sandbox.takeEarlyStart()?.finish(sandbox);
+    return begun ?? (await launchNow(starter, sandbox, request));
   } finally {
-    sandbox.close();
+    await sandbox.close();
   }
 }
 
-function launchWith(
+async function launchNow(
   starter: ShimStarter,
   sandbox: Sandbox,
   request: LaunchRequest,
-  logDirectoryFd: number | undefined,
 ): Promise<ShimProcess> {
+  await sandbox.ready;
   const { spec, runDirectory, placement, init } = request;
   const descriptors = starter.descriptors();
-  if (logDirectoryFd !== undefined) descriptors.set(ShimFd.logDirectory, logDirectoryFd);
-  const duties = shimDuties(sandbox, request, descriptors);
+  const { pid } = sandbox.prepared.namespaces;
+  const duties = containerDuties(request, descriptors, {
+    terminal: sandbox.prepared.terminal !== undefined,
+    pidNamespaceFd: pid,
+  });
   const stdio = makeStdio(sandbox, request, descriptors);
+  let closeLog = () => {};
   try {
+    closeLog = openLogDirectory(request, descriptors);
     const steps = containerSteps(spec, sandbox.prepared, placement, stdio.child, descriptors, init);
-    const takeOverlay = request.keepsRoot ? () => sandbox.takeOverlay() : () => undefined;
-    return startProcess(starter, {
-      ...{ runDirectory, descriptors, duties, steps, stdio },
-      takeOverlay,
-    });
+    const takeRoot = request.keepsRoot ? () => sandbox.takeRoot() : () => undefined;
+    const plan = { runDirectory, descriptors, duties, steps, stdio, takeRoot };
+    return await startProcess(starter, plan);
   } catch (error) {
     stdio.closeShimEnds();
     stdio.closeAgentEnds();
     throw error;
+  } finally {
+    closeLog();
   }
+}
+
+/** Opened for the shim, which has its own copy once it has told of the start. Returns what closes it. */
+export function openLogDirectory({ log }: LaunchRequest, descriptors: ShimDescriptors): () => void {
+  if (log === undefined) return () => {};
+  const fd = openDirectory(log.directory);
+  descriptors.set(ShimFd.logDirectory, fd);
+  return () => closeSync(fd);
 }
 
 function makeStdio(
@@ -68,18 +76,16 @@ function makeStdio(
   return containerTerminal(terminal, descriptors);
 }
 
-function shimDuties(
-  sandbox: Sandbox,
-  { spec, placement, openStdin, log }: LaunchRequest,
+/** `made`: what the sandbox has, of what the shim itself needs. */
+export function containerDuties(
+  { spec, placement: { directoryFd }, openStdin, log }: LaunchRequest,
   descriptors: ShimDescriptors,
+  { terminal = false, pidNamespaceFd }: { terminal?: boolean; pidNamespaceFd?: number | undefined },
 ): ShimDuties {
-  const terminal = sandbox.prepared.terminal !== undefined;
-  const { pid } = sandbox.prepared.namespaces;
   return {
     ...birthDuties(spec),
-    cgroupFd:
-      placement.directoryFd === undefined ? undefined : descriptors.add(placement.directoryFd),
-    pidNamespaceFd: pid === undefined ? undefined : descriptors.add(pid),
+    cgroupFd: directoryFd === undefined ? undefined : descriptors.add(directoryFd),
+    pidNamespaceFd: pidNamespaceFd === undefined ? undefined : descriptors.add(pidNamespaceFd),
     input: openStdin || terminal,
     output: terminal || log !== undefined,
     terminal,

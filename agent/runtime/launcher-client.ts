@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
-import { type GroupGate, newGate, openGate, refuseAtGate } from './group-gate.ts';
+import { type Gate, newGate, openGate, refuseAtGate } from './gate.ts';
 import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
@@ -20,8 +20,9 @@ export interface LauncherSettings extends LauncherFds {
 
 export interface LauncherRequest {
   id: number;
-  request: Omit<PrepareRequest, 'makeGroups' | 'meanwhile'>;
-  groups: GroupGate;
+  request: Omit<PrepareRequest, keyof MadeMeanwhile>;
+  sources: Gate;
+  groups: Gate;
 }
 
 export interface Failure {
@@ -32,6 +33,13 @@ export interface Failure {
 export type Made = { value: Prepared } | { isReady: true } | Failure;
 
 export type LauncherReply = { id: number } & Made;
+
+/** What the main thread does while the launcher is at work. */
+export interface MadeMeanwhile {
+  makeSources: (() => void) | undefined;
+  makeGroups: (() => void) | undefined;
+  meanwhile: () => void;
+}
 
 interface Waiter {
   made: PromiseWithResolvers<Prepared>;
@@ -50,16 +58,22 @@ export class LauncherClient {
     this.#worker = this.#startWorker();
   }
 
-  /** Makes the groups while the launcher is at work on the rest; what that throws is thrown here. */
-  async prepare({ makeGroups, meanwhile, ...request }: PrepareRequest): Promise<Sandbox> {
-    const groups = newGate();
-    const { made, ready } = this.#send(request, groups);
+  /** What is made meanwhile, and throws, is thrown here. */
+  async prepare(
+    request: LauncherRequest['request'],
+    { makeSources, makeGroups, meanwhile }: MadeMeanwhile,
+  ): Promise<Sandbox> {
+    const [sources, groups] = [newGate(), newGate()];
+    const { made, ready } = this.#send(request, sources, groups);
     try {
+      makeSources?.();
+      openGate(sources);
       makeGroups?.();
       openGate(groups);
-      meanwhile?.();
+      meanwhile();
       return new Sandbox(await made.promise, ready.promise);
     } catch (error) {
+      refuseAtGate(sources);
       refuseAtGate(groups);
       // The launcher did not come to the gate, or needs no groups.
       made.promise.then(
@@ -70,14 +84,19 @@ export class LauncherClient {
     }
   }
 
-  #send(request: LauncherRequest['request'], groups: GroupGate): Waiter {
+  /** How many it works on or has yet to begin. */
+  get underWay(): number {
+    return this.#waiting.size;
+  }
+
+  #send(request: LauncherRequest['request'], sources: Gate, groups: Gate): Waiter {
     const id = ++this.#lastId;
     const waiter: Waiter = { made: Promise.withResolvers(), ready: Promise.withResolvers() };
     // Nobody need ask; without the sandbox nobody can.
     waiter.ready.promise.catch(() => {});
     this.#waiting.set(id, waiter);
     this.#worker.ref();
-    const message = { id, request: forLauncher(request), groups };
+    const message = { id, request: forLauncher(request), sources, groups };
     this.#worker.postMessage(message satisfies LauncherRequest);
     return waiter;
   }

@@ -8,7 +8,7 @@ import { CortenError } from '../errors.ts';
 import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/namespaces.ts';
 import { favourThread } from '../kernel/priority.ts';
 import { keepWayHome, StrandedError } from './come-home.ts';
-import { passGate } from './group-gate.ts';
+import { passGate } from './gate.ts';
 import type {
   Failure,
   LauncherReply,
@@ -37,8 +37,9 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
       port.close();
       return;
     }
-    const { id, request, groups } = message;
-    const awaitGroups = () => passGate(groups);
+    const { id, request, sources, groups } = message;
+    const awaitSources = () => passGate(sources, 'the files');
+    const awaitGroups = () => passGate(groups, 'the control groups');
     const takeNetwork = () => spare?.take();
     const reply = (made: Made) => port.postMessage({ id, ...made } satisfies LauncherReply);
     let isHandedOver = false;
@@ -48,7 +49,8 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
       const left = answer(last);
       reply('failure' in left ? left : { isReady: true });
     };
-    const made = answer(() => prepare(request, settings, { awaitGroups, takeNetwork, handOver }));
+    const ahead = { awaitSources, awaitGroups, takeNetwork, handOver };
+    const made = answer(() => prepare(request, settings, ahead));
     if (!isHandedOver) reply(made);
     spare?.makeSoon();
   });

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { openProcfs } from '../kernel/procfs.ts';
 import { adopt } from './adopt.ts';
+import { canStartEarly, EarlyStart } from './early-start.ts';
 import { exec } from './exec.ts';
 import { launch } from './launch.ts';
 import { LauncherClient } from './launcher-client.ts';
@@ -60,15 +61,39 @@ class LinuxRuntime implements Runtime {
     this.#starter = starter;
   }
 
-  async prepare(request: PrepareRequest): Promise<PreparedSandbox> {
-    return this.#launcher.prepare(request);
+  async prepare({
+    makeSources,
+    makeGroups,
+    meanwhile,
+    ...request
+  }: PrepareRequest): Promise<PreparedSandbox> {
+    let begun: EarlyStart | undefined;
+    try {
+      const sandbox = await this.#launcher.prepare(request, {
+        ...{ makeSources, makeGroups },
+        meanwhile: () => {
+          const wanted = meanwhile?.();
+          // Where others wait for the launcher their processes would only take its time.
+          if (wanted !== undefined && this.#launcher.underWay === 1 && canStartEarly(wanted.spec))
+            begun = new EarlyStart(this.#starter, this.#inTurns(wanted));
+        },
+      });
+      sandbox.keepEarlyStart(begun);
+      return sandbox;
+    } catch (error) {
+      await begun?.giveUp();
+      throw error;
+    }
   }
 
   async launch(sandbox: PreparedSandbox, request: LaunchRequest): Promise<RunningProcess> {
     if (!(sandbox instanceof Sandbox)) throw new TypeError('a sandbox of another runtime');
+    return this.#watch(await launch(this.#starter, sandbox, this.#inTurns(request)));
+  }
+
+  #inTurns(request: LaunchRequest): LaunchRequest {
     const process = inShortTurns(request.spec.process, this.#sliceMicros);
-    const spec = { ...request.spec, process };
-    return this.#watch(await launch(this.#starter, sandbox, { ...request, spec }));
+    return { ...request, spec: { ...request.spec, process } };
   }
 
   async exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess> {

@@ -135,7 +135,8 @@ function openSource(mount: OciMount, options: MountOptions): number {
   try {
     const propagation = options.propagation ?? { type: Propagation.private, recursive: true };
     changeMount(tree, { propagation: propagation.type, recursive: propagation.recursive }, source);
-    changeMount(tree, { set: options.set, clear: options.clear }, source);
+    if (options.set !== 0 || options.clear !== 0)
+      changeMount(tree, { set: options.set, clear: options.clear }, source);
     if (options.recursiveSet !== 0 || options.recursiveClear !== 0) {
       const { recursiveSet: set, recursiveClear: clear } = options;
       changeMount(tree, { set, clear, recursive: true }, source);

@@ -59,6 +59,11 @@ export type Step =
   /** `keep`, in ascending order, become `firstFree` and on; everything else but stdio is closed. */
   | { do: 'close'; keep?: readonly number[] }
   /**
+   * The last of a plan that was begun early: the rest comes by `socket` (encodeRest), with the descriptors
+   * that become `first` and on, which is the first number that the plan does not use.
+   */
+  | { do: 'rest'; socket: number; first: number }
+  /**
    * Goes on when a byte can be read from `gate`. With `reports` the shim takes the child for
    * started, and what fails afterwards is written there.
    */
@@ -156,6 +161,7 @@ const tags: Record<Step['do'], number> = {
   time: 71,
   personality: 72,
   affinity: 73,
+  rest: 96,
 };
 
 const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 64 } as const;
@@ -164,6 +170,13 @@ const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 6
 export function encodePlan(duties: ShimDuties, steps: readonly Step[]): Buffer {
   const plan = new PlanWriter();
   plan.record(startTag, () => writeDuties(plan, duties));
+  for (const step of steps) plan.record(tags[step.do], () => writeStep(plan, step));
+  return plan.bytes();
+}
+
+/** What follows a `rest` step. Reports count on from there. */
+export function encodeRest(steps: readonly Step[]): Buffer {
+  const plan = new PlanWriter();
   for (const step of steps) plan.record(tags[step.do], () => writeStep(plan, step));
   return plan.bytes();
 }
@@ -201,6 +214,10 @@ function writeStep(plan: PlanWriter, step: Step): void {
     case 'setns':
       plan.u32(step.fd);
       plan.u32(step.flag);
+      break;
+    case 'rest':
+      plan.u32(step.socket);
+      plan.u32(step.first);
       break;
     case 'enterRoot':
       plan.u32(step.fd);

@@ -76,8 +76,11 @@ export interface Prepared {
   rootFd?: number;
   /** Its mount namespace is not its own: what its root lies on, which is attached in none. */
   belowFd?: number;
-  /** The overlay that is its root. */
-  overlayFd?: number;
+  /**
+   * What keeps an overlay mounted that is its root: the overlay itself, or its mount namespace, so that no
+   * process of it has to take its mounts down when it ends.
+   */
+  rootHolderFd?: number;
 }
 
 /**
@@ -94,7 +97,9 @@ export interface LauncherFds {
 
 /** What is made meanwhile or before by others. */
 export interface Ahead {
-  /** Returns when the container's control groups are there; throws when they will not be. */
+  /** Returns when the sources of its mounts are there; throws when they will not be. */
+  awaitSources?: () => void;
+  /** The same for its control groups. */
   awaitGroups?: () => void;
   /** A new network namespace; the descriptor is ours from then on. */
   takeNetwork?: () => number | undefined;
@@ -109,6 +114,7 @@ export function prepare(
   request: PrepareRequest,
   fds: LauncherFds,
   {
+    awaitSources = () => {},
     awaitGroups = () => {},
     takeNetwork = () => undefined,
     handOver = (_, last) => last(),
@@ -120,6 +126,7 @@ export function prepare(
   let away = 0;
   try {
     const joined = openJoinedNamespaces(request.spec, opened);
+    awaitSources();
     planned = planMounts(request.spec.mounts, request.pivotLater === true);
     const owned = isRemapped(request.spec)
       ? ownNamespaces(fds, request, joined, opened)
@@ -227,8 +234,9 @@ function build({
     makeWorkingDirectory(rootFd, spec.process.cwd);
     if (request.pivotLater) checkProgram(rootFd, spec.process);
     attachStandIn(rootFd, planned);
-    const overlayFd =
-      request.rootfs.kind === 'overlay' ? opened.add(duplicateFrom(rootFd, 3)) : undefined;
+    const isOverlay = request.rootfs.kind === 'overlay';
+    const keepsMounts = isOverlay && request.keepsMounts === true && isNew(spec, 'mount');
+    const overlayFd = isOverlay && !keepsMounts ? opened.add(duplicateFrom(rootFd, 3)) : undefined;
     if (!request.pivotLater) {
       finishRoot(rootFd, spec);
       pivotInto(rootFd);
@@ -247,7 +255,7 @@ function build({
       ids: remapping?.ids,
       late,
       files,
-      ...(overlayFd !== undefined && { overlayFd }),
+      ...(isOverlay && { rootHolderFd: keepsMounts ? namespaces.mount : overlayFd }),
       ...(request.pivotLater && keepRoot(rootFd, spec, opened)),
     };
     if (!request.pivotLater) handOver(prepared, leaveOldRoot);

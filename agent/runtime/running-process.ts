@@ -30,7 +30,7 @@ export interface ShimmedProcess {
   stdio: ProcessStdio;
   alive: AliveWatch;
   /** See RunningProcess.releaseRoot; it is this object's from now on. */
-  overlayFd?: number | undefined;
+  rootFd?: number | undefined;
 }
 
 export class ShimProcess implements RunningProcess {
@@ -46,7 +46,7 @@ export class ShimProcess implements RunningProcess {
   #shimPidfd: number | undefined;
   /** Our own copy of the master: the one in `stdio` belongs to whoever reads it. */
   #terminalFd: number | undefined;
-  #overlayFd: number | undefined;
+  #rootFd: number | undefined;
 
   constructor(parts: ShimmedProcess) {
     const { runDirectory, shimPid, childPid, startedAt, stdio, alive } = parts;
@@ -55,7 +55,7 @@ export class ShimProcess implements RunningProcess {
     this.startedAt = startedAt;
     this.stdio = stdio;
     this.#alive = alive;
-    this.#overlayFd = parts.overlayFd;
+    this.#rootFd = parts.rootFd;
     this.#runDirectory = runDirectory;
     const shimPidfd = unlessGone(() => openProcess(shimPid));
     this.#shimPidfd = shimPidfd;
@@ -94,8 +94,8 @@ export class ShimProcess implements RunningProcess {
   }
 
   async releaseRoot(): Promise<void> {
-    const fd = this.#overlayFd;
-    this.#overlayFd = undefined;
+    const fd = this.#rootFd;
+    this.#rootFd = undefined;
     // In the thread pool, which waits for the disk.
     if (fd !== undefined) await closeInBackground(fd);
   }
@@ -104,8 +104,8 @@ export class ShimProcess implements RunningProcess {
   release(): void {
     this.#alive.close();
     this.#closeDescriptors();
-    if (this.#overlayFd !== undefined) closeSync(this.#overlayFd);
-    this.#overlayFd = undefined;
+    if (this.#rootFd !== undefined) closeSync(this.#rootFd);
+    this.#rootFd = undefined;
   }
 
   async #watch(runDirectory: string): Promise<ExitRecord> {

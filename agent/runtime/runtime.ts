@@ -35,15 +35,22 @@ export interface PrepareRequest {
   rootfs: Rootfs;
   /** What `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf` and volumes are is in `spec.mounts`. */
   cgroupPaths: ReadonlyMap<string, string>;
+  /** Makes what `spec.mounts` names and is not there yet, in the way of `makeGroups`, and before. */
+  makeSources?: () => void;
   /**
    * Makes them, while the rest is prepared: it is called once, before `prepare` returns. When it throws,
    * `prepare` throws that, and nothing is left of the sandbox.
    */
   makeGroups?: () => void;
-  /** The same for what nobody waits for: it is called after that. */
-  meanwhile?: () => void;
+  /**
+   * The same for what nobody waits for: it is called after that. It may tell what will be launched: as much
+   * of that as needs no sandbox is begun at once, in the groups.
+   */
+  meanwhile?: () => LaunchRequest | undefined;
   /** Nobody will wire its network: the loopback is all it gets. */
   unwired?: boolean;
+  /** With `keepsRoot`: all its mounts stay when it ends, and what they show with them, such as its network. */
+  keepsMounts?: boolean;
   /** Files to read from the image before anything is mounted over it, such as `/etc/passwd`. */
   readFiles?: string[];
   /** Fills each empty directory `source` of the host with what the image has at `target`. */
@@ -77,8 +84,8 @@ export interface PreparedSandbox {
   readonly netlinkFd: number | undefined;
   /** Those of `readFiles` that the image has. */
   readonly files: ReadonlyMap<string, string>;
-  /** Releases every descriptor. Idempotent. */
-  close(): void;
+  /** Releases every descriptor at once, and resolves when nothing is left of a process that was begun. Idempotent. */
+  close(): Promise<void>;
 }
 
 export interface LaunchRequest {

@@ -1,5 +1,6 @@
 /** A prepared sandbox as the main thread holds it: the launcher's descriptors, closed exactly once. */
 import { closeSync } from 'node:fs';
+import type { EarlyStart } from './early-start.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedSandbox } from './runtime.ts';
 
@@ -8,12 +9,14 @@ export class Sandbox implements PreparedSandbox {
   /** Resolves when something may run in it. */
   readonly ready: Promise<void>;
   #closed = false;
-  #overlayFd: number | undefined;
+  #root: number | undefined;
+  /** What was begun of its process. */
+  #earlyStart: EarlyStart | undefined;
 
   constructor(prepared: Prepared, ready: Promise<void> = Promise.resolve()) {
     this.prepared = prepared;
     this.ready = ready;
-    this.#overlayFd = prepared.overlayFd;
+    this.#root = prepared.rootHolderFd;
   }
 
   get networkFd(): number | undefined {
@@ -28,17 +31,29 @@ export class Sandbox implements PreparedSandbox {
     return this.prepared.files;
   }
 
-  /** The overlay that is its root, for the caller to close. */
-  takeOverlay(): number | undefined {
-    const fd = this.#overlayFd;
-    this.#overlayFd = undefined;
+  /** What keeps its root mounted, for the caller to close. */
+  takeRoot(): number | undefined {
+    const fd = this.#root;
+    this.#root = undefined;
     return fd;
   }
 
-  close(): void {
+  keepEarlyStart(earlyStart: EarlyStart | undefined): void {
+    this.#earlyStart = earlyStart;
+  }
+
+  /** For the caller to finish. */
+  takeEarlyStart(): EarlyStart | undefined {
+    const earlyStart = this.#earlyStart;
+    this.#earlyStart = undefined;
+    return earlyStart;
+  }
+
+  /** When others hold it. */
+  closeAllButRoot(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { namespaces, netlinkFd, terminal, late, rootFd, belowFd } = this.prepared;
+    const { namespaces, netlinkFd, terminal, late, rootFd, belowFd, rootHolderFd } = this.prepared;
     const all = [
       ...Object.values(namespaces),
       netlinkFd,
@@ -46,9 +61,17 @@ export class Sandbox implements PreparedSandbox {
       terminal?.slaveFd,
       rootFd,
       belowFd,
-      this.#overlayFd,
       ...late.attach.map(({ fd }) => fd),
     ];
-    for (const fd of all) if (fd !== undefined) closeSync(fd);
+    for (const fd of all) if (fd !== undefined && fd !== rootHolderFd) closeSync(fd);
+  }
+
+  async close(): Promise<void> {
+    this.closeAllButRoot();
+    const root = this.takeRoot();
+    if (root !== undefined) closeSync(root);
+    await this.takeEarlyStart()?.giveUp();
+    // Until then the launcher is at work on it.
+    await this.ready.catch(() => {});
   }
 }

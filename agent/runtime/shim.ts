@@ -7,16 +7,22 @@ import { hasErrno } from '../kernel/libc.ts';
 import { sealedFile } from '../kernel/memfd.ts';
 import { makeConnection, mostPassed, passDescriptors } from '../kernel/pass-descriptors.ts';
 import { spawn } from '../kernel/process.ts';
-import { encodePlan, type ShimDuties, ShimFd, type Step } from './plan.ts';
+import { encodePlan, encodeRest, type ShimDuties, ShimFd, type Step } from './plan.ts';
 import { reapInBackground } from './running-process.ts';
 
 /** Its room is for the name of what it will be the parent of. */
 const spareName = '--spare'.padEnd(64, '-');
-/** As with the launcher's spare: once the one that was just started has come to run. */
+/** As with the launcher's spare: once the one that was just started has its processor to itself no longer. */
 const sparePauseMs = 30;
 
+/** Where steps get the numbers of their descriptors from. */
+export interface DescriptorTable {
+  /** Returns the number that `fd` will have in the shim. */
+  add(fd: number): number;
+}
+
 /** Builds the shim's descriptor table while the plan is made. */
-export class ShimDescriptors {
+export class ShimDescriptors implements DescriptorTable {
   readonly #fds: number[];
 
   /** `nullFd` fills the numbers that the shim has no use for. */
@@ -29,7 +35,6 @@ export class ShimDescriptors {
     this.#fds[number] = fd;
   }
 
-  /** Returns the number that `fd` will have in the shim. */
   add(fd: number): number {
     return this.#fds.push(fd) - 1;
   }
@@ -37,6 +42,37 @@ export class ShimDescriptors {
   get all(): readonly number[] {
     return this.#fds;
   }
+}
+
+/** Those that come with the rest of a plan, which is the first of them (the `rest` step). */
+export class RestDescriptors implements DescriptorTable {
+  readonly #first: number;
+  readonly #fds: number[] = [];
+
+  /** `used`: those of the plan's first part. */
+  constructor(used: ShimDescriptors) {
+    this.#first = used.all.length;
+  }
+
+  add(fd: number): number {
+    return this.#first + this.#fds.push(fd);
+  }
+
+  /** Throws EPIPE when neither the shim nor its child is there. */
+  send(socketFd: number, planFd: number): void {
+    passDescriptors(socketFd, '.', [planFd, ...this.#fds]);
+  }
+}
+
+/** The caller closes it. */
+export function restFile(steps: readonly Step[]): number {
+  return sealedFile('corten-plan', encodeRest(steps));
+}
+
+export interface StartedShim {
+  shimPid: number;
+  /** It may have been killed just when it was given its work, which then nobody has begun. */
+  wasSpare: boolean;
 }
 
 interface ShimWork {
@@ -55,7 +91,7 @@ export class ShimStarter {
   readonly programFd: number;
   readonly #nullFd: number;
   readonly #procFd: number;
-  readonly #keepsSpare: boolean;
+  #keepsSpare: boolean;
   #spare: { pid: number; fd: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -72,8 +108,16 @@ export class ShimStarter {
     return new ShimDescriptors(this.#nullFd, this.#procFd);
   }
 
-  /** Returns the shim's pid. Its own ends of everything stay the caller's to close. */
-  start(runDirectory: string, aliveFd: number, { descriptors, duties, steps }: ShimWork): number {
+  /** Its own ends of everything stay the caller's to close. `fresh`: not one that was started ahead. */
+  start(
+    runDirectory: string,
+    aliveFd: number,
+    { descriptors, duties, steps }: ShimWork,
+    fresh = false,
+  ): StartedShim {
+    // Not while somebody waits for this one.
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     const plan = sealedFile('corten-plan', encodePlan(duties, steps));
     const run = openDirectory(runDirectory);
     try {
@@ -81,14 +125,13 @@ export class ShimStarter {
       descriptors.set(ShimFd.runDirectory, run);
       descriptors.set(ShimFd.alive, aliveFd);
       const name = basename(runDirectory);
-      return (
-        this.#giveToSpare(name, descriptors.all) ??
-        spawn(this.programFd, ['corten-shim', name], descriptors.all)
-      );
+      const spare = fresh ? undefined : this.#giveToSpare(name, descriptors.all);
+      if (spare !== undefined) return { shimPid: spare, wasSpare: true };
+      const shimPid = spawn(this.programFd, ['corten-shim', name], descriptors.all);
+      return { shimPid, wasSpare: false };
     } finally {
       closeSync(plan);
       closeSync(run);
-      this.#makeSpareSoon();
     }
   }
 
@@ -112,7 +155,8 @@ export class ShimStarter {
     }
   }
 
-  #makeSpareSoon(): void {
+  /** When a start is over: the whole agent stands still while a new process comes to execute its program. */
+  makeSpareSoon(): void {
     if (!this.#keepsSpare || this.#spare !== undefined || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -134,6 +178,8 @@ export class ShimStarter {
   }
 
   close(): void {
+    // A start may end after this.
+    this.#keepsSpare = false;
     clearTimeout(this.#timer);
     if (this.#spare !== undefined) {
       // Which ends it.

@@ -2,9 +2,15 @@
 import { closeSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 import type { ShimDuties, Step } from './plan.ts';
-import { makeRunDirectory } from './run-directory.ts';
+import { makeRunDirectory, readPids } from './run-directory.ts';
 import { reapInBackground, ShimProcess } from './running-process.ts';
-import { AliveWatch, type ShimDescriptors, type ShimStarter, type Waiting } from './shim.ts';
+import {
+  AliveWatch,
+  type ShimDescriptors,
+  type ShimStarter,
+  type StartedShim,
+  type Waiting,
+} from './shim.ts';
 import { startFailure } from './start-failure.ts';
 import type { StdioPlan } from './stdio.ts';
 
@@ -15,23 +21,24 @@ export interface ProcessPlan {
   steps: readonly Step[];
   stdio: StdioPlan;
   /** Taken over by the process that is started. */
-  takeOverlay?: () => number | undefined;
+  takeRoot?: () => number | undefined;
   /** One for each place where the child waits, in order; it goes on when its gate is opened. */
   gates?: readonly ((waiting: Waiting) => Promise<void> | void)[];
 }
 
 export async function startProcess(starter: ShimStarter, plan: ProcessPlan): Promise<ShimProcess> {
-  const { shimPid, childPid, alive } = await start(starter, plan);
-  const { runDirectory, stdio } = plan;
+  return processOf(plan, await start(starter, plan));
+}
+
+export function processOf(
+  { runDirectory, stdio, takeRoot }: Pick<ProcessPlan, 'runDirectory' | 'stdio' | 'takeRoot'>,
+  { shimPid, childPid, alive }: Started,
+): ShimProcess {
   const startedAt = new Date();
   return new ShimProcess({
-    runDirectory,
-    shimPid,
-    childPid,
-    startedAt,
+    ...{ runDirectory, shimPid, childPid, startedAt, alive },
     stdio: stdio.agent,
-    alive,
-    overlayFd: plan.takeOverlay?.(),
+    rootFd: takeRoot?.(),
   });
 }
 
@@ -52,11 +59,15 @@ interface Started {
   alive: AliveWatch;
 }
 
+/** The shim's ends stay open until it has told: one that was killed has a successor that needs them. */
 async function start(starter: ShimStarter, plan: ProcessPlan): Promise<Started> {
   try {
-    const { shimPid, alive } = spawnShim(starter, plan);
+    const started =
+      (await awaitStart(starter, plan, spawnShim(starter, plan))) ??
+      (await awaitStart(starter, plan, spawnShim(starter, plan, true)));
+    if (started === undefined) throw new Error('a shim that was not started ahead was missed');
     plan.stdio.closeShimEnds();
-    return await awaitStart(plan, shimPid, alive);
+    return started;
   } catch (error) {
     plan.stdio.closeShimEnds();
     plan.stdio.closeAgentEnds();
@@ -64,11 +75,19 @@ async function start(starter: ShimStarter, plan: ProcessPlan): Promise<Started> 
   }
 }
 
-function spawnShim(starter: ShimStarter, plan: ProcessPlan) {
+export interface BegunShim extends StartedShim {
+  alive: AliveWatch;
+}
+
+export function spawnShim(
+  starter: ShimStarter,
+  plan: Pick<ProcessPlan, 'runDirectory' | 'descriptors' | 'duties' | 'steps'>,
+  fresh = false,
+): BegunShim {
   const { aliveReadFd, aliveWriteFd } = makeRunDirectory(plan.runDirectory);
   try {
-    const shimPid = starter.start(plan.runDirectory, aliveWriteFd, plan);
-    return { shimPid, alive: new AliveWatch(aliveReadFd) };
+    const shim = starter.start(plan.runDirectory, aliveWriteFd, plan, fresh);
+    return { ...shim, alive: new AliveWatch(aliveReadFd) };
   } catch (error) {
     closeSync(aliveReadFd);
     throw error;
@@ -77,17 +96,24 @@ function spawnShim(starter: ShimStarter, plan: ProcessPlan) {
   }
 }
 
-async function awaitStart(plan: ProcessPlan, shimPid: number, alive: AliveWatch): Promise<Started> {
+/** Undefined when the shim was killed before it began, and nothing is to be seen of it. */
+export async function awaitStart(
+  starter: ShimStarter,
+  plan: Pick<ProcessPlan, 'runDirectory' | 'steps' | 'gates'>,
+  { shimPid, wasSpare, alive }: BegunShim,
+): Promise<Started | undefined> {
   for (const gate of plan.gates ?? []) {
     const waiting = await alive.nextWaiting();
     if (waiting !== undefined) await gate(waiting);
   }
   const report = await alive.report;
+  starter.makeSpareSoon();
   if (report?.kind === 'started') return { shimPid, childPid: report.childPid, alive };
   // The shim leaves only after its child is gone, so that nothing is left when the caller hears of it.
   await alive.ended;
   reapInBackground(shimPid);
-  if (report === undefined)
-    throw new CortenError('internal', "the container's parent process was killed while it started");
-  throw startFailure(plan.steps, report);
+  if (report !== undefined) throw startFailure(plan.steps, report);
+  // Its child does nothing of its own before it is written down, and ends when it never is.
+  if (wasSpare && readPids(plan.runDirectory) === undefined) return undefined;
+  throw new CortenError('internal', "the container's parent process was killed while it started");
 }

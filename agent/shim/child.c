@@ -219,6 +219,10 @@ _Noreturn void run_plan(struct bytes plan) {
       case STEP_NO_NEW_PRIVILEGES: check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); break;
       case STEP_SECCOMP: load_seccomp(&step); step.left = 0; break;
       case STEP_EXEC: execute(&step);
+      case STEP_REST:
+        if (plan.left != 0) fail_step(EPROTO);
+        take_rest(&step, &plan);
+        break;
       case STEP_WAIT: wait_outside(&step); break;
       case STEP_PIVOT: pivot(&step); break;
       case STEP_RENEW: renew(take_string(&step)); break;

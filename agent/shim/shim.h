@@ -38,6 +38,9 @@ enum {
   STEP_TIME, STEP_PERSONALITY, STEP_AFFINITY
 };
 
+/* Last of a plan whose rest comes later (agent/runtime/early-start.ts). */
+enum { STEP_REST = 96 };
+
 enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_LEAVE = 32, IO_MOVES = 64 };
 
 /* What is written to the alive FIFO and, by the child, to FD_PEER. */
@@ -110,6 +113,7 @@ _Noreturn void run_plan(struct bytes plan);
 
 /* spare.c */
 void await_work(char *name);
+void take_rest(struct bytes *step, struct bytes *plan);
 
 /* log.c */
 void begin_log(uint32_t number);

@@ -19,6 +19,8 @@ export interface Result {
   unit: 'ms' | 'bytes';
   measurements: Measurement[];
   goals: { text: string; met: boolean; ratio: number }[];
+  /** What else is to be known of it. */
+  remarks?: string[];
 }
 
 export interface Contestant {
@@ -108,6 +110,7 @@ export function table(result: Result): string {
     ...rows,
     '',
     ...goals,
+    ...(result.remarks ?? []).map((remark) => `- ${remark}`),
     '',
   ].join('\n');
 }

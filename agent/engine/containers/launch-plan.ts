@@ -142,11 +142,12 @@ function sharedMemoryOf(
 
 export function prepareRequest(
   { volumes }: Pick<EngineContext, 'volumes'>,
-  { settings, mounts, rootfs }: ContainerRecord,
+  record: ContainerRecord,
   spec: OciSpec,
   cgroup: Cgroup,
   layer: OpenLayer,
 ): PrepareRequest {
+  const { settings, mounts, rootfs } = record;
   const uncopied = new Set(
     settings.mounts
       .filter((mount) => mount.type === 'volume' && mount.noCopy)
@@ -163,11 +164,20 @@ export function prepareRequest(
     },
     cgroupPaths: cgroup.paths,
     unwired: typeof settings.network.mode !== 'object',
+    keepsMounts: isByItself(record),
     copyUp: mounts
       // Only our own are filled.
       .filter((mount) => isOwnVolume({ volumes }, mount) && !uncopied.has(mount.target))
       .map(({ source, target }) => ({ source, target })),
   };
+}
+
+/**
+ * What it has mounted is nobody else's, nor is an address of its network. So it may all stay for a moment
+ * after the end, and nobody who waits for that waits for the kernel to take it down.
+ */
+function isByItself({ settings, mounts, rootfs }: ContainerRecord): boolean {
+  return settings.network.mode === 'none' && mounts.length === 0 && rootfs.space === undefined;
 }
 
 export function launchRequest(

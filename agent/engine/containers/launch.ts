@@ -60,16 +60,13 @@ async function launch(
     // Had one of them ended meanwhile, its number could have been another process's, even the host's.
     for (const init of joined) init.signal(0);
     const wired = await wire(context, record, sandbox, undo);
-    undo.push(() =>
-      rmSync(containerPaths(context.paths, id).run, { recursive: true, force: true }),
-    );
     const request = launchRequest(context, record, spec, placement);
     const process = await context.runtime.launch(sandbox, request);
     await began(context, record, { process, cgroup, restartCount, ...wired });
     letGo(layer, process);
   } finally {
     closePlacement(placement);
-    sandbox.close();
+    await sandbox.close();
   }
 }
 
@@ -97,17 +94,24 @@ async function prepare(
   // Its paths are known before it is there.
   let cgroup = context.cgroups.open(record.id);
   let placement: CgroupPlacement = { procsFds: [] };
-  writeNetworkFiles(context, record);
   const request = prepareRequest(context, record, spec, cgroup, layer);
+  const makeSources = () => writeNetworkFiles(context, record);
   const makeGroups = () => {
     cgroup = context.cgroups.create(record.id, record.settings.limits, deviceRules);
     undo.push(() => cgroup.remove());
   };
   const meanwhile = () => {
     placement = cgroup.placement();
+    undo.push(() =>
+      rmSync(containerPaths(context.paths, record.id).run, { recursive: true, force: true }),
+    );
+    return launchRequest(context, record, spec, placement);
   };
   try {
-    const sandbox = await context.runtime.prepare({ ...request, makeGroups, meanwhile });
+    const sandbox = await context.runtime.prepare({
+      ...request,
+      ...{ makeSources, makeGroups, meanwhile },
+    });
     return { spec, joined, cgroup, placement, sandbox };
   } catch (error) {
     closePlacement(placement);

@@ -123,8 +123,17 @@ const ownNetworkSysctls = (): Record<string, string> => ({
 function sysctlsOf(settings: ContainerSettings): Record<string, string> {
   const own = networkChoice(settings) === 'private' ? Object.entries(ownNetworkSysctls()) : [];
   // A kernel without IPv4 has neither file.
-  const known = own.filter(([name]) => existsSync(`/proc/sys/${name.replaceAll('.', '/')}`));
+  const known = own.filter(([name]) => isKnown(name));
   return { ...Object.fromEntries(known), ...settings.sysctls };
+}
+
+/** What a kernel has it keeps. */
+const knownSysctls = new Set<string>();
+
+function isKnown(name: string): boolean {
+  const known = knownSysctls.has(name) || existsSync(`/proc/sys/${name.replaceAll('.', '/')}`);
+  if (known) knownSysctls.add(name);
+  return known;
 }
 
 function seccompPart(settings: ContainerSettings): Pick<OciLinux, 'seccomp'> {

@@ -26,14 +26,14 @@ const ofLowers = new WeakMap<readonly string[], Partial<UserFiles>>();
 
 /** `lowers` from the topmost down. */
 export function readUserFiles(upper: string, lowers: readonly string[]): UserFiles {
-  return {
-    passwd: readTopmost(upper, lowers, 'passwd'),
-    group: readTopmost(upper, lowers, 'group'),
-  };
+  return withFd(openDirectory(upper), (root) => ({
+    passwd: readTopmost(root, lowers, 'passwd'),
+    group: readTopmost(root, lowers, 'group'),
+  }));
 }
 
-function readTopmost(upper: string, lowers: readonly string[], name: keyof UserFiles): string {
-  const found = withFd(openDirectory(upper), (root) => lookIn(root, name));
+function readTopmost(upperFd: number, lowers: readonly string[], name: keyof UserFiles): string {
+  const found = lookIn(upperFd, name);
   return found === 'below' ? readLowers(lowers, name) : found;
 }
 

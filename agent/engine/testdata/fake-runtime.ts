@@ -68,7 +68,8 @@ export class FakeRuntime implements Runtime {
   openSandboxes = 0;
   #nextPid = 1_000_000;
 
-  async prepare({ makeGroups, meanwhile }: PrepareRequest): Promise<PreparedSandbox> {
+  async prepare({ makeSources, makeGroups, meanwhile }: PrepareRequest): Promise<PreparedSandbox> {
+    makeSources?.();
     makeGroups?.();
     meanwhile?.();
     if (this.failPrepare) throw this.failPrepare;
@@ -79,7 +80,7 @@ export class FakeRuntime implements Runtime {
       networkFd: -1,
       netlinkFd: -1,
       files: new Map([['/etc/passwd', 'root:x:0:0::/root:/bin/sh\nweb:x:33:33::/srv:/bin/sh\n']]),
-      close: () => {
+      close: async () => {
         if (open) this.openSandboxes--;
         open = false;
       },

@@ -162,13 +162,7 @@ export class TestBench {
     const spec = this.#remapped ? remap(asked) : asked;
     const { run, log, upper, work } = this.place();
     const lowers = [join(this.root, 'image')];
-    const sandbox = await this.runtime.prepare({
-      spec,
-      rootfs: { kind: 'overlay', lowers, upper, work },
-      cgroupPaths: new Map(),
-      ...preparing,
-    });
-    const running = await this.runtime.launch(sandbox, {
+    const launching: LaunchRequest = {
       spec,
       runDirectory: run,
       placement: { procsFds: [] },
@@ -176,7 +170,16 @@ export class TestBench {
       openStdin: false,
       init: false,
       ...changes,
+    };
+    const sandbox = await this.runtime.prepare({
+      spec,
+      rootfs: { kind: 'overlay', lowers, upper, work },
+      cgroupPaths: new Map(),
+      // As the engine does.
+      meanwhile: () => launching,
+      ...preparing,
     });
+    const running = await this.runtime.launch(sandbox, launching);
     return { running, log, run, upper };
   }
 

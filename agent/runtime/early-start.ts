@@ -10,6 +10,7 @@ import { hasErrno } from '../kernel/libc.ts';
 import { makeConnection } from '../kernel/pass-descriptors.ts';
 import { entrySteps, sandboxSteps } from './container-steps.ts';
 import { containerDuties, openLogDirectory } from './launch.ts';
+import { joinedNamespaces } from './listed-namespaces.ts';
 import type { Step } from './plan.ts';
 import { readPids } from './run-directory.ts';
 import { reapInBackground, type ShimProcess } from './running-process.ts';
@@ -22,7 +23,7 @@ import { isRemapped } from './user-namespace.ts';
 
 /** Whether the shim itself needs nothing that the launcher makes, and its child only what one message holds. */
 export function canStartEarly(spec: OciSpec): boolean {
-  const joinsPids = spec.linux.namespaces.some(({ type, path }) => type === 'pid' && path);
+  const joinsPids = joinedNamespaces(spec).some(({ type }) => type === 'pid');
   const isBelowProc = spec.mounts.some(({ destination }) => destination.includes('/proc/'));
   return !spec.process.terminal && !joinsPids && !isRemapped(spec) && !isBelowProc;
 }

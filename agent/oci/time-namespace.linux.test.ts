@@ -1,10 +1,12 @@
 /** Time namespaces: a container's clocks. */
 import assert from 'node:assert/strict';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { after, test } from 'node:test';
 import type { OciNamespaceType } from '../contract/oci-runtime.ts';
 import { OciBench } from './testdata/bench.ts';
 
+/** A kernel may be built without (CONFIG_TIME_NS). */
+const skip = !existsSync('/proc/self/ns/time');
 const bench = new OciBench();
 after(() => bench.close());
 
@@ -26,7 +28,9 @@ const asked = [
 ];
 
 for (const remapped of [false, true])
-  test(`clocks have their offsets, in an exec too${remapped ? ', with a user namespace' : ''}`, () => {
+  test(`clocks have their offsets, in an exec too${remapped ? ', with a user namespace' : ''}`, {
+    skip,
+  }, () => {
     const mappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
     const bundle = bench.bundle(['/bin/sleep', '1000'], {
       linux: {
@@ -49,7 +53,7 @@ for (const remapped of [false, true])
     bench.ok('delete', '--force', bundle.id);
   });
 
-test('without offsets it is new, and another container’s can be joined', () => {
+test('without offsets it is new, and another container’s can be joined', { skip }, () => {
   const first = bench.bundle(['/bin/sleep', '1000'], {
     linux: { namespaces: listed({ type: 'time' }) },
   });

@@ -1,6 +1,7 @@
 /** The other end of `--console-socket` and `listenerPath`: listens, and receives a descriptor (unix(7), SCM_RIGHTS). */
 import { closeSync } from 'node:fs';
 import { addressOf, libcCall } from '../../kernel/libc.ts';
+import { PollEvent, poll } from '../../kernel/poll.ts';
 
 const socketCall = libcCall('socket', ['int', 'int', 'int']);
 const bindCall = libcCall('bind', ['int', 'void *', 'uint']);
@@ -8,8 +9,6 @@ const listenCall = libcCall('listen', ['int', 'int']);
 const acceptCall = libcCall('accept', ['int', 'void *', 'void *']);
 const recvmsgCall = libcCall('recvmsg', ['int', 'void *', 'int'], 'long');
 
-const pollCall = libcCall('poll', ['void *', 'ulong', 'int']);
-const POLLIN = 1;
 const patienceMs = 60_000;
 
 /** struct msghdr, struct iovec, struct cmsghdr and the content, one after the other. */
@@ -30,10 +29,10 @@ export class DescriptorSocket {
 
   /** Waits for one, and blocks this thread meanwhile. */
   receive(): { fd: number; text: string } {
-    const polled = Buffer.alloc(8);
-    polled.writeInt32LE(this.#fd, 0);
-    polled.writeInt16LE(POLLIN, 4);
-    if (pollCall(undefined, polled, 1, patienceMs) === 0) throw new Error('nobody sent anything');
+    const deadline = performance.now() + patienceMs;
+    // A signal, such as that of a child's end, interrupts the wait.
+    while (poll([{ fd: this.#fd, events: PollEvent.in }], patienceMs).length === 0)
+      if (performance.now() > deadline) throw new Error('nobody sent anything');
     const connection = acceptCall(undefined, this.#fd, null, null);
     const memory = Buffer.alloc(at.content + mostBytes);
     const base = addressOf(memory);

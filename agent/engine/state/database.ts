@@ -4,19 +4,34 @@
  * `synchronous=NORMAL` means that a power cut may lose the last commits but never the database's
  * integrity, and that a killed agent loses nothing (sqlite.org/pragma.html#pragma_synchronous).
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { CortenError } from '../../errors.ts';
 import { migrations } from './migrations.ts';
 
 export type Database = DatabaseSync;
 
+/**
+ * One connection of this process. What connections share of the log's index is in its memory and not in
+ * a file beside the database (sqlite.org/vfs.html, "unix-excl"): an agent that comes after one that was killed
+ * would have to make that file anew, for which a full disk has no place.
+ */
+export function connect(path: string, options: { readOnly?: boolean } = {}): Database {
+  if (path === ':memory:') return new DatabaseSync(path, options);
+  const url = pathToFileURL(path);
+  url.searchParams.set('vfs', 'unix-excl');
+  return new DatabaseSync(url, options);
+}
+
 /** Opens the state at `path` (`:memory:` in tests) and brings it to this version's form. */
 export function openDatabase(path: string): Database {
   // Containers' environments are in it, and the directory may be one that others can enter. SQLite
-  // gives its WAL and shared memory the same mode.
+  // gives its log the same mode.
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
-  const database = new DatabaseSync(path);
+  // An older version's; nobody has it open.
+  rmSync(`${path}-shm`, { force: true });
+  const database = connect(path);
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
   migrate(database, path);
   return database;

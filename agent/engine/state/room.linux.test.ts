@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -53,6 +53,11 @@ test('room: on a full disk thousands of changes and every removal are written', 
     }
   for (const id of ids) remove(id);
   assert.equal(database.prepare('SELECT count(*) AS left FROM containers').get()?.left, 0);
+});
+
+test('room: what is not of the database’s own is no file that a full disk would have no place for', () => {
+  insert('one');
+  assert.deepEqual(readdirSync(disk).toSorted(), ['corten.db', 'corten.db-wal']);
 });
 
 test('room: without it the same disk refuses', () => {

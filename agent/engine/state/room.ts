@@ -10,8 +10,7 @@
  */
 import { existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import type { Database } from './database.ts';
+import { connect, type Database } from './database.ts';
 
 const pageBytes = 4096;
 /** More than the log holds before SQLite begins it anew (1000 pages), and what containers grow by meanwhile. */
@@ -120,7 +119,7 @@ export class Room implements RoomAhead {
  * connection is closed, but not when that one cannot write.
  */
 export function closeWithRoom(database: Database, path: string): void {
-  const last = existsSync(path) ? new DatabaseSync(path, { readOnly: true }) : undefined;
+  const last = existsSync(path) ? connect(path, { readOnly: true }) : undefined;
   try {
     database.exec('PRAGMA wal_checkpoint(PASSIVE)');
     // Only a connection that has read counts.

@@ -109,11 +109,11 @@ test('a new system is started, and containers, images, volumes and networks are 
   await docker('create', '--name=stopped', image, 'sh', '-c', 'cat /made; date >>/runs');
   await docker(
     ...['run', '-d', '--name=web', '--restart=always', '--network=own', '-v=data:/data', image],
-    ...[
-      'sh',
-      '-c',
-      'echo in the volume >/data/file; echo in the container >/of-the-container; exec sleep 1000000',
-    ],
+    ...['sleep', '1000000'],
+  );
+  await docker(
+    ...['exec', 'web', 'sh', '-c'],
+    'echo in the volume >/data/file; echo in the container >/of-the-container',
   );
   const archive = join(directory, 'exported.tar');
   await docker('export', `--output=${archive}`, 'web');

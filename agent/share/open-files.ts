@@ -22,7 +22,16 @@ import {
 import type { Journal, KeptState } from './journal.ts';
 import { putNode } from './names.ts';
 import { isSameContent, keyOf, type Node } from './node-table.ts';
-import { O_ACCMODE, O_CREAT, O_DSYNC, O_EXCL, O_TRUNC, O_WRONLY, rightsOf } from './open-flags.ts';
+import {
+  mayOpenLater,
+  O_ACCMODE,
+  O_CREAT,
+  O_DSYNC,
+  O_EXCL,
+  O_TRUNC,
+  O_WRONLY,
+  rightsOf,
+} from './open-flags.ts';
 import { fromPrefetched, type Prefetched, readPieces, replyData } from './read-pieces.ts';
 import {
   handleFor,
@@ -87,14 +96,16 @@ export class OpenFiles {
   open: Operation = (share, question) => {
     const node = nodeOf(share, question);
     if (node === undefined) return;
-    const path = share.nodes.pathOf(node);
-    if (path === undefined) return share.fail(question, Linux.ESTALE);
     const flags = question.body.readUInt32LE(0);
     if (!mayAccess(share, question, node, rightsOf(flags)))
       return share.fail(question, Linux.EACCES);
-    if (node.attributesLostAt > 0) {
-      const later = { ...question, body: Buffer.from(question.body) };
-      share.whenTold(node, () => share.isAwaited(later) && this.open(share, later));
+    share.whenTold(node, () => this.#open(share, question, node, flags));
+  };
+
+  #open(share: ShareContext, question: Question, node: Node, flags: number): void {
+    const path = share.nodes.pathOf(node);
+    if (path === undefined) {
+      share.fail(question, Linux.ESTALE);
       return;
     }
     const handle = handleFor(question);
@@ -116,17 +127,21 @@ export class OpenFiles {
           .u32(isRead ? prefetchBytes : 0),
       (reader) => {
         // Perhaps another one has the name by now: with ESTALE the kernel looks again.
-        if (reader.errno === Linux.ENOENT) return share.fail(question, Linux.ESTALE);
-        if (refused(share, question, reader)) return;
-        const stat = reader.raw(statBytes);
-        if (!share.isAwaited(question)) {
-          share.link.tell(Wire.release, (frame) => frame.u64(handle));
+        if (reader.errno === Linux.ENOENT) {
+          share.fail(question, Linux.ESTALE);
           return;
         }
-        // The name is another file's since the kernel asked for it.
-        if (keyOf(stat) !== node.key) {
+        if (refused(share, question, reader)) return;
+        const stat = reader.raw(statBytes);
+        const isSameFile = keyOf(stat) === node.key;
+        // Asked before the host was back, and answered by another one: emptied, there is no old size.
+        const isLost = node.attributesLostAt > 0 && (flags & O_TRUNC) === 0;
+        if (!isSameFile || isLost || !share.isAwaited(question)) {
           share.link.tell(Wire.release, (frame) => frame.u64(handle));
-          return share.fail(question, Linux.ESTALE);
+          // The name is another file's since the kernel asked for it.
+          if (!isSameFile) share.fail(question, Linux.ESTALE);
+          else if (isLost) share.whenTold(node, () => this.#open(share, question, node, flags));
+          return;
         }
         const isSame = isWatched(stat) ? node.staleTells === 0 : isSameContent(node.stat, stat);
         const file = this.#add(handle, node, flags);
@@ -142,7 +157,7 @@ export class OpenFiles {
       // Emptied twice, it would lose what somebody wrote between.
       (flags & O_TRUNC) === 0 ? {} : once(question),
     );
-  };
+  }
 
   /** Before a name goes: what is open must stay so. */
   openNow(node: Node): void {
@@ -364,16 +379,6 @@ export class OpenFiles {
       },
     );
   }
-}
-
-/** It could be read before and has not changed since: the kernel may have all of it. */
-function mayOpenLater(node: Node, flags: number): boolean {
-  return (
-    (flags & (O_ACCMODE | O_TRUNC)) === 0 &&
-    node.readableAt >= node.changedAt &&
-    node.staleTells === 0 &&
-    isWatched(node.stat)
-  );
 }
 
 function replyOpened(share: ShareContext, question: Question, handle: number, flags: number): void {

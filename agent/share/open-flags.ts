@@ -1,5 +1,7 @@
 /** Flags of open(2), the same on amd64 and arm64, and what they ask for. */
 import { May } from './access.ts';
+import type { Node } from './node-table.ts';
+import { isWatched } from './share-context.ts';
 
 export const O_ACCMODE = 3;
 export const O_WRONLY = 1;
@@ -14,4 +16,14 @@ export function rightsOf(flags: number): number {
   const access = flags & O_ACCMODE;
   const rights = access === O_WRONLY ? May.write : access === 0 ? May.read : May.read | May.write;
   return rights | ((flags & O_TRUNC) !== 0 ? May.write : 0);
+}
+
+/** It could be read before and has not changed since: the kernel may have all of it. */
+export function mayOpenLater(node: Node, flags: number): boolean {
+  return (
+    (flags & (O_ACCMODE | O_TRUNC)) === 0 &&
+    node.readableAt >= node.changedAt &&
+    node.staleTells === 0 &&
+    isWatched(node.stat)
+  );
 }

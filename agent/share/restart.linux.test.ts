@@ -168,6 +168,21 @@ test('what is open grows for whoever only sends it on, also when that happened w
   assert.equal(await sent(6), 'second');
 });
 
+test('who opens a file before the host is back sends all that it has become', async () => {
+  folder = await folderOfAgents();
+  writeFileSync(onHost('file'), 'old');
+  await inGuest('cat $1/file');
+  await folder.stopHost();
+  await folder.endAgent('SIGKILL');
+  appendFileSync(onHost('file'), ' and more');
+  await folder.startAgent();
+  const script = 'import os, sys; os.sendfile(1, os.open(sys.argv[1], os.O_RDONLY), None, 4096)';
+  const sent = run('python3', ['-c', script, join(folder.guest, 'file')], { timeout: 60_000 });
+  await folder.untilAsked();
+  await folder.startHost();
+  assert.equal((await sent).stdout, 'old and more');
+});
+
 for (const lost of ['line', 'agent'] as const)
   test(`what was given up for a lost ${lost} and done all the same is known in the end`, async () => {
     folder = await folderOfAgents({ patienceMs: 300 });

@@ -46,25 +46,27 @@ after(() => {
 const endless = 'while :; do :; done';
 
 test('a busy loop gets its quota and no more; its neighbour is not throttled', async () => {
-  const limited = create({ cpu: { quotaMicros: 20_000, periodMicros: 100_000 } });
+  // So little that it is reached also where many others want the processors.
+  const limited = create({ cpu: { quotaMicros: 2000, periodMicros: 100_000 } });
   const free = create();
   runIn(limited, endless);
   runIn(free, endless);
-  await until('fifteen periods', () => limited.usage().cpu.throttledPeriods >= 15);
+  await until('thirty periods', () => limited.usage().cpu.throttledPeriods >= 30);
   const { periods, totalNanos, throttledNanos } = limited.usage().cpu;
-  // A period may be overrun by one slice on each CPU; half as much again is far above that.
-  assert.ok(totalNanos < periods * 20_000_000 * 1.5, `${totalNanos} ns in ${periods} periods`);
+  // A period may be overrun until a tick comes, which those that follow pay for. Thirty are three seconds.
+  const most = periods * 2_000_000 * 1.5 + 150_000_000;
+  assert.ok(totalNanos < most, `${totalNanos} ns in ${periods} periods`);
   assert.ok(throttledNanos > 0);
   assert.equal(free.usage().cpu.throttledPeriods, 0);
 });
 
 test('a quota can be raised and taken away while a loop runs', async () => {
-  const group = create({ cpu: { quotaMicros: 10_000 } });
+  const group = create({ cpu: { quotaMicros: 2000 } });
   runIn(group, endless);
   await until('throttling', () => group.usage().cpu.throttledPeriods > 2);
   group.update({ cpu: { quotaMicros: null } });
   const { totalNanos, throttledPeriods } = group.usage().cpu;
-  await until('a second of work', () => group.usage().cpu.totalNanos > totalNanos + 1_000_000_000);
+  await until('work', () => group.usage().cpu.totalNanos > totalNanos + 300_000_000);
   assert.ok(group.usage().cpu.throttledPeriods <= throttledPeriods + 1);
 });
 
@@ -288,7 +290,7 @@ function diskOf(path: string): string | undefined {
 
 const rates = [
   ['bytes', 'writeBytesPerSecond', MiB],
-  ['operations', 'writeOperationsPerSecond', 4],
+  ['operations', 'writeOperationsPerSecond', 1],
 ] as const;
 for (const [what, name, most] of rates)
   test(`a writer keeps to its rate of ${what} while its neighbour does not`, {

@@ -5,9 +5,8 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readByteSize } from './contract/byte-size.ts';
-import { minDiskBytes } from './contract/limits.ts';
+import { type DefaultDisk, minDiskBytes } from './contract/limits.ts';
 import { defaultDirectories } from './contract/user-directories.ts';
-import type { DefaultDisk } from './engine/containers/disk-default.ts';
 import { type IdBlock, rangeLength } from './engine/containers/id-range.ts';
 import { invalid } from './errors.ts';
 

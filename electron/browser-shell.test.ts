@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import type { BrowserShell } from './browser/server.ts';
 import { startBrowserShell } from './browser-shell.ts';
-import type { Bridge, DuplexChannels, MachineState } from './contract/bridge.ts';
+import type { Bridge, DuplexChannels } from './contract/bridge.ts';
+import type { MachineState } from './contract/machines.ts';
 import { createWebSocketBridge } from './contract/web-socket-bridge.ts';
 import { placesIn } from './places.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Conventions that a machine can check: who may import whom (docs/architecture.md), how long a file
+ * Conventions that a machine can check: who may import whom (docs/architecture.md) and no circle, how long a file
  * may get, and names that say nothing.
  */
 import assert from 'node:assert/strict';
@@ -96,6 +96,29 @@ test('imports point one way', () => {
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+test('no file imports itself by way of others', () => {
+  const imports = new Map(
+    sources
+      .filter((path) => /\.tsx?$/.test(path))
+      .map((path) => [
+        path,
+        importsOf(path)
+          .filter((specifier) => specifier.startsWith('.'))
+          .map((specifier) => normalize(join(dirname(path), specifier))),
+      ]),
+  );
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const follow = (path: string, way: readonly string[]) => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+    else if (!done.has(path))
+      for (const target of imports.get(path) ?? []) follow(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of imports.keys()) follow(path, []);
+  assert.deepEqual(circles, []);
 });
 
 test('no feature imports another', () => {

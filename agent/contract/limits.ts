@@ -17,6 +17,8 @@ export interface Limits {
 }
 
 /** What a container gets that says nothing: it protects the machine from accidents. */
+/** Of a container that says nothing: bytes, none at all, or where a limit costs nothing a share of what is free. */
+export type DefaultDisk = number | 'none' | 'share';
 export const defaultPids = 4096;
 export const defaultLog = { maxBytes: 20 * 1024 * 1024, maxFiles: 3 } as const;
 

@@ -4,12 +4,12 @@
  */
 import type { CgroupDriver } from '../cgroup/cgroup.ts';
 import type { Lack } from '../contract/abilities.ts';
+import type { DefaultDisk } from '../contract/limits.ts';
 import type { DiskDriver } from '../disk/disk.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { Networks } from '../network/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MachineFacts } from './abilities.ts';
-import type { DefaultDisk } from './containers/disk-default.ts';
 import type { IdPool } from './containers/id-range.ts';
 import type { LiveContainers } from './containers/live-containers.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';

@@ -9,13 +9,14 @@ import type { OciSpec } from '../contract/oci-runtime.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { makeConnection } from '../kernel/pass-descriptors.ts';
 import { entrySteps, sandboxSteps } from './container-steps.ts';
-import { containerDuties, openLogDirectory } from './launch.ts';
+import { containerDuties, openLogDirectory } from './duties.ts';
 import { joinedNamespaces } from './listed-namespaces.ts';
 import type { Step } from './plan.ts';
+import { reapInBackground } from './reap.ts';
 import { readPids } from './run-directory.ts';
-import { reapInBackground, type ShimProcess } from './running-process.ts';
+import type { ShimProcess } from './running-process.ts';
 import type { LaunchRequest } from './runtime.ts';
-import type { Sandbox } from './sandbox.ts';
+import type { BegunStart, Sandbox } from './sandbox.ts';
 import { RestDescriptors, restFile, type ShimDescriptors, type ShimStarter } from './shim.ts';
 import { awaitStart, type BegunShim, processOf, spawnShim } from './start-process.ts';
 import { containerPipes, type StdioPlan } from './stdio.ts';
@@ -28,7 +29,7 @@ export function canStartEarly(spec: OciSpec): boolean {
   return !spec.process.terminal && !joinsPids && !isRemapped(spec) && !isBelowProc;
 }
 
-export class EarlyStart {
+export class EarlyStart implements BegunStart {
   readonly #starter: ShimStarter;
   readonly #request: LaunchRequest;
   readonly #descriptors: ShimDescriptors;

@@ -3,15 +3,10 @@ import { close, closeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import {
-  duplicateFrom,
-  openProcess,
-  reapChild,
-  signalProcess,
-  takeDescriptor,
-} from '../kernel/process.ts';
+import { duplicateFrom, openProcess, signalProcess, takeDescriptor } from '../kernel/process.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 import { ShimFd } from './plan.ts';
+import { reapInBackground } from './reap.ts';
 import { readExit, writeLogLimits } from './run-directory.ts';
 import type { ExitRecord, LogPlan, ProcessStdio, RunningProcess } from './runtime.ts';
 import type { AliveWatch } from './shim.ts';
@@ -19,7 +14,6 @@ import type { AliveWatch } from './shim.ts';
 const SIGUSR1 = 10;
 const SIGUSR2 = 12;
 const SIGKILL = 9;
-const reapRetryMs = 20;
 const closeInBackground = promisify(close);
 
 export interface ShimmedProcess {
@@ -145,16 +139,4 @@ function unlessGone<T>(work: () => T): T | undefined {
     if (hasErrno(error, 'ESRCH', 'EBADF')) return undefined;
     throw error;
   }
-}
-
-/** Collects the shim so that no zombie stays. It is about to end, but need not have ended yet. */
-export function reapInBackground(shimPid: number): void {
-  try {
-    if (reapChild(shimPid)) return;
-  } catch (error) {
-    // An adopted shim is not our child; init collects it.
-    if (hasErrno(error, 'ECHILD')) return;
-    throw error;
-  }
-  setTimeout(() => reapInBackground(shimPid), reapRetryMs).unref();
 }

@@ -1,8 +1,14 @@
 /** A prepared sandbox as the main thread holds it: the launcher's descriptors, closed exactly once. */
 import { closeSync } from 'node:fs';
-import type { EarlyStart } from './early-start.ts';
 import type { Prepared } from './prepare.ts';
+import type { ShimProcess } from './running-process.ts';
 import type { PreparedSandbox } from './runtime.ts';
+
+/** A process of the sandbox that was begun before this was there (early-start.ts): finished or given up, once. */
+export interface BegunStart {
+  finish(sandbox: Sandbox): Promise<ShimProcess | undefined>;
+  giveUp(): Promise<void>;
+}
 
 export class Sandbox implements PreparedSandbox {
   readonly prepared: Prepared;
@@ -11,7 +17,7 @@ export class Sandbox implements PreparedSandbox {
   #closed = false;
   #root: number | undefined;
   /** What was begun of its process. */
-  #earlyStart: EarlyStart | undefined;
+  #earlyStart: BegunStart | undefined;
 
   constructor(prepared: Prepared, ready: Promise<void> = Promise.resolve()) {
     this.prepared = prepared;
@@ -38,12 +44,12 @@ export class Sandbox implements PreparedSandbox {
     return fd;
   }
 
-  keepEarlyStart(earlyStart: EarlyStart | undefined): void {
+  keepEarlyStart(earlyStart: BegunStart | undefined): void {
     this.#earlyStart = earlyStart;
   }
 
   /** For the caller to finish. */
-  takeEarlyStart(): EarlyStart | undefined {
+  takeEarlyStart(): BegunStart | undefined {
     const earlyStart = this.#earlyStart;
     this.#earlyStart = undefined;
     return earlyStart;

@@ -7,8 +7,8 @@ import { sealedFile } from '../kernel/memfd.ts';
 import { spawn } from '../kernel/process.ts';
 import { openProcfs } from '../kernel/procfs.ts';
 import { encodePlan, type ShimDuties, ShimFd, type Step } from './plan.ts';
+import { reapInBackground } from './reap.ts';
 import { makeRunDirectory } from './run-directory.ts';
-import { reapInBackground } from './running-process.ts';
 import { AliveWatch, type ShimReport } from './shim.ts';
 import { shimPath, TestBench } from './testdata/test-container.ts';
 

@@ -8,7 +8,7 @@ import { sealedFile } from '../kernel/memfd.ts';
 import { makeConnection, mostPassed, passDescriptors } from '../kernel/pass-descriptors.ts';
 import { spawn } from '../kernel/process.ts';
 import { encodePlan, encodeRest, type ShimDuties, ShimFd, type Step } from './plan.ts';
-import { reapInBackground } from './running-process.ts';
+import { reapInBackground } from './reap.ts';
 
 /** Its room is for the name of what it will be the parent of. */
 const spareName = '--spare'.padEnd(64, '-');

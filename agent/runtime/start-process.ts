@@ -2,8 +2,9 @@
 import { closeSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 import type { ShimDuties, Step } from './plan.ts';
+import { reapInBackground } from './reap.ts';
 import { makeRunDirectory, readPids } from './run-directory.ts';
-import { reapInBackground, ShimProcess } from './running-process.ts';
+import { ShimProcess } from './running-process.ts';
 import {
   AliveWatch,
   type ShimDescriptors,

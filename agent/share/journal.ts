@@ -12,7 +12,7 @@ import {
   Stat,
   statBytes,
 } from '../contract/share-wire.ts';
-import type { Node, NodeLog } from './node-table.ts';
+import type { KeptTable, Node, NodeLog } from './node-table.ts';
 
 const Record = {
   made: 1,
@@ -29,17 +29,6 @@ const Record = {
   asked: 12,
   answered: 13,
 } as const;
-
-export interface KeptNode {
-  stat: Buffer;
-  lookups: number;
-  children: Map<string, number>;
-}
-
-export interface KeptTable {
-  nodes: Map<number, KeptNode>;
-  lastNode: number;
-}
 
 export interface KeptFile {
   handle: number;

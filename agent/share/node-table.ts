@@ -5,7 +5,6 @@
 import { joinPath, Stat, statBytes } from '../contract/share-wire.ts';
 import { FolderNames, mostNames } from './folder-names.ts';
 import { rootNode } from './fuse-wire.ts';
-import type { KeptTable } from './journal.ts';
 
 export interface Link {
   folder: Node;
@@ -67,6 +66,18 @@ export function isSameContent(known: Buffer, stat: Buffer): boolean {
     known.readBigUInt64LE(Stat.modified) === stat.readBigUInt64LE(Stat.modified) &&
     known.readUInt32LE(Stat.modifiedNanos) === stat.readUInt32LE(Stat.modifiedNanos)
   );
+}
+
+export interface KeptNode {
+  stat: Buffer;
+  lookups: number;
+  children: Map<string, number>;
+}
+
+/** What an earlier agent knew. */
+export interface KeptTable {
+  nodes: Map<number, KeptNode>;
+  lastNode: number;
 }
 
 /** Hears of all that another agent would have to know of the table. */

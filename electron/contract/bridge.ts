@@ -16,8 +16,7 @@ import type {
   DiagnosticsFile,
   Footprint,
   MachineEntry,
-  MachineKind,
-  MachineQuestion,
+  MachineState,
   Machines,
   OnMachine,
   RemoteChoices,
@@ -38,27 +37,6 @@ export interface EngineResponse {
   status: number;
   headers: Record<string, string>;
   body: Uint8Array;
-}
-
-/** The stages a machine goes through until its engine answers, for a start that explains itself. */
-export interface MachineState {
-  /** `paused`: nothing of it runs until it is used again, and any use wakes it. */
-  status: 'stopped' | 'starting' | 'running' | 'paused' | 'failed';
-  kind: MachineKind;
-  stages: MachineStage[];
-  /** What the machine waits to be told. */
-  question?: MachineQuestion;
-  /** Only when failed: what broke, why, and what to do; `lost` when it had been running. */
-  failure?: { stage: string; cause: string; nextStep: string; lost?: true };
-}
-
-export interface MachineStage {
-  /** Message key suffix, such as `agent`, `connect`, `engine`. */
-  id: string;
-  status: 'waiting' | 'running' | 'done' | 'failed';
-  elapsedMs?: number;
-  /** What else is worth knowing of it, such as that the machine runs without acceleration. */
-  note?: string;
 }
 
 export interface ShellFacts {

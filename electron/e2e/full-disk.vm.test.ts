@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { MachineState } from '../contract/bridge.ts';
+import type { MachineState } from '../contract/machines.ts';
 import { type GuestMachine, makeGuestMachine } from './testdata/guest-machine.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vm-'));

@@ -1,6 +1,6 @@
 /** The tray: the machine's state, and the way back to the window. */
 import type { MenuItemConstructorOptions } from 'electron';
-import type { MachineState } from '../contract/bridge.ts';
+import type { MachineState } from '../contract/machines.ts';
 
 export interface TrayActions {
   show(): void;

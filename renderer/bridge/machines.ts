@@ -1,5 +1,4 @@
 /** The machines themselves: which there are, their states, and what is asked of each. */
-import type { MachineState } from '../../electron/contract/bridge.ts';
 import type {
   DiagnosticsFile,
   Footprint,
@@ -7,6 +6,7 @@ import type {
   MachineEntry,
   MachineKind,
   MachineQuestion,
+  MachineState,
   Machines,
   MachineView,
   RemoteAddress,

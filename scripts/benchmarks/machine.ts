@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MachineState } from '../../electron/contract/bridge.ts';
+import type { MachineState } from '../../electron/contract/machines.ts';
 import { createMachine } from '../../electron/host/machine/lifecycle.ts';
 import { qemuBackend } from '../../electron/host/machine/qemu/backend.ts';
 

@@ -8,9 +8,6 @@ import {
 } from '../../contract/limits.ts';
 import type { EngineContext } from '../context.ts';
 
-/** Bytes, none at all, or where a limit costs nothing a share of what is free. */
-export type DefaultDisk = number | 'none' | 'share';
-
 const share = 7 / 8;
 
 /** A limit that was asked for stays, `null` too, which asks for none. */

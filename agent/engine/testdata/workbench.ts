@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { EngineEvent } from '../../api/system/backend.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
-import type { DefaultDisk } from '../containers/disk-default.ts';
+import type { DefaultDisk } from '../../contract/limits.ts';
 import { defaultIdPool } from '../containers/id-range.ts';
 import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';

@@ -5,8 +5,8 @@
 import { arch, cpus, freemem, homedir, release, totalmem, type, userInfo } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
-import type { MachineState, ShellFacts } from '../../contract/bridge.ts';
-import type { DiagnosticsFile, MachineEntry } from '../../contract/machines.ts';
+import type { ShellFacts } from '../../contract/bridge.ts';
+import type { DiagnosticsFile, MachineEntry, MachineState } from '../../contract/machines.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { type Personal, redactDocument, redactText } from './redact.ts';
 

@@ -3,7 +3,7 @@
  * and companions begin. What is lost on the way shows as a failed state, with cause and next step.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MachineState } from '../../contract/bridge.ts';
+import type { MachineState } from '../../contract/machines.ts';
 import { createEngineClient, type EngineClient } from '../engine-client.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { MachineState } from '../../contract/bridge.ts';
+import type { MachineState } from '../../contract/machines.ts';
 import { openConnection } from '../ssh/connection.ts';
 import type { Machine } from './machine.ts';
 

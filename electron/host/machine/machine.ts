@@ -7,7 +7,6 @@
  * sees. *Companions* live as long as the machine is up: `docker.sock`, published ports, host folders.
  */
 import type { Duplex } from 'node:stream';
-import type { MachineState } from '../../contract/bridge.ts';
 import type {
   CompactProgress,
   MachineFigures,
@@ -15,7 +14,7 @@ import type {
   MachineSettings,
   MachineSettingsView,
 } from '../../contract/machine.ts';
-import type { Footprint, MachineQuestion } from '../../contract/machines.ts';
+import type { Footprint, MachineQuestion, MachineState } from '../../contract/machines.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import type { ServiceLink, SshLink } from '../ssh/link.ts';

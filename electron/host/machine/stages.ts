@@ -1,6 +1,6 @@
 /** The stages of a start, and everybody who watches them. */
 import { randomUUID } from 'node:crypto';
-import type { MachineState } from '../../contract/bridge.ts';
+import type { MachineState } from '../../contract/machines.ts';
 import { type Asked, StageFailure } from './machine.ts';
 
 export class Stages {

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MachineState } from '../../../contract/bridge.ts';
+import type { MachineState } from '../../../contract/machines.ts';
 import { type StandIn, standIn } from './testdata/stand-in.ts';
 
 const standIns: StandIn[] = [];

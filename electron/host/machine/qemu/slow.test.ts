@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { MachineState } from '../../../contract/bridge.ts';
+import type { MachineState } from '../../../contract/machines.ts';
 import { type StandIn, standIn } from './testdata/stand-in.ts';
 
 const standIns: StandIn[] = [];

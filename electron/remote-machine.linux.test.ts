@@ -120,29 +120,35 @@ test('a port that is taken here does not keep a container there from starting', 
   await docker('rm', '-f', web);
 });
 
+/** Its own alone: what else has folders on this computer is seen there, too. */
+function mountsOf(foldersAt: string): string {
+  return host.run(`grep fuse /proc/mounts | grep -c ' ${foldersAt}/' || true`);
+}
+
 test('a path is the host’s own, and this computer’s folders are beside, when they are asked for', async () => {
   const { foldersAt = '' } = machines.list().machines.find((one) => one.id === id) ?? {};
   const below = `${foldersAt}${shared}`;
   writeFileSync(join(shared, 'note'), 'of this computer\n');
   host.run(`mkdir -p ${shared}; echo of the host >${shared}/note`);
   const read = (path: string) => docker('run', '--rm', '-v', `${path}:/x`, image, 'cat', '/x/note');
-  assert.equal(host.run('grep -c fuse /proc/mounts || true'), '0');
+  assert.equal(mountsOf(foldersAt), '0');
   machines.choose(id, { foldersThere: true });
-  await until(() => host.run('grep -c fuse /proc/mounts || true') === '1');
+  await until(() => mountsOf(foldersAt) === '1');
   assert.equal(await read(shared), 'of the host');
   assert.equal(await read(below), 'of this computer');
   await docker('run', '--rm', '-v', `${below}:/x`, image, 'sh', '-c', 'echo back >/x/answer');
   assert.equal(readFileSync(join(shared, 'answer'), 'utf8'), 'back\n');
   assert.equal(host.run(`su carol -c 'cat ${below}/note 2>&1' || true`).includes('denied'), true);
   machines.choose(id, { foldersThere: false });
-  await until(() => host.run('grep -c fuse /proc/mounts || true') === '0');
+  await until(() => mountsOf(foldersAt) === '0');
   await assert.rejects(read(below), /No such file/);
   host.run(`rm -r ${directory}; rmdir -p ${dirname(directory)} 2>&1 || true`);
 });
 
 test('removing takes socket, context and folders along', async () => {
   machines.choose(id, { foldersThere: true });
-  await until(() => host.run('grep -c fuse /proc/mounts || true') === '1');
+  const { foldersAt = '' } = machines.list().machines.find((one) => one.id === id) ?? {};
+  await until(() => mountsOf(foldersAt) === '1');
   await machines.remove(id, { state: true });
   assert.equal(existsSync(join(runDirectory, `${id}.sock`)), false);
   assert.equal(await run('docker', 'context', 'show'), 'default');

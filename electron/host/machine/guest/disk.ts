@@ -1,7 +1,7 @@
 /**
  * The data disk: a sparse file that grows with use and shrinks when the guest trims. Raw, because a
  * hole in a raw file is this computer's free space at once; qcow2 on Windows, where QEMU punches no
- * holes (docs/decisions/0012-data-disk.md).
+ * holes (docs/decisions/0016-machine-disks-and-rest.md).
  */
 import { execFile } from 'node:child_process';
 import { existsSync, statfsSync, statSync } from 'node:fs';

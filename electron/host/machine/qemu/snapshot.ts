@@ -1,6 +1,6 @@
 /**
  * A stopped machine's memory, so that the next start goes on instead of booting. It is worth
- * something exactly once, and only with the disk as it was (docs/decisions/0013-suspend.md).
+ * something exactly once, and only with the disk as it was (docs/decisions/0016-machine-disks-and-rest.md).
  */
 import { createHash } from 'node:crypto';
 import {

@@ -1,7 +1,7 @@
 /**
  * Our whole nftables table as text (nft(8)). Rules never change: networks and published ports are
  * members of sets and maps, so that publishing a port is one element and not one more rule for
- * every packet to walk. docs/decisions/networking.md has the reasons.
+ * every packet to walk. docs/decisions/0007-networking.md has the reasons.
  */
 import type { NetworkDefinition } from './networks.ts';
 

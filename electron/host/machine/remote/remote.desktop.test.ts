@@ -41,7 +41,7 @@ const traces = () =>
   systemctl list-units --all --no-legend --plain '*corten*' | grep -v virtio
   ls /sys/class/net
   grep corten /proc/mounts | grep -v -e ' /code' -e virtio
-  pgrep -a 'corten|node'
+  pgrep -a 'corten|node' | grep -v kworker
   nft list tables; } 2>/dev/null | sort`);
 
 const unit = (property: string) =>

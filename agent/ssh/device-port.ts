@@ -48,7 +48,7 @@ export class DevicePort {
   #open(): void {
     const stream = this.#tryOpen();
     if (stream === undefined) {
-      this.#timer = setTimeout(() => this.#open(), this.#options.retryMs ?? 100);
+      this.#timer = setTimeout(() => this.#open(), this.#options.retryMs ?? 25);
       return;
     }
     this.#stream = stream;

@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { LAST_CALL = 470, X32_BIT = 0x40000000, X32_FIRST_OWN = 512, X32_LAST_OWN = 547, PATIENCE_MS = 300 };
+enum { LAST_CALL = 470, X32_BIT = 0x40000000, X32_FIRST_OWN = 512, X32_LAST_OWN = 547, PATIENCE_MS = 300, MOST_ROUNDS = 100 };
 
 /* Calls that mistake -1 for something else: the kernel's own ENOSYS or EPERM would look like the filter's. */
 static const struct {
@@ -85,13 +85,26 @@ static _Noreturn void call_int80(long number) {
 }
 #endif
 
+/* Whether it waits in the kernel; one that others keep from the processor has not even made its call (proc_pid_stat(5)). */
+static int sleeps(pid_t child) {
+  char path[32], state = 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", child);
+  FILE *stat = fopen(path, "re");
+  if (stat == NULL) return 1;
+  int found = fscanf(stat, "%*d (%*[^)]) %c", &state);
+  fclose(stat);
+  return found != 1 || state == 'S' || state == 'T';
+}
+
 static void wait_or_kill(pid_t child, int *status) {
+  int rounds = 0;
   sigset_t set;
   struct timespec patience = {PATIENCE_MS / 1000, PATIENCE_MS % 1000 * 1000000L};
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
   while (waitpid(child, status, WNOHANG) == 0)
-    if (sigtimedwait(&set, NULL, &patience) < 0 && errno == EAGAIN) kill(child, SIGKILL);
+    if (sigtimedwait(&set, NULL, &patience) < 0 && errno == EAGAIN && (sleeps(child) || ++rounds > MOST_ROUNDS))
+      kill(child, SIGKILL);
 }
 
 static void probe_call(const char *way, long number, void (*call)(long)) {

@@ -1,5 +1,6 @@
 /** Disk limits by project quota: what it gives beyond the others, and that nobody inside gets out of it. */
 import assert from 'node:assert/strict';
+import { statfsSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { DiskLimits } from '../contract/limits.ts';
 import { assertNear, diskBench, mib, touch } from './disk-bench.ts';
@@ -14,7 +15,7 @@ describe('project quota', { skip }, () => {
   beforeEach(() => bench.note());
 
   test('who was made without a limit is counted, and gets one at any time: bytes or inodes alone', async () => {
-    await idle('late');
+    await idle('late', '--storage-opt', 'size=0');
     await inside('late', 'dd if=/dev/zero of=/kept bs=1M count=8');
     const { body } = await corten('GET', 'containers/late/disk');
     assertNear(body.usedBytes, 8 * mib, mib, 'used');
@@ -26,6 +27,22 @@ describe('project quota', { skip }, () => {
     assert.match((await inside('late', touch(5000))).stderr, /No space left on device/);
     assert.ok((await available('late')) > 1024 * mib, 'no limit of bytes is left');
     await output('rm', '-f', 'late');
+    await nothingStays();
+  });
+
+  test('who says nothing may take seven eighths of what is free, of bytes and of inodes', async () => {
+    const { bavail, bsize, ffree } = statfsSync(bench.directory);
+    await idle('silent');
+    const { body } = await corten('GET', 'containers/silent/disk');
+    assertNear(body.maxBytes ?? 0, (bavail * bsize * 7) / 8, 16 * mib, 'limit of bytes');
+    assertNear(body.maxInodes ?? 0, (ffree * 7) / 8, ffree / 100, 'limit of inodes');
+    assertNear(
+      await available('silent'),
+      (bavail * bsize * 7) / 8,
+      16 * mib,
+      'what df says inside',
+    );
+    await output('rm', '-f', 'silent');
     await nothingStays();
   });
 

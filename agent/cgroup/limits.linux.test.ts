@@ -8,40 +8,17 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { after, afterEach, test } from 'node:test';
+import { test } from 'node:test';
 import type { Limits } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
-import type { Cgroup } from './cgroup.ts';
 import { detectCgroupDriver } from './detect.ts';
 import { exitOf, runIn, statusField, until } from './testdata/group-process.ts';
+import { anyDevice, testGroups } from './testdata/test-groups.ts';
 
 const MiB = 1024 * 1024;
-// The group bears the directory's name, by which scripts/test finds it if this is killed.
-const directory = mkdtempSync(join(tmpdir(), 'corten-limits-'));
-const driver = detectCgroupDriver({ parent: basename(directory) });
-const anyDevice: OciDeviceRule[] = [{ allow: true, type: 'a', access: 'rwm' }];
-const groups: Cgroup[] = [];
-let count = 0;
-
-function create(limits: Limits = {}, devices = anyDevice): Cgroup {
-  count += 1;
-  const group = driver.create(`g${count}`, limits, devices);
-  groups.push(group);
-  return group;
-}
-
-afterEach(async () => {
-  for (const group of groups.splice(0)) {
-    group.kill();
-    await group.remove();
-  }
-});
-
-after(() => {
-  assert.deepEqual(driver.list(), []);
-  driver.removeParent();
-  rmSync(directory, { recursive: true });
-});
+const { driver, directory, create } = testGroups('limits', (parent) =>
+  detectCgroupDriver({ parent }),
+);
 
 const endless = 'while :; do :; done';
 

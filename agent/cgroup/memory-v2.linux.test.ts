@@ -2,41 +2,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { after, afterEach, describe, test } from 'node:test';
-import type { Limits } from '../contract/limits.ts';
-import type { OciDeviceRule } from '../contract/oci-runtime.ts';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
 import type { Cgroup } from './cgroup.ts';
 import { readKeyed } from './control-file.ts';
 import { detectCgroupDriver } from './detect.ts';
 import { exitOf, runIn, until } from './testdata/group-process.ts';
+import { testGroups } from './testdata/test-groups.ts';
 
 const MiB = 1024 * 1024;
-// The group bears the directory's name, by which scripts/test finds it if this is killed.
-const directory = mkdtempSync(join(tmpdir(), 'corten-memory-'));
-const driver = detectCgroupDriver({ parent: basename(directory) });
-const everything: OciDeviceRule[] = [{ allow: true, type: 'a', access: 'rwm' }];
+const { driver, create } = testGroups('memory', (parent) => detectCgroupDriver({ parent }));
 const shm = mkdtempSync('/dev/shm/corten-memory-');
-const groups: Cgroup[] = [];
-
-function create(limits: Limits): Cgroup {
-  const group = driver.create(`g${groups.length}`, limits, everything);
-  groups.push(group);
-  return group;
-}
-
-afterEach(async () => {
-  for (const group of groups.splice(0)) {
-    group.kill();
-    await group.remove();
-  }
-});
-
-after(() => {
-  driver.removeParent();
-  for (const path of [directory, shm]) rmSync(path, { recursive: true });
-});
+after(() => rmSync(shm, { recursive: true }));
 
 const pathOf = (group: Cgroup) => group.paths.get('') ?? '';
 const hasSwap = readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1;

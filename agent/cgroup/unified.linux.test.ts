@@ -11,49 +11,24 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { after, afterEach, test } from 'node:test';
-import type { OciDeviceRule } from '../contract/oci-runtime.ts';
-import type { Cgroup } from './cgroup.ts';
+import { test } from 'node:test';
 import { delegate } from './delegation.ts';
 import { mountedGroups } from './detect.ts';
 import { removeGroups } from './directories.ts';
 import { exitOf, runIn, until } from './testdata/group-process.ts';
+import { testGroups } from './testdata/test-groups.ts';
 import { createV2Driver } from './v2.ts';
 
 const { unified: mount } = mountedGroups(readFileSync('/proc/self/mountinfo', 'utf8'));
 const options = { skip: mount === undefined && 'no unified hierarchy is mounted' };
 const root = mount ?? '/nonexistent';
-// The group bears the directory's name, by which scripts/test finds it if this is killed.
-const directory = mkdtempSync(join(tmpdir(), 'corten-unified-'));
-const driver = createV2Driver(root, basename(directory));
-const everything: OciDeviceRule[] = [{ allow: true, type: 'a', access: 'rwm' }];
-const groups: Cgroup[] = [];
-
-function create(rules: OciDeviceRule[] = everything): Cgroup {
-  const group = driver.create(`g${groups.length}`, {}, rules);
-  groups.push(group);
-  return group;
-}
-
-afterEach(async () => {
-  for (const group of groups.splice(0)) {
-    group.kill();
-    await group.remove();
-  }
-});
-
-after(() => {
-  if (mount !== undefined) driver.removeParent();
-  rmSync(directory, { recursive: true });
-});
+const { directory, create } = testGroups('unified', (parent) => createV2Driver(root, parent));
 
 test('the device program allows what the rules allow, and nothing else', options, async () => {
-  const group = create([
+  const group = create({}, [
     { allow: true, type: 'c', access: 'm' },
     { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
     { allow: true, type: 'c', major: 1, minor: 9, access: 'r' },
@@ -74,7 +49,7 @@ test('the device program allows what the rules allow, and nothing else', options
 });
 
 test('no rules at all allow nothing; one for everything allows all', options, async () => {
-  const nothing = create([]);
+  const nothing = create({}, []);
   const child = runIn(nothing, 'exec 2>&-; head -c 1 /dev/zero; echo x > /dev/null');
   assert.notEqual((await exitOf(child)).code, 0);
   const all = create();

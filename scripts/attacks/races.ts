@@ -9,6 +9,11 @@ import type { Outside } from './outside.ts';
 import { NotTriedError, refusal, type Scenario } from './scenario.ts';
 
 const rounds = { starts: 15, execs: 20, copies: 60, ends: 5 };
+/**
+ * So many times these where every round was refused: of Corten's starts three in four are, so that
+ * fifteen in a row are no wonder.
+ */
+const patience = 10;
 
 /** A directory and a link to outside that change places all the time, in the volume `/data`. */
 function swapper(outside: Outside): string[] {
@@ -26,9 +31,8 @@ class Normal {
     return output;
   }
 
-  /** Throws when all that was asked for was refused: then there was no race. */
-  check(): void {
-    if (this.#count === 0) throw new NotTriedError('the engine refused every round');
+  get count(): number {
+    return this.#count;
   }
 }
 
@@ -36,82 +40,62 @@ export const races: Scenario[] = [
   {
     name: 'mounts below a path that is swapped during the start (CVE-2021-30465, 2024-45310)',
     run: (client, outside) =>
-      besideSwapper(client, outside, async (normal, volume) => {
-        for (let round = 0; round < rounds.starts; round++) {
-          // One at a time: a directory that must be made, a file that must be made, one that is there.
-          const target = `/data/real/made${round}`;
-          const mounts = [
-            { Tmpfs: { [target]: '' } },
-            { Binds: [`/dev/null:${target}`] },
-            { Tmpfs: { '/data/real': '' } },
-          ];
-          const HostConfig = {
-            Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }],
-            ...mounts[round % mounts.length],
-          };
-          const Cmd = ['cat', '/data/real/secret', '/data/other/secret', '/proc/self/mountinfo'];
-          const got = await runAndLook(client, outside, normal, { Cmd, HostConfig });
-          if (got !== undefined) return `round ${round}: ${got}`;
-        }
-        return undefined;
+      besideSwapper(client, outside, rounds.starts, async ({ round, normal, volume }) => {
+        // One at a time: a directory that must be made, a file that must be made, one that is there.
+        const target = `/data/real/made${round}`;
+        const mounts = [
+          { Tmpfs: { [target]: '' } },
+          { Binds: [`/dev/null:${target}`] },
+          { Tmpfs: { '/data/real': '' } },
+        ];
+        const HostConfig = {
+          Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }],
+          ...mounts[round % mounts.length],
+        };
+        const Cmd = ['cat', '/data/real/secret', '/data/other/secret', '/proc/self/mountinfo'];
+        return runAndLook(client, outside, normal, { Cmd, HostConfig });
       }),
   },
   {
     name: 'the working directory is swapped during the start',
     run: (client, outside) =>
-      besideSwapper(client, outside, async (normal, volume) => {
-        for (let round = 0; round < rounds.starts; round++) {
-          const HostConfig = { Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }] };
-          const WorkingDir = round % 2 === 0 ? '/data/real' : `/data/real/made${round}`;
-          const Cmd = ['cat', 'secret', '../secret'];
-          const got = await runAndLook(client, outside, normal, { Cmd, WorkingDir, HostConfig });
-          if (got !== undefined) return `round ${round}: ${got}`;
-        }
-        return undefined;
+      besideSwapper(client, outside, rounds.starts, async ({ round, normal, volume }) => {
+        const HostConfig = { Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }] };
+        const WorkingDir = round % 2 === 0 ? '/data/real' : `/data/real/made${round}`;
+        const Cmd = ['cat', 'secret', '../secret'];
+        return runAndLook(client, outside, normal, { Cmd, WorkingDir, HostConfig });
       }),
   },
   {
     name: 'the working directory is swapped during an exec',
     run: (client, outside) =>
-      besideSwapper(client, outside, async (normal, _volume, box) => {
-        for (let round = 0; round < rounds.execs; round++) {
-          let output = '';
-          await refusal(
-            box.exec(['cat', 'secret'], { WorkingDir: '/data/real' }).then((text) => {
-              output = text;
-            }),
-          );
-          const got = outside.reached(normal.see(output));
-          if (got !== undefined) return `round ${round}: ${got}`;
-        }
-        return undefined;
+      besideSwapper(client, outside, rounds.execs, async ({ normal, box }) => {
+        let output = '';
+        await refusal(
+          box.exec(['cat', 'secret'], { WorkingDir: '/data/real' }).then((text) => {
+            output = text;
+          }),
+        );
+        return outside.reached(normal.see(output));
       }),
   },
   {
     name: 'a path is swapped during a copy out (CVE-2018-15664)',
     run: (client, outside) =>
-      besideSwapper(client, outside, async (normal, _volume, box) => {
-        for (let round = 0; round < rounds.copies; round++) {
-          const path = ['/data/real/secret', '/data/real', '/data'][round % 3] ?? '';
-          const got = outside.reached(normal.see(await box.get(path).catch(() => '')));
-          if (got !== undefined) return `round ${round}: ${got}`;
-        }
-        return undefined;
+      besideSwapper(client, outside, rounds.copies, async ({ round, normal, box }) => {
+        const path = ['/data/real/secret', '/data/real', '/data'][round % 3] ?? '';
+        return outside.reached(normal.see(await box.get(path).catch(() => '')));
       }),
   },
   {
     name: 'a path is swapped during a copy in (CVE-2018-15664)',
     run: (client, outside) =>
-      besideSwapper(client, outside, async (normal, _volume, box) => {
-        for (let round = 0; round < rounds.copies; round++) {
-          const path = ['/data/real', '/data'][round % 2] ?? '';
-          const name = path === '/data' ? 'real/secret' : 'secret';
-          const put = box.put(path, [{ name, content: 'overwritten' }, { name: `${name}2` }]);
-          if ((await refusal(put)) === undefined) normal.see('harmless');
-          const got = outside.changed();
-          if (got !== undefined) return `round ${round}: ${got}`;
-        }
-        return undefined;
+      besideSwapper(client, outside, rounds.copies, async ({ round, normal, box }) => {
+        const path = ['/data/real', '/data'][round % 2] ?? '';
+        const name = path === '/data' ? 'real/secret' : 'secret';
+        const put = box.put(path, [{ name, content: 'overwritten' }, { name: `${name}2` }]);
+        if ((await refusal(put)) === undefined) normal.see('harmless');
+        return outside.changed();
       }),
   },
   {
@@ -168,11 +152,22 @@ export const races: Scenario[] = [
   },
 ];
 
-/** A running container in whose volume two names are swapped all the time. */
+interface SwapRound {
+  round: number;
+  normal: Normal;
+  volume: string;
+  box: Box;
+}
+
+/**
+ * A running container in whose volume two names are swapped all the time. Every round says what got
+ * through. When the engine refused every one of them there was no race, and there are more.
+ */
 async function besideSwapper(
   client: EngineClient,
   outside: Outside,
-  work: (normal: Normal, volume: string, box: Box) => Promise<string | undefined>,
+  count: number,
+  work: (round: SwapRound) => Promise<string | undefined>,
 ): Promise<string | undefined> {
   const volume = `attack-${outside.secret.slice(-12)}`;
   const HostConfig = { Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }] };
@@ -180,9 +175,12 @@ async function besideSwapper(
     await box.start();
     await box.ready();
     const normal = new Normal();
-    const got = (await work(normal, volume, box)) ?? outside.changed();
-    if (got === undefined) normal.check();
-    return got;
+    for (let round = 0; round < count || normal.count === 0; round++) {
+      if (round === patience * count) throw new NotTriedError('the engine refused every round');
+      const got = (await work({ round, normal, volume, box })) ?? outside.changed();
+      if (got !== undefined) return `round ${round}: ${got}`;
+    }
+    return undefined;
   });
 }
 

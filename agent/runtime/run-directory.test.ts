@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { parseStat } from '../kernel/process-stat.ts';
 import { isSameProcess, readExit, readPids } from './run-directory.ts';
 
@@ -32,6 +35,30 @@ test('pids', () => {
   writeFileSync(join(directory, 'pids'), '10 111 11 222\n');
   const { shimPid, shimStartTime, childPid, childStartTime } = readPids(directory)!;
   assert.deepEqual([shimPid, shimStartTime, childPid, childStartTime], [10, 111n, 11, 222n]);
+});
+
+test('pids that are taken away while they are read', async () => {
+  const path = mkdtempSync(join(directory, 'swap-'));
+  const swapping = `
+    const { renameSync, unlinkSync, writeFileSync } = require('node:fs');
+    const [file] = require('node:worker_threads').workerData;
+    for (let i = 0; i < 1_000; i++) {
+      writeFileSync(file + '.tmp', '10 111 11 222\\n');
+      renameSync(file + '.tmp', file);
+      unlinkSync(file);
+    }`;
+  const worker = new Worker(swapping, { eval: true, workerData: [join(path, 'pids')] });
+  let goesOn = true;
+  const ended = once(worker, 'exit').finally(() => {
+    goesOn = false;
+  });
+  let found = 0;
+  while (goesOn) {
+    if (readPids(path)?.childPid === 11) found++;
+    await setImmediate();
+  }
+  await ended;
+  assert.ok(found > 0);
 });
 
 test('a process is told from another one by its start time', () => {

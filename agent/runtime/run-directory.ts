@@ -10,13 +10,14 @@
  * - `exit`: `<exit code> <signal, or 0> <nanoseconds since the epoch>`, renamed into place.
  */
 import {
+  closeSync,
   constants,
+  fstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -51,9 +52,9 @@ export function openAlive(path: string): number {
 }
 
 export function readPids(path: string): Pids | undefined {
-  const file = join(path, 'pids');
-  const numbers = readNumbers(file);
-  if (numbers === undefined || numbers.length < 4) return undefined;
+  const record = readNumbers(join(path, 'pids'));
+  if (record === undefined || record.numbers.length < 4) return undefined;
+  const { numbers, writtenAt } = record;
   const [shimPid, shimStartTime, childPid, childStartTime] = numbers as [
     bigint,
     bigint,
@@ -65,12 +66,12 @@ export function readPids(path: string): Pids | undefined {
     shimStartTime,
     childPid: Number(childPid),
     childStartTime,
-    startedAt: statSync(file).mtime,
+    startedAt: writtenAt,
   };
 }
 
 export function readExit(path: string): ExitRecord | undefined {
-  const numbers = readNumbers(join(path, 'exit'));
+  const numbers = readNumbers(join(path, 'exit'))?.numbers;
   if (numbers === undefined || numbers.length < 3) return undefined;
   const [exitCode, signal, nanoseconds] = numbers as [bigint, bigint, bigint];
   return {
@@ -101,15 +102,21 @@ export function isSameProcess(pid: number, startTime: bigint): boolean {
   }
 }
 
-function readNumbers(file: string): bigint[] | undefined {
-  let text: string;
+/** The shim of a start that failed takes `pids` away whenever it does: one file, then, for both. */
+function readNumbers(file: string): { numbers: bigint[]; writtenAt: Date } | undefined {
+  let fd: number;
   try {
-    text = readFileSync(file, 'utf8');
+    fd = openSync(file, constants.O_RDONLY | O_CLOEXEC);
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
-  const words = text.trim().split(' ');
-  // A crash of the machine can leave a file without its content.
-  return words.every((word) => /^\d+$/.test(word)) ? words.map(BigInt) : undefined;
+  try {
+    const words = readFileSync(fd, 'utf8').trim().split(' ');
+    // A crash of the machine can leave a file without its content.
+    if (!words.every((word) => /^\d+$/.test(word))) return undefined;
+    return { numbers: words.map(BigInt), writtenAt: fstatSync(fd).mtime };
+  } finally {
+    closeSync(fd);
+  }
 }

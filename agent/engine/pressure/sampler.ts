@@ -35,11 +35,20 @@ interface Running {
   watch: BlameWatch;
 }
 
+export interface Round {
+  /** How many containers run. */
+  running: number;
+  /** The share of the time in which somebody on the machine waited for a processor; absent: not known. */
+  cpuStall?: number | undefined;
+}
+
 export interface SamplerOptions {
   kernelLog: RecordSource;
   cgroupVersion: 1 | 2;
   /** Told of each event, which is in the history by then. */
   blame: (id: string, event: BlameEvent) => void;
+  /** Told of each round. */
+  onRound?: ((round: Round) => void) | undefined;
   report: (what: string, error: unknown) => void;
 }
 
@@ -146,6 +155,7 @@ export class Sampler {
   async #round(): Promise<void> {
     const ids = [...this.#running.keys(), ...this.#young.keys()];
     this.machine.sample(Date.now());
+    this.#options.onRound?.({ running: ids.length, cpuStall: this.machine.latest?.stall.cpu.some });
     for (const [index, id] of ids.entries()) {
       if (index > 0 && index % batch === 0) await nextTurn();
       this.#sample(id);
@@ -210,6 +220,7 @@ export class Sampler {
   }
 
   #rest(): void {
+    this.#options.onRound?.({ running: 0 });
     this.#oom.close();
     this.machine.rest();
   }

@@ -1,13 +1,16 @@
 /**
  * While containers keep each other waiting for the processors, a program (shim/beat.c) that makes the
- * scheduler look every millisecond whose turn it is (docs/decisions/0020). It ends with this process.
+ * scheduler look every millisecond whose turn it is (docs/decisions/0018). It ends with this process.
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { tickMicros } from '../kernel/clock.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { makePipe } from '../kernel/pipe.ts';
 import { reapChild, spawn } from '../kernel/process.ts';
 import { reapInBackground } from './reap.ts';
 
+/** As shim/beat.c has it; a kernel that looks as often by itself (CONFIG_HZ=1000) needs no help. */
+const beatMicros = 1000;
 /** One alone has no neighbour that it could keep waiting, and loses nothing. */
 const leastRunning = 2;
 /** A container that waits because of its own quota waits on a machine that is idle. */
@@ -32,18 +35,21 @@ export interface ProcessorTimes {
 export class Beat {
   readonly #programPath: string;
   readonly #times: () => ProcessorTimes;
+  readonly #isNeeded: boolean;
   #before: ProcessorTimes | undefined;
-  /** `pid` is undefined once it has ended by itself: then there is nothing for it to do on this machine. */
+  /** `pid` is undefined once it has ended by itself, as without CAP_SYS_NICE: it is not asked again meanwhile. */
   #program: { pid: number | undefined; writeFd: number } | undefined;
 
   /** The program is the shim's. */
-  constructor(programPath: string, times = processorTimes) {
+  constructor(programPath: string, times = processorTimes, kernelsMicros = tickMicros()) {
     this.#programPath = programPath;
     this.#times = times;
+    this.#isNeeded = kernelsMicros > beatMicros;
   }
 
   /** Called once a second while any container runs, and with none when the last has ended. */
   follow(look: Look): void {
+    if (!this.#isNeeded) return;
     if (look.running < leastRunning) {
       this.close();
       return;

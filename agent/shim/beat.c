@@ -1,7 +1,7 @@
 /*
  * The beat: while the agent says that processors are waited for (agent/runtime/beat.ts), each is interrupted every
  * millisecond, by a thread that sleeps again at once. Whoever wakes and is not chosen at once waits for the end of
- * another's turn, which the scheduler sees only at its tick: every 4 ms where CONFIG_HZ is 250 (docs/decisions/0020).
+ * another's turn, which the scheduler sees only at its tick: every 4 ms where CONFIG_HZ is 250 (docs/decisions/0018).
  */
 #define _GNU_SOURCE
 #include "beat.h"
@@ -58,13 +58,10 @@ static int start_threads(void) {
 
 int keep_beat(void) {
   struct pollfd input = {STDIN_FILENO, POLLIN, 0};
-  struct timespec tick;
   char bytes[64];
   prctl(PR_SET_NAME, "corten-beat", 0, 0, 0);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (chdir("/") < 0) return 1;
-  /* The coarse clock moves with the tick. */
-  if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0 || (tick.tv_sec == 0 && tick.tv_nsec <= BEAT_NANOS)) return 0;
   if (start_threads() < 0) return 0; /* somebody who may not come before others */
   for (;;) {
     int count = poll(&input, 1, beating ? STILL_MS : -1);

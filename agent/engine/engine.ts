@@ -35,6 +35,7 @@ import {
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
+import { giveWay } from './pressure/fork-bomb.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
 import { type Round, Sampler } from './pressure/sampler.ts';
@@ -134,6 +135,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
       blame: (id, event) => announceBlame(context, id, event),
+      giveWay: (id, givesWay) => giveWay(context, id, givesWay),
       onRound: options.onRound,
       report,
     }),

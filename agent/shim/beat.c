@@ -17,11 +17,11 @@ enum { BEAT_NANOS = 1000000, STILL_MS = 2500, STACK_BYTES = 32768 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static int beating;
+static int beating; /* read by all threads at every beat: without the lock, which would be passed around */
 
 static void set_beating(int value) {
   pthread_mutex_lock(&lock);
-  beating = value;
+  __atomic_store_n(&beating, value, __ATOMIC_RELAXED);
   if (value) pthread_cond_broadcast(&changed);
   pthread_mutex_unlock(&lock);
 }
@@ -29,9 +29,11 @@ static void set_beating(int value) {
 static void *beat(void *unused) {
   const struct timespec pause = {0, BEAT_NANOS};
   for (;;) {
-    pthread_mutex_lock(&lock);
-    while (!beating) pthread_cond_wait(&changed, &lock);
-    pthread_mutex_unlock(&lock);
+    if (!__atomic_load_n(&beating, __ATOMIC_RELAXED)) {
+      pthread_mutex_lock(&lock);
+      while (!beating) pthread_cond_wait(&changed, &lock);
+      pthread_mutex_unlock(&lock);
+    }
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
   }
   return unused;

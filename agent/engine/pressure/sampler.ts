@@ -8,6 +8,7 @@ import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
 import { BlameWatch } from './blame.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
+import { ForkBombWatch } from './fork-bomb.ts';
 import { MachineStall } from './machine-stall.ts';
 import { OomBlame, type RecordSource } from './oom-blame.ts';
 import { hourSeconds, SampleRing } from './ring.ts';
@@ -33,6 +34,7 @@ interface Running {
   meter: UsageMeter;
   before: Reading;
   watch: BlameWatch;
+  bombs: ForkBombWatch;
 }
 
 export interface Round {
@@ -47,6 +49,8 @@ export interface SamplerOptions {
   cgroupVersion: 1 | 2;
   /** Told of each event, which is in the history by then. */
   blame: (id: string, event: BlameEvent) => void;
+  /** Whether the container gives way to all others from now on (fork-bomb.ts). */
+  giveWay?: (id: string, givesWay: boolean) => void;
   /** Told of each round. */
   onRound?: ((round: Round) => void) | undefined;
   report: (what: string, error: unknown) => void;
@@ -187,13 +191,13 @@ export class Sampler {
       nowMs - startedAtMs < longestIntervalMs
         ? { atMs: startedAtMs, usage: nothingUsed }
         : { atMs: nowMs, usage: meter.read() };
-    const running = { meter, before, watch: new BlameWatch(), subject };
+    const running = { meter, before, watch: new BlameWatch(), bombs: new ForkBombWatch(), subject };
     this.#running.set(id, running);
     return before.usage === nothingUsed ? running : undefined;
   }
 
   #take(running: Running & { subject: Subject }): void {
-    const { meter, before, watch, subject } = running;
+    const { meter, before, watch, bombs, subject } = running;
     const after: Reading = { atMs: Date.now(), usage: meter.read() };
     const sample = difference(before, after, this.#options.cgroupVersion);
     if (sample === undefined) return;
@@ -204,6 +208,8 @@ export class Sampler {
     subject.countsNoHits ||= countsNoHits(after.usage, this.#options.cgroupVersion);
     if (sample.oomKills > 0) this.#oom.count(subject.id, sample.oomKills, after.atMs);
     for (const event of watch.look(sample)) this.#tell(subject.id, event);
+    const givesWay = bombs.look(sample);
+    if (givesWay !== undefined) this.#options.giveWay?.(subject.id, givesWay);
   }
 
   #tell(id: string, event: BlameEvent): void {

@@ -35,7 +35,7 @@ import {
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
-import { giveWay } from './pressure/fork-bomb.ts';
+import { giveWay } from './pressure/give-way.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
 import { type Round, Sampler } from './pressure/sampler.ts';

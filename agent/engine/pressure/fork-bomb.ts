@@ -4,13 +4,10 @@
  * nearly a whole fork, in which nobody can interrupt it.
  */
 import type { PressureSample } from '../../contract/pressure.ts';
-import type { EngineContext } from '../context.ts';
 
 /** In a second. Who waits for a place asks now and then. */
 const refusalsOfBomb = 100;
 const calmMs = 5000;
-/** The least that the kernel has (sched_group_set_shares). */
-const leastShares = 2;
 
 /** Of one container. */
 export class ForkBombWatch {
@@ -28,14 +25,4 @@ export class ForkBombWatch {
     this.#lastRefusalMs = undefined;
     return false;
   }
-}
-
-export function giveWay(
-  { containers, live, cgroups }: Pick<EngineContext, 'containers' | 'live' | 'cgroups'>,
-  id: string,
-  givesWay: boolean,
-): void {
-  if (!cgroups.controllers.includes('cpu')) return;
-  const own = containers.get(id)?.settings.limits.cpu?.shares ?? null;
-  live.get(id)?.cgroup.update({ cpu: { shares: givesWay ? leastShares : own } });
 }

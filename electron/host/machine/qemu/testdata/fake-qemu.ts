@@ -175,9 +175,11 @@ function answer(
       send(line, { error: { class: 'GenericError', desc: 'no such device in the stream' }, id });
     else done();
   } else if (execute === 'cont') {
+    // Looked at before the answer: whoever has that may make room at once.
+    const isHeldAgain = isFull();
     release();
     done();
-    if (isFull()) tellHeld();
+    if (isHeldAgain) tellHeld();
   } else if (execute === 'quit') {
     done();
     line.end(() => process.exit(0));

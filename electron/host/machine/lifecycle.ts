@@ -70,6 +70,7 @@ export function createMachine(options: MachineOptions): Machine {
     calledOff = new AbortController();
     stages.begin();
     try {
+      if (ground?.startsOver) ground = undefined;
       // What a lost connection left standing is what this start goes on with.
       ground ??= await bringUp();
       up = await reach(ground);

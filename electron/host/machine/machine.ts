@@ -126,6 +126,8 @@ export interface BroughtUp {
   oneConnection?: boolean;
   /** It ended by itself; pending while it runs, and for good once it was asked to stop. */
   lost: Promise<Loss>;
+  /** Only the way up sees what has ended there: a start after a lost connection takes all of it again. */
+  startsOver?: boolean;
   /** Its engine has answered: what `bringUp` was not sure of is proved. */
   proved?(engine: EngineClient): Promise<void> | void;
   /** Where the machine can rest: nothing of it runs between the two. */

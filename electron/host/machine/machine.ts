@@ -179,6 +179,8 @@ export interface CompanionContext {
   background: EngineClient;
   /** Called when the machine begins (true) and ends (false) to rest. */
   onRest(listener: (isResting: boolean) => void): () => void;
+  /** What is set of the machine, now and at each change; absent where the app sets nothing. */
+  settings?: { now(): MachineSettings; onChange(listener: () => void): () => void };
   /** A connection to a TCP address of the machine or of a container. */
   dialTcp(host: string, port: number): Promise<Duplex>;
   /** What went wrong in a companion harms no machine: it is only told. */

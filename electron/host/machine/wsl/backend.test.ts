@@ -205,7 +205,13 @@ test('its disk grows while it is stopped; what all of WSL shares is not its own 
   assert.match(controls?.settings().fixed?.cpus ?? '', /\.wslconfig/);
   const larger = 2 * 1024 ** 4;
   await assert.rejects(async () => controls?.change({ diskBytes: larger }), /Start it once before/);
+  await assert.rejects(
+    async () => controls?.change({ proxiesInContainers: true }),
+    /Start it once before/,
+  );
   assert.equal((await machine.start()).status, 'running');
+  const { settings } = (await controls?.change({ proxiesInContainers: true })) ?? {};
+  assert.equal(settings?.proxiesInContainers, true);
   assert.match(controls?.settings().fixed?.diskBytes ?? '', /Stop the machine/);
   await assert.rejects(async () => controls?.change({ diskBytes: larger }), /Stop the machine/);
   await assert.rejects(async () => controls?.change({ memoryBytes: 1 }), /\.wslconfig/);
@@ -219,6 +225,7 @@ test('its disk grows while it is stopped; what all of WSL shares is not its own 
     /only become larger/,
   );
   assert.equal((await controls?.figures())?.disk.sizeBytes, larger);
+  assert.equal(controls?.settings().settings.proxiesInContainers, true);
 });
 
 async function startOnce(options: WslMachineOptions) {

@@ -19,7 +19,7 @@ export function healthCheckOf(text: string, testOf: (command: string) => string[
     const [whole, name = '', value = ''] = /^--([a-z-]+)=(\S+)\s*/.exec(rest) ?? [];
     if (whole === undefined) break;
     rest = rest.slice(whole.length);
-    if (name === 'retries') check.Retries = retriesOf(value);
+    if (name === 'retries') check.Retries = retriesOf(value) || undefined;
     else if (name in times) check[times[name as keyof typeof times]] = nanosOf(name, value);
     else throw invalid(`unknown flag: --${name}`);
   }
@@ -32,13 +32,14 @@ export function healthCheckOf(text: string, testOf: (command: string) => string[
       if (command === '') throw invalid('Missing command after HEALTHCHECK CMD');
       return { ...check, Test: testOf(command) };
     default:
-      throw invalid(`Unknown type ${JSON.stringify(type)} in HEALTHCHECK (try CMD)`);
+      throw invalid(`Unknown type ${JSON.stringify(type.toUpperCase())} in HEALTHCHECK (try CMD)`);
   }
 }
 
 function retriesOf(value: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(value))
-    throw invalid(`--retries must be at least 1 and a whole number, not ${value}`);
+  // Zero is what it is when nobody says it.
+  if (!/^\d{1,9}$/.test(value))
+    throw invalid(`--retries must be a whole number and not negative, not ${value}`);
   return Number(value);
 }
 

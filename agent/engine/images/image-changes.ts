@@ -68,7 +68,9 @@ const instructions: Record<string, Instruction> = {
     config.Labels = { ...config.Labels, ...Object.fromEntries(pairsOf('LABEL', rest, config)) };
   },
   expose: ({ config }, rest) => {
-    const ports = wordsOf(rest).flatMap((word) => portsOf(expanded(word, envOf(config))));
+    const words = wordsOf(rest).map((word) => expanded(word, envOf(config)));
+    // A variable without a value is no port.
+    const ports = words.filter((word) => word !== '').flatMap(portsOf);
     config.ExposedPorts = { ...config.ExposedPorts, ...keyed(ports) };
   },
   volume: ({ config }, rest) => {
@@ -121,7 +123,7 @@ function jsonWordsOf(text: string): string[] | undefined {
   }
   if (!Array.isArray(list)) return undefined;
   if (!list.every((word) => typeof word === 'string'))
-    throw invalid('When using JSON array syntax, arrays must be comprised of strings only.');
+    throw invalid('when using JSON array syntax, arrays must be comprised of strings only');
   return list;
 }
 
@@ -159,10 +161,12 @@ const highestPort = 65_535;
 
 /** `80`, `53/udp`, `8000-8003/tcp`. */
 function portsOf(text: string): string[] {
-  const [, first, last = first, protocol = 'tcp'] =
-    /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
+  const [range = '', protocol = 'tcp'] = text.split('/', 2);
+  const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? [];
   const [from, to] = [Number(first), Number(last)];
-  if (!(from >= 1 && from <= to && to <= highestPort)) throw invalid(`Invalid port: ${text}`);
+  if (!/^(tcp|udp|sctp)$/i.test(protocol)) throw invalid(`Invalid proto: ${protocol}`);
+  if (!(from >= 1 && from <= to && to <= highestPort))
+    throw invalid(`Invalid containerPort: ${range}`);
   return Array.from(
     { length: to - from + 1 },
     (_, index) => `${from + index}/${protocol.toLowerCase()}`,

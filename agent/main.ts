@@ -135,7 +135,9 @@ async function start(options: AgentOptions): Promise<Agent> {
   setWayOut({ lookup: hostLookup(hostResolver) });
   const proxies = new Proxies({
     initial: { ...proxiesFromEnvironment(process.env), containers: false },
-    hostAddress: () => hostAddress && network.hostAddress(''),
+    // Where both have one loopback, a proxy on it is reached there.
+    hostAddress: () =>
+      hostAddress === 'shared' ? undefined : hostAddress && network.hostAddress(''),
     apply: (settings) => setWayOut({ proxies: settings }),
   });
   const parent = `corten-${suffix}`;

@@ -83,7 +83,7 @@ export class News {
 
   /** Also before whatever is answered: an answer is newer than what changed before it. */
   flush(): void {
-    if (this.#sender === undefined) return;
+    if (this.#sender === undefined || this.#unheard.isEmpty) return;
     const { changes, isLost } = this.#unheard.take();
     if (isLost) this.#sendLost();
     for (const frame of framesOf(Wire.changes, changes, this.#device)) this.#send(frame);

@@ -44,6 +44,10 @@ export class Unheard {
     this.#changes.push(change);
   }
 
+  get isEmpty(): boolean {
+    return this.#changes.length === 0 && !this.#isLost;
+  }
+
   /** All of it, in its order; `isLost`: there was more. */
   take(): { changes: Change[]; isLost: boolean } {
     const taken = { changes: this.#changes, isLost: this.#isLost };

@@ -154,7 +154,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   return {
     containers: createContainersBackend(context, options.files),
     exec: createExecBackend({ ...context, execs: new ExecTable() }),
-    images: createImagesBackend(context),
+    images: createImagesBackend(context, options.files),
     volumes: createVolumesBackend(context),
     networks: createNetworksBackend(context),
     system: createSystemBackend(context, {

@@ -105,14 +105,17 @@ async function run(
   live: LiveContainer,
 ): Promise<RunningProcess> {
   const { process, seccomp } = execProcess(container, live, { ...settings, ...(size && { size }) });
-  return withPlacement(live.cgroup, (placement) =>
-    context.runtime.exec(live.process, {
-      process,
-      seccomp,
-      runDirectory: execRunDirectory(context.paths, container.id, id),
-      placement,
-      openStdin: settings.stdin,
-    }),
+  return withPlacement(
+    live.cgroup,
+    (placement) =>
+      context.runtime.exec(live.process, {
+        process,
+        seccomp,
+        runDirectory: execRunDirectory(context.paths, container.id, id),
+        placement,
+        openStdin: settings.stdin,
+      }),
+    { beside: live.process.pid },
   );
 }
 

@@ -99,7 +99,7 @@ function attach(
 }
 
 /** What a server answers, tried until it is up; undefined when nothing ever answers. */
-function ask(from: { tries(line: string): string | undefined }, where: string, attempts = 10) {
+function ask(from: { tries(line: string): string | undefined }, where: string, attempts = 200) {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const answer = from.tries(`echo hello | socat -T1 - ${where},connect-timeout=1`);
     if (answer) return answer;

@@ -9,6 +9,7 @@ import { createApi } from './api/server.ts';
 import { detectDelegatedDriver } from './cgroup/delegated.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { keepFloor } from './cgroup/floor.ts';
+import { compileEarly } from './compile-early.ts';
 import { dnsService } from './contract/dns-service.ts';
 import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
@@ -98,6 +99,7 @@ async function serve(options: AgentOptions): Promise<void> {
   process.stdout.on('error', () => {});
   const { socket, ssh } = agent;
   tell({ event: 'ready', socket, ssh });
+  compileEarly();
 }
 
 /** One line of JSON for who started us. */

@@ -23,6 +23,7 @@ import type { EngineContext } from './context.ts';
 import { engineId } from './engine-id.ts';
 import { EventLog } from './event-log.ts';
 import { createExecBackend } from './exec/exec.ts';
+import { ExecAhead } from './exec/exec-ahead.ts';
 import { ExecTable } from './exec/exec-table.ts';
 import type { ContainerFiles } from './files/container-files.ts';
 import { createImagesBackend } from './images/images.ts';
@@ -35,9 +36,10 @@ import {
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
+import { giveWay } from './pressure/give-way.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
-import { Sampler } from './pressure/sampler.ts';
+import { type Round, Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { SpareTime } from './spare-time.ts';
 import { ContainerTable } from './state/container-table.ts';
@@ -86,6 +88,8 @@ export interface EngineOptions
   openDisks: (parents: string[]) => DiskDriver;
   files: ContainerFiles;
   kernelLog: RecordSource;
+  /** Told of each round of looks at the containers, one a second while any runs. */
+  onRound?: ((round: Round) => void) | undefined;
   /** Absent: sources of binds are the machine's own. */
   hostFolders?: HostFolders;
   registryMirrors: string[];
@@ -132,6 +136,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
       blame: (id, event) => announceBlame(context, id, event),
+      giveWay: (id, givesWay) => giveWay(context, id, givesWay),
+      onRound: options.onRound,
       report,
     }),
     logReaders: new LogReaders(),
@@ -146,9 +152,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await prepareDefaultLayer(context);
   attachVolumes(context);
   await recover(context);
+  const ahead = new ExecAhead(context);
   return {
     containers: createContainersBackend(context, options.files),
-    exec: createExecBackend({ ...context, execs: new ExecTable() }),
+    exec: createExecBackend({ ...context, execs: new ExecTable(), ahead }),
     images: createImagesBackend(context, options.files),
     volumes: createVolumesBackend(context),
     networks: createNetworksBackend(context),
@@ -169,6 +176,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     stopAll: () => stopAll(context),
     close: async () => {
       restarts.close();
+      ahead.close();
       await context.spareTime.close();
       context.pressure.close();
       detachVolumes(context);

@@ -12,6 +12,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { MachineFacts } from './abilities.ts';
 import type { IdPool } from './containers/id-range.ts';
 import type { LiveContainers } from './containers/live-containers.ts';
+import type { NextDirectory } from './containers/next-directory.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
 import type { Waiters } from './containers/waiters.ts';
 import type { EventLog } from './event-log.ts';
@@ -52,6 +53,7 @@ export interface EngineContext {
   restarts: RestartSchedule;
   hostFolders: HostFolders;
   spareTime: SpareTime;
+  nextDirectory: NextDirectory;
   /** What the agent found out about the machine when it started. */
   abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;
   userNamespaces: {

@@ -14,6 +14,7 @@ import type { DiskDriver } from '../disk/disk.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
+import { NextDirectory } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
 import { restartByPolicy } from './containers/start.ts';
@@ -111,6 +112,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const restarts = new RestartSchedule((id) => {
     restartByPolicy(context, id).catch((error) => report(`start ${id} again`, error));
   });
+  const spareTime = new SpareTime({ report });
   const context: EngineContext = {
     paths,
     runtime,
@@ -138,7 +140,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     logReaders: new LogReaders(),
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
-    spareTime: new SpareTime({ report }),
+    spareTime,
+    nextDirectory: new NextDirectory(paths, spareTime),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,

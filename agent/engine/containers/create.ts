@@ -40,6 +40,7 @@ type CreateContext = Pick<
   | 'proxies'
   | 'hostFolders'
   | 'cgroups'
+  | 'nextDirectory'
 >;
 
 export async function createContainer(
@@ -162,17 +163,20 @@ function idleNetworks({ networks }: Pick<EngineContext, 'networks'>, settings: C
 }
 
 function makeDirectories(
-  { disks }: Pick<EngineContext, 'disks'>,
+  { disks, nextDirectory }: Pick<EngineContext, 'disks' | 'nextDirectory'>,
   paths: ContainerPaths,
   makeSpace: MakeSpace | undefined,
   undo: Undo,
 ) {
+  // One that was made ahead has the layer's directories in it, which are to be in the space instead.
+  const isThere = makeSpace === undefined && nextDirectory.moveTo(paths.directory);
   // Modes by number: nobody but root looks into the state of containers (CVE-2021-41091).
-  mkdirSync(paths.directory, { mode: 0o700 });
+  if (!isThere) mkdirSync(paths.directory, { mode: 0o700 });
   undo.push(async () => {
     await disks.remove(paths.disk);
     await rm(paths.directory, { recursive: true, force: true });
   });
-  for (const path of [paths.log, paths.files.directory]) mkdirSync(path, { mode: 0o700 });
-  return makeLayer(paths, makeSpace);
+  if (!isThere)
+    for (const path of [paths.log, paths.files.directory]) mkdirSync(path, { mode: 0o700 });
+  return makeLayer(paths, makeSpace, isThere);
 }

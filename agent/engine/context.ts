@@ -14,6 +14,7 @@ import type { IdPool } from './containers/id-range.ts';
 import type { LiveContainers } from './containers/live-containers.ts';
 import type { NextDirectory } from './containers/next-directory.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
+import type { SpecAhead } from './containers/spec-ahead.ts';
 import type { Waiters } from './containers/waiters.ts';
 import type { EventLog } from './event-log.ts';
 import type { KernelViews } from './kernel-views.ts';
@@ -54,6 +55,7 @@ export interface EngineContext {
   hostFolders: HostFolders;
   spareTime: SpareTime;
   nextDirectory: NextDirectory;
+  specAhead: SpecAhead;
   /** What the agent found out about the machine when it started. */
   abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;
   userNamespaces: {

@@ -17,6 +17,7 @@ import { LiveContainers } from './containers/live-containers.ts';
 import { NextDirectory } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
+import { SpecAhead } from './containers/spec-ahead.ts';
 import { restartByPolicy } from './containers/start.ts';
 import { stopAll } from './containers/stop-all.ts';
 import { Waiters } from './containers/waiters.ts';
@@ -142,6 +143,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     hostFolders: options.hostFolders ?? noHostFolders,
     spareTime,
     nextDirectory: new NextDirectory(paths, spareTime),
+    specAhead: new SpecAhead(),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,

@@ -21,6 +21,7 @@ import { resolveMounts } from '../volumes/mounts.ts';
 import { prepareVolumes } from '../volumes/volume-space.ts';
 import { withDiskDefault } from './disk-default.ts';
 import { explainFullDisk } from './full-disk.ts';
+import { planSpec } from './launch-plan.ts';
 import { makeLayer, prepareLayer } from './layer.ts';
 import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
@@ -41,6 +42,8 @@ type CreateContext = Pick<
   | 'hostFolders'
   | 'cgroups'
   | 'nextDirectory'
+  | 'specAhead'
+  | 'live'
 >;
 
 export async function createContainer(
@@ -91,6 +94,8 @@ export async function createContainer(
     };
     context.containers.insert(record);
     announceContainer(context.events, record, 'create');
+    // Once the reply is on its way.
+    setImmediate(() => context.specAhead.begin(record, () => planSpec(context, record)));
   } catch (failure) {
     // While it is full: the undoing may make room.
     const error = explainFullDisk(failure, `${name} cannot be made`, context.paths);

@@ -23,6 +23,7 @@ import { type Engine, openEngine } from './engine/engine.ts';
 import { readArchive, statPath, writeArchive } from './engine/files/archive.ts';
 import { changes } from './engine/files/changes.ts';
 import { exportArchive } from './engine/files/export.ts';
+import { layerArchive } from './engine/files/layer-archive.ts';
 import { createKernelViews } from './engine/kernel-views.ts';
 import { Proxies } from './engine/proxies.ts';
 import { CortenError, invalid } from './errors.ts';
@@ -136,7 +137,9 @@ async function start(options: AgentOptions): Promise<Agent> {
   setWayOut({ lookup: hostLookup(hostResolver) });
   const proxies = new Proxies({
     initial: { ...proxiesFromEnvironment(process.env), containers: false },
-    hostAddress: () => hostAddress && network.hostAddress(''),
+    // Where both have one loopback, a proxy on it is reached there.
+    hostAddress: () =>
+      hostAddress === 'shared' ? undefined : hostAddress && network.hostAddress(''),
     apply: (settings) => setWayOut({ proxies: settings }),
   });
   const parent = `corten-${suffix}`;
@@ -167,7 +170,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
     openDisks: (parents) => detectDiskDriver({ root, parents, report }),
     defaultDisk: options.defaultDisk,
-    files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
+    files: { statPath, readArchive, writeArchive, exportArchive, layerArchive, changes, top },
     registryMirrors,
     insecureRegistries,
     userNamespaces: userNamespacesOf(options, kept),

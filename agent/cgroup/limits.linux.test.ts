@@ -267,7 +267,7 @@ function diskOf(path: string): string | undefined {
 
 const rates = [
   ['bytes', 'writeBytesPerSecond', MiB],
-  ['operations', 'writeOperationsPerSecond', 1],
+  ['operations', 'writeOperationsPerSecond', 2],
 ] as const;
 for (const [what, name, most] of rates)
   test(`a writer keeps to its rate of ${what} while its neighbour does not`, {
@@ -291,6 +291,27 @@ for (const [what, name, most] of rates)
     await ended;
     assert.equal(held.exitCode, 0);
   });
+
+test('a rate of one is kept, or refused with the least that this kernel can keep', {
+  skip: !disk,
+}, () => {
+  assert.ok(disk);
+  const group = create();
+  const one = { device: disk, readOperationsPerSecond: 1 };
+  const [controller, file] =
+    driver.version === 2 ? ['', 'io.max'] : ['blkio', 'blkio.throttle.read_iops_device'];
+  const kept = () => readFileSync(join(group.paths.get(controller) ?? '', file), 'utf8');
+  let refused = '';
+  try {
+    group.update({ io: { devices: [one] } });
+  } catch (error) {
+    refused = (error as Error).message;
+  }
+  if (refused === '') assert.match(kept(), /(riops=| )1\b/);
+  else assert.match(refused, /no rate of 1 .*: ask for 2 or more/);
+  group.update({ io: { devices: [{ ...one, readOperationsPerSecond: 2 }] } });
+  assert.match(kept(), /(riops=| )2\b/);
+});
 
 test('io limits need a block device', () => {
   const group = create();

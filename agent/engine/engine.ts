@@ -156,7 +156,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   return {
     containers: createContainersBackend(context, options.files),
     exec: createExecBackend({ ...context, execs: new ExecTable(), ahead }),
-    images: createImagesBackend(context),
+    images: createImagesBackend(context, options.files),
     volumes: createVolumesBackend(context),
     networks: createNetworksBackend(context),
     system: createSystemBackend(context, {

@@ -40,7 +40,7 @@ export class ExecAhead {
     if (this.#begun !== undefined) return;
     let placement: ExecRequest['placement'] = { procsFds: [] };
     try {
-      placement = live.cgroup.placement();
+      placement = live.cgroup.placement({ beside: live.process.pid });
       const request = requestOf(placement);
       const exec = this.#context.runtime.beginExec(live.process, request);
       if (exec === undefined) return;

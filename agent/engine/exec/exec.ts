@@ -116,8 +116,11 @@ async function run(
 ): Promise<RunningProcess> {
   const begun = await context.ahead.take(record.id, live)?.finish();
   if (begun !== undefined) return begun;
-  return withPlacement(live.cgroup, (placement) =>
-    context.runtime.exec(live.process, requestOf(context, record, container, live, placement)),
+  return withPlacement(
+    live.cgroup,
+    (placement) =>
+      context.runtime.exec(live.process, requestOf(context, record, container, live, placement)),
+    { beside: live.process.pid },
   );
 }
 

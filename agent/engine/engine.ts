@@ -12,7 +12,7 @@ import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { DiskDriver } from '../disk/disk.ts';
 import { createContainersBackend } from './containers/containers.ts';
-import { prepareDefaultLayer } from './containers/layer.ts';
+import { layerDirectories, prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
 import { NextDirectory } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
@@ -142,7 +142,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
     spareTime,
-    nextDirectory: new NextDirectory(paths, spareTime),
+    nextDirectory: new NextDirectory(paths, layerDirectories, spareTime),
     specAhead: new SpecAhead(),
     userNamespaces,
     proxies,

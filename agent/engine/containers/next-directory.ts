@@ -6,19 +6,24 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { containerPaths, type EnginePaths, nextDirectory } from '../paths.ts';
 import type { SpareTime } from '../spare-time.ts';
-import { layerDirectories } from './layer.ts';
+
+export interface OwnDirectory {
+  name: string;
+  mode: number;
+}
 
 export class NextDirectory {
   readonly #path: string;
-  readonly #within: readonly { name: string; mode: number }[];
+  readonly #within: readonly OwnDirectory[];
   readonly #spareTime: SpareTime;
   #isThere = false;
 
-  constructor(paths: EnginePaths, spareTime: SpareTime) {
+  /** `layer`: those of a layer without a space of its own. */
+  constructor(paths: EnginePaths, layer: readonly OwnDirectory[], spareTime: SpareTime) {
     this.#path = nextDirectory(paths);
     const { log, files } = containerPaths(paths, 'next');
     const own = [log, files.directory].map((path) => ({ name: basename(path), mode: 0o700 }));
-    this.#within = [...layerDirectories, ...own];
+    this.#within = [...layer, ...own];
     this.#spareTime = spareTime;
     // Of an agent before, which may have been killed half-way.
     rmSync(this.#path, { recursive: true, force: true });

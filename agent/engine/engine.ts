@@ -12,10 +12,12 @@ import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { DiskDriver } from '../disk/disk.ts';
 import { createContainersBackend } from './containers/containers.ts';
-import { prepareDefaultLayer } from './containers/layer.ts';
+import { layerDirectories, prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
+import { NextDirectory } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
+import { SpecAhead } from './containers/spec-ahead.ts';
 import { restartByPolicy } from './containers/start.ts';
 import { stopAll } from './containers/stop-all.ts';
 import { Waiters } from './containers/waiters.ts';
@@ -114,6 +116,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const restarts = new RestartSchedule((id) => {
     restartByPolicy(context, id).catch((error) => report(`start ${id} again`, error));
   });
+  const spareTime = new SpareTime({ report });
   const context: EngineContext = {
     paths,
     runtime,
@@ -143,7 +146,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     logReaders: new LogReaders(),
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
-    spareTime: new SpareTime({ report }),
+    spareTime,
+    nextDirectory: new NextDirectory(paths, layerDirectories, spareTime),
+    specAhead: new SpecAhead(),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,

@@ -70,7 +70,9 @@ test('a CPU list binds every process, and only real CPUs can be asked for', asyn
   const child = runIn(group, 'sleep 60');
   assert.equal(statusField(child.pid ?? 0, 'Cpus_allowed_list'), '0');
   group.update({ cpu: { cpus: null } });
-  assert.notEqual(statusField(child.pid ?? 0, 'Cpus_allowed_list'), '0');
+  // Whoever runs the tests on one CPU alone gives children no other.
+  if (statusField(process.pid, 'Cpus_allowed_list') !== '0')
+    assert.notEqual(statusField(child.pid ?? 0, 'Cpus_allowed_list'), '0');
   assert.throws(() => group.update({ cpu: { cpus: '0,500' } }), {
     kind: 'invalid',
     message: /Requested CPUs are not available - requested 0,500/,
@@ -408,7 +410,9 @@ test('usage names what the kernel counts', async () => {
   assert.ok((usage.memory.maxUsageBytes ?? 0) > 0);
   assert.ok(Object.keys(usage.memory.stat).length > 10);
   assert.equal(usage.pids.current, 0);
-  if (driver.version === 1) assert.equal(usage.cpu.perCpuNanos?.length, availableParallelism());
+  // All of the machine's, also those that these tests may not run on.
+  if (driver.version === 1)
+    assert.ok((usage.cpu.perCpuNanos?.length ?? 0) >= availableParallelism());
 });
 
 test('oom kills of a group that is gone are none', async () => {

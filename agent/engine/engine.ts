@@ -38,9 +38,10 @@ import {
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
+import { giveWay } from './pressure/give-way.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
-import { Sampler } from './pressure/sampler.ts';
+import { type Round, Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { SpareTime } from './spare-time.ts';
 import { ContainerTable } from './state/container-table.ts';
@@ -89,6 +90,8 @@ export interface EngineOptions
   openDisks: (parents: string[]) => DiskDriver;
   files: ContainerFiles;
   kernelLog: RecordSource;
+  /** Told of each round of looks at the containers, one a second while any runs. */
+  onRound?: ((round: Round) => void) | undefined;
   /** Absent: sources of binds are the machine's own. */
   hostFolders?: HostFolders;
   registryMirrors: string[];
@@ -136,6 +139,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
       blame: (id, event) => announceBlame(context, id, event),
+      giveWay: (id, givesWay) => giveWay(context, id, givesWay),
+      onRound: options.onRound,
       report,
     }),
     logReaders: new LogReaders(),

@@ -9,6 +9,7 @@ import { createApi } from './api/server.ts';
 import { detectDelegatedDriver } from './cgroup/delegated.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { keepFloor } from './cgroup/floor.ts';
+import { compileEarly } from './compile-early.ts';
 import { dnsService } from './contract/dns-service.ts';
 import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
@@ -22,6 +23,7 @@ import { type Engine, openEngine } from './engine/engine.ts';
 import { readArchive, statPath, writeArchive } from './engine/files/archive.ts';
 import { changes } from './engine/files/changes.ts';
 import { exportArchive } from './engine/files/export.ts';
+import { layerArchive } from './engine/files/layer-archive.ts';
 import { createKernelViews } from './engine/kernel-views.ts';
 import { Proxies } from './engine/proxies.ts';
 import { CortenError, invalid } from './errors.ts';
@@ -96,6 +98,7 @@ async function serve(options: AgentOptions): Promise<void> {
   process.stdout.on('error', () => {});
   const { socket, ssh } = agent;
   tell({ event: 'ready', socket, ssh });
+  compileEarly();
 }
 
 /** One line of JSON for who started us. */
@@ -134,7 +137,9 @@ async function start(options: AgentOptions): Promise<Agent> {
   setWayOut({ lookup: hostLookup(hostResolver) });
   const proxies = new Proxies({
     initial: { ...proxiesFromEnvironment(process.env), containers: false },
-    hostAddress: () => hostAddress && network.hostAddress(''),
+    // Where both have one loopback, a proxy on it is reached there.
+    hostAddress: () =>
+      hostAddress === 'shared' ? undefined : hostAddress && network.hostAddress(''),
     apply: (settings) => setWayOut({ proxies: settings }),
   });
   const parent = `corten-${suffix}`;
@@ -165,7 +170,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
     openDisks: (parents) => detectDiskDriver({ root, parents, report }),
     defaultDisk: options.defaultDisk,
-    files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
+    files: { statPath, readArchive, writeArchive, exportArchive, layerArchive, changes, top },
     registryMirrors,
     insecureRegistries,
     userNamespaces: userNamespacesOf(options, kept),

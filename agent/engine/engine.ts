@@ -23,6 +23,7 @@ import type { EngineContext } from './context.ts';
 import { engineId } from './engine-id.ts';
 import { EventLog } from './event-log.ts';
 import { createExecBackend } from './exec/exec.ts';
+import { ExecAhead } from './exec/exec-ahead.ts';
 import { ExecTable } from './exec/exec-table.ts';
 import type { ContainerFiles } from './files/container-files.ts';
 import { createImagesBackend } from './images/images.ts';
@@ -146,10 +147,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await prepareDefaultLayer(context);
   attachVolumes(context);
   await recover(context);
+  const ahead = new ExecAhead(context);
   return {
     containers: createContainersBackend(context, options.files),
-    exec: createExecBackend({ ...context, execs: new ExecTable() }),
-    images: createImagesBackend(context),
+    exec: createExecBackend({ ...context, execs: new ExecTable(), ahead }),
+    images: createImagesBackend(context, options.files),
     volumes: createVolumesBackend(context),
     networks: createNetworksBackend(context),
     system: createSystemBackend(context, {
@@ -169,6 +171,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     stopAll: () => stopAll(context),
     close: async () => {
       restarts.close();
+      ahead.close();
       await context.spareTime.close();
       context.pressure.close();
       detachVolumes(context);

@@ -153,6 +153,16 @@ static void watch_signals(void) {
   place(fd, FD_SIGNALS);
 }
 
+/* What was begun before anybody asked for it: without a byte nobody does, and nothing has happened that anyone could see. */
+static void await_go(int gate) {
+  char go;
+  ssize_t count;
+  do count = read(gate, &go, 1);
+  while (count < 0 && errno == EINTR);
+  if (count != 1) _exit(0);
+  close(gate);
+}
+
 static pid_t clone_child(int *peer) {
   int pair[2], pidfd = -1;
   if (start.pid_namespace_fd >= 0 && setns(start.pid_namespace_fd, CLONE_NEWPID) < 0) fail(FD_ALIVE, errno);
@@ -217,6 +227,7 @@ int main(int count, char **arguments) {
   if (take_step(&plan, &step) != STEP_START || step.left != sizeof start) fail(FD_ALIVE, EPROTO);
   memcpy(&start, step.at, sizeof start);
   if (start.version != PLAN_VERSION) fail(FD_ALIVE, EPROTO);
+  if (start.gate != 0) await_go((int)start.gate);
   step_index = 1;
 
   pid_t child = clone_child(&peer);

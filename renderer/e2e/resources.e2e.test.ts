@@ -84,6 +84,18 @@ test('what may be set, and what is used, are seen', async () => {
   await shoot('resources');
 });
 
+test('containers get the proxies of this computer when that is chosen', async () => {
+  const choice = card().getByRole('checkbox', { name: /proxies/ });
+  assert.equal(await choice.isChecked(), false);
+  await choice.click();
+  await card().getByText('New containers get this computer’s proxies: at once.').waitFor();
+  await shoot('proxies');
+  await button('Apply').click();
+  await button('Apply').and(app.page.locator(':disabled')).waitFor();
+  assert.equal(await choice.isChecked(), true);
+  assert.equal(saved().proxiesInContainers, true);
+});
+
 test('what cannot be is not applied; what can be says when it counts', async () => {
   const memory = card().getByRole('textbox', { name: 'Memory' });
   await memory.fill(String(Math.ceil(totalmem() / GiB) + 1));

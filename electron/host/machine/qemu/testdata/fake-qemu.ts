@@ -259,6 +259,8 @@ async function serveSshLine(path: string): Promise<void> {
 async function serveApi(path: string): Promise<void> {
   const api = createServer((incoming, response) => {
     note({ request: `${incoming.method} ${incoming.url}` });
+    if (incoming.method === 'PUT')
+      incoming.on('data', (data) => note({ put: incoming.url, body: String(data) }));
     const path = incoming.url?.replace(/^\/v\d\.\d+|\?.*$/g, '') ?? '';
     if (behaviour.silentAt === 'engine') return;
     response.setHeader('API-Version', '1.47');

@@ -46,6 +46,7 @@ import { PortForwarder } from './network/port-forwarder.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
 import { type KeptNamespaces, keptNamespaces } from './rootless/enter.ts';
 import { abilityFacts } from './rootless/facts.ts';
+import { Beat } from './runtime/beat.ts';
 import { createRuntime } from './runtime/linux-runtime.ts';
 import { openShares } from './share/open-shares.ts';
 import { openShellOverExec } from './ssh/exec-shells.ts';
@@ -147,6 +148,8 @@ async function start(options: AgentOptions): Promise<Agent> {
   const cgroups = kept
     ? detectDelegatedDriver({ parent, boundAll, refusal: kept.groupRefusal })
     : detectCgroupDriver({ parent, boundAll });
+  // What makes short turns end in time.
+  const beat = options.cpuSliceMicros === undefined ? undefined : new Beat(shimPath);
   const kernelViews = createKernelViews();
   const shares = openShares({
     socketPath: join(run, 'share.sock'),
@@ -167,6 +170,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     kernelViews,
     apiSocket: options.socket,
     kernelLog: new KernelLog(),
+    onRound: beat && ((round) => beat.follow(round)),
     hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
     openDisks: (parents) => detectDiskDriver({ root, parents, report }),
     defaultDisk: options.defaultDisk,
@@ -206,6 +210,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       await api.close();
       await runtime.close();
       await engine.close();
+      beat?.close();
       kernelViews.close();
       await network.close();
       await images.close();

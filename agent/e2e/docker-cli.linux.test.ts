@@ -162,7 +162,7 @@ describe('run', () => {
       id,
       'sh',
       '-c',
-      'i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i+1)); done',
+      'i=0; while [ $i -lt 40 ]; do sleep 100 >/dev/null 2>&1 & i=$((i+1)); done',
     );
     assert.notEqual(code, 0, 'the pids limit must stop a shell that forks 40 times');
     await output('update', '--memory', '96m', '--memory-swap', '96m', id);

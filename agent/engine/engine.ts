@@ -12,10 +12,12 @@ import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { DiskDriver } from '../disk/disk.ts';
 import { createContainersBackend } from './containers/containers.ts';
-import { prepareDefaultLayer } from './containers/layer.ts';
+import { layerDirectories, prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
+import { NextDirectory } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
+import { SpecAhead } from './containers/spec-ahead.ts';
 import { restartByPolicy } from './containers/start.ts';
 import { stopAll } from './containers/stop-all.ts';
 import { Waiters } from './containers/waiters.ts';
@@ -36,9 +38,10 @@ import {
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
+import { giveWay } from './pressure/give-way.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
-import { Sampler } from './pressure/sampler.ts';
+import { type Round, Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { SpareTime } from './spare-time.ts';
 import { ContainerTable } from './state/container-table.ts';
@@ -87,6 +90,8 @@ export interface EngineOptions
   openDisks: (parents: string[]) => DiskDriver;
   files: ContainerFiles;
   kernelLog: RecordSource;
+  /** Told of each round of looks at the containers, one a second while any runs. */
+  onRound?: ((round: Round) => void) | undefined;
   /** Absent: sources of binds are the machine's own. */
   hostFolders?: HostFolders;
   registryMirrors: string[];
@@ -111,6 +116,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const restarts = new RestartSchedule((id) => {
     restartByPolicy(context, id).catch((error) => report(`start ${id} again`, error));
   });
+  const spareTime = new SpareTime({ report });
   const context: EngineContext = {
     paths,
     runtime,
@@ -133,12 +139,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
       blame: (id, event) => announceBlame(context, id, event),
+      giveWay: (id, givesWay) => giveWay(context, id, givesWay),
+      onRound: options.onRound,
       report,
     }),
     logReaders: new LogReaders(),
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
-    spareTime: new SpareTime({ report }),
+    spareTime,
+    nextDirectory: new NextDirectory(paths, layerDirectories, spareTime),
+    specAhead: new SpecAhead(),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -184,8 +185,8 @@ test('an idle machine rests, is shown so, and wakes by a click', async () => {
 /** As no person would choose it, so that nobody waits. */
 function rest(pauseAfterMs: number | null): void {
   const record = JSON.parse(readFileSync(machineFile, 'utf8'));
-  writeFileSync(
-    machineFile,
-    JSON.stringify({ ...record, settings: { ...record.settings, pauseAfterMs } }),
-  );
+  const changed = { ...record, settings: { ...record.settings, pauseAfterMs } };
+  // The app reads it all the while, and must never find half of it.
+  writeFileSync(`${machineFile}.changed`, JSON.stringify(changed));
+  renameSync(`${machineFile}.changed`, machineFile);
 }

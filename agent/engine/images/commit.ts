@@ -1,6 +1,6 @@
 /** New images: from a container's changes, and from a root that was exported elsewhere. */
 import type { ImagesBackend, Progress } from '../../api/images/backend.ts';
-import { conflict } from '../../errors.ts';
+import { CortenError, conflict } from '../../errors.ts';
 import { announceContainer, announceImage } from '../announce.ts';
 import { withLayer } from '../containers/layer.ts';
 import { pauseContainer, unpauseContainer } from '../containers/pause.ts';
@@ -87,7 +87,17 @@ async function standStill(
   container: string,
 ): Promise<(() => Promise<void>) | undefined> {
   if (context.containers.require(container).state.status !== 'running') return undefined;
-  await pauseContainer(context, container);
+  try {
+    await pauseContainer(context, container);
+  } catch (error) {
+    // A machine without control groups, or a container that has just ended.
+    if (!(error instanceof CortenError)) throw error;
+    throw new CortenError(
+      error.kind,
+      `${error.message} Commit it as it runs (docker commit --pause=false), or stop it before.`,
+      { cause: error },
+    );
+  }
   return () =>
     // It has ended, or somebody was faster.
     unpauseContainer(context, container).catch(reporter(context, 'go on after a commit'));

@@ -13,7 +13,7 @@ import {
   startAgent,
 } from '../../agent/e2e/agent-process.ts';
 import { connectEngine, type EngineClient } from '../engines/engine-client.ts';
-import { callIntentions, parseCalls } from './calls.ts';
+import { callIntentions, isAsMeant, parseCalls } from './calls.ts';
 import { copies } from './copies.ts';
 import type { Finding } from './finding.ts';
 import { incidents } from './incidents.ts';
@@ -83,8 +83,6 @@ test('attacks: each system call is let through or not as it was meant', {
 }, async () => {
   const { filtered, unfiltered } = await runCalls(client);
   const intentions = callIntentions();
-  // Where the kernel itself has no such call, or refuses it without a filter too, the filter's
-  // consent cannot be seen; a call that was to be refused must be so all the same.
   const bare = new Map(
     parseCalls(unfiltered)
       .filter(({ way }) => way === 'native')
@@ -92,12 +90,10 @@ test('attacks: each system call is let through or not as it was meant', {
   );
   const wrong = parseCalls(filtered)
     .filter(({ way }) => way === 'native')
-    .filter(({ number, answer }) => {
-      const intention = intentions.get(number) ?? 'refused';
-      if (intention === 'allowed') return answer !== 'reached' && answer !== bare.get(number);
-      if (intention === 'missing') return answer !== 'missing';
-      return answer === 'reached';
-    });
+    .filter(
+      ({ number, answer }) =>
+        !isAsMeant(answer, intentions.get(number) ?? 'refused', bare.get(number)),
+    );
   assert.deepEqual(wrong, []);
   const reachedOtherwise = parseCalls(filtered)
     .filter(({ way, answer }) => way !== 'native' && answer === 'reached')

@@ -78,10 +78,11 @@ export class Box {
   }
 
   /** Exit status. */
-  async wait(): Promise<number> {
-    const { StatusCode } = (await within(this.#client.call('POST', this.#path('/wait')))) as {
-      StatusCode: number;
-    };
+  async wait(limitMs = patienceMs): Promise<number> {
+    const { StatusCode } = (await within(
+      this.#client.call('POST', this.#path('/wait')),
+      limitMs,
+    )) as { StatusCode: number };
     return StatusCode;
   }
 
@@ -96,9 +97,9 @@ export class Box {
   }
 
   /** Starts, waits and returns what was written. */
-  async run(): Promise<string> {
+  async run(limitMs = patienceMs): Promise<string> {
     await this.start();
-    await this.wait();
+    await this.wait(limitMs);
     return this.output();
   }
 

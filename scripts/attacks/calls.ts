@@ -15,7 +15,7 @@ export interface CallAnswer {
 
 const answers: readonly string[] = ['reached', 'refused', 'missing', 'killed'];
 
-export type Intention = 'allowed' | 'refused' | 'missing';
+export type Intention = 'allowed' | 'refused' | 'missing' | 'passed';
 
 /** The reviewed list of this architecture: number, name, intention. */
 function listed(): [number, string, Intention][] {
@@ -31,6 +31,23 @@ function listed(): [number, string, Intention][] {
 /** What the default profile means to do with a call; a number that is not here is refused. */
 export function callIntentions(): Map<number, Intention> {
   return new Map(listed().map(([number, , intention]) => [number, intention]));
+}
+
+/**
+ * Whether the filter did what was meant; `bare` is what the kernel says without one. Where it has no such
+ * call itself, or refuses it, the filter's consent cannot be seen; what was to be refused must be so all the same.
+ */
+export function isAsMeant(answer: Answer, intention: Intention, bare: Answer | undefined): boolean {
+  switch (intention) {
+    case 'allowed':
+      return answer === 'reached' || answer === bare;
+    case 'passed':
+      return bare === 'reached' ? answer === 'reached' : answer === 'refused';
+    case 'missing':
+      return answer === 'missing';
+    case 'refused':
+      return answer !== 'reached';
+  }
 }
 
 /** The lines of the probes' topic `calls`. Throws for anything else. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { callIntentions, isAsMeant } from './calls.ts';
 import { compare, type Finding, type Outcome, parseLine, type Row } from './finding.ts';
 import { reviewed } from './reviewed.ts';
 import { counts, table } from './table.ts';
@@ -46,6 +47,18 @@ test('a line that is none of the probes’ is an error', () => {
     ...finding('user: read x', 'open', 'why'),
   });
   assert.throws(() => parseLine('files', '', 'exec /probe: no such file'), /exec \/probe/);
+});
+
+test('a call that is passed by filters reaches a kernel that has it, and is refused where there is none', {
+  skip: process.arch === 'x64' ? false : 'the reviewed list is of x64',
+}, () => {
+  const uprobe = callIntentions().get(336) ?? 'refused';
+  assert.ok(isAsMeant('reached', uprobe, 'reached'));
+  assert.ok(isAsMeant('refused', uprobe, 'missing'));
+  assert.ok(!isAsMeant('refused', uprobe, 'reached'));
+  assert.ok(!isAsMeant('reached', uprobe, 'missing'));
+  const read = callIntentions().get(0) ?? 'refused';
+  assert.ok(!isAsMeant('refused', read, 'missing'));
 });
 
 test('only a call that the peer does not know yet counts as reviewed', () => {

@@ -1,4 +1,5 @@
 /** The probes' program in a default container: as its first process, in an exec, as another user. */
+import { patienceMs } from '../../agent/e2e/patience.ts';
 import type { EngineClient } from '../engines/engine-client.ts';
 import { probeInside, withBox } from './box.ts';
 import { callFindings } from './calls.ts';
@@ -63,8 +64,9 @@ export async function attackCalls(client: EngineClient): Promise<Finding[]> {
 
 /** The system calls, and again without a filter to know what this kernel itself says. */
 export async function runCalls(client: EngineClient) {
+  // Some 1,900 processes, one after the other, of which several wait until they are killed.
   const run = (settings: object) =>
-    withBox(client, { Cmd: [probeInside, 'calls'], ...settings }, (box) => box.run());
+    withBox(client, { Cmd: [probeInside, 'calls'], ...settings }, (box) => box.run(5 * patienceMs));
   return {
     filtered: await run({}),
     unfiltered: await run({ HostConfig: { SecurityOpt: ['seccomp=unconfined'] } }),

@@ -1,14 +1,5 @@
 /** Runs containers of the busybox root for tests, with the mounts and masks that an engine asks for. */
-import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { OciProcess, OciSpec } from '../../contract/oci-runtime.ts';
@@ -104,16 +95,6 @@ export function remap(spec: OciSpec, outside = firstId): OciSpec {
   return { ...spec, linux };
 }
 
-/** Builds the shim when it is missing or older than its source. */
-function buildShim(): void {
-  const directory = join(repository, 'agent/shim');
-  const newest = Math.max(
-    ...readdirSync(directory).map((name) => statSync(join(directory, name)).mtimeMs),
-  );
-  if (!existsSync(shimPath) || statSync(shimPath).mtimeMs < newest)
-    execFileSync(join(repository, 'scripts/build-shim'), { stdio: 'inherit' });
-}
-
 /** One runtime and one directory for everything that a test makes. */
 export class TestBench {
   readonly root: string;
@@ -132,7 +113,6 @@ export class TestBench {
   static async open({ remapped = false } = {}): Promise<TestBench> {
     const root = mkdtempSync(join(tmpdir(), 'corten-runtime-'));
     makeBusyboxRootfs(join(root, 'image'));
-    buildShim();
     return new TestBench(root, await createRuntime({ shimPath, sliceMicros }), remapped);
   }
 

@@ -65,7 +65,7 @@ interface Agent {
   close(): Promise<void>;
 }
 
-if (import.meta.main) await main(process.argv.slice(2));
+if (import.meta.main) void main(process.argv.slice(2));
 
 /** Settles when it serves; ends the process where it cannot. A machine loads this before it has a place to serve from. */
 export async function main(words: string[]): Promise<void> {

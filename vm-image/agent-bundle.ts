@@ -94,10 +94,11 @@ export function plainBuiltins(code: string): string {
       const some = names ?? rest;
       const parts = [
         ...(whole === undefined ? [] : [`${whole} = ${module}`]),
-        ...(some === undefined ? [] : [`{ ${some.replaceAll(' as ', ': ')} } = ${whole ?? module}`]),
+        ...(some === undefined
+          ? []
+          : [`{ ${some.replaceAll(' as ', ': ')} } = ${whole ?? module}`]),
       ];
       return `const ${parts.join(', ')};`;
     },
   );
 }
-

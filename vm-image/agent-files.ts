@@ -62,6 +62,11 @@ export async function addAgent(
   return [...packages, addon, node];
 }
 
+/** What only WSL starts: a machine has the same in one script (vm-image/guest/load.js). */
+export function removeTwin(tree: FileTree): void {
+  tree.remove(`${cortenPath}/dist/agent/main.js`);
+}
+
 async function addPackage(
   tree: FileTree,
   npm: NpmPackages,

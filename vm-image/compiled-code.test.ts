@@ -30,11 +30,17 @@ test("a machine's Node takes the code that the build compiled, and two builds ma
   writeFileSync(join(work, 'guest-agent.code'), code);
   const told = execFileSync(
     process.execPath,
-    ['--max-semi-space-size=2', '--eval', `
+    [
+      '--max-semi-space-size=2',
+      '--eval',
+      `
       const { Script } = require('vm'), { readFileSync } = require('fs');
       const [text, cachedData] = [readFileSync(process.argv[1], 'latin1'), readFileSync(process.argv[2])];
       console.log(new Script(text, { cachedData }).cachedDataRejected);
-    `, join(work, 'guest-agent.cjs'), join(work, 'guest-agent.code')],
+    `,
+      join(work, 'guest-agent.cjs'),
+      join(work, 'guest-agent.code'),
+    ],
     { encoding: 'utf8' },
   );
   assert.equal(told, 'false\n');
@@ -42,6 +48,9 @@ test("a machine's Node takes the code that the build compiled, and two builds ma
 });
 
 test('code of another script is refused, and the agent runs without it', () => {
-  writeFileSync(join(work, 'guest-agent.code'), compiledCode(Buffer.from(`${script} `), repository));
+  writeFileSync(
+    join(work, 'guest-agent.code'),
+    compiledCode(Buffer.from(`${script} `), repository),
+  );
   assert.equal(run(), 'b 2,4\n');
 });

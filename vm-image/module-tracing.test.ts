@@ -9,7 +9,8 @@ import { silenceTracer } from './module-tracing.ts';
 const directory = mkdtempSync(join(tmpdir(), 'corten-tracing-'));
 after(() => rmSync(directory, { recursive: true }));
 const skip = process.arch === 'x64' ? false : 'the calls are of x86-64';
-const code = 'int two(int); int one(int a) { return two(a) + 1; } int three(int a) { return a * 3; }';
+const code =
+  'int two(int); int one(int a) { return two(a) + 1; } int three(int a) { return a * 3; }';
 
 function compiled(name: string, ...flags: string[]): { path: string; content: Buffer } {
   const [source, path] = [join(directory, `${name}.c`), join(directory, `${name}.o`)];

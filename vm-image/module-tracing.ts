@@ -38,7 +38,8 @@ export function silenceTracer(module: Buffer): number {
     for (let entry = offset; entry < offset + size; entry += entryBytes) {
       if (module.readUInt32LE(entry + 12) !== found) continue;
       const call = target.offset + Number(module.readBigUInt64LE(entry)) - 1;
-      if (module[call] !== 0xe8) throw new Error(`a module refers to ${tracer} other than by calls`);
+      if (module[call] !== 0xe8)
+        throw new Error(`a module refers to ${tracer} other than by calls`);
       idle.copy(module, call);
       // R_X86_64_NONE.
       module.writeBigUInt64LE(0n, entry + 8);

@@ -1,6 +1,6 @@
 /**
  * Loads the agent with the code that V8 compiled when the image was built, where the image has it: compiling is two thirds of
- * what loading takes, in an emulated processor two seconds. One script in place of modules, since V8 hands out a
+ * what loading takes. One script in place of modules, since V8 hands out a
  * script's code also of functions that have run. V8 itself refuses code of another build or with other flags.
  */
 const { existsSync, readFileSync, writeFileSync } = process.getBuiltinModule('fs');

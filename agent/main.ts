@@ -9,6 +9,7 @@ import { createApi } from './api/server.ts';
 import { detectDelegatedDriver } from './cgroup/delegated.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { keepFloor } from './cgroup/floor.ts';
+import { compileEarly } from './compile-early.ts';
 import { dnsService } from './contract/dns-service.ts';
 import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
@@ -22,6 +23,7 @@ import { type Engine, openEngine } from './engine/engine.ts';
 import { readArchive, statPath, writeArchive } from './engine/files/archive.ts';
 import { changes } from './engine/files/changes.ts';
 import { exportArchive } from './engine/files/export.ts';
+import { layerArchive } from './engine/files/layer-archive.ts';
 import { createKernelViews } from './engine/kernel-views.ts';
 import { Proxies } from './engine/proxies.ts';
 import { CortenError, invalid } from './errors.ts';
@@ -44,6 +46,7 @@ import { PortForwarder } from './network/port-forwarder.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
 import { type KeptNamespaces, keptNamespaces } from './rootless/enter.ts';
 import { abilityFacts } from './rootless/facts.ts';
+import { Beat } from './runtime/beat.ts';
 import { createRuntime } from './runtime/linux-runtime.ts';
 import { openShares } from './share/open-shares.ts';
 import { openShellOverExec } from './ssh/exec-shells.ts';
@@ -101,6 +104,7 @@ async function serve(options: AgentOptions): Promise<void> {
   process.stdout.on('error', () => {});
   const { socket, ssh } = agent;
   tell({ event: 'ready', socket, ssh });
+  compileEarly();
 }
 
 /** One line of JSON for who started us. */
@@ -139,7 +143,9 @@ async function start(options: AgentOptions): Promise<Agent> {
   setWayOut({ lookup: hostLookup(hostResolver) });
   const proxies = new Proxies({
     initial: { ...proxiesFromEnvironment(process.env), containers: false },
-    hostAddress: () => hostAddress && network.hostAddress(''),
+    // Where both have one loopback, a proxy on it is reached there.
+    hostAddress: () =>
+      hostAddress === 'shared' ? undefined : hostAddress && network.hostAddress(''),
     apply: (settings) => setWayOut({ proxies: settings }),
   });
   const parent = `corten-${suffix}`;
@@ -147,6 +153,8 @@ async function start(options: AgentOptions): Promise<Agent> {
   const cgroups = kept
     ? detectDelegatedDriver({ parent, boundAll, refusal: kept.groupRefusal })
     : detectCgroupDriver({ parent, boundAll });
+  // What makes short turns end in time.
+  const beat = options.cpuSliceMicros === undefined ? undefined : new Beat(shimPath);
   const kernelViews = createKernelViews();
   const shares = openShares({
     socketPath: join(run, 'share.sock'),
@@ -167,10 +175,11 @@ async function start(options: AgentOptions): Promise<Agent> {
     kernelViews,
     apiSocket: options.socket,
     kernelLog: new KernelLog(),
+    onRound: beat && ((round) => beat.follow(round)),
     hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
     openDisks: (parents) => detectDiskDriver({ root, parents, report }),
     defaultDisk: options.defaultDisk,
-    files: { statPath, readArchive, writeArchive, exportArchive, changes, top },
+    files: { statPath, readArchive, writeArchive, exportArchive, layerArchive, changes, top },
     registryMirrors,
     insecureRegistries,
     userNamespaces: userNamespacesOf(options, kept),
@@ -210,6 +219,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       await api.close();
       await runtime.close();
       await engine.close();
+      beat?.close();
       kernelViews.close();
       await network.close();
       await images.close();

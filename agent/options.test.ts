@@ -28,9 +28,9 @@ for (const value of ['', 'default', '100000', '0:65536', '100000:65535', '429495
     });
   });
 
-test('--host-address: absent, an address, gateway', () => {
+test('--host-address: absent, an address, gateway, shared', () => {
   assert.equal(parse()?.hostAddress, undefined);
-  for (const text of ['10.0.2.2', 'gateway'])
+  for (const text of ['10.0.2.2', 'gateway', 'shared'])
     assert.equal(parse('--host-address', text)?.hostAddress, text);
   assert.equal(parse('--machine')?.hostAddress, 'gateway');
   assert.throws(() => parse('--host-address', 'host.example'), { kind: 'invalid' });

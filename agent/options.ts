@@ -32,7 +32,10 @@ export interface AgentOptions {
   cpuSliceMicros: number | undefined;
   /** The machine is the app's own: its clock, disk and power are asked for through the API. */
   machine: boolean;
-  /** Absent: this machine is no guest. `gateway`: where its default route leads. */
+  /**
+   * Absent: this machine is no guest. `gateway`: where its default route leads. `shared`: it has the
+   * addresses and ports of the computer around it, as in WSL's mirrored mode.
+   */
   hostAddress: string | undefined;
 }
 
@@ -56,11 +59,13 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --leave-memory SIZE       memory that all containers together leave to the machine, such as 1g (default:
                             an eighth of it, at most 8g); 0 leaves none
   --cpu-slice MICROSECONDS  how long a container's turn on a processor is while others wait, 100 to
-                            100000 (default 100), or "kernel"; the sum of its turns stays its share
+                            100000 (default 100), or "kernel"; the sum of its turns stays its share.
+                            But for "kernel" turns end in time: while containers contend the scheduler
+                            is made to look every millisecond
   --machine                 this machine is the agent's own: the API sets its clock and turns it off
   --host-address ADDRESS    this machine is a guest: where it reaches the computer around it, for
                             host.corten.internal; "gateway" is where the default route leads, and
-                            what --machine means
+                            what --machine means; "shared" where both have the same addresses and ports
 
 When it is ready it prints one JSON line: {"event":"ready","socket":…,"ssh":…}. SIGTERM ends the
 agent; containers go on, and the next agent on the same directories takes them up again.`;
@@ -176,8 +181,8 @@ function memorySize(text: string | undefined): number | undefined {
 }
 
 function hostAddress(text: string | undefined): string | undefined {
-  if (text !== undefined && text !== 'gateway' && !isIPv4(text))
-    throw invalid(`--host-address takes an IPv4 address or "gateway", not "${text}".`);
+  if (text !== undefined && text !== 'gateway' && text !== 'shared' && !isIPv4(text))
+    throw invalid(`--host-address takes an IPv4 address, "gateway" or "shared", not "${text}".`);
   return text;
 }
 

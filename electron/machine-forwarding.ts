@@ -9,7 +9,6 @@ export interface ForwardingPlaces {
   socketDirectory: string;
   /** Whether published ports are on this computer; they are when nothing is said. */
   ports?: Choice;
-  proxiesForContainers?: () => boolean;
   environment?: NodeJS.ProcessEnv;
   platform?: NodeJS.Platform;
 }

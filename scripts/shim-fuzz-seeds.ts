@@ -1,7 +1,7 @@
 /** Plans for the fuzzer to begin with: each step by itself and all of them together. Usage: seeds.ts DIR */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodePlan, type ShimDuties, type Step } from '../agent/runtime/plan.ts';
+import { encodePlan, encodeRest, type ShimDuties, type Step } from '../agent/runtime/plan.ts';
 
 const duties: ShimDuties = {
   cloneFlags: 0x20000000,
@@ -66,7 +66,18 @@ const steps: Step[] = [
 const [directory = '.'] = process.argv.slice(2);
 for (const [index, step] of steps.entries())
   put(`${index}-${step.do}`, encodePlan(duties, [step, exec]));
-put('rest', encodePlan(duties, [{ do: 'rest', socket: 17, first: 20 }]));
+// What stands behind the word comes by a message (agent/shim/plan-fuzz.c).
+const begun = encodePlan(duties, [{ do: 'rest', socket: 17, first: 20 }]);
+const word = Buffer.from('<rest>');
+put('rest', begun);
+put('rest-exec', Buffer.concat([begun, word, encodeRest([exec])]));
+put('rest-all', Buffer.concat([begun, word, encodeRest([...steps, exec])]));
+// Numbers that no descriptor has.
+for (const first of [0x7fff_fffe, 0xffff_ffff]) {
+  const far = encodePlan(duties, [{ do: 'rest', socket: 17, first }]);
+  put(`rest-${first}`, Buffer.concat([far, word, encodeRest([exec])]));
+}
+put('rest-rest', Buffer.concat([begun, word, encodeRest([{ do: 'rest', socket: 17, first: 20 }])]));
 put('all', encodePlan(duties, [...steps, exec]));
 put('init', encodePlan({ ...duties, terminal: false }, [{ ...exec, init: true }]));
 

@@ -1,40 +1,20 @@
 /**
  * Runs every test and ends with one line of counts. Groups: `check` (format, lint, types), `unit`,
  * `linux` (the real kernel, as root), `e2e` (the real UI in a browser), `vm` (a virtual machine), `guest`
- * (limits and isolation on the guest's kernel), `desktop` (a Debian with systemd). scripts/test runs this in namespaces of its own.
+ * (limits and isolation on the guest's kernel), `desktop` (a Debian with systemd). Before the counts it names each file
+ * that passed at a second try only (run-files.ts). scripts/test runs this in namespaces of its own.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
 import { patienceMs as usualMs } from '../agent/e2e/patience.ts';
+import { type Counts, runFiles, secondTryMark, type TestFiles } from './run-files.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 const secondTries: string[] = [];
-
-interface Group {
-  name: string;
-  files: string[];
-  /** Test files at once; those that measure or share the machine's kernel run alone. */
-  concurrency: number;
-  /** For one file. */
-  patienceMs?: number;
-  /**
-   * Whether a file that failed is run once more. Only for emulated machines, whose seconds are this
-   * computer's to give; what passed at a second try only is named before the counts.
-   */
-  again?: boolean;
-}
-
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
 
 const chosen = process.argv.slice(2);
 const groupNames = ['check', 'unit', 'linux', 'e2e', 'vm', 'guest', 'desktop'];
@@ -45,11 +25,15 @@ const chosenPaths = chosen
 
 if (process.getuid?.() === 0 && process.env.CORTEN_TEST_NAMESPACES !== 'own') runInOwnNamespaces();
 if (wants('check')) checks();
-for (const group of groups()) await runGroup(group);
+for (const group of groups()) {
+  const outcome = await runFiles(group);
+  add(outcome.counts);
+  secondTries.push(...outcome.secondTries);
+}
 // Only when it is asked for: an emulated guest takes its time.
 if (chosenGroups.includes('guest')) await inGuest();
 
-for (const file of secondTries) console.log(`passed at a second try only: ${file}`);
+for (const line of secondTries) console.log(line);
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
 
@@ -59,11 +43,17 @@ function runInOwnNamespaces(): never {
   process.exit(status ?? 1);
 }
 
+function add({ passed, failed, skipped }: Counts): void {
+  counts.passed += passed;
+  counts.failed += failed;
+  counts.skipped += skipped;
+}
+
 function wants(group: string): boolean {
   return chosen.length === 0 || chosenGroups.includes(group);
 }
 
-function groups(): Group[] {
+function groups(): TestFiles[] {
   const all = globSync('{agent,electron,renderer,scripts,vm-image}/**/*.test.ts', { cwd: root })
     .filter((path) => !path.includes('node_modules'))
     .filter(
@@ -83,7 +73,6 @@ function groups(): Group[] {
       name: 'vm',
       concurrency: 1,
       files: all.filter((path) => path.endsWith('.vm.test.ts')),
-      again: true,
       // Several boots of an emulated processor, on a computer that may be busy or slow.
       patienceMs: 30 * 60_000,
     },
@@ -91,16 +80,19 @@ function groups(): Group[] {
       name: 'desktop',
       concurrency: 1,
       files: all.filter((path) => path.endsWith('.desktop.test.ts')),
-      // An emulated processor, with a restart of its machine.
+      // An emulated processor, with a restart of its machine: a second try would take as long.
       patienceMs: 60 * 60_000,
+      hasSecondTry: false,
     },
   ];
-  return named.filter(
-    ({ name, files }) =>
-      files.length > 0 &&
-      // As the guest's: only when it is asked for.
-      (chosenGroups.length === 0 ? name !== 'desktop' : wants(name)),
-  );
+  return named
+    .filter(
+      ({ name, files }) =>
+        files.length > 0 &&
+        // As the guest's: only when it is asked for.
+        (chosenGroups.length === 0 ? name !== 'desktop' : wants(name)),
+    )
+    .map((group) => ({ root, patienceMs: 10 * usualMs, hasSecondTry: true, ...group }));
 }
 
 function checks(): void {
@@ -131,6 +123,7 @@ async function inGuest(): Promise<void> {
   let found: RegExpExecArray | null = null;
   for await (const line of createInterface(guest.stdout)) {
     console.log(line);
+    if (line.startsWith(secondTryMark)) secondTries.push(line);
     found = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line) ?? found;
   }
   const [status] = await ended;
@@ -138,58 +131,4 @@ async function inGuest(): Promise<void> {
   counts.skipped += Number(found?.[3] ?? 0);
   // A machine that did not come to its end has failed, whatever it said before.
   counts.failed += Number(found?.[2] ?? 0) || Number(status !== 0);
-}
-
-async function runGroup(group: Group): Promise<void> {
-  console.log(`\n# ${group.name}: ${group.files.length} files`);
-  const outcome = await runFiles(group, group.files);
-  // A failure told of a file that is not in the group, as a suite that several share, stays one.
-  const failed = group.files.filter((file) => (outcome.get(file)?.failed ?? 0) > 0);
-  if (group.again && failed.length > 0) {
-    console.log(`\n# ${group.name}, once more: ${failed.join(', ')}`);
-    const second = await runFiles(group, failed);
-    for (const file of failed) {
-      const of = second.get(file) ?? { passed: 0, failed: 1, skipped: 0 };
-      outcome.set(file, of);
-      if (of.failed === 0) secondTries.push(file);
-    }
-  }
-  for (const { passed, failed, skipped } of outcome.values()) {
-    counts.passed += passed;
-    counts.failed += failed;
-    counts.skipped += skipped;
-  }
-}
-
-/** What came of each file. */
-async function runFiles(
-  { concurrency, patienceMs = 10 * usualMs }: Group,
-  files: string[],
-): Promise<Map<string, Counts>> {
-  const outcome = new Map<string, Counts>();
-  const of = (file: string | undefined) => {
-    const path = file === undefined ? 'no file' : relative(root, file);
-    const known = outcome.get(path) ?? { passed: 0, failed: 0, skipped: 0 };
-    outcome.set(path, known);
-    return known;
-  };
-  const events = run({
-    files: files.map((path) => resolve(root, path)),
-    cwd: root,
-    concurrency,
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    timeout: patienceMs,
-  });
-  events.on('test:pass', ({ skip, todo, details, file }) => {
-    // A suite that is skipped tells of none of its tests.
-    if (skip !== undefined || todo !== undefined) of(file).skipped++;
-    else if (details.type !== 'suite') of(file).passed++;
-  });
-  events.on('test:fail', ({ details, file }) => {
-    if (details.type !== 'suite') of(file).failed++;
-  });
-  const report = events.compose(spec);
-  report.pipe(process.stdout, { end: false });
-  await new Promise((finished) => report.on('end', finished));
-  return outcome;
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { patienceMs } from '../e2e/patience.ts';
 import { call } from './testdata/call.ts';
 import { type ServedFake, serveFake } from './testdata/serve-fake.ts';
 
@@ -149,7 +150,9 @@ describe('attach', () => {
     }
   });
 
-  test('a client that leaves in silence ends its attachment', { timeout: 10_000 }, async (t) => {
+  test('a client that leaves in silence ends its attachment', {
+    timeout: patienceMs,
+  }, async (t) => {
     for (const headers of [[upgrade], []]) {
       const id = await createRunning({ Cmd: ['sleep'], OpenStdin: true });
       const closed = watchClose(t, id);
@@ -161,7 +164,7 @@ describe('attach', () => {
     }
   });
 
-  test('so does one that had ended its input before', { timeout: 10_000 }, async (t) => {
+  test('so does one that had ended its input before', { timeout: patienceMs }, async (t) => {
     const id = await createRunning({ Cmd: ['sleep'], OpenStdin: true });
     const closed = watchClose(t, id);
     const client = new Client(head(`POST /containers/${id}/attach?${all}`, upgrade));
@@ -278,7 +281,7 @@ describe('replies that go on', () => {
   });
 
   test('events and followed logs send theirs at once, and end when the client goes', {
-    timeout: 10_000,
+    timeout: patienceMs,
   }, async (t) => {
     const id = await createRunning({ Cmd: ['sleep'] });
     const signals: AbortSignal[] = [];
@@ -303,7 +306,7 @@ describe('replies that go on', () => {
     }
   });
 
-  test('events end at a time to come', { timeout: 10_000 }, async () => {
+  test('events end at a time to come', { timeout: patienceMs }, async () => {
     const until = (Date.now() + 300) / 1000;
     served.backends.system.emit('container', 'start', 'abc', {});
     const client = new Client(head(`GET /events?since=0&until=${until}`, 'Connection: close\r\n'));
@@ -311,7 +314,7 @@ describe('replies that go on', () => {
     assert.match(client.body.toString(), /"Action":"start"/);
   });
 
-  test('a pull whose client goes is cancelled', { timeout: 10_000 }, async (t) => {
+  test('a pull whose client goes is cancelled', { timeout: patienceMs }, async (t) => {
     let signal: AbortSignal | undefined;
     t.mock.method(
       served.backends.images,

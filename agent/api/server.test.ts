@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { patienceMs } from '../e2e/patience.ts';
 import { CortenError, type ErrorKind, statusOf } from '../errors.ts';
 import { maxJsonBytes } from './json-body.ts';
 import { call, filterForms } from './testdata/call.ts';
@@ -189,7 +190,7 @@ test('on a socket: a chunked body, a reused connection, a second engine', async 
   }
 });
 
-test('close ends every stream and every hijacked connection', { timeout: 10_000 }, async () => {
+test('close ends every stream and every hijacked connection', { timeout: patienceMs }, async () => {
   const served = await serveFake();
   const { id } = await served.backends.containers.create({
     name: 'open',

@@ -3,7 +3,7 @@
  * reply tells the client what we speak, as dockerd's version middleware does.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { invalid } from '../errors.ts';
+import { type CortenError, invalid } from '../errors.ts';
 
 export const newestVersion = '1.47';
 export const oldestVersion = '1.24';
@@ -11,14 +11,20 @@ export const oldestVersion = '1.24';
 const versionPrefix = /^\/v([0-9.]+)(?=[/?]|$)/;
 
 export function installVersions(app: FastifyInstance, productVersion: string): void {
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({
-      'Api-Version': newestVersion,
-      'Docker-Experimental': 'false',
-      Ostype: 'linux',
-      Server: `Corten/${productVersion} (linux)`,
-    });
-    checkVersion(apiVersionOf(request));
+  const headers = {
+    'Api-Version': newestVersion,
+    'Docker-Experimental': 'false',
+    Ostype: 'linux',
+    Server: `Corten/${productVersion} (linux)`,
+  };
+  // No promise, and no second look at what clients say each time: every request waits for this.
+  let lastServed = newestVersion;
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(headers);
+    const version = apiVersionOf(request);
+    const refusal = version === lastServed ? undefined : refusalOf(version);
+    if (refusal === undefined) lastServed = version;
+    done(refusal);
   });
 }
 
@@ -37,15 +43,16 @@ export function speaks(request: FastifyRequest, version: string): boolean {
   return compareVersions(apiVersionOf(request), version) >= 0;
 }
 
-function checkVersion(version: string): void {
+function refusalOf(version: string): CortenError | undefined {
   if (compareVersions(version, newestVersion) > 0)
-    throw invalid(
+    return invalid(
       `client version ${version} is too new. Maximum supported API version is ${newestVersion}`,
     );
   if (compareVersions(version, oldestVersion) < 0)
-    throw invalid(
+    return invalid(
       `client version ${version} is too old. Minimum supported API version is ${oldestVersion}, please upgrade your client to a newer version`,
     );
+  return undefined;
 }
 
 function compareVersions(a: string, b: string): number {

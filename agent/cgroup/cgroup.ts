@@ -38,7 +38,7 @@ export interface Cgroup {
   /** Directories of this group, by controller (`''` for the unified hierarchy of v2). */
   readonly paths: ReadonlyMap<string, string>;
   /** Opens what the shim needs to put its child here. The caller closes the descriptors. */
-  placement(): CgroupPlacement;
+  placement(place?: Place): CgroupPlacement;
   /** Changes only what is present in `limits`; `null` takes a limit away. */
   update(limits: Limits): void;
   usage(): Usage;
@@ -63,6 +63,14 @@ export interface Cgroup {
 export interface UsageMeter {
   read(): Usage;
   close(): void;
+}
+
+/** Where in the group; without any of these, in the group itself. */
+export interface Place {
+  /** A group that its processes have made: a path below it. */
+  below?: string | undefined;
+  /** A process of it, by whose side there is a place where the group itself has none. */
+  beside?: number | undefined;
 }
 
 export interface CgroupPlacement {

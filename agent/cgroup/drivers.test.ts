@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -13,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
+import type { Place } from './cgroup.ts';
 import { detectCgroupDriver, mountedGroups } from './detect.ts';
 import { UnifiedHugetlb } from './hugetlb.ts';
 import { createV1Driver } from './v1.ts';
@@ -133,6 +135,35 @@ test('v2: a reservation is passed on to the parent, which would void it otherwis
   assert.equal(read('corten-a/memory.low'), '1500');
   web.update({ memory: { reservationBytes: null } });
   assert.equal(read('corten-a/memory.low'), '500');
+});
+
+test('v2: what is added to a group that hands controllers down goes to where its first process is', () => {
+  unified('cpu memory pids');
+  const driver = createV2Driver(root, 'corten-a', { attachDevices: () => {} });
+  const group = driver.create('web', {}, rules);
+  const web = join(root, 'corten-a/web');
+  for (const [name, pid] of [
+    ['init.scope', 7],
+    ['work', 8],
+  ] as const) {
+    mkdirSync(join(web, name));
+    writeFileSync(join(web, name, 'cgroup.procs'), `${pid}\n`);
+  }
+  const placeOf = (place?: Place) => {
+    const { directoryFd = -1 } = group.placement(place);
+    const path = readlinkSync(`/proc/self/fd/${directoryFd}`);
+    closeSync(directoryFd);
+    return path;
+  };
+  assert.equal(placeOf({ beside: 7 }), web);
+  writeFileSync(join(web, 'cgroup.subtree_control'), 'memory pids\n');
+  assert.equal(placeOf({ beside: 7 }), join(web, 'init.scope'));
+  assert.equal(placeOf({ beside: 8 }), join(web, 'work'));
+  // One that has just ended: the kernel says why there is no place.
+  assert.equal(placeOf({ beside: 9 }), web);
+  assert.equal(placeOf({ beside: 7, below: '/work' }), join(web, 'work'));
+  for (const below of ['..', '/../other', 'work/../../other'])
+    assert.throws(() => group.placement({ below }), /is not below the container's control group/);
 });
 
 test('names stay single components', () => {

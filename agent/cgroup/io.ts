@@ -40,8 +40,19 @@ export function applyIoV2(directory: string, limits: IoLimits): void {
     if (weight !== undefined)
       ifKnown(() => writeWeightV2(directory, number, weight, `IO weight of ${device.device}`));
     const rates = ratesV2(device);
-    if (rates !== '')
+    if (rates === '') continue;
+    try {
       writeLimit(directory, 'io.max', `${number} ${rates}`, `rates of ${device.device}`);
+    } catch (error) {
+      // Linux refused it in io.max for years (tg_set_limit in block/blk-throttle.c), v1 never did.
+      const { cause } = error as Error;
+      if (/=1\b/.test(rates) && hasErrno(cause, 'EINVAL'))
+        throw invalid(
+          `This machine's kernel knows no rate of 1 a second for ${device.device}: ask for 2 or more.`,
+          error,
+        );
+      throw error;
+    }
   }
 }
 

@@ -70,7 +70,9 @@ test('a CPU list binds every process, and only real CPUs can be asked for', asyn
   const child = runIn(group, 'sleep 60');
   assert.equal(statusField(child.pid ?? 0, 'Cpus_allowed_list'), '0');
   group.update({ cpu: { cpus: null } });
-  assert.notEqual(statusField(child.pid ?? 0, 'Cpus_allowed_list'), '0');
+  // Whoever runs the tests on one CPU alone gives children no other.
+  if (statusField(process.pid, 'Cpus_allowed_list') !== '0')
+    assert.notEqual(statusField(child.pid ?? 0, 'Cpus_allowed_list'), '0');
   assert.throws(() => group.update({ cpu: { cpus: '0,500' } }), {
     kind: 'invalid',
     message: /Requested CPUs are not available - requested 0,500/,
@@ -267,7 +269,7 @@ function diskOf(path: string): string | undefined {
 
 const rates = [
   ['bytes', 'writeBytesPerSecond', MiB],
-  ['operations', 'writeOperationsPerSecond', 1],
+  ['operations', 'writeOperationsPerSecond', 2],
 ] as const;
 for (const [what, name, most] of rates)
   test(`a writer keeps to its rate of ${what} while its neighbour does not`, {
@@ -291,6 +293,27 @@ for (const [what, name, most] of rates)
     await ended;
     assert.equal(held.exitCode, 0);
   });
+
+test('a rate of one is kept, or refused with the least that this kernel can keep', {
+  skip: !disk,
+}, () => {
+  assert.ok(disk);
+  const group = create();
+  const one = { device: disk, readOperationsPerSecond: 1 };
+  const [controller, file] =
+    driver.version === 2 ? ['', 'io.max'] : ['blkio', 'blkio.throttle.read_iops_device'];
+  const kept = () => readFileSync(join(group.paths.get(controller) ?? '', file), 'utf8');
+  let refused = '';
+  try {
+    group.update({ io: { devices: [one] } });
+  } catch (error) {
+    refused = (error as Error).message;
+  }
+  if (refused === '') assert.match(kept(), /(riops=| )1\b/);
+  else assert.match(refused, /no rate of 1 .*: ask for 2 or more/);
+  group.update({ io: { devices: [{ ...one, readOperationsPerSecond: 2 }] } });
+  assert.match(kept(), /(riops=| )2\b/);
+});
 
 test('io limits need a block device', () => {
   const group = create();
@@ -387,7 +410,9 @@ test('usage names what the kernel counts', async () => {
   assert.ok((usage.memory.maxUsageBytes ?? 0) > 0);
   assert.ok(Object.keys(usage.memory.stat).length > 10);
   assert.equal(usage.pids.current, 0);
-  if (driver.version === 1) assert.equal(usage.cpu.perCpuNanos?.length, availableParallelism());
+  // All of the machine's, also those that these tests may not run on.
+  if (driver.version === 1)
+    assert.ok((usage.cpu.perCpuNanos?.length ?? 0) >= availableParallelism());
 });
 
 test('oom kills of a group that is gone are none', async () => {

@@ -1,12 +1,13 @@
 import { closeSync } from 'node:fs';
-import type { Cgroup, CgroupPlacement } from './cgroup.ts';
+import type { Cgroup, CgroupPlacement, Place } from './cgroup.ts';
 
 /** Lends the way into a cgroup for as long as a process is started with it. */
 export async function withPlacement<T>(
   cgroup: Cgroup,
   use: (placement: CgroupPlacement) => Promise<T>,
+  place?: Place,
 ): Promise<T> {
-  const placement = cgroup.placement();
+  const placement = cgroup.placement(place);
   try {
     return await use(placement);
   } finally {

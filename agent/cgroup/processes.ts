@@ -22,15 +22,17 @@ export function childrenOf(directory: string): string[] {
 
 /** Pids as this process's own pid namespace numbers them. */
 export function processesBelow(directory: string): number[] {
-  return subtree(directory).flatMap((group) => {
-    try {
-      return readControl(group, 'cgroup.procs').split('\n').filter(Boolean).map(Number);
-    } catch (error) {
-      // Gone since it was listed; EOPNOTSUPP: a threaded group, whose parent lists its processes.
-      if (hasErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP', 'ENOTSUP')) return [];
-      throw error;
-    }
-  });
+  return subtree(directory).flatMap(processesIn);
+}
+
+export function processesIn(group: string): number[] {
+  try {
+    return readControl(group, 'cgroup.procs').split('\n').filter(Boolean).map(Number);
+  } catch (error) {
+    // Gone since it was listed; EOPNOTSUPP: a threaded group, whose parent lists its processes.
+    if (hasErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP', 'ENOTSUP')) return [];
+    throw error;
+  }
 }
 
 /** 0 is a process of another pid namespace, which kill(2) would take as "my own group". */

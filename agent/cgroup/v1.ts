@@ -8,7 +8,7 @@ import type { HugetlbLimits, Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import type { Cgroup, CgroupDriver, CgroupPlacement, UsageMeter } from './cgroup.ts';
+import type { Cgroup, CgroupDriver, CgroupPlacement, Place, UsageMeter } from './cgroup.ts';
 import { hasControl, type ReadFile, readControl, writeControl } from './control-file.ts';
 import { applyCpuV1, readCpuV1 } from './cpu.ts';
 import { applyCpusetV1, inheritCpusetV1 } from './cpuset.ts';
@@ -31,6 +31,7 @@ import { keepingMeter } from './kept-files.ts';
 import { applyMemoryV1, checkMemoryV1, oomKillsV1, readMemoryV1 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
 import { applyPids, readPids } from './pids.ts';
+import { directoryBelow } from './place.ts';
 import { childrenOf, killAll, processesBelow } from './processes.ts';
 
 /** The one controller whose name people know otherwise. */
@@ -140,11 +141,11 @@ class CgroupV1 implements Cgroup {
    * no lock, while a process that moves takes one that waits for an RCU grace period of 5 to 20 ms
    * (cgroup_procs_write_start, kernel/cgroup/cgroup.c). With one thread they come to the same.
    */
-  placement(): CgroupPlacement {
+  placement({ below = '' }: Place = {}): CgroupPlacement {
     const procsFds: number[] = [];
     try {
       for (const [, directory] of this.#directories())
-        procsFds.push(openSync(`${directory}/tasks`, constants.O_WRONLY));
+        procsFds.push(openSync(`${directoryBelow(directory, below)}/tasks`, constants.O_WRONLY));
       return { directoryFd: this.#unified?.open(this.name), procsFds };
     } catch (error) {
       for (const fd of procsFds) closeSync(fd);

@@ -7,7 +7,7 @@ import type { Limits, Usage } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
 import { attachDeviceProgram, loadDeviceProgram } from '../kernel/bpf.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import type { Cgroup, CgroupDriver, CgroupPlacement, UsageMeter } from './cgroup.ts';
+import type { Cgroup, CgroupDriver, CgroupPlacement, Place, UsageMeter } from './cgroup.ts';
 import {
   hasControl,
   type ReadFile,
@@ -37,6 +37,7 @@ import { keepingMeter } from './kept-files.ts';
 import { applyMemoryV2, killTogetherV2, oomKillsV2, readMemoryV2 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
 import { applyPids, readPids } from './pids.ts';
+import { placeOnV2 } from './place.ts';
 import { childrenOf, killAll, processesBelow } from './processes.ts';
 import { groupStallFiles, readStall } from './stall.ts';
 
@@ -126,9 +127,9 @@ class CgroupV2 implements Cgroup {
     }
   }
 
-  placement(): CgroupPlacement {
+  placement(place: Place = {}): CgroupPlacement {
     const flags = openPathOnly | constants.O_DIRECTORY;
-    return { directoryFd: openSync(this.#directory, flags), procsFds: [] };
+    return { directoryFd: openSync(placeOnV2(this.#directory, place), flags), procsFds: [] };
   }
 
   update(limits: Limits): void {

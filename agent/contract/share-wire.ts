@@ -12,7 +12,7 @@
  * character a byte, because those make good keys. Paths are relative to the folder; its own is ''.
  */
 
-export const shareVersion = 2;
+export const shareVersion = 3;
 /**
  * In the agent's run directory, and root's alone: where a host with users of its own has the folders of
  * other computers. A shared folder's files are of whoever looks, which there must not be everybody.
@@ -56,6 +56,8 @@ export const ShareOperation = {
   settled: 26,
   /** Changes that the machine itself asked for and never heard of; it may know them all the same. */
   missed: 27,
+  /** More has changed than could be kept: whatever the machine knows may be otherwise. */
+  lost: 28,
 } as const;
 
 /** What must not be done a second time: the host remembers its answers until the agent has them. */
@@ -89,6 +91,11 @@ export interface ShareHello {
 export interface ShareWelcome {
   /** Of the mount: a new one has no claims on what an earlier one left unanswered. */
   mount: string;
+  /**
+   * How many frames that the host told unasked have arrived from this instance, so that it tells the others again.
+   * Absent where the agent goes by nothing that was told before.
+   */
+  heard?: number;
 }
 
 /** Bits of setattr's mask. */

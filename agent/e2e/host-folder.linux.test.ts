@@ -40,6 +40,7 @@ before(async () => {
   sharing = await folders.companion({
     link,
     services: link,
+    onRest: () => () => {},
     report: (what, error) => assert.fail(`${what}: ${error}`),
   });
 });

@@ -1,9 +1,11 @@
 /** What a default container sees and may do, asked from inside, for any agent; docs/security.md names the attacks. */
 import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
-import { getPriority } from 'node:os';
+import { availableParallelism, getPriority } from 'node:os';
 import { basename } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { tickMicros } from '../kernel/clock.ts';
 import { type AgentProcess, type DockerCli, discardAgent, dockerCli } from './agent-process.ts';
 
 export interface IsolatingAgent {
@@ -221,7 +223,37 @@ export function isolationSuite({ isRoot, start }: IsolatingAgent): void {
       // The nineteenth field of proc_pid_stat(5), of the shell that asks.
       assert.equal(await inside('cut -d " " -f 19 /proc/self/stat'), '0');
     });
+
+    test('where containers keep each other waiting, the scheduler is made to look more often', async (t) => {
+      if (!isRoot) return t.skip('coming before others takes CAP_SYS_NICE');
+      if (tickMicros() <= 1000) return t.skip('this kernel looks often by itself');
+      const beats = () =>
+        childrenOf(agent.pid).filter((pid) => nameOf(pid) === 'corten-beat').length;
+      const loops = '(while :; do :; done) & '.repeat(2 * availableParallelism());
+      await docker('run', '-d', '--name', 'busy', image, 'sh', '-c', `${loops} wait`);
+      await until(() => beats() === 1);
+      await docker('rm', '-f', 'busy');
+      await until(() => beats() === 0);
+    });
   });
+}
+
+function childrenOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    // It ended meanwhile.
+    return '';
+  }
+}
+
+/** The test's own time limit ends it. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(50);
 }
 
 const nodes = ['full', 'null', 'random', 'tty', 'urandom', 'zero'];

@@ -1,6 +1,6 @@
 /** What limits did to containers, and whom the engine blames for it: real loops, kills and bombs. */
 import assert from 'node:assert/strict';
-import { existsSync, openSync, readSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { get } from 'node:http';
 import { after, before, test } from 'node:test';
 import type {
@@ -192,6 +192,28 @@ test('a fork bomb: refusals are counted and told once', async () => {
   const { pids } = await ask<SuggestionsDocument>('/containers/bomb/suggestions');
   assert.deepEqual([pids.reason, pids.limits], ['limit-reached', 60]);
   await docker.output('rm', '-f', 'bomb');
+});
+
+/** As the kernel has them. */
+function sharesOf(pid: string): string {
+  const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+  const [, path = ''] =
+    (isV1 ? /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(.*)$/m : /^0::(.*)$/m).exec(groups) ?? [];
+  const file = isV1 ? `/sys/fs/cgroup/cpu${path}/cpu.shares` : `/sys/fs/cgroup${path}/cpu.weight`;
+  return readFileSync(file, 'utf8').trim();
+}
+
+test('a fork bomb gives way to the others while it is refused, and has its own shares again afterwards', async () => {
+  // A `system` that is refused a process fails, and awk goes on.
+  const name = await docker.output(
+    ...['run', '-d', '--network', 'none', '--pids-limit', '1', '--cpu-shares', '512'],
+    ...[image, 'awk', 'BEGIN { while (1) system("sleep 0.1") }'],
+  );
+  const pid = await docker.output('inspect', '-f', '{{.State.Pid}}', name);
+  await eventually(() => assert.equal(sharesOf(pid), isV1 ? '2' : '1'));
+  await docker.output('update', '--pids-limit', '100', name);
+  await eventually(() => assert.equal(sharesOf(pid), isV1 ? '512' : '59'));
+  await docker.output('rm', '-f', name);
 });
 
 test('history outlives the process, and goes with the container', async () => {

@@ -118,6 +118,27 @@ test('nothing of it is root outside: the agent, its shims, root in a container',
   await output('rm', '-f', id, other);
 });
 
+test('a commit without root: owners are those inside, what is gone stays gone, a folder made anew is new', async () => {
+  const script =
+    'rm /etc/passwd; touch /root/old; rm -r /home; mkdir /home; touch /home/made; chown 7:8 /home/made; sleep 600';
+  await output('run', '-d', '--name', 'work', '--network', 'none', image, 'sh', '-c', script);
+  await eventually(async () => {
+    const owner = ['exec', 'work', 'stat', '-c', '%u:%g', '/home/made'];
+    assert.equal(await output(...owner), '7:8');
+  });
+  // Only where it has control groups of its own can a container stand still.
+  const still = await docker('commit', 'work', 'still');
+  if (still.code !== 0) assert.match(still.stderr, /cannot pause.* --pause=false/);
+  const words = ['CMD ["stat", "-c", "%n %u:%g", "/home", "/home/made"]', 'work', 'kept'];
+  await output('commit', '--pause=false', '-c', ...words);
+  const kept = ['run', '--rm', '--network', 'none', 'kept'];
+  assert.equal(await output(...kept), '/home 0:0\n/home/made 7:8');
+  assert.equal((await docker(...kept, 'ls', '/etc/passwd')).code, 1);
+  assert.equal(await output(...kept, 'ls', '/home'), 'made');
+  await output('rm', '-f', 'work');
+  await output('rmi', 'kept', ...(still.code === 0 ? ['still'] : []));
+});
+
 test('run, exec, logs, a terminal, stop', async () => {
   assert.equal(await output('run', '--rm', '--network', 'none', image, 'echo', 'hello'), 'hello');
   const trap = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.1; done";

@@ -12,7 +12,9 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { MachineFacts } from './abilities.ts';
 import type { IdPool } from './containers/id-range.ts';
 import type { LiveContainers } from './containers/live-containers.ts';
+import type { NextDirectory } from './containers/next-directory.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
+import type { SpecAhead } from './containers/spec-ahead.ts';
 import type { Waiters } from './containers/waiters.ts';
 import type { EventLog } from './event-log.ts';
 import type { KernelViews } from './kernel-views.ts';
@@ -52,6 +54,8 @@ export interface EngineContext {
   restarts: RestartSchedule;
   hostFolders: HostFolders;
   spareTime: SpareTime;
+  nextDirectory: NextDirectory;
+  specAhead: SpecAhead;
   /** What the agent found out about the machine when it started. */
   abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;
   userNamespaces: {

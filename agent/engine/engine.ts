@@ -12,10 +12,12 @@ import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { DiskDriver } from '../disk/disk.ts';
 import { createContainersBackend } from './containers/containers.ts';
-import { prepareDefaultLayer } from './containers/layer.ts';
+import { layerDirectories, prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
+import { NextDirectory } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
+import { SpecAhead } from './containers/spec-ahead.ts';
 import { restartByPolicy } from './containers/start.ts';
 import { stopAll } from './containers/stop-all.ts';
 import { Waiters } from './containers/waiters.ts';
@@ -23,6 +25,7 @@ import type { EngineContext } from './context.ts';
 import { engineId } from './engine-id.ts';
 import { EventLog } from './event-log.ts';
 import { createExecBackend } from './exec/exec.ts';
+import { ExecAhead } from './exec/exec-ahead.ts';
 import { ExecTable } from './exec/exec-table.ts';
 import type { ContainerFiles } from './files/container-files.ts';
 import { createImagesBackend } from './images/images.ts';
@@ -35,9 +38,10 @@ import {
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
+import { giveWay } from './pressure/give-way.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
-import { Sampler } from './pressure/sampler.ts';
+import { type Round, Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { SpareTime } from './spare-time.ts';
 import { ContainerTable } from './state/container-table.ts';
@@ -86,6 +90,8 @@ export interface EngineOptions
   openDisks: (parents: string[]) => DiskDriver;
   files: ContainerFiles;
   kernelLog: RecordSource;
+  /** Told of each round of looks at the containers, one a second while any runs. */
+  onRound?: ((round: Round) => void) | undefined;
   /** Absent: sources of binds are the machine's own. */
   hostFolders?: HostFolders;
   registryMirrors: string[];
@@ -110,6 +116,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const restarts = new RestartSchedule((id) => {
     restartByPolicy(context, id).catch((error) => report(`start ${id} again`, error));
   });
+  const spareTime = new SpareTime({ report });
   const context: EngineContext = {
     paths,
     runtime,
@@ -132,12 +139,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
       blame: (id, event) => announceBlame(context, id, event),
+      giveWay: (id, givesWay) => giveWay(context, id, givesWay),
+      onRound: options.onRound,
       report,
     }),
     logReaders: new LogReaders(),
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
-    spareTime: new SpareTime({ report }),
+    spareTime,
+    nextDirectory: new NextDirectory(paths, layerDirectories, spareTime),
+    specAhead: new SpecAhead(),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,
@@ -146,10 +157,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await prepareDefaultLayer(context);
   attachVolumes(context);
   await recover(context);
+  const ahead = new ExecAhead(context);
   return {
     containers: createContainersBackend(context, options.files),
-    exec: createExecBackend({ ...context, execs: new ExecTable() }),
-    images: createImagesBackend(context),
+    exec: createExecBackend({ ...context, execs: new ExecTable(), ahead }),
+    images: createImagesBackend(context, options.files),
     volumes: createVolumesBackend(context),
     networks: createNetworksBackend(context),
     system: createSystemBackend(context, {
@@ -169,6 +181,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     stopAll: () => stopAll(context),
     close: async () => {
       restarts.close();
+      ahead.close();
       await context.spareTime.close();
       context.pressure.close();
       detachVolumes(context);

@@ -21,6 +21,8 @@ export interface ContainerPaths {
 
 export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db');
 export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
+/** What the next container will have (agent/engine/containers/next-directory.ts). */
+export const nextDirectory = (paths: EnginePaths) => join(paths.root, 'next-container');
 /** What is on its way out. */
 export const removedDirectory = (paths: EnginePaths) => join(paths.root, 'removed');
 export const runsDirectory = (paths: EnginePaths) => join(paths.run, 'containers');

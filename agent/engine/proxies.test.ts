@@ -63,3 +63,13 @@ test('the environment: small letters win, ALL_PROXY is for both', () => {
   assert.deepEqual(proxiesFromEnvironment({ ALL_PROXY: 'x' }), { http: 'x', https: 'x' });
   assert.deepEqual(proxiesFromEnvironment({}), {});
 });
+
+test("a proxy on this machine's own loopback is for pulls, and no container's", () => {
+  const { proxies, applied } = make();
+  proxies.set({ http: '127.0.0.1:8888', https: 'http://proxy.example:1', containers: true });
+  assert.equal(applied.at(-1)?.http, 'http://127.0.0.1:8888');
+  assert.deepEqual(proxies.environment(), [
+    'HTTPS_PROXY=http://proxy.example:1',
+    'https_proxy=http://proxy.example:1',
+  ]);
+});

@@ -53,7 +53,11 @@ export class Proxies {
     return (['http', 'https', 'noProxy'] as const).flatMap((key) => {
       const value = this.#settings[key];
       const name = proxyVariables[key];
-      return value === undefined ? [] : [`${name}=${value}`, `${name.toLowerCase()}=${value}`];
+      // A container's loopback is its own: without a proxy it at least reaches what needs none.
+      const isUseless = key !== 'noProxy' && isLoopback(URL.parse(value ?? '')?.hostname ?? '');
+      return value === undefined || isUseless
+        ? []
+        : [`${name}=${value}`, `${name.toLowerCase()}=${value}`];
     });
   }
 

@@ -51,7 +51,7 @@ export interface NetworksOptions {
   /**
    * Where the computer around this machine is reached from it; `gateway`: where the default route
    * leads. Absent: this machine is people's own computer, which containers reach at their network's
-   * gateway.
+   * gateway; `shared`: nearly so, it has that computer's addresses and ports.
    */
   hostAddress?: string;
   /** Names as that computer knows them. */
@@ -103,6 +103,8 @@ class BridgeNetworks implements Networks {
     const hostPorts = new HostPorts({
       outside: outside.outsidePorts,
       isGuest: outside.hostAddress !== undefined,
+      // What is taken here is taken there, too, where the app is to open it.
+      holdsNone: outside.hostAddress === 'shared',
       ...(forwarder && { take: takeSocket }),
     });
     const forget = (ports: ReadonlySet<number>) => forgetUdpFlows(this.#conntrack, ports);
@@ -218,6 +220,7 @@ class BridgeNetworks implements Networks {
   }
 
   hostAddress(gateway: string): string {
+    if (this.#hostAddress === 'shared') return gateway;
     if (this.#hostAddress !== 'gateway') return this.#hostAddress ?? gateway;
     const routes = listRoutes(this.#netlink);
     return routes.find(({ destination }) => destination === everyDestination)?.gateway ?? gateway;

@@ -59,23 +59,28 @@ export interface HostPortsOptions {
   outside?: OutsidePorts;
   /** People's computer is around this machine, and may have addresses that this machine has not. */
   isGuest?: boolean;
+  /** Its ports are this machine's, too: only that computer has them. */
+  holdsNone?: boolean;
   take?: TakePort;
 }
 
 export class HostPorts {
   readonly #outside: OutsidePorts;
   readonly #isGuest: boolean;
+  readonly #holdsNone: boolean;
   readonly #takePort: TakePort;
   #next = ephemeral.first;
 
   constructor({
     outside = new OutsidePorts(),
     isGuest = false,
+    holdsNone = false,
     take: takePort = takeHeld,
   }: HostPortsOptions = {}) {
     this.#takePort = takePort;
     this.#outside = outside;
     this.#isGuest = isGuest;
+    this.#holdsNone = holdsNone;
   }
 
   /** Takes the port that was asked for, the first free one of a range, or any. */
@@ -136,7 +141,7 @@ export class HostPorts {
     hostPort: number;
   }): Promise<Socket> {
     const { protocol, hostAddress, hostPort } = port;
-    if (hostAddress.includes(':')) return nothingHeld;
+    if (this.#holdsNone || hostAddress.includes(':')) return nothingHeld;
     try {
       return await this.#takePort(protocol, hostAddress, hostPort);
     } catch (error) {

@@ -25,6 +25,7 @@ import {
   processPlace,
   writePidFile,
 } from './process-options.ts';
+import { withReadiness } from './readiness.ts';
 import { applyOtherLimits, deviceRulesOf, limitsOf } from './resources.ts';
 import { extrasOf } from './rights.ts';
 import { listenerOf } from './seccomp-listener.ts';
@@ -94,21 +95,23 @@ export async function createContainer(
 async function build(
   context: Context,
   container: Container,
-  { config: { spec, rootfs } }: Bundle,
+  { config }: Bundle,
   place: ProcessPlace,
   noPivot: boolean,
 ): Promise<Created> {
   const { record } = container;
+  const { rootfs } = config;
+  const spec = withReadiness(config.spec, container, process.env, context.log.warn);
   const cgroup = makeCgroup(context, container, spec);
   makeRdt(context, container, spec);
-  const process = withHome(spec.process, rootfs);
+  const first = withHome(spec.process, rootfs);
   const fifos = [container.gatePath, container.reportsPath].map((path) =>
     openSync(path, constants.O_RDWR),
   ) as [number, number];
   try {
     const { pid, terminalFd } = await withPlacement(cgroup, async (placement) =>
       createWaiting(await context.tools(), {
-        spec: { ...spec, process: { ...process, env: [...process.env, ...place.handedOn.env] } },
+        spec: { ...spec, process: { ...first, env: [...first.env, ...place.handedOn.env] } },
         rootfs: { kind: 'directory', path: rootfs },
         cgroupPaths: cgroup.paths,
         placement,

@@ -39,6 +39,7 @@ const execOptions = {
   cap: { ...texts, short: 'c' },
   'no-new-privs': { type: 'boolean' },
   'ignore-paused': { type: 'boolean' },
+  cgroup: text,
   apparmor: text,
   'process-label': text,
   ...processOptions,
@@ -62,7 +63,10 @@ async function exec(context: Context, call: Call): Promise<number> {
   const detached = call.values.detach === true;
   checkConsole(process.terminal, place.consoleSocket, detached);
   const foreground = detached ? undefined : new Foreground();
-  const { pid, terminalFd } = await startIn(context, container, spec, process, place.handedOn.fds);
+  const { pid, terminalFd } = await startIn(context, container, spec, process, {
+    handOnFds: place.handedOn.fds,
+    below: textOf(call, 'cgroup'),
+  });
   if (terminalFd !== undefined && place.consoleSocket !== undefined)
     handTerminalOver(terminalFd, place.consoleSocket);
   if (place.pidFile !== undefined) writePidFile(place.pidFile, pid);
@@ -82,20 +86,23 @@ async function startIn(
   container: Container,
   spec: OciSpec,
   process: OciProcess,
-  handOnFds: readonly number[],
+  { handOnFds, below }: { handOnFds: readonly number[]; below: string | undefined },
 ) {
   const runDirectory = join(container.directory, `exec-${randomUUID()}`);
   const { rdt } = container.record;
   // What we start is in our own class.
   if (rdt !== undefined) joinRdtPlace(rdt, processId);
   try {
-    return await withPlacement(container.cgroup(), async (placement) =>
-      execUnattended(await context.tools(), container.handle(), {
-        ...rightsOf(container, spec, process, placement),
-        runDirectory,
-        stdioFds: [0, 1, 2],
-        handOnFds,
-      }),
+    return await withPlacement(
+      container.cgroup(),
+      async (placement) =>
+        execUnattended(await context.tools(), container.handle(), {
+          ...rightsOf(container, spec, process, placement),
+          runDirectory,
+          stdioFds: [0, 1, 2],
+          handOnFds,
+        }),
+      { below, beside: container.record.process?.pid },
     );
   } finally {
     // The shim has left; what it wrote down is of no use to anyone.

@@ -92,3 +92,16 @@ test('realtime turns: a runtime never above its period on the way, and an error 
     /no realtime limits for groups/,
   );
 });
+
+test('unified: a file is written by its name, and what is missing is told: the form, the controller or the file', () => {
+  const { cgroup, read } = fakeGroup({ 'memory.high': 'max', 'cgroup.controllers': 'cpu memory' });
+  applyOtherLimits(cgroup, { unified: { 'memory.high': '1048576' } });
+  assert.equal(read('memory.high'), '1048576');
+  const refused = (file: string, message: RegExp) =>
+    assert.throws(() => applyOtherLimits(cgroup, { unified: { [file]: '1' } }), message);
+  refused('HIGH', /has not the form CONTROLLER.VALUE `HIGH`/);
+  refused('misc.max', /controller `misc` is not available for misc.max/);
+  refused('memory.more', /this kernel has no memory.more: no such file or directory/);
+  refused('cgroup.more', /this kernel has no cgroup.more/);
+  refused('../memory.high', /is not a file's name/);
+});

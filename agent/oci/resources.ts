@@ -1,6 +1,6 @@
 /** From `linux.resources` to limits, device rules, and the few files that limits have no name for. */
 import type { Cgroup } from '../cgroup/cgroup.ts';
-import { hasControl, readCount, writeLimit } from '../cgroup/control-file.ts';
+import { hasControl, readControlIfAny, readCount, writeLimit } from '../cgroup/control-file.ts';
 import type { IoDeviceLimits, Limits } from '../contract/limits.ts';
 import type { OciDeviceRule, OciResources, OciThrottle } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
@@ -156,8 +156,21 @@ function writeUnified(cgroup: Cgroup, file: string, value: string): void {
   if (directory === undefined || cgroup.paths.size > 1)
     throw invalid('resources.unified needs cgroup v2, and this machine has v1');
   if (file.includes('/')) throw invalid(`resources.unified: "${file}" is not a file's name`);
-  if (!hasControl(directory, file)) throw invalid(`resources.unified: this kernel has no ${file}`);
+  if (!hasControl(directory, file))
+    throw invalid(`resources.unified: ${whyMissing(directory, file)}`);
   writeLimit(directory, file, value, file);
+}
+
+/** In crun's words where it has any: callers look for them. */
+function whyMissing(directory: string, file: string): string {
+  const [controller = '', ...rest] = file.split('.');
+  if (rest.length === 0)
+    return `the specified key has not the form CONTROLLER.VALUE \`${file}\`; memory.high is one`;
+  const controllers = (readControlIfAny(directory, 'cgroup.controllers') ?? '').split(/\s+/);
+  // The groups' own files need none.
+  if (controller !== 'cgroup' && !controllers.includes(controller))
+    return `the requested cgroup controller \`${controller}\` is not available for ${file}`;
+  return `this kernel has no ${file}: no such file or directory`;
 }
 
 /** v2 has everything in one directory. */

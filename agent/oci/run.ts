@@ -4,6 +4,7 @@ import type { Context } from './context.ts';
 import { createContainer, createOptions } from './create.ts';
 import { deleteContainer } from './delete.ts';
 import { Foreground } from './foreground.ts';
+import type { Readiness } from './readiness.ts';
 import { startContainer } from './start.ts';
 
 const runOptions = {
@@ -24,15 +25,21 @@ export function runVerb(context: Context): Verb {
         detached: detached && textOf(call, 'console-socket') === undefined,
       });
       const { id, process } = container.record;
+      let readiness: Readiness | undefined;
       try {
-        await startContainer(context, container);
+        readiness = await startContainer(context, container);
       } catch (error) {
         // Nobody is going to delete what `run` could not start.
         await deleteContainer(context, id, true);
         throw error;
       }
-      if (foreground === undefined || process === undefined) return 0;
+      if (foreground === undefined || process === undefined) {
+        await readiness?.pass({ thenLeaves: true });
+        return 0;
+      }
+      const passing = readiness?.pass({ thenLeaves: false });
       const code = await foreground.wait(process.pid, terminalFd);
+      await passing;
       if (!call.values.keep) await deleteContainer(context, id, true);
       return code;
     },

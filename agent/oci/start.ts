@@ -12,6 +12,7 @@ import { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { destroy } from './delete.ts';
 import { runHooks, runHooksInside } from './hooks.ts';
+import { openReadiness, type Readiness } from './readiness.ts';
 import { rightsOf } from './rights.ts';
 
 export function startVerb(context: Context): Verb {
@@ -20,14 +21,21 @@ export function startVerb(context: Context): Verb {
     about: 'run the program of a created container',
     options: {},
     async run(call) {
-      await startContainer(context, Container.open(context.store, onlyIdOf(call)));
+      const container = Container.open(context.store, onlyIdOf(call));
+      const readiness = await startContainer(context, container);
+      await readiness?.pass({ thenLeaves: true });
       return 0;
     },
   };
 }
 
-export async function startContainer(context: Context, { id }: Container): Promise<void> {
+/** What is still to come, when the caller wants to hear of it: that the container is ready. */
+export async function startContainer(
+  context: Context,
+  { id }: Container,
+): Promise<Readiness | undefined> {
   const lock = await context.store.lock(id);
+  let readiness: Readiness | undefined;
   try {
     const container = Container.open(context.store, id);
     const status = container.status();
@@ -48,10 +56,15 @@ export async function startContainer(context: Context, { id }: Container): Promi
         ),
       ),
     );
+    readiness = openReadiness(container, process.env, context.log.warn);
     await execute(container, spec);
     await orDestroy(context, container, spec, async () =>
       runHooks({ name: 'poststart', hooks: spec.hooks, container, status: 'running' }),
     );
+    return readiness;
+  } catch (error) {
+    readiness?.close();
+    throw error;
   } finally {
     lock.release();
   }

@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../cgroup/testdata/group-process.ts';
 import { makeFifo } from '../kernel/files.ts';
 import type { ExitRecord, RunningProcess } from './runtime.ts';
 import { readLog, TestBench, testProcess, testSpec } from './testdata/test-container.ts';
@@ -58,6 +58,13 @@ export function adoptSuite(remapped: boolean): void {
     const found = await bench.runtime.adopt(run);
     assert.ok(found !== undefined && 'exited' in found, 'it still runs');
     return found;
+  }
+
+  /** For what reads a line before it ends. */
+  function letGoOn({ stdio, exited }: RunningProcess): Promise<ExitRecord> {
+    writeSync(stdio.stdinFd!, 'go\n');
+    closeSync(stdio.stdinFd!);
+    return exited;
   }
 
   async function ended(run: string): Promise<ExitRecord> {
@@ -135,10 +142,10 @@ export function adoptSuite(remapped: boolean): void {
   });
 
   test('the shim survives signals that end other programs', async () => {
-    const [started] = await orphans({ script: 'sleep 0.4; exit 8' });
+    const [started] = await orphans({ script: 'read line; exit 8', stdin: true });
     for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGPIPE', 'SIGUSR2'] as const)
       process.kill(started!.shimPid, signal);
-    assert.equal((await (await adopted(started!.run)).exited).exitCode, 8);
+    assert.equal((await letGoOn(await adopted(started!.run))).exitCode, 8);
   });
 
   test('a container whose shim was killed is ended and said to have ended with 255', async () => {
@@ -148,17 +155,11 @@ export function adoptSuite(remapped: boolean): void {
     assert.equal((await found.exited).exitCode, 255);
 
     process.kill(unwatched!.shimPid, 'SIGKILL');
-    await sleep(50);
+    await until('its shim has ended', () => !isAlive(unwatched!.shimPid));
     const exit = await bench.runtime.adopt(unwatched!.run);
     assert.ok(exit !== undefined && !('exited' in exit));
     assert.equal(exit.exitCode, 255);
-    for (
-      let attempt = 0;
-      attempt < 200 && (isAlive(watched!.pid) || isAlive(unwatched!.pid));
-      attempt++
-    )
-      await sleep(10);
-    assert.ok(!isAlive(watched!.pid) && !isAlive(unwatched!.pid));
+    await until('both have ended', () => !isAlive(watched!.pid) && !isAlive(unwatched!.pid));
   });
 
   test('another process under a reused pid is left alone', async () => {
@@ -169,7 +170,7 @@ export function adoptSuite(remapped: boolean): void {
     const exit = await bench.runtime.adopt(run);
     assert.ok(exit !== undefined && !('exited' in exit));
     assert.equal(exit.exitCode, 255);
-    assert.match(readFileSync(`/proc/${bystander.pid}/stat`, 'utf8'), /\) [SR] /);
+    assert.match(readFileSync(`/proc/${bystander.pid}/stat`, 'utf8'), /\) [SRD] /);
     bystander.kill();
   });
 
@@ -181,11 +182,13 @@ export function adoptSuite(remapped: boolean): void {
   test('an agent that closes its runtime leaves the containers running', async () => {
     const other = await TestBench.open({ remapped });
     const { running, run } = await other.start(
-      testSpec(testProcess(['/bin/sh', '-c', 'sleep 0.3; exit 5'])),
+      testSpec(testProcess(['/bin/sh', '-c', 'read line; exit 5'])),
+      { openStdin: true },
     );
     await other.runtime.close();
     assert.ok(isAlive(running.pid));
-    assert.equal((await (await adopted(run)).exited).exitCode, 5);
+    assert.equal((await letGoOn(await adopted(run))).exitCode, 5);
+    closeSync(running.stdio.stdinFd!);
     rmSync(other.root, { recursive: true, force: true });
   });
 }

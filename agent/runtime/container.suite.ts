@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { until } from '../cgroup/testdata/group-process.ts';
 import { CortenError } from '../errors.ts';
 import { newFilesystem } from '../kernel/mount.ts';
 import type { PrepareRequest } from './runtime.ts';
@@ -20,15 +21,6 @@ export function containerSuite(remapped: boolean): void {
   after(() => bench.close());
 
   const shell = (script: string) => testSpec(testProcess(['/bin/sh', '-c', script]));
-
-  /** Waits until a condition of the other process holds. */
-  async function until(what: string, holds: () => boolean): Promise<void> {
-    for (let attempt = 0; attempt < 500; attempt++) {
-      if (holds()) return;
-      await sleep(10);
-    }
-    assert.fail(`waited too long: ${what}`);
-  }
 
   test('output of both streams and the exit code arrive', async () => {
     const { exit, stdout, stderr } = await bench.run(shell('echo out; echo err >&2; exit 42'));
@@ -301,11 +293,15 @@ export function containerSuite(remapped: boolean): void {
         return 'gone';
       }
     });
-    const namespaces = readdirSync('/proc/self/task').map((thread) =>
-      ['mnt', 'uts', 'ipc', 'net'].map((name) =>
-        readlinkSync(`/proc/self/task/${thread}/ns/${name}`),
-      ),
-    );
+    const namespaces = readdirSync('/proc/self/task').map((thread) => {
+      try {
+        return ['mnt', 'uts', 'ipc', 'net'].map((name) =>
+          readlinkSync(`/proc/self/task/${thread}/ns/${name}`),
+        );
+      } catch {
+        return ['gone'];
+      }
+    });
     const machine = readlinkSync('/proc/self/ns/net');
     return {
       spares: fds.filter((target) => target.startsWith('net:') && target !== machine).length,

@@ -3,12 +3,14 @@ import { closeSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { openProcfs } from '../kernel/procfs.ts';
 import { adopt } from './adopt.ts';
+import { beginExec } from './early-exec.ts';
 import { canStartEarly, EarlyStart } from './early-start.ts';
 import { exec } from './exec.ts';
 import { launch } from './launch.ts';
 import { LauncherClient } from './launcher-client.ts';
 import type { ShimProcess } from './running-process.ts';
 import type {
+  BegunExec,
   ExecRequest,
   ExitRecord,
   LaunchRequest,
@@ -99,6 +101,20 @@ class LinuxRuntime implements Runtime {
   async exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess> {
     const process = inShortTurns(request.process, this.#sliceMicros);
     return this.#watch(await exec(this.#starter, this.#procFd, container, { ...request, process }));
+  }
+
+  beginExec(container: ProcessHandle, request: ExecRequest): BegunExec | undefined {
+    const process = inShortTurns(request.process, this.#sliceMicros);
+    const begun = beginExec(this.#starter, container, { ...request, process });
+    return (
+      begun && {
+        finish: async () => {
+          const running = await begun.finish();
+          return running && this.#watch(running);
+        },
+        giveUp: () => begun.giveUp(),
+      }
+    );
   }
 
   async adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { patienceMs } from '../e2e/patience.ts';
+import { until } from '../cgroup/testdata/group-process.ts';
 import type { RunningProcess } from './runtime.ts';
 import { TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
@@ -55,14 +54,6 @@ async function writer(limits: { maxBytes: number; maxFiles: number }): Promise<W
       await running.exited;
     },
   };
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + patienceMs;
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, `it never happened: ${what}`);
-    await sleep(10);
-  }
 }
 
 test('a log without a limit gets one while it is written, and loses it again', async () => {

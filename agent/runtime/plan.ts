@@ -39,6 +39,8 @@ export interface ShimDuties {
   log: { firstFile: number; maxBytes: number; maxFiles: number } | undefined;
   /** It ends once the child is on its own, which leaves the child to the caller (agent/oci). */
   leave?: boolean;
+  /** Read end of a pipe: it makes its child when a byte comes, and ends when its writer has gone. */
+  gate?: number;
 }
 
 /** One step of the child. Numbers of descriptors are the shim's. */
@@ -198,7 +200,8 @@ function writeDuties(plan: PlanWriter, duties: ShimDuties): void {
   plan.u32(duties.log?.firstFile ?? 0);
   plan.u64(BigInt(duties.log?.maxBytes ?? 0));
   plan.u32(duties.log?.maxFiles ?? 0);
-  plan.u32(0);
+  // 0 is no gate: the shim's own stdin.
+  plan.u32(duties.gate ?? 0);
 }
 
 function writeStep(plan: PlanWriter, step: Step): void {

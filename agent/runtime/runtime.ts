@@ -25,6 +25,11 @@ export interface Runtime {
   launch(sandbox: PreparedSandbox, request: LaunchRequest): Promise<RunningProcess>;
   /** Runs one more process inside a running container. */
   exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess>;
+  /**
+   * Does of such an exec what is not to be seen in the container yet, for a caller who will very soon want
+   * it, or not. Undefined when it would take longer than it gains. Throws as `exec` does.
+   */
+  beginExec(container: ProcessHandle, request: ExecRequest): BegunExec | undefined;
   /** Finds the process of a run directory: still running, or ended while nobody watched. */
   adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined>;
   close(): Promise<void>;
@@ -116,6 +121,13 @@ export interface ExecRequest {
   placement: CgroupPlacement;
   openStdin: boolean;
   seccomp: OciSpec['linux']['seccomp'];
+}
+
+/** Finished or given up, once. The request's placement is the caller's to close as soon as it is begun. */
+export interface BegunExec {
+  /** As `exec`. Undefined when its shim was killed meanwhile, and nothing has happened: it can be done anew. */
+  finish(): Promise<RunningProcess | undefined>;
+  giveUp(): Promise<void>;
 }
 
 export interface ProcessHandle {

@@ -104,6 +104,11 @@ export class ShimStarter {
     this.#procFd = procFd;
   }
 
+  /** Whether a start would find one that was started ahead. */
+  get hasSpare(): boolean {
+    return this.#spare !== undefined;
+  }
+
   descriptors(): ShimDescriptors {
     return new ShimDescriptors(this.#nullFd, this.#procFd);
   }

@@ -54,7 +54,7 @@ export async function startUnattended(starter: ShimStarter, plan: ProcessPlan): 
   return childPid;
 }
 
-interface Started {
+export interface Started {
   shimPid: number;
   childPid: number;
   alive: AliveWatch;

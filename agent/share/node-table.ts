@@ -260,10 +260,15 @@ export class NodeTable {
 
   /** The kernel may have missed what became of its attributes. */
   loseAttributes(node: Node): void {
-    this.touch(node);
-    node.names = undefined;
-    node.namesSince = undefined;
+    this.loseNames(node);
     node.attributesLostAt = this.#clock;
+  }
+
+  /** There may be others in it than are known. */
+  loseNames(folder: Node): void {
+    this.touch(folder);
+    folder.names = undefined;
+    folder.namesSince = undefined;
   }
 
   /** The host follows a folder of this one no longer: what it answered before does not count. */

@@ -5,7 +5,15 @@
  * own names and says what it always says: a create is heard as a create, a rename as both its halves.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { ChangeKind, type FrameReader, Stat, splitPath } from '../contract/share-wire.ts';
+import {
+  ChangeKind,
+  type FrameReader,
+  type FrameWriter,
+  Stat,
+  splitPath,
+  statBytes,
+  ShareOperation as Wire,
+} from '../contract/share-wire.ts';
 import type { Question } from './fuse-wire.ts';
 import { forgetName } from './names.ts';
 import { isDirectory, isSameContent, keyOf, type Node } from './node-table.ts';
@@ -139,7 +147,29 @@ export class Replay {
       // Who has it open may never look at it again, only send it.
       if (node.handles.size > 0) this.#askFor(node);
     }
+    this.#loseAbsent();
     this.#next();
+  }
+
+  /** Names that are not in the uppermost folder, which cannot be let go of by a name of its own. */
+  #loseAbsent(): void {
+    const { nodes, link } = this.#share;
+    const { root } = nodes;
+    nodes.loseNames(root);
+    const fill = (frame: FrameWriter) => frame.name('');
+    link.ask(Wire.list, fill, (reader) => {
+      // A folder that cannot be listed is asked for name by name, when the kernel's time for each is over.
+      if (reader.errno !== 0) return;
+      while (reader.left > 0) {
+        const name = reader.name();
+        const stat = reader.raw(statBytes);
+        const at = this.#placeOf(name);
+        if (at === undefined || nodes.find(root, name) !== undefined) continue;
+        const [kind, node, stale] = [ChangeKind.lost, undefined, undefined];
+        this.#waiting.push({ ...nothing, now: at, kind, stat, at, node, stale });
+      }
+      this.#next();
+    });
   }
 
   /** Every node's attributes, which the kernel is to ask for again. */

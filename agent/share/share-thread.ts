@@ -347,11 +347,15 @@ class ShareThread {
 
   #resume(mounted: Mounted, { fd, splitter }: Stranger, hello: ShareHello): void {
     const { share } = mounted;
-    const welcome: ShareWelcome = { mount: mounted.mount };
+    const isOther = hello.instance !== mounted.instance;
+    if (isOther) share.heard = 0;
+    const welcome: ShareWelcome = {
+      mount: mounted.mount,
+      ...(!isOther && { heard: share.heard }),
+    };
     const first = [
       new FrameWriter(0, Wire.hello).bytes(Buffer.from(JSON.stringify(welcome))).finish(),
     ];
-    const isOther = hello.instance !== mounted.instance;
     if (mounted.instance === undefined) first.push(retain(share.files.openHandles()));
     if (isOther)
       for (const { handle, path, flags } of share.files.reopenings())

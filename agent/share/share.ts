@@ -66,6 +66,8 @@ export class Share implements ShareContext {
   readonly link: HostLink;
   readonly files: OpenFiles;
   readonly replay: Replay;
+  /** How much this host told unasked; from nothing on with another one. */
+  heard = 0;
   readonly #parts: ShareParts;
   readonly #waiting = new Map<bigint, Waiting>();
   readonly #operations: Map<number, Operation>;
@@ -219,6 +221,12 @@ export class Share implements ShareContext {
     for (const { id } of this.nodes.all()) writeDevice(this.deviceFd, invalidateNode(id, -1n));
   }
 
+  /** Nothing that is known may be gone by: the kernel is to ask again. */
+  loseAll(): void {
+    this.distrustAttributes();
+    this.replay.loseAll();
+  }
+
   /** Gives up what has waited too long. Returns when to look again, or undefined for never. */
   expire(now: number): number | undefined {
     const deadlines: number[] = [];
@@ -337,6 +345,9 @@ export class Share implements ShareContext {
   #onNews(reader: FrameReader): void {
     if (reader.operation === Wire.changes) this.replay.take(reader);
     else if (reader.operation === Wire.missed) this.replay.takeMissed(reader);
+    else if (reader.operation === Wire.lost) this.loseAll();
+    else return;
+    this.heard++;
   }
 }
 

@@ -47,6 +47,12 @@ static const unsigned char *plan_bytes;
 static size_t plan_size;
 static uint32_t answers; /* a small generator: the same input gives the same answers */
 
+/* What stands behind this word of the input is the rest that a plan waits for; a message brings it once. */
+static const unsigned char rest_word[] = "<rest>";
+static const unsigned char *rest_bytes;
+static size_t rest_size;
+static int rest_came;
+
 /* What the plan's own memory was asked for, so that a run leaves none behind. */
 static void *taken[256];
 static size_t taken_count;
@@ -54,7 +60,7 @@ static size_t taken_count;
 /* One answer in sixteen is a failure, where the first byte asks for failures at all. */
 static int fails(void) {
   answers = answers * 1664525u + 1013904223u;
-  if ((answers >> 28) != 0 || plan_size % 2 == 0) return 0;
+  if ((answers >> 28) != 0 || (plan_size + rest_size) % 2 == 0) return 0;
   errno = (answers >> 20) % 4 == 0 ? ENOENT : EPERM;
   return 1;
 }
@@ -114,14 +120,36 @@ static int fake_fstat(int fd, struct stat *stat) {
     return 0;
   }
   if (fails()) return -1;
+  stat->st_size = (off_t)rest_size;
   stat->st_mode = kinds[answers >> 24 & 3];
   stat->st_rdev = makedev(1, 3);
   return 0;
 }
 
 static void *fake_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) {
-  (void)at, (void)size, (void)protection, (void)flags, (void)fd, (void)offset;
-  return (void *)plan_bytes;
+  (void)at, (void)size, (void)protection, (void)flags, (void)offset;
+  if (fd == PLAN_FD && !rest_came) return (void *)plan_bytes;
+  if (rest_size > 0 && !fails()) return (void *)rest_bytes;
+  errno = EINVAL;
+  return MAP_FAILED;
+}
+
+/* As unix(7) has it: a text, and descriptors that are the lowest free numbers. Now and then it is another message. */
+static ssize_t fake_recvmsg(int socket, struct msghdr *message, int flags) {
+  (void)socket, (void)flags;
+  if (rest_came++) return 0;
+  if (fails()) return -1;
+  struct cmsghdr *head = CMSG_FIRSTHDR(message);
+  size_t count = answers >> 16 & 255;
+  if (count > 253) message->msg_flags = MSG_CTRUNC, count = 253;
+  *head = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = fails() ? SCM_CREDENTIALS : SCM_RIGHTS};
+  for (size_t i = 0; i < count; i++) {
+    int number = FIRST_FREE_FD + (int)i - (fails() ? 1 : 0);
+    memcpy(CMSG_DATA(head) + i * sizeof number, &number, sizeof number);
+  }
+  message->msg_controllen = count == 0 && fails() ? 0 : head->cmsg_len;
+  memset(message->msg_iov->iov_base, 'x', message->msg_iov->iov_len);
+  return (ssize_t)message->msg_iov->iov_len;
 }
 
 static void *fake_calloc(size_t count, size_t size) {
@@ -205,6 +233,7 @@ static _Noreturn void fake__exit(int code) { longjmp(leave, code + 1); }
 #define munmap fake_munmap
 #define prctl fake_prctl
 #define read fake_read
+#define recvmsg fake_recvmsg
 #define setgroups fake_setgroups
 #define setns fake_setns
 #define setpgid fake_setpgid
@@ -229,13 +258,11 @@ static _Noreturn void fake__exit(int code) { longjmp(leave, code + 1); }
 #include "process.c"
 #include "child.c"
 #include "log.c"
+#include "spare.c"
 #include "shim.c"
 #undef main
 /* Other work of the same program, which no plan leads to. */
 int keep_folder(char **texts) { return texts == NULL; }
-void await_work(char *name) { (void)name; }
-/* The rest is a plan like the first part, and there is none. */
-void take_rest(struct bytes *step, struct bytes *plan) { (void)take_u32(step), (void)take_u32(step), (void)plan; }
 #undef calloc
 #undef close
 #undef read
@@ -243,11 +270,18 @@ void take_rest(struct bytes *step, struct bytes *plan) { (void)take_u32(step), (
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
-  unsigned char *exact = malloc(size); /* of this very length, so that a byte beyond is noticed */
-  if (exact == NULL && size > 0) return 0;
-  if (size > 0) memcpy(exact, data, size);
+  const size_t word = sizeof rest_word - 1;
+  const unsigned char *behind = size > 0 ? memmem(data, size, rest_word, word) : NULL;
+  plan_size = behind == NULL ? size : (size_t)(behind - data);
+  rest_size = behind == NULL ? 0 : size - plan_size - word;
+  /* Each of its very length, so that a byte beyond is noticed. */
+  unsigned char *exact = malloc(plan_size), *rest = malloc(rest_size);
+  if ((exact == NULL && plan_size > 0) || (rest == NULL && rest_size > 0)) return 0;
+  if (plan_size > 0) memcpy(exact, data, plan_size);
+  if (rest_size > 0) memcpy(rest, behind + word, rest_size);
   plan_bytes = exact;
-  plan_size = size;
+  rest_bytes = rest;
+  rest_came = 0;
   answers = (uint32_t)size * 2654435761u;
   for (size_t i = 0; i < size; i++) answers = (answers ^ data[i]) * 16777619u;
   memset(&start, 0, sizeof start);
@@ -256,6 +290,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   if (setjmp(leave) == 0) shim_main(1, arguments);
   while (taken_count > 0) free(taken[--taken_count]);
   free(exact);
+  free(rest);
   return 0;
 }
 

@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "shim.h"
+#include "beat.h"
 #include "folder.h"
 #include "ports.h"
 #include "user-namespace.h"
@@ -153,6 +154,16 @@ static void watch_signals(void) {
   place(fd, FD_SIGNALS);
 }
 
+/* What was begun before anybody asked for it: without a byte nobody does, and nothing has happened that anyone could see. */
+static void await_go(int gate) {
+  char go;
+  ssize_t count;
+  do count = read(gate, &go, 1);
+  while (count < 0 && errno == EINTR);
+  if (count != 1) _exit(0);
+  close(gate);
+}
+
 static pid_t clone_child(int *peer) {
   int pair[2], pidfd = -1;
   if (start.pid_namespace_fd >= 0 && setns(start.pid_namespace_fd, CLONE_NEWPID) < 0) fail(FD_ALIVE, errno);
@@ -196,6 +207,7 @@ int main(int count, char **arguments) {
   if (count == 3 && strcmp(arguments[0], "corten-namespaces") == 0) return make_namespaces(arguments[1], arguments[2], 0);
   if (count == 3 && strcmp(arguments[0], "corten-keeper") == 0) return make_namespaces(arguments[1], arguments[2], 1);
   if (count > 2 && strcmp(arguments[0], "corten-ports") == 0) return forward_ports((int)strtol(arguments[1], NULL, 10), arguments + 2);
+  if (count == 1 && strcmp(arguments[0], "corten-beat") == 0) return keep_beat();
   if (count == 5 && strcmp(arguments[0], "corten-folder") == 0) return keep_folder(arguments + 1);
   if (count > 2 && strcmp(arguments[0], "corten-enter") == 0) return enter_namespaces(arguments[1], arguments + 2);
   struct stat stat;
@@ -217,6 +229,7 @@ int main(int count, char **arguments) {
   if (take_step(&plan, &step) != STEP_START || step.left != sizeof start) fail(FD_ALIVE, EPROTO);
   memcpy(&start, step.at, sizeof start);
   if (start.version != PLAN_VERSION) fail(FD_ALIVE, EPROTO);
+  if (start.gate != 0) await_go((int)start.gate);
   step_index = 1;
 
   pid_t child = clone_child(&peer);

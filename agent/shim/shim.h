@@ -60,7 +60,8 @@ struct start {
   int32_t cgroup_fd, pid_namespace_fd;
   uint32_t io, log_number;
   uint64_t log_max_bytes;
-  uint32_t log_max_files, unused;
+  uint32_t log_max_files;
+  uint32_t gate; /* where the shim waits before it makes its child; 0: nowhere */
 };
 
 extern struct start start;

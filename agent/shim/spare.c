@@ -3,6 +3,7 @@
 #include "shim.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -63,6 +64,7 @@ void take_rest(struct bytes *step, struct bytes *plan) {
   size_t length;
   struct stat stat;
   int socket = (int)take_u32(step), first = (int)take_u32(step);
+  if (first < 0 || first > INT_MAX - MOST_DESCRIPTORS) fail_step(EPROTO);
   int error = receive(socket, &word, sizeof word, &length, received, &count);
   if (error != 0) fail_step(error);
   for (int index = count - 1; index >= 0; index--) {

@@ -10,6 +10,8 @@ export interface MachineSettings {
   pauseAfterMs: number | null;
   /** The same while the computer runs on its battery. */
   pauseOnBatteryAfterMs: number | null;
+  /** New containers get this computer's proxies in their environment; pulls use them in any case. */
+  proxiesInContainers: boolean;
 }
 
 export interface MachineSettingsView {

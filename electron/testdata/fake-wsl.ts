@@ -32,6 +32,8 @@ export interface FakeWindows {
   /** Whether it knows WSL_UTF8. */
   knowsUtf8: boolean;
   virtualization: boolean;
+  /** What it has come to, whatever `.wslconfig` says; null: its wslinfo does not tell. */
+  networkingMode: string | null;
   /** A command that fails, and with which code. */
   fail: Partial<Record<'import' | 'start' | 'terminate' | 'unregister' | 'resize', string>>;
 }
@@ -219,6 +221,12 @@ async function execute(name: string | undefined, command: string[]): Promise<num
     return fail('HCS_E_HYPERV_NOT_INSTALLED', 'Service/CreateInstance/CreateVm/HCS');
   const { directory } = read(name);
   const root = join(directory, 'rootfs');
+  // WSL's own init by another name (src/linux/init/wslinfo.cpp), in every distribution.
+  if (command[0] === '/bin/wslinfo') {
+    if (command[1] !== '--networking-mode' || windows.networkingMode === null) return 1;
+    process.stdout.write(`${windows.networkingMode}\n`);
+    return 0;
+  }
   const guest = process.env.FAKE_WSL_GUEST || undefined;
   const inside = guest === undefined ? enterInstance(home, name, root) : [];
   const [program = '', ...parameters] =

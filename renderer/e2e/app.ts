@@ -74,8 +74,28 @@ async function openApp(
   { colorScheme = 'light', socketName = 'docker.sock' }: AppOptions,
 ): Promise<App> {
   const readyAddress = await readyLine(start);
-  const { origin } = new URL(readyAddress);
   const context = await openBrowser(join(directory, 'profile'), colorScheme);
+  try {
+    return await openPage(context, { start, directory, socketName, readyAddress });
+  } catch (error) {
+    // As above.
+    await context.close();
+    throw error;
+  }
+}
+
+interface Opening {
+  start: ChildProcess;
+  directory: string;
+  socketName: string;
+  readyAddress: string;
+}
+
+async function openPage(
+  context: BrowserContext,
+  { start, directory, socketName, readyAddress }: Opening,
+): Promise<App> {
+  const { origin } = new URL(readyAddress);
   const complaints: string[] = [];
   context.on('page', (page) => listen(page, complaints));
   const page = context.pages()[0] ?? (await context.newPage());

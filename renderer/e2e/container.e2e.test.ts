@@ -178,7 +178,8 @@ test('limits change while it runs, go away, and come back by undo', async () => 
   await page.getByRole('slider', { name: 'CPUs' }).focus();
   await page.keyboard.press('Home');
   await page.getByRole('button', { name: 'Apply now' }).click();
-  await page.getByText('Changed the limits of talker').waitFor();
+  // Under the pointer it stays until its undo is wanted, however long what is between takes.
+  await page.getByText('Changed the limits of talker').hover();
   let host = await hostConfig();
   assert.equal(host.Memory, 96 * MiB);
   await page.getByRole('button', { name: 'Undo' }).click();

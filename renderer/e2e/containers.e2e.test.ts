@@ -147,10 +147,11 @@ test('several are stopped at once, and started again by undo', async () => {
       .click();
   const bar = page.getByRole('toolbar', { name: 'Actions for the selected containers' });
   await bar.getByRole('button', { name: 'Stop' }).click();
+  // Under the pointer it stays until its undo is wanted, however long what is between takes.
+  await page.getByText('Stopped 2 containers').hover();
   await row('one').getByText('Exited (143)').waitFor();
   await row('two').getByText('Exited (143)').waitFor();
   await row('three').getByText('Running').waitFor();
-  await page.getByText('Stopped 2 containers').waitFor();
   await page.getByRole('button', { name: 'Undo' }).click();
   await row('one').getByText('Running').waitFor();
   await row('two').getByText('Running').waitFor();

@@ -99,9 +99,11 @@ test('the map shows each container in a box with its limits, and leads to it', a
   const map = app.page.getByRole('region', { name: /^Map of \d+ processes$/ });
   const box = map.getByRole('link', { name: /^boxed/ });
   await box.waitFor();
-  assert.match(
-    (await box.textContent()) ?? '',
-    /of 64 MiB · [\d.]+ of 0\.5 CPUs · 1 of 50 processes/,
+  await eventually(async () =>
+    assert.match(
+      (await box.textContent()) ?? '',
+      /of 64 MiB · [\d.]+ of 0\.5 CPUs · 1 of 50 processes/,
+    ),
   );
   await map.getByRole('link', { name: /^weak.*no limits/ }).waitFor();
   await app.page.getByRole('radio', { name: 'CPU', exact: true }).check({ force: true });

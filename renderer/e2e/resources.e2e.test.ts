@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -82,6 +83,18 @@ test('what may be set, and what is used, are seen', async () => {
     .waitFor();
   await card().getByText('1.2 KiB').waitFor();
   await shoot('resources');
+});
+
+test('containers get the proxies of this computer when that is chosen', async () => {
+  const choice = card().getByRole('checkbox', { name: /proxies/ });
+  assert.equal(await choice.isChecked(), false);
+  await choice.click();
+  await card().getByText('New containers get this computer’s proxies: at once.').waitFor();
+  await shoot('proxies');
+  await button('Apply').click();
+  await button('Apply').and(app.page.locator(':disabled')).waitFor();
+  assert.equal(await choice.isChecked(), true);
+  assert.equal(saved().proxiesInContainers, true);
 });
 
 test('what cannot be is not applied; what can be says when it counts', async () => {
@@ -172,8 +185,8 @@ test('an idle machine rests, is shown so, and wakes by a click', async () => {
 /** As no person would choose it, so that nobody waits. */
 function rest(pauseAfterMs: number | null): void {
   const record = JSON.parse(readFileSync(machineFile, 'utf8'));
-  writeFileSync(
-    machineFile,
-    JSON.stringify({ ...record, settings: { ...record.settings, pauseAfterMs } }),
-  );
+  const changed = { ...record, settings: { ...record.settings, pauseAfterMs } };
+  // The app reads it all the while, and must never find half of it.
+  writeFileSync(`${machineFile}.changed`, JSON.stringify(changed));
+  renameSync(`${machineFile}.changed`, machineFile);
 }

@@ -15,6 +15,9 @@ export const resourcesWords = {
   'resources.pauseOnBatteryAfterMs': 'On battery, rest after',
   'resources.pauseHelp':
     'A machine that rests takes no processor time. Whatever uses it wakes it; while containers run it does not rest.',
+  'resources.proxiesInContainers': 'New containers get this computer’s proxies',
+  'resources.proxiesHelp':
+    'As HTTP_PROXY, HTTPS_PROXY and NO_PROXY, where neither the image nor whoever starts the container sets them. Downloads of images use the proxies in any case.',
   'resources.never': 'Never',
   'resources.minutes': '{count, plural, one {# minute} other {# minutes}}',
   'resources.seconds': '{count, plural, one {# second} other {# seconds}}',

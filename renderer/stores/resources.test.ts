@@ -18,6 +18,7 @@ const view: MachineSettingsView = {
     diskBytes: 2,
     pauseAfterMs: null,
     pauseOnBatteryAfterMs: null,
+    proxiesInContainers: false,
   },
   bounds: { cpus: bound, memoryBytes: bound, diskBytes: bound },
   afterRestart: [],

@@ -3,6 +3,7 @@
  * is run is bounded: enough that an engine which resolves a path twice was caught every time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patienceMs } from '../../agent/e2e/patience.ts';
 import type { EngineClient } from '../engines/engine-client.ts';
 import { Box, probeInside, withBox, within } from './box.ts';
 import type { Outside } from './outside.ts';
@@ -14,6 +15,8 @@ const rounds = { starts: 15, execs: 20, copies: 60, ends: 5 };
  * fifteen in a row are no wonder.
  */
 const patience = 10;
+/** Within which an engine answers that does not wait for ever. */
+const answerMs = patienceMs / 4;
 
 /** A directory and a link to outside that change places all the time, in the volume `/data`. */
 function swapper(outside: Outside): string[] {
@@ -137,7 +140,7 @@ export const races: Scenario[] = [
         await box.exec(['sh', '-c', 'rm /etc/passwd; mkfifo /etc/passwd']);
         // Whatever it answers: that it answers.
         const User = 'somebody';
-        await refusal(within(box.exec(['true'], { User }), 15_000));
+        await refusal(within(box.exec(['true'], { User }), answerMs));
         return undefined;
       }),
   },
@@ -146,7 +149,7 @@ export const races: Scenario[] = [
     run: (client) =>
       withBox(client, { Cmd: ['sh', '-c', 'rm -f /etc/group; mkfifo /etc/group'] }, async (box) => {
         await box.run();
-        await refusal(within(box.start(), 15_000));
+        await refusal(within(box.start(), answerMs));
         return undefined;
       }),
   },

@@ -18,7 +18,7 @@ const youngerThanPeer = [
   'native 466 removexattrat',
 ];
 
-/** Without root device nodes cannot be made: the machine's harmless ones are bound (docs/decisions/0014). */
+/** Without root device nodes cannot be made: the machine's harmless ones are bound (docs/decisions/0014-without-root.md). */
 const boundDevice = /^\/dev\/(null|zero|full|random|urandom|tty) of type devtmpfs$/;
 
 export function reviewed(

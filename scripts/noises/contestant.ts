@@ -31,7 +31,7 @@ interface Inspected {
   NetworkSettings: { Networks: { [name: string]: { IPAddress: string } } };
 }
 
-export async function startContestant(name: string): Promise<Contestant> {
+export async function startContestant(name: string, overOthers: boolean): Promise<Contestant> {
   const variant = variants[name];
   if (variant === undefined) throw new Error(`no engine ${name}`);
   const [engine] = await startEngines('noisy', {
@@ -47,7 +47,7 @@ export async function startContestant(name: string): Promise<Contestant> {
     });
     await engine.client.call('POST', `/containers/${neighbour}/start`);
     const { State } = await inspect(engine, neighbour);
-    return new Contestant(name, engine, neighbour, new Room(engine.state, State.Pid));
+    return new Contestant(name, engine, neighbour, new Room(engine.state, State.Pid, overOthers));
   } catch (error) {
     await engine.stop();
     throw error;

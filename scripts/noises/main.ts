@@ -1,4 +1,4 @@
-/** `scripts/noisy [--engines corten,corten-disk,dockerd] [--seconds N] [--json FILE] [NAME…]` */
+/** `scripts/noisy [--engines corten,corten-disk,dockerd] [--seconds N] [--json FILE] [--over-others] [NAME…]` */
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
     engines: { type: 'string', default: Object.keys(variants).join(',') },
     seconds: { type: 'string', default: '8' },
     json: { type: 'string' },
+    'over-others': { type: 'boolean', default: false },
   },
 });
 const all = [...noises, 'all'];
@@ -35,7 +36,8 @@ for (const signal of ['SIGINT', 'SIGTERM'])
     process.exit(1);
   });
 try {
-  for (const name of values.engines.split(',')) contestants.push(await startContestant(name));
+  for (const name of values.engines.split(','))
+    contestants.push(await startContestant(name, values['over-others']));
   // What watches over the real machine must not wait for the noise.
   setPriority(-15);
   // Taking turns, so that a slow minute of the machine falls on all of them alike.

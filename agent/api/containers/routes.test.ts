@@ -1,6 +1,7 @@
 /** Every container route: what the engine is asked, and with which status it is answered. */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { patienceMs } from '../../e2e/patience.ts';
 import { call } from '../testdata/call.ts';
 import { createFakeApi } from '../testdata/serve-fake.ts';
 
@@ -159,7 +160,7 @@ test('top, changes, stats', async () => {
 
 test('logs: frames, timestamps and details inside them, tail, and one stream at least', async () => {
   await run('l1', 'seq', '2');
-  await containers.wait('l1', 'not-running', AbortSignal.timeout(1000));
+  await containers.wait('l1', 'not-running', AbortSignal.timeout(patienceMs));
   const plain = await call(app, 'GET /containers/l1/logs?stdout=1&tail=1');
   assert.equal(plain.headers['content-type'], 'application/vnd.docker.multiplexed-stream');
   assert.equal(plain.text, '\x01\0\0\0\0\0\0\x022\n');

@@ -32,6 +32,8 @@ export interface ImagesBackend {
     comment?: string;
     changes: string[];
     pause: boolean;
+    /** What is not in it is the container's; absent: all of it is. */
+    config?: ImageConfig;
   }): Promise<string>;
   prune(filter: {
     danglingOnly: boolean;

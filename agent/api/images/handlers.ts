@@ -3,11 +3,12 @@ import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CortenError, invalid } from '../../errors.ts';
 import { readFilters } from '../filters.ts';
-import { readJson } from '../json-body.ts';
+import { readJson, readOptionalJson } from '../json-body.ts';
 import { sendProgress } from '../progress.ts';
 import { Query } from '../query.ts';
 import { untilGone } from '../stream-reply.ts';
 import type { ImagesBackend } from './backend.ts';
+import { commitConfig } from './commit-config.ts';
 import { deleteDocuments, historyDocument, imageDocument, imageSummary } from './documents.ts';
 import { imageFilter, imageFilterNames, withMatchingNames } from './image-filters.ts';
 import { readCredentials, readRegistryAuth } from './registry-auth.ts';
@@ -152,6 +153,7 @@ export async function commit(
   reply: FastifyReply,
 ): Promise<object> {
   const query = new Query(request);
+  const config = commitConfig(await readOptionalJson(request));
   const id = await images.commit({
     container: query.required('container'),
     repository: query.text('repo'),
@@ -161,6 +163,7 @@ export async function commit(
     // The CLI repeats the parameter; older SDKs send one with lines.
     changes: query.texts('changes').flatMap((text) => text.split('\n').filter(Boolean)),
     pause: query.flag('pause', true),
+    ...(config !== undefined && { config }),
   });
   reply.code(201);
   return { Id: id };

@@ -137,6 +137,27 @@ test('prune, commit, login, search', async () => {
     {},
   );
   assert.deepEqual([commit.status, commit.body], [201, { Id: 'sha256:committed' }]);
+  const config = { Cmd: 'run', Env: null, Labels: { a: 'b' }, Tty: true };
+  await call(app, 'POST /commit?container=a&changes=USER%20a%0AUSER%20b', config);
+  assert.deepEqual(
+    asked('commit').map((request) => ({
+      ...(request as object),
+      container: undefined,
+    })),
+    [
+      {
+        ...{ repository: 'b', tag: 'c', changes: ['ENV A=1'], pause: false },
+        ...{ container: undefined, author: undefined, comment: undefined },
+      },
+      {
+        ...{ repository: undefined, tag: undefined, changes: ['USER a', 'USER b'], pause: true },
+        ...{ container: undefined, author: undefined, comment: undefined },
+        config: { Cmd: ['run'], Labels: { a: 'b' } },
+      },
+    ],
+  );
+  const ill = await call(app, 'POST /commit?container=a', { Env: 'A=1' });
+  assert.equal(ill.status, 400);
   const wrong = await call(app, 'POST /auth', { username: 'ann', password: 'wrong' });
   assert.equal(wrong.status, 401);
   const right = await call(app, 'POST /auth', { username: 'ann', password: 'secret' });

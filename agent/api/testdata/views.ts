@@ -1,48 +1,14 @@
 /** Ready-made views for tests, each with sensible values that a test changes where it matters. */
 import type { ContainerSettings, ContainerView } from '../../contract/container.ts';
 import type { IsolationReport } from '../../contract/isolation.ts';
+import { plainNetwork, plainSettings } from '../../contract/testdata/settings.ts';
 import type { ContainerUsage } from '../containers/backend.ts';
 
 export function settingsOf(changes: Partial<ContainerSettings> = {}): ContainerSettings {
-  return {
-    image: 'corten/starter',
-    env: [],
-    labels: {},
-    terminal: false,
-    openStdin: false,
-    stdinOnce: false,
-    init: false,
-    autoRemove: false,
-    readOnlyRootfs: false,
-    security: {
-      privileged: false,
-      addCapabilities: [],
-      dropCapabilities: [],
-      noNewPrivileges: true,
-      seccomp: 'default',
-      devices: [],
-      deviceRules: [],
-    },
-    sysctls: {},
-    ulimits: [],
-    extraGroups: [],
-    namespaces: { pid: 'private', ipc: 'private', uts: 'private', cgroup: 'private' },
-    mounts: [],
-    network: {
-      mode: { networks: [{ network: 'bridge', aliases: [] }] },
-      ports: [],
-      publishAll: false,
-      exposedPorts: [],
-      dns: [],
-      dnsSearch: [],
-      dnsOptions: [],
-      extraHosts: [],
-    },
-    limits: {},
-    restart: { name: 'no', maximumRetryCount: 0 },
-    log: { driver: 'json-file', options: {} },
+  return plainSettings({
+    network: { ...plainNetwork, mode: { networks: [{ network: 'bridge', aliases: [] }] } },
     ...changes,
-  };
+  });
 }
 
 export function viewOf(changes: Partial<ContainerView> = {}): ContainerView {

@@ -21,6 +21,7 @@ import { resolveMounts } from '../volumes/mounts.ts';
 import { prepareVolumes } from '../volumes/volume-space.ts';
 import { withDiskDefault } from './disk-default.ts';
 import { explainFullDisk } from './full-disk.ts';
+import { planSpec } from './launch-plan.ts';
 import { makeLayer, prepareLayer } from './layer.ts';
 import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
@@ -40,6 +41,9 @@ type CreateContext = Pick<
   | 'proxies'
   | 'hostFolders'
   | 'cgroups'
+  | 'nextDirectory'
+  | 'specAhead'
+  | 'live'
 >;
 
 export async function createContainer(
@@ -90,6 +94,8 @@ export async function createContainer(
     };
     context.containers.insert(record);
     announceContainer(context.events, record, 'create');
+    // Once the reply is on its way.
+    setImmediate(() => context.specAhead.begin(record, () => planSpec(context, record)));
   } catch (failure) {
     // While it is full: the undoing may make room.
     const error = explainFullDisk(failure, `${name} cannot be made`, context.paths);
@@ -162,17 +168,20 @@ function idleNetworks({ networks }: Pick<EngineContext, 'networks'>, settings: C
 }
 
 function makeDirectories(
-  { disks }: Pick<EngineContext, 'disks'>,
+  { disks, nextDirectory }: Pick<EngineContext, 'disks' | 'nextDirectory'>,
   paths: ContainerPaths,
   makeSpace: MakeSpace | undefined,
   undo: Undo,
 ) {
+  // One that was made ahead has the layer's directories in it, which are to be in the space instead.
+  const isThere = makeSpace === undefined && nextDirectory.moveTo(paths.directory);
   // Modes by number: nobody but root looks into the state of containers (CVE-2021-41091).
-  mkdirSync(paths.directory, { mode: 0o700 });
+  if (!isThere) mkdirSync(paths.directory, { mode: 0o700 });
   undo.push(async () => {
     await disks.remove(paths.disk);
     await rm(paths.directory, { recursive: true, force: true });
   });
-  for (const path of [paths.log, paths.files.directory]) mkdirSync(path, { mode: 0o700 });
-  return makeLayer(paths, makeSpace);
+  if (!isThere)
+    for (const path of [paths.log, paths.files.directory]) mkdirSync(path, { mode: 0o700 });
+  return makeLayer(paths, makeSpace, isThere);
 }

@@ -89,7 +89,8 @@ async function prepare(
   layer: OpenLayer,
   undo: Undo,
 ) {
-  const { spec, deviceRules } = planSpec(context, { ...record, rootfs: layer.rootfs });
+  const { spec, deviceRules } =
+    context.specAhead.take(record) ?? planSpec(context, { ...record, rootfs: layer.rootfs });
   const joined = joinedInits(context, record);
   // Its paths are known before it is there.
   let cgroup = context.cgroups.open(record.id);

@@ -16,7 +16,7 @@ type DiskContext = Pick<EngineContext, 'disks'>;
 type LayerOf = Pick<ContainerRecord, 'rootfs' | 'settings'>;
 
 /** The upper directory's mode is that of the container's `/`; nobody looks into the other. */
-const layerDirectories = [
+export const layerDirectories = [
   { name: 'upper', mode: 0o755 },
   { name: 'work', mode: 0o700 },
 ];
@@ -43,16 +43,18 @@ export async function prepareDefaultLayer({
 export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>
   (maxBytes ?? maxInodes ?? null) !== null;
 
-/** Makes the layer in the container's own directory, and says where it is. */
+/** Makes the layer in the container's own directory, unless it is there, and says where it is. */
 export function makeLayer(
   paths: ContainerPaths,
   makeSpace: MakeSpace | undefined,
+  isThere = false,
 ): Omit<ContainerRecord['rootfs'], 'lowers'> {
   if (makeSpace !== undefined) {
     makeSpace(paths.disk);
     return { upper: join(paths.disk, 'upper'), work: join(paths.disk, 'work'), space: paths.disk };
   }
-  for (const { name, mode } of layerDirectories) mkdirSync(join(paths.directory, name), { mode });
+  if (!isThere)
+    for (const { name, mode } of layerDirectories) mkdirSync(join(paths.directory, name), { mode });
   return { upper: join(paths.directory, 'upper'), work: join(paths.directory, 'work') };
 }
 

@@ -129,6 +129,8 @@ test('a stop that may take months does not kill at once', async (t) => {
   const process = bench.runtime.last;
   process.onSignal = () => {};
   const stopping = containers.stop(id, { timeoutSeconds: 9_999_999 });
+  while (process.signals.length === 0) await new Promise((done) => setImmediate(done));
+  // Long enough for a timer whose time was too long to count.
   await new Promise((done) => setTimeout(done, 50));
   assert.deepEqual(process.signals, [15]);
   process.exit(0);

@@ -98,6 +98,8 @@ function restoreGroup(cgroup: Cgroup, limits: Limits): void {
   // First, since it slows everything down: a memory limit of v2 is lowered by way of this mark
   // (cgroup/memory.ts), and that agent may have been killed on the way.
   cgroup.update({ memory: { highBytes: limits.memory?.highBytes ?? null } });
+  // It may have been made to give way (pressure/give-way.ts).
+  cgroup.update({ cpu: { shares: limits.cpu?.shares ?? null } });
   cgroup.update(limits);
 }
 

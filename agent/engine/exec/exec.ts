@@ -1,9 +1,10 @@
 /** One more process inside a running container. */
 import type { Attachment } from '../../api/containers/backend.ts';
 import type { ExecBackend, ExecSettings } from '../../api/exec/backend.ts';
+import type { CgroupPlacement } from '../../cgroup/cgroup.ts';
 import { withPlacement } from '../../cgroup/placement.ts';
 import { conflict, invalid } from '../../errors.ts';
-import type { RunningProcess } from '../../runtime/runtime.ts';
+import type { ExecRequest, RunningProcess } from '../../runtime/runtime.ts';
 import { StartError } from '../../runtime/start-error.ts';
 import { announceContainer } from '../announce.ts';
 import type { LiveContainer } from '../containers/live-containers.ts';
@@ -15,13 +16,14 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { inputRelay, ProcessInput } from '../streams/process-input.ts';
 import { ProcessOutput } from '../streams/process-output.ts';
 import { openStreams } from '../streams/process-streams.ts';
+import type { ExecAhead } from './exec-ahead.ts';
 import { execProcess } from './exec-process.ts';
 import type { ExecRecord, ExecTable } from './exec-table.ts';
 
 export type ExecContext = Pick<
   EngineContext,
   'paths' | 'containers' | 'live' | 'runtime' | 'events' | 'report'
-> & { execs: ExecTable };
+> & { execs: ExecTable; ahead: ExecAhead };
 
 export function createExecBackend(context: ExecContext): ExecBackend {
   return {
@@ -46,12 +48,20 @@ async function createExec(
   settings: ExecSettings,
 ): Promise<string> {
   const container = context.containers.find(reference);
-  requireRunning(context, container);
+  const live = requireRunning(context, container);
   if (settings.command.length === 0) throw invalid('No exec command specified');
   const id = newId();
   context.execs.add(id, container.id, settings);
   announceContainer(context.events, container, `exec_create: ${settings.command.join(' ')}`, {
     execID: id,
+  });
+  const record = context.execs.find(id);
+  // Once the reply is on its way.
+  setImmediate(() => {
+    if (!record.started && context.live.get(container.id) === live)
+      context.ahead.begin(id, live, (placement) =>
+        requestOf(context, record, container, live, placement),
+      );
   });
   return id;
 }
@@ -100,20 +110,33 @@ async function startExec(
 
 async function run(
   context: ExecContext,
-  { id, settings, size }: ExecRecord,
+  record: ExecRecord,
   container: ContainerRecord,
   live: LiveContainer,
 ): Promise<RunningProcess> {
-  const { process, seccomp } = execProcess(container, live, { ...settings, ...(size && { size }) });
-  return withPlacement(live.cgroup, (placement) =>
-    context.runtime.exec(live.process, {
-      process,
-      seccomp,
-      runDirectory: execRunDirectory(context.paths, container.id, id),
-      placement,
-      openStdin: settings.stdin,
-    }),
+  const begun = await context.ahead.take(record.id, live)?.finish();
+  if (begun !== undefined) return begun;
+  return withPlacement(
+    live.cgroup,
+    (placement) =>
+      context.runtime.exec(live.process, requestOf(context, record, container, live, placement)),
+    { beside: live.process.pid },
   );
+}
+
+function requestOf(
+  { paths }: Pick<ExecContext, 'paths'>,
+  { id, settings, size }: ExecRecord,
+  container: ContainerRecord,
+  live: LiveContainer,
+  placement: CgroupPlacement,
+): ExecRequest {
+  return {
+    ...execProcess(container, live, { ...settings, ...(size && { size }) }),
+    runDirectory: execRunDirectory(paths, container.id, id),
+    placement,
+    openStdin: settings.stdin,
+  };
 }
 
 /** Resolves once the exit code can be asked for. */

@@ -23,19 +23,9 @@ import { namesIn } from '../../kernel/remove-tree.ts';
 import { getXattr } from '../../kernel/xattr.ts';
 import type { ContainerRoot } from './container-files.ts';
 import { openImageRoot } from './container-root.ts';
+import { runtimeFiles } from './runtime-files.ts';
 
 type Change = Awaited<ReturnType<ContainersBackend['changes']>>[number];
-
-/** What the runtime puts into every container for its mounts; no change that anybody made. */
-const runtimeFiles = [
-  '/dev',
-  '/proc',
-  '/sys',
-  '/etc/hosts',
-  '/etc/hostname',
-  '/etc/resolv.conf',
-  '/.dockerenv',
-];
 
 export async function changes(root: ContainerRoot): Promise<Change[]> {
   const ours = new Set([...runtimeFiles, ...root.mounts.map(({ target }) => target)]);

@@ -20,6 +20,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { patienceMs } from '../../e2e/patience.ts';
 import { conflict } from '../../errors.ts';
 import { withFd } from '../../kernel/files.ts';
 import { getXattr, setXattr } from '../../kernel/xattr.ts';
@@ -240,7 +241,7 @@ test('a running container is reached through its init, mounts and all', async ()
       '-m',
       'sh',
       '-c',
-      line.replace('mount --bind', 'mount --rbind').replace('/sleep', '/sleep 30'),
+      line.replace('mount --bind', 'mount --rbind').replace('/sleep', '/sleep 1000'),
     ],
     { stdio: 'ignore' },
   );
@@ -248,7 +249,8 @@ test('a running container is reached through its init, mounts and all', async ()
     const inside = { ...root, process: { pid: child.pid ?? 0, signal: () => {} } };
     const seen = async () =>
       (await statPath(inside, '/opt/mounted').catch(() => undefined))?.sizeBytes;
-    for (let attempt = 0; attempt < 200 && (await seen()) === undefined; attempt++)
+    const deadline = performance.now() + patienceMs;
+    while ((await seen()) === undefined && performance.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 20));
     assert.equal(await seen(), 3);
     const archive = archiveOf((directory) => writeFileSync(join(directory, 'in'), 'in'));

@@ -33,6 +33,8 @@ export interface ContainerFiles {
   ): Promise<void>;
   /** The whole root without what is mounted over it. */
   exportArchive(root: ContainerRoot): Promise<Readable>;
+  /** The writable layer as one that an image can have. */
+  layerArchive(root: Pick<ContainerRoot, 'rootfs'>): Promise<Readable>;
   changes(root: ContainerRoot): ReturnType<ContainersBackend['changes']>;
   /** `ps` columns for host processes `pids`, all of them in one container. */
   top(pids: readonly number[], psArguments: string): ReturnType<ContainersBackend['top']>;

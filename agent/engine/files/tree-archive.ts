@@ -16,6 +16,7 @@ import {
   withFd,
 } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
+import { isOverlayAttribute, overlayAttribute } from '../../kernel/overlay.ts';
 import { type IdRange, idInside } from '../../kernel/process-status.ts';
 import { filesystemMagic } from '../../kernel/procfs.ts';
 import { namesIn } from '../../kernel/remove-tree.ts';
@@ -36,6 +37,13 @@ export interface TreeOptions {
   stayOnMount: boolean;
   /** The container's, when its files show ids outside: the archive has those inside. */
   ids: IdMap | undefined;
+  /** It is an overlay's upper directory, and the archive a layer. */
+  asLayer?: LayerMarks;
+}
+
+export interface LayerMarks {
+  /** By its path in the container. */
+  isLeftOut(path: string): boolean;
 }
 
 /** What every entry of one archive is read with. */
@@ -44,6 +52,7 @@ interface Reading {
   ids: IdMap | undefined;
   /** Where a file with several names was first. */
   firstNames: Map<string, Buffer>;
+  asLayer: LayerMarks | undefined;
 }
 
 /** Archives `name` of the directory `parentFd`, which stays open until the caller closes it. */
@@ -53,7 +62,8 @@ export async function* archiveTree(
   options: TreeOptions,
 ): AsyncGenerator<Buffer> {
   const resolve = options.stayOnMount ? withinTree | Resolve.noXdev : withinTree;
-  const reading: Reading = { resolve, ids: options.ids, firstNames: new Map() };
+  const { ids, asLayer } = options;
+  const reading: Reading = { resolve, ids, firstNames: new Map(), asLayer };
   yield* archiveEntry(parentFd, name, options.name, reading);
   yield archiveEnd;
 }
@@ -64,16 +74,45 @@ async function* archiveEntry(
   shown: Buffer,
   reading: Reading,
 ): AsyncGenerator<Buffer> {
+  const { asLayer } = reading;
+  // A name that means a mark in a layer can be nobody's file there.
+  if (asLayer !== undefined && (baseOf(shown).startsWith(whiteout) || isLeftOut(asLayer, shown)))
+    return;
   const fd = openEntry(parentFd, name, reading.resolve);
   if (fd === undefined) return;
   try {
     const stat = fstatSync(fd, { bigint: true });
-    if (stat.isDirectory()) yield* archiveDirectory(fd, stat, shown, reading);
+    // Overlayfs hides what lies below by a character device 0:0 (kernel, overlayfs.rst).
+    if (asLayer !== undefined && stat.isCharacterDevice() && stat.rdev === 0n)
+      yield markAt(shown.subarray(0, shown.lastIndexOf('/') + 1), baseOf(shown));
+    else if (stat.isDirectory()) yield* archiveDirectory(fd, stat, shown, reading);
     else if (!stat.isSocket()) yield* archiveFile(fd, stat, shown, reading);
   } finally {
     closeSync(fd);
   }
 }
+
+const whiteout = '.wh.';
+const opaque = '.wh..opq';
+
+/** An empty file whose name says what of the layers below is hidden; `folder` ends with a slash. */
+function markAt(folder: Buffer, name: string): Buffer {
+  return encodeHeader({
+    type: 'file',
+    name: Buffer.concat([folder, Buffer.from(`${whiteout}${name}`, 'latin1')]),
+    mode: 0o600,
+    uid: 0,
+    gid: 0,
+    sizeBytes: 0,
+    modifiedNanos: 0n,
+  });
+}
+
+/** Bytes, as characters. */
+const baseOf = (shown: Buffer) => shown.subarray(shown.lastIndexOf('/') + 1).toString('latin1');
+
+const isLeftOut = (marks: LayerMarks, shown: Buffer) =>
+  marks.isLeftOut(shown.subarray(shown.indexOf('/')).toString('latin1'));
 
 /** Undefined for what vanished meanwhile, and for a file that is mounted over while that is unwanted. */
 function openEntry(parentFd: number, name: FileName, resolve: number): number | undefined {
@@ -94,6 +133,8 @@ async function* archiveDirectory(
   const slash = shown.at(-1) === 0x2f ? shown : Buffer.concat([shown, Buffer.from('/')]);
   yield encodeHeader({ ...headerOf(stat, slash, fd, reading.ids), type: 'directory' });
   if (kernelFilesystems.has(filesystemMagic(fd))) return;
+  if (reading.asLayer !== undefined && getXattr(fd, overlayAttribute('opaque'))?.[0] === 0x79)
+    yield markAt(slash, opaque);
   const names = withFd(openat2(fd, '.', constants.O_RDONLY | O_DIRECTORY, withinTree), namesIn);
   for (const name of names)
     yield* archiveEntry(fd, name, Buffer.concat([slash, bytesOf(name)]), reading);
@@ -171,6 +212,7 @@ function xattrsOf(fd: number): Map<string, Buffer> {
   const kept = new Map<string, Buffer>();
   for (const name of listXattrs(fd)) {
     if (name !== 'security.capability' && !name.startsWith('user.')) continue;
+    if (isOverlayAttribute(name)) continue;
     const value = getXattr(fd, name);
     if (value !== undefined) kept.set(name, Buffer.from(value));
   }

@@ -42,14 +42,17 @@ export async function probe(
       privileged: false,
       terminal: false,
     });
-    const running = await withPlacement(live.cgroup, (placement) =>
-      context.runtime.exec(live.process, {
-        process,
-        seccomp,
-        runDirectory,
-        placement,
-        openStdin: false,
-      }),
+    const running = await withPlacement(
+      live.cgroup,
+      (placement) =>
+        context.runtime.exec(live.process, {
+          process,
+          seccomp,
+          runDirectory,
+          placement,
+          openStdin: false,
+        }),
+      { beside: live.process.pid },
     );
     return { start, ...(await outcome(running, check.timeoutMs)), end: new Date() };
   } catch (error) {

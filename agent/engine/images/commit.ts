@@ -1,20 +1,25 @@
 /** New images: from a container's changes, and from a root that was exported elsewhere. */
 import type { ImagesBackend, Progress } from '../../api/images/backend.ts';
-import { CortenError } from '../../errors.ts';
-import { announceImage } from '../announce.ts';
-import type { EngineContext } from '../context.ts';
+import { CortenError, conflict } from '../../errors.ts';
+import { announceContainer, announceImage } from '../announce.ts';
+import { withLayer } from '../containers/layer.ts';
+import { pauseContainer, unpauseContainer } from '../containers/pause.ts';
+import { type EngineContext, reporter } from '../context.ts';
+import type { ContainerFiles } from '../files/container-files.ts';
+import { completed, configOfContainer } from './committed-config.ts';
+import { withChanges } from './image-changes.ts';
 
 /** `docker import`: one layer with nothing below. */
 export async function* importRoot(
   { images, events }: Pick<EngineContext, 'images' | 'events'>,
   request: Parameters<ImagesBackend['importRoot']>[0],
 ): AsyncIterable<Progress> {
-  refuseChanges(request.changes);
+  const config = withChanges({}, request.changes);
   // `docker import - web:2` sends the whole name as the repository.
-  const name = request.tag ? `${request.repository}:${request.tag}` : request.repository;
+  const name = nameOf(request);
   const id = await images.commitLayer({
     layer: request.archive,
-    config: {},
+    config: { ...config },
     history: { createdBy: '', comment: request.message ?? 'Imported from -' },
     ...(name !== undefined && { name }),
   });
@@ -22,22 +27,78 @@ export async function* importRoot(
   yield { status: id };
 }
 
-/** `docker commit`. */
+/**
+ * `docker commit`: the writable layer on top of the container's image. A container that runs stands still
+ * meanwhile, so that its files are those of one moment.
+ */
 export async function commitContainer(
-  context: Pick<EngineContext, 'containers'>,
+  context: EngineContext,
+  files: Pick<ContainerFiles, 'layerArchive'>,
   request: Parameters<ImagesBackend['commit']>[0],
 ): Promise<string> {
-  const { name } = context.containers.find(request.container);
-  throw new CortenError(
-    'not-implemented',
-    `Making an image from container ${name} is not supported yet. Export its root with \`docker export\` and read it in with \`docker import\`.`,
-  );
+  const { images, events, proxies } = context;
+  const record = context.containers.find(request.container);
+  const { id: container, imageId, state } = record;
+  if (state.status === 'dead' || state.status === 'removing')
+    throw conflict(`You cannot commit container ${container} which is ${state.status}`);
+  const image = images.find(imageId);
+  if (image === undefined)
+    throw conflict(
+      `The image of container ${container} has been removed, and an image needs what it began with: export its root with \`docker export\` and read it in with \`docker import\`.`,
+    );
+  const own = configOfContainer(record, image.config, proxies.environment());
+  const config = completed(withChanges(request.config ?? own, request.changes), own);
+  const name = nameOf(request);
+  const resume = request.pause ? await standStill(context, container) : undefined;
+  try {
+    const id = await withLayer(context, record, async (rootfs) =>
+      images.commitLayer({
+        parent: imageId,
+        layer: await files.layerArchive({ rootfs }),
+        config: { ...config },
+        history: {
+          createdBy: record.settings.args?.join(' ') ?? '',
+          ...(request.comment && { comment: request.comment }),
+          ...(request.author && { author: request.author }),
+        },
+        ...(name !== undefined && { name }),
+      }),
+    );
+    if (name !== undefined) announceImage(events, 'tag', id, name);
+    announceContainer(events, record, 'commit', {
+      comment: request.comment ?? '',
+      imageID: id,
+      imageRef: name ?? '',
+    });
+    return id;
+  } finally {
+    await resume?.();
+  }
 }
 
-function refuseChanges(changes: readonly string[]): void {
-  if (changes.length === 0) return;
-  throw new CortenError(
-    'not-implemented',
-    'Dockerfile instructions (--change) are not supported yet when an image is imported: give them when a container is created.',
-  );
+function nameOf({ repository, tag }: { repository?: string; tag?: string }): string | undefined {
+  if (!repository) return undefined;
+  return tag ? `${repository}:${tag}` : repository;
+}
+
+/** Undefined for one that does not run, or stands still already. */
+async function standStill(
+  context: EngineContext,
+  container: string,
+): Promise<(() => Promise<void>) | undefined> {
+  if (context.containers.require(container).state.status !== 'running') return undefined;
+  try {
+    await pauseContainer(context, container);
+  } catch (error) {
+    // A machine without control groups, or a container that has just ended.
+    if (!(error instanceof CortenError)) throw error;
+    throw new CortenError(
+      error.kind,
+      `${error.message} Commit it as it runs (docker commit --pause=false), or stop it before.`,
+      { cause: error },
+    );
+  }
+  return () =>
+    // It has ended, or somebody was faster.
+    unpauseContainer(context, container).catch(reporter(context, 'go on after a commit'));
 }

@@ -51,3 +51,18 @@ test('an empty entrypoint takes the image’s away', () => {
 test('nothing to run is refused', () => {
   assert.throws(() => processOf(settings()), { kind: 'invalid', message: /No command specified/ });
 });
+
+test('a proxy that somebody named in one case is not contradicted in the other', () => {
+  const machine = ['HTTP', 'HTTPS', 'NO'].flatMap((kind) => [
+    `${kind}_PROXY=machine`,
+    `${kind.toLowerCase()}_proxy=machine`,
+  ]);
+  const given = settings({ env: ['HTTP_PROXY=own', 'no_proxy='] });
+  assert.deepEqual(withImageDefaults(given, { Env: ['A=1'] } as never, machine).env, [
+    'HTTPS_PROXY=machine',
+    'https_proxy=machine',
+    'A=1',
+    'HTTP_PROXY=own',
+    'no_proxy=',
+  ]);
+});

@@ -23,7 +23,10 @@ export function withImageDefaults(
   const health = healthOf(settings.health, image.Healthcheck);
   return {
     ...settings,
-    env: mergedEnv(mergedEnv(machineEnv, image.Env ?? []), settings.env),
+    env: mergedEnv(
+      mergedEnv(unsaid(machineEnv, [...(image.Env ?? []), ...settings.env]), image.Env ?? []),
+      settings.env,
+    ),
     labels: { ...image.Labels, ...settings.labels },
     network: {
       ...settings.network,
@@ -53,6 +56,16 @@ export function processOf(settings: ContainerSettings): ContainerView['process']
     workingDirectory: settings.workingDirectory || '/',
     user: settings.user ?? '',
   };
+}
+
+/**
+ * Programs read a proxy's name in either case, and most of them the small letters first: who said it in
+ * one case is not contradicted in the other. Docker's client says both, from its own `proxies`.
+ */
+function unsaid(machineEnv: readonly string[], said: readonly string[]): string[] {
+  const nameOf = (entry: string) => (entry.split('=', 1)[0] ?? '').toLowerCase();
+  const names = new Set(said.map(nameOf));
+  return machineEnv.filter((entry) => !names.has(nameOf(entry)));
 }
 
 /** The image's, with the user's on top; `NAME` without a value takes the image's away. */

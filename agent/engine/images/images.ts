@@ -4,12 +4,16 @@ import type { ImagesBackend, ImageView, Progress } from '../../api/images/backen
 import type { StoredImage } from '../../images/store.ts';
 import { announceImage } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import type { ContainerFiles } from '../files/container-files.ts';
 import { commitContainer, importRoot } from './commit.ts';
 import { pruneImages } from './image-prune.ts';
 import { removeImage } from './image-remove.ts';
 import { requireImage, usersOf } from './lookup.ts';
 
-export function createImagesBackend(context: EngineContext): ImagesBackend {
+export function createImagesBackend(
+  context: EngineContext,
+  files: Pick<ContainerFiles, 'layerArchive'>,
+): ImagesBackend {
   const { images, events } = context;
   return {
     list: () => images.list().map((image) => viewOf(context, image)),
@@ -32,7 +36,7 @@ export function createImagesBackend(context: EngineContext): ImagesBackend {
     load: (archive) => loadImages(context, archive),
     save: (references) => images.save(references),
     importRoot: (request) => importRoot(context, request),
-    commit: (request) => commitContainer(context, request),
+    commit: (request) => commitContainer(context, files, request),
     prune: (filter) => pruneImages(context, filter),
     login: (credentials) => images.login(credentials),
   };

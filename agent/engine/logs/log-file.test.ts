@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { patienceMs } from '../../e2e/patience.ts';
 import { listSegments, segmentPath } from './log-file.ts';
 import { followOutput } from './log-follow.ts';
 import { type ReadLogOptions, readLog } from './log-lines.ts';
@@ -28,7 +29,7 @@ function write(segment: number, ...records: Buffer[]): void {
 }
 
 async function logged(options: Partial<ReadLogOptions> = {}): Promise<string[]> {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(patienceMs);
   const found: string[] = [];
   for await (const line of readLog(directory, { stdout: true, stderr: true, signal, ...options }))
     found.push(line.data.toString());
@@ -58,7 +59,7 @@ test('what a busy container writes meanwhile is left out, unless it is followed'
     rmSync(segmentPath(directory, 2), { force: true });
     write(1, record('a\nb\nc\n'));
     const found: string[] = [];
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(patienceMs);
     for await (const { data } of readLog(directory, {
       ...{ stdout: true, stderr: true, signal },
       ...options,
@@ -78,7 +79,7 @@ test('since and until cut by time, with nanoseconds kept', async () => {
   for await (const line of readLog(directory, {
     stdout: true,
     stderr: true,
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(patienceMs),
   }))
     assert.equal(line.nanos, 5);
 });

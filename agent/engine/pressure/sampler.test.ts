@@ -4,18 +4,21 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createV2Driver } from '../../cgroup/v2.ts';
 import type { BlameEvent } from '../../contract/pressure.ts';
-import { Sampler } from './sampler.ts';
+import { type Round, Sampler } from './sampler.ts';
 
 function bench(t: TestContext) {
   const root = mkdtempSync(join(tmpdir(), 'corten-sampler-'));
   writeFileSync(join(root, 'cgroup.controllers'), 'cpu memory pids io\n');
   const told: BlameEvent[] = [];
+  const rounds: Round[] = [];
   const sampler = new Sampler({
     cgroupVersion: 2,
     kernelLog: { records: async function* () {}, close() {} },
     blame: (_, event) => told.push(event),
+    onRound: (round) => rounds.push(round),
     report: (what, error) => assert.fail(`${what}: ${error}`),
   });
   t.after(() => {
@@ -39,7 +42,7 @@ function bench(t: TestContext) {
     'memory.pressure': 'some avg10=0 total=0\nfull avg10=0 total=0\n',
     'io.pressure': 'some avg10=0 total=0\nfull avg10=0 total=0\n',
   });
-  return { root, sampler, group, put, told };
+  return { root, sampler, group, put, told, rounds };
 }
 
 function openBelow(directory: string): number {
@@ -116,4 +119,17 @@ test('a container that an agent before us started is counted from now on', async
   await sampler.nextTick();
   const { latest } = sampler.find('web') ?? {};
   assert.deepEqual([latest?.cpu.usedMicros, latest?.oomKills], [500, 0]);
+});
+
+test('who asks is told each round how many run, and once that none does', async (t) => {
+  const { sampler, group, rounds } = bench(t);
+  sampler.begin('web', group, new Date());
+  sampler.begin('other', group, new Date());
+  await sampler.nextTick();
+  await sampler.end('other');
+  await sampler.nextTick();
+  await sampler.end('web');
+  const counts = () => rounds.map(({ running }) => running);
+  while (counts().at(-1) !== 0) await sleep(10);
+  assert.deepEqual(counts().slice(0, 3), [2, 1, 0]);
 });

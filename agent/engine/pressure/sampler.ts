@@ -8,6 +8,7 @@ import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
 import { BlameWatch } from './blame.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
+import { ForkBombWatch } from './fork-bomb.ts';
 import { MachineStall } from './machine-stall.ts';
 import { OomBlame, type RecordSource } from './oom-blame.ts';
 import { hourSeconds, SampleRing } from './ring.ts';
@@ -33,6 +34,14 @@ interface Running {
   meter: UsageMeter;
   before: Reading;
   watch: BlameWatch;
+  bombs: ForkBombWatch;
+}
+
+export interface Round {
+  /** How many containers run. */
+  running: number;
+  /** The share of the time in which somebody on the machine waited for a processor; absent: not known. */
+  cpuStall?: number | undefined;
 }
 
 export interface SamplerOptions {
@@ -40,6 +49,10 @@ export interface SamplerOptions {
   cgroupVersion: 1 | 2;
   /** Told of each event, which is in the history by then. */
   blame: (id: string, event: BlameEvent) => void;
+  /** Whether the container gives way to all others from now on (fork-bomb.ts). */
+  giveWay?: (id: string, givesWay: boolean) => void;
+  /** Told of each round. */
+  onRound?: ((round: Round) => void) | undefined;
   report: (what: string, error: unknown) => void;
 }
 
@@ -146,6 +159,7 @@ export class Sampler {
   async #round(): Promise<void> {
     const ids = [...this.#running.keys(), ...this.#young.keys()];
     this.machine.sample(Date.now());
+    this.#options.onRound?.({ running: ids.length, cpuStall: this.machine.latest?.stall.cpu.some });
     for (const [index, id] of ids.entries()) {
       if (index > 0 && index % batch === 0) await nextTurn();
       this.#sample(id);
@@ -177,13 +191,13 @@ export class Sampler {
       nowMs - startedAtMs < longestIntervalMs
         ? { atMs: startedAtMs, usage: nothingUsed }
         : { atMs: nowMs, usage: meter.read() };
-    const running = { meter, before, watch: new BlameWatch(), subject };
+    const running = { meter, before, watch: new BlameWatch(), bombs: new ForkBombWatch(), subject };
     this.#running.set(id, running);
     return before.usage === nothingUsed ? running : undefined;
   }
 
   #take(running: Running & { subject: Subject }): void {
-    const { meter, before, watch, subject } = running;
+    const { meter, before, watch, bombs, subject } = running;
     const after: Reading = { atMs: Date.now(), usage: meter.read() };
     const sample = difference(before, after, this.#options.cgroupVersion);
     if (sample === undefined) return;
@@ -194,6 +208,8 @@ export class Sampler {
     subject.countsNoHits ||= countsNoHits(after.usage, this.#options.cgroupVersion);
     if (sample.oomKills > 0) this.#oom.count(subject.id, sample.oomKills, after.atMs);
     for (const event of watch.look(sample)) this.#tell(subject.id, event);
+    const givesWay = bombs.look(sample);
+    if (givesWay !== undefined) this.#options.giveWay?.(subject.id, givesWay);
   }
 
   #tell(id: string, event: BlameEvent): void {
@@ -210,6 +226,7 @@ export class Sampler {
   }
 
   #rest(): void {
+    this.#options.onRound?.({ running: 0 });
     this.#oom.close();
     this.machine.rest();
   }

@@ -1,62 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerSettings, MountView } from '../../contract/container.ts';
+import { plainNetwork, plainSecurity, plainSettings } from '../../contract/testdata/settings.ts';
 import { capabilityNames, defaultCapabilities } from '../../runtime/capabilities.ts';
 import { defaultDeviceRules } from '../../runtime/default-spec.ts';
 import { parseDeviceRule } from './devices.ts';
 import { processOfExec } from './process.ts';
 import { buildSpec, type SpecInput } from './spec.ts';
 
-function settingsWith(change: Partial<ContainerSettings> = {}): ContainerSettings {
-  return {
-    image: 'corten/starter',
-    env: [],
-    labels: {},
-    terminal: false,
-    openStdin: false,
-    stdinOnce: false,
-    init: false,
-    autoRemove: false,
-    readOnlyRootfs: false,
-    security: security(),
-    sysctls: {},
-    ulimits: [],
-    extraGroups: [],
-    namespaces: { pid: 'private', ipc: 'private', uts: 'private', cgroup: 'private' },
-    mounts: [],
-    network: {
-      mode: 'none',
-      ports: [],
-      publishAll: false,
-      exposedPorts: [],
-      dns: [],
-      dnsSearch: [],
-      dnsOptions: [],
-      extraHosts: [],
-    },
-    limits: {},
-    restart: { name: 'no', maximumRetryCount: 0 },
-    log: { driver: 'json-file', options: {} },
-    ...change,
-  };
-}
-
 function security(change: Partial<ContainerSettings['security']> = {}) {
-  return {
-    privileged: false,
-    addCapabilities: [],
-    dropCapabilities: [],
-    noNewPrivileges: true,
-    seccomp: 'default' as const,
-    devices: [],
-    deviceRules: [],
-    ...change,
-  };
+  return { ...plainSecurity, ...change };
 }
 
 function build(change: Partial<ContainerSettings> = {}, input: Partial<SpecInput> = {}) {
   return buildSpec({
-    settings: settingsWith(change),
+    settings: plainSettings(change),
     process: { path: '/bin/sh', args: ['-c', 'true'], env: [], workingDirectory: '', user: '' },
     hostname: 'box',
     user: { uid: 0, gid: 0, additionalGids: [0], home: '/root' },
@@ -142,7 +100,7 @@ test('privileged lifts capabilities, masks, device rules and read-only mounts', 
 test('host and joined namespaces', () => {
   const host = build({
     namespaces: { pid: 'host', ipc: 'host', uts: 'host', cgroup: 'host' },
-    network: { ...settingsWith().network, mode: 'host' },
+    network: { ...plainNetwork, mode: 'host' },
   });
   assert.deepEqual(host.spec.linux.namespaces, [{ type: 'mount' }]);
   assert.equal(host.spec.hostname, undefined);
@@ -152,7 +110,7 @@ test('host and joined namespaces', () => {
   const joined = build(
     {
       namespaces: { pid: 'private', ipc: { container: 'a' }, uts: 'private', cgroup: 'private' },
-      network: { ...settingsWith().network, mode: { container: 'a' } },
+      network: { ...plainNetwork, mode: { container: 'a' } },
     },
     {
       join: { ipc: '/proc/7/ns/ipc', network: '/proc/7/ns/net' },
@@ -295,7 +253,7 @@ test('seccomp follows the capabilities, or the profile that was given', () => {
 
 test('an exec has the container’s environment, directory and capabilities', () => {
   const input = {
-    settings: settingsWith({ security: security({ dropCapabilities: ['ALL'] }) }),
+    settings: plainSettings({ security: security({ dropCapabilities: ['ALL'] }) }),
     process: { path: 'x', args: [], env: ['A=1', 'B=2'], workingDirectory: '/w', user: '' },
     hostname: 'box',
     user: { uid: 0, gid: 0, additionalGids: [0], home: '/root' },

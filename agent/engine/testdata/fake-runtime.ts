@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { conflict } from '../../errors.ts';
 import type {
+  BegunExec,
   ExecRequest,
   ExitRecord,
   LaunchRequest,
@@ -100,6 +101,10 @@ export class FakeRuntime implements Runtime {
     const process = new FakeProcess(this.#nextPid++);
     this.execs.push({ request, process });
     return process;
+  }
+
+  beginExec(): BegunExec | undefined {
+    return undefined;
   }
 
   async adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {

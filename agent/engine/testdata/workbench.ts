@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import type { EngineEvent } from '../../api/system/backend.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
 import type { DefaultDisk } from '../../contract/limits.ts';
+import { plainSecurity, plainSettings } from '../../contract/testdata/settings.ts';
 import { defaultIdPool } from '../containers/id-range.ts';
 import { type Engine, openEngine } from '../engine.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
@@ -142,45 +143,7 @@ function notAskedFor<T extends object>(): T {
 }
 
 export function settings(change: Partial<ContainerSettings> = {}): ContainerSettings {
-  return {
-    image: 'corten/starter',
-    env: [],
-    labels: {},
-    terminal: false,
-    openStdin: false,
-    stdinOnce: false,
-    init: false,
-    autoRemove: false,
-    readOnlyRootfs: false,
-    security: {
-      privileged: false,
-      addCapabilities: [],
-      dropCapabilities: [],
-      noNewPrivileges: true,
-      seccomp: 'unconfined',
-      devices: [],
-      deviceRules: [],
-    },
-    sysctls: {},
-    ulimits: [],
-    extraGroups: [],
-    namespaces: { pid: 'private', ipc: 'private', uts: 'private', cgroup: 'private' },
-    mounts: [],
-    network: {
-      mode: 'none',
-      ports: [],
-      publishAll: false,
-      exposedPorts: [],
-      dns: [],
-      dnsSearch: [],
-      dnsOptions: [],
-      extraHosts: [],
-    },
-    limits: {},
-    restart: { name: 'no', maximumRetryCount: 0 },
-    log: { driver: 'json-file', options: {} },
-    ...change,
-  };
+  return plainSettings({ security: { ...plainSecurity, seccomp: 'unconfined' }, ...change });
 }
 
 /** A created container's id. */

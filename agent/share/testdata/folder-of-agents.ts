@@ -9,7 +9,12 @@ import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openFolderThread } from '../../../electron/host/share/open-folder-thread.ts';
-import { changingOperations, FrameReader, FrameSplitter } from '../../contract/share-wire.ts';
+import {
+  changingOperations,
+  FrameReader,
+  FrameSplitter,
+  ShareOperation,
+} from '../../contract/share-wire.ts';
 import type { ShareNews } from '../share-thread.ts';
 
 export interface FolderOfAgents {
@@ -21,6 +26,8 @@ export interface FolderOfAgents {
   stopHost(): Promise<void>;
   /** From now on the host makes the changes it is asked for, and nobody hears of that over this connection. */
   loseAnswers(): void;
+  /** From now on nothing arrives that the host tells unasked; resolves with the first that does not. */
+  loseNews(): Promise<void>;
   startHost(): Promise<void>;
   /** Until a process waits for an answer of the folder's. */
   untilAsked(): Promise<void>;
@@ -31,12 +38,18 @@ export interface FolderOfAgents {
 export async function folderOfAgents({
   patienceMs = 30_000,
   asksAgain = true,
+  mostUnheard = undefined as number | undefined,
 } = {}): Promise<FolderOfAgents> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-agents-'));
   const [host, guest] = [join(directory, 'host'), join(directory, 'guest')];
   for (const path of [host, guest]) mkdirSync(path);
   chmodSync(directory, 0o755);
-  const server = await openFolderThread({ name: 'test', path: host, mountPath: guest });
+  const server = await openFolderThread({
+    name: 'test',
+    path: host,
+    mountPath: guest,
+    mostUnheard,
+  });
   const failures: string[] = [];
   const events: string[] = [];
   let agent: ChildProcess | undefined;
@@ -44,6 +57,7 @@ export async function folderOfAgents({
   let served = Promise.resolve();
   let isHostWanted = false;
   let areAnswersLost = false;
+  let onLostNews: (() => void) | undefined;
 
   const heard = async (...awaited: string[]) => {
     for (const deadline = performance.now() + 60_000; performance.now() < deadline; await sleep(5))
@@ -80,7 +94,13 @@ export async function folderOfAgents({
       events.length = 0;
       socket = connect(join(directory, 'share.sock'));
       areAnswersLost = false;
-      served = server.serve(lossy(socket, () => areAnswersLost));
+      onLostNews = undefined;
+      const isLost = (operation: number) => {
+        const isNews = news.has(operation) && onLostNews !== undefined;
+        if (isNews) onLostNews?.();
+        return isNews || (areAnswersLost && changingOperations.has(operation));
+      };
+      served = server.serve(lossy(socket, isLost));
       await heard('mounted', 'back');
     },
     async stopHost() {
@@ -92,6 +112,11 @@ export async function folderOfAgents({
     },
     loseAnswers() {
       areAnswersLost = true;
+    },
+    loseNews() {
+      return new Promise((resolve) => {
+        onLostNews = resolve;
+      });
     },
     async untilAsked() {
       const isWaiting = () =>
@@ -133,15 +158,20 @@ export async function folderOfAgents({
   return folder;
 }
 
-/** A socket whose other end may not hear any more what was changed. */
-function lossy(socket: Socket, isLost: () => boolean): Duplex {
+const news: ReadonlySet<number> = new Set([
+  ShareOperation.changes,
+  ShareOperation.missed,
+  ShareOperation.lost,
+]);
+
+/** A socket whose other end may not hear everything any more. */
+function lossy(socket: Socket, isLost: (operation: number) => boolean): Duplex {
   const [inner, outer] = duplexPair();
   socket.pipe(inner);
   const splitter = new FrameSplitter();
   inner.on('data', (data: Buffer) =>
     splitter.push(data, (frame) => {
-      if (!isLost() || !changingOperations.has(new FrameReader(frame).operation))
-        socket.write(frame);
+      if (!isLost(new FrameReader(frame).operation)) socket.write(frame);
     }),
   );
   inner.on('error', () => {});

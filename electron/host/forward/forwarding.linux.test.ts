@@ -65,7 +65,6 @@ before(async () => {
     apiSocketPath,
     contextName: 'corten',
     isGuest: true,
-    proxiesForContainers: () => true,
     environment,
   });
   assert.ok(forwarding.companion);
@@ -74,6 +73,7 @@ before(async () => {
     companions: [forwarding.companion],
     report: (what, error) => assert.fail(`${what}: ${error}`),
   });
+  await machine.controls!.change({ proxiesInContainers: true });
   assert.equal((await machine.start()).status, 'running');
   forwarding.context.setUp({ use: true });
   void (async () => {

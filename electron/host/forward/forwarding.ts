@@ -41,8 +41,6 @@ export interface ForwardingOptions {
   isGuest: boolean;
   /** Whether its published ports are here at all; they are when nothing is said. */
   ports?: Choice;
-  /** Whether new containers get the proxies too. */
-  proxiesForContainers?: () => boolean;
   environment?: NodeJS.ProcessEnv;
 }
 
@@ -124,17 +122,20 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 
 /** What is looked at every few seconds is no use of the machine, and does not wake it. */
 function guestParts(
-  { services, background: engine, report }: CompanionContext,
-  { environment, proxiesForContainers }: ForwardingOptions,
+  { services, background: engine, settings, report }: CompanionContext,
+  { environment }: ForwardingOptions,
 ): { close(): void }[] {
+  const proxies = watchProxies({
+    engine,
+    containers: () => settings?.now().proxiesInContainers ?? false,
+    read: () => systemProxies(environment),
+    report,
+  });
+  const stopFollowing = settings?.onChange(() => void proxies.look());
   return [
     serveHostDns({ link: services }),
-    watchProxies({
-      engine,
-      containers: () => proxiesForContainers?.() ?? false,
-      read: () => systemProxies(environment),
-      report,
-    }),
+    proxies,
+    { close: () => stopFollowing?.() },
     watchTimeZone({
       setter: zoneThrough(engine),
       read: () => systemTimeZone(environment),

@@ -105,7 +105,9 @@ export interface ProxyWatchOptions {
 }
 
 export interface ProxyWatch {
-  /** Looks now: after the machine came back, or the person changed the choice. */
+  /** Looks now: a person may have changed the choice. */
+  look(): Promise<void>;
+  /** The same, and tells in any case. */
   refresh(): Promise<void>;
   close(): void;
 }
@@ -153,5 +155,9 @@ export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
   const timer = setInterval(() => void tell(false), options.everyMs ?? 15_000);
   timer.unref();
   void tell(false);
-  return { refresh: () => tell(true), close: () => clearInterval(timer) };
+  return {
+    look: () => tell(false),
+    refresh: () => tell(true),
+    close: () => clearInterval(timer),
+  };
 }

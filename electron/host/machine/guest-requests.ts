@@ -20,7 +20,18 @@ export async function guestFigures(
   }
 }
 
-export async function trimGuest(engine: EngineClient): Promise<void> {
-  const { status } = await engine.request({ method: 'POST', path: '/corten/v1/machine/trim' });
-  if (status >= 400) throw new Error(`The machine refused to trim its disk (status ${status}).`);
+export function trimGuest(engine: EngineClient): Promise<void> {
+  return post(engine, '/corten/v1/machine/trim');
+}
+
+/** The file system of its disk, after the disk itself. */
+export function growGuest(engine: EngineClient): Promise<void> {
+  return post(engine, '/corten/v1/machine/grow');
+}
+
+async function post(engine: EngineClient, path: string): Promise<void> {
+  const { status, body } = await engine.request({ method: 'POST', path });
+  if (status < 400) return;
+  const { message } = JSON.parse(Buffer.from(body).toString('utf8')) as { message: string };
+  throw new Error(`The machine refused: ${message}`);
 }

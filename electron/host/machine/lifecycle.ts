@@ -3,6 +3,7 @@
  * and companions begin. What is lost on the way shows as a failed state, with cause and next step.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MachineSettings } from '../../contract/machine.ts';
 import type { MachineState } from '../../contract/machines.ts';
 import { createEngineClient, type EngineClient } from '../engine-client.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
@@ -60,16 +61,19 @@ export function createMachine(options: MachineOptions): Machine {
   /** A stop under way, and what it ends. */
   let ending: { ground: BroughtUp | undefined; done: Promise<void> } | undefined;
 
-  const controls = backend.controls?.({
-    engine: () => running().engine,
-    background: () => (stages.state.status === 'running' ? up?.background : undefined),
-  });
+  const controls = toldOf(
+    backend.controls?.({
+      engine: () => running().engine,
+      background: () => (stages.state.status === 'running' ? up?.background : undefined),
+    }),
+  );
 
   async function climb(): Promise<MachineState> {
     await letGo();
     calledOff = new AbortController();
     stages.begin();
     try {
+      if (ground?.startsOver) ground = undefined;
       // What a lost connection left standing is what this start goes on with.
       ground ??= await bringUp();
       up = await reach(ground);
@@ -194,6 +198,10 @@ export function createMachine(options: MachineOptions): Machine {
               reached.restListeners.add(listener);
               return () => reached.restListeners.delete(listener);
             },
+            settings: controls && {
+              now: () => controls.settings().settings,
+              onChange: controls.onChange,
+            },
             dialTcp: async (host, port) =>
               new ChannelSocket(await reached.link.openTcp(host, port)),
             report: report ?? (() => {}),
@@ -317,6 +325,24 @@ export function createMachine(options: MachineOptions): Machine {
     engine: () => running().engine,
     endpoint: () => running().endpoint,
     controls,
+  };
+}
+
+/** The same controls, of whose changes others hear. */
+function toldOf(controls: MachineControls | undefined) {
+  if (controls === undefined) return undefined;
+  const listeners = new Set<() => void>();
+  return {
+    ...controls,
+    async change(settings: Partial<MachineSettings>) {
+      const view = await controls.change(settings);
+      for (const listener of listeners) listener();
+      return view;
+    },
+    onChange(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
   };
 }
 

@@ -126,6 +126,8 @@ export interface BroughtUp {
   oneConnection?: boolean;
   /** It ended by itself; pending while it runs, and for good once it was asked to stop. */
   lost: Promise<Loss>;
+  /** Only the way up sees what has ended there: a start after a lost connection takes all of it again. */
+  startsOver?: boolean;
   /** Its engine has answered: what `bringUp` was not sure of is proved. */
   proved?(engine: EngineClient): Promise<void> | void;
   /** Where the machine can rest: nothing of it runs between the two. */
@@ -177,6 +179,8 @@ export interface CompanionContext {
   background: EngineClient;
   /** Called when the machine begins (true) and ends (false) to rest. */
   onRest(listener: (isResting: boolean) => void): () => void;
+  /** What is set of the machine, now and at each change; absent where the app sets nothing. */
+  settings?: { now(): MachineSettings; onChange(listener: () => void): () => void };
   /** A connection to a TCP address of the machine or of a container. */
   dialTcp(host: string, port: number): Promise<Duplex>;
   /** What went wrong in a companion harms no machine: it is only told. */

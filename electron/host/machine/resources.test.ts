@@ -14,6 +14,7 @@ function fake(change: Partial<MachineControls> = {}): Machine {
     diskBytes: 8 * gibibyte,
     pauseAfterMs: null,
     pauseOnBatteryAfterMs: null,
+    proxiesInContainers: false,
   };
   const bound = { min: 1, max: 64 * gibibyte, step: 1 };
   const view = (): MachineSettingsView => ({

@@ -88,6 +88,23 @@ test('never means never, until the settings say otherwise', async () => {
   await made.rest.end();
 });
 
+test('settings that cannot be read are told of once, and what they said last holds', async () => {
+  const made = make(10);
+  let reads = 0;
+  const readOften = Promise.withResolvers<void>();
+  Object.defineProperty(made, 'afterMs', {
+    get() {
+      reads += 1;
+      if (reads === 3) readOften.resolve();
+      throw new Error('machine.json cannot be read');
+    },
+  });
+  await made.until(true);
+  await readOften.promise;
+  assert.deepEqual(made.turns, ['Error: machine.json cannot be read', 'pause']);
+  await made.rest.end();
+});
+
 test('every channel wakes it: opening one, and a byte on one that was open', async () => {
   const made = make(10);
   const channel = new PassThrough() as unknown as ClientChannel;

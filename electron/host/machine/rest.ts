@@ -9,7 +9,7 @@ import type { SshEndpoint } from '../ssh/endpoint.ts';
 import type { ServiceLink, SshLink } from '../ssh/link.ts';
 
 export interface RestOptions {
-  /** Undefined where the settings say never. */
+  /** Undefined where the settings say never. What it throws is reported, and what it said last holds. */
   afterMs(): number | undefined;
   isBusy(): Promise<boolean>;
   pause(): Promise<void>;
@@ -24,6 +24,8 @@ const lookMs = 5_000;
 export class Rest {
   readonly #options: RestOptions;
   #usedMs = performance.now();
+  #afterMs: number | undefined;
+  #isUnreadable = false;
   #inUse = 0;
   #isResting = false;
   /** A pause or a wake under way. */
@@ -101,8 +103,8 @@ export class Rest {
 
   #look(): void {
     if (this.#isOver) return;
-    const afterMs = this.#options.afterMs();
-    const leftMs = this.#leftMs(afterMs);
+    this.#readSettings();
+    const leftMs = this.#leftMs();
     if (leftMs <= 0 && !this.#isResting && this.#turning === undefined) void this.#pauseIfIdle();
     // Looked at again before it is due, since the settings may change meanwhile.
     const nextMs = Math.min(lookMs, Math.max(leftMs, 50));
@@ -110,9 +112,20 @@ export class Rest {
     this.#timer.unref();
   }
 
-  #leftMs(afterMs: number | undefined): number {
-    if (afterMs === undefined || this.#inUse > 0) return Number.POSITIVE_INFINITY;
-    return this.#usedMs + afterMs - performance.now();
+  /** A person may be writing them just now: that is told once, and ends neither the looking nor the app. */
+  #readSettings(): void {
+    try {
+      this.#afterMs = this.#options.afterMs();
+      this.#isUnreadable = false;
+    } catch (error) {
+      if (!this.#isUnreadable) this.#options.report(error);
+      this.#isUnreadable = true;
+    }
+  }
+
+  #leftMs(): number {
+    if (this.#afterMs === undefined || this.#inUse > 0) return Number.POSITIVE_INFINITY;
+    return this.#usedMs + this.#afterMs - performance.now();
   }
 
   async #pauseIfIdle(): Promise<void> {

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
   ChangeKind,
+  type FrameWriter,
   SetAttribute,
   statBytes,
   ShareOperation as Wire,
@@ -47,8 +48,8 @@ export function testFolderServer(
     rmSync(directory, { recursive: true, force: true });
   });
 
-  async function begin(readOnly = false): Promise<void> {
-    server = await openServer({ name: 's', path: shared, mountPath: '/s', readOnly });
+  async function begin(options: Partial<FolderServerOptions> = {}): Promise<void> {
+    server = await openServer({ name: 's', path: shared, mountPath: '/s', ...options });
     asker = new Asker(server);
   }
 
@@ -188,10 +189,108 @@ export function testFolderServer(
     ]);
   });
 
+  async function beginAnew(options: Partial<FolderServerOptions>): Promise<void> {
+    asker.close();
+    server.close();
+    await begin(options);
+  }
+
+  /** Paths of what the machine was told, in their order. */
+  const toldTo = (of: Asker) =>
+    of.changes.flatMap((frame) => {
+      const paths: string[] = [];
+      for (const changes = frame.again(); changes.left > 0; changes.raw(statBytes)) {
+        changes.u8();
+        paths.push(changes.name());
+      }
+      return paths;
+    });
+
+  async function untilTold(of: Asker, path: string): Promise<void> {
+    for (const end = performance.now() + 120_000; !toldTo(of).includes(path); await nextTurn())
+      assert.ok(performance.now() < end, `${path} was not told, but ${toldTo(of)}`);
+  }
+  const nextTurn = () => new Promise(setImmediate);
+
+  test('what was told on a line that broke is told again from where the machine heard', async () => {
+    assert.equal(await lookup('none'), ENOENT);
+    for (const name of ['one', 'two', 'three']) {
+      writeFileSync(join(shared, name), '');
+      await untilTold(asker, name);
+    }
+    const before = asker;
+    const heard = before.changes.findIndex((frame) => {
+      const changes = frame.again();
+      changes.u8();
+      return changes.name() === 'two';
+    });
+    asker.close();
+    writeFileSync(join(shared, 'four'), '');
+    asker = new Asker(server, 'mount', heard);
+    await untilTold(asker, 'four');
+    assert.deepEqual(toldTo(asker), ['two', 'three', 'four']);
+    // An agent that goes by nothing has to be told nothing again.
+    asker.close();
+    asker = new Asker(server);
+    writeFileSync(join(shared, 'five'), '');
+    await untilTold(asker, 'five');
+    assert.deepEqual(toldTo(asker), ['five']);
+  });
+
+  test('a machine that rests is told of nothing, and of all of it once it is asked for or awake', async (t) => {
+    assert.equal(await lookup('none'), ENOENT);
+    server.hold(true);
+    for (let times = 0; times < 50; times++) writeFileSync(join(shared, 'log'), `${times}`);
+    writeFileSync(join(shared, 'last'), '');
+    // Another connection hears of it before the one that rests.
+    const other = await openServer({ name: 'o', path: shared, mountPath: '/o' });
+    const witness = new Asker(other);
+    t.after(() => {
+      witness.close();
+      other.close();
+    });
+    const name = (frame: FrameWriter) => frame.name('none');
+    assert.equal((await witness.ask(1, Wire.lookup, name)).errno, ENOENT);
+    writeFileSync(join(shared, 'seen'), '');
+    await untilTold(witness, 'seen');
+    assert.deepEqual(toldTo(asker), []);
+    server.hold(false);
+    await untilTold(asker, 'last');
+    assert.ok(toldTo(asker).filter((path) => path === 'log').length <= 2);
+    server.hold(true);
+    writeFileSync(join(shared, 'asked'), '');
+    // Somebody else has woken it: its question comes before the word that it is awake.
+    for (const end = performance.now() + 120_000; !toldTo(asker).includes('asked'); ) {
+      assert.ok(performance.now() < end, 'what changed was not told before an answer');
+      await lookup('folder');
+      // A watcher's events come with the next turn.
+      await nextTurn();
+    }
+  });
+
+  test('where more changes than can be kept the machine is told to go by nothing, until it has heard', async () => {
+    await beginAnew({ mostUnheard: 0 });
+    assert.equal(await lookup('none'), ENOENT);
+    const untilLost = async () => {
+      for (const end = performance.now() + 120_000; asker.lost === 0; await nextTurn())
+        assert.ok(performance.now() < end, 'it was not told');
+    };
+    writeFileSync(join(shared, 'one'), '');
+    await untilLost();
+    assert.deepEqual(toldTo(asker), []);
+    asker.close();
+    asker = new Asker(server, 'mount', 0);
+    await untilLost();
+    // As much is told to one that says of itself what cannot be.
+    asker.close();
+    asker = new Asker(server, 'mount', 1000);
+    await untilLost();
+  });
+
   test('a folder that is shared to be read is not written', async () => {
     asker.close();
     server.close();
-    await begin(true);
+    await begin({ readOnly: true });
     writeFileSync(join(shared, 'file'), 'content');
     assert.equal(await open('file', 1), 0);
     assert.equal((await ask(Wire.unlink, (frame) => frame.name('file'))).errno, EROFS);

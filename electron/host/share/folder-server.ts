@@ -14,10 +14,8 @@ import {
   FrameWriter,
   type ShareHello,
   type ShareWelcome,
-  Stat,
   shareVersion,
   splitPath,
-  statBytes,
   ShareOperation as Wire,
 } from '../../../agent/contract/share-wire.ts';
 import { AnswerMemory, type Missed } from './answer-memory.ts';
@@ -25,6 +23,7 @@ import { LinuxError, linuxErrnoOf } from './errno.ts';
 import { hostOperations } from './folder-operations.ts';
 import { type Change, FolderWatch } from './folder-watch.ts';
 import type { FolderState } from './host-operation.ts';
+import { News } from './news.ts';
 import { Sender } from './sender.ts';
 import { openSharedFolder } from './shared-folder.ts';
 import { statRecord } from './stat-record.ts';
@@ -36,6 +35,8 @@ export interface FolderServerOptions {
   mountPath: string;
   readOnly?: boolean;
   wholeTree?: boolean;
+  /** Changes that are kept while they cannot be told. */
+  mostUnheard?: number;
 }
 
 export interface FolderServer {
@@ -44,6 +45,8 @@ export interface FolderServer {
    * `onMounted`: the machine has it.
    */
   serve(channel: Duplex, onMounted?: () => void): Promise<void>;
+  /** While true the machine rests: it is told of nothing. */
+  hold(isHeld: boolean): void;
   close(): void;
 }
 
@@ -52,13 +55,10 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   const instance = randomUUID();
   const handles: FolderState['handles'] = new Map();
   const memory = new AnswerMemory();
-  let unheard: Change[] = [];
+  const news = new News({ device: folder.device, mostUnheard: options.mostUnheard });
   let sender: Sender | undefined;
   let mount: string | undefined;
-  const tell = (changes: readonly Change[]) => {
-    if (sender === undefined) unheard.push(...changes);
-    else sender.tell(changesFrame(changes, folder.device));
-  };
+  const tell = (changes: readonly Change[]) => news.tell(changes);
   const watch = new FolderWatch({ folder, tell, wholeTree: options.wholeTree });
   const state: FolderState = { folder, isReadOnly: options.readOnly === true, handles, watch };
 
@@ -66,7 +66,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
     for (const { fd } of handles.values()) closeSync(fd);
     handles.clear();
     memory.clear();
-    unheard = [];
+    news.forget();
   }
 
   /** Another agent goes on with the same mount; only the kernel's questions have numbers that it knows. */
@@ -84,18 +84,23 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   }
 
   /** What a machine gave up and does not know has happened all the same. */
-  function settle(request: FrameReader, to: Sender): void {
+  function settle(request: FrameReader): void {
     const { handles: opened, missed } = memory.settle();
     // An answer may have come, and not the word that it has.
     const open = new Set<number>();
     while (request.left > 0) open.add(request.u64());
     for (const number of opened) if (!open.has(number)) release(number);
-    const changes = missed.flatMap((change) => changeOf(folder, change));
-    if (changes.length > 0) to.tell(changesFrame(changes, folder.device, Wire.missed));
+    news.tellMissed(missed.flatMap((change) => changeOf(folder, change)));
+  }
+
+  /** What changed before it is told before it. */
+  function answer(to: Sender, reply: Buffer): void {
+    news.flush();
+    to.send(reply);
   }
 
   /** What needs no answer. */
-  const orders = new Map<number, (request: FrameReader, to: Sender) => void>([
+  const orders = new Map<number, (request: FrameReader) => void>([
     [Wire.have, (request) => memory.forget(idsOf(request))],
     [Wire.retain, retain],
     [Wire.settled, settle],
@@ -105,23 +110,24 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
     const request = new FrameReader(frame);
     const { id, operation } = request;
     if (operation === Wire.hello) {
-      const { mount: its } = JSON.parse(request.bytes().toString()) as ShareWelcome;
+      const { mount: its, heard } = JSON.parse(request.bytes().toString()) as ShareWelcome;
       if (mount !== undefined && mount !== its) forgetMachine();
       mount = its;
       memory.beginAnew();
+      news.resume(to, heard);
       return;
     }
     const order = orders.get(operation);
     const done = memory.answerTo(id);
-    if (order !== undefined) order(request, to);
-    else if (done !== undefined) to.send(done);
+    if (order !== undefined) order(request);
+    else if (done !== undefined) answer(to, done);
     if (order !== undefined || done !== undefined) return;
     const finish = (reply: Buffer) => {
       if (id === 0) return;
       if (changingOperations.has(operation)) memory.remember(request, reply);
       // The connection may be another by now, which has been asked the same again.
       if (sender === to && operation === Wire.release) to.sendLater(reply);
-      else if (sender === to) to.send(reply);
+      else if (sender === to) answer(to, reply);
     };
     perform(state, request, finish);
   }
@@ -141,7 +147,6 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
               if (sender !== own) {
                 sender = own;
                 onMounted?.();
-                own.tell(changesFrame(unheard.splice(0), folder.device));
               }
               onFrame(frame, own);
             });
@@ -158,9 +163,11 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
         await ended;
       } finally {
         if (sender === own) sender = undefined;
+        news.leave(own);
         channel.destroy();
       }
     },
+    hold: (isHeld) => news.hold(isHeld),
     close() {
       watch.close();
       forgetMachine();
@@ -264,26 +271,4 @@ function changeOf(folder: FolderState['folder'], { kind, path, newPath }: Missed
   } catch {
     return [];
   }
-}
-
-function changesFrame(
-  changes: readonly Change[],
-  device: bigint,
-  operation: number = Wire.changes,
-): Buffer {
-  const frame = new FrameWriter(0, operation);
-  for (const { kind, path, newPath, stats } of changes) {
-    frame.u8(kind).name(path);
-    if (newPath !== undefined) frame.name(newPath);
-    frame.raw(stats === undefined ? unseen() : statRecord(stats, device, true));
-  }
-  return frame.finish();
-}
-
-/** A file that was gone before anybody looked at it. */
-function unseen(): Buffer {
-  const record = Buffer.alloc(statBytes);
-  record.writeUInt32LE(0o100000, Stat.mode);
-  record.writeUInt32LE(1, Stat.links);
-  return record;
 }

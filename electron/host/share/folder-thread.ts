@@ -3,7 +3,10 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { createFolderServer, type FolderServerOptions } from './folder-server.ts';
 import { PortStream } from './port-stream.ts';
 
-export type FolderThreadOrder = { connection: number; port: MessagePort } | 'close';
+export type FolderThreadOrder =
+  | { connection: number; port: MessagePort }
+  | { isHeld: boolean }
+  | 'close';
 
 /** `problem`: why the machine, or the folder itself, refused. */
 export type FolderThreadNews =
@@ -20,6 +23,10 @@ try {
     if (order === 'close') {
       server.close();
       main.close();
+      return;
+    }
+    if ('isHeld' in order) {
+      server.hold(order.isHeld);
       return;
     }
     const { connection, port } = order;

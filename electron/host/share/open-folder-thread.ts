@@ -49,7 +49,7 @@ export async function openFolderThread(options: FolderServerOptions): Promise<Fo
   worker.once('exit', () => lost("The folder's file server has ended."));
 
   const order = (what: FolderThreadOrder) =>
-    worker.postMessage(what, what === 'close' ? [] : [what.port]);
+    worker.postMessage(what, typeof what === 'object' && 'port' in what ? [what.port] : []);
   await opened.promise;
   return {
     get isAlive() {
@@ -72,6 +72,7 @@ export async function openFolderThread(options: FolderServerOptions): Promise<Fo
         channel.destroy();
       }
     },
+    hold: (isHeld) => order({ isHeld }),
     close() {
       isClosed = true;
       order('close');

@@ -12,13 +12,21 @@ export class Sender {
   #isWaiting = false;
   #isScheduled = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Called when what was too much has gone. */
+  onRoom = () => {};
 
   constructor(channel: Duplex) {
     this.#channel = channel;
     channel.on('drain', () => {
       this.#isWaiting = false;
+      this.onRoom();
       this.#pump();
     });
+  }
+
+  /** The line takes nothing more for now. */
+  get isBehind(): boolean {
+    return this.#isWaiting;
   }
 
   send(frame: Buffer): void {

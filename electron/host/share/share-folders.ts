@@ -14,7 +14,7 @@ import { farewell } from './farewell.ts';
 import type { FolderList } from './folder-list.ts';
 import { type FolderThread, openFolderThread } from './open-folder-thread.ts';
 
-export type SharingContext = Pick<CompanionContext, 'link' | 'services' | 'report'>;
+export type SharingContext = Pick<CompanionContext, 'link' | 'services' | 'onRest' | 'report'>;
 
 export interface FolderSharingOptions {
   list: FolderList;
@@ -123,6 +123,11 @@ function share(
   const ready = Promise.withResolvers<void>();
   let channel: Duplex | undefined;
   let server: FolderThread | undefined;
+  let isResting = false;
+  const stopFollowing = machine.onRest((itsRest) => {
+    isResting = itsRest;
+    server?.hold(isResting);
+  });
   const mountPath = `${at}${path}`;
   // A machine that more than one computer shares folders with tells them apart by where they are.
   const name = at === '' ? keyOf(folder) : `${keyOf(folder)} at ${mountPath}`;
@@ -136,8 +141,10 @@ function share(
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     ) {
       try {
-        if (server?.isAlive !== true)
+        if (server?.isAlive !== true) {
           server = await openFolderThread({ name, mountPath, ...folder });
+          server.hold(isResting);
+        }
         channel = await openBy(machine.services);
         if (ended.signal.aborted) break;
         await server.serve(channel, () => {
@@ -160,6 +167,7 @@ function share(
     ready: ready.promise,
     async close(forGood) {
       ended.abort();
+      stopFollowing();
       channel?.destroy();
       await kept;
       server?.close();

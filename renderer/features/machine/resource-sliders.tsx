@@ -5,6 +5,7 @@ import type {
 } from '../../bridge/resources.ts';
 import { formatBytes, parseBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
+import { CheckField } from '../../ui/checkbox.tsx';
 import { Select } from '../../ui/select.tsx';
 import { SliderField } from '../../ui/slider-field.tsx';
 import { boundStops } from '../../ui/stops.ts';
@@ -136,6 +137,24 @@ export function RestChoices({ view, draft, set }: Part) {
         />
       ))}
       <p className="field-note">{fixed ?? t('resources.pauseHelp')}</p>
+    </div>
+  );
+}
+
+/** Whether containers get this computer's proxies. */
+export function ProxyChoice({ view, draft, set }: Part) {
+  const t = useText();
+  const fixed = view.fixed?.proxiesInContainers;
+  return (
+    <div className="machine-proxies">
+      {fixed === undefined ? (
+        <CheckField
+          label={t('resources.proxiesInContainers')}
+          checked={draft.proxiesInContainers}
+          onChange={(proxiesInContainers) => set({ proxiesInContainers })}
+        />
+      ) : null}
+      <p className="field-note">{fixed ?? t('resources.proxiesHelp')}</p>
     </div>
   );
 }

@@ -14,7 +14,7 @@ import {
 import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
 import { MachineFiguresPart } from './resource-figures.tsx';
-import { RestChoices, SizeSliders } from './resource-sliders.tsx';
+import { ProxyChoice, RestChoices, SizeSliders } from './resource-sliders.tsx';
 import { changeOf, isInside, planOf, settingNames } from './settings-draft.ts';
 import './resources.css';
 
@@ -83,6 +83,7 @@ function Settings({ view, machine }: { view: MachineSettingsView; machine: Machi
       <p className="muted">{t('resources.about')}</p>
       <SizeSliders {...parts} figures={figures} cpusUsed={isUp ? cpusUsed : undefined} />
       <RestChoices {...parts} />
+      <ProxyChoice {...parts} />
       {refusal === undefined ? null : <Notice>{refusal}</Notice>}
       {isAllFixed ? null : (
         <>

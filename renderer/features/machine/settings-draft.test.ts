@@ -10,6 +10,7 @@ const view: MachineSettingsView = {
     diskBytes: 4096,
     pauseAfterMs: 1_800_000,
     pauseOnBatteryAfterMs: null,
+    proxiesInContainers: false,
   },
   bounds: {
     cpus: { min: 1, max: 4, step: 1 },

@@ -10,6 +10,7 @@ export const settingNames = [
   'diskBytes',
   'pauseAfterMs',
   'pauseOnBatteryAfterMs',
+  'proxiesInContainers',
 ] as const satisfies readonly SettingName[];
 
 export function changeOf(

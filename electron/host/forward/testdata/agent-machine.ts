@@ -1,4 +1,7 @@
 /** An agent of a test as what a virtual machine is to its app: only the way to its SSH server. */
+import { join } from 'node:path';
+import { defaultSettings } from '../../machine/guest/record.ts';
+import { recordedSettings } from '../../machine/guest/recorded-settings.ts';
 import type { MachineBackend } from '../../machine/machine.ts';
 import { nativeEndpoint } from '../../machine/native.ts';
 
@@ -7,6 +10,16 @@ export function agentMachine(agent: { root: string; run: string }): MachineBacke
     kind: 'qemu',
     stages: [],
     loginAdvice: '',
+    controls: () => ({
+      ...recordedSettings({
+        path: join(agent.root, 'machine.json'),
+        defaults: defaultSettings,
+        needsRestart: [],
+        inForce: () => undefined,
+      }),
+      figures: async () => ({ disk: { sizeBytes: 0, allocatedBytes: 0 }, snapshotBytes: 0 }),
+      async *compact() {},
+    }),
     bringUp: async () => ({
       endpoint: nativeEndpoint({ rootDirectory: agent.root, runDirectory: agent.run }),
       lost: new Promise(() => {}),

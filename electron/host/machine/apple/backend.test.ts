@@ -8,7 +8,6 @@ import { createMachine } from '../lifecycle.ts';
 import { machineSuite } from '../machine.suite.ts';
 import { appleBackend } from './backend.ts';
 import { vfkitArguments } from './command-line.ts';
-import { milliseconds } from './controls.ts';
 import { vfkitFailure } from './failures.ts';
 import type { AppleMachineOptions } from './session.ts';
 import { Mac, type MacFacts, writeImage } from './testdata/mac.ts';
@@ -236,12 +235,6 @@ test('a new image that does not reach its engine is left for the one before', as
   assert.match(again.stages.find(({ id }) => id === 'image')?.note ?? '', /the one before/);
   const record = JSON.parse(readFileSync(join(mac.directory, 'machine.json'), 'utf8'));
   assert.ok(record.images.refused);
-});
-
-test("ps's times", () => {
-  assert.equal(milliseconds('0:01.50'), 1500);
-  assert.equal(milliseconds('01:02:03'), 3_723_000);
-  assert.equal(milliseconds('2-00:00:01'), 172_801_000);
 });
 
 test('a vfkit that takes long is said to be slow, and patience has an end', async () => {

@@ -14,7 +14,7 @@ import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../guest/disk.ts';
 import type { GuestImage } from '../guest/image.ts';
 import { chooseImage, imageFailed, imageProved, imageUntried } from '../guest/image-choice.ts';
 import { loginAdvice, lossOf } from '../guest/loss.ts';
-import { socketLine, startQemu, textOf } from '../guest/process.ts';
+import { socketLine, startVmProcess, textOf } from '../guest/process.ts';
 import { defaultSettings, type MachineRecord, readRecord } from '../guest/record.ts';
 import { type GuestKeys, guestKeysIn } from '../guest-keys/keys.ts';
 import { writeSeed } from '../guest-keys/seed.ts';
@@ -168,7 +168,7 @@ async function startVm(session: Session, ground: Ground, climb: Climb): Promise<
   // It makes no socket where a file is already, and says so of one of the two only in its log.
   removeSockets(files);
   writeFileSync(files.consoleLog, '', { mode: 0o600 });
-  const process = startQemu(ground.found.path, words, files.qemuLog);
+  const process = startVmProcess(ground.found.path, words, files.qemuLog);
   const vm: RunningVfkit = {
     process,
     control: vfkitControl(files.qmpSocket),

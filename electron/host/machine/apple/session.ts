@@ -1,7 +1,7 @@
 /** What the parts of a machine under vfkit know of it. */
 import type { MachineSettings } from '../../../contract/machine.ts';
 import type { MachineDirectory } from '../guest/directory.ts';
-import type { QemuProcess } from '../guest/process.ts';
+import type { VmProcess } from '../guest/process.ts';
 import type { VfkitControl } from './control.ts';
 import type { VfkitPlaces } from './find-vfkit.ts';
 
@@ -25,7 +25,7 @@ export interface AppleMachineOptions extends Partial<VfkitPlaces> {
 }
 
 export interface RunningVfkit {
-  process: QemuProcess;
+  process: VmProcess;
   control: VfkitControl;
   settings: MachineSettings;
   pid(): number | undefined;

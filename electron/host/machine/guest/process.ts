@@ -1,4 +1,4 @@
-/** QEMU as a process, the lines to it, and how it ended. */
+/** The process of a virtual machine, the lines to it, and how it ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StageFailure } from '../machine.ts';
 import { lastWords } from './console.ts';
 
-export interface QemuProcess {
+export interface VmProcess {
   /** In words; pending while it runs. */
   readonly ended: Promise<string>;
   hasEnded(): boolean;
@@ -15,7 +15,7 @@ export interface QemuProcess {
 }
 
 /** Detached: neither a closed terminal nor the app's crash ends the machine. */
-export function startQemu(program: string, words: string[], log: string): QemuProcess {
+export function startVmProcess(program: string, words: string[], log: string): VmProcess {
   const descriptor = openSync(log, 'w', 0o600);
   const child = spawn(program, words, {
     cwd: '/',
@@ -28,7 +28,7 @@ export function startQemu(program: string, words: string[], log: string): QemuPr
   return processOf(child);
 }
 
-function processOf(child: ChildProcess): QemuProcess {
+function processOf(child: ChildProcess): VmProcess {
   let hasEnded = false;
   const ended = new Promise<string>((resolve) => {
     const end = (how: string) => {
@@ -56,7 +56,7 @@ function processOf(child: ChildProcess): QemuProcess {
 
 export type LinePlace = { listen: string } | { dial: { host: string; port: number } };
 
-/** A line that QEMU listens on, or that it dials where Node has no unix sockets (Windows). */
+/** A line that the virtual machine listens on, or that it dials where Node has no unix sockets (Windows). */
 export interface Line {
   readonly place: LinePlace;
   /** Waits until QEMU is there; gives up when the signal aborts. */

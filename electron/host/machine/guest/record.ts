@@ -36,6 +36,8 @@ export function defaultSettings(): MachineSettings {
     diskBytes: 64 * gibibyte,
     pauseAfterMs: 30 * 60_000,
     pauseOnBatteryAfterMs: 5 * 60_000,
+    // As with Docker, whose client gives them by a setting of its own.
+    proxiesInContainers: false,
   };
 }
 
@@ -78,6 +80,8 @@ export function changedSettings(
     if (value !== undefined && value !== null && !(Number.isSafeInteger(value) && value >= 1000))
       throw new SettingRefused(name, 'A machine pauses after a second or more, or never.');
   }
+  if (change.proxiesInContainers !== undefined && typeof change.proxiesInContainers !== 'boolean')
+    throw new SettingRefused('proxiesInContainers', 'Containers get the proxies, or they do not.');
   const known = Object.keys(current) as (keyof MachineSettings)[];
   const said = Object.entries(change).filter(
     ([name, value]) => value !== undefined && known.includes(name as keyof MachineSettings),

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createMachine } from '../lifecycle.ts';
 import { machineSuite } from '../machine.suite.ts';
 import { qemuBackend } from './backend.ts';
 import { type StandIn, standIn, writeImage } from './testdata/stand-in.ts';
+import { failureOf, standIns } from './testdata/stand-ins.ts';
 
 machineSuite('qemu', {
   stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
@@ -42,29 +43,13 @@ machineSuite('qemu', {
   },
 });
 
-const standIns: StandIn[] = [];
-after(async () => {
-  for (const each of standIns) await each.remove();
-});
-
-function make(...options: Parameters<typeof standIn>): StandIn {
-  const made = standIn(...options);
-  standIns.push(made);
-  return made;
-}
+const make = standIns();
 
 /** Once it boots, it ends. */
 async function endWhileBooting(made: StandIn): Promise<void> {
   for await (const { stages } of made.machine.watch(new AbortController().signal))
     if (stages.some(({ id, status }) => id === 'boot' && status === 'running')) break;
   writeFileSync(join(made.directory, 'end'), '');
-}
-
-async function failureOf(made: StandIn) {
-  const { status, failure, stages } = await made.machine.start();
-  assert.equal(status, 'failed', JSON.stringify(stages));
-  assert.deepEqual(made.pids(), []);
-  return failure!;
 }
 
 test('no QEMU: the way to get one', async () => {
@@ -174,7 +159,7 @@ test('/dev/kvm that is not there or not ours: emulation, with a note that says w
 });
 
 test('a guest that falls silent: where it was, and its last words', async () => {
-  const made = make({ patienceMs: 300 });
+  const made = make({ patienceMs: 1000 });
   made.behave({ console: ['corten: stage data-disk 3.1', 'xfs: thinking'] });
   const { stage, cause } = await failureOf(made);
   assert.equal(stage, 'boot');

@@ -1,20 +1,10 @@
 /** What people set of a QEMU machine, and what it takes of their computer. */
-import { readFileSync } from 'node:fs';
-import type {
-  CompactProgress,
-  MachineFigures,
-  MachineSettings,
-} from '../../../contract/machine.ts';
+import type { CompactProgress } from '../../../contract/machine.ts';
 import type { EngineClient } from '../../engine-client.ts';
 import { dataDiskAt, diskFigures, prepareDataDisk } from '../guest/disk.ts';
-import {
-  changedSettings,
-  imagesInUse,
-  readRecord,
-  settingsView,
-  writeRecord,
-} from '../guest/record.ts';
-import { guestFigures } from '../guest-requests.ts';
+import { processFigures } from '../guest/process-figures.ts';
+import { recordedSettings } from '../guest/recorded-settings.ts';
+import { growGuest, guestFigures, trimGuest } from '../guest-requests.ts';
 import type { EngineReach, MachineControls } from '../machine.ts';
 import type { Session } from './session.ts';
 import { dropSnapshot, snapshotBytes } from './snapshot.ts';
@@ -25,32 +15,28 @@ const needsRestart = ['cpus', 'memoryBytes'] as const;
 export function qemuControls(session: Session, reach: EngineReach): MachineControls {
   const { engine } = reach;
   const { files, defaults } = session;
-  const view = (settings: MachineSettings) =>
-    settingsView(settings, needsRestart, session.running?.plan);
   return {
-    settings: () => view(readRecord(files.settings, defaults).settings),
-
-    async change(change) {
-      const record = readRecord(files.settings, defaults);
-      const settings = changedSettings(record.settings, change);
-      if (settings.diskBytes > record.settings.diskBytes)
-        await growDisk(session, settings.diskBytes, engine);
-      // A stopped machine's saved memory is one of the old size.
-      else if (
-        session.running === undefined &&
-        needsRestart.some((name) => change[name] !== undefined)
-      )
-        dropSnapshot(files.snapshot);
-      writeRecord(files.settings, { ...record, settings });
-      return view(settings);
-    },
-
-    images: () => imagesInUse(readRecord(files.settings, defaults)),
+    ...recordedSettings({
+      path: files.settings,
+      defaults,
+      needsRestart,
+      inForce: () => session.running?.plan,
+      async apply(settings, before) {
+        if (settings.diskBytes > before.diskBytes)
+          await growDisk(session, settings.diskBytes, engine);
+        // A stopped machine's saved memory is one of the old size.
+        else if (
+          session.running === undefined &&
+          needsRestart.some((name) => settings[name] !== before[name])
+        )
+          dropSnapshot(files.snapshot);
+      },
+    }),
 
     figures: async () => ({
       disk: diskFigures(files.dataDisk),
       snapshotBytes: snapshotBytes(files.snapshot),
-      ...processFigures(session.running?.pid()),
+      ...(await processFigures(session.running?.pid())),
       ...(await guestFigures(reach)),
     }),
 
@@ -60,7 +46,7 @@ export function qemuControls(session: Session, reach: EngineReach): MachineContr
       const client = engine();
       yield { phase: 'trimming', freedBytes: 0 };
       // QEMU punches the holes as the guest trims, so that the file itself shows how far it is.
-      const trimming = ask(client, 'POST', '/corten/v1/machine/trim');
+      const trimming = trimGuest(client);
       let isDone = false;
       void trimming
         .catch(() => {})
@@ -99,32 +85,5 @@ async function growDisk(
   }
   if (disk.format === 'raw') await prepareDataDisk(disk, sizeBytes, running.found.path);
   await running.qmp.run('block_resize', { 'node-name': 'data', size: sizeBytes });
-  await ask(engine(), 'POST', '/corten/v1/machine/grow');
-}
-
-async function ask<T>(client: EngineClient, method: 'GET' | 'POST', path: string): Promise<T> {
-  const { status, body } = await client.request({ method, path });
-  const text = Buffer.from(body).toString('utf8');
-  if (status >= 400) {
-    const { message } = JSON.parse(text) as { message: string };
-    throw new Error(`The machine refused: ${message}`);
-  }
-  return (text === '' ? undefined : JSON.parse(text)) as T;
-}
-
-/** From procfs (proc_pid_status(5), proc_pid_stat(5)); other systems show them in their own tools. */
-function processFigures(pid: number | undefined): Partial<MachineFigures> {
-  if (pid === undefined || process.platform !== 'linux') return {};
-  try {
-    const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-    return {
-      hostMemoryBytes: Number(resident) * 1024,
-      // In ticks, of which Linux has told a hundred a second to every program for decades.
-      cpuMs: (Number(fields[11]) + Number(fields[12])) * 10,
-    };
-  } catch {
-    // It has just ended.
-    return {};
-  }
+  await growGuest(engine());
 }

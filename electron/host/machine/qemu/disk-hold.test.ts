@@ -2,21 +2,13 @@
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineState } from '../../../contract/machines.ts';
-import { type StandIn, standIn } from './testdata/stand-in.ts';
+import type { StandIn } from './testdata/stand-in.ts';
+import { standIns } from './testdata/stand-ins.ts';
 
-const standIns: StandIn[] = [];
-after(async () => {
-  for (const each of standIns) await each.remove();
-});
-
-function make(freeBytes: () => number): StandIn {
-  const made = standIn({ freeBytes });
-  standIns.push(made);
-  return made;
-}
+const make = standIns();
 
 /** The first state of which this is true. */
 async function stateOf(made: StandIn, isSo: (state: MachineState) => boolean) {
@@ -29,7 +21,7 @@ const isHeld = ({ failure }: MachineState) => failure?.stage === 'disks';
 
 test('a full disk of this computer holds the machine, with cause and next step; room lets it go on', async () => {
   let freeBytes = 0;
-  const made = make(() => freeBytes);
+  const made = make({ freeBytes: () => freeBytes });
   await made.machine.start();
   made.forget();
   writeFileSync(join(made.directory, 'full'), '');
@@ -49,7 +41,7 @@ test('a full disk of this computer holds the machine, with cause and next step; 
 });
 
 test('a stop waits for a machine that a full disk holds; by force it does not', async () => {
-  const made = make(() => 0);
+  const made = make({ freeBytes: () => 0 });
   await made.machine.start();
   writeFileSync(join(made.directory, 'full'), '');
   await stateOf(made, isHeld);

@@ -2,20 +2,12 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { MachineState } from '../../../contract/machines.ts';
-import { type StandIn, standIn } from './testdata/stand-in.ts';
+import type { StandIn } from './testdata/stand-in.ts';
+import { standIns } from './testdata/stand-ins.ts';
 
-const standIns: StandIn[] = [];
-after(async () => {
-  for (const each of standIns) await each.remove();
-});
-
-function make(...options: Parameters<typeof standIn>): StandIn {
-  const made = standIn(...options);
-  standIns.push(made);
-  return made;
-}
+const make = standIns();
 
 const noteOf = ({ stages }: MachineState, stage: string) =>
   stages.find(({ id }) => id === stage)?.note;

@@ -2,26 +2,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { type StandIn, standIn, writeImage } from './testdata/stand-in.ts';
+import { test } from 'node:test';
+import { type StandIn, writeImage } from './testdata/stand-in.ts';
+import { failureOf, standIns } from './testdata/stand-ins.ts';
 
-const standIns: StandIn[] = [];
-after(async () => {
-  for (const each of standIns) await each.remove();
-});
-
-function make(...options: Parameters<typeof standIn>): StandIn {
-  const made = standIn(...options);
-  standIns.push(made);
-  return made;
-}
-
-async function failureOf(made: StandIn) {
-  const { status, failure, stages } = await made.machine.start();
-  assert.equal(status, 'failed', JSON.stringify(stages));
-  assert.deepEqual(made.pids(), []);
-  return failure!;
-}
+const make = standIns();
 
 test('a stop keeps the memory, and the next start goes on with it, once', async () => {
   const made = make({ suspends: true });

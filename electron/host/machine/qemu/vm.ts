@@ -9,11 +9,11 @@ import {
   type Line,
   loopbackLine,
   QemuBroke,
-  type QemuProcess,
   socketLine,
   startFailure,
-  startQemu,
+  startVmProcess,
   textOf,
+  type VmProcess,
 } from '../guest/process.ts';
 import type { MachineRecord } from '../guest/record.ts';
 import { type Climb, calledOff, StageFailure } from '../machine.ts';
@@ -82,7 +82,7 @@ async function spawnVm(
       : { qmp: socketLine(files.qmpSocket), ssh: socketLine(files.sshSocket) };
   const plan = { ...planned, qmp: lines.qmp.place, ssh: lines.ssh.place };
   writeFileSync(files.consoleLog, '', { mode: 0o600 });
-  const process = startQemu(found.path, qemuArguments(plan), files.qemuLog);
+  const process = startVmProcess(found.path, qemuArguments(plan), files.qemuLog);
   const end = async () => {
     await process.kill();
     for (const line of Object.values(lines)) line.close();
@@ -142,7 +142,7 @@ function planOf(
 }
 
 async function greet(
-  process: QemuProcess,
+  process: VmProcess,
   line: Line,
   { files, options }: Session,
   climb: Climb,

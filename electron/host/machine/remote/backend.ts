@@ -23,7 +23,7 @@ import { type RemoteShell, remoteShell } from './remote-shell.ts';
 import { footprintOf, removeEngine } from './remove.ts';
 import { rootOf } from './root.ts';
 import { type Ask, Secrets } from './secrets.ts';
-import { bridgeCommand, isServiceRunning, logOf, startService, waitForAgent } from './service.ts';
+import { bridgeCommand, isServiceRunning, logOf, returnOfAgent, startService } from './service.ts';
 
 export interface RemoteMachineOptions {
   address: RemoteAddress;
@@ -138,7 +138,7 @@ async function bringEngine(
   });
   await climb.stage('start', async () => {
     if (version === before && (await isServiceRunning(shell))) {
-      await waitForAgent(shell, host, facts);
+      await returnOfAgent(shell, host, facts, (text) => climb.note('start', text));
       return;
     }
     await switchTo(shell, version, host);
@@ -206,6 +206,8 @@ async function reached(session: Session, shell: RemoteShell): Promise<BroughtUp>
     oneConnection: needsBridge,
     // A connection that broke is made again, and until then the app says that it broke.
     lost: new Promise(() => {}),
+    // Whether the engine runs, is being started again or has to be started is asked on the way.
+    startsOver: true,
     stop: () => disconnect(session),
   };
 }

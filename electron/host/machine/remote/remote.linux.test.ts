@@ -5,7 +5,9 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import type { MachineState } from '../../../contract/machines.ts';
 import { openTerminal } from '../../terminal.ts';
+import type { Machine } from '../machine.ts';
 import type { RemoteMachineOptions } from './backend.ts';
 import type { Bundle } from './install.ts';
 import {
@@ -76,6 +78,39 @@ test('a connection that breaks is made again by itself', async () => {
   }
   assert.equal(await isRunning(machine, 'web'), true);
   await machine.machine.stop();
+});
+
+test('an engine that crashed is waited for until its supervisor has started it again', async () => {
+  const { machine } = await up();
+  const lost = until(machine, ({ failure }) => failure?.lost === true);
+  // A supervisor that takes its time, of an engine that has ended often in its long life.
+  host.run('kill -STOP "$(cat /run/corten/supervisor.pid)"; echo 5 >/run/corten/supervisor.ends');
+  host.run('kill -KILL "$(cut -d" " -f1 /run/corten/agent.lock)"');
+  await lost;
+  const said = until(machine, ({ stages }) =>
+    stages.some(({ id, note }) => id === 'start' && /started again.*waited for/.test(note ?? '')),
+  );
+  const starting = machine.start();
+  // A start that does not wait has ended before it could say anything.
+  await Promise.race([said, starting]);
+  host.run('kill -CONT "$(cat /run/corten/supervisor.pid)"');
+  const state = await starting;
+  assert.equal(state.status, 'running', JSON.stringify(state));
+  await said;
+  assert.equal(await isRunning({ machine, asked: [] }, 'web'), true);
+  await machine.stop();
+});
+
+test('an engine that nobody starts again is started by the next start', async () => {
+  const { machine } = await up();
+  const lost = until(machine, ({ failure }) => failure?.lost === true);
+  host.run('kill -KILL "$(cat /run/corten/supervisor.pid)"');
+  host.run('kill -KILL "$(cut -d" " -f1 /run/corten/agent.lock)"');
+  await lost;
+  const state = await machine.start();
+  assert.equal(state.status, 'running', JSON.stringify(state));
+  assert.equal(await isRunning({ machine, asked: [] }, 'web'), true);
+  await machine.stop();
 });
 
 test('another version replaces the one that is there, under running containers', async () => {
@@ -229,6 +264,19 @@ test('a key that opens nothing: who was refused, what was tried, what to do', as
   assert.match(failure?.cause ?? '', /does not let "root" in\./);
   assert.match(failure?.nextStep ?? '', /ssh-copy-id -p \d+ root@127\.0\.0\.1/);
 });
+
+async function until(
+  machine: Machine,
+  isIt: (state: MachineState) => boolean,
+): Promise<MachineState> {
+  const watching = new AbortController();
+  try {
+    for await (const state of machine.watch(watching.signal)) if (isIt(state)) return state;
+  } finally {
+    watching.abort();
+  }
+  throw new Error('the machine is watched no more');
+}
 
 /** The bundle with another program in the engine's place. */
 async function repacked(version: string, agent: string): Promise<Bundle> {

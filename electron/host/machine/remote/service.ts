@@ -1,5 +1,6 @@
 /** The agent as a service of the host: systemd's where systemd runs, else a process that is watched over. */
 import { StageFailure } from '../machine.ts';
+import { type SlowOptions, tellingSlowness } from '../waiting.ts';
 import {
   apiSocket,
   logFile,
@@ -90,14 +91,27 @@ if [ -d /run/systemd/system ]; then journalctl -u ${unitName} -n "$1" --no-pager
 else tail -n "$1" ${logFile}; fi
 `;
 
-/** An engine that ended twice will not start by itself a third time. */
+const countEnds = `
+count_ends() {
+  if [ -d /run/systemd/system ]; then ended=$(systemctl show -p NRestarts --value ${unitName})
+  else ended=$(cat ${endsFile} 2>/dev/null); fi
+  ended=\${ended:-0}
+}
+`;
+
+/**
+ * `$1`: how often it had ended before, as far as that is known. One that ends twice meanwhile will not
+ * stay the third time.
+ */
 const waitScript = `
+${countEnds}
+count_ends
+before=\${1:-$ended}
 slices=0
 while [ $slices -lt 30 ]; do
   ${current}/bin/corten-host wait ${sshSocket} 2 && exit 0
-  if [ -d /run/systemd/system ]; then ended=$(systemctl show -p NRestarts --value ${unitName})
-  else ended=$(cat ${endsFile} 2>/dev/null); fi
-  [ "\${ended:-0}" -lt 2 ] || exit 1
+  count_ends
+  [ $((ended - before)) -lt 2 ] || exit 1
   slices=$((slices + 1))
 done
 exit 1
@@ -119,15 +133,33 @@ export async function startService(
       `The engine could not be started on ${host}: ${started.err || started.out || `status ${started.code}`}`,
       hasSystemd ? `Look at "systemctl status ${unitName}" there.` : `Look at ${logFile} there.`,
     );
-  await waitForAgent(shell, host, { hasSystemd });
+  await waitForAgent(shell, host, { hasSystemd }, '0');
 }
 
-export async function waitForAgent(
+/** Long enough for an engine that runs to answer. */
+const saySoAfterMs = 1_000;
+
+/** Of one that is watched over: it runs, or has just ended and is started again without us. */
+export function returnOfAgent(
+  shell: RemoteShell,
+  host: string,
+  facts: { hasSystemd: boolean },
+  note: SlowOptions['note'],
+): Promise<void> {
+  return tellingSlowness(waitForAgent(shell, host, facts), {
+    note,
+    text: `The engine on ${host} does not answer. What has ended there is started again, and waited for.`,
+    slowAfterMs: saySoAfterMs,
+  });
+}
+
+async function waitForAgent(
   shell: RemoteShell,
   host: string,
   { hasSystemd }: { hasSystemd: boolean },
+  ...endsBefore: string[]
 ): Promise<void> {
-  const { code, err } = await shell.runAsRoot(waitScript);
+  const { code, err } = await shell.runAsRoot(waitScript, ...endsBefore);
   if (code === 0) return;
   const said = await shell.runAsRoot(lastWords, '5');
   throw new StageFailure(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { MachineState } from '../../../contract/machines.ts';
 import type { FakeWindows } from '../../../testdata/fake-wsl.ts';
 import { openConnection } from '../../ssh/connection.ts';
 import { createMachine } from '../lifecycle.ts';
@@ -69,6 +70,32 @@ test('made, started, used, stopped and started again', async () => {
 
   await removeWslMachine(options);
   assert.equal(existsSync(join(disk, 'ext4.vhdx')), false);
+});
+
+test('mirrored network: the agent is told of it, people are told what it means, and NAT is as before', async () => {
+  using windows = new Windows({ networkingMode: 'mirrored' });
+  const options = { ...(await windows.machine()), agentArguments: ['--machine'] };
+  const machine = createMachine({ backend: wslBackend(options) });
+  const given = () =>
+    readFileSync(join(options.directory, 'disk/rootfs/etc/corten/agent-arguments'), 'utf8');
+  const noteOf = ({ stages }: MachineState) => stages.find(({ id }) => id === 'agent')?.note;
+  const start = async (networkingMode: string | null) => {
+    windows.become({ networkingMode });
+    const state = await machine.start();
+    assert.equal(state.status, 'running', JSON.stringify(state));
+    await machine.stop();
+    return state;
+  };
+  const mirrored = await start('mirrored');
+  assert.equal(given(), '--machine\n--host-address\nshared\n');
+  assert.match(noteOf(mirrored) ?? '', /do not reach Windows by host\.corten\.internal/);
+  // WSL falls back where Windows cannot do it, and then tells the mode that it has.
+  for (const mode of ['nat', 'virtioproxy', 'consomme', null]) {
+    const state = await start(mode);
+    assert.equal(given(), '--machine\n', String(mode));
+    assert.equal(noteOf(state), undefined);
+  }
+  assert.match(noteOf(await start('none')) ?? '', /no image can be pulled/);
 });
 
 test('a new system is received beside the old one, and the data stays', async () => {
@@ -205,7 +232,13 @@ test('its disk grows while it is stopped; what all of WSL shares is not its own 
   assert.match(controls?.settings().fixed?.cpus ?? '', /\.wslconfig/);
   const larger = 2 * 1024 ** 4;
   await assert.rejects(async () => controls?.change({ diskBytes: larger }), /Start it once before/);
+  await assert.rejects(
+    async () => controls?.change({ proxiesInContainers: true }),
+    /Start it once before/,
+  );
   assert.equal((await machine.start()).status, 'running');
+  const { settings } = (await controls?.change({ proxiesInContainers: true })) ?? {};
+  assert.equal(settings?.proxiesInContainers, true);
   assert.match(controls?.settings().fixed?.diskBytes ?? '', /Stop the machine/);
   await assert.rejects(async () => controls?.change({ diskBytes: larger }), /Stop the machine/);
   await assert.rejects(async () => controls?.change({ memoryBytes: 1 }), /\.wslconfig/);
@@ -219,6 +252,7 @@ test('its disk grows while it is stopped; what all of WSL shares is not its own 
     /only become larger/,
   );
   assert.equal((await controls?.figures())?.disk.sizeBytes, larger);
+  assert.equal(controls?.settings().settings.proxiesInContainers, true);
 });
 
 async function startOnce(options: WslMachineOptions) {

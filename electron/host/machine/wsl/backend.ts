@@ -24,6 +24,7 @@ import { detectWsl } from './detect.ts';
 import { Distribution } from './distribution.ts';
 import { type GuestFacts, guestFiles } from './guest-files.ts';
 import { dialThrough } from './line.ts';
+import { networkModeOf } from './network-mode.ts';
 import { readRecord, writeRecord } from './record.ts';
 import { openRoot, type RootImage, verifyRoot } from './root-image.ts';
 import type { WslApi } from './wslapi.ts';
@@ -66,7 +67,7 @@ export async function removeWslMachine(options: WslMachineOptions): Promise<void
 async function bringUp(
   options: WslMachineOptions,
   distribution: Distribution,
-  { stage, signal }: Climb,
+  { stage, note, signal }: Climb,
 ): Promise<BroughtUp> {
   const version = await stage('wsl', async () => {
     const [found] = await Promise.all([
@@ -78,7 +79,10 @@ async function bringUp(
   const keys = guestKeysIn(join(options.directory, 'keys'));
   const system = await stage('system', () => prepareSystem(options, distribution, version, signal));
   const agent = await stage('agent', async () => {
-    await giveFiles(options, distribution, keys, signal);
+    const mode = await networkModeOf(distribution, signal);
+    note('agent', mode.note);
+    const agentArguments = [...options.agentArguments, ...mode.agentArguments];
+    await giveFiles({ ...options, agentArguments }, distribution, keys, signal);
     return startAgent(options, distribution, system, signal);
   });
   const { isEnding, ...life } = lifeOf(agent, distribution);

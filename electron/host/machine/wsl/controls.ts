@@ -48,6 +48,7 @@ export function wslControls(
       diskBytes: readRecord(recordPath)?.diskBytes ?? usualDiskBytes,
       pauseAfterMs: null,
       pauseOnBatteryAfterMs: null,
+      proxiesInContainers: readRecord(recordPath)?.proxiesInContainers ?? false,
     };
     const fixed = (value: number) => ({ min: value, max: value, step: 1 });
     return {
@@ -62,7 +63,10 @@ export function wslControls(
       fixed: {
         ...sharedSettings,
         ...(isUsed() && { diskBytes: 'Stop the machine first: WSL resizes no disk in use.' }),
-        ...(readRecord(recordPath) === undefined && { diskBytes: noDisk }),
+        ...(readRecord(recordPath) === undefined && {
+          diskBytes: noDisk,
+          proxiesInContainers: noDisk,
+        }),
       },
       compactAdvice,
     };
@@ -70,11 +74,16 @@ export function wslControls(
   return {
     settings: view,
 
-    async change({ diskBytes, ...others }) {
+    async change({ diskBytes, proxiesInContainers, ...others }) {
       const { settings, bounds } = view();
       for (const [name, value] of Object.entries(others) as [keyof typeof others, unknown][])
         if (value !== undefined && value !== settings[name])
           throw new SettingRefused(name, sharedSettings[name]);
+      if (proxiesInContainers !== undefined) {
+        const record = readRecord(recordPath);
+        if (record === undefined) throw new SettingRefused('proxiesInContainers', noDisk);
+        writeRecord(recordPath, { ...record, proxiesInContainers: proxiesInContainers === true });
+      }
       if (diskBytes === undefined || diskBytes === settings.diskBytes) return view();
       const { min, max } = bounds.diskBytes;
       if (!Number.isSafeInteger(diskBytes) || diskBytes < min || diskBytes > max)

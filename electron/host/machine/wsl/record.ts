@@ -11,6 +11,7 @@ export interface MachineRecord {
   refusedRoot?: string;
   /** When it was made larger than WSL makes it. */
   diskBytes?: number;
+  proxiesInContainers?: boolean;
   /** A digest of the files given to it. */
   given?: string;
 }

@@ -12,10 +12,12 @@ export class Asker {
   readonly changes: FrameReader[] = [];
   /** What was asked for and given up. */
   readonly missed: FrameReader[] = [];
+  /** How often it was told to go by nothing that it knows. */
+  lost = 0;
   readonly #channel: Duplex;
   readonly #waiting = new Map<number, (reader: FrameReader) => void>();
 
-  constructor(server: FolderServer, mount = 'mount') {
+  constructor(server: FolderServer, mount = 'mount', heard?: number) {
     const [ours, theirs] = duplexPair();
     this.#channel = ours;
     const splitter = new FrameSplitter();
@@ -24,11 +26,12 @@ export class Asker {
         const reader = new FrameReader(frame);
         if (reader.operation === Wire.changes) this.changes.push(reader);
         if (reader.operation === Wire.missed) this.missed.push(reader);
+        if (reader.operation === Wire.lost) this.lost++;
         this.#waiting.get(reader.id)?.(reader);
       }),
     );
     void server.serve(theirs);
-    const welcome = Buffer.from(JSON.stringify({ mount }));
+    const welcome = Buffer.from(JSON.stringify({ mount, heard }));
     ours.write(new FrameWriter(0, Wire.hello).bytes(welcome).finish());
   }
 

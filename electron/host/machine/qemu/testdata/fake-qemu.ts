@@ -90,6 +90,8 @@ const guestListens = Promise.withResolvers<string>();
 await serveSshLine(chardevOf('ssh', 'path'));
 while (behaviour.speaksOnceThere !== undefined && !existsSync(behaviour.speaksOnceThere))
   await new Promise((resolve) => setTimeout(resolve, 5));
+// What is the last that is ever heard is there before anybody can lose patience.
+writeConsole(behaviour.console ?? []);
 if (behaviour.silentAt !== 'vm') await serveQmp(chardevOf('qmp', 'path'));
 if (restores)
   await new Promise<void>((resolve) => {
@@ -175,9 +177,11 @@ function answer(
       send(line, { error: { class: 'GenericError', desc: 'no such device in the stream' }, id });
     else done();
   } else if (execute === 'cont') {
+    // Looked at before the answer: whoever has that may make room at once.
+    const isHeldAgain = isFull();
     release();
     done();
-    if (isFull()) tellHeld();
+    if (isHeldAgain) tellHeld();
   } else if (execute === 'quit') {
     done();
     line.end(() => process.exit(0));
@@ -187,15 +191,15 @@ function answer(
   } else done();
 }
 
+function writeConsole(texts: readonly string[]): void {
+  for (const text of texts) appendFileSync(consoleLog, `${text}\r\n`);
+}
+
 async function bootGuest(): Promise<void> {
-  for (const text of behaviour.console ?? [
-    'corten: stage root-disk 1.2',
-    'corten: stage agent 2.0',
-  ])
-    appendFileSync(consoleLog, `${text}\r\n`);
   if (behaviour.endsAfterConsole)
     setInterval(() => existsSync(join(directory, 'end')) && process.exit(0), 5);
   if (behaviour.console !== undefined) return;
+  writeConsole(['corten: stage root-disk 1.2', 'corten: stage agent 2.0']);
   const seed = JSON.parse(readFileSync(seedPath, 'utf8').replace(/\0+$/, ''));
   const keys = join(directory, 'guest');
   mkdirSync(keys, { recursive: true });
@@ -255,6 +259,8 @@ async function serveSshLine(path: string): Promise<void> {
 async function serveApi(path: string): Promise<void> {
   const api = createServer((incoming, response) => {
     note({ request: `${incoming.method} ${incoming.url}` });
+    if (incoming.method === 'PUT')
+      incoming.on('data', (data) => note({ put: incoming.url, body: String(data) }));
     const path = incoming.url?.replace(/^\/v\d\.\d+|\?.*$/g, '') ?? '';
     if (behaviour.silentAt === 'engine') return;
     response.setHeader('API-Version', '1.47');

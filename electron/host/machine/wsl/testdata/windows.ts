@@ -27,6 +27,7 @@ const usual: FakeWindows = {
   language: 'en',
   knowsUtf8: true,
   virtualization: true,
+  networkingMode: 'nat',
   fail: {},
 };
 

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { containerPaths, containersDirectory, nextDirectory } from '../paths.ts';
+import { SpareTime } from '../spare-time.ts';
+import { layerDirectories } from './layer.ts';
+import { NextDirectory } from './next-directory.ts';
+
+function bench(test: TestContext) {
+  const root = mkdtempSync(join(tmpdir(), 'corten-next-'));
+  test.after(() => rmSync(root, { recursive: true, force: true }));
+  const paths = { root, run: join(root, 'run') };
+  mkdirSync(containersDirectory(paths));
+  const reports: string[] = [];
+  const spareTime = new SpareTime({ report: (what) => reports.push(what) });
+  const place = (id: string) => containerPaths(paths, id).directory;
+  return { paths, spareTime, reports, place };
+}
+
+function look(directory: string): string[] {
+  return ['.', ...readdirSync(directory).toSorted()].map(
+    (name) => `${name} ${(statSync(join(directory, name)).mode & 0o7777).toString(8)}`,
+  );
+}
+
+test('it is moved once, and the next one is made in spare time', async (t) => {
+  const { paths, spareTime, place } = bench(t);
+  const next = new NextDirectory(paths, layerDirectories, spareTime);
+  assert.equal(next.moveTo(place('early')), false);
+  await spareTime.close();
+  assert.equal(next.moveTo(place('one')), true);
+  assert.equal(next.moveTo(place('two')), false);
+  assert.ok(!existsSync(place('two')));
+  await spareTime.close();
+  assert.equal(next.moveTo(place('two')), true);
+});
+
+test('it has what a container has, for nobody else to look into', async (t) => {
+  const { paths, spareTime, place } = bench(t);
+  const next = new NextDirectory(paths, layerDirectories, spareTime);
+  await spareTime.close();
+  assert.ok(next.moveTo(place('one')));
+  assert.deepEqual(look(place('one')), ['. 700', 'files 700', 'log 700', 'upper 755', 'work 700']);
+});
+
+test('what an agent before left half made is made anew', async (t) => {
+  const { paths, spareTime, place } = bench(t);
+  mkdirSync(join(nextDirectory(paths), 'upper', 'foreign'), { recursive: true });
+  const next = new NextDirectory(paths, layerDirectories, spareTime);
+  await spareTime.close();
+  assert.ok(next.moveTo(place('one')));
+  assert.deepEqual(readdirSync(join(place('one'), 'upper')), []);
+});
+
+test('one that was removed by hand, or cannot be made, is none', async (t) => {
+  const { paths, spareTime, place, reports } = bench(t);
+  const next = new NextDirectory(paths, layerDirectories, spareTime);
+  await spareTime.close();
+  rmSync(nextDirectory(paths), { recursive: true });
+  assert.equal(next.moveTo(place('one')), false);
+  const { root } = paths;
+  rmSync(root, { recursive: true });
+  await spareTime.close();
+  assert.equal(next.moveTo(place('one')), false);
+  mkdirSync(containersDirectory(paths), { recursive: true });
+  await spareTime.close();
+  assert.equal(next.moveTo(place('one')), true);
+  assert.deepEqual(reports, []);
+});

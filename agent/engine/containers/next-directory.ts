@@ -1,0 +1,62 @@
+/**
+ * The next container's directories, made in spare time under a name of their own: to move them where they belong
+ * takes a tenth of what it takes to make them. Whatever is wrong with them, the container's own are made instead.
+ */
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { containerPaths, type EnginePaths, nextDirectory } from '../paths.ts';
+import type { SpareTime } from '../spare-time.ts';
+
+export interface OwnDirectory {
+  name: string;
+  mode: number;
+}
+
+export class NextDirectory {
+  readonly #path: string;
+  readonly #within: readonly OwnDirectory[];
+  readonly #spareTime: SpareTime;
+  #isThere = false;
+
+  /** `layer`: those of a layer without a space of its own. */
+  constructor(paths: EnginePaths, layer: readonly OwnDirectory[], spareTime: SpareTime) {
+    this.#path = nextDirectory(paths);
+    const { log, files } = containerPaths(paths, 'next');
+    const own = [log, files.directory].map((path) => ({ name: basename(path), mode: 0o700 }));
+    this.#within = [...layer, ...own];
+    this.#spareTime = spareTime;
+    // Of an agent before, which may have been killed half-way.
+    rmSync(this.#path, { recursive: true, force: true });
+    this.#makeSoon();
+  }
+
+  /** Whether `directory` is there now, with all that it is to have. */
+  moveTo(directory: string): boolean {
+    this.#makeSoon();
+    if (!this.#isThere) return false;
+    this.#isThere = false;
+    try {
+      renameSync(this.#path, directory);
+      return true;
+    } catch {
+      // Removed by hand, or the containers lie on another file system.
+      return false;
+    }
+  }
+
+  #makeSoon(): void {
+    this.#spareTime.putOff('next directory', 'make a directory ahead', () => this.#make());
+  }
+
+  #make(): void {
+    try {
+      // One that could not be moved is still there.
+      rmSync(this.#path, { recursive: true, force: true });
+      mkdirSync(this.#path, { mode: 0o700 });
+      for (const { name, mode } of this.#within) mkdirSync(join(this.#path, name), { mode });
+      this.#isThere = true;
+    } catch {
+      // The disk is full, or the engine's own directory gone: the next create says so, if it is still the case.
+    }
+  }
+}

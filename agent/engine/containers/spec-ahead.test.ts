@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { BuiltSpec } from '../spec/spec.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import { SpecAhead } from './spec-ahead.ts';
+
+const built = { deviceRules: [] } as unknown as BuiltSpec;
+
+function bench(test: TestContext) {
+  const upper = mkdtempSync(join(tmpdir(), 'corten-spec-ahead-'));
+  test.after(() => rmSync(upper, { recursive: true, force: true }));
+  const record = (changes = {}) =>
+    ({
+      rootfs: { upper },
+      settings: { namespaces: {}, network: { mode: 'none' } },
+      ...changes,
+    }) as unknown as ContainerRecord;
+  const clock = { ms: 1000 };
+  return { upper, record, clock, ahead: new SpecAhead(() => clock.ms) };
+}
+
+test('it is there for the very record that it was made from, once', (t) => {
+  const { record, ahead } = bench(t);
+  const one = record();
+  ahead.begin(one, () => built);
+  assert.equal(ahead.take({ ...one }), undefined);
+  assert.equal(ahead.take(one), built);
+  assert.equal(ahead.take(one), undefined);
+});
+
+test('not for long', (t) => {
+  const { record, ahead, clock } = bench(t);
+  const one = record();
+  ahead.begin(one, () => built);
+  clock.ms += 300;
+  assert.equal(ahead.take(one), undefined);
+});
+
+test('not when something was copied into the container since', (t) => {
+  const { record, ahead, upper } = bench(t);
+  const one = record();
+  ahead.begin(one, () => built);
+  writeFileSync(join(upper, 'etc'), '');
+  assert.equal(ahead.take(one), undefined);
+});
+
+test('not of what depends on others, or lies in a space of its own', (t) => {
+  const { record, ahead, upper } = bench(t);
+  const joining = record({
+    settings: { namespaces: { ipc: { container: 'other' } }, network: { mode: 'none' } },
+  });
+  const limited = record({ rootfs: { upper, space: '/space' } });
+  for (const one of [joining, limited]) {
+    ahead.begin(one, () => built);
+    assert.equal(ahead.take(one), undefined);
+  }
+});
+
+test('what cannot be planned is left to the start', (t) => {
+  const { record, ahead } = bench(t);
+  const one = record();
+  ahead.begin(one, () => {
+    throw new Error('no such user');
+  });
+  assert.equal(ahead.take(one), undefined);
+});

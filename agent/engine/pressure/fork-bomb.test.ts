@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nothingUsed } from '../../contract/limits.ts';
+import type { PressureSample } from '../../contract/pressure.ts';
+import { difference } from './difference.ts';
+import { ForkBombWatch } from './fork-bomb.ts';
+
+function sampleOf(atMs: number, refusals: number): PressureSample {
+  const pids = { current: 9, limit: 9, refusals };
+  const sample = difference(
+    { atMs: atMs - 1000, usage: nothingUsed },
+    { atMs, usage: { ...nothingUsed, pids } },
+    2,
+  );
+  assert.ok(sample);
+  return sample;
+}
+
+/** What it says each second of as many refusals. */
+const said = (...refusals: number[]) => {
+  const watch = new ForkBombWatch();
+  return refusals.map((count, second) => watch.look(sampleOf(1000 * (second + 1), count)));
+};
+
+test('fork bomb: whoever is refused now and then is none', () => {
+  assert.deepEqual(said(0, 99, 0, 99), [undefined, undefined, undefined, undefined]);
+});
+
+test('fork bomb: it gives way until it has asked for nothing for five seconds', () => {
+  assert.deepEqual(said(100, 1, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0), [
+    ...[true, true, undefined, undefined, undefined, undefined, true],
+    ...[undefined, undefined, undefined, undefined, false, undefined],
+  ]);
+});
+
+test('fork bomb: afterwards it takes a bomb again', () => {
+  assert.deepEqual(said(500, 0, 0, 0, 0, 0, 99, 100).slice(5), [false, undefined, true]);
+});

@@ -1,0 +1,28 @@
+/**
+ * A container that goes on asking for processes beyond its limit, as a fork bomb does: until it stops it has
+ * the processors only when no other container wants them (docs/decisions/0018). Each refusal costs the kernel
+ * nearly a whole fork, in which nobody can interrupt it.
+ */
+import type { PressureSample } from '../../contract/pressure.ts';
+
+/** In a second. Who waits for a place asks now and then. */
+const refusalsOfBomb = 100;
+const calmMs = 5000;
+
+/** Of one container. */
+export class ForkBombWatch {
+  #lastRefusalMs: number | undefined;
+
+  /** Whether it gives way to the others from now on; undefined: as before. */
+  look({ atMs, pids: { refusals } }: PressureSample): boolean | undefined {
+    const known = this.#lastRefusalMs !== undefined;
+    if (refusals >= (known ? 1 : refusalsOfBomb)) {
+      this.#lastRefusalMs = atMs;
+      // Said again each time: somebody may have set other shares meanwhile.
+      return true;
+    }
+    if (this.#lastRefusalMs === undefined || atMs - this.#lastRefusalMs < calmMs) return undefined;
+    this.#lastRefusalMs = undefined;
+    return false;
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * NOTIFY_SOCKET of the caller (sd_notify(3)), as runc and crun hand it on: the container finds a socket of
+ * ours, and of what it says only that it is ready goes on. A container cannot tell the machine's systemd
+ * anything else. Nothing of ours stays, so `start` and a detached `run` last until it is ready or has ended.
+ */
+import { closeSync, existsSync, mkdirSync } from 'node:fs';
+import { basename, join, normalize } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { OciSpec } from '../contract/oci-runtime.ts';
+import {
+  bindDatagrams,
+  connectDatagrams,
+  receiveDatagram,
+  sendDatagram,
+} from '../kernel/datagram-socket.ts';
+import { makePipe } from '../kernel/pipe.ts';
+import { PollEvent, poll } from '../kernel/poll.ts';
+import type { Container } from './container.ts';
+
+type Warn = (text: string) => void;
+
+const variable = 'NOTIFY_SOCKET';
+/** Where a caller whose socket has no path is told of. */
+const otherwise = '/run/notify';
+const mostBytes = 4096;
+/** A container that sends without end must not keep the command from seeing that it has ended. */
+const mostAtOnce = 64;
+const pauseMs = 20;
+const barrierMs = 5000;
+
+/**
+ * With the socket's folder, and the variable, for a caller that has one. A config.json that brings a
+ * NOTIFY_SOCKET has its own way.
+ */
+export function withReadiness(
+  spec: OciSpec,
+  container: Container,
+  env: NodeJS.ProcessEnv,
+  warn: Warn,
+): OciSpec {
+  const target = targetOf(env, warn);
+  if (target === undefined || spec.process.env.some((pair) => pair.startsWith(`${variable}=`)))
+    return spec;
+  const source = folderOf(container);
+  mkdirSync(source, { mode: 0o755 });
+  // As with crun; what is mounted there already is the container's.
+  const destination = target.startsWith('/') ? normalize(target) : otherwise;
+  const options = ['bind', 'private', 'ro', 'nosuid', 'nodev', 'noexec'];
+  return {
+    ...spec,
+    process: {
+      ...spec.process,
+      env: [...spec.process.env, `${variable}=${join(destination, basename(socketOf(container)))}`],
+    },
+    mounts: [...spec.mounts, { destination, type: 'bind', source, options }],
+  };
+}
+
+/** Has to be there before the program is. Undefined where nobody wants to know. */
+export function openReadiness(
+  container: Container,
+  env: NodeJS.ProcessEnv,
+  warn: Warn,
+): Readiness | undefined {
+  const target = targetOf(env, warn);
+  if (target === undefined || !existsSync(folderOf(container))) return undefined;
+  return new Readiness(container, bindDatagrams(socketOf(container)), target, warn);
+}
+
+export class Readiness {
+  readonly #container: Container;
+  readonly #fd: number;
+  readonly #target: string;
+  readonly #warn: Warn;
+
+  constructor(container: Container, fd: number, target: string, warn: Warn) {
+    this.#container = container;
+    this.#fd = fd;
+    this.#target = target;
+    this.#warn = warn;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  /** Resolves once the caller's manager knows, or the container has ended. Closes it. */
+  async pass({ thenLeaves }: { thenLeaves: boolean }): Promise<void> {
+    try {
+      if (await this.#arrives()) this.#tell(thenLeaves);
+    } finally {
+      this.close();
+    }
+  }
+
+  async #arrives(): Promise<boolean> {
+    for (;;) {
+      // Before its messages are looked at: what it sent last still counts.
+      const alive = this.#container.isAlive();
+      if (this.#hasArrived()) return true;
+      if (!alive) return false;
+      await sleep(pauseMs);
+    }
+  }
+
+  #hasArrived(): boolean {
+    for (let count = 0; count < mostAtOnce; count++) {
+      const message = receiveDatagram(this.#fd, mostBytes);
+      if (message === undefined) return false;
+      if (message.toString('latin1').split('\n').includes('READY=1')) return true;
+    }
+    return false;
+  }
+
+  #tell(thenLeaves: boolean): void {
+    try {
+      const manager = connectDatagrams(this.#target);
+      try {
+        if (thenLeaves) this.#tellAndLeave(manager);
+        else sendDatagram(manager, 'READY=1');
+      } finally {
+        closeSync(manager);
+      }
+    } catch (error) {
+      // The container runs all the same.
+      this.#warn(
+        `the container is ready, but ${variable} ${this.#target} cannot be told: ${error}`,
+      );
+    }
+  }
+
+  /** systemd asks who sent it: it has to have read it while this command is still there (sd_notify_barrier(3)). */
+  #tellAndLeave(manager: number): void {
+    sendDatagram(manager, `READY=1\nMAINPID=${this.#container.record.process?.pid}`);
+    const { readFd, writeFd } = makePipe();
+    try {
+      sendDatagram(manager, 'BARRIER=1', writeFd);
+    } finally {
+      closeSync(writeFd);
+      poll([{ fd: readFd, events: PollEvent.hangUp }], barrierMs);
+      closeSync(readFd);
+    }
+  }
+}
+
+/** `/path` or `@abstract`. Another machine's (vsock) is not ours to speak to. */
+function targetOf(env: NodeJS.ProcessEnv, warn: Warn): string | undefined {
+  const target = env[variable];
+  if (!target) return undefined;
+  if (/^[/@]./.test(target)) return target;
+  warn(`${variable} ${target} is not handed on: it is no unix socket`);
+  return undefined;
+}
+
+function folderOf({ directory }: Container): string {
+  return join(directory, 'notify');
+}
+
+function socketOf(container: Container): string {
+  return join(folderOf(container), 'notify');
+}

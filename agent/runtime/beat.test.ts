@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isContended, processorTimes } from './beat.ts';
+
+test('beat: only where several run, somebody waits, and not on an idle machine', () => {
+  const cases: [Parameters<typeof isContended>[0], number, boolean][] = [
+    [{ running: 1, cpuStall: 0.9 }, 1, false],
+    [{ running: 2, cpuStall: 0.9 }, 1, true],
+    [{ running: 2, cpuStall: 0.02 }, 0.5, true],
+    [{ running: 2, cpuStall: 0.01 }, 1, false],
+    // It waits because of its own quota.
+    [{ running: 2, cpuStall: 0.9 }, 0.1, false],
+    // A kernel that does not tell.
+    [{ running: 2 }, 0.5, false],
+    [{ running: 2 }, 0.7, true],
+  ];
+  for (const [look, busy, wanted] of cases)
+    assert.equal(isContended(look, busy), wanted, `${JSON.stringify(look)} at ${busy}`);
+});
+
+test('beat: what the kernel counts as busy and as idle', () => {
+  const text = 'cpu  10 20 30 400 5 6 7 80 9 9\ncpu0 1 1 1 1 1 1 1 0 0 0\n';
+  assert.deepEqual(processorTimes(text), { busy: 73, idle: 405 });
+});

@@ -1,0 +1,103 @@
+/**
+ * An exec that is begun when it is made, which is a moment before it is asked for: a shim that waits already is
+ * given its work, and stops before it makes its child. Nothing of it is in the container until then.
+ */
+import { closeSync, writeSync } from 'node:fs';
+import { hasErrno } from '../kernel/libc.ts';
+import { makePipe } from '../kernel/pipe.ts';
+import { execDuties, execSteps, idsOf, openContainer } from './exec.ts';
+import type { Step } from './plan.ts';
+import { reapInBackground } from './reap.ts';
+import type { ShimProcess } from './running-process.ts';
+import type { BegunExec, ExecRequest, ProcessHandle } from './runtime.ts';
+import type { ShimStarter } from './shim.ts';
+import { awaitStart, type BegunShim, processOf, spawnShim } from './start-process.ts';
+import { execPipes, type StdioPlan } from './stdio.ts';
+
+/** Undefined where a program would have to be started for it, and for terminals, which are made to a size. */
+export function beginExec(
+  starter: ShimStarter,
+  container: ProcessHandle,
+  request: ExecRequest,
+): EarlyExec | undefined {
+  if (!starter.hasSpare || request.process.terminal) return undefined;
+  const pidfd = openContainer(container);
+  try {
+    return new EarlyExec(starter, container.pid, pidfd, request);
+  } finally {
+    closeSync(pidfd);
+  }
+}
+
+class EarlyExec implements BegunExec {
+  readonly #starter: ShimStarter;
+  readonly #runDirectory: string;
+  readonly #stdio: StdioPlan;
+  readonly #steps: readonly Step[];
+  readonly #shim: BegunShim;
+  readonly #gateFd: number;
+
+  constructor(starter: ShimStarter, pid: number, pidfd: number, request: ExecRequest) {
+    const { runDirectory } = request;
+    const descriptors = starter.descriptors();
+    const containerFd = descriptors.add(pidfd);
+    const ids = idsOf(pid, pidfd);
+    const gate = makePipe();
+    const stdio = execPipes(request.openStdin, descriptors);
+    try {
+      const duties = {
+        ...execDuties(request, containerFd, descriptors),
+        gate: descriptors.add(gate.readFd),
+      };
+      this.#steps = execSteps(request, { fd: containerFd, ids }, stdio, descriptors);
+      this.#shim = spawnShim(starter, { runDirectory, descriptors, duties, steps: this.#steps });
+    } catch (error) {
+      closeSync(gate.writeFd);
+      stdio.closeAgentEnds();
+      throw error;
+    } finally {
+      closeSync(gate.readFd);
+      stdio.closeShimEnds();
+    }
+    this.#starter = starter;
+    this.#runDirectory = runDirectory;
+    this.#stdio = stdio;
+    this.#gateFd = gate.writeFd;
+  }
+
+  async finish(): Promise<ShimProcess | undefined> {
+    const runDirectory = this.#runDirectory;
+    const plan = { runDirectory, steps: this.#steps };
+    this.#openGate();
+    try {
+      // However it was started: killed at its gate, it has done nothing.
+      const started = await awaitStart(this.#starter, plan, { ...this.#shim, wasSpare: true });
+      if (started !== undefined) return processOf({ runDirectory, stdio: this.#stdio }, started);
+      this.#stdio.closeAgentEnds();
+      return undefined;
+    } catch (error) {
+      this.#stdio.closeAgentEnds();
+      throw error;
+    }
+  }
+
+  #openGate(): void {
+    try {
+      writeSync(this.#gateFd, '.');
+    } catch (error) {
+      // The shim has been killed, which its end tells.
+      if (!hasErrno(error, 'EPIPE')) throw error;
+    } finally {
+      closeSync(this.#gateFd);
+    }
+  }
+
+  /** Resolves when nothing of it is left. */
+  async giveUp(): Promise<void> {
+    closeSync(this.#gateFd);
+    this.#stdio.closeAgentEnds();
+    await this.#shim.alive.ended;
+    reapInBackground(this.#shim.shimPid);
+    this.#starter.makeSpareSoon();
+  }
+}

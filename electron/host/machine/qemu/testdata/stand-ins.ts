@@ -1,0 +1,24 @@
+/** Stand-ins of one test file: made one after the other, and all taken away at its end. */
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+import { type StandIn, standIn } from './stand-in.ts';
+
+export function standIns(): (...options: Parameters<typeof standIn>) => StandIn {
+  const made: StandIn[] = [];
+  after(async () => {
+    for (const each of made) await each.remove();
+  });
+  return (...options) => {
+    const one = standIn(...options);
+    made.push(one);
+    return one;
+  };
+}
+
+/** Why its start failed, which leaves no QEMU behind. */
+export async function failureOf(made: StandIn) {
+  const { status, failure, stages } = await made.machine.start();
+  assert.equal(status, 'failed', JSON.stringify(stages));
+  assert.deepEqual(made.pids(), []);
+  return failure!;
+}

@@ -68,13 +68,18 @@ interface Agent {
   close(): Promise<void>;
 }
 
-try {
-  const options = parseOptions(process.argv.slice(2));
-  if (options === undefined) process.stdout.write(`${usage}\n`);
-  else await serve(options);
-} catch (error) {
-  report('start', error);
-  process.exit(1);
+if (import.meta.main) void main(process.argv.slice(2));
+
+/** Settles when it serves; ends the process where it cannot. A machine loads this before it has a place to serve from. */
+export async function main(words: string[]): Promise<void> {
+  try {
+    const options = parseOptions(words);
+    if (options === undefined) process.stdout.write(`${usage}\n`);
+    else await serve(options);
+  } catch (error) {
+    report('start', error);
+    process.exit(1);
+  }
 }
 
 async function serve(options: AgentOptions): Promise<void> {
@@ -182,7 +187,10 @@ async function start(options: AgentOptions): Promise<Agent> {
     proxies,
     report,
   });
-  await ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
+  // A thread unpacks it; nobody is told that the engine is ready before it is there.
+  const starter = ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
+  // Thrown where it is waited for.
+  starter.catch(() => {});
   const backends = options.machine ? { ...engine, machine: createMachine({ root }) } : engine;
   const api = createApi(backends, {
     productVersion,
@@ -198,6 +206,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       [dnsService]: (channel) => hostResolver.serve(channel),
     },
   });
+  await starter;
   const hasRunning = () => readdirSync(join(run, 'containers')).length > 0;
   return {
     socket: options.socket,

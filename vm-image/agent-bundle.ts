@@ -10,7 +10,6 @@ import { filesBelow } from './npm-packages.ts';
 
 /** What is started by path: by the guest's script, by a remote host's, and as workers by the agent (`new Worker`). */
 export const programs: Record<string, string> = {
-  'guest-main': 'guest/main.js',
   main: 'main.js',
   'remote-host': 'remote-host/main.js',
   launcher: 'runtime/launcher.js',
@@ -26,31 +25,80 @@ export const unbundled = ['koffi', 'ssh2'];
 
 /** By name, for one folder: workers are looked for beside who starts them. */
 export async function bundleAgent(directory: string): Promise<Map<string, Buffer>> {
-  const output = mkdtempSync(join(tmpdir(), 'corten-bundle-'));
+  const input = Object.fromEntries(
+    Object.entries(programs).map(([name, path]) => [name, join(directory, path)]),
+  );
+  const modules = await bundle(directory, input, {
+    format: 'es',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name].js',
+  });
+  const script = await bundle(
+    directory,
+    { 'guest-agent': join(directory, 'guest/main.js') },
+    { format: 'cjs', entryFileNames: '[name].cjs', codeSplitting: false },
+    ['koffi', 'cpu-features', /sshcrypto\.node$/],
+  );
+  for (const [name, content] of script) modules.set(name, asFunction(content.toString()));
+  return modules;
+}
+
+/** What Node makes of a CommonJS module. In ASCII, of which V8 keeps one byte a letter and not two. */
+function asFunction(code: string): Buffer {
+  const text = `(function (exports, require, module, __filename, __dirname) {${code}\n})`;
+  return Buffer.from(
+    text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+    'latin1',
+  );
+}
+
+async function bundle(
+  directory: string,
+  input: Record<string, string>,
+  output: Record<string, unknown>,
+  external: (string | RegExp)[] = unbundled,
+): Promise<Map<string, Buffer>> {
+  const outDir = mkdtempSync(join(tmpdir(), 'corten-bundle-'));
   try {
-    const input = Object.fromEntries(
-      Object.entries(programs).map(([name, path]) => [name, join(directory, path)]),
-    );
     await build({
       configFile: false,
       root: directory,
       logLevel: 'error',
-      ssr: { noExternal: true, external: unbundled },
+      plugins: [{ name: 'plain-builtins', renderChunk: (code) => plainBuiltins(code) }],
+      ssr: { noExternal: true, external: external.filter((each) => typeof each === 'string') },
       build: {
-        outDir: output,
+        outDir,
         emptyOutDir: true,
         target: 'node24',
         minify: false,
         ssr: true,
-        rollupOptions: {
-          input,
-          external: unbundled,
-          output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: '[name].js' },
-        },
+        rollupOptions: { input, external, output },
       },
     });
-    return filesBelow(output, () => true);
+    return filesBelow(outDir, () => true);
   } finally {
-    rmSync(output, { recursive: true });
+    rmSync(outDir, { recursive: true });
   }
+}
+
+/**
+ * A module's import of one of Node's own asks each of its exports for its value, and `node:http` answers by loading
+ * all that fetches: half a second of an emulated processor. Taken as an object, only what is named is asked for.
+ */
+export function plainBuiltins(code: string): string {
+  return code.replace(
+    /^import (?:\* as (\w+)|([\w$]+)|\{ ([^}]+) \}|([\w$]+), \{ ([^}]+) \}) from "(node:[\w/]+)";$/gm,
+    (_, all, only, names, first, rest, id) => {
+      const module = `process.getBuiltinModule(${JSON.stringify(id)})`;
+      const whole = all ?? only ?? first;
+      const some = names ?? rest;
+      const parts = [
+        ...(whole === undefined ? [] : [`${whole} = ${module}`]),
+        ...(some === undefined
+          ? []
+          : [`{ ${some.replaceAll(' as ', ': ')} } = ${whole ?? module}`]),
+      ];
+      return `const ${parts.join(', ')};`;
+    },
+  );
 }

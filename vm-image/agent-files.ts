@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleAgent, unbundled } from './agent-bundle.ts';
 import { type Architecture, architectures } from './architecture.ts';
+import { compiledCode } from './compiled-code.ts';
 import { contentOf, type FileTree } from './file-tree.ts';
 import { smallNode } from './node-program.ts';
 import type { NpmPackage, NpmPackages } from './npm-packages.ts';
-import { cortenPath } from './root.ts';
+import { cortenPath, guestFile } from './root.ts';
 
 /** Addons of other runtimes and processors, and what ssh2 can do without. */
 const left = /^(bare-|cpu-features$|nan$|buildcheck$|@koromix\/)/;
@@ -25,8 +26,14 @@ export async function addAgent(
   { shim, time }: { shim: Buffer; time: Date },
 ): Promise<NpmPackage[]> {
   const names = architectures[architecture];
+  const agentPath = `${cortenPath}/dist/agent`;
   for (const [path, content] of await bundleAgent(join(repository, 'dist/agent')))
-    tree.file(`${cortenPath}/dist/agent/${path}`, content);
+    tree.file(`${agentPath}/${path}`, content);
+  tree.file(`${agentPath}/guest-main.js`, guestFile('load.js'));
+  if (names.npm === process.arch) {
+    const script = contentOf(tree, `${agentPath}/guest-agent.cjs`);
+    tree.file(`${agentPath}/guest-agent.code`, compiledCode(script, repository));
+  }
   const busybox = contentOf(tree, 'usr/bin/busybox');
   tree.file(`${cortenPath}/dist/shim/shim`, shim, 0o755);
   tree.file(
@@ -53,6 +60,11 @@ export async function addAgent(
   if (binary === undefined) throw new Error(`${node.name} has no bin/node`);
   tree.file('usr/bin/node', smallNode(binary, names.toolPrefix), 0o755);
   return [...packages, addon, node];
+}
+
+/** What only WSL starts: a machine has the same in one script (vm-image/guest/load.js). */
+export function removeTwin(tree: FileTree): void {
+  tree.remove(`${cortenPath}/dist/agent/main.js`);
 }
 
 async function addPackage(

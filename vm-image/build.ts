@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { argv, chdir, env, stderr } from 'node:process';
 import { parseArgs } from 'node:util';
 import { constants, zstdCompressSync } from 'node:zlib';
-import { addAgent } from './agent-files.ts';
+import { addAgent, removeTwin } from './agent-files.ts';
 import { type Architecture, architectures, isArchitecture } from './architecture.ts';
 import { compressFile } from './compress.ts';
 import { cpioOf } from './cpio.ts';
@@ -89,8 +89,9 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   writeFileSync(join(output, kernelFile), plainKernel(vmlinuz.content, architecture));
   const initrd = initrdTree(contentOf(tree, 'usr/bin/busybox'), modules);
   writeFileSync(join(output, 'initrd'), cpioOf(initrd, time));
-  writeErofs(await tarOf(tree, time), join(output, 'root.erofs'), time);
   const wsl = await tarOf(wslTree(tree, await relayFor(debian, repository)), time);
+  removeTwin(tree);
+  writeErofs(await tarOf(tree, time), join(output, 'root.erofs'), time);
   writeFileSync(join(output, 'wsl.tar.zst'), zstdCompressSync(wsl, packed(release)));
 
   const names = [kernelFile, 'initrd', 'root.erofs'];

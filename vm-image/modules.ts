@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { PackageFile } from './debian.ts';
 import type { FileTree } from './file-tree.ts';
+import { silenceTracer, tracingSections } from './module-tracing.ts';
 
 /** On the way to the root, nothing else: the kernel unpacks these before anything can run. */
 export const initrdModules = /\/(virtio_blk|erofs|overlay|crc32c[^/]*)\.ko$/;
@@ -94,11 +95,22 @@ export function openModules(
 
 /**
  * Without BTF, which tracing programs alone read (the kernel keeps its own), and so without the
- * signature behind it: a tenth of what they pack to, and what the kernel checks and reads at each load.
+ * signature behind it: a tenth of what they pack to, and what the kernel checks and reads at each load. Without the
+ * symbols that no relocation needs, and on x86 without what the function tracer needs (module-tracing.ts); arm64 marks
+ * its functions in a way of its own.
  */
 function withoutDescriptions(modules: readonly string[], toolPrefix: string): void {
-  const sections = ['.BTF', '.comment'].map((name) => `--remove-section=${name}`);
-  execFileSync(`${toolPrefix}strip`, ['--strip-debug', ...sections, ...modules]);
+  const isX86 = toolPrefix.startsWith('x86_64');
+  const sections = ['.BTF', '.comment', ...(isX86 ? tracingSections : [])];
+  execFileSync(`${toolPrefix}strip`, [
+    '--strip-unneeded',
+    ...sections.map((name) => `--remove-section=${name}`),
+    ...modules,
+  ]);
+  for (const path of isX86 ? modules : []) {
+    const module = readFileSync(path);
+    if (silenceTracer(module) > 0) writeFileSync(path, module);
+  }
 }
 
 function place(work: string, version: string, path: string, content: Buffer): void {

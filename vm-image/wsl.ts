@@ -8,7 +8,9 @@ import { FileTree } from './file-tree.ts';
 import { cortenPath } from './root.ts';
 
 const source = join(import.meta.dirname, 'wsl');
-const left = /^usr\/lib\/modules(\/|$)|^etc\/(inittab|fstab|acpi)(\/|$)/;
+/** The agent as a machine's first service, too: here it is started as everywhere else. */
+const left =
+  /^usr\/lib\/modules(\/|$)|^etc\/(inittab|fstab|acpi)(\/|$)|^usr\/lib\/corten\/dist\/agent\/guest-/;
 
 export function wslTree(root: FileTree, relay: Buffer): FileTree {
   const tree = new FileTree();

@@ -11,9 +11,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { seedDisk } from '../contract/machine-seed.ts';
 import { applySeed } from './apply-seed.ts';
-import { findDisk, findPort } from './devices.ts';
+import { dataDiskMounted, findDisk, findPort } from './devices.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'corten-seed-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -78,4 +79,15 @@ test('disks and ports are found by name, and it is no error to have none', () =>
   assert.equal(findDisk('corten-other', at('block')), undefined);
   assert.equal(findPort('ssh.0', at('ports')), '/dev/vport1p1');
   assert.equal(findPort('ssh.0', at('not-there')), undefined);
+});
+
+test('the agent waits for its data disk', async () => {
+  let isMounted = false;
+  const mounted = dataDiskMounted(at('mounted')).then(() => {
+    assert.ok(isMounted, 'it did not wait');
+  });
+  await sleep(50);
+  isMounted = true;
+  writeFileSync(at('mounted'), '');
+  await mounted;
 });

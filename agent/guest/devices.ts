@@ -1,6 +1,7 @@
 /** The machine's devices, by the names that the host gave them. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A virtio disk by its serial number; undefined when the machine has none. */
 export function findDisk(serial: string, directory = '/sys/block'): string | undefined {
@@ -10,6 +11,11 @@ export function findDisk(serial: string, directory = '/sys/block'): string | und
 /** A virtio-serial port by its name. */
 export function findPort(name: string, directory = '/sys/class/virtio-ports'): string | undefined {
   return find(directory, 'name', name);
+}
+
+/** vm-image/guest/data-disk makes this file once the disk is mounted, and turns the machine off where it cannot be. */
+export async function dataDiskMounted(mark = '/run/corten-data-disk'): Promise<void> {
+  while (!existsSync(mark)) await sleep(10);
 }
 
 function find(directory: string, file: string, value: string): string | undefined {

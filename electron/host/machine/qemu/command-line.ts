@@ -29,7 +29,7 @@ export function qemuArguments(plan: QemuPlan): string[] {
     // Neither the person's QEMU configuration nor default devices: the guest knows what it gets.
     ...['-no-user-config', '-nodefaults', '-display', 'none'],
     ...['-name', 'corten', '-machine', machine(plan)],
-    ...plan.accelerators.flatMap((accelerator) => ['-accel', acceleratorOptions[accelerator]]),
+    ...plan.accelerators.flatMap((accelerator) => ['-accel', acceleration(accelerator, plan)]),
     ...['-cpu', cpu(plan), '-smp', String(plan.cpus)],
     ...['-m', `${Math.floor(plan.memoryBytes / mebibyte)}M`],
     ...['-kernel', plan.kernel, '-initrd', plan.initrd, '-append', kernelArguments(plan)],
@@ -53,12 +53,20 @@ export function qemuArguments(plan: QemuPlan): string[] {
 
 const mebibyte = 1024 * 1024;
 
-const acceleratorOptions: Record<Accelerator, string> = {
-  kvm: 'kvm',
-  hvf: 'hvf',
-  whpx: 'whpx,kernel-irqchip=off',
-  tcg: 'tcg,thread=multi,tb-size=256',
-};
+function acceleration(accelerator: Accelerator, { memoryBytes }: QemuPlan): string {
+  if (accelerator === 'whpx') return 'whpx,kernel-irqchip=off';
+  return accelerator === 'tcg'
+    ? `tcg,thread=multi,tb-size=${translationMebibytes(memoryBytes)}`
+    : accelerator;
+}
+
+/**
+ * What TCG keeps of translated code, all of it this computer's memory in the end. A start fills 128; what a larger machine is
+ * there for needs more, and with too little everything is translated again and again.
+ */
+function translationMebibytes(memoryBytes: number): number {
+  return Math.min(512, Math.max(128, Math.round(memoryBytes / mebibyte / 8)));
+}
 
 /** q35 also under emulation: microvm hangs at TSC calibration on a busy host. */
 function machine({ architecture, accelerators }: QemuPlan): string {

@@ -187,10 +187,8 @@ async function start(options: AgentOptions): Promise<Agent> {
     proxies,
     report,
   });
-  // A thread unpacks it; nobody is told that the engine is ready before it is there.
-  const starter = ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
-  // Thrown where it is waited for.
-  starter.catch(() => {});
+  // Before anybody can ask: who finds the socket may run it at once.
+  await ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
   const backends = options.machine ? { ...engine, machine: createMachine({ root }) } : engine;
   const api = createApi(backends, {
     productVersion,
@@ -206,7 +204,6 @@ async function start(options: AgentOptions): Promise<Agent> {
       [dnsService]: (channel) => hostResolver.serve(channel),
     },
   });
-  await starter;
   const hasRunning = () => readdirSync(join(run, 'containers')).length > 0;
   return {
     socket: options.socket,

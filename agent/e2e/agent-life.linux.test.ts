@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AgentProcess,
+  ask,
   type DockerCli,
   discardAgent,
   dockerCli,
@@ -69,6 +70,20 @@ test('kill -9 under 20 chatting containers: all run on, and no line is lost', as
     );
   }
   await output('rm', '-f', ...names);
+});
+
+test('who finds the socket of a first start finds the starter image', async () => {
+  const first = makeAgentDirectory();
+  const starting = startAgent(first);
+  const socket = join(first, 'run/docker.sock');
+  const images = () => ask<{ RepoTags: string[] }[]>(socket, 'GET', '/images/json');
+  let answer = await images().catch(() => undefined);
+  for (; answer === undefined; await sleep(1)) answer = await images().catch(() => undefined);
+  assert.deepEqual(
+    answer.body.map(({ RepoTags }) => RepoTags),
+    [[`${image}:latest`]],
+  );
+  await discardAgent(await starting);
 });
 
 test('what ends while no agent runs has its true status', async () => {

@@ -11,6 +11,7 @@ import type { NetworksBackend } from '../api/networks/backend.ts';
 import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { DiskDriver } from '../disk/disk.ts';
+import type { Look } from '../runtime/beat.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { layerDirectories, prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
@@ -41,7 +42,7 @@ import {
 import { giveWay } from './pressure/give-way.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
-import { type Round, Sampler } from './pressure/sampler.ts';
+import { Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { SpareTime } from './spare-time.ts';
 import { ContainerTable } from './state/container-table.ts';
@@ -91,7 +92,7 @@ export interface EngineOptions
   files: ContainerFiles;
   kernelLog: RecordSource;
   /** Told of each round of looks at the containers, one a second while any runs. */
-  onRound?: ((round: Round) => void) | undefined;
+  onRound?: ((look: Look) => void) | undefined;
   /** Absent: sources of binds are the machine's own. */
   hostFolders?: HostFolders;
   registryMirrors: string[];

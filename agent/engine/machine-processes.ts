@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { MachineProcesses, ProcessFigure, ProcessGroup } from '../contract/processes.ts';
 import { type ProcessStat, ticksPerSecond } from '../kernel/process-stat.ts';
+import { processorTimes } from '../kernel/processor-times.ts';
 import type { LiveContainer, LiveContainers } from './containers/live-containers.ts';
 import type { EngineContext } from './context.ts';
 
@@ -90,17 +91,10 @@ export function machineUse(
   stat: string,
   meminfo: string,
 ): Pick<MachineProcesses, 'busyCpuNanos' | 'usedMemoryBytes'> {
-  const [line = ''] = stat.split('\n', 1);
-  // user nice system idle iowait irq softirq steal; guest time is in user already.
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line
-    .trim()
-    .split(/\s+/)
-    .slice(1)
-    .map(Number);
   const kibibytes = (name: string) =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(meminfo)?.[1] ?? 0);
   return {
-    busyCpuNanos: (user + nice + system + irq + softirq) * nanosPerTick,
+    busyCpuNanos: processorTimes(stat).busy * nanosPerTick,
     usedMemoryBytes: (kibibytes('MemTotal') - kibibytes('MemAvailable')) * 1024,
   };
 }

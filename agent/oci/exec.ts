@@ -4,6 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pid as processId } from 'node:process';
 import { withPlacement } from '../cgroup/placement.ts';
+import { variableName, withoutThoseOf } from '../contract/environment.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
 import { execUnattended } from '../runtime/unattended.ts';
@@ -136,12 +137,11 @@ function processOf(call: Call, spec: OciSpec, { log }: Context): OciProcess {
 
 /** Programs take the first of two that have one name. */
 function replaced(env: readonly string[], changes: readonly string[]): string[] {
-  const nameOf = (pair: string) => pair.split('=', 1)[0];
-  const changed = new Set(changes.map(nameOf));
   const last = changes.filter(
-    (pair, index) => changes.findLastIndex((other) => nameOf(other) === nameOf(pair)) === index,
+    (pair, index) =>
+      changes.findLastIndex((other) => variableName(other) === variableName(pair)) === index,
   );
-  return [...env.filter((pair) => !changed.has(nameOf(pair))), ...last];
+  return [...withoutThoseOf(env, changes), ...last];
 }
 
 function readDocument(file: string, warn: (text: string) => void): OciProcess {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isContended, processorTimes } from './beat.ts';
+import { processorTimes } from '../kernel/processor-times.ts';
+import { isContended } from './beat.ts';
 
 test('beat: only where several run, somebody waits, and not on an idle machine', () => {
   const cases: [Parameters<typeof isContended>[0], number, boolean][] = [

@@ -2,11 +2,12 @@
  * While containers keep each other waiting for the processors, a program (shim/beat.c) that makes the
  * scheduler look every millisecond whose turn it is (docs/decisions/0018). It ends with this process.
  */
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { tickMicros } from '../kernel/clock.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { makePipe } from '../kernel/pipe.ts';
 import { reapChild, spawn } from '../kernel/process.ts';
+import { type ProcessorTimes, processorTimes } from '../kernel/processor-times.ts';
 import { reapInBackground } from './reap.ts';
 
 /** As shim/beat.c has it; a kernel that looks as often by itself (CONFIG_HZ=1000) needs no help. */
@@ -25,11 +26,6 @@ export interface Look {
   running: number;
   /** The share of the time in which somebody waited for a processor; absent: not known. */
   cpuStall?: number | undefined;
-}
-
-export interface ProcessorTimes {
-  busy: number;
-  idle: number;
 }
 
 export class Beat {
@@ -108,14 +104,4 @@ export function isContended({ running, cpuStall }: Look, busy: number): boolean 
 function busyShare(before: ProcessorTimes, now: ProcessorTimes): number {
   const [busy, idle] = [now.busy - before.busy, now.idle - before.idle];
   return busy + idle <= 0 ? 0 : busy / (busy + idle);
-}
-
-/** proc_stat(5): of all processors together, in ticks: user, nice, system, idle, iowait, irq, softirq, steal. */
-export function processorTimes(text = readFileSync('/proc/stat', 'utf8')): ProcessorTimes {
-  const line = text.slice(0, text.indexOf('\n'));
-  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0] = line
-    .split(/\s+/)
-    .slice(1)
-    .map(Number);
-  return { busy: user + nice + system + irq + softirq, idle: idle + iowait };
 }

@@ -1,14 +1,11 @@
 /** Ready-made views for tests, each with sensible values that a test changes where it matters. */
 import type { ContainerSettings, ContainerView } from '../../contract/container.ts';
 import type { IsolationReport } from '../../contract/isolation.ts';
-import { plainNetwork, plainSettings } from '../../contract/testdata/settings.ts';
+import { bridgeNetwork, plainSettings } from '../../contract/testdata/settings.ts';
 import type { ContainerUsage } from '../containers/backend.ts';
 
 export function settingsOf(changes: Partial<ContainerSettings> = {}): ContainerSettings {
-  return plainSettings({
-    network: { ...plainNetwork, mode: { networks: [{ network: 'bridge', aliases: [] }] } },
-    ...changes,
-  });
+  return plainSettings({ network: bridgeNetwork, ...changes });
 }
 
 export function viewOf(changes: Partial<ContainerView> = {}): ContainerView {

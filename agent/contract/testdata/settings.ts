@@ -22,6 +22,11 @@ export const plainNetwork: ContainerSettings['network'] = {
   extraHosts: [],
 };
 
+export const bridgeNetwork: ContainerSettings['network'] = {
+  ...plainNetwork,
+  mode: { networks: [{ network: 'bridge', aliases: [] }] },
+};
+
 export function plainSettings(change: Partial<ContainerSettings> = {}): ContainerSettings {
   return {
     image: 'corten/starter',

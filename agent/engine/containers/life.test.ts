@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { bridgeNetwork } from '../../contract/testdata/settings.ts';
 import { StartError } from '../../runtime/start-error.ts';
 import { create, type Workbench, workbench } from '../testdata/workbench.ts';
 
@@ -12,14 +13,8 @@ async function actions({ events }: Workbench): Promise<string[]> {
   return events.map(({ type, action }) => `${type} ${action}`);
 }
 const onBridge = (hostPort: number) => ({
-  mode: { networks: [{ network: 'bridge', aliases: [] }] },
+  ...bridgeNetwork,
   ports: [{ containerPort: 80, protocol: 'tcp' as const, hostPort }],
-  publishAll: false,
-  exposedPorts: [],
-  dns: [],
-  dnsSearch: [],
-  dnsOptions: [],
-  extraHosts: [],
 });
 
 test('start, exit, start again: state, waiters and events in dockerd’s order', async (t) => {

@@ -1,9 +1,11 @@
 /** A database that takes nothing: what runs must be known, and what ended must have ended. */
+
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { bridgeNetwork } from '../../contract/testdata/settings.ts';
 import { create, type Workbench, workbench } from '../testdata/workbench.ts';
 
 /** The engine's database refuses changes of containers until told otherwise. */
@@ -67,18 +69,7 @@ test('an end that cannot be written down is an end, and is written down later', 
 test('what a start wrote down before it failed is taken back, also when that cannot be written', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;
-  const id = await create(bench, {
-    network: {
-      mode: { networks: [{ network: 'bridge', aliases: [] }] },
-      ports: [],
-      publishAll: false,
-      exposedPorts: [],
-      dns: [],
-      dnsSearch: [],
-      dnsOptions: [],
-      extraHosts: [],
-    },
-  });
+  const id = await create(bench, { network: bridgeNetwork });
   refuse(t, bench, "NEW.state LIKE '%\"running\"%' OR OLD.state LIKE '%172.%'");
   await assert.rejects(containers.start(id), /no room/);
   assert.equal(containers.inspect(id).networks[0]?.ipv4Address, '');

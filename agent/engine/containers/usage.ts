@@ -5,6 +5,7 @@ import type { ContainerUsage, NetworkUsage } from '../../api/containers/backend.
 import { nothingUsed } from '../../contract/limits.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { ticksPerSecond } from '../../kernel/process-stat.ts';
+import { processorTicks } from '../../kernel/processor-times.ts';
 import type { EngineContext } from '../context.ts';
 
 const nanosPerTick = 1_000_000_000 / ticksPerSecond;
@@ -20,21 +21,14 @@ export function containerUsage(
     ...(pressure.usage(id) ?? nothingUsed),
     readAt: new Date(),
     status: state.status,
-    systemCpuNanos: machineCpuNanos(),
+    // Idle time too.
+    systemCpuNanos: processorTicks().reduce((sum, ticks) => sum + ticks, 0) * nanosPerTick,
     onlineCpus: availableParallelism(),
     networks:
       running === undefined || settings.network.mode === 'host'
         ? {}
         : interfacesOf(running.process.pid),
   };
-}
-
-/** Time that all CPUs spent since boot, idle included (proc_stat(5), the line `cpu`). */
-function machineCpuNanos(): number {
-  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1);
-  // user nice system idle iowait irq softirq steal; guest time is in user already.
-  const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
-  return ticks.reduce((sum, value) => sum + value, 0) * nanosPerTick;
 }
 
 /** Counters of every interface but `lo`, as the container's own namespace shows them. */

@@ -1,5 +1,6 @@
 /** The configuration that a committed image gets: what was asked for, else what the container has. */
 import type { ImageConfig } from '../../api/images/backend.ts';
+import { withoutThoseOf } from '../../contract/environment.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 
 /**
@@ -39,11 +40,9 @@ export function configOfContainer(
 
 /** What is not said in `asked` is the container's (moby daemon/commit.go, merge). */
 export function completed(asked: ImageConfig, container: ImageConfig): ImageConfig {
-  const names = new Set((asked.Env ?? []).map((entry) => entry.split('=', 1)[0]));
-  const inherited = (container.Env ?? []).filter((entry) => !names.has(entry.split('=', 1)[0]));
   const hasEntrypoint = (asked.Entrypoint ?? []).length > 0;
   const hasCmd = (asked.Cmd ?? []).length > 0;
-  const env = [...(asked.Env ?? []), ...inherited];
+  const { Env: own = [] } = asked;
   const Entrypoint = asked.Entrypoint ?? container.Entrypoint;
   // The container's arguments belong to its own entrypoint.
   const Cmd = hasEntrypoint || hasCmd ? asked.Cmd : container.Cmd;
@@ -56,7 +55,7 @@ export function completed(asked: ImageConfig, container: ImageConfig): ImageConf
     ExposedPorts: joined(container.ExposedPorts, asked.ExposedPorts),
     Volumes: joined(container.Volumes, asked.Volumes),
     Labels: { ...container.Labels, ...asked.Labels },
-    Env: env,
+    Env: [...own, ...withoutThoseOf(container.Env ?? [], own)],
     Entrypoint,
     Cmd,
   };

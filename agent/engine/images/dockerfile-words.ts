@@ -37,9 +37,10 @@ export function expanded(text: string, env: ReadonlyMap<string, string>): string
       const next = text[at + 1];
       // Within double quotes only what would mean something is escaped.
       if (quote === '"' && next !== undefined && !'"$\\'.includes(next)) result += char;
-      else at++;
-      if (next !== undefined && quote === '"' && !'"$\\'.includes(next)) continue;
-      result += next ?? '';
+      else {
+        result += next ?? '';
+        at++;
+      }
     } else if (char === '"') quote = quote === '"' ? '' : '"';
     else if (char === "'" && quote === '') quote = "'";
     else if (char === '$') {

@@ -4,6 +4,7 @@
  */
 import { posix } from 'node:path';
 import type { ImageConfig } from '../../api/images/backend.ts';
+import { variableName } from '../../contract/environment.ts';
 import { invalid } from '../../errors.ts';
 import { parseSignal } from '../../kernel/signals.ts';
 import { expanded, wordsOf } from './dockerfile-words.ts';
@@ -59,7 +60,7 @@ const instructions: Record<string, Instruction> = {
   env: ({ config }, rest) => {
     const env = [...(config.Env ?? [])];
     for (const [name, value] of pairsOf('ENV', rest, config)) {
-      const at = env.findIndex((entry) => entry.split('=', 1)[0] === name);
+      const at = env.findIndex((entry) => variableName(entry) === name);
       env.splice(at === -1 ? env.length : at, 1, `${name}=${value}`);
     }
     config.Env = env;

@@ -1,6 +1,7 @@
 /** What a container gets from its image where nobody asked for something else. */
 import type { ImageConfig } from '../../api/images/backend.ts';
 import type { ContainerSettings, ContainerView, HealthCheck } from '../../contract/container.ts';
+import { variableName, withoutThoseOf } from '../../contract/environment.ts';
 import { invalid } from '../../errors.ts';
 
 const nanosPerMs = 1_000_000;
@@ -63,19 +64,14 @@ export function processOf(settings: ContainerSettings): ContainerView['process']
  * one case is not contradicted in the other. Docker's client says both, from its own `proxies`.
  */
 function unsaid(machineEnv: readonly string[], said: readonly string[]): string[] {
-  const nameOf = (entry: string) => (entry.split('=', 1)[0] ?? '').toLowerCase();
+  const nameOf = (entry: string) => variableName(entry).toLowerCase();
   const names = new Set(said.map(nameOf));
   return machineEnv.filter((entry) => !names.has(nameOf(entry)));
 }
 
 /** The image's, with the user's on top; `NAME` without a value takes the image's away. */
 function mergedEnv(image: readonly string[], given: readonly string[]): string[] {
-  const nameOf = (entry: string) => entry.split('=', 1)[0] ?? '';
-  const replaced = new Set(given.map(nameOf));
-  return [
-    ...image.filter((entry) => !replaced.has(nameOf(entry))),
-    ...given.filter((entry) => entry.includes('=')),
-  ];
+  return [...withoutThoseOf(image, given), ...given.filter((entry) => entry.includes('='))];
 }
 
 function healthOf(

@@ -7,13 +7,14 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createV2Driver } from '../../cgroup/v2.ts';
 import type { BlameEvent } from '../../contract/pressure.ts';
-import { type Round, Sampler } from './sampler.ts';
+import type { Look } from '../../runtime/beat.ts';
+import { Sampler } from './sampler.ts';
 
 function bench(t: TestContext) {
   const root = mkdtempSync(join(tmpdir(), 'corten-sampler-'));
   writeFileSync(join(root, 'cgroup.controllers'), 'cpu memory pids io\n');
   const told: BlameEvent[] = [];
-  const rounds: Round[] = [];
+  const rounds: Look[] = [];
   const sampler = new Sampler({
     cgroupVersion: 2,
     kernelLog: { records: async function* () {}, close() {} },

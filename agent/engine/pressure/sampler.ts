@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cgroup, UsageMeter } from '../../cgroup/cgroup.ts';
 import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
+import type { Look } from '../../runtime/beat.ts';
 import { BlameWatch } from './blame.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
 import { ForkBombWatch } from './fork-bomb.ts';
@@ -37,13 +38,6 @@ interface Running {
   bombs: ForkBombWatch;
 }
 
-export interface Round {
-  /** How many containers run. */
-  running: number;
-  /** The share of the time in which somebody on the machine waited for a processor; absent: not known. */
-  cpuStall?: number | undefined;
-}
-
 export interface SamplerOptions {
   kernelLog: RecordSource;
   cgroupVersion: 1 | 2;
@@ -52,7 +46,7 @@ export interface SamplerOptions {
   /** Whether the container gives way to all others from now on (fork-bomb.ts). */
   giveWay?: (id: string, givesWay: boolean) => void;
   /** Told of each round. */
-  onRound?: ((round: Round) => void) | undefined;
+  onRound?: ((look: Look) => void) | undefined;
   report: (what: string, error: unknown) => void;
 }
 

@@ -1,6 +1,7 @@
 /** The process part of a specification: the container's own, and that of an exec. */
 import { readFileSync } from 'node:fs';
 import type { ContainerSettings, ContainerView } from '../../contract/container.ts';
+import { variableName } from '../../contract/environment.ts';
 import type { OciProcess, OciSeccomp } from '../../contract/oci-runtime.ts';
 import { invalid } from '../../errors.ts';
 import { capabilityNames, resolveCapabilities } from '../../runtime/capabilities.ts';
@@ -121,16 +122,12 @@ function environmentOf(
 
 /** Later values replace earlier ones in place; a name without a value takes it away. */
 function merged(base: readonly string[], over: readonly string[]): string[] {
-  const values = new Map(base.map((entry) => [nameOf(entry), entry]));
+  const values = new Map(base.map((entry) => [variableName(entry), entry]));
   for (const entry of over) {
-    if (entry.includes('=')) values.set(nameOf(entry), entry);
+    if (entry.includes('=')) values.set(variableName(entry), entry);
     else values.delete(entry);
   }
   return [...values.values()];
-}
-
-function nameOf(entry: string): string {
-  return entry.split('=', 1)[0] ?? '';
 }
 
 /** getrlimit(2), as docker's `--ulimit` names them. */

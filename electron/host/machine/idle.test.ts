@@ -1,4 +1,5 @@
 /** A machine that nobody uses rests, whatever the app itself goes on trying meanwhile. */
+
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,17 +8,11 @@ import { after, test } from 'node:test';
 import { createForwarding } from '../forward/forwarding.ts';
 import { openFolderList } from '../share/folder-list.ts';
 import { createFolderSharing } from '../share/share-folders.ts';
-import type { Machine } from './machine.ts';
 import { standIn } from './qemu/testdata/stand-in.ts';
+import { untilState } from './testdata/until-state.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'corten-idle-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
-
-async function until(machine: Machine, wanted: string): Promise<void> {
-  const watching = new AbortController();
-  for await (const { status } of machine.watch(watching.signal)) if (status === wanted) break;
-  watching.abort();
-}
 
 test('services and folders that the machine refuses are tried again, and it rests all the same', async () => {
   const shared = join(directory, 'shared');
@@ -38,11 +33,11 @@ test('services and folders that the machine refuses are tried again, and it rest
     assert.equal((await made.machine.start()).status, 'running');
     assert.match(sharing.view().folders[0]?.problem ?? '', /tried again/);
     await made.machine.controls!.change({ pauseAfterMs: 1000 });
-    await until(made.machine, 'paused');
+    await untilState(made.machine, ({ status }) => status === 'paused');
     // Somebody who comes finds it awake, and it rests again.
     const { status } = await made.machine.engine().request({ method: 'GET', path: '/_ping' });
     assert.equal(status, 200);
-    await until(made.machine, 'paused');
+    await untilState(made.machine, ({ status }) => status === 'paused');
   } finally {
     await made.remove();
   }

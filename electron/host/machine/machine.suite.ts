@@ -2,11 +2,13 @@
  * What every kind of machine must do, whatever brings it up. A backend's test gives a factory; all
  * its waiting is for states, never for time.
  */
+
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { MachineState } from '../../contract/machines.ts';
 import { openConnection } from '../ssh/connection.ts';
 import type { Machine } from './machine.ts';
+import { untilState } from './testdata/until-state.ts';
 
 export interface MachineUnderTest {
   machine: Machine;
@@ -101,7 +103,7 @@ export function machineSuite(name: string, options: MachineSuiteOptions): void {
     });
 
     test('what ends by itself shows as lost, with cause and next step, and can start again', async () => {
-      const lost = until(made.machine, ({ failure }) => failure?.stage === options.lostAt);
+      const lost = untilState(made.machine, ({ failure }) => failure?.stage === options.lostAt);
       await made.kill();
       const { status, failure } = await lost;
       assert.equal(status, 'failed');
@@ -120,7 +122,7 @@ export function machineSuite(name: string, options: MachineSuiteOptions): void {
     for (const stage of options.hangsAt)
       test(`called off at "${stage}", a start leaves nothing behind`, async () => {
         made.hangAt(stage);
-        const reached = until(made.machine, ({ stages }) =>
+        const reached = untilState(made.machine, ({ stages }) =>
           stages.some(({ id, status }) => id === stage && status === 'running'),
         );
         const starting = made.machine.start();
@@ -163,17 +165,4 @@ async function watch(
   take: (state: MachineState) => void,
 ): Promise<void> {
   for await (const state of machine.watch(signal)) take(state);
-}
-
-async function until(
-  machine: Machine,
-  isIt: (state: MachineState) => boolean,
-): Promise<MachineState> {
-  const watching = new AbortController();
-  try {
-    for await (const state of machine.watch(watching.signal)) if (isIt(state)) return state;
-  } finally {
-    watching.abort();
-  }
-  throw new Error('the machine is watched no more');
 }

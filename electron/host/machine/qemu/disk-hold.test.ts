@@ -1,21 +1,15 @@
 /** A machine whose disk's file this computer cannot write, on a stand-in of QEMU. */
+
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineState } from '../../../contract/machines.ts';
-import type { StandIn } from './testdata/stand-in.ts';
+import { untilState } from '../testdata/until-state.ts';
 import { standIns } from './testdata/stand-ins.ts';
 
 const make = standIns();
-
-/** The first state of which this is true. */
-async function stateOf(made: StandIn, isSo: (state: MachineState) => boolean) {
-  for await (const state of made.machine.watch(new AbortController().signal))
-    if (isSo(state)) return state;
-  throw new Error('no state any more');
-}
 
 const isHeld = ({ failure }: MachineState) => failure?.stage === 'disks';
 
@@ -25,7 +19,7 @@ test('a full disk of this computer holds the machine, with cause and next step; 
   await made.machine.start();
   made.forget();
   writeFileSync(join(made.directory, 'full'), '');
-  const { status, failure } = await stateOf(made, isHeld);
+  const { status, failure } = await untilState(made.machine, isHeld);
   assert.equal(status, 'failed');
   assert.match(failure?.cause ?? '', /disk is full: .*data\.raw found no room/);
   assert.match(failure?.nextStep ?? '', /^Make room/);
@@ -37,14 +31,14 @@ test('a full disk of this computer holds the machine, with cause and next step; 
   freeBytes = 1024 ** 3;
   // By itself, and then for good.
   while (continued() < 2) await sleep(5);
-  await stateOf(made, ({ status }) => status === 'running');
+  await untilState(made.machine, ({ status }) => status === 'running');
 });
 
 test('a stop waits for a machine that a full disk holds; by force it does not', async () => {
   const made = make({ freeBytes: () => 0 });
   await made.machine.start();
   writeFileSync(join(made.directory, 'full'), '');
-  await stateOf(made, isHeld);
+  await untilState(made.machine, isHeld);
   const waiting = made.machine.stop();
   assert.equal((await made.machine.stop({ force: true })).status, 'stopped');
   assert.equal((await waiting).status, 'stopped');

@@ -1,10 +1,11 @@
 /** A computer that is slow: what is waited for, what is said meanwhile, and where patience ends. */
+
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { MachineState } from '../../../contract/machines.ts';
-import type { StandIn } from './testdata/stand-in.ts';
+import { untilState } from '../testdata/until-state.ts';
 import { standIns } from './testdata/stand-ins.ts';
 
 const make = standIns();
@@ -12,16 +13,10 @@ const make = standIns();
 const noteOf = ({ stages }: MachineState, stage: string) =>
   stages.find(({ id }) => id === stage)?.note;
 
-async function until(made: StandIn, isIt: (state: MachineState) => boolean): Promise<void> {
-  const watching = new AbortController();
-  for await (const state of made.machine.watch(watching.signal)) if (isIt(state)) break;
-  watching.abort();
-}
-
 test('a QEMU that takes long to answer is waited for, and its stage says so meanwhile', async () => {
   const made = make({ slowAfterMs: 20 });
   made.behave({ speaksOnceThere: join(made.directory, 'speak') });
-  const said = until(made, (state) => noteOf(state, 'vm') !== undefined);
+  const said = untilState(made.machine, (state) => noteOf(state, 'vm') !== undefined);
   const starting = made.machine.start();
   await said;
   assert.match(noteOf(made.machine.state(), 'vm')!, /QEMU has not answered yet.*waited for/);

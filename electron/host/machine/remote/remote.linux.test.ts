@@ -1,13 +1,13 @@
 /** A real sshd as the remote host, the real bundle, and the real engine on it. */
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { MachineState } from '../../../contract/machines.ts';
 import { openTerminal } from '../../terminal.ts';
-import type { Machine } from '../machine.ts';
+import { untilState } from '../testdata/until-state.ts';
 import type { RemoteMachineOptions } from './backend.ts';
 import type { Bundle } from './install.ts';
 import {
@@ -82,12 +82,12 @@ test('a connection that breaks is made again by itself', async () => {
 
 test('an engine that crashed is waited for until its supervisor has started it again', async () => {
   const { machine } = await up();
-  const lost = until(machine, ({ failure }) => failure?.lost === true);
+  const lost = untilState(machine, ({ failure }) => failure?.lost === true);
   // A supervisor that takes its time, of an engine that has ended often in its long life.
   host.run('kill -STOP "$(cat /run/corten/supervisor.pid)"; echo 5 >/run/corten/supervisor.ends');
   host.run('kill -KILL "$(cut -d" " -f1 /run/corten/agent.lock)"');
   await lost;
-  const said = until(machine, ({ stages }) =>
+  const said = untilState(machine, ({ stages }) =>
     stages.some(({ id, note }) => id === 'start' && /started again.*waited for/.test(note ?? '')),
   );
   const starting = machine.start();
@@ -103,7 +103,7 @@ test('an engine that crashed is waited for until its supervisor has started it a
 
 test('an engine that nobody starts again is started by the next start', async () => {
   const { machine } = await up();
-  const lost = until(machine, ({ failure }) => failure?.lost === true);
+  const lost = untilState(machine, ({ failure }) => failure?.lost === true);
   host.run('kill -KILL "$(cat /run/corten/supervisor.pid)"');
   host.run('kill -KILL "$(cut -d" " -f1 /run/corten/agent.lock)"');
   await lost;
@@ -264,19 +264,6 @@ test('a key that opens nothing: who was refused, what was tried, what to do', as
   assert.match(failure?.cause ?? '', /does not let "root" in\./);
   assert.match(failure?.nextStep ?? '', /ssh-copy-id -p \d+ root@127\.0\.0\.1/);
 });
-
-async function until(
-  machine: Machine,
-  isIt: (state: MachineState) => boolean,
-): Promise<MachineState> {
-  const watching = new AbortController();
-  try {
-    for await (const state of machine.watch(watching.signal)) if (isIt(state)) return state;
-  } finally {
-    watching.abort();
-  }
-  throw new Error('the machine is watched no more');
-}
 
 /** The bundle with another program in the engine's place. */
 async function repacked(version: string, agent: string): Promise<Bundle> {

@@ -41,14 +41,15 @@ export function wslControls(
 ): MachineControls {
   const isUsed = () => reach.background() !== undefined;
   const view = (): MachineSettingsView => {
+    const record = readRecord(recordPath);
     const settings: MachineSettings = {
       cpus: availableParallelism(),
       // Half of the computer's, unless .wslconfig says otherwise.
       memoryBytes: Math.floor(totalmem() / 2),
-      diskBytes: readRecord(recordPath)?.diskBytes ?? usualDiskBytes,
+      diskBytes: record?.diskBytes ?? usualDiskBytes,
       pauseAfterMs: null,
       pauseOnBatteryAfterMs: null,
-      proxiesInContainers: readRecord(recordPath)?.proxiesInContainers ?? false,
+      proxiesInContainers: record?.proxiesInContainers ?? false,
     };
     const fixed = (value: number) => ({ min: value, max: value, step: 1 });
     return {
@@ -63,7 +64,7 @@ export function wslControls(
       fixed: {
         ...sharedSettings,
         ...(isUsed() && { diskBytes: 'Stop the machine first: WSL resizes no disk in use.' }),
-        ...(readRecord(recordPath) === undefined && {
+        ...(record === undefined && {
           diskBytes: noDisk,
           proxiesInContainers: noDisk,
         }),

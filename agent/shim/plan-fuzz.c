@@ -81,7 +81,7 @@ STUB(int, chdir, (const char *path), (strlen(path) > 0 ? done() : -1))
 STUB(int, setresuid, (uid_t a, uid_t b, uid_t c), ((void)a, (void)b, (void)c, done()))
 STUB(int, setresgid, (gid_t a, gid_t b, gid_t c), ((void)a, (void)b, (void)c, done()))
 STUB(int, setgroups, (size_t count, const gid_t *groups), ((void)count, (void)groups, done()))
-STUB(int, mount, (const char *from, const char *to, const char *type, unsigned long flags, const void *data), ((void)type, (void)flags, (void)data, strlen(from) + strlen(to) > 0 ? done() : -1))
+STUB(int, mount, (const char *from, const char *to, const char *type, unsigned long flags, const void *data), ((void)type, (void)flags, (void)data, (from ? strlen(from) : 0) + strlen(to) > 0 ? done() : -1))
 STUB(int, chroot, (const char *path), (strlen(path) > 0 ? done() : -1))
 STUB(int, fchdir, (int fd), ((void)fd, done()))
 STUB(int, umount2, (const char *path, int flags), ((void)flags, strlen(path) > 0 ? done() : -1))
@@ -259,6 +259,7 @@ static _Noreturn void fake__exit(int code) { longjmp(leave, code + 1); }
 #include "child.c"
 #include "log.c"
 #include "spare.c"
+#include "beat.c"
 #include "shim.c"
 #undef main
 /* Other work of the same program, which no plan leads to. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineRequest } from '../../contract/bridge.ts';
+import { restAtWill } from '../machine/testdata/rest-at-will.ts';
 import { parseRegistry, parseScutil, systemProxies, watchProxies } from './proxies.ts';
 
 test('macOS: scutil --proxy', () => {
@@ -98,6 +100,7 @@ test('of a script people are told once, with what to do, and the engine not at a
     },
     containers: () => false,
     read: async () => ({ script: 'http://wpad.example/proxy.pac' }),
+    ...restAtWill(),
     report: (_what, error) => reported.push((error as Error).message),
   });
   await watch.refresh();
@@ -135,6 +138,7 @@ test('the engine is told at once, of each change, and not again without one', as
       looks += 1;
       return { http };
     },
+    ...restAtWill(),
     report: () => {},
     everyMs: 1,
   });
@@ -146,6 +150,47 @@ test('the engine is told at once, of each change, and not again without one', as
   assert.deepEqual(told[2], { http: 'http://b.example:2', containers: true });
   await watch.refresh();
   assert.equal(told.length, 4);
+  watch.close();
+});
+
+test('a machine that rests is told of a change when it wakes, and nobody of a failure', async () => {
+  const told: unknown[] = [];
+  const { onRest, rest } = restAtWill();
+  let isResting = false;
+  let found = Promise.resolve({ http: 'http://a.example:1' });
+  const watch = watchProxies({
+    engine: {
+      request: async ({ body }: EngineRequest) => {
+        if (isResting) throw new Error('The machine rests, and is not woken for this.');
+        told.push(JSON.parse(String(body)).http);
+        return { status: 200, headers: {}, body: new Uint8Array() };
+      },
+    },
+    containers: () => false,
+    read: () => found,
+    onRest,
+    report: (what, error) => assert.fail(`${what}: ${error}`),
+    everyMs: 1,
+  });
+  const turn = (resting: boolean) => {
+    isResting = resting;
+    rest(resting);
+  };
+  await until(() => told.length === 1);
+  // It went to rest while the system was asked.
+  const slow = Promise.withResolvers<{ http: string }>();
+  found = slow.promise;
+  const looking = watch.look();
+  turn(true);
+  slow.resolve({ http: 'http://b.example:2' });
+  await looking;
+  await watch.look();
+  await sleep(20);
+  assert.deepEqual(told, ['http://a.example:1']);
+  turn(false);
+  await until(() => told.length > 1);
+  assert.deepEqual(told.slice(0, 2), ['http://a.example:1', 'http://b.example:2']);
+  turn(true);
   watch.close();
 });
 

@@ -8,6 +8,7 @@ import { type ProxySettings, proxiesFromEnvironment } from '../../../agent/contr
 import type { EngineClient } from '../engine-client.ts';
 import type { CompanionContext } from '../machine/machine.ts';
 import { whileAwake } from '../machine/while-awake.ts';
+import type { SshLink } from '../ssh/link.ts';
 
 interface Found extends Pick<ProxySettings, 'http' | 'https' | 'noProxy'> {
   /** Where a script is that chooses a proxy for each address (PAC). The engine cannot follow it. */
@@ -98,6 +99,8 @@ function found(
 
 export interface ProxyWatchOptions extends Pick<CompanionContext, 'onRest' | 'report'> {
   engine: Pick<EngineClient, 'request'>;
+  /** The connection behind it: when that is made anew, the engine may have begun anew too. */
+  link: Pick<SshLink, 'onConnection'>;
   /** Whether new containers get them too. */
   containers: () => boolean;
   read?: () => Promise<Found>;
@@ -108,13 +111,11 @@ export interface ProxyWatchOptions extends Pick<CompanionContext, 'onRest' | 're
 export interface ProxyWatch {
   /** Looks now: a person may have changed the choice. */
   look(): Promise<void>;
-  /** The same, and tells in any case. */
-  refresh(): Promise<void>;
   close(): void;
 }
 
 export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
-  const { engine, containers, read = systemProxies, report, everyMs = 15_000 } = options;
+  const { engine, link, containers, read = systemProxies, report, everyMs = 15_000 } = options;
   let told: string | undefined;
   let warnedOf: string | undefined;
 
@@ -154,12 +155,16 @@ export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
   }
 
   const rounds = whileAwake(options, everyMs, tell);
+  const stopFollowing = link.onConnection((isConnected) => {
+    if (!isConnected) return;
+    told = undefined;
+    void rounds.now();
+  });
   return {
     look: () => rounds.now(),
-    refresh() {
-      told = undefined;
-      return rounds.now();
+    close() {
+      stopFollowing();
+      rounds.close();
     },
-    close: () => rounds.close(),
   };
 }

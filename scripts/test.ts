@@ -6,32 +6,28 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { patienceMs as usualMs } from '../agent/e2e/patience.ts';
+import { choose, type FileGroup, fileGroups, testFiles } from './chosen-tests.ts';
 import { type Counts, runFiles, secondTryMark, type TestFiles } from './run-files.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 const secondTries: string[] = [];
 
-const chosen = process.argv.slice(2);
-const groupNames = ['check', 'unit', 'linux', 'e2e', 'vm', 'guest', 'desktop'];
-const chosenGroups = chosen.filter((word) => groupNames.includes(word));
-const chosenPaths = chosen
-  .filter((word) => !groupNames.includes(word))
-  .map((path) => relative(root, resolve(path)));
+const words = process.argv.slice(2);
+const chosen = choose(words, testFiles());
 
 if (process.getuid?.() === 0 && process.env.CORTEN_TEST_NAMESPACES !== 'own') runInOwnNamespaces();
-if (wants('check')) checks();
+if (chosen.checks) checks();
 for (const group of groups()) {
   const outcome = await runFiles(group);
   add(outcome.counts);
   secondTries.push(...outcome.secondTries);
 }
 // Only when it is asked for: an emulated guest takes its time.
-if (chosenGroups.includes('guest')) await inGuest();
+if (chosen.guest) await inGuest();
 
 for (const line of secondTries) console.log(line);
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
@@ -39,7 +35,7 @@ process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
 
 /** Started by itself: tests that mount and route must not do so on the machine. */
 function runInOwnNamespaces(): never {
-  const { status } = spawnSync(resolve(root, 'scripts/test'), chosen, { stdio: 'inherit' });
+  const { status } = spawnSync(resolve(root, 'scripts/test'), words, { stdio: 'inherit' });
   process.exit(status ?? 1);
 }
 
@@ -49,50 +45,20 @@ function add({ passed, failed, skipped }: Counts): void {
   counts.skipped += skipped;
 }
 
-function wants(group: string): boolean {
-  return chosen.length === 0 || chosenGroups.includes(group);
-}
-
 function groups(): TestFiles[] {
-  const all = globSync('{agent,electron,renderer,scripts,vm-image}/**/*.test.ts', { cwd: root })
-    .filter((path) => !path.includes('node_modules'))
-    .filter(
-      (path) =>
-        chosenPaths.length === 0 || chosenPaths.some((chosenPath) => path.startsWith(chosenPath)),
-    )
-    .sort();
-  const named = [
-    {
-      name: 'unit',
-      concurrency: 2,
-      files: all.filter((path) => !/\.(linux|e2e|vm|desktop)\.test\.ts$/.test(path)),
-    },
-    { name: 'linux', concurrency: 1, files: all.filter((path) => path.endsWith('.linux.test.ts')) },
-    { name: 'e2e', concurrency: 1, files: all.filter((path) => path.endsWith('.e2e.test.ts')) },
-    {
-      name: 'vm',
-      concurrency: 1,
-      files: all.filter((path) => path.endsWith('.vm.test.ts')),
-      // Several boots of an emulated processor, on a computer that may be busy or slow.
-      patienceMs: 30 * 60_000,
-    },
-    {
-      name: 'desktop',
-      concurrency: 1,
-      files: all.filter((path) => path.endsWith('.desktop.test.ts')),
-      // An emulated processor, with a restart of its machine: a second try would take as long.
-      patienceMs: 60 * 60_000,
-      hasSecondTry: false,
-    },
-  ];
-  return named
-    .filter(
-      ({ name, files }) =>
-        files.length > 0 &&
-        // As the guest's: only when it is asked for.
-        (chosenGroups.length === 0 ? name !== 'desktop' : wants(name)),
-    )
-    .map((group) => ({ root, patienceMs: 10 * usualMs, hasSecondTry: true, ...group }));
+  const how: Record<FileGroup, Partial<TestFiles>> = {
+    unit: { concurrency: 2 },
+    linux: {},
+    e2e: {},
+    // Several boots of an emulated processor, on a computer that may be busy or slow.
+    vm: { patienceMs: 30 * 60_000 },
+    // An emulated processor, with a restart of its machine: a second try would take as long.
+    desktop: { patienceMs: 60 * 60_000, hasSecondTry: false },
+  };
+  const usual = { root, concurrency: 1, patienceMs: 10 * usualMs, hasSecondTry: true };
+  return fileGroups
+    .map((name) => ({ ...usual, ...how[name], name, files: chosen.files[name] }))
+    .filter(({ files }) => files.length > 0);
 }
 
 function checks(): void {

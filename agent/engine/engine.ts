@@ -13,7 +13,7 @@ import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { DiskDriver } from '../disk/disk.ts';
 import type { Look } from '../runtime/beat.ts';
 import { createContainersBackend } from './containers/containers.ts';
-import { layerDirectories, prepareDefaultLayer } from './containers/layer.ts';
+import { prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
 import { NextDirectory } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
@@ -148,7 +148,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
     spareTime,
-    nextDirectory: new NextDirectory(paths, layerDirectories, spareTime),
+    nextDirectory: new NextDirectory(paths, spareTime),
     specAhead: new SpecAhead(),
     userNamespaces,
     proxies,

@@ -24,6 +24,7 @@ import { explainFullDisk } from './full-disk.ts';
 import { planSpec } from './launch-plan.ts';
 import { makeLayer, prepareLayer } from './layer.ts';
 import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
+import { makeWithin, ownDirectories, ownMode } from './own-directories.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
 
 type CreateContext = Pick<
@@ -175,13 +176,11 @@ function makeDirectories(
 ) {
   // One that was made ahead has the layer's directories in it, which are to be in the space instead.
   const isThere = makeSpace === undefined && nextDirectory.moveTo(paths.directory);
-  // Modes by number: nobody but root looks into the state of containers (CVE-2021-41091).
-  if (!isThere) mkdirSync(paths.directory, { mode: 0o700 });
+  if (!isThere) mkdirSync(paths.directory, { mode: ownMode });
   undo.push(async () => {
     await disks.remove(paths.disk);
     await rm(paths.directory, { recursive: true, force: true });
   });
-  if (!isThere)
-    for (const path of [paths.log, paths.files.directory]) mkdirSync(path, { mode: 0o700 });
+  if (!isThere) makeWithin(paths.directory, ownDirectories(paths));
   return makeLayer(paths, makeSpace, isThere);
 }

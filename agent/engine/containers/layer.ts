@@ -2,7 +2,6 @@
  * A container's writable layer: two directories on the state file system, or in a space that limits
  * them (agent/disk). Whoever reads or mounts it from outside opens it first.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerView } from '../../contract/container.ts';
 import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
@@ -11,15 +10,10 @@ import { conflict } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import type { ContainerPaths } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
+import { layerDirectories, makeWithin } from './own-directories.ts';
 
 type DiskContext = Pick<EngineContext, 'disks'>;
 type LayerOf = Pick<ContainerRecord, 'rootfs' | 'settings'>;
-
-/** The upper directory's mode is that of the container's `/`; nobody looks into the other. */
-export const layerDirectories = [
-  { name: 'upper', mode: 0o755 },
-  { name: 'work', mode: 0o700 },
-];
 
 /** Undefined when the layer needs no space of its own. */
 export async function prepareLayer(
@@ -53,8 +47,7 @@ export function makeLayer(
     makeSpace(paths.disk);
     return { upper: join(paths.disk, 'upper'), work: join(paths.disk, 'work'), space: paths.disk };
   }
-  if (!isThere)
-    for (const { name, mode } of layerDirectories) mkdirSync(join(paths.directory, name), { mode });
+  if (!isThere) makeWithin(paths.directory, layerDirectories);
   return { upper: join(paths.directory, 'upper'), work: join(paths.directory, 'work') };
 }
 

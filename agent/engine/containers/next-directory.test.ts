@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { containerPaths, containersDirectory, nextDirectory } from '../paths.ts';
 import { SpareTime } from '../spare-time.ts';
-import { layerDirectories } from './layer.ts';
 import { NextDirectory } from './next-directory.ts';
 
 function bench(test: TestContext) {
@@ -27,7 +26,7 @@ function look(directory: string): string[] {
 
 test('it is moved once, and the next one is made in spare time', async (t) => {
   const { paths, spareTime, place } = bench(t);
-  const next = new NextDirectory(paths, layerDirectories, spareTime);
+  const next = new NextDirectory(paths, spareTime);
   assert.equal(next.moveTo(place('early')), false);
   await spareTime.close();
   assert.equal(next.moveTo(place('one')), true);
@@ -39,7 +38,7 @@ test('it is moved once, and the next one is made in spare time', async (t) => {
 
 test('it has what a container has, for nobody else to look into', async (t) => {
   const { paths, spareTime, place } = bench(t);
-  const next = new NextDirectory(paths, layerDirectories, spareTime);
+  const next = new NextDirectory(paths, spareTime);
   await spareTime.close();
   assert.ok(next.moveTo(place('one')));
   assert.deepEqual(look(place('one')), ['. 700', 'files 700', 'log 700', 'upper 755', 'work 700']);
@@ -48,7 +47,7 @@ test('it has what a container has, for nobody else to look into', async (t) => {
 test('what an agent before left half made is made anew', async (t) => {
   const { paths, spareTime, place } = bench(t);
   mkdirSync(join(nextDirectory(paths), 'upper', 'foreign'), { recursive: true });
-  const next = new NextDirectory(paths, layerDirectories, spareTime);
+  const next = new NextDirectory(paths, spareTime);
   await spareTime.close();
   assert.ok(next.moveTo(place('one')));
   assert.deepEqual(readdirSync(join(place('one'), 'upper')), []);
@@ -56,7 +55,7 @@ test('what an agent before left half made is made anew', async (t) => {
 
 test('one that was removed by hand, or cannot be made, is none', async (t) => {
   const { paths, spareTime, place, reports } = bench(t);
-  const next = new NextDirectory(paths, layerDirectories, spareTime);
+  const next = new NextDirectory(paths, spareTime);
   await spareTime.close();
   rmSync(nextDirectory(paths), { recursive: true });
   assert.equal(next.moveTo(place('one')), false);

@@ -3,14 +3,15 @@
  * takes a tenth of what it takes to make them. Whatever is wrong with them, the container's own are made instead.
  */
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
 import { containerPaths, type EnginePaths, nextDirectory } from '../paths.ts';
 import type { SpareTime } from '../spare-time.ts';
-
-export interface OwnDirectory {
-  name: string;
-  mode: number;
-}
+import {
+  layerDirectories,
+  makeWithin,
+  type OwnDirectory,
+  ownDirectories,
+  ownMode,
+} from './own-directories.ts';
 
 export class NextDirectory {
   readonly #path: string;
@@ -18,12 +19,10 @@ export class NextDirectory {
   readonly #spareTime: SpareTime;
   #isThere = false;
 
-  /** `layer`: those of a layer without a space of its own. */
-  constructor(paths: EnginePaths, layer: readonly OwnDirectory[], spareTime: SpareTime) {
+  constructor(paths: EnginePaths, spareTime: SpareTime) {
     this.#path = nextDirectory(paths);
-    const { log, files } = containerPaths(paths, 'next');
-    const own = [log, files.directory].map((path) => ({ name: basename(path), mode: 0o700 }));
-    this.#within = [...layer, ...own];
+    // With those of a layer without a space of its own.
+    this.#within = [...layerDirectories, ...ownDirectories(containerPaths(paths, 'next'))];
     this.#spareTime = spareTime;
     // Of an agent before, which may have been killed half-way.
     rmSync(this.#path, { recursive: true, force: true });
@@ -52,8 +51,8 @@ export class NextDirectory {
     try {
       // One that could not be moved is still there.
       rmSync(this.#path, { recursive: true, force: true });
-      mkdirSync(this.#path, { mode: 0o700 });
-      for (const { name, mode } of this.#within) mkdirSync(join(this.#path, name), { mode });
+      mkdirSync(this.#path, { mode: ownMode });
+      makeWithin(this.#path, this.#within);
       this.#isThere = true;
     } catch {
       // The disk is full, or the engine's own directory gone: the next create says so, if it is still the case.

@@ -12,8 +12,10 @@ const built = { deviceRules: [] } as unknown as BuiltSpec;
 function bench(test: TestContext) {
   const upper = mkdtempSync(join(tmpdir(), 'corten-spec-ahead-'));
   test.after(() => rmSync(upper, { recursive: true, force: true }));
+  let made = 0;
   const record = (changes = {}) =>
     ({
+      id: String(made++),
       rootfs: { upper },
       settings: { namespaces: {}, network: { mode: 'none' } },
       ...changes,
@@ -65,5 +67,38 @@ test('what cannot be planned is left to the start', (t) => {
   ahead.begin(one, () => {
     throw new Error('no such user');
   });
+  assert.equal(ahead.take(one), undefined);
+});
+
+test('who makes containers and starts none has no more than three planned, until one is started at once', (t) => {
+  const { record, clock, ahead } = bench(t);
+  let planned = 0;
+  const make = () => {
+    const one = record();
+    ahead.begin(one, () => {
+      planned += 1;
+      return built;
+    });
+    return one;
+  };
+  for (let each = 0; each < 50; each += 1) make();
+  assert.equal(planned, 3);
+  const late = make();
+  clock.ms += 1000;
+  assert.equal(ahead.take(late), undefined);
+  make();
+  assert.equal(planned, 3);
+  assert.equal(ahead.take(make()), undefined);
+  assert.equal(planned, 3);
+  assert.equal(ahead.take(make()), built);
+  assert.equal(planned, 4);
+});
+
+test('nothing is kept of a container that was removed', (t) => {
+  const { record, ahead } = bench(t);
+  const [one, other] = [record(), record()];
+  ahead.begin(one, () => built);
+  ahead.forget(other.id);
+  ahead.forget(one.id);
   assert.equal(ahead.take(one), undefined);
 });

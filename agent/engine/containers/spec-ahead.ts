@@ -9,10 +9,13 @@ import { joinedContainers } from './joined-containers.ts';
 
 /** The machine's devices and its like come and go. */
 const freshMs = 300;
+/** After so many that nobody took none is made, until the one that was made last is started at once again. */
+const mostInVain = 3;
 
 export class SpecAhead {
   readonly #now: () => number;
-  #known: { record: ContainerRecord; built: BuiltSpec; at: number } | undefined;
+  #known: { record: ContainerRecord; built: BuiltSpec | undefined; at: number } | undefined;
+  #inVain = 0;
 
   constructor(now = () => performance.now()) {
     this.#now = now;
@@ -22,11 +25,17 @@ export class SpecAhead {
   begin(record: ContainerRecord, build: () => BuiltSpec): void {
     // Those others run or not, and a space is elsewhere once it is open.
     if (joinedContainers(record).length > 0 || record.rootfs.space !== undefined) return;
+    const isWorthIt = this.#inVain < mostInVain;
+    if (isWorthIt) this.#inVain += 1;
     try {
-      this.#known = { record, built: build(), at: this.#now() };
+      this.#known = { record, built: isWorthIt ? build() : undefined, at: this.#now() };
     } catch {
       this.#known = undefined;
     }
+  }
+
+  forget(id: string): void {
+    if (this.#known?.record.id === id) this.#known = undefined;
   }
 
   /** Once, and for this very record: each change makes another. */
@@ -34,8 +43,9 @@ export class SpecAhead {
     const known = this.#known;
     if (known?.record !== record) return undefined;
     this.#known = undefined;
-    const isFresh = this.#now() - known.at < freshMs;
+    if (this.#now() - known.at >= freshMs) return undefined;
+    this.#inVain = 0;
     // Users may have been copied into it since.
-    return isFresh && readdirSync(record.rootfs.upper).length === 0 ? known.built : undefined;
+    return readdirSync(record.rootfs.upper).length === 0 ? known.built : undefined;
   }
 }

@@ -122,13 +122,15 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 
 /** What is looked at every few seconds is no use of the machine, and does not wake it. */
 function guestParts(
-  { services, background: engine, settings, report }: CompanionContext,
+  { link, services, background: engine, settings, onRest, report }: CompanionContext,
   { environment }: ForwardingOptions,
 ): { close(): void }[] {
   const proxies = watchProxies({
     engine,
+    link,
     containers: () => settings?.now().proxiesInContainers ?? false,
     read: () => systemProxies(environment),
+    onRest,
     report,
   });
   const stopFollowing = settings?.onChange(() => void proxies.look());
@@ -139,6 +141,7 @@ function guestParts(
     watchTimeZone({
       setter: zoneThrough(engine),
       read: () => systemTimeZone(environment),
+      onRest,
       report,
     }),
   ];

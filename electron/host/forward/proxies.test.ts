@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineRequest } from '../../contract/bridge.ts';
+import { restAtWill } from '../machine/testdata/rest-at-will.ts';
 import { parseRegistry, parseScutil, systemProxies, watchProxies } from './proxies.ts';
 
 test('macOS: scutil --proxy', () => {
@@ -96,12 +98,14 @@ test('of a script people are told once, with what to do, and the engine not at a
         return { status: 200, headers: {}, body: new Uint8Array() };
       },
     },
+    link: connectedAtWill().link,
     containers: () => false,
     read: async () => ({ script: 'http://wpad.example/proxy.pac' }),
+    ...restAtWill(),
     report: (_what, error) => reported.push((error as Error).message),
   });
-  await watch.refresh();
-  await watch.refresh();
+  await watch.look();
+  await watch.look();
   watch.close();
   assert.deepEqual(told.at(-1), { containers: false });
   assert.equal(reported.length, 1);
@@ -130,11 +134,13 @@ test('the engine is told at once, of each change, and not again without one', as
         return answer;
       },
     },
+    link: connectedAtWill().link,
     containers: () => true,
     read: async () => {
       looks += 1;
       return { http };
     },
+    ...restAtWill(),
     report: () => {},
     everyMs: 1,
   });
@@ -144,10 +150,91 @@ test('the engine is told at once, of each change, and not again without one', as
   http = 'http://b.example:2';
   await until(() => told.length === 3);
   assert.deepEqual(told[2], { http: 'http://b.example:2', containers: true });
-  await watch.refresh();
-  assert.equal(told.length, 4);
   watch.close();
 });
+
+test('an engine that was started anew is told again: it has forgotten', async () => {
+  const told: unknown[] = [];
+  const { link, connect } = connectedAtWill();
+  const watch = watchProxies({
+    engine: {
+      request: async ({ body }: EngineRequest) => {
+        told.push(JSON.parse(String(body)).http);
+        return { status: 200, headers: {}, body: new Uint8Array() };
+      },
+    },
+    link,
+    containers: () => false,
+    read: async () => ({ http: 'http://a.example:1' }),
+    ...restAtWill(),
+    report: (what, error) => assert.fail(`${what}: ${error}`),
+    everyMs: 1,
+  });
+  await until(() => told.length === 1);
+  connect(false);
+  connect(true);
+  await until(() => told.length === 2);
+  await sleep(20);
+  assert.equal(told.length, 2);
+  watch.close();
+});
+
+test('a machine that rests is told of a change when it wakes, and nobody of a failure', async () => {
+  const told: unknown[] = [];
+  const { onRest, rest } = restAtWill();
+  let isResting = false;
+  let found = Promise.resolve({ http: 'http://a.example:1' });
+  const watch = watchProxies({
+    engine: {
+      request: async ({ body }: EngineRequest) => {
+        if (isResting) throw new Error('The machine rests, and is not woken for this.');
+        told.push(JSON.parse(String(body)).http);
+        return { status: 200, headers: {}, body: new Uint8Array() };
+      },
+    },
+    link: connectedAtWill().link,
+    containers: () => false,
+    read: () => found,
+    onRest,
+    report: (what, error) => assert.fail(`${what}: ${error}`),
+    everyMs: 1,
+  });
+  const turn = (resting: boolean) => {
+    isResting = resting;
+    rest(resting);
+  };
+  await until(() => told.length === 1);
+  // It went to rest while the system was asked.
+  const slow = Promise.withResolvers<{ http: string }>();
+  found = slow.promise;
+  const looking = watch.look();
+  turn(true);
+  slow.resolve({ http: 'http://b.example:2' });
+  await looking;
+  await watch.look();
+  await sleep(20);
+  assert.deepEqual(told, ['http://a.example:1']);
+  turn(false);
+  await until(() => told.length > 1);
+  assert.deepEqual(told.slice(0, 2), ['http://a.example:1', 'http://b.example:2']);
+  turn(true);
+  watch.close();
+});
+
+function connectedAtWill() {
+  const listeners = new Set<(isConnected: boolean) => void>();
+  return {
+    link: {
+      onConnection(listener: (isConnected: boolean) => void) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
+    connect(isConnected: boolean) {
+      for (const listener of listeners) listener(isConnected);
+    },
+  };
+}
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));

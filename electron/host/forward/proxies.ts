@@ -6,6 +6,9 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type ProxySettings, proxiesFromEnvironment } from '../../../agent/contract/proxies.ts';
 import type { EngineClient } from '../engine-client.ts';
+import type { CompanionContext } from '../machine/machine.ts';
+import { whileAwake } from '../machine/while-awake.ts';
+import type { SshLink } from '../ssh/link.ts';
 
 interface Found extends Pick<ProxySettings, 'http' | 'https' | 'noProxy'> {
   /** Where a script is that chooses a proxy for each address (PAC). The engine cannot follow it. */
@@ -94,12 +97,13 @@ function found(
   return { ...(http && { http }), ...(https && { https }), ...(noProxy && { noProxy }) };
 }
 
-export interface ProxyWatchOptions {
+export interface ProxyWatchOptions extends Pick<CompanionContext, 'onRest' | 'report'> {
   engine: Pick<EngineClient, 'request'>;
+  /** The connection behind it: when that is made anew, the engine may have begun anew too. */
+  link: Pick<SshLink, 'onConnection'>;
   /** Whether new containers get them too. */
   containers: () => boolean;
   read?: () => Promise<Found>;
-  report(what: string, error: unknown): void;
   /** Systems do not tell of a change in a way that a program without a window hears. */
   everyMs?: number;
 }
@@ -107,13 +111,11 @@ export interface ProxyWatchOptions {
 export interface ProxyWatch {
   /** Looks now: a person may have changed the choice. */
   look(): Promise<void>;
-  /** The same, and tells in any case. */
-  refresh(): Promise<void>;
   close(): void;
 }
 
 export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
-  const { engine, containers, read = systemProxies, report } = options;
+  const { engine, link, containers, read = systemProxies, report, everyMs = 15_000 } = options;
   let told: string | undefined;
   let warnedOf: string | undefined;
 
@@ -130,13 +132,13 @@ export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
     warnedOf = script;
   }
 
-  async function tell(again: boolean): Promise<void> {
+  async function tell(isResting: () => boolean): Promise<void> {
     try {
       const { script, ...found } = await read();
       warn(script);
       const settings: ProxySettings = { ...found, containers: containers() };
       const text = JSON.stringify(settings);
-      if (text === told && !again) return;
+      if (text === told || isResting()) return;
       const { status, body } = await engine.request({
         method: 'PUT',
         path: '/corten/v1/machine/proxies',
@@ -152,12 +154,17 @@ export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
     }
   }
 
-  const timer = setInterval(() => void tell(false), options.everyMs ?? 15_000);
-  timer.unref();
-  void tell(false);
+  const rounds = whileAwake(options, everyMs, tell);
+  const stopFollowing = link.onConnection((isConnected) => {
+    if (!isConnected) return;
+    told = undefined;
+    void rounds.now();
+  });
   return {
-    look: () => tell(false),
-    refresh: () => tell(true),
-    close: () => clearInterval(timer),
+    look: () => rounds.now(),
+    close() {
+      stopFollowing();
+      rounds.close();
+    },
   };
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { restAtWill } from '../machine/testdata/rest-at-will.ts';
 import { systemTimeZone, watchTimeZone, zoneOfPath } from './time-zone.ts';
 
 test("the zone is the link's, and TZ's where that is one", () => {
@@ -30,6 +32,7 @@ test('the machine is told at once and of each change, and again after it was awa
       },
     },
     read: () => zone,
+    ...restAtWill(),
     report: () => {},
     everyMs: 1,
   });
@@ -38,4 +41,32 @@ test('the machine is told at once and of each change, and again after it was awa
   while (told.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
   watch.close();
   assert.deepEqual(told, ['Europe/Berlin', 'Asia/Tokyo']);
+});
+
+test('a machine that rests is told when it wakes, and nobody of a failure', async () => {
+  const told: string[] = [];
+  const { onRest, rest } = restAtWill();
+  let zone = 'Europe/Berlin';
+  let isResting = false;
+  const watch = watchTimeZone({
+    setter: {
+      setTimeZone: async (name) => {
+        if (isResting) throw new Error('The machine rests, and is not woken for this.');
+        told.push(name);
+      },
+    },
+    read: () => zone,
+    onRest,
+    report: (what, error) => assert.fail(`${what}: ${error}`),
+    everyMs: 1,
+  });
+  isResting = true;
+  rest(true);
+  zone = 'Asia/Tokyo';
+  await sleep(20);
+  assert.deepEqual(told, ['Europe/Berlin']);
+  isResting = false;
+  rest(false);
+  assert.deepEqual(told, ['Europe/Berlin', 'Asia/Tokyo']);
+  watch.close();
 });

@@ -1,15 +1,16 @@
 /** This computer's time zone, by its IANA name, told to the machine now and whenever it changes. */
 import { realpathSync } from 'node:fs';
+import type { CompanionContext } from '../machine/machine.ts';
+import { type Rounds, whileAwake } from '../machine/while-awake.ts';
 
 /** Of whoever can set the zone of a machine; where nobody can, the zone of its start stays. */
 export interface TimeZoneSetter {
   setTimeZone(zone: string): Promise<void>;
 }
 
-export interface TimeZoneOptions {
+export interface TimeZoneOptions extends Pick<CompanionContext, 'onRest' | 'report'> {
   setter: TimeZoneSetter;
   read?: () => string;
-  report(what: string, error: unknown): void;
   everyMs?: number;
 }
 
@@ -30,10 +31,10 @@ export function zoneOfPath(path: string | undefined): string | undefined {
   return name !== undefined && isZone(name) ? name : undefined;
 }
 
-export function watchTimeZone(options: TimeZoneOptions): { close(): void } {
+export function watchTimeZone(options: TimeZoneOptions): Pick<Rounds, 'close'> {
   const { setter, read = systemTimeZone, report, everyMs = 30_000 } = options;
   let told: string | undefined;
-  const look = async () => {
+  return whileAwake(options, everyMs, async () => {
     const zone = read();
     if (zone === told) return;
     try {
@@ -43,11 +44,7 @@ export function watchTimeZone(options: TimeZoneOptions): { close(): void } {
       // Tried again at the next look: the machine may be away for a moment.
       report('time zone', error);
     }
-  };
-  const timer = setInterval(() => void look(), everyMs);
-  timer.unref();
-  void look();
-  return { close: () => clearInterval(timer) };
+  });
 }
 
 function isZone(name: string): boolean {

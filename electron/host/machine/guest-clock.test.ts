@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { guestClock } from './guest-clock.ts';
 import type { CompanionContext } from './machine.ts';
+import { restAtWill } from './testdata/rest-at-will.ts';
 
 test('the clock is set at the start, after the computer’s sleep, and after a rest; not during one', async () => {
   const times: number[] = [];
-  let rest = (_isResting: boolean) => {};
+  const { onRest, rest } = restAtWill();
   let wakeHost = () => {};
   const context = {
     background: {
@@ -15,12 +16,7 @@ test('the clock is set at the start, after the computer’s sleep, and after a r
         return { status: 200, headers: {}, body: new Uint8Array() };
       },
     },
-    onRest(listener: (isResting: boolean) => void) {
-      rest = listener;
-      return () => {
-        rest = () => {};
-      };
-    },
+    onRest,
     report: assert.ifError,
   } as unknown as CompanionContext;
   const clock = guestClock({

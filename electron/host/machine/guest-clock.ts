@@ -4,6 +4,7 @@
  * a second.
  */
 import type { Companion } from './machine.ts';
+import { whileAwake } from './while-awake.ts';
 
 const tickMs = 30_000;
 
@@ -13,32 +14,24 @@ export interface ClockSource {
 }
 
 export function guestClock({ onWake }: ClockSource = {}, everyMs = tickMs): Companion {
-  return ({ background, onRest, report }) => {
-    let isResting = false;
-    const set = () => {
-      if (isResting) return;
-      background
-        .request({
+  return (machine) => {
+    const rounds = whileAwake(machine, everyMs, async () => {
+      try {
+        await machine.background.request({
           method: 'POST',
           path: '/corten/v1/machine/clock',
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify({ timeMs: Date.now() }),
-        })
-        .catch((error: unknown) => report('the machine’s clock', error));
-    };
-    const timer = setInterval(set, everyMs);
-    timer.unref();
-    const stopListening = onWake?.(set);
-    const stopFollowing = onRest((resting) => {
-      isResting = resting;
-      set();
+        });
+      } catch (error) {
+        machine.report('the machine’s clock', error);
+      }
     });
-    set();
+    const stopListening = onWake?.(() => void rounds.now());
     return {
       close() {
-        clearInterval(timer);
         stopListening?.();
-        stopFollowing();
+        rounds.close();
       },
     };
   };

@@ -14,6 +14,7 @@ import {
   statBytes,
   ShareOperation as Wire,
 } from '../../../agent/contract/share-wire.ts';
+import { restAtWill } from '../machine/testdata/rest-at-will.ts';
 import type { SshLink } from '../ssh/link.ts';
 import { openFolderList } from './folder-list.ts';
 import { createFolderSharing, type FolderSharing } from './share-folders.ts';
@@ -25,7 +26,7 @@ after(() => rmSync(directory, { recursive: true, force: true }));
 function machineOf(sharing: FolderSharing) {
   const told: string[] = [];
   const knows = Promise.withResolvers<void>();
-  let rest: (isResting: boolean) => void = () => {};
+  const { onRest, rest } = restAtWill();
   const answer = (agent: Duplex, frame: Buffer) => {
     const reader = new FrameReader(frame);
     if (reader.operation === Wire.hello) {
@@ -50,10 +51,7 @@ function machineOf(sharing: FolderSharing) {
   const companion = sharing.companion({
     link,
     services: link,
-    onRest(listener) {
-      rest = listener;
-      return () => {};
-    },
+    onRest,
     report: (what, error) => assert.fail(`${what}: ${error}`),
   });
   const until = async (path: string) => {
@@ -64,7 +62,7 @@ function machineOf(sharing: FolderSharing) {
     told,
     until,
     knows: knows.promise,
-    rest: (isResting: boolean) => rest(isResting),
+    rest,
     close: () => companion.close(),
   };
 }

@@ -17,17 +17,14 @@ import { defaultSettings, type MachineRecord, readRecord, writeRecord } from './
 export async function chooseImage(
   source: string,
   files: MachineDirectory,
-  record: MachineRecord,
+  { images, settings }: MachineRecord,
   note: (text: string) => void,
 ): Promise<GuestImage> {
-  const { images } = record;
   const offered = imageDigestOf(source);
   const hasFallback = images.current !== undefined && hasImage(files.images, images.current);
   const hasFailed = offered === images.refused || offered === images.trying;
   if (hasFailed && offered !== images.current && hasFallback) {
-    record.images = { ...images, refused: offered };
-    delete record.images.trying;
-    writeRecord(files.settings, record);
+    change(files, ({ trying: _tried, ...rest }) => ({ ...rest, refused: offered }), settings);
     note(
       'The new system image did not start its engine, so the machine uses the one before. The next update of the app is tried again.',
     );
@@ -35,8 +32,7 @@ export async function chooseImage(
   }
   const image = await installImage(source, files.images);
   if (image.digest !== images.current) {
-    record.images = { ...images, trying: image.digest };
-    writeRecord(files.settings, record);
+    change(files, (known) => ({ ...known, trying: image.digest }), settings);
     if (images.current !== undefined) note('A new system image: containers and images are kept.');
   }
   return image;
@@ -72,10 +68,12 @@ function previousOf({ previous, refused }: MachineRecord['images']) {
   return { ...(previous !== undefined && { previous }), ...(refused !== undefined && { refused }) };
 }
 
+/** `settings`: of a machine that has no record yet. */
 function change(
   files: MachineDirectory,
   changed: (images: MachineRecord['images']) => MachineRecord['images'],
+  settings = defaultSettings(),
 ): void {
-  const record = readRecord(files.settings, defaultSettings);
+  const record = readRecord(files.settings, () => settings);
   writeRecord(files.settings, { ...record, images: changed(record.images) });
 }

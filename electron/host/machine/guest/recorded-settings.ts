@@ -34,9 +34,11 @@ export function recordedSettings({
     settings: () => view(read().settings),
 
     async change(change) {
+      const before = read().settings;
+      await apply?.(changedSettings(before, change), before);
+      // Others may have been set, or another image proved, while the disk grew.
       const record = read();
       const settings = changedSettings(record.settings, change);
-      await apply?.(settings, record.settings);
       writeRecord(path, { ...record, settings });
       return view(settings);
     },

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createMachine } from '../lifecycle.ts';
 import { machineSuite } from '../machine.suite.ts';
+import { untilState } from '../testdata/until-state.ts';
 import { qemuBackend } from './backend.ts';
 import { type StandIn, standIn, writeImage } from './testdata/stand-in.ts';
 import { failureOf, standIns } from './testdata/stand-ins.ts';
@@ -258,6 +259,20 @@ test('a larger disk: the file, the disk of the running machine, then its file sy
     setting: 'diskBytes',
     message: /can only become larger/,
   });
+});
+
+test('what is set meanwhile stays set: while the disk grows, and while the machine starts', async () => {
+  const made = make();
+  const started = made.machine.start();
+  await untilState(made.machine, ({ stages }) => stages[0]?.status === 'running');
+  const { change, settings } = made.machine.controls!;
+  await change({ pauseAfterMs: 60_000 });
+  assert.equal((await started).status, 'running');
+  assert.equal(settings().settings.pauseAfterMs, 60_000);
+  const diskBytes = 8 * 1024 ** 3;
+  await Promise.all([change({ diskBytes }), change({ pauseAfterMs: 90_000 })]);
+  assert.equal(settings().settings.diskBytes, diskBytes);
+  assert.equal(settings().settings.pauseAfterMs, 90_000);
 });
 
 test('a new image is tried, proved and kept; the one before stays for a while', async () => {

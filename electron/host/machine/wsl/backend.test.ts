@@ -8,6 +8,7 @@ import type { FakeWindows } from '../../../testdata/fake-wsl.ts';
 import { openConnection } from '../../ssh/connection.ts';
 import { createMachine } from '../lifecycle.ts';
 import { machineSuite } from '../machine.suite.ts';
+import { untilState } from '../testdata/until-state.ts';
 import { removeWslMachine, type WslMachineOptions, wslBackend } from './backend.ts';
 import type { WslProgram } from './command.ts';
 import { Windows } from './testdata/windows.ts';
@@ -253,6 +254,29 @@ test('its disk grows while it is stopped; what all of WSL shares is not its own 
   );
   assert.equal((await controls?.figures())?.disk.sizeBytes, larger);
   assert.equal(controls?.settings().settings.proxiesInContainers, true);
+  windows.become({ fail: { resize: 'ERROR_DISK_FULL' } });
+  for (const diskBytes of [1024 ** 4, 2 * larger])
+    await assert.rejects(async () => controls?.change({ proxiesInContainers: false, diskBytes }));
+  assert.equal(controls?.settings().settings.proxiesInContainers, true, 'all of a change, or none');
+});
+
+test('what people set while a new system is received stays set', async () => {
+  using windows = new Windows();
+  const options = await windows.machine();
+  let image = options.image();
+  const machine = createMachine({ backend: wslBackend({ ...options, image: () => image }) });
+  assert.equal((await machine.start()).status, 'running');
+  await machine.stop();
+  image = await windows.image({ 'etc/release': 'two' });
+  const started = machine.start();
+  await untilState(machine, ({ stages }) =>
+    stages.some(({ id, status }) => id === 'system' && status === 'running'),
+  );
+  await machine.controls?.change({ proxiesInContainers: true });
+  assert.equal((await started).status, 'running');
+  assert.equal(machine.controls?.settings().settings.proxiesInContainers, true);
+  assert.equal(machine.controls?.images()?.current, image.sha256);
+  await machine.stop();
 });
 
 async function startOnce(options: WslMachineOptions) {

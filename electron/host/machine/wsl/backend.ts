@@ -25,7 +25,7 @@ import { Distribution } from './distribution.ts';
 import { type GuestFacts, guestFiles } from './guest-files.ts';
 import { dialThrough } from './line.ts';
 import { networkModeOf } from './network-mode.ts';
-import { readRecord, writeRecord } from './record.ts';
+import { changeRecord, readRecord } from './record.ts';
 import { openRoot, type RootImage, verifyRoot } from './root-image.ts';
 import type { WslApi } from './wslapi.ts';
 
@@ -120,7 +120,7 @@ async function prepareSystem(
   if (version === undefined) {
     await verifyRoot(image, signal);
     await distribution.import(openRoot(image), signal);
-    writeRecord(recordPath, { root: image.sha256 });
+    changeRecord(recordPath, { root: image.sha256 });
     return { isNew: false };
   }
   if (version === 1)
@@ -137,8 +137,7 @@ async function prepareSystem(
     signal,
     timeoutMs: 600_000,
   });
-  writeRecord(recordPath, {
-    ...record,
+  changeRecord(recordPath, {
     root: image.sha256,
     previousRoot: record?.root,
     refusedRoot: undefined,
@@ -158,7 +157,7 @@ async function giveFiles(
   const record = readRecord(recordPathOf(options));
   if (record === undefined || record.given === given) return;
   await distribution.run([guest, 'give'], 'prepare', { input: Readable.from([files]), signal });
-  writeRecord(recordPathOf(options), { ...record, given });
+  changeRecord(recordPathOf(options), { given });
 }
 
 /** A system that does not reach its engine is left again for the one that did. */
@@ -172,16 +171,14 @@ async function startAgent(
   const record = readRecord(recordPath);
   try {
     const agent = await runAgent(options.wsl, distribution, signal);
-    if (record?.previousRoot !== undefined)
-      writeRecord(recordPath, { ...record, previousRoot: undefined });
+    if (record?.previousRoot !== undefined) changeRecord(recordPath, { previousRoot: undefined });
     return agent;
   } catch (error) {
     // What it had begun, containers among it, is ended with it.
     await distribution.terminate().catch(() => {});
     if (!isNew || signal.aborted || record?.previousRoot === undefined) throw error;
     await distribution.run([guest, 'revert'], 'go back in');
-    writeRecord(recordPath, {
-      ...record,
+    changeRecord(recordPath, {
       root: record.previousRoot,
       previousRoot: undefined,
       refusedRoot: record.root,

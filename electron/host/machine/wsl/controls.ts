@@ -13,7 +13,7 @@ import type {
 import { guestFigures, trimGuest } from '../guest-requests.ts';
 import { type EngineReach, type MachineControls, SettingRefused } from '../machine.ts';
 import type { Distribution } from './distribution.ts';
-import { readRecord, writeRecord } from './record.ts';
+import { changeRecord, readRecord } from './record.ts';
 
 /** What WSL gives a new disk (https://learn.microsoft.com/windows/wsl/disk-space). */
 const usualDiskBytes = 1024 ** 4;
@@ -21,6 +21,7 @@ const largestDiskBytes = 16 * 1024 ** 4;
 const gibibyte = 1024 ** 3;
 
 const noDisk = 'The machine has no disk yet. Start it once before.';
+const diskInUse = 'Stop the machine first: WSL resizes no disk in use.';
 const inWslConfig =
   'All distributions of WSL share their processors and memory. Set "processors" and "memory" in the file .wslconfig of your Windows folder, and run "wsl --shutdown".';
 const noPause =
@@ -63,7 +64,7 @@ export function wslControls(
       needsRestart: [],
       fixed: {
         ...sharedSettings,
-        ...(isUsed() && { diskBytes: 'Stop the machine first: WSL resizes no disk in use.' }),
+        ...(isUsed() && { diskBytes: diskInUse }),
         ...(record === undefined && {
           diskBytes: noDisk,
           proxiesInContainers: noDisk,
@@ -80,27 +81,21 @@ export function wslControls(
       for (const [name, value] of Object.entries(others) as [keyof typeof others, unknown][])
         if (value !== undefined && value !== settings[name])
           throw new SettingRefused(name, sharedSettings[name]);
-      if (proxiesInContainers !== undefined) {
-        const record = readRecord(recordPath);
-        if (record === undefined) throw new SettingRefused('proxiesInContainers', noDisk);
-        writeRecord(recordPath, { ...record, proxiesInContainers: proxiesInContainers === true });
+      const hasRecord = readRecord(recordPath) !== undefined;
+      if (proxiesInContainers !== undefined && !hasRecord)
+        throw new SettingRefused('proxiesInContainers', noDisk);
+      const resizes = diskBytes !== undefined && diskBytes !== settings.diskBytes;
+      if (resizes) {
+        if (!hasRecord) throw new SettingRefused('diskBytes', noDisk);
+        await resize(distribution, diskBytes, bounds.diskBytes);
       }
-      if (diskBytes === undefined || diskBytes === settings.diskBytes) return view();
-      const { min, max } = bounds.diskBytes;
-      if (!Number.isSafeInteger(diskBytes) || diskBytes < min || diskBytes > max)
-        throw new SettingRefused(
-          'diskBytes',
-          `The machine's disk has ${min / gibibyte} GiB and can only become larger, up to ${max / gibibyte} GiB: its file takes no more than what is used.`,
-        );
-      const record = readRecord(recordPath);
-      if (record === undefined) throw new SettingRefused('diskBytes', noDisk);
-      if (await distribution.isRunning())
-        throw new SettingRefused(
-          'diskBytes',
-          'Stop the machine first: WSL resizes no disk in use.',
-        );
-      await distribution.resize(diskBytes);
-      writeRecord(recordPath, { ...record, diskBytes });
+      // Last, as a change is made as a whole or not at all.
+      changeRecord(recordPath, {
+        ...(resizes && { diskBytes }),
+        ...(proxiesInContainers !== undefined && {
+          proxiesInContainers: proxiesInContainers === true,
+        }),
+      });
       return view();
     },
 
@@ -129,6 +124,20 @@ export function wslControls(
       yield { phase: 'done', freedBytes: Math.max(0, before - allocated(distribution)) };
     },
   };
+}
+
+async function resize(
+  distribution: Distribution,
+  diskBytes: number,
+  { min, max }: { min: number; max: number },
+): Promise<void> {
+  if (!Number.isSafeInteger(diskBytes) || diskBytes < min || diskBytes > max)
+    throw new SettingRefused(
+      'diskBytes',
+      `The machine's disk has ${min / gibibyte} GiB and can only become larger, up to ${max / gibibyte} GiB: its file takes no more than what is used.`,
+    );
+  if (await distribution.isRunning()) throw new SettingRefused('diskBytes', diskInUse);
+  await distribution.resize(diskBytes);
 }
 
 function allocated({ diskPath }: Distribution): number {

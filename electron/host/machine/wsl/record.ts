@@ -1,5 +1,5 @@
 /** What the host remembers of the machine: which system it has, and what it was last given. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface MachineRecord {
@@ -27,13 +27,15 @@ export function readRecord(path: string): MachineRecord | undefined {
   }
 }
 
-export function writeRecord(path: string, record: MachineRecord): void {
+function writeRecord(path: string, record: MachineRecord): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, JSON.stringify(record), { mode: 0o600, flush: true });
   renameSync(draft, path);
 }
 
-export function removeRecord(path: string): void {
-  rmSync(path, { force: true });
+/** The rest stays as it is by now: people may have set it while this was being done. */
+export function changeRecord(path: string, change: Partial<MachineRecord>): void {
+  const { root, ...rest } = { ...readRecord(path), ...change };
+  if (root !== undefined) writeRecord(path, { root, ...rest });
 }

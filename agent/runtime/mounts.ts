@@ -42,8 +42,10 @@ export interface PlannedMount {
   type: string;
   source: string | undefined;
   options: MountOptions;
-  /** For a bind: a detached copy of the source's mount; also what {@link showNamespaces} made. */
+  /** For a bind: a detached copy of the source's mount; also what was made before, such as by {@link showNamespaces}. */
   treeFd: number | undefined;
+  /** Of a `/dev` that was made before: its nodes and links are there. */
+  isFilled?: boolean;
   /** Of a bind with a mapping of its own. */
   ids?: { uids: readonly OciIdMapping[]; gids: readonly OciIdMapping[] };
   /** Instead of a mount a symbolic link with this target. */
@@ -234,7 +236,7 @@ export function mountAll(
       } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
         late.attach.push({ fd: mount.treeFd, path: mount.destination });
       } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {
-        devptsFd = opened.add(mountNew(place, mount));
+        devptsFd = opened.add(mountTerminals(place, mount));
         if (remapping !== undefined) giveTerminals(devptsFd, remapping);
       } else {
         mountOne(place, mount);
@@ -306,6 +308,15 @@ function mountOne(place: MountPlace, mount: PlannedMount): void {
   } else {
     closeSync(mountNew(place, mount));
   }
+}
+
+/** Returns the descriptor of the devpts, which is the caller's. */
+function mountTerminals(place: MountPlace, mount: PlannedMount): number {
+  const { treeFd } = mount;
+  if (treeFd === undefined) return mountNew(place, mount);
+  mountOne(place, mount);
+  mount.treeFd = undefined;
+  return treeFd;
 }
 
 /** A new file system instance on the mount's target; returns its descriptor. */

@@ -104,6 +104,12 @@ export function openInRootIfAny(rootFd: number, path: FileName, flags: number): 
   throw new KernelError('openat2', -fd, shown(path));
 }
 
+/** The same where no link is on the way; undefined also when one is, or when it cannot be opened. */
+export function openPlainInRoot(rootFd: number, path: FileName, flags: number): number | undefined {
+  const fd = openUnthrown(rootFd, path, flags, Resolve.inRoot | Resolve.noSymlinks);
+  return fd < 0 ? undefined : fd;
+}
+
 /** An O_PATH descriptor of a directory on the machine itself. */
 export function openDirectory(path: string): number {
   return openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);

@@ -57,12 +57,18 @@ const typeBits: Record<OciDevice['type'], number> = {
   p: constants.S_IFIFO,
 };
 
+/** What every container has there. */
+export function fillNewDev(devFd: number): void {
+  for (const device of defaultDevices) makeDevice(devFd, posix.basename(device.path), device);
+  for (const [name, target] of links) makeLink(devFd, name, target);
+}
+
+export function fillDev(rootFd: number): void {
+  withFd(makeDirectoriesInRoot(rootFd, '/dev'), fillNewDev);
+}
+
 /** `ids`: the container's, which its devices' owners are given in (config-linux.md, "Devices"). */
-export function fillDev(rootFd: number, devices: readonly OciDevice[], ids?: IdMap): void {
-  withFd(makeDirectoriesInRoot(rootFd, '/dev'), (dev) => {
-    for (const device of defaultDevices) makeDevice(dev, posix.basename(device.path), device);
-    for (const [name, target] of links) makeLink(dev, name, target);
-  });
+export function addDevices(rootFd: number, devices: readonly OciDevice[], ids?: IdMap): void {
   for (const device of devices) {
     const path = posix.normalize(`/${device.path}`);
     const name = posix.basename(path);

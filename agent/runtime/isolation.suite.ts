@@ -20,6 +20,7 @@ import {
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { defaultSeccompProfile } from './seccomp-profile.ts';
 import {
@@ -332,6 +333,19 @@ export function isolationSuite(remapped: boolean): void {
       [host.uid, host.gid, host.mode, host.rdev],
     );
     assert.equal(now.uid, 0);
+  });
+
+  test('paths: what one container does to its /dev and /dev/shm the next does not see', async () => {
+    const script =
+      'cd /dev; ls -A . shm pts mqueue; stat -c "%n %a %u:%g" . * shm/. pts/ptmx; stat -f -c %T . shm pts; touch mine shm/mine; rm null';
+    const look = async () => (await bench.run(shell(script))).stdout;
+    const first = await look();
+    assert.match(first, /^null 666 /m);
+    for (let round = 0; round < 3; round += 1) {
+      // In which the next one's are made.
+      await sleep(60);
+      assert.equal(await look(), first);
+    }
   });
 
   test('paths: a device that was asked for is there with its owner and mode', async () => {

@@ -16,8 +16,9 @@ import type {
   LauncherSettings,
   Made,
 } from './launcher-client.ts';
+import type { PlannedMount } from './mounts.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import { SpareNetwork } from './spare-network.ts';
+import { SpareParts } from './spare-parts.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
   ownFilesystemState();
@@ -29,7 +30,7 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
     keepWayHome(settings.procFd);
   }
   // Without root nothing is made ahead: it is not tried there.
-  const spare = settings.networkFd === undefined ? new SpareNetwork(settings.procFd) : undefined;
+  const spare = settings.networkFd === undefined ? new SpareParts(settings.procFd) : undefined;
   spare?.makeSoon();
   port.on('message', (message: LauncherRequest | 'close') => {
     if (message === 'close') {
@@ -40,7 +41,8 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
     const { id, request, sources, groups } = message;
     const awaitSources = () => passGate(sources, 'the files');
     const awaitGroups = () => passGate(groups, 'the control groups');
-    const takeNetwork = () => spare?.take();
+    const takeNetwork = () => spare?.network.take();
+    const giveMounts = (planned: readonly PlannedMount[]) => spare?.mounts.give(planned);
     const reply = (made: Made) => port.postMessage({ id, ...made } satisfies LauncherReply);
     let isHandedOver = false;
     const handOver = (value: Prepared, last: () => void) => {
@@ -49,7 +51,7 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
       const left = answer(last);
       reply('failure' in left ? left : { isReady: true });
     };
-    const ahead = { awaitSources, awaitGroups, takeNetwork, handOver };
+    const ahead = { awaitSources, awaitGroups, takeNetwork, giveMounts, handOver };
     const made = answer(() => prepare(request, settings, ahead));
     if (!isHandedOver) reply(made);
     spare?.makeSoon();

@@ -3,23 +3,17 @@
  * mount namespace; targets are resolved inside the container's root and mounted descriptor to
  * descriptor, so that no link of the image can lead a mount elsewhere (CVE-2021-30465, 2023-28642).
  */
-import { closeSync, constants, fstatSync } from 'node:fs';
-import { posix } from 'node:path';
+import { closeSync, fstatSync } from 'node:fs';
 import type { OciIdMapping, OciMount } from '../contract/oci-runtime.ts';
-import { CortenError, invalid } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { copyTree } from '../kernel/copy-tree.ts';
 import {
   AT_FDCWD,
   lchownat,
-  makeDirectoriesInRoot,
-  nameOfDescriptor,
-  O_NOFOLLOW,
   O_PATH,
   openat2,
   openDirectory,
-  openInRoot,
   openInRootIfAny,
-  openOrMakeFileInRoot,
   withFd,
 } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -39,6 +33,7 @@ import { mountCgroups } from './cgroup-mount.ts';
 import { copiedLink, makeLink } from './copied-link.ts';
 import type { OpenDescriptors } from './descriptors.ts';
 import { type MountOptions, mountPath, parseMountOptions } from './mount-options.ts';
+import { onDirectory, onFile, onRealDirectory, openRealDirectory } from './mount-targets.ts';
 import type { Remapping } from './user-namespace.ts';
 
 /** A mount of the specification with what was opened for it on the host. */
@@ -47,8 +42,10 @@ export interface PlannedMount {
   type: string;
   source: string | undefined;
   options: MountOptions;
-  /** For a bind: a detached copy of the source's mount; also what {@link showNamespaces} made. */
+  /** For a bind: a detached copy of the source's mount; also what was made before, such as by {@link showNamespaces}. */
   treeFd: number | undefined;
+  /** Of a `/dev` that was made before: its nodes and links are there. */
+  isFilled?: boolean;
   /** Of a bind with a mapping of its own. */
   ids?: { uids: readonly OciIdMapping[]; gids: readonly OciIdMapping[] };
   /** Instead of a mount a symbolic link with this target. */
@@ -201,9 +198,7 @@ function copyOfSysfs(attributes: number): number {
 export function attachStandIn(rootFd: number, planned: readonly PlannedMount[]): void {
   for (const { type, treeFd, destination } of planned)
     if (type === 'proc' && treeFd !== undefined)
-      withFd(openRealDirectory(rootFd, destination), (target) =>
-        attachMount(treeFd, target, destination),
-      );
+      onRealDirectory(rootFd, destination, (target) => attachMount(treeFd, target, destination));
 }
 
 /** Where mounts go. */
@@ -216,24 +211,18 @@ interface MountPlace {
   label: string | undefined;
 }
 
-interface RootPlace extends MountPlace {
-  root: { dev: number; ino: number; name: string };
-}
-
 /**
  * Attaches every mount in order; with `groupsLast` the control groups, on which nothing else is mounted, once
  * the caller has nothing else to do. Returns what the shim's child has to do, and the devpts.
  */
 export function mountAll(
-  within: MountPlace,
+  place: MountPlace,
   planned: readonly PlannedMount[],
   opened: OpenDescriptors,
   groupsLast: boolean,
 ): { late: LateMounts; devptsFd: number | undefined; mountGroups: () => void } {
   const late: LateMounts = { procs: [], attach: [] };
-  const { rootFd, remapping } = within;
-  const { dev, ino } = fstatSync(rootFd);
-  const place = { ...within, root: { dev, ino, name: nameOfDescriptor(rootFd) } };
+  const { rootFd, remapping } = place;
   let devptsFd: number | undefined;
   const groups: PlannedMount[] = [];
   for (const [index, mount] of planned.entries()) {
@@ -247,7 +236,7 @@ export function mountAll(
       } else if (mount.destination.startsWith('/proc/') && mount.treeFd !== undefined) {
         late.attach.push({ fd: mount.treeFd, path: mount.destination });
       } else if (mount.destination === '/dev/pts' && mount.type === 'devpts') {
-        devptsFd = opened.add(mountNew(place, mount));
+        devptsFd = opened.add(mountTerminals(place, mount));
         if (remapping !== undefined) giveTerminals(devptsFd, remapping);
       } else {
         mountOne(place, mount);
@@ -272,7 +261,7 @@ function isAlone({ type, destination }: PlannedMount, later: readonly PlannedMou
   );
 }
 
-function mountOrExplain(place: RootPlace, mount: PlannedMount): void {
+function mountOrExplain(place: MountPlace, mount: PlannedMount): void {
   try {
     mountOne(place, mount);
   } catch (error) {
@@ -299,21 +288,20 @@ function mountFailure({ destination, type, source }: PlannedMount, error: unknow
   return error;
 }
 
-function mountOne(place: RootPlace, mount: PlannedMount): void {
-  const { rootFd, root, cgroupPaths, awaitGroups } = place;
-  if (mount.link !== undefined) makeLink(rootFd, mount.destination, mount.link);
-  else if (mount.type === 'sysfs' && mount.treeFd !== undefined) {
-    const tree = mount.treeFd;
-    withFd(openRealDirectory(rootFd, mount.destination), (target) =>
-      attachBelow(root, tree, target, mount.destination),
-    );
-  } else if (mount.treeFd !== undefined) {
-    const tree = mount.treeFd;
-    withFd(openBindTarget(rootFd, mount), (target) =>
-      attachBelow(root, tree, target, mount.destination),
-    );
+function mountOne(place: MountPlace, mount: PlannedMount): void {
+  const { rootFd, cgroupPaths, awaitGroups } = place;
+  const { destination, treeFd } = mount;
+  if (mount.link !== undefined) makeLink(rootFd, destination, mount.link);
+  else if (treeFd !== undefined) {
+    const onIts =
+      mount.type === 'sysfs'
+        ? onRealDirectory
+        : fstatSync(treeFd).isDirectory()
+          ? onDirectory
+          : onFile;
+    onIts(rootFd, destination, (target) => attachMount(treeFd, target, destination));
   } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
-    withFd(openRealDirectory(rootFd, mount.destination), (target) => {
+    onRealDirectory(rootFd, destination, (target) => {
       awaitGroups();
       mountCgroups(target, cgroupPaths, mount.options.set);
     });
@@ -322,16 +310,26 @@ function mountOne(place: RootPlace, mount: PlannedMount): void {
   }
 }
 
+/** Returns the descriptor of the devpts, which is the caller's. */
+function mountTerminals(place: MountPlace, mount: PlannedMount): number {
+  const { treeFd } = mount;
+  if (treeFd === undefined) return mountNew(place, mount);
+  mountOne(place, mount);
+  mount.treeFd = undefined;
+  return treeFd;
+}
+
 /** A new file system instance on the mount's target; returns its descriptor. */
-function mountNew({ rootFd, root, remapping, label }: RootPlace, mount: PlannedMount): number {
+function mountNew({ rootFd, remapping, label }: MountPlace, mount: PlannedMount): number {
   const { destination, type, options, source } = mount;
-  const real = destination === '/sys' || destination.startsWith('/sys/');
-  const existing = type === 'tmpfs' ? existingMode(rootFd, destination) : undefined;
-  const target = real
-    ? openRealDirectory(rootFd, destination)
-    : makeDirectoriesInRoot(rootFd, destination);
-  return withFd(target, () => {
-    const own = withModeOfImage(type, options.filesystem, existing);
+  const isReal = destination === '/sys' || destination.startsWith('/sys/');
+  const onIts = isReal ? onRealDirectory : onDirectory;
+  // Before the directory is made.
+  const own =
+    type === 'tmpfs'
+      ? withModeOfImage(rootFd, destination, options.filesystem)
+      : options.filesystem;
+  return onIts(rootFd, destination, (target) => {
     const parameters = withIdsOutside(own, remapping);
     if (label !== undefined) parameters.push(['context', label]);
     const copies = type === 'tmpfs' && options.copyUp;
@@ -344,7 +342,7 @@ function mountNew({ rootFd, root, remapping, label }: RootPlace, mount: PlannedM
         copyTree(target, tree);
         changeMount(tree, { set: wanted });
       }
-      attachBelow(root, tree, target, destination);
+      attachMount(tree, target, destination);
       const { propagation } = options;
       if (propagation !== undefined)
         changeMount(tree, { propagation: propagation.type, recursive: propagation.recursive });
@@ -375,55 +373,16 @@ function giveTerminals(devptsFd: number, { owner: { uid, gid } }: Remapping): vo
 
 /** A tmpfs over a directory of the image keeps that directory's permissions, as with runc. */
 function withModeOfImage(
-  type: string,
+  rootFd: number,
+  destination: string,
   parameters: FilesystemOption[],
-  mode: number | undefined,
 ): FilesystemOption[] {
-  if (type !== 'tmpfs' || mode === undefined || parameters.some(([name]) => name === 'mode'))
-    return parameters;
-  return [...parameters, ['mode', mode.toString(8)]];
+  if (parameters.some(([name]) => name === 'mode')) return parameters;
+  const mode = existingMode(rootFd, destination);
+  return mode === undefined ? parameters : [...parameters, ['mode', mode.toString(8)]];
 }
 
 function existingMode(rootFd: number, path: string): number | undefined {
   const there = openInRootIfAny(rootFd, path, O_PATH);
   return there === undefined ? undefined : withFd(there, (fd) => fstatSync(fd).mode & 0o7777);
-}
-
-/** `/proc` and `/sys` must be the image's own directories, not links (CVE-2019-19921, 2023-27561). */
-function openRealDirectory(rootFd: number, path: string): number {
-  const flags = O_PATH | O_NOFOLLOW | constants.O_DIRECTORY;
-  try {
-    const there = openInRootIfAny(rootFd, path, flags);
-    if (there !== undefined) return there;
-    closeSync(makeDirectoriesInRoot(rootFd, path));
-    return openInRoot(rootFd, path, flags);
-  } catch (error) {
-    throw new CortenError('invalid', `the image's ${path} is not a directory`, { cause: error });
-  }
-}
-
-/** The target of a bind: a directory for a directory, else a file. Made when it is missing. */
-function openBindTarget(rootFd: number, { destination, treeFd }: PlannedMount): number {
-  return fstatSync(treeFd!).isDirectory()
-    ? makeDirectoriesInRoot(rootFd, destination)
-    : openOrMakeFileInRoot(rootFd, destination);
-}
-
-/**
- * A link of the image may lead a target to the root itself, which would hide all that was mounted, or
- * below /proc, where the path alone would not have been let (CVE-2025-52881).
- */
-function attachBelow(
-  root: RootPlace['root'],
-  treeFd: number,
-  targetFd: number,
-  destination: string,
-): void {
-  const target = fstatSync(targetFd);
-  if (root.dev === target.dev && root.ino === target.ino)
-    throw invalid(`the mount destination "${destination}" leads to the container's root`);
-  const path = posix.relative(root.name, nameOfDescriptor(targetFd));
-  if (path === 'proc' || path.startsWith('proc/'))
-    throw invalid(`"${destination}" cannot be mounted because it leads inside /proc`);
-  attachMount(treeFd, targetFd, destination);
 }

@@ -36,7 +36,7 @@ import { openTerminal } from '../kernel/pty.ts';
 import { asFileOwner, type IdMap, inUserNamespace } from '../kernel/user-namespaces.ts';
 import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
-import { bindConsole, fillDev } from './devices.ts';
+import { addDevices, bindConsole, fillDev } from './devices.ts';
 import { checkProgram } from './find-program.ts';
 import { copyUp, readFiles } from './image-files.ts';
 import { isListed, isNew, joinedNamespaces, ownsMounts } from './listed-namespaces.ts';
@@ -103,6 +103,8 @@ export interface Ahead {
   awaitGroups?: () => void;
   /** A new network namespace; the descriptor is ours from then on. */
   takeNetwork?: () => number | undefined;
+  /** Gives those mounts that were made before what is theirs; the descriptors are ours from then on. */
+  giveMounts?: (planned: readonly PlannedMount[]) => void;
   /**
    * Takes the sandbox when all of it is there, and calls `last` once, which waits for the kernel: until then
    * nothing may run in the sandbox, which still has the machine's tree. Throws nothing.
@@ -117,6 +119,7 @@ export function prepare(
     awaitSources = () => {},
     awaitGroups = () => {},
     takeNetwork = () => undefined,
+    giveMounts = () => {},
     handOver = (_, last) => last(),
   }: Ahead = {},
 ): Prepared {
@@ -134,6 +137,7 @@ export function prepare(
     away = newNamespaceFlags(request.spec) | enteredFlags(joined);
     if (owned === undefined) {
       mapMountIds(planned, fds, undefined);
+      if (request.spec.linux.mountLabel === undefined) giveMounts(planned);
       const made = unshareAll(request.spec, takeNetwork, opened);
       enter({ ...joined, mount: undefined });
       if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));
@@ -224,11 +228,12 @@ function build({
       opened,
       !request.pivotLater,
     );
+    const onDev = planned.filter(({ destination }) => destination === '/dev');
     // A /dev that is bound is somebody's own, and stays as it is.
-    const hasForeignDev = planned.some(
-      ({ destination, type }) => destination === '/dev' && type === 'bind',
-    );
-    if (!hasForeignDev) fillDev(rootFd, spec.linux.devices ?? [], remapping?.ids);
+    if (!onDev.some(({ type }) => type === 'bind')) {
+      if (!onDev.some(({ isFilled }) => isFilled)) fillDev(rootFd);
+      addDevices(rootFd, spec.linux.devices ?? [], remapping?.ids);
+    }
     const terminal = spec.process.terminal ? makeTerminal(rootFd, devptsFd, opened) : undefined;
     mountGroups();
     makeWorkingDirectory(rootFd, spec.process.cwd);

@@ -8,13 +8,9 @@ import { NamespaceFlag, namespaceFile, unshare } from '../kernel/namespaces.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { comeHome } from './come-home.ts';
 
-/** By when the container that was just made has its processor to itself no longer. */
-const pauseMs = 30;
-
 export class SpareNetwork {
   readonly #procFd: number;
   #fd: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(procFd: number) {
     this.#procFd = procFd;
@@ -27,22 +23,14 @@ export class SpareNetwork {
     return fd;
   }
 
-  /** Makes one soon, unless there is one. A thread that cannot come home from it ends. */
-  makeSoon(): void {
-    if (this.#fd !== undefined || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#make();
-    }, pauseMs).unref();
-  }
-
   close(): void {
-    clearTimeout(this.#timer);
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
   }
 
-  #make(): void {
+  /** Unless there is one. A thread that cannot come home from it ends. */
+  make(): void {
+    if (this.#fd !== undefined) return;
     try {
       unshare(NamespaceFlag.network);
     } catch {

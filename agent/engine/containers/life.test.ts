@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bridgeNetwork } from '../../contract/testdata/settings.ts';
+import { until } from '../../e2e/until.ts';
 import { StartError } from '../../runtime/start-error.ts';
 import { create, type Workbench, workbench } from '../testdata/workbench.ts';
 
@@ -197,7 +198,7 @@ test('a restart policy starts it again, and a stop by hand ends that', async (t)
   first.exit(1);
   await exit;
   assert.equal(containers.inspect(id).state.status, 'restarting');
-  while (bench.runtime.last === first) await new Promise((done) => setTimeout(done, 5));
+  await until(() => bench.runtime.last !== first);
   while (containers.inspect(id).state.status !== 'running')
     await new Promise((done) => setImmediate(done));
   assert.equal(containers.inspect(id).state.restartCount, 1);

@@ -221,6 +221,26 @@ test('a stop while it waits for its restart drops the plan', async (t) => {
   assert.equal(again.containers.inspect(id).state.status, 'running', 'always comes back');
 });
 
+test('with auto-remove a restart that cannot start it again removes it', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const id = await create(bench, { autoRemove: true });
+  await containers.start(id);
+  bench.runtime.failLaunch = new Error('no room');
+  await assert.rejects(containers.restart(id, { timeoutSeconds: 0 }), /no room/);
+  assert.throws(() => containers.inspect(id), { kind: 'not-found' });
+});
+
+test('a restart that is refused changes nothing of what becomes of its end', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const id = await create(bench, { autoRemove: true });
+  await containers.start(id);
+  await assert.rejects(containers.restart(id, { signal: 'SIGNOSUCH' }), { kind: 'invalid' });
+  bench.runtime.last.exit(0);
+  await until(() => containers.list().every((container) => container.id !== id));
+});
+
 test('restart leaves auto-remove out', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;

@@ -11,8 +11,9 @@ import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import type { Limits } from '../contract/limits.ts';
 import type { OciDeviceRule } from '../contract/oci-runtime.ts';
+import { until } from '../e2e/until.ts';
 import { detectCgroupDriver } from './detect.ts';
-import { exitOf, runIn, statusField, until } from './testdata/group-process.ts';
+import { exitOf, runIn, statusField } from './testdata/group-process.ts';
 import { anyDevice, testGroups } from './testdata/test-groups.ts';
 
 const MiB = 1024 * 1024;
@@ -28,7 +29,7 @@ test('a busy loop gets its quota and no more; its neighbour is not throttled', a
   const free = create();
   runIn(limited, endless);
   runIn(free, endless);
-  await until('thirty periods', () => limited.usage().cpu.throttledPeriods >= 30);
+  await until(() => limited.usage().cpu.throttledPeriods >= 30, 'thirty periods');
   const { periods, totalNanos, throttledNanos } = limited.usage().cpu;
   // A period may be overrun until a tick comes, which those that follow pay for. Thirty are three seconds.
   const most = periods * 2_000_000 * 1.5 + 150_000_000;
@@ -40,10 +41,10 @@ test('a busy loop gets its quota and no more; its neighbour is not throttled', a
 test('a quota can be raised and taken away while a loop runs', async () => {
   const group = create({ cpu: { quotaMicros: 2000 } });
   runIn(group, endless);
-  await until('throttling', () => group.usage().cpu.throttledPeriods > 2);
+  await until(() => group.usage().cpu.throttledPeriods > 2, 'throttling');
   group.update({ cpu: { quotaMicros: null } });
   const { totalNanos, throttledPeriods } = group.usage().cpu;
-  await until('work', () => group.usage().cpu.totalNanos > totalNanos + 300_000_000);
+  await until(() => group.usage().cpu.totalNanos > totalNanos + 300_000_000, 'work');
   assert.ok(group.usage().cpu.throttledPeriods <= throttledPeriods + 1);
 });
 
@@ -60,7 +61,7 @@ test('shares divide a CPU that two want', async () => {
   const other = create({ cpu: { shares: 512, cpus: '0' } });
   runIn(one, endless);
   runIn(other, endless);
-  await until('a second and a half', () => one.usage().cpu.totalNanos > 1_500_000_000);
+  await until(() => one.usage().cpu.totalNanos > 1_500_000_000, 'a second and a half');
   // Eight to one; three leaves room for what else this machine does.
   assert.ok(one.usage().cpu.totalNanos > 3 * other.usage().cpu.totalNanos);
 });
@@ -97,7 +98,7 @@ test('on v2 the whole container ends when one process is killed for memory', asy
   const group = create({ memory: { maxBytes: 32 * MiB, maxWithSwapBytes: 32 * MiB } });
   await exitOf(runIn(group, '(sleep 60 >/dev/null 2>&1 &) ; exec tail /dev/zero'));
   const others = driver.version === 2 ? 0 : 1;
-  await until('only those stay that should', () => group.processes().length === others);
+  await until(() => group.processes().length === others, 'only those stay that should');
 });
 
 const hasSwap = readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1;
@@ -284,7 +285,7 @@ for (const [what, name, most] of rates)
     const ended = once(held, 'exit');
     const written = () => limited.usage().io.reduce((sum, one) => sum + one.writeBytes, 0);
     // On a slow machine the other could be done before this one has begun.
-    await until('the throttled writer begins', () => written() > 0);
+    await until(() => written() > 0, 'the throttled writer begins');
     const { code, output } = await exitOf(runIn(free, writer('free')));
     assert.equal(code, 0, output);
     assert.equal(held.exitCode, null, 'the throttled writer is still at it');
@@ -327,22 +328,22 @@ test('io limits need a block device', () => {
 test('a frozen group stands still, and goes on when thawed', async () => {
   const group = create();
   runIn(group, endless);
-  await until('it runs', () => group.usage().cpu.totalNanos > 50_000_000);
+  await until(() => group.usage().cpu.totalNanos > 50_000_000, 'it runs');
   group.freeze();
   const stopped = group.usage().cpu.totalNanos;
   const neighbour = create();
   runIn(neighbour, endless);
-  await until('others ran meanwhile', () => neighbour.usage().cpu.totalNanos > 200_000_000);
+  await until(() => neighbour.usage().cpu.totalNanos > 200_000_000, 'others ran meanwhile');
   assert.equal(group.usage().cpu.totalNanos, stopped);
   group.thaw();
-  await until('it goes on', () => group.usage().cpu.totalNanos > stopped + 50_000_000);
+  await until(() => group.usage().cpu.totalNanos > stopped + 50_000_000, 'it goes on');
 });
 
 test('kill ends every process, forking or frozen, and the group goes', async () => {
   // At its limit the shell itself would end, for want of a fork.
   const forking = create({ pids: 2000 });
   const bomb = runIn(forking, '(while :; do sleep 0.01 & done) 2>/dev/null');
-  await until('it forks', () => forking.usage().pids.current > 5);
+  await until(() => forking.usage().pids.current > 5, 'it forks');
   forking.kill();
   assert.equal((await exitOf(bomb)).signal, 'SIGKILL');
   await forking.remove();
@@ -366,7 +367,7 @@ test('groups made inside a group are killed and removed with it', async () => {
     `mkdir ${inner} && cat ${directory}/cpuset.cpus > ${inner}/cpuset.cpus 2>/dev/null; echo $$ > ${inner}/cgroup.procs; exec sleep 60`,
   );
   const procs = `${inner}/cgroup.procs`;
-  await until('it moved', () => existsSync(procs) && readFileSync(procs, 'utf8') !== '');
+  await until(() => existsSync(procs) && readFileSync(procs, 'utf8') !== '', 'it moved');
   assert.ok(group.processes().includes(child.pid ?? 0));
   group.kill();
   await once(child, 'exit');

@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { until } from '../e2e/until.ts';
 import type { Cgroup } from './cgroup.ts';
 import { readKeyed } from './control-file.ts';
 import { detectCgroupDriver } from './detect.ts';
-import { exitOf, runIn, until } from './testdata/group-process.ts';
+import { exitOf, runIn } from './testdata/group-process.ts';
 import { testGroups } from './testdata/test-groups.ts';
 
 const MiB = 1024 * 1024;
@@ -68,7 +69,7 @@ describe('memory on v2', { skip }, () => {
     // What both together may have: the kernel takes the rest back from those below.
     const parent = join(pathOf(reserved), '..');
     writeFileSync(`${parent}/memory.high`, String(48 * MiB));
-    await until('the neighbour gave', () => neighbour.usage().memory.swapBytes > 16 * MiB);
+    await until(() => neighbour.usage().memory.swapBytes > 16 * MiB, 'the neighbour gave');
     assert.ok(reserved.usage().memory.swapBytes < MiB, `${reserved.usage().memory.swapBytes}`);
     writeFileSync(`${parent}/memory.high`, 'max');
     // Taken away while it runs, it counts no more.

@@ -15,10 +15,11 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '../e2e/until.ts';
 import { delegate } from './delegation.ts';
 import { mountedGroups } from './detect.ts';
 import { removeGroups } from './directories.ts';
-import { exitOf, runIn, until } from './testdata/group-process.ts';
+import { exitOf, runIn } from './testdata/group-process.ts';
 import { testGroups } from './testdata/test-groups.ts';
 import { createV2Driver } from './v2.ts';
 
@@ -59,15 +60,15 @@ test('no rules at all allow nothing; one for everything allows all', options, as
 test('freeze, thaw, kill and remove', options, async () => {
   const group = create();
   const child = runIn(group, 'while :; do :; done');
-  await until('it runs', () => group.usage().cpu.totalNanos > 20_000_000);
+  await until(() => group.usage().cpu.totalNanos > 20_000_000, 'it runs');
   group.freeze();
   const stopped = group.usage().cpu.userNanos;
   const other = create();
   runIn(other, 'while :; do :; done');
-  await until('others ran', () => other.usage().cpu.totalNanos > 100_000_000);
+  await until(() => other.usage().cpu.totalNanos > 100_000_000, 'others ran');
   assert.equal(group.usage().cpu.userNanos, stopped);
   group.thaw();
-  await until('it goes on', () => group.usage().cpu.userNanos > stopped + 20_000_000);
+  await until(() => group.usage().cpu.userNanos > stopped + 20_000_000, 'it goes on');
   group.freeze();
   group.kill();
   await once(child, 'exit');

@@ -20,6 +20,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DiskLimits } from '../contract/limits.ts';
 import { patienceMs } from '../e2e/patience.ts';
+import { until } from '../e2e/until.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { boundLoops } from '../kernel/loop.ts';
 import { hasCapability } from './detect.ts';
@@ -92,10 +93,10 @@ function devicesBelow(root: string): string[] {
 }
 
 async function nothingBound(root: string): Promise<void> {
-  for (const deadline = performance.now() + patienceMs; devicesBelow(root).length > 0; ) {
-    assert.ok(performance.now() < deadline, `still bound: ${devicesBelow(root).join(', ')}`);
-    await sleep(100);
-  }
+  await until(
+    () => devicesBelow(root).length === 0,
+    () => `nothing is bound, not even ${devicesBelow(root).join(', ')}`,
+  );
 }
 
 const available = (path: string) => {
@@ -301,12 +302,11 @@ test('spares are made once a form was asked for, taken, and given back', async (
   const limits = { maxBytes: 64 * mib };
   const spares = () => readdirSync(join(root, 'forms')).filter((name) => name.startsWith('spare-'));
   const mounted = () => devicesBelow(root).filter((path) => path.includes('spare-'));
-  const eventually = async (count: number) => {
-    for (const deadline = performance.now() + patienceMs; mounted().length !== count; ) {
-      assert.ok(performance.now() < deadline, `${spares().length} spares`);
-      await sleep(50);
-    }
-  };
+  const eventually = (count: number) =>
+    until(
+      () => mounted().length === count,
+      () => `${count} are mounted, of ${spares().length} spares`,
+    );
   assert.deepEqual(spares(), []);
   const first = await make('first', limits);
   await eventually(3);

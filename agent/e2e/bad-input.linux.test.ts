@@ -1,7 +1,9 @@
 /** Bad input gets dockerd's status and a sentence, and leaves nothing half-made behind. */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   type AgentProcess,
@@ -229,4 +231,13 @@ test('a hundred runs leave what one leaves: nothing', async () => {
       ),
     );
   await assertSameTraces(before);
+});
+
+test('an exec that cannot run leaves no directory of it', async () => {
+  const docker = dockerCli(agent.socket);
+  const id = (await docker('run', '-d', image, 'sleep', '1000')).stdout.trim();
+  for (const words of [['no-such-command'], ['/etc/passwd']])
+    assert.notEqual((await docker('exec', id, ...words)).code, 0);
+  assert.deepEqual(readdirSync(join(agent.directory, 'run/containers', id, 'exec')), []);
+  await docker('rm', '-f', id);
 });

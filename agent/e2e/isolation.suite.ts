@@ -4,9 +4,9 @@ import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { availableParallelism, getPriority } from 'node:os';
 import { basename } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { tickMicros } from '../kernel/clock.ts';
 import { type AgentProcess, type DockerCli, discardAgent, dockerCli } from './agent-process.ts';
+import { until } from './until.ts';
 
 export interface IsolatingAgent {
   /** Of the machine. */
@@ -249,11 +249,6 @@ function nameOf(pid: string): string {
     // It ended meanwhile.
     return '';
   }
-}
-
-/** The test's own time limit ends it. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(50);
 }
 
 const nodes = ['full', 'null', 'random', 'tty', 'urandom', 'zero'];

@@ -159,9 +159,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   attachVolumes(context);
   await recover(context);
   const ahead = new ExecAhead(context);
+  const execs = new ExecTable((id) => context.live.get(id) !== undefined);
   return {
     containers: createContainersBackend(context, options.files),
-    exec: createExecBackend({ ...context, execs: new ExecTable(), ahead }),
+    exec: createExecBackend({ ...context, execs, ahead }),
     images: createImagesBackend(context, options.files),
     volumes: createVolumesBackend(context),
     networks: createNetworksBackend(context),

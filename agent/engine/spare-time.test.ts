@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '../e2e/until.ts';
 import { SpareTime } from './spare-time.ts';
 
 const silent = { report: () => {} };
@@ -10,7 +11,7 @@ test('spare time: work is done later, in order, and once', async () => {
   for (const index of [1, 2, 3])
     spareTime.putOff(`k${index}`, 'count', () => void done.push(index));
   assert.deepEqual(done, []);
-  while (done.length < 3) await new Promise((next) => setTimeout(next, 1));
+  await until(() => done.length >= 3);
   await spareTime.close();
   assert.deepEqual(done, [1, 2, 3]);
 });
@@ -46,7 +47,7 @@ test('spare time: an engine that is never left alone does it all the same', asyn
     done = true;
   });
   const busy = setInterval(() => spareTime.touch(), 1);
-  while (!done) await new Promise((next) => setTimeout(next, 1));
+  await until(() => done);
   clearInterval(busy);
 });
 

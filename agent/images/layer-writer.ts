@@ -19,13 +19,12 @@ import {
 import { hasErrno } from '../kernel/libc.ts';
 import { removeTreeAt } from '../kernel/remove-tree.ts';
 import { inUserNamespace } from '../kernel/user-namespaces.ts';
-import { setXattr } from '../kernel/xattr.ts';
 import { checkDevice } from './layer-device.ts';
 import { LayerDirectories } from './layer-directories.ts';
 import { LayerError } from './layer-error.ts';
 import { diskFull, type UnpackBudget } from './layer-limits.ts';
 import { componentsOf, kernelName, markingOf } from './layer-path.ts';
-import { keepsXattr } from './layer-xattr.ts';
+import { keepXattrs } from './layer-xattr.ts';
 import type { TarEntry, TarSink } from './tar-reader.ts';
 
 /** Where an entry goes: an open parent directory and a base name, in bytes. */
@@ -241,17 +240,5 @@ function whiteOut({ parentFd, base }: Place): void {
   } catch (error) {
     // A whiteout hides only lower layers; what this layer itself put there stays (OCI layer.md).
     if (!hasErrno(error, 'EEXIST')) throw error;
-  }
-}
-
-function keepXattrs(fd: number, entry: TarEntry): void {
-  for (const [name, value] of entry.xattrs) {
-    if (!keepsXattr(name, entry.name)) continue;
-    try {
-      setXattr(fd, name, value);
-    } catch (error) {
-      // The store's filesystem keeps no such attributes; Docker goes on without them too.
-      if (!hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
-    }
   }
 }

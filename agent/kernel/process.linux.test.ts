@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../e2e/until.ts';
 import { O_CLOEXEC } from './files.ts';
 import { sealedFile } from './memfd.ts';
 import { makePipe } from './pipe.ts';
@@ -21,7 +21,7 @@ async function run(args: string[], descriptors: number[]): Promise<void> {
   const program = sealedFile('busybox', readFileSync('/bin/busybox'));
   const pid = spawn(program, ['busybox', ...args], descriptors);
   closeSync(program);
-  while (!reapChild(pid)) await sleep(5);
+  await until(() => reapChild(pid));
 }
 
 /** Our descriptors beyond stdio that are not close-on-exec: none of them can be our own. */
@@ -80,7 +80,7 @@ test('a pidfd outlives its process, and then says so', async () => {
   const copy = takeDescriptor(pidfd, 3);
   assert.equal(readFileSync(`/proc/self/fd/${copy}`).length, readFileSync('/bin/busybox').length);
   signalProcess(pidfd, 9);
-  while (!reapChild(pid)) await sleep(5);
+  await until(() => reapChild(pid));
   assert.throws(() => signalProcess(pidfd, 9), { code: 'ESRCH' });
   assert.throws(() => reapChild(pid), { code: 'ECHILD' });
   for (const fd of [nothing, program, pidfd, copy]) closeSync(fd);

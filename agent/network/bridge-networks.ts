@@ -149,7 +149,7 @@ class BridgeNetworks implements Networks {
     network: NetworkDefinition,
     sandbox: SandboxNetwork,
     endpoint: Parameters<Networks['connect']>[2],
-    index: number,
+    index?: number,
   ): Promise<EndpointView> {
     await this.ensure(network);
     const { endpointId } = endpoint;
@@ -165,7 +165,7 @@ class BridgeNetworks implements Networks {
       aliases: endpoint.aliases,
     };
     try {
-      await this.#wire(network, sandbox, view, index);
+      await this.#wire(network, sandbox, view, index ?? freeIndex(sandbox));
     } catch (error) {
       await this.#removals.remove(this.#names.veth(endpointId));
       this.#leases.release(network.id, endpointId, address);
@@ -417,4 +417,12 @@ function macOf(address: string): string {
   return Buffer.concat([Buffer.from([0x02, 0x42]), addressBytes(address)])
     .toString('hex')
     .replace(/..(?=.)/g, '$&:');
+}
+
+/** One that left a network has left its interface's number free. */
+function freeIndex({ netlinkFd }: SandboxNetwork): number {
+  const taken = new Set(listLinks(new Rtnetlink(netlinkFd)).map(({ name }) => name));
+  let index = 0;
+  while (taken.has(`eth${index}`)) index += 1;
+  return index;
 }

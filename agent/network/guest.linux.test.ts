@@ -9,6 +9,7 @@ import type { EndpointView } from '../contract/container.ts';
 import { decodeQuery, encodeResponse, RecordType, ResponseCode } from '../contract/dns-message.ts';
 import { FrameReader, framed } from '../contract/framing.ts';
 import { type FromHost, frameOf, messageIn, type ToHost } from '../contract/outside-ports.ts';
+import { until } from '../e2e/until.ts';
 import { createNetworks } from './bridge-networks.ts';
 import { HostResolver } from './host-resolver.ts';
 import type { NetworkDefinition, Networks } from './networks.ts';
@@ -178,8 +179,4 @@ function attach(network: NetworkDefinition, sandbox: TestNamespace): Promise<End
 /** nslookup exits with 1 where a name has no address; its words are what is looked at. */
 function look(from: TestNamespace, { gateway }: NetworkDefinition, name: string): Promise<string> {
   return from.asks(`busybox nslookup -type=a ${name} ${gateway} 2>&1 || true`);
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 }

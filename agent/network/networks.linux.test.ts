@@ -88,14 +88,14 @@ function attach(
   network: NetworkDefinition,
   sandbox: TestNamespace,
   name: string,
-  index = 0,
+  index: number | 'free' = 0,
   aliases: string[] = [],
 ) {
   return networks.connect(
     network,
     { containerId: `id-of-${name}`, ...sandbox },
     { network: network.name, aliases, endpointId: `${network.name}/${name}`, containerName: name },
-    index,
+    index === 'free' ? undefined : index,
   );
 }
 
@@ -169,6 +169,25 @@ describe('a bridge network', () => {
     await networks.disconnect(bridge, view);
     await networks.disconnect(bridge, view);
     assert.equal(one.tries('ip link show eth0'), undefined, 'the pair is gone');
+    one.close();
+  });
+
+  test('gives whoever joins late the first name that is free, and with eth0 the default route', async () => {
+    const one = makeNamespace();
+    const name = 'late';
+    const first = await attach(bridge, one, name, 'free');
+    const second = await attach(blue, one, name, 'free');
+    assert.match(one.run('ip -o -4 addr show eth1'), new RegExp(second.ipv4Address));
+    await networks.disconnect(bridge, first);
+    assert.equal(one.run('ip route show default'), '');
+    const third = await attach(bridge, one, name, 'free');
+    assert.match(one.run('ip -o -4 addr show eth0'), new RegExp(third.ipv4Address));
+    assert.match(one.run('ip route show default'), /^default via 172\.17\.0\.1 dev eth0/);
+    for (const [network, view] of [
+      [blue, second],
+      [bridge, third],
+    ] as const)
+      await networks.disconnect(network, view);
     one.close();
   });
 });

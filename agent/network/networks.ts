@@ -52,12 +52,15 @@ export interface Networks {
   /** Makes the bridge and its rules; does nothing when they are there. */
   ensure(network: NetworkDefinition): Promise<void>;
   remove(network: NetworkDefinition): Promise<void>;
-  /** `index` numbers the interface: eth0, eth1, … The first gives the default route. */
+  /**
+   * `index` numbers the interface: eth0, eth1, …; when it is not said, the first that the container has
+   * not. eth0 gives the default route.
+   */
   connect(
     network: NetworkDefinition,
     sandbox: SandboxNetwork,
     endpoint: EndpointSettings & { endpointId: string; containerName: string },
-    index: number,
+    index?: number,
   ): Promise<EndpointView>;
   /**
    * `sandboxGone`: the container has ended, and the kernel takes its veth pair away with the

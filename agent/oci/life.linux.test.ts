@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../e2e/until.ts';
 import { OciBench } from './testdata/bench.ts';
 
 const bench = new OciBench();
@@ -35,7 +35,7 @@ test('the program runs at start and not before, in the namespaces that were made
   bench.ok('start', bundle.id);
   assert.equal(bench.status(bundle.id), 'running');
   assert.equal(namespace(), before);
-  while (!existsSync(mark)) await new Promise((done) => setTimeout(done, 20));
+  await until(() => existsSync(mark));
   assert.equal(readFileSync(join(bundle.path, 'stdout'), 'utf8'), 'said\n');
 
   bench.ok('kill', bundle.id, 'KILL');
@@ -118,8 +118,7 @@ test('kill --all reaches everybody, paused or not', async () => {
   const bundle = bench.bundle(['/bin/sh', '-c', script]);
   bench.create(bundle);
   bench.ok('start', bundle.id);
-  for (const name of ['ready-1', 'ready-2'])
-    while (!existsSync(bench.inRoot(name))) await sleep(20);
+  for (const name of ['ready-1', 'ready-2']) await until(() => existsSync(bench.inRoot(name)));
   bench.ok('pause', bundle.id);
   bench.ok('kill', '--all', bundle.id, 'USR1');
   assert.equal(bench.status(bundle.id), 'paused');

@@ -5,6 +5,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../e2e/until.ts';
 import {
   bindDatagrams,
   connectDatagrams,
@@ -60,7 +61,7 @@ function ended(child: ChildProcess): Promise<number | null> {
 async function say(id: string, inside: string, text: string): Promise<void> {
   const { pid } = JSON.parse(bench.ok('state', id));
   const path = `/proc/${pid}/root${inside}/notify`;
-  while (!existsSync(path)) await sleep(20);
+  await until(() => existsSync(path));
   const fd = connectDatagrams(path);
   sendDatagram(fd, text);
   closeSync(fd);

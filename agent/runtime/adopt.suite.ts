@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { until } from '../cgroup/testdata/group-process.ts';
+import { until } from '../e2e/until.ts';
 import { makeFifo } from '../kernel/files.ts';
 import type { ExitRecord, RunningProcess } from './runtime.ts';
 import { readLog, TestBench, testProcess, testSpec } from './testdata/test-container.ts';
@@ -155,11 +155,11 @@ export function adoptSuite(remapped: boolean): void {
     assert.equal((await found.exited).exitCode, 255);
 
     process.kill(unwatched!.shimPid, 'SIGKILL');
-    await until('its shim has ended', () => !isAlive(unwatched!.shimPid));
+    await until(() => !isAlive(unwatched!.shimPid), 'its shim has ended');
     const exit = await bench.runtime.adopt(unwatched!.run);
     assert.ok(exit !== undefined && !('exited' in exit));
     assert.equal(exit.exitCode, 255);
-    await until('both have ended', () => !isAlive(watched!.pid) && !isAlive(unwatched!.pid));
+    await until(() => !isAlive(watched!.pid) && !isAlive(unwatched!.pid), 'both have ended');
   });
 
   test('another process under a reused pid is left alone', async () => {

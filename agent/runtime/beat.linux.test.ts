@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../e2e/until.ts';
 import { Beat } from './beat.ts';
 
 const shimPath =
@@ -51,11 +52,6 @@ function threadsOf(pid: string): { policy: number; sleeps: number }[] {
       sleeps: Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(read('status'))?.[1]),
     };
   });
-}
-
-/** The test's own time limit ends it. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(20);
 }
 
 const contended = { running: 2, cpuStall: 0.5 };

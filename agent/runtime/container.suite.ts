@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { until } from '../cgroup/testdata/group-process.ts';
+import { until } from '../e2e/until.ts';
 import { CortenError } from '../errors.ts';
 import { newFilesystem } from '../kernel/mount.ts';
 import type { PrepareRequest } from './runtime.ts';
@@ -52,7 +52,7 @@ export function containerSuite(remapped: boolean): void {
     const { stdinFd } = running.stdio;
     assert.ok(stdinFd !== undefined);
     writeSync(stdinFd, 'typed\n');
-    await until('the echo', () => readLog(log).stdout === 'typed\n');
+    await until(() => readLog(log).stdout === 'typed\n', 'the echo');
     running.closeStdin();
     closeSync(stdinFd);
     assert.equal((await running.exited).exitCode, 0);
@@ -73,7 +73,7 @@ export function containerSuite(remapped: boolean): void {
     const { running, log } = await bench.start(spec);
     const { terminalFd } = running.stdio;
     assert.ok(terminalFd !== undefined);
-    await until('the console', () => readLog(log).stdout.includes('console'));
+    await until(() => readLog(log).stdout.includes('console'), 'the console');
     assert.match(readLog(log).stdout, /^\/dev\/pts\/0\r\n31 97\r\nconsole\r\n$/);
     running.resize(50, 120);
     writeSync(terminalFd, 'go\n');
@@ -88,7 +88,7 @@ export function containerSuite(remapped: boolean): void {
     );
     spec.process.terminal = true;
     const { running, log } = await bench.start(spec);
-    await until('ready', () => readLog(log).stdout.includes('ready'));
+    await until(() => readLog(log).stdout.includes('ready'), 'ready');
     writeSync(running.stdio.terminalFd!, '\x03');
     assert.equal((await running.exited).exitCode, 9);
     assert.match(readLog(log).stdout, /interrupted/);
@@ -154,7 +154,7 @@ export function containerSuite(remapped: boolean): void {
     const script =
       'cat /proc/1/comm; (sleep 0.05 &); trap "echo got; exit 4" TERM; echo ready; while :; do sleep 0.02; done';
     const { running, log } = await bench.start(shell(script), { init: true });
-    await until('ready', () => readLog(log).stdout.includes('ready'));
+    await until(() => readLog(log).stdout.includes('ready'), 'ready');
     await sleep(200);
     running.signal(15);
     assert.equal((await running.exited).exitCode, 4);
@@ -253,19 +253,19 @@ export function containerSuite(remapped: boolean): void {
   /** Everything of this process and machine that a start could leave behind. */
   /** The shim was reaped, and what is made ahead for the next container is there. */
   const settled = (what: string) =>
-    until(`nothing of ${what} is left`, () => {
+    until(() => {
       const { children, spares } = footprint();
       const [only = ''] = children;
       return children.length === 1 && only.startsWith('corten-shim\0--spare') && spares === 1;
-    });
+    }, `nothing of ${what} is left`);
 
   /** Another thread may have something open for a moment, at this one or at the other. */
   async function nothingMoreThan(before: ReturnType<typeof footprint>, what: string) {
     await settled(what);
-    await until(`${what} leaves nothing more than there was`, () => {
+    await until(() => {
       const now = footprint();
       return isDeepStrictEqual({ ...now, fds: Math.max(now.fds, before.fds) }, before);
-    });
+    }, `${what} leaves nothing more than there was`);
   }
 
   function statusOf(pid: number): string {
@@ -392,7 +392,7 @@ export function containerSuite(remapped: boolean): void {
       }),
     } satisfies PrepareRequest;
     const sandbox = await bench.runtime.prepare(request);
-    await until('it is begun', () => existsSync(join(run, 'pids')));
+    await until(() => existsSync(join(run, 'pids')), 'it is begun');
     await sandbox.close();
     assert.deepEqual(readdirSync(run), ['alive']);
     await nothingMoreThan(before, 'the sandbox');
@@ -406,12 +406,12 @@ export function containerSuite(remapped: boolean): void {
     // Stopped, it is given its work and cannot begin it.
     const losing = async <T>(run: string, begin: () => Promise<T>): Promise<T> => {
       const isSpare = (pid: string) => commandOf(pid).startsWith('corten-shim\0--spare');
-      await until('there is a spare', () => childPids().some(isSpare));
+      await until(() => childPids().some(isSpare), 'there is a spare');
       const spare = Number(childPids().find(isSpare));
       process.kill(spare, 'SIGSTOP');
-      await until('it stands still', () => /^State:\tT/m.test(statusOf(spare)));
+      await until(() => /^State:\tT/m.test(statusOf(spare)), 'it stands still');
       const started = begin();
-      await until('it has its work', () => existsSync(join(run, 'alive')));
+      await until(() => existsSync(join(run, 'alive')), 'it has its work');
       process.kill(spare, 'SIGKILL');
       return started;
     };
@@ -451,8 +451,9 @@ export function containerSuite(remapped: boolean): void {
     const [killed] = childPids();
     process.kill(Number(killed), 'SIGKILL');
     // Until then it would take the work and do none of it.
-    await until('it has ended', () =>
-      / \(.*\) Z /.test(readFileSync(`/proc/${killed}/stat`, 'utf8')),
+    await until(
+      () => / \(.*\) Z /.test(readFileSync(`/proc/${killed}/stat`, 'utf8')),
+      'it has ended',
     );
     const { exit } = await bench.run(shell('exit 6'));
     assert.equal(exit.exitCode, 6);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { until } from '../cgroup/testdata/group-process.ts';
+import { until } from '../e2e/until.ts';
 import type { RunningProcess } from './runtime.ts';
 import { TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
@@ -47,7 +47,7 @@ async function writer(limits: { maxBytes: number; maxFiles: number }): Promise<W
       ),
     async writes(count) {
       const last = numbers().at(-1) ?? 0;
-      await until(`${count} more files`, () => (numbers().at(-1) ?? 0) >= last + count);
+      await until(() => (numbers().at(-1) ?? 0) >= last + count, `${count} more files`);
     },
     async end() {
       running.signal(SIGKILL);
@@ -59,7 +59,7 @@ async function writer(limits: { maxBytes: number; maxFiles: number }): Promise<W
 test('a log without a limit gets one while it is written, and loses it again', async () => {
   const one = await writer({ maxBytes: 0, maxFiles: 0 });
   const neighbour = await writer({ maxBytes: 0, maxFiles: 0 });
-  await until('it is large', () => one.bytes() > 500_000);
+  await until(() => one.bytes() > 500_000, 'it is large');
   const limits = { maxBytes: 20_000, maxFiles: 3 };
   one.running.limitLog(limits);
   // Until the file from before has had its turn.
@@ -72,7 +72,7 @@ test('a log without a limit gets one while it is written, and loses it again', a
   }
   assert.deepEqual(neighbour.numbers(), [1]);
   one.running.limitLog({ maxBytes: 0, maxFiles: 0 });
-  await until('it grows beyond', () => one.bytes() > 500_000);
+  await until(() => one.bytes() > 500_000, 'it grows beyond');
   await one.end();
   await neighbour.end();
 });
@@ -82,7 +82,7 @@ test('fewer files: all that are too many go at once', async () => {
   await one.writes(40);
   assert.ok(one.numbers().length >= 29);
   one.running.limitLog({ maxBytes: 100_000_000, maxFiles: 2 });
-  await until('two are left', () => one.numbers().length === 2);
+  await until(() => one.numbers().length === 2, 'two are left');
   await one.end();
 });
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
+import { until } from '../e2e/until.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
@@ -90,7 +90,7 @@ test('another container’s /dev/shm can be mounted, and both see the same files
   const spec = shell('cat /dev/shm/note; echo back > /dev/shm/answer');
   spec.mounts = spec.mounts.filter(({ destination }) => destination !== '/dev/shm');
   const source = `/proc/${running.pid}/root/dev/shm`;
-  while (!existsSync(`${source}/note`)) await sleep(5);
+  await until(() => existsSync(`${source}/note`));
   spec.mounts.push({ destination: '/dev/shm', source, type: 'bind', options: ['rbind'] });
   assert.equal((await bench.run(spec)).stdout, 'shared\n');
   assert.ok(existsSync(`${source}/answer`));

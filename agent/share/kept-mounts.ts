@@ -118,11 +118,16 @@ export class KeptMounts {
     const pid = keptProcess(record);
     if (pid === undefined) return undefined;
     const pidfd = openProcess(pid);
-    let deviceFd: number | undefined;
+    const taken: number[] = [];
+    const take = (fd: number) => {
+      const own = takeDescriptor(pidfd, fd);
+      taken.push(own);
+      return own;
+    };
     try {
-      deviceFd = takeDescriptor(pidfd, KeeperFd.device);
+      const deviceFd = take(KeeperFd.device);
       if (!isAlive(deviceFd)) throw new Error('its file system has ended');
-      const mountFd = takeDescriptor(pidfd, KeeperFd.mount);
+      const mountFd = take(KeeperFd.mount);
       const state = readJournal(this.journalOf(facts.share));
       // Never without one: the new one is there before the old one goes.
       this.keep(facts, { deviceFd, mountFd });
@@ -131,7 +136,7 @@ export class KeptMounts {
       return { ...facts, deviceFd, mountFd, state };
     } catch {
       // Whatever of it is missing: without all of it nobody can serve it.
-      if (deviceFd !== undefined) closeSync(deviceFd);
+      for (const fd of taken) closeSync(fd);
       return undefined;
     } finally {
       closeSync(pidfd);

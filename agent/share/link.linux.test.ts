@@ -2,11 +2,21 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { openFolderThread } from '../../electron/host/share/open-folder-thread.ts';
+import { fileNameOf } from './kept-mounts.ts';
 import { type MountedFolder, mountFolder } from './testdata/mounted-folder.ts';
 
 const run = promisify(execFile);
@@ -110,3 +120,33 @@ test('another host goes on with what is open, and tells of changes again', async
   assert.equal(output, 'oldfirst line\nsecond line\nnew');
   assert.equal(readFileSync(onHost('written'), 'utf8'), 'more\n');
 });
+
+test('a folder that cannot be mounted leaves nothing of it, however often that is tried', async () => {
+  folder = await mountFolder();
+  const devices = () =>
+    readdirSync('/proc/self/fd').filter((fd) => linkAt(`/proc/self/fd/${fd}`) === '/dev/fuse');
+  const before = devices();
+  // Where it would be written down there is something else.
+  mkdirSync(join(folder.directory, 'kept', `${fileNameOf('other')}.json.new`));
+  const other = await openFolderThread({
+    name: 'other',
+    path: folder.host,
+    mountPath: join(folder.directory, 'other'),
+  });
+  for (let tries = 0; tries < 3; tries++) {
+    const line = connect(join(folder.directory, 'share.sock'));
+    await assert.rejects(other.serve(line), /EISDIR/);
+  }
+  other.close();
+  assert.deepEqual(devices(), before);
+  assert.match(folder.failures.splice(0).join(), /EISDIR/);
+});
+
+function linkAt(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // Closed since it was listed.
+    return undefined;
+  }
+}

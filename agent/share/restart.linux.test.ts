@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { until } from '../e2e/until.ts';
 import { type FolderOfAgents, folderOfAgents } from './testdata/folder-of-agents.ts';
 
 const run = promisify(execFile);
@@ -101,11 +101,6 @@ test('who asks while no agent is there gets the answer of the next one, and what
   assert.equal(await reader, 'there');
 });
 
-async function eventually(what: string, isSo: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + 60_000; !isSo(); await sleep(5))
-    assert.ok(performance.now() < deadline, what);
-}
-
 const isThere = (path: string) => lstatSync(onHost(path), { throwIfNoEntry: false }) !== undefined;
 
 /** The host is a thread of this process. */
@@ -135,17 +130,17 @@ test('what the host did and an ended agent never heard of is done once, and what
     inGuest('mv $1/d/old $1/d/new && cat $1/d/new'),
     inGuest('ln -s target $1/e/made && echo linked'),
   ]);
-  await eventually(
-    'the host did what it was asked',
+  await until(
     () =>
       ['a/made', 'c/made', 'd/new', 'e/made'].every(isThere) &&
       readFileSync(onHost('b/file')).length === 0,
+    'the host did what it was asked',
   );
   await folder.endAgent('SIGKILL');
   await folder.startAgent();
   assert.deepEqual(await doings, ['made\nmore\n', 'emptied\n', 'made\n', 'old', 'linked\n']);
   assert.equal(readFileSync(onHost('a/made'), 'utf8'), 'made\nmore\n');
-  await eventually('what was closed is closed', () => openOnHost().length === 0);
+  await until(() => openOnHost().length === 0, 'what was closed is closed');
 });
 
 test('what is open grows for whoever only sends it on, also when that happened while no agent was there', async () => {
@@ -195,9 +190,9 @@ for (const lost of ['line', 'agent'] as const)
         assert.rejects(inGuest(command), /Input\/output error/),
       ),
     );
-    await eventually(
-      'the host did what it was asked',
+    await until(
       () => isThere('a/made') && isThere('b/made') && !isThere('c/old'),
+      'the host did what it was asked',
     );
     if (lost === 'line') await folder.stopHost();
     else await folder.endAgent('SIGKILL');
@@ -209,7 +204,7 @@ for (const lost of ['line', 'agent'] as const)
     );
     await inGuest('cd $1; echo more > a/made; rmdir b/made');
     assert.equal(readFileSync(onHost('a/made'), 'utf8'), 'more\n');
-    await eventually('what was closed is closed', () => openOnHost().length === 0);
+    await until(() => openOnHost().length === 0, 'what was closed is closed');
   });
 
 /** Never asks how long the file is. */

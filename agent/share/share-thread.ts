@@ -294,10 +294,20 @@ class ShareThread {
     mkdirSync(mountPath, { recursive: true });
     const mount = randomUUID();
     const fds = mountFuse(mountPath, readOnly);
-    const share = this.#shareOf(name, fds, rootStat);
     const { mountFd } = fds;
-    this.#kept.keep({ share: name, mount, mountPath }, fds);
-    withFd(openDirectory(mountPath), (target) => attachMount(mountFd, target, mountPath));
+    let share: Share | undefined;
+    try {
+      share = this.#shareOf(name, fds, rootStat);
+      this.#kept.keep({ share: name, mount, mountPath }, fds);
+      withFd(openDirectory(mountPath), (target) => attachMount(mountFd, target, mountPath));
+    } catch (error) {
+      // The host tries again and again, and each try would leave what it had made.
+      closeSync(mountFd);
+      if (share === undefined) closeSync(fds.deviceFd);
+      else share.close();
+      this.#kept.end(name);
+      throw error;
+    }
     readFurtherAhead(mountPath);
     const mounted = { share, name, mount, mountPath, mountFd, instance };
     this.#mounted.set(name, mounted);

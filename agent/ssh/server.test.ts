@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { after, before, beforeEach, test } from 'node:test';
 import ssh2, { type Client, type ClientChannel } from 'ssh2';
+import { until } from '../e2e/until.ts';
 import { openShellOverExec } from './exec-shells.ts';
 import { makeKeyPair, prepareKeys, readPrivateKey, type SshKeys } from './keys.ts';
 import { createSshServer, type SshServer } from './server.ts';
@@ -372,10 +373,6 @@ function closing(socket: Socket): Promise<void> {
   return new Promise((resolve) =>
     socket.destroyed ? resolve() : socket.once('close', () => resolve()),
   );
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** Waits until a figure has stopped changing. */

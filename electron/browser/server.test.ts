@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { until } from '../../agent/e2e/until.ts';
 import type { Bridge, BridgeError } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
 import { createWebSocketBridge } from '../contract/web-socket-bridge.ts';
@@ -301,10 +302,6 @@ function upgrade(headers: Record<string, string>): Promise<number> {
     socket.on('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
     socket.on('error', () => {});
   });
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 const noContext = { name: 'corten', host: '', isSetUp: false, isCurrent: false };

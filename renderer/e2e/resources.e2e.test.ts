@@ -18,8 +18,8 @@ import { createRequire } from 'node:module';
 import { tmpdir, totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { AxeResults } from 'axe-core';
+import { until } from '../../agent/e2e/until.ts';
 import { installFakeQemu, writeImage } from '../../electron/host/machine/qemu/testdata/stand-in.ts';
 import { type App, assertNoComplaints, startApp } from './app.ts';
 
@@ -161,7 +161,7 @@ test('a stop that hangs is forced, and the next start has what was set', async (
       .split('\n')
       .filter((line) => line.includes('"started"'));
   // What is shown of the settings is right from the stop on, while the second start takes its time.
-  while (started().length < 2) await sleep(20);
+  await until(() => started().length >= 2);
   assert.match(started()[1] ?? '', /"768M?/);
 });
 

@@ -3,7 +3,7 @@
  * means "not set", and -1 means "no limit", which in an update is a change (null).
  */
 import { availableParallelism } from 'node:os';
-import { readByteSize } from '../../contract/byte-size.ts';
+import { readDiskLimits } from '../../contract/disk-options.ts';
 import {
   type CpuLimits,
   type DiskLimits,
@@ -45,17 +45,7 @@ function readDisk(host: Fields): DiskLimits | undefined {
   const [name] = Object.keys(unknown);
   if (name !== undefined)
     throw invalid(`Unknown storage option ${name}; known are size and inodes`);
-  const limits: DiskLimits = {};
-  if (size !== undefined) {
-    const bytes = readByteSize(size);
-    if (bytes === undefined) throw invalid(`invalid size: '${size}'. Write it as 512m or 10g.`);
-    limits.maxBytes = bytes || null;
-  }
-  if (inodes !== undefined) {
-    if (!/^\d{1,10}$/.test(inodes)) throw invalid(`invalid inodes: '${inodes}'. Write a number.`);
-    limits.maxInodes = Number(inodes) || null;
-  }
-  return limits;
+  return readDiskLimits({ size, inodes }, invalid);
 }
 
 /** The limits of an update: only what is named changes. */

@@ -2,8 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { patienceMs as usualMs } from '../../e2e/patience.ts';
 import type { Cgroup } from '../cgroup.ts';
 
 /** Starts a shell line that begins only once it is in the group. */
@@ -26,19 +24,6 @@ function enter(group: Cgroup, pid: number): void {
   if (directoryFd === undefined) return;
   writeFileSync(`/proc/self/fd/${directoryFd}/cgroup.procs`, String(pid));
   closeSync(directoryFd);
-}
-
-/** Waits for something that the kernel will surely do, with a bound so that a test can fail. */
-export async function until(
-  what: string,
-  holds: () => boolean,
-  patienceMs = usualMs,
-): Promise<void> {
-  const deadline = Date.now() + patienceMs;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`it never happened: ${what}`);
-    await sleep(20);
-  }
 }
 
 export async function exitOf(

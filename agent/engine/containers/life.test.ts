@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bridgeNetwork } from '../../contract/testdata/settings.ts';
+import { until } from '../../e2e/until.ts';
 import { StartError } from '../../runtime/start-error.ts';
 import { create, type Workbench, workbench } from '../testdata/workbench.ts';
 
@@ -197,7 +198,7 @@ test('a restart policy starts it again, and a stop by hand ends that', async (t)
   first.exit(1);
   await exit;
   assert.equal(containers.inspect(id).state.status, 'restarting');
-  while (bench.runtime.last === first) await new Promise((done) => setTimeout(done, 5));
+  await until(() => bench.runtime.last !== first);
   while (containers.inspect(id).state.status !== 'running')
     await new Promise((done) => setImmediate(done));
   assert.equal(containers.inspect(id).state.restartCount, 1);
@@ -218,6 +219,26 @@ test('a stop while it waits for its restart drops the plan', async (t) => {
   assert.equal(bench.runtime.launched.length, 1);
   const again = await bench.reopen();
   assert.equal(again.containers.inspect(id).state.status, 'running', 'always comes back');
+});
+
+test('with auto-remove a restart that cannot start it again removes it', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const id = await create(bench, { autoRemove: true });
+  await containers.start(id);
+  bench.runtime.failLaunch = new Error('no room');
+  await assert.rejects(containers.restart(id, { timeoutSeconds: 0 }), /no room/);
+  assert.throws(() => containers.inspect(id), { kind: 'not-found' });
+});
+
+test('a restart that is refused changes nothing of what becomes of its end', async (t) => {
+  const bench = await workbench(t);
+  const { containers } = bench.engine;
+  const id = await create(bench, { autoRemove: true });
+  await containers.start(id);
+  await assert.rejects(containers.restart(id, { signal: 'SIGNOSUCH' }), { kind: 'invalid' });
+  bench.runtime.last.exit(0);
+  await until(() => containers.list().every((container) => container.id !== id));
 });
 
 test('restart leaves auto-remove out', async (t) => {

@@ -2,7 +2,7 @@ import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
 import { awaitHostFolders } from '../volumes/bind-sources.ts';
 import { endProcess } from './end-process.ts';
-import { launchContainer } from './launch.ts';
+import { launchAsAsked } from './start.ts';
 import { type StopOptions, stopWish } from './stop.ts';
 
 /** `docker restart`: stops it if it runs, and starts it. Auto-remove leaves it alone meanwhile. */
@@ -14,10 +14,12 @@ export async function restartContainer(
   const { id, mounts } = context.containers.find(reference);
   await awaitHostFolders(context.hostFolders, mounts);
   const wish = await context.locks.run(id, () => {
+    // Throws for what is no signal; then nothing has changed.
+    const asked = stopWish(context.containers.require(id), options);
     context.restarts.forget(id);
     const live = context.live.get(id);
     if (live !== undefined) live.restarting = true;
-    return stopWish(context.containers.require(id), options);
+    return asked;
   });
   if (context.live.get(id) !== undefined) {
     await endProcess(context, id, wish);
@@ -25,7 +27,7 @@ export async function restartContainer(
   }
   await context.locks.run(id, async () => {
     // Somebody else's start came first: it runs, which is what was asked for.
-    if (context.live.get(id) === undefined) await launchContainer(context, id, 0);
+    if (context.live.get(id) === undefined) await launchAsAsked(context, id);
     announceContainer(context.events, context.containers.require(id), 'restart');
   });
 }

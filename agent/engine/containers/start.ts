@@ -9,21 +9,27 @@ export async function startContainer(context: EngineContext, reference: string):
   const { id, mounts } = context.containers.find(reference);
   await awaitHostFolders(context.hostFolders, mounts);
   await context.locks.run(id, async () => {
-    const { name, state, settings } = context.containers.require(id);
+    const { name, state } = context.containers.require(id);
     if (state.status === 'paused')
       throw conflict('cannot start a paused container, try unpause instead');
     if (state.status === 'running') throw new CortenError('not-modified', `${name} runs already`);
     if (state.status === 'removing' || state.status === 'dead')
       throw conflict('container is marked for removal and cannot be started');
     context.restarts.forget(id);
-    try {
-      await launchContainer(context, id, 0);
-    } catch (error) {
-      // It will never run, so it will never be removed for having ended.
-      if (settings.autoRemove) await removeRecord(context, id, { volumes: true });
-      throw error;
-    }
+    await launchAsAsked(context, id);
   });
+}
+
+/** A start that somebody waits for. The caller holds the container's lock. */
+export async function launchAsAsked(context: EngineContext, id: string): Promise<void> {
+  const { settings } = context.containers.require(id);
+  try {
+    await launchContainer(context, id, 0);
+  } catch (error) {
+    // It will never run, so it will never be removed for having ended.
+    if (settings.autoRemove) await removeRecord(context, id, { volumes: true });
+    throw error;
+  }
 }
 
 /** The start that a restart policy asks for, when its time has come. */

@@ -16,6 +16,11 @@ export interface ExecRecord extends ExecView {
 
 export class ExecTable {
   readonly #records = new Map<string, ExecRecord>();
+  readonly #hasProcess: (containerId: string) => boolean;
+
+  constructor(hasProcess: (containerId: string) => boolean) {
+    this.#hasProcess = hasProcess;
+  }
 
   add(id: string, containerId: string, settings: ExecSettings): void {
     this.#forgetOld();
@@ -66,8 +71,10 @@ export class ExecTable {
 
   #forgetOld(): void {
     const limit = Date.now() - keptMs;
-    for (const record of this.#records.values())
-      if (record.endedAtMs !== undefined && record.endedAtMs < limit)
-        this.#records.delete(record.id);
+    for (const { id, containerId, started, endedAtMs } of this.#records.values()) {
+      // One that nobody started never will be: dockerd, too, forgets those of a container that has ended.
+      const isVain = !started && !this.#hasProcess(containerId);
+      if (isVain || (endedAtMs !== undefined && endedAtMs < limit)) this.#records.delete(id);
+    }
   }
 }

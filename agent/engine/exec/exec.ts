@@ -98,6 +98,7 @@ async function startExec(
     process = await run(context, record, container, live);
   } catch (error) {
     context.execs.end(record, error instanceof StartError ? error.exitCode : 126);
+    removeRunDirectory(execRunDirectory(context.paths, container.id, record.id), context.report);
     if (detach || !(error instanceof StartError)) throw error;
     // The stream is where dockerd tells an attached client, and the exit code is in inspect.
     return failedAttachment(record.settings.terminal, error.message);

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { CortenError, invalid } from '../../errors.ts';
 import { componentsOf, kernelName } from '../../images/layer-path.ts';
-import { keepsXattr } from '../../images/layer-xattr.ts';
+import { keepXattrs } from '../../images/layer-xattr.ts';
 import type { TarEntry, TarSink } from '../../images/tar-reader.ts';
 import {
   fchmodat,
@@ -37,7 +37,6 @@ import {
 import { hasErrno } from '../../kernel/libc.ts';
 import { removeTreeAt } from '../../kernel/remove-tree.ts';
 import { asFileOwner, type IdMap, outsideId } from '../../kernel/user-namespaces.ts';
-import { setXattr } from '../../kernel/xattr.ts';
 
 export interface WriteOptions {
   rootFd: number;
@@ -234,16 +233,4 @@ export function writeError(path: string, error: unknown): unknown {
       cause: error,
     });
   return error;
-}
-
-function keepXattrs(fd: number, entry: TarEntry): void {
-  for (const [name, value] of entry.xattrs) {
-    if (!keepsXattr(name, entry.name)) continue;
-    try {
-      setXattr(fd, name, value);
-    } catch (error) {
-      // The filesystem there keeps no such attributes; dockerd goes on without them too.
-      if (!hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
-    }
-  }
 }

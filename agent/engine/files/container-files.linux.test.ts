@@ -20,7 +20,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { patienceMs } from '../../e2e/patience.ts';
+import { until } from '../../e2e/until.ts';
 import { conflict } from '../../errors.ts';
 import { withFd } from '../../kernel/files.ts';
 import { getXattr, setXattr } from '../../kernel/xattr.ts';
@@ -249,9 +249,7 @@ test('a running container is reached through its init, mounts and all', async ()
     const inside = { ...root, process: { pid: child.pid ?? 0, signal: () => {} } };
     const seen = async () =>
       (await statPath(inside, '/opt/mounted').catch(() => undefined))?.sizeBytes;
-    const deadline = performance.now() + patienceMs;
-    while ((await seen()) === undefined && performance.now() < deadline)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(async () => (await seen()) !== undefined);
     assert.equal(await seen(), 3);
     const archive = archiveOf((directory) => writeFileSync(join(directory, 'in'), 'in'));
     await writeArchive(inside, '/opt', Readable.from([archive]), plain);

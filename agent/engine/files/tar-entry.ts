@@ -2,18 +2,10 @@
  * One tar header for a file as it is on disk: ustar with pax records for what ustar cannot hold
  * (POSIX pax, "ustar Interchange Format" and "pax Extended Header"). Names are bytes.
  */
-
-export type EntryType =
-  | 'file'
-  | 'hardlink'
-  | 'symlink'
-  | 'character'
-  | 'block'
-  | 'directory'
-  | 'fifo';
+import type { TarType } from '../../images/tar-reader.ts';
 
 export interface EntryHeader {
-  type: EntryType;
+  type: TarType;
   name: Buffer;
   linkName?: Buffer;
   mode: number;
@@ -27,7 +19,7 @@ export interface EntryHeader {
 }
 
 const blockBytes = 512;
-const typeFlags: Record<EntryType, string> = {
+const typeFlags: Record<TarType, string> = {
   file: '0',
   hardlink: '1',
   symlink: '2',

@@ -70,16 +70,11 @@ async function connectLive(
       { containerId: record.id, networkFd: sandbox.networkFd, netlinkFd: sandbox.netlinkFd },
       settings,
       network,
-      nextIndex(record),
     );
   } finally {
     sandbox.close();
   }
 }
-
-/** Interfaces are numbered in the order of joining; one that left leaves its number free. */
-const nextIndex = (record: ContainerRecord) =>
-  record.networks.filter(({ endpointId }) => endpointId !== '').length;
 
 export async function disconnectNetwork(
   context: EngineContext,

@@ -70,7 +70,7 @@ export async function connectOne(
   sandbox: SandboxNetwork,
   settings: EndpointSettings,
   network: NetworkRecord,
-  index: number,
+  index?: number,
 ): Promise<EndpointView> {
   const definition = definitionOf(network);
   await context.network.ensure(definition);

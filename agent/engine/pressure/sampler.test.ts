@@ -4,9 +4,9 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createV2Driver } from '../../cgroup/v2.ts';
 import type { BlameEvent } from '../../contract/pressure.ts';
+import { until } from '../../e2e/until.ts';
 import type { Look } from '../../runtime/beat.ts';
 import { Sampler } from './sampler.ts';
 
@@ -131,6 +131,6 @@ test('who asks is told each round how many run, and once that none does', async 
   await sampler.nextTick();
   await sampler.end('web');
   const counts = () => rounds.map(({ running }) => running);
-  while (counts().at(-1) !== 0) await sleep(10);
+  await until(() => counts().at(-1) === 0);
   assert.deepEqual(counts().slice(0, 3), [2, 1, 0]);
 });

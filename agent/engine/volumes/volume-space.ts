@@ -1,7 +1,7 @@
 /** Volumes with limits: their content lies in a space (agent/disk), which is visible at its path. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readByteSize } from '../../contract/byte-size.ts';
+import { readDiskLimits } from '../../contract/disk-options.ts';
 import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
 import type { MakeSpace } from '../../disk/disk.ts';
 import { conflict, invalid } from '../../errors.ts';
@@ -16,17 +16,7 @@ export const limitOptions = ['size', 'inodes'];
 
 /** Throws invalid for options that cannot be read. */
 export function limitsOf({ size, inodes }: Record<string, string>): DiskLimits {
-  const limits: DiskLimits = {};
-  if (size !== undefined) {
-    const bytes = readByteSize(size);
-    if (bytes === undefined)
-      throw invalid(`invalid size: '${size}'. Write it as 512, 10m or 1.5g.`);
-    limits.maxBytes = bytes || null;
-  }
-  if (inodes !== undefined) {
-    if (!/^\d{1,10}$/.test(inodes)) throw invalid(`invalid inodes: '${inodes}'. Write a number.`);
-    limits.maxInodes = Number(inodes) || null;
-  }
+  const limits = readDiskLimits({ size, inodes }, invalid);
   checkDisk(limits);
   return limits;
 }

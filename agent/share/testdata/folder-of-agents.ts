@@ -7,7 +7,6 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openFolderThread } from '../../../electron/host/share/open-folder-thread.ts';
 import {
   changingOperations,
@@ -15,6 +14,7 @@ import {
   FrameSplitter,
   ShareOperation,
 } from '../../contract/share-wire.ts';
+import { until } from '../../e2e/until.ts';
 import type { ShareNews } from '../share-thread.ts';
 
 export interface FolderOfAgents {
@@ -60,9 +60,10 @@ export async function folderOfAgents({
   let onLostNews: (() => void) | undefined;
 
   const heard = async (...awaited: string[]) => {
-    for (const deadline = performance.now() + 60_000; performance.now() < deadline; await sleep(5))
-      if (events.some((event) => awaited.includes(event))) return;
-    assert.fail(`none of ${awaited} came, but ${events}`);
+    await until(
+      () => events.some((event) => awaited.includes(event)),
+      () => `one of ${awaited} comes, and not only ${events}`,
+    );
   };
   const folder: FolderOfAgents = {
     host,
@@ -130,8 +131,7 @@ export async function folderOfAgents({
               return false;
             }
           });
-      for (const deadline = performance.now() + 60_000; !isWaiting(); await sleep(5))
-        assert.ok(performance.now() < deadline, 'nobody asked');
+      await until(isWaiting, 'somebody asks');
     },
     killKeepers() {
       for (const name of readdirSync(join(directory, 'kept'))) {

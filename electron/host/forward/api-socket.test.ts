@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
+import { until } from '../../../agent/e2e/until.ts';
 import { type ApiSocket, serveApiSocket } from './api-socket.ts';
 import { type SshMachine, startSshMachine } from './testdata/ssh-machine.ts';
 
@@ -103,7 +104,7 @@ test('a thousand connections at once each have their own answer', async () => {
   };
   for (let wave = 1; wave <= 10; wave += 1) {
     for (let count = 0; count < 100; count += 1) clients.push(dial());
-    while (arrived < wave * 100) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => arrived >= wave * 100);
   }
   const answers = await Promise.all(
     clients.map((client, index) => {

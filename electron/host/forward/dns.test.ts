@@ -13,6 +13,7 @@ import {
 } from '../../../agent/contract/dns-message.ts';
 import { FrameReader, framed } from '../../../agent/contract/framing.ts';
 import type { NameServer } from '../../../agent/contract/name-servers.ts';
+import { until } from '../../../agent/e2e/until.ts';
 import { HostResolver } from '../../../agent/network/host-resolver.ts';
 import { serveHostDns } from './dns.ts';
 import { type SshMachine, startSshMachine } from './testdata/ssh-machine.ts';
@@ -124,8 +125,4 @@ async function ask(name: string, type: number): Promise<{ code: number; data: st
   const decoded = answer && decodeAnswer(answer);
   assert.ok(decoded, `no answer for ${name}`);
   return { code: decoded.code, data: decoded.records.map(({ data }) => data.toString('hex')) };
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -18,13 +18,14 @@ import {
   makeAgentDirectory,
   startAgent,
 } from '../../../agent/e2e/agent-process.ts';
+import { until } from '../../../agent/e2e/until.ts';
 import { freePort } from '../../../agent/network/testdata/free-port.ts';
 import type { ForwardedPort } from '../../contract/forward.ts';
 import { createMachine } from '../machine/lifecycle.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createForwarding, type Forwarding } from './forwarding.ts';
 import { agentMachine } from './testdata/agent-machine.ts';
-import { say, until } from './testdata/ports.ts';
+import { say } from './testdata/ports.ts';
 
 const hostAddress = '10.0.2.2';
 const image = 'corten/starter';

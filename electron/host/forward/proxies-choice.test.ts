@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../../agent/e2e/until.ts';
 import { standIn } from '../machine/qemu/testdata/stand-in.ts';
 import { createForwarding } from './forwarding.ts';
 
@@ -25,12 +25,11 @@ test('the setting of a machine is what its engine is told, from its start on and
       .asked()
       .filter(({ put }) => String(put).endsWith('/machine/proxies'))
       .map(({ body }) => JSON.parse(String(body)));
-  const untilTold = async (containers: boolean) => {
-    for (const end = performance.now() + 120_000; told().at(-1)?.containers !== containers; ) {
-      assert.ok(performance.now() < end, JSON.stringify(told()));
-      await sleep(10);
-    }
-  };
+  const untilTold = (containers: boolean) =>
+    until(
+      () => told().at(-1)?.containers === containers,
+      () => `${containers} is told after ${JSON.stringify(told())}`,
+    );
   try {
     assert.equal((await made.machine.start()).status, 'running');
     await untilTold(false);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../../agent/e2e/until.ts';
 import type { EngineRequest } from '../../contract/bridge.ts';
 import { restAtWill } from '../machine/testdata/rest-at-will.ts';
 import { parseRegistry, parseScutil, systemProxies, watchProxies } from './proxies.ts';
@@ -234,8 +235,4 @@ function connectedAtWill() {
       for (const listener of listeners) listener(isConnected);
     },
   };
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
 }

@@ -4,6 +4,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
+import { until } from '../../../agent/e2e/until.ts';
 import { OutsidePorts, type OutsideRequest } from '../../../agent/network/outside-ports.ts';
 import { freePort } from '../../../agent/network/testdata/free-port.ts';
 import type { ForwardedPort } from '../../contract/forward.ts';
@@ -330,8 +331,4 @@ async function echoed(client: UdpSocket, port: number, payload: Buffer): Promise
     send();
   });
   clearInterval(again);
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
 }

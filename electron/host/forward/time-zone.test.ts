@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../../agent/e2e/until.ts';
 import { restAtWill } from '../machine/testdata/rest-at-will.ts';
 import { systemTimeZone, watchTimeZone, zoneOfPath } from './time-zone.ts';
 
@@ -36,9 +37,9 @@ test('the machine is told at once and of each change, and again after it was awa
     report: () => {},
     everyMs: 1,
   });
-  while (told.length < 1) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until(() => told.length >= 1);
   zone = 'Asia/Tokyo';
-  while (told.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until(() => told.length >= 2);
   watch.close();
   assert.deepEqual(told, ['Europe/Berlin', 'Asia/Tokyo']);
 });

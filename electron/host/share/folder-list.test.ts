@@ -11,7 +11,7 @@ let file: string;
 beforeEach(() => {
   directory = realpathSync(mkdtempSync(join(tmpdir(), 'corten-list-')));
   file = join(directory, 'app/folders.json');
-  for (const name of ['a/below', 'b', 'a-beside'])
+  for (const name of ['a/below', 'a/..below', 'b', 'a-beside'])
     mkdirSync(join(directory, name), { recursive: true });
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -46,6 +46,7 @@ test('what cannot be shared is refused with the reason', () => {
   add('a');
   writeFileSync(join(directory, 'file'), '');
   assert.throws(() => add('a/below'), /is shared already, with .*\/a\./);
+  assert.throws(() => add('a/..below'), /is shared already, with .*\/a\./);
   assert.throws(() => add('.'), /contains .*\/a, which is shared/);
   assert.throws(() => add('none'), /there is no such folder/);
   assert.throws(() => add('file'), /is no folder/);

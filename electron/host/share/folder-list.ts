@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, relative } from 'node:path';
+import { dirname, isAbsolute, relative, sep } from 'node:path';
 import type { SharedFolder } from '../../contract/folders.ts';
 
 export interface FolderList {
@@ -113,5 +113,6 @@ function reasonOf(error: unknown): string {
 /** Whether `path` is `folder` or lies in it. */
 function contains(folder: string, path: string): boolean {
   const between = relative(folder, path);
-  return between === '' || !(between.startsWith('..') || isAbsolute(between));
+  // A name may begin with two dots, too.
+  return !isAbsolute(between) && between.split(sep)[0] !== '..';
 }

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { ShareOperation as Wire } from '../../../agent/contract/share-wire.ts';
+import { until } from '../../../agent/e2e/until.ts';
 import { testFolderServer } from './folder-server.suite.ts';
 import { openFolderThread } from './open-folder-thread.ts';
 import { Asker } from './testdata/asker.ts';
@@ -15,6 +17,17 @@ test('a folder that is not there is refused with the reason', async () => {
     openFolderThread({ name: 's', path: '/none/such', mountPath: '/s' }),
     /ENOENT.*\/none\/such/,
   );
+});
+
+test('a thread that has ended serves nobody, and says so', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-thread-'));
+  const server = await openFolderThread({ name: 's', path: directory, mountPath: '/s' });
+  server.close();
+  await until(() => !server.isAlive);
+  const [channel] = duplexPair();
+  await assert.rejects(server.serve(channel), /has ended/);
+  assert.ok(channel.destroyed);
+  rmSync(directory, { recursive: true });
 });
 
 test('more than the threads keep under way between them arrives whole', async (t) => {

@@ -16,6 +16,8 @@ interface Connection {
   end(problem?: string): void;
 }
 
+const hasEnded = "The folder's file server has ended.";
+
 /** Rejects when the folder cannot be opened. */
 export async function openFolderThread(options: FolderServerOptions): Promise<FolderThread> {
   const file = `./folder-thread${extname(import.meta.filename)}`;
@@ -46,7 +48,7 @@ export async function openFolderThread(options: FolderServerOptions): Promise<Fo
     for (const connection of connections.values()) connection.end(problem);
   };
   worker.once('error', (error) => lost(`The folder's file server failed: ${error}.`));
-  worker.once('exit', () => lost("The folder's file server has ended."));
+  worker.once('exit', () => lost(hasEnded));
 
   const order = (what: FolderThreadOrder) =>
     worker.postMessage(what, typeof what === 'object' && 'port' in what ? [what.port] : []);
@@ -64,7 +66,9 @@ export async function openFolderThread(options: FolderServerOptions): Promise<Fo
           const end = (problem?: string) =>
             problem === undefined ? resolve() : reject(new Error(problem));
           connections.set(connection, { onMounted, end });
-          order({ connection, port: port2 });
+          // It may have ended while its caller waited for the channel; what it is sent then nobody hears.
+          if (isAlive) order({ connection, port: port2 });
+          else end(hasEnded);
         });
       } finally {
         connections.delete(connection);

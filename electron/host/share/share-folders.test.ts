@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
 import { after, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import {
   FrameReader,
@@ -14,6 +13,7 @@ import {
   statBytes,
   ShareOperation as Wire,
 } from '../../../agent/contract/share-wire.ts';
+import { until } from '../../../agent/e2e/until.ts';
 import { restAtWill } from '../machine/testdata/rest-at-will.ts';
 import type { SshLink } from '../ssh/link.ts';
 import { openFolderList } from './folder-list.ts';
@@ -21,6 +21,11 @@ import { createFolderSharing, type FolderSharing } from './share-folders.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'corten-sharing-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
+
+function companionOf(sharing: FolderSharing, link: SshLink, onRest = restAtWill().onRest) {
+  const report = (what: string, error: unknown) => assert.fail(`${what}: ${error}`);
+  return sharing.companion({ link, services: link, onRest, report });
+}
 
 /** A machine's end of it: it knows the folder, and notes what it is told. */
 function machineOf(sharing: FolderSharing) {
@@ -48,44 +53,65 @@ function machineOf(sharing: FolderSharing) {
       return Object.assign(host, { close: () => host.destroy() }) as unknown as ClientChannel;
     },
   } as unknown as SshLink;
-  const companion = sharing.companion({
-    link,
-    services: link,
-    onRest,
-    report: (what, error) => assert.fail(`${what}: ${error}`),
-  });
-  const until = async (path: string) => {
-    for (const end = performance.now() + 120_000; !told.includes(path); await sleep(5))
-      assert.ok(performance.now() < end, `${path} was not told, but ${told}`);
-  };
+  const companion = companionOf(sharing, link, onRest);
+  const untilTold = (path: string) =>
+    until(
+      () => told.includes(path),
+      () => `${path} is told, and not only ${told}`,
+    );
   return {
     told,
-    until,
+    untilTold,
     knows: knows.promise,
     rest,
     close: () => companion.close(),
   };
 }
 
-test('what changes while a machine rests is told when it is awake, and to another machine at once', async () => {
-  const shared = join(directory, 'shared');
+function sharingOf(name: string) {
+  const shared = join(directory, name);
   mkdirSync(shared);
-  const listFile = join(directory, 'folders.json');
+  const listFile = join(directory, `${name}.json`);
   writeFileSync(listFile, JSON.stringify({ folders: [{ path: shared, readOnly: false }] }));
-  const sharing = createFolderSharing({ list: openFolderList(listFile) });
+  return { shared, sharing: createFolderSharing({ list: openFolderList(listFile) }) };
+}
+
+test('what changes while a machine rests is told when it is awake, and to another machine at once', async () => {
+  const { shared, sharing } = sharingOf('changed');
   const [sleeper, other] = [machineOf(sharing), machineOf(sharing)];
   try {
     await Promise.all([sleeper.knows, other.knows]);
     sleeper.rest(true);
     for (const name of ['one', 'two', 'three']) {
       writeFileSync(join(shared, name), '');
-      await other.until(name);
+      await other.untilTold(name);
     }
     assert.deepEqual(sleeper.told, []);
     sleeper.rest(false);
-    await sleeper.until('three');
+    await sleeper.untilTold('three');
     assert.deepEqual(sleeper.told, ['one', 'two', 'three']);
   } finally {
     await Promise.all([sleeper.close(), other.close()]);
+  }
+});
+
+test('what one machine refuses is said until that machine is gone, whatever another has', async () => {
+  const { sharing } = sharingOf('refused');
+  const problem = () => sharing.view().folders[0]?.problem;
+  const refusing = companionOf(sharing, {
+    openStreamLocal: async () => {
+      throw new Error('No such service.');
+    },
+  } as unknown as SshLink);
+  await refusing.ready;
+  assert.equal(problem(), 'No such service. It is tried again.');
+  const other = machineOf(sharing);
+  try {
+    await other.knows;
+    assert.equal(problem(), 'No such service. It is tried again.');
+    await refusing.close();
+    assert.equal(problem(), undefined);
+  } finally {
+    await Promise.all([refusing.close(), other.close()]);
   }
 });

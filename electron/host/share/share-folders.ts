@@ -32,7 +32,6 @@ export interface FolderSharing {
 }
 
 interface Session {
-  folder: SharedFolder;
   /** The machine has it, or it was said why not. */
   ready: Promise<void>;
   /** Takes the folder away from the machine, or only stops telling it. */
@@ -48,21 +47,27 @@ export function createFolderSharing({
   list,
   mountPathOf = mountPathOnLinux,
 }: FolderSharingOptions): FolderSharing {
-  const problems = new Map<string, string>();
+  /** Of each session that has one. */
+  const problems = new Set<{ path: string; problem: string }>();
   const watchers = new Set<() => void>();
 
-  function tell(path: string, problem: string | undefined): void {
-    if (problems.get(path) === problem) return;
-    if (problem === undefined) problems.delete(path);
-    else problems.set(path, problem);
-    for (const notify of watchers) notify();
+  /** A folder may be well in one machine and not in another. */
+  function teller(path: string): (problem: string | undefined) => void {
+    let told: { path: string; problem: string } | undefined;
+    return (problem) => {
+      if (told?.problem === problem) return;
+      if (told !== undefined) problems.delete(told);
+      told = problem === undefined ? undefined : { path, problem };
+      if (told !== undefined) problems.add(told);
+      for (const notify of watchers) notify();
+    };
   }
 
   const view = (): SharedFolders => ({
     folders: list.all().map((folder) => ({
       ...folder,
       mountPath: mountPathOf(folder.path),
-      problem: problems.get(folder.path),
+      problem: [...problems].find(({ path }) => path === folder.path)?.problem,
     })),
     notices: [...list.notices()],
   });
@@ -78,12 +83,14 @@ export function createFolderSharing({
       for (const [key, session] of sessions) {
         if (wanted.has(key)) continue;
         sessions.delete(key);
-        tell(session.folder.path, undefined);
         session.close(true).catch((error) => machine.report('unshare a folder', error));
       }
       for (const [key, folder] of wanted)
         if (!sessions.has(key))
-          sessions.set(key, share(machine, folder, at, mountPathOf(folder.path), tell));
+          sessions.set(
+            key,
+            share(machine, folder, at, mountPathOf(folder.path), teller(folder.path)),
+          );
     };
     follow();
     const stops = [list.onChange(follow), chosen?.onChange(follow)];
@@ -117,7 +124,7 @@ function share(
   folder: SharedFolder,
   at: string,
   path: string,
-  tell: (path: string, problem: string | undefined) => void,
+  tell: (problem: string | undefined) => void,
 ): Session {
   const ended = new AbortController();
   const ready = Promise.withResolvers<void>();
@@ -149,12 +156,12 @@ function share(
         if (ended.signal.aborted) break;
         await server.serve(channel, () => {
           pauseMs = firstPauseMs;
-          tell(folder.path, undefined);
+          tell(undefined);
           ready.resolve();
         });
       } catch (error) {
         ready.resolve();
-        tell(folder.path, `${(error as Error).message} It is tried again.`);
+        tell(`${(error as Error).message} It is tried again.`);
       }
       await sleep(pauseMs, undefined, { signal: ended.signal }).catch(() => {});
     }
@@ -163,13 +170,13 @@ function share(
 
   const kept = keep();
   return {
-    folder,
     ready: ready.promise,
     async close(forGood) {
       ended.abort();
       stopFollowing();
       channel?.destroy();
       await kept;
+      tell(undefined);
       server?.close();
       // What a person takes away is gone at once, from a machine that rests, too.
       if (forGood) await farewell(await openBy(machine.link), name);

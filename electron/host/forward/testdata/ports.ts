@@ -17,7 +17,3 @@ export async function say(port: number, word: string, host = '127.0.0.1'): Promi
     }
   }
 }
-
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
-}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../../../agent/e2e/until.ts';
 import type { MachineState } from '../../../contract/machines.ts';
 import { untilState } from '../testdata/until-state.ts';
 import { standIns } from './testdata/stand-ins.ts';
@@ -30,7 +30,7 @@ test('a full disk of this computer holds the machine, with cause and next step; 
   rmSync(join(made.directory, 'full'));
   freeBytes = 1024 ** 3;
   // By itself, and then for good.
-  while (continued() < 2) await sleep(5);
+  await until(() => continued() >= 2);
   await untilState(made.machine, ({ status }) => status === 'running');
 });
 

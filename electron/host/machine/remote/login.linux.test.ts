@@ -5,7 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../../../agent/e2e/until.ts';
 import { type Asked, StageFailure } from '../machine.ts';
 import { type ConnectOptions, logIn, planOf, reachHost } from './host-connection.ts';
 import { remoteShell } from './remote-shell.ts';
@@ -20,7 +20,7 @@ let agent: ChildProcess;
 before(async () => {
   host = await startRemoteHost();
   agent = spawn('ssh-agent', ['-D', '-a', agentSocket], { stdio: 'ignore' });
-  while (!existsSync(agentSocket)) await sleep(5);
+  await until(() => existsSync(agentSocket));
   const other = join(directory, 'other');
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other]);
   const environment = { ...process.env, SSH_AUTH_SOCK: agentSocket };

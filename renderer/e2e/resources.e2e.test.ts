@@ -85,6 +85,25 @@ test('what may be set, and what is used, are seen', async () => {
   await shoot('resources');
 });
 
+test('the kind of a new machine is chosen with the pointer, over the dialog', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: 'Add a machine' }).click();
+  await page.getByRole('combobox', { name: 'Kind' }).click();
+  await page.getByRole('option', { name: 'Another computer, over SSH' }).click();
+  await page.getByLabel('Host').fill('server');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+});
+
+test('a note of the last start has room in its stage, whatever it says', async () => {
+  const stages = app.page.getByRole('region', { name: 'Last start' }).getByRole('listitem');
+  await stages.first().getByText('It runs without acceleration').waitFor();
+  const boxes = await stages.evaluateAll((items) =>
+    items.map((item) => [item.scrollHeight, item.clientHeight]),
+  );
+  for (const [needed = 0, given = 0] of boxes) assert.ok(needed <= given, JSON.stringify(boxes));
+});
+
 test('containers get the proxies of this computer when that is chosen', async () => {
   const choice = card().getByRole('checkbox', { name: /proxies/ });
   assert.equal(await choice.isChecked(), false);

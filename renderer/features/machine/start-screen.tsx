@@ -71,11 +71,12 @@ export function StageList({ machine }: { machine: MachineState }) {
         return (
           <li key={stage.id} className={stage.status}>
             <Icon name={stageIcons[stage.status]} size={14} />
-            <span>{stageWord(stage.id, t)}</span>
-            {stage.note ? <span className="muted">{stage.note}</span> : null}
-            <span className="spacer" />
+            <span className="start-stage">
+              <span>{stageWord(stage.id, t)}</span>
+              {stage.note ? <span className="muted">{stage.note}</span> : null}
+            </span>
             <span className="unseen">{t(`machine.stageStatus.${stage.status}`)}</span>
-            <span className="muted">{ms === undefined ? '' : seconds(ms)}</span>
+            <span className="start-time">{ms === undefined ? '' : seconds(ms)}</span>
           </li>
         );
       })}

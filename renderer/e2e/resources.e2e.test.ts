@@ -169,6 +169,8 @@ test('a stop that hangs is forced, and the next start has what was set', async (
   await button('Stopping…').waitFor();
   await button('Stop by force').waitFor();
   await shoot('hangs');
+  // The next one hears its power button.
+  writeFileSync(join(machine, 'behaviour.json'), '{}');
   await button('Stop by force').click();
   await app.page.getByRole('alertdialog').getByRole('button', { name: 'Stop by force' }).click();
   await card().getByText('In force after the next start: Memory.').waitFor({ state: 'detached' });
@@ -198,6 +200,35 @@ test('an idle machine rests, is shown so, and wakes by a click', async () => {
     .getByRole('region', { name: 'Machines' })
     .getByRole('link', { name: 'Engine running' })
     .waitFor();
+  assertNoComplaints(app);
+});
+
+test('a start is called off on the spot, with its steps in words', async () => {
+  const { page } = app;
+  writeFileSync(
+    join(machine, 'behaviour.json'),
+    JSON.stringify({ console: ['corten: stage data-disk-repair 1.2'] }),
+  );
+  rmSync(join(machine, 'memory.snapshot'), { force: true });
+  const actions = page.getByRole('button', { name: 'Actions for This computer' });
+  await actions.click();
+  await page.getByRole('menuitem', { name: 'Stop', exact: true }).click();
+  await page.getByText('All containers stop with it.').waitFor();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Stop the machine' }).click();
+  await page.getByRole('heading', { name: 'This computer is stopped' }).waitFor();
+  rmSync(join(machine, 'memory.snapshot'), { force: true });
+  await button('Start the machine').click();
+  await page.getByRole('heading', { name: 'This computer is starting' }).waitFor();
+  await page.getByText('repairs its data disk').waitFor();
+  await shoot('starting');
+  await button('Cancel the start').click();
+  await page.getByRole('heading', { name: 'This computer is stopped' }).waitFor();
+  writeFileSync(join(machine, 'behaviour.json'), '{}');
+  await button('Start the machine').click();
+  await card()
+    .getByText(/of 16 GiB/)
+    .waitFor();
+  await button('Stop the machine').waitFor();
   assertNoComplaints(app);
 });
 

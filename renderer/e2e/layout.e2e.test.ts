@@ -65,6 +65,30 @@ for (const [width, height] of [
     }
   });
 
+test('a machine with a long name keeps its button, and its neighbours theirs', async () => {
+  const { page } = app;
+  await page.setViewportSize({ width: 1024, height: 640 });
+  const name = 'A machine whose name somebody typed in full, up to the end..';
+  await page.getByRole('button', { name: 'Add a machine' }).click();
+  if (await page.getByRole('combobox', { name: 'Kind' }).isVisible()) {
+    await page.getByRole('combobox', { name: 'Kind' }).click();
+    await page.getByRole('option', { name: 'Another computer, over SSH' }).click();
+  }
+  await page.getByLabel('Host').fill('root@127.0.0.1:1');
+  await page.getByRole('textbox', { name: 'Name' }).fill(name);
+  await page.getByRole('button', { name: 'Add and connect' }).click();
+  await page.getByText('nothing accepts connections there').waitFor();
+  const edge = (await page.getByRole('main').boundingBox())?.x ?? 0;
+  for (const each of [name, 'This computer']) {
+    const box = await page.getByRole('button', { name: `Actions for ${each}` }).boundingBox();
+    assert.ok(box && box.x >= 0 && box.x + box.width < edge, JSON.stringify(box));
+  }
+  await page.getByRole('button', { name: `Actions for ${name}` }).click();
+  await page.getByRole('menuitem', { name: 'Remove…' }).click();
+  await page.getByRole('button', { name: 'Take off the list' }).click();
+  await page.getByText(`${name} was removed.`).waitFor();
+});
+
 test('in a small window the form keeps its button in sight, and what came of it', async () => {
   const { page } = app;
   await page.setViewportSize({ width: 900, height: 600 });

@@ -85,6 +85,25 @@ test('what may be set, and what is used, are seen', async () => {
   await shoot('resources');
 });
 
+test('the kind of a new machine is chosen with the pointer, over the dialog', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: 'Add a machine' }).click();
+  await page.getByRole('combobox', { name: 'Kind' }).click();
+  await page.getByRole('option', { name: 'Another computer, over SSH' }).click();
+  await page.getByLabel('Host').fill('server');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+});
+
+test('a note of the last start has room in its stage, whatever it says', async () => {
+  const stages = app.page.getByRole('region', { name: 'Last start' }).getByRole('listitem');
+  await stages.first().getByText('It runs without acceleration').waitFor();
+  const boxes = await stages.evaluateAll((items) =>
+    items.map((item) => [item.scrollHeight, item.clientHeight]),
+  );
+  for (const [needed = 0, given = 0] of boxes) assert.ok(needed <= given, JSON.stringify(boxes));
+});
+
 test('containers get the proxies of this computer when that is chosen', async () => {
   const choice = card().getByRole('checkbox', { name: /proxies/ });
   assert.equal(await choice.isChecked(), false);
@@ -150,6 +169,8 @@ test('a stop that hangs is forced, and the next start has what was set', async (
   await button('Stopping…').waitFor();
   await button('Stop by force').waitFor();
   await shoot('hangs');
+  // The next one hears its power button.
+  writeFileSync(join(machine, 'behaviour.json'), '{}');
   await button('Stop by force').click();
   await app.page.getByRole('alertdialog').getByRole('button', { name: 'Stop by force' }).click();
   await card().getByText('In force after the next start: Memory.').waitFor({ state: 'detached' });
@@ -179,6 +200,35 @@ test('an idle machine rests, is shown so, and wakes by a click', async () => {
     .getByRole('region', { name: 'Machines' })
     .getByRole('link', { name: 'Engine running' })
     .waitFor();
+  assertNoComplaints(app);
+});
+
+test('a start is called off on the spot, with its steps in words', async () => {
+  const { page } = app;
+  writeFileSync(
+    join(machine, 'behaviour.json'),
+    JSON.stringify({ console: ['corten: stage data-disk-repair 1.2'] }),
+  );
+  rmSync(join(machine, 'memory.snapshot'), { force: true });
+  const actions = page.getByRole('button', { name: 'Actions for This computer' });
+  await actions.click();
+  await page.getByRole('menuitem', { name: 'Stop', exact: true }).click();
+  await page.getByText('All containers stop with it.').waitFor();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Stop the machine' }).click();
+  await page.getByRole('heading', { name: 'This computer is stopped' }).waitFor();
+  rmSync(join(machine, 'memory.snapshot'), { force: true });
+  await button('Start the machine').click();
+  await page.getByRole('heading', { name: 'This computer is starting' }).waitFor();
+  await page.getByText('repairs its data disk').waitFor();
+  await shoot('starting');
+  await button('Cancel the start').click();
+  await page.getByRole('heading', { name: 'This computer is stopped' }).waitFor();
+  writeFileSync(join(machine, 'behaviour.json'), '{}');
+  await button('Start the machine').click();
+  await card()
+    .getByText(/of 16 GiB/)
+    .waitFor();
+  await button('Stop the machine').waitFor();
   assertNoComplaints(app);
 });
 

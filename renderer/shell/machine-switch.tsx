@@ -6,7 +6,7 @@ import { RemoveMachine } from '../features/machines/remove.tsx';
 import { RenameMachine } from '../features/machines/rename.tsx';
 import { useText } from '../messages/use-text.ts';
 import { useMachine } from '../stores/machine.ts';
-import { startAt, stopAt, useMachines, wakeAt } from '../stores/machines.ts';
+import { askAndStop, startAt, stopAt, useMachines, wakeAt } from '../stores/machines.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Menu, type MenuEntry } from '../ui/menu.tsx';
@@ -117,6 +117,8 @@ function entriesOf(
   onSettings: () => void,
 ): MenuEntry[] {
   const isRemote = kind === 'remote';
+  const isVirtual = !isRemote && kind !== 'native';
+  const isStarting = state.status === 'starting';
   const isDown = state.status === 'stopped' || state.status === 'failed';
   const wake: MenuEntry[] =
     state.status === 'paused' && stopping === undefined
@@ -136,7 +138,7 @@ function entriesOf(
           icon: 'stop',
           label: t(stopWord(isRemote, stopping)),
           disabled: stopping !== undefined,
-          run: () => void stopAt(id),
+          run: () => void (isVirtual && !isStarting ? askAndStop(id, kind) : stopAt(id)),
         },
     { id: 'settings', icon: 'machine', label: t('machines.settings'), run: onSettings },
     {

@@ -22,8 +22,10 @@ import {
   watchMachines,
 } from '../bridge/machines.ts';
 import { watchConnection } from '../bridge/system.ts';
+import type { MessageKey } from '../messages/en.ts';
 import { useMachine } from './machine.ts';
 import { forgetMachine } from './per-machine.ts';
+import { ask } from './question.ts';
 import { toast, toastError } from './toasts.ts';
 
 export const useMachines = create<{
@@ -87,6 +89,21 @@ export async function stopAt(id: string, force = false): Promise<void> {
   await told({ id: 'failed.machineStop' }, () => stopMachine(id, force));
   clearTimeout(timer);
   markStopping(id, undefined);
+}
+
+const stopWords: Partial<Record<MachineKind, MessageKey>> = {
+  native: 'machine.stopNative',
+  remote: 'machine.stopRemote',
+};
+
+/** After a word of what a stop means for its containers. */
+export async function askAndStop(id: string, kind: MachineKind): Promise<void> {
+  const agreed = await ask({
+    title: { id: 'machine.stopTitle' },
+    body: [{ id: stopWords[kind] ?? 'machine.stopVm' }],
+    confirm: { id: 'machine.stop' },
+  });
+  if (agreed) await stopAt(id);
 }
 
 export async function restartAt(id: string): Promise<void> {

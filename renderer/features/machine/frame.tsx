@@ -1,10 +1,9 @@
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import type { MachineKind } from '../../bridge/machines.ts';
-import type { MessageKey } from '../../messages/en.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
-import { stopAt, useMachines, wakeAt } from '../../stores/machines.ts';
+import { askAndStop, stopAt, useMachines, wakeAt } from '../../stores/machines.ts';
 import { ask } from '../../stores/question.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice, Page } from '../../ui/page.tsx';
@@ -12,11 +11,6 @@ import { StatusMark } from '../../ui/status-mark.tsx';
 
 export const machineViews = ['facts', 'userspace'] as const;
 export type MachineView = (typeof machineViews)[number];
-
-const stopWords: Partial<Record<MachineKind, MessageKey>> = {
-  native: 'machine.stopNative',
-  remote: 'machine.stopRemote',
-};
 
 /** The machine: its head, the ways to its views, and the view. */
 export function MachineFrame({ view, children }: { view: MachineView; children: ReactNode }) {
@@ -26,14 +20,6 @@ export function MachineFrame({ view, children }: { view: MachineView; children: 
   const stopping = useMachines((state) => state.shown && state.stopping[state.shown]);
   if (!machine || shown === undefined) return null;
   const rests = machine.status === 'paused' && stopping === undefined;
-  const stop = async () => {
-    const agreed = await ask({
-      title: { id: 'machine.stopTitle' },
-      body: [{ id: stopWords[machine.kind] ?? 'machine.stopVm' }],
-      confirm: { id: 'machine.stop' },
-    });
-    if (agreed) await stopAt(shown);
-  };
   return (
     <Page
       title={t('machine.title')}
@@ -46,7 +32,11 @@ export function MachineFrame({ view, children }: { view: MachineView; children: 
               {t('machine.wake')}
             </Button>
           ) : null}
-          <Button icon="stop" disabled={stopping !== undefined} onClick={() => void stop()}>
+          <Button
+            icon="stop"
+            disabled={stopping !== undefined}
+            onClick={() => void askAndStop(shown, machine.kind)}
+          >
             {t(stopping === undefined ? 'machine.stop' : 'machine.stopping')}
           </Button>
         </>

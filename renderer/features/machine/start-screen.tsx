@@ -3,7 +3,7 @@ import { Link } from 'wouter';
 import type { MachineState, MachineView } from '../../bridge/machines.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
-import { startAt, useMachines } from '../../stores/machines.ts';
+import { startAt, stopAt, useMachines } from '../../stores/machines.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { ResourcesCard } from './resources.tsx';
@@ -43,6 +43,7 @@ export function StartScreen({ machine }: { machine: MachineState | undefined }) 
             </p>
           </div>
         ) : null}
+        {connected && shown && machine?.status === 'starting' ? <CancelStart of={shown} /> : null}
         {shown && (machine?.status === 'failed' || machine?.status === 'stopped') ? (
           <Button kind="main" icon="start" onClick={() => void startAt(shown.id)}>
             {t(startWord(machine))}
@@ -51,6 +52,18 @@ export function StartScreen({ machine }: { machine: MachineState | undefined }) 
       </div>
       {connected && machine && canBeSet(machine) ? <ResourcesCard machine={machine} /> : null}
     </section>
+  );
+}
+
+/** A start takes minutes where the processor is emulated, and a connection may wait for an answer. */
+function CancelStart({ of: { id, kind } }: { of: MachineView }) {
+  const t = useText();
+  const stopping = useMachines((state) => state.stopping[id]);
+  const word = kind === 'remote' ? 'machine.cancelConnect' : 'machine.cancel';
+  return (
+    <Button disabled={stopping !== undefined} onClick={() => void stopAt(id)}>
+      {t(stopping === undefined ? word : 'machine.stopping')}
+    </Button>
   );
 }
 
@@ -71,11 +84,15 @@ export function StageList({ machine }: { machine: MachineState }) {
         return (
           <li key={stage.id} className={stage.status}>
             <Icon name={stageIcons[stage.status]} size={14} />
-            <span>{stageWord(stage.id, t)}</span>
-            {stage.note ? <span className="muted">{stage.note}</span> : null}
-            <span className="spacer" />
+            <span className="start-stage">
+              <span>{stageWord(stage.id, t)}</span>
+              <span className="muted">{noteWords(stage, t)}</span>
+            </span>
             <span className="unseen">{t(`machine.stageStatus.${stage.status}`)}</span>
-            <span className="muted">{ms === undefined ? '' : seconds(ms)}</span>
+            {/* It counts: a screen reader would say each tenth of a second. */}
+            <span className="start-time" aria-hidden={stage.id === running}>
+              {ms === undefined ? '' : seconds(ms)}
+            </span>
           </li>
         );
       })}
@@ -133,6 +150,23 @@ const knownStages = [
   'install',
   'start',
 ] as const;
+
+/** Steps of the machine's own boot, which say nothing any more when they are done. */
+const bootSteps = [
+  'root-disk',
+  'system',
+  'data-disk',
+  'data-disk-format',
+  'data-disk-repair',
+  'agent',
+] as const;
+
+/** Most notes are sentences already. */
+function noteWords({ note, status }: MachineState['stages'][number], t: Text): string | undefined {
+  const step = bootSteps.find((one) => one === note);
+  if (step) return status === 'done' ? undefined : t(`machine.note.${step}`);
+  return note === 'resumed' ? t('machine.note.resumed') : note;
+}
 
 /** A stage that has no words yet shows its own name: better than none. */
 function stageWord(id: string, t: Text): string {

@@ -96,8 +96,12 @@ function Found({
   if (items.length === 0) return <p>{t('remove.machineNothing')}</p>;
   return (
     <>
-      <p className="muted">{t('remove.machineProgram')}</p>
-      <Paths items={program} />
+      {program.length > 0 ? (
+        <>
+          <p className="muted">{t('remove.machineProgram')}</p>
+          <Paths items={program} />
+        </>
+      ) : null}
       {kept.length > 0 ? (
         <>
           <p className="muted">{t('remove.machineState')}</p>

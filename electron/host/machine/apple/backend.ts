@@ -13,6 +13,7 @@ import { type MachineDirectory, machineDirectory, makeDirectories } from '../gue
 import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../guest/disk.ts';
 import type { GuestImage } from '../guest/image.ts';
 import { chooseImage, imageFailed, imageProved, imageUntried } from '../guest/image-choice.ts';
+import { guestInstallation } from '../guest/installation.ts';
 import { loginAdvice, lossOf } from '../guest/loss.ts';
 import { socketLine, startVmProcess, textOf } from '../guest/process.ts';
 import { defaultSettings, type MachineRecord, readRecord } from '../guest/record.ts';
@@ -59,6 +60,7 @@ export function appleBackend(options: AppleMachineOptions): MachineBackend {
     loginAdvice: loginAdvice(files),
     bringUp: (climb) => bringUp(session, climb),
     controls: (reach) => appleControls(session, reach),
+    installation: guestInstallation(files),
   };
 }
 

@@ -1,6 +1,6 @@
 /** The contract of machines, and what else goes well or wrong with QEMU, on a stand-in of it. */
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -58,6 +58,22 @@ test('no QEMU: the way to get one', async () => {
   assert.equal(stage, 'prepare');
   assert.match(cause, /no qemu-system-x86_64/);
   assert.match(nextStep, /apt install qemu-system-x86/);
+});
+
+test('its disk is told of, stays unless it is asked for, and goes with the machine', async () => {
+  const { machine, directory, options } = make();
+  await machine.start();
+  const { items } = await machine.footprint();
+  assert.deepEqual(
+    items.map(({ part, path }) => ({ part, path })),
+    [{ part: 'state', path: directory }],
+  );
+  assert.ok((items[0]?.sizeBytes ?? 0) > 0, 'what it takes');
+  await machine.remove({ state: false });
+  assert.equal(existsSync(join(directory, 'data.raw')), true);
+  assert.equal(existsSync(options.runDirectory), false);
+  await machine.remove({ state: true });
+  assert.equal(existsSync(directory), false);
 });
 
 test('a QEMU that is too old', async () => {

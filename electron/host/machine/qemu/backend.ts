@@ -9,6 +9,7 @@ import { abandonIfCalledOff, waitForBoot } from '../guest/boot.ts';
 import { machineDirectory, makeDirectories } from '../guest/directory.ts';
 import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../guest/disk.ts';
 import { chooseImage, imageFailed, imageProved, imageUntried } from '../guest/image-choice.ts';
+import { guestInstallation } from '../guest/installation.ts';
 import { loginAdvice, lossOf } from '../guest/loss.ts';
 import { textOf } from '../guest/process.ts';
 import { defaultSettings, readRecord } from '../guest/record.ts';
@@ -46,6 +47,7 @@ export function qemuBackend(options: QemuMachineOptions): MachineBackend {
     bringUp: (climb) => bringUp(session, climb),
     logs: async () => ({ 'console.log': textOf(files.consoleLog) }),
     controls: (reach) => qemuControls(session, reach),
+    installation: guestInstallation(files),
   };
 }
 

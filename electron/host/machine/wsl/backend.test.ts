@@ -9,7 +9,7 @@ import { openConnection } from '../../ssh/connection.ts';
 import { createMachine } from '../lifecycle.ts';
 import { machineSuite } from '../machine.suite.ts';
 import { untilState } from '../testdata/until-state.ts';
-import { removeWslMachine, type WslMachineOptions, wslBackend } from './backend.ts';
+import { type WslMachineOptions, wslBackend } from './backend.ts';
 import type { WslProgram } from './command.ts';
 import { Windows } from './testdata/windows.ts';
 
@@ -69,7 +69,11 @@ test('made, started, used, stopped and started again', async () => {
   assert.deepEqual(windows.calls('give'), [], 'nothing new to give');
   await machine.stop({ force: true });
 
-  await removeWslMachine(options);
+  const { items } = await machine.footprint();
+  assert.deepEqual(items, [{ part: 'state', path: join(disk, 'ext4.vhdx') }]);
+  await machine.remove({ state: false });
+  assert.equal(existsSync(join(disk, 'ext4.vhdx')), true);
+  await machine.remove({ state: true });
   assert.equal(existsSync(join(disk, 'ext4.vhdx')), false);
 });
 
@@ -199,7 +203,8 @@ test("another's distribution of the same name is left alone", async () => {
   const { failure } = await startOnce(mine);
   assert.equal(failure?.stage, 'wsl');
   assert.match(failure?.cause ?? '', /called "corten" that this app did not make/);
-  await assert.rejects(removeWslMachine(mine), /did not make/);
+  const notMine = createMachine({ backend: wslBackend(mine) });
+  await assert.rejects(notMine.remove({ state: true }), /did not make/);
   assert.deepEqual(windows.calls('--unregister'), []);
 });
 

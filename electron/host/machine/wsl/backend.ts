@@ -13,6 +13,7 @@ import { type GuestKeys, guestKeysIn } from '../guest-keys/keys.ts';
 import {
   type BroughtUp,
   type Climb,
+  type Installation,
   type Loss,
   type MachineBackend,
   StageFailure,
@@ -55,13 +56,22 @@ export function wslBackend(options: WslMachineOptions): MachineBackend {
       'Remove the machine and make it anew, or bring back its folder from a backup.',
     bringUp: (climb) => bringUp(options, distribution, climb),
     controls: (reach) => wslControls(distribution, recordPathOf(options), reach),
+    installation: installationOf(distribution),
   };
 }
 
-/** Removes the distribution with all that is in it. */
-export async function removeWslMachine(options: WslMachineOptions): Promise<void> {
-  const distribution = new Distribution({ ...options, directory: join(options.directory, 'disk') });
-  if ((await distribution.version()) !== undefined) await distribution.unregister();
+/** The distribution with all that is in it. */
+function installationOf(distribution: Distribution): Installation {
+  return {
+    async footprint() {
+      const isThere = (await distribution.version()) !== undefined;
+      const path = distribution.diskPath;
+      return { items: isThere ? [{ part: 'state', path }] : [], runningContainers: 0 };
+    },
+    async remove({ state }) {
+      if (state && (await distribution.version()) !== undefined) await distribution.unregister();
+    },
+  };
 }
 
 async function bringUp(

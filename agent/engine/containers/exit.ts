@@ -113,6 +113,7 @@ export async function release(
   if (settings.namespaces.pid !== 'private') cgroup.kill();
   context.spareTime.putOff(leftovers(id), `release what ${name} left`, async () => {
     await process?.releaseRoot();
+    await process?.settled;
     // The next agent finds the ending there when it was not written down.
     if (context.containers.isWritten(id))
       removeRunDirectory(containerPaths(context.paths, id).run, context.report);

@@ -1,9 +1,10 @@
 /**
- * The next container's directories, made in spare time under a name of their own: to move them where they belong
- * takes a tenth of what it takes to make them. Whatever is wrong with them, the container's own are made instead.
+ * The next container's directories, and empty files for what is mounted over the image's, made in spare time under a
+ * name of their own: to move them where they belong takes a tenth of what it takes to make them. Whatever is wrong with
+ * them, the container's own are made instead.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
 import { containerPaths, type EnginePaths, nextDirectory } from '../paths.ts';
 import type { SpareTime } from '../spare-time.ts';
 
@@ -15,13 +16,16 @@ export interface OwnDirectory {
 export class NextDirectory {
   readonly #path: string;
   readonly #within: readonly OwnDirectory[];
+  readonly #files: readonly string[];
   readonly #spareTime: SpareTime;
   #isThere = false;
 
   /** `layer`: those of a layer without a space of its own. */
   constructor(paths: EnginePaths, layer: readonly OwnDirectory[], spareTime: SpareTime) {
     this.#path = nextDirectory(paths);
-    const { log, files } = containerPaths(paths, 'next');
+    const { directory, log, files } = containerPaths(paths, 'next');
+    const { hosts, hostname, resolvConf } = files;
+    this.#files = [hosts, hostname, resolvConf].map((path) => relative(directory, path));
     const own = [log, files.directory].map((path) => ({ name: basename(path), mode: 0o700 }));
     this.#within = [...layer, ...own];
     this.#spareTime = spareTime;
@@ -54,6 +58,7 @@ export class NextDirectory {
       rmSync(this.#path, { recursive: true, force: true });
       mkdirSync(this.#path, { mode: 0o700 });
       for (const { name, mode } of this.#within) mkdirSync(join(this.#path, name), { mode });
+      for (const name of this.#files) writeFileSync(join(this.#path, name), '');
       this.#isThere = true;
     } catch {
       // The disk is full, or the engine's own directory gone: the next create says so, if it is still the case.

@@ -12,10 +12,13 @@ export interface StreamReply {
   lastWords?: (error: unknown) => string;
 }
 
+/** Made once: an error notes where it was made, which takes time after each reply. */
+const isOver = new Error('the client has gone, or has all of its reply');
+
 /** Aborts when the client has gone or the reply is complete. */
 export function untilGone(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
+  reply.raw.once('close', () => gone.abort(isOver));
   return gone.signal;
 }
 

@@ -11,9 +11,15 @@ const files = { cpus: 'cpuset.cpus', mems: 'cpuset.mems' } as const;
  * measured). `parent` must have been filled in the same way.
  */
 export function inheritCpusetV1(directory: string, parent: string): void {
-  for (const file of Object.values(files))
-    if (readControlIfAny(directory, file) === '' || readControlIfAny(directory, file) === undefined)
-      writeControl(directory, file, readControl(parent, file));
+  for (const file of Object.values(files)) {
+    const own = readControlIfAny(directory, file);
+    if (own === '' || own === undefined) writeControl(directory, file, readControl(parent, file));
+  }
+}
+
+/** The kernel fills those below it from now on, so that a start does not wait until we have (cpusets.rst, 1.6). */
+export function fillCpusetsBelowV1(directory: string): void {
+  writeControl(directory, 'cgroup.clone_children', 1);
 }
 
 export function applyCpusetV1(directory: string, parent: string, limits: CpuLimits): void {

@@ -11,7 +11,7 @@ import { hasErrno } from '../kernel/libc.ts';
 import type { Cgroup, CgroupDriver, CgroupPlacement, Place, UsageMeter } from './cgroup.ts';
 import { hasControl, type ReadFile, readControl, writeControl } from './control-file.ts';
 import { applyCpuV1, readCpuV1 } from './cpu.ts';
-import { applyCpusetV1, inheritCpusetV1 } from './cpuset.ts';
+import { applyCpusetV1, fillCpusetsBelowV1, inheritCpusetV1 } from './cpuset.ts';
 import { applyDevicesV1 } from './devices.ts';
 import {
   checkName,
@@ -337,7 +337,10 @@ function makeParent(directory: string): void {
     makeParent(above);
     mkdirSync(directory);
   }
-  if (hasControl(directory, 'cpuset.cpus')) inheritCpusetV1(directory, above);
+  if (hasControl(directory, 'cpuset.cpus')) {
+    inheritCpusetV1(directory, above);
+    fillCpusetsBelowV1(directory);
+  }
   // Before Linux 5.11 a parent had to ask for its children's memory to count (memory.rst, 6).
   if (
     hasControl(directory, 'memory.use_hierarchy') &&

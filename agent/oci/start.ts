@@ -4,7 +4,7 @@ import { withPlacement } from '../cgroup/placement.ts';
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { AliveWatch } from '../runtime/shim.ts';
+import { AliveWatch } from '../runtime/alive-watch.ts';
 import { execFailure } from '../runtime/start-failure.ts';
 import { parseConfig } from './bundle.ts';
 import { onlyIdOf, type Verb } from './command-line.ts';

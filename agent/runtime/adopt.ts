@@ -3,11 +3,11 @@ import { closeSync, fstatSync } from 'node:fs';
 import { withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { openProcess, signalProcess, takeDescriptor } from '../kernel/process.ts';
+import { AliveWatch } from './alive-watch.ts';
 import { ShimFd } from './plan.ts';
 import { isSameProcess, openAlive, type Pids, readExit, readPids } from './run-directory.ts';
 import { ShimProcess } from './running-process.ts';
 import type { ExitRecord, ProcessStdio } from './runtime.ts';
-import { AliveWatch } from './shim.ts';
 
 const SIGKILL = 9;
 

@@ -16,8 +16,7 @@ import type {
   LauncherSettings,
   Made,
 } from './launcher-client.ts';
-import type { PlannedMount } from './mounts.ts';
-import { type Prepared, prepare } from './prepare.ts';
+import { type Ahead, type Prepared, prepare } from './prepare.ts';
 import { SpareParts } from './spare-parts.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
@@ -42,7 +41,7 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
     const awaitSources = () => passGate(sources, 'the files');
     const awaitGroups = () => passGate(groups, 'the control groups');
     const takeNetwork = () => spare?.network.take();
-    const giveMounts = (planned: readonly PlannedMount[]) => spare?.mounts.give(planned);
+    const giveMounts: Ahead['giveMounts'] = (planned, paths) => spare?.mounts.give(planned, paths);
     const reply = (made: Made) => port.postMessage({ id, ...made } satisfies LauncherReply);
     let isHandedOver = false;
     const handOver = (value: Prepared, last: () => void) => {

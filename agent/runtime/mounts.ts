@@ -292,7 +292,12 @@ function mountOne(place: MountPlace, mount: PlannedMount): void {
   const { rootFd, cgroupPaths, awaitGroups } = place;
   const { destination, treeFd } = mount;
   if (mount.link !== undefined) makeLink(rootFd, destination, mount.link);
-  else if (treeFd !== undefined) {
+  else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
+    onRealDirectory(rootFd, destination, (target) => {
+      awaitGroups();
+      mountCgroups(target, cgroupPaths, mount.options.set, treeFd);
+    });
+  } else if (treeFd !== undefined) {
     const onIts =
       mount.type === 'sysfs'
         ? onRealDirectory
@@ -300,11 +305,6 @@ function mountOne(place: MountPlace, mount: PlannedMount): void {
           ? onDirectory
           : onFile;
     onIts(rootFd, destination, (target) => attachMount(treeFd, target, destination));
-  } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
-    onRealDirectory(rootFd, destination, (target) => {
-      awaitGroups();
-      mountCgroups(target, cgroupPaths, mount.options.set);
-    });
   } else {
     closeSync(mountNew(place, mount));
   }

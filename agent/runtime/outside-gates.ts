@@ -3,7 +3,7 @@ import { closeSync, writeSync } from 'node:fs';
 import { withFd } from '../kernel/files.ts';
 import { makePipe } from '../kernel/pipe.ts';
 import { openProcess, takeDescriptor } from '../kernel/process.ts';
-import type { Waiting } from './shim.ts';
+import type { Waiting } from './alive-watch.ts';
 
 type Work = (waiting: Waiting) => Promise<void> | void;
 

@@ -104,7 +104,7 @@ export interface Ahead {
   /** A new network namespace; the descriptor is ours from then on. */
   takeNetwork?: () => number | undefined;
   /** Gives those mounts that were made before what is theirs; the descriptors are ours from then on. */
-  giveMounts?: (planned: readonly PlannedMount[]) => void;
+  giveMounts?: (planned: readonly PlannedMount[], cgroupPaths: ReadonlyMap<string, string>) => void;
   /**
    * Takes the sandbox when all of it is there, and calls `last` once, which waits for the kernel: until then
    * nothing may run in the sandbox, which still has the machine's tree. Throws nothing.
@@ -137,7 +137,7 @@ export function prepare(
     away = newNamespaceFlags(request.spec) | enteredFlags(joined);
     if (owned === undefined) {
       mapMountIds(planned, fds, undefined);
-      if (request.spec.linux.mountLabel === undefined) giveMounts(planned);
+      if (request.spec.linux.mountLabel === undefined) giveMounts(planned, request.cgroupPaths);
       const made = unshareAll(request.spec, takeNetwork, opened);
       enter({ ...joined, mount: undefined });
       if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));

@@ -2,7 +2,7 @@
  * A run directory: what of a process outlives the agent.
  *
  * - `alive`: a FIFO that the shim alone holds open for writing. Its first 12 bytes are the shim's
- *   report on the start; its end of file is the shim's death.
+ *   report on the start, its last 12 how the process ended; its end of file is the shim's death.
  * - `pids`: `<shim pid> <shim start time> <child pid> <child start time>`, start times in clock
  *   ticks since boot, so that a reused pid is not taken for the process.
  * - `log`: `<bytes a file> <files>`, 0 for no limit; what the log's limits became since the start.

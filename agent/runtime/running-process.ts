@@ -5,11 +5,11 @@ import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { duplicateFrom, openProcess, signalProcess, takeDescriptor } from '../kernel/process.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
+import type { AliveWatch } from './alive-watch.ts';
 import { ShimFd } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 import { readExit, writeLogLimits } from './run-directory.ts';
 import type { ExitRecord, LogPlan, ProcessStdio, RunningProcess } from './runtime.ts';
-import type { AliveWatch } from './shim.ts';
 
 const SIGUSR1 = 10;
 const SIGUSR2 = 12;
@@ -33,6 +33,7 @@ export class ShimProcess implements RunningProcess {
   readonly startedAt: Date;
   readonly stdio: ProcessStdio;
   readonly exited: Promise<ExitRecord>;
+  readonly settled: Promise<void>;
   readonly #alive: AliveWatch;
   readonly #runDirectory: string;
   /** Undefined once the process is over. */
@@ -58,6 +59,7 @@ export class ShimProcess implements RunningProcess {
       this.#pidfd = unlessGone(() => takeDescriptor(shimPidfd, ShimFd.child));
     if (stdio.terminalFd !== undefined) this.#terminalFd = duplicateFrom(stdio.terminalFd, 3);
     this.exited = this.#watch(runDirectory);
+    this.settled = alive.ended;
   }
 
   signal(signal: number): void {
@@ -103,10 +105,10 @@ export class ShimProcess implements RunningProcess {
   }
 
   async #watch(runDirectory: string): Promise<ExitRecord> {
-    await this.#alive.ended;
-    const exit = readExit(runDirectory) ?? this.#endOrphan();
+    const told = await this.#alive.exit;
+    const exit = told ?? readExit(runDirectory) ?? this.#endOrphan();
     this.#closeDescriptors();
-    reapInBackground(this.shimPid);
+    void this.#alive.ended.then(() => reapInBackground(this.shimPid));
     return exit;
   }
 

@@ -152,6 +152,8 @@ export interface RunningProcess extends ProcessHandle {
    */
   readonly stdio: ProcessStdio;
   readonly exited: Promise<ExitRecord>;
+  /** After that: when nothing is written to its run directory any more. */
+  readonly settled: Promise<void>;
   /** Sets the terminal's size, in characters. */
   resize(rows: number, columns: number): void;
   /**

@@ -6,10 +6,11 @@ import { after, before, test } from 'node:test';
 import { sealedFile } from '../kernel/memfd.ts';
 import { spawn } from '../kernel/process.ts';
 import { openProcfs } from '../kernel/procfs.ts';
+import { AliveWatch, type ShimReport } from './alive-watch.ts';
 import { encodePlan, type ShimDuties, ShimFd, type Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
-import { makeRunDirectory } from './run-directory.ts';
-import { AliveWatch, type ShimReport } from './shim.ts';
+import { makeRunDirectory, readExit } from './run-directory.ts';
+import type { ExitRecord } from './runtime.ts';
 import { shimPath, TestBench } from './testdata/test-container.ts';
 
 const { EPROTO, EINVAL } = systemConstants.errno;
@@ -42,8 +43,16 @@ function record(tag: number, bytes: Buffer, length = bytes.length): Buffer {
   return Buffer.concat([head, bytes, Buffer.alloc((8 - (bytes.length % 8)) % 8)]);
 }
 
+interface Outcome {
+  report: ShimReport | undefined;
+  exit: ExitRecord | undefined;
+  run: string;
+  /** What is in its run directory at the end. */
+  left: string[];
+}
+
 /** What the shim reports of a plan, and the run directory that it leaves. */
-async function outcome(bytes: Buffer): Promise<{ report: ShimReport | undefined; left: string[] }> {
+async function outcome(bytes: Buffer): Promise<Outcome> {
   const { run } = bench.place();
   const { aliveReadFd, aliveWriteFd } = makeRunDirectory(run);
   const nothing = openSync('/dev/null', constants.O_RDWR);
@@ -59,10 +68,10 @@ async function outcome(bytes: Buffer): Promise<{ report: ShimReport | undefined;
   const pid = spawn(program, ['corten-shim', 'test'], table);
   for (const fd of [nothing, program, planFd, runFd, procFd, aliveWriteFd]) closeSync(fd);
   const alive = new AliveWatch(aliveReadFd);
-  const report = await alive.report;
+  const [report, exit] = [await alive.report, await alive.exit];
   await alive.ended;
   reapInBackground(pid);
-  return { report, left: readdirSync(run).sort() };
+  return { report, exit, run, left: readdirSync(run).sort() };
 }
 
 const refused: [string, Buffer, step: number, errno: number][] = [
@@ -118,6 +127,17 @@ test('a good plan runs, and leaves pids and the exit record', async () => {
   const { report, left } = await outcome(plan(exec));
   assert.equal(report?.kind, 'started');
   assert.deepEqual(left, ['alive', 'exit', 'pids']);
+});
+
+test('how the program ended is told as it is written down', async () => {
+  const failed = await outcome(plan(exec));
+  assert.equal(failed.exit?.exitCode, 1);
+  assert.equal(failed.exit.signal, undefined);
+  assert.deepEqual(failed.exit, readExit(failed.run));
+  const kill: Step = { do: 'exec', init: false, args: ['/bin/sh', '-c', 'kill -9 $$'], env: [] };
+  const killed = await outcome(plan(kill));
+  assert.deepEqual([killed.exit?.exitCode, killed.exit?.signal], [137, 9]);
+  assert.deepEqual(killed.exit, readExit(killed.run));
 });
 
 test('a step that fails is named, and what comes after it does not run', async () => {

@@ -1,6 +1,5 @@
 /** Starts the shim, and listens to it. */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { O_CLOEXEC, openDirectory } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -194,91 +193,4 @@ export class ShimStarter {
     closeSync(this.programFd);
     closeSync(this.#nullFd);
   }
-}
-
-export type ShimReport =
-  | { kind: 'started'; childPid: number }
-  /** `step` counts from 1; 0 is the shim itself. */
-  | { kind: 'failed'; step: number; errno: number };
-
-/** The read end of an `alive` FIFO: the report on the start, and then the end. */
-export class AliveWatch {
-  readonly #socket: Socket;
-  readonly #waiting = new Waits();
-  readonly report: Promise<ShimReport | undefined>;
-  readonly ended: Promise<void>;
-
-  /** Takes the descriptor over. */
-  constructor(fd: number) {
-    this.#socket = new Socket({ fd, readable: true, writable: false });
-    let received: Buffer = Buffer.alloc(0);
-    const report = Promise.withResolvers<ShimReport | undefined>();
-    const ended = Promise.withResolvers<void>();
-    this.#socket.on('data', (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]);
-      while (received.length >= reportBytes) {
-        if (received.readUInt32LE(0) === waitingKind)
-          this.#waiting.add({ pid: received.readUInt32LE(4), word: received.readUInt32LE(8) });
-        else report.resolve(parseReport(received));
-        received = received.subarray(reportBytes);
-      }
-    });
-    this.#socket.on('end', () => {
-      report.resolve(undefined);
-      ended.resolve();
-    });
-    this.report = report.promise;
-    void report.promise.then(() => this.#waiting.end());
-    this.ended = ended.promise;
-  }
-
-  /** When the child waits at its next gate; undefined when it comes to none any more. */
-  nextWaiting(): Promise<Waiting | undefined> {
-    return this.#waiting.next();
-  }
-
-  /** Stops watching; `ended` then never resolves, since nothing is known of the shim's end. */
-  close(): void {
-    this.#socket.destroy();
-  }
-}
-
-/** The child waits at a gate, and has one word to say. */
-export interface Waiting {
-  pid: number;
-  word: number;
-}
-
-class Waits {
-  readonly #all: Waiting[] = [];
-  #isOver = false;
-  #wake: (() => void) | undefined;
-
-  add(one: Waiting): void {
-    this.#all.push(one);
-    this.#wake?.();
-  }
-
-  end(): void {
-    this.#isOver = true;
-    this.#wake?.();
-  }
-
-  async next(): Promise<Waiting | undefined> {
-    if (this.#all.length === 0 && !this.#isOver)
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    return this.#all.shift();
-  }
-}
-
-const reportBytes = 12;
-const startedKind = 1;
-const waitingKind = 3;
-
-function parseReport(bytes: Buffer): ShimReport {
-  if (bytes.readUInt32LE(0) === startedKind)
-    return { kind: 'started', childPid: bytes.readUInt32LE(4) };
-  return { kind: 'failed', step: bytes.readUInt32LE(4), errno: bytes.readUInt32LE(8) };
 }

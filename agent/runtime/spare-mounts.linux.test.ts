@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
-import { fstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import type { OciMount } from '../contract/oci-runtime.ts';
-import { O_NOFOLLOW, O_PATH, openat2, readlinkat, splitDevice, withFd } from '../kernel/files.ts';
+import {
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  openat2,
+  readlinkat,
+  splitDevice,
+  withFd,
+} from '../kernel/files.ts';
 import { defaultMounts } from './default-spec.ts';
 import { closeTrees, type PlannedMount, planMounts } from './mounts.ts';
 import { SpareMounts } from './spare-mounts.ts';
@@ -10,10 +18,13 @@ import { SpareMounts } from './spare-mounts.ts';
 const given = (planned: readonly PlannedMount[]) =>
   planned.flatMap(({ destination, treeFd }) => (treeFd === undefined ? [] : [destination]));
 
+const ofV2 = new Map([['', '/sys/fs/cgroup/x']]);
+const ofV1 = new Map(['pids', 'memory', ''].map((name) => [name, `/sys/fs/cgroup/${name}/x`]));
+
 /** What a plan gets, as its container would close it. */
-function take(spare: SpareMounts, mounts: readonly OciMount[]): string[] {
+function take(spare: SpareMounts, mounts: readonly OciMount[], groups = ofV2): string[] {
   const planned = planMounts(mounts);
-  spare.give(planned);
+  spare.give(planned, groups);
   const paths = given(planned);
   closeTrees(planned);
   return paths;
@@ -24,7 +35,7 @@ test('what the last container had on /dev is made ahead, filled, and given once'
   assert.deepEqual(take(spare, defaultMounts()), []);
   spare.make();
   const planned = planMounts(defaultMounts());
-  spare.give(planned);
+  spare.give(planned, ofV2);
   assert.deepEqual(given(planned), ['/dev', '/dev/pts', '/dev/shm']);
   assert.deepEqual(take(spare, defaultMounts()), []);
   const dev = planned.find(({ destination }) => destination === '/dev');
@@ -65,6 +76,24 @@ test('what is asked for in another way is not given', () => {
   take(spare, [ofImage]);
   spare.make();
   assert.deepEqual(take(spare, [ofImage]), []);
+  spare.close();
+});
+
+test('groups of v1 get what they are mounted in, with these directories and no others', () => {
+  const spare = new SpareMounts();
+  const only = defaultMounts().filter(({ type }) => type === 'cgroup');
+  take(spare, only, ofV1);
+  spare.make();
+  assert.deepEqual(take(spare, only, ofV2), []);
+  assert.deepEqual(take(spare, only, new Map([...ofV1].slice(1))), []);
+  take(spare, only, ofV1);
+  spare.make();
+  const planned = planMounts(only);
+  spare.give(planned, ofV1);
+  assert.deepEqual(given(planned), ['/sys/fs/cgroup']);
+  for (const name of ['pids', 'memory', 'unified'])
+    closeSync(openat2(planned[0]?.treeFd ?? -1, name, O_PATH | O_DIRECTORY, 0));
+  closeTrees(planned);
   spare.close();
 });
 

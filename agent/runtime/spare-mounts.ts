@@ -1,12 +1,14 @@
 /**
- * What a container has mounted on `/dev`, `/dev/pts` and `/dev/shm`, made ahead while nobody waits: empty file systems
- * that show none of its namespaces, the first with the nodes and links that every container has. Each is used once, by one
- * container; they are made as the one before had them, since most are started alike.
+ * What a container has mounted on `/dev`, `/dev/pts` and `/dev/shm`, and what its groups of v1 are mounted in, made ahead
+ * while nobody waits: empty file systems that show none of its namespaces, the first with the nodes and links that every
+ * container has. Each is used once, by one container; they are made as the one before had them, since most are started
+ * alike.
  */
 import { closeSync } from 'node:fs';
 import { posix } from 'node:path';
 import { mkdirat } from '../kernel/files.ts';
 import { type FilesystemOption, newFilesystem } from '../kernel/mount.ts';
+import { groupNames, newGroupTree } from './cgroup-mount.ts';
 import { fillNewDev } from './devices.ts';
 import type { PlannedMount } from './mounts.ts';
 
@@ -14,12 +16,13 @@ import type { PlannedMount } from './mounts.ts';
 const usualBelowDev = new Set(['/dev/pts', '/dev/shm', '/dev/mqueue']);
 
 interface Recipe {
+  use: 'dev' | 'groups' | 'other';
   type: string;
   source: string;
   parameters: readonly FilesystemOption[];
   attributes: number;
-  /** Of `/dev`: the directories that others are mounted on. */
-  directories: readonly string[] | undefined;
+  /** Those that others are mounted on. */
+  directories: readonly string[];
 }
 
 export class SpareMounts {
@@ -28,10 +31,10 @@ export class SpareMounts {
   readonly #made = new Map<string, number>();
 
   /** Hands over what is there and just as planned. */
-  give(planned: readonly PlannedMount[]): void {
+  give(planned: readonly PlannedMount[], cgroupPaths: ReadonlyMap<string, string>): void {
     this.#wanted = new Map();
     for (const mount of planned) {
-      const recipe = recipeOf(mount, planned);
+      const recipe = recipeOf(mount, planned, groupNames(cgroupPaths));
       if (recipe === undefined) continue;
       const key = JSON.stringify(recipe);
       this.#wanted.set(key, recipe);
@@ -39,7 +42,7 @@ export class SpareMounts {
       if (fd === undefined) continue;
       this.#made.delete(key);
       mount.treeFd = fd;
-      mount.isFilled = recipe.directories !== undefined;
+      mount.isFilled = recipe.use === 'dev';
     }
   }
 
@@ -64,7 +67,11 @@ export class SpareMounts {
   }
 }
 
-function recipeOf(mount: PlannedMount, planned: readonly PlannedMount[]): Recipe | undefined {
+function recipeOf(
+  mount: PlannedMount,
+  planned: readonly PlannedMount[],
+  groups: readonly string[],
+): Recipe | undefined {
   const { destination, type, source, options } = mount;
   const { filesystem: parameters, set: attributes } = options;
   const isPlain =
@@ -72,23 +79,26 @@ function recipeOf(mount: PlannedMount, planned: readonly PlannedMount[]): Recipe
     options.propagation === undefined &&
     options.recursiveSet === 0 &&
     options.recursiveClear === 0;
-  // Without a mode it would depend on the image.
-  const isTmpfs = type === 'tmpfs' && parameters.some(([name]) => name === 'mode');
   if (!isPlain || planned.filter((one) => one.destination === destination).length > 1)
     return undefined;
-  const recipe = { type, source: source ?? type, parameters, attributes, directories: undefined };
-  if (destination === '/dev/pts' && type === 'devpts') return recipe;
-  if (destination === '/dev/shm' && isTmpfs) return recipe;
-  if (destination !== '/dev' || !isTmpfs) return undefined;
+  const recipe = { type, source: source ?? type, parameters, attributes };
+  if (type === 'cgroup' && groups.length > 0)
+    return { ...recipe, use: 'groups', directories: groups };
+  if (destination === '/dev/pts' && type === 'devpts')
+    return { ...recipe, use: 'other', directories: [] };
+  // Without a mode it would depend on the image.
+  if (type !== 'tmpfs' || !parameters.some(([name]) => name === 'mode')) return undefined;
+  if (destination === '/dev/shm') return { ...recipe, use: 'other', directories: [] };
   const below = planned.map((one) => one.destination).filter((path) => path.startsWith('/dev/'));
-  return below.every((path) => usualBelowDev.has(path))
-    ? { ...recipe, directories: below.map((path) => posix.basename(path)) }
+  return destination === '/dev' && below.every((path) => usualBelowDev.has(path))
+    ? { ...recipe, use: 'dev', directories: below.map((path) => posix.basename(path)) }
     : undefined;
 }
 
-function makeOne({ type, source, parameters, attributes, directories }: Recipe): number {
+function makeOne({ use, type, source, parameters, attributes, directories }: Recipe): number {
+  if (use === 'groups') return newGroupTree(attributes, directories);
   const tree = newFilesystem(type, parameters, attributes, source);
-  if (directories === undefined) return tree;
+  if (use === 'other') return tree;
   try {
     for (const name of directories) mkdirat(tree, name, 0o755);
     fillNewDev(tree);

@@ -2,8 +2,8 @@
 import { constants } from 'node:os';
 import { CortenError } from '../errors.ts';
 import { inUserNamespace } from '../kernel/user-namespaces.ts';
+import type { ShimReport } from './alive-watch.ts';
 import type { Step } from './plan.ts';
-import type { ShimReport } from './shim.ts';
 import { StartError } from './start-error.ts';
 
 type Failure = Extract<ShimReport, { kind: 'failed' }>;

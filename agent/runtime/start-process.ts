@@ -1,17 +1,12 @@
 /** Spawns a shim with its plan, and waits until the image's program was executed or refused. */
 import { closeSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
+import { AliveWatch, type Waiting } from './alive-watch.ts';
 import type { ShimDuties, Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 import { makeRunDirectory, readPids } from './run-directory.ts';
 import { ShimProcess } from './running-process.ts';
-import {
-  AliveWatch,
-  type ShimDescriptors,
-  type ShimStarter,
-  type StartedShim,
-  type Waiting,
-} from './shim.ts';
+import type { ShimDescriptors, ShimStarter, StartedShim } from './shim.ts';
 import { startFailure } from './start-failure.ts';
 import type { StdioPlan } from './stdio.ts';
 

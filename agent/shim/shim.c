@@ -54,7 +54,7 @@ static void write_run_file(const char *name, const char *temporary, const char *
   write_all(fd, text, (size_t)length);
   renameat(FD_RUN, temporary, FD_RUN, name);
   if (durable) {
-    close(FD_ALIVE); /* tells the agent; what follows need not keep it waiting */
+    close(FD_ALIVE); /* tells the agent that we write nothing more here */
     fsync(fd);
     fsync(FD_RUN);
   }
@@ -68,6 +68,14 @@ static void write_pids(pid_t child) {
   write_run_file("pids", "pids.tmp", text, length, 0);
 }
 
+/* The agent hears of it first, which somebody waits for; what it does not write down itself its successor finds. */
+static void tell_exit(int code, int signal, const struct timespec *when) {
+  uint64_t nanoseconds = (uint64_t)when->tv_sec * 1000000000U + (uint64_t)when->tv_nsec;
+  uint32_t kind = REPORT_ENDED | (uint32_t)(code & 0xff) << 8 | (uint32_t)(signal & 0xff) << 16;
+  struct report report = {kind, (uint32_t)nanoseconds, (uint32_t)(nanoseconds >> 32)};
+  write_all(FD_ALIVE, &report, sizeof report);
+}
+
 static void write_exit(void) {
   char text[96];
   siginfo_t info = {0};
@@ -76,6 +84,7 @@ static void write_exit(void) {
   clock_gettime(CLOCK_REALTIME, &now);
   int signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
   int code = signal == 0 ? info.si_status : 128 + signal;
+  tell_exit(code, signal, &now);
   int length = snprintf(text, sizeof text, "%d %d %lld%09ld\n", code, signal, (long long)now.tv_sec, now.tv_nsec);
   write_run_file("exit", "exit.tmp", text, length, 1);
 }

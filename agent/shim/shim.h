@@ -44,9 +44,12 @@ enum { STEP_REST = 96 };
 enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_LEAVE = 32, IO_MOVES = 64 };
 
 /* What is written to the alive FIFO and, by the child, to FD_PEER. */
-enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_WAITING = 3, REPORT_MOVED = 4 };
+enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_WAITING = 3, REPORT_MOVED = 4, REPORT_ENDED = 5 };
 struct report {
-  /* STARTED, MOVED: pid, 0. WAITING: pid, what the child has to say. FAILED: the step's index, errno. */
+  /*
+   * STARTED, MOVED: pid, 0. WAITING: pid, what the child has to say. FAILED: the step's index, errno. ENDED: when, in
+   * nanoseconds since the epoch, the lower half first; above its kind are the exit code and the signal, a byte each.
+   */
   uint32_t kind, value, error;
 };
 

@@ -143,7 +143,7 @@ function checkedSettings(
     context,
   );
   const settings = { ...merged, limits };
-  checkLimits(settings.limits, availableParallelism());
+  checkLimits(settings.limits, availableParallelism);
   cgroups.check(settings.limits);
   if (settings.autoRemove && settings.restart.name !== 'no')
     throw invalid("can't create 'AutoRemove' container with restart policy");

@@ -43,11 +43,12 @@ async function handleExit(
 ): Promise<void> {
   live.attendants.abort(hasEnded);
   live.input?.close();
-  await context.pressure.end(id);
+  const oomKills = live.cgroup.oomKills();
+  await context.pressure.end(id, oomKills);
   // The state goes to disk first, and the exit record only after it: whichever the agent is killed
   // between, the next one knows how the container ended.
   const record = recordExit(context, id, exit, {
-    oomKilled: live.cgroup.oomKills() > 0,
+    oomKilled: oomKills > 0,
     restarting: live.restarting,
   });
   await release(context, record, live.cgroup, live.process);
@@ -113,6 +114,7 @@ export async function release(
   if (settings.namespaces.pid !== 'private') cgroup.kill();
   context.spareTime.putOff(leftovers(id), `release what ${name} left`, async () => {
     await process?.releaseRoot();
+    await process?.settled;
     // The next agent finds the ending there when it was not written down.
     if (context.containers.isWritten(id))
       removeRunDirectory(containerPaths(context.paths, id).run, context.report);

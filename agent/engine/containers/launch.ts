@@ -204,6 +204,7 @@ async function endUnrecorded(process: RunningProcess, cgroup: Cgroup): Promise<v
     if (!(error instanceof CortenError && error.kind === 'conflict')) throw error;
   }
   await process.exited;
+  await process.settled;
   await process.releaseRoot();
   // Where it shared the machine's processes, its own live on without it.
   cgroup.kill();

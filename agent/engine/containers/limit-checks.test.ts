@@ -5,7 +5,7 @@ import { checkLimits, withSwapDefault } from './limit-checks.ts';
 
 const mebibyte = 1024 * 1024;
 const refuses = (limits: Limits, words: RegExp) =>
-  assert.throws(() => checkLimits(limits, 2), { kind: 'invalid', message: words });
+  assert.throws(() => checkLimits(limits, () => 2), { kind: 'invalid', message: words });
 
 test('limits that make no sense are refused in dockerd’s words', () => {
   refuses({ memory: { maxBytes: 1 } }, /Minimum memory limit allowed is 6MB/);
@@ -29,14 +29,16 @@ test('limits that make no sense are refused in dockerd’s words', () => {
 });
 
 test('limits that make sense pass, and none at all too', () => {
-  checkLimits({}, 2);
+  // Nobody is asked how many processors there are.
+  checkLimits({ memory: { maxBytes: 64 * 1024 * 1024 } }, () => assert.fail());
+  checkLimits({}, () => 2);
   checkLimits(
     {
       cpu: { quotaMicros: 150_000, cpus: '0-1', mems: '0' },
       memory: { maxBytes: 6 * mebibyte, maxWithSwapBytes: -1 },
       pids: 10,
     },
-    2,
+    () => 2,
   );
 });
 

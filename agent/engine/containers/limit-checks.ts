@@ -20,7 +20,8 @@ export function withSwapDefault(limits: Limits): Limits {
   return { ...limits, memory: { ...memory, maxWithSwapBytes: memory.maxBytes * 2 } };
 }
 
-export function checkLimits(limits: Limits, machineCpus: number): void {
+/** `machineCpus` is asked only where a limit needs it: the answer comes from files. */
+export function checkLimits(limits: Limits, machineCpus: () => number): void {
   checkMemory(limits.memory ?? {});
   checkCpu(limits.cpu ?? {}, machineCpus);
   checkDisk(limits.disk ?? {});
@@ -77,7 +78,7 @@ export function checkDisk({ maxBytes, maxInodes }: DiskLimits): void {
     throw invalid(`Invalid inode limit ${maxInodes}: it is from ${minDiskInodes} to 4294967295.`);
 }
 
-function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: number): void {
+function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: () => number): void {
   const { quotaMicros, periodMicros: period, burstMicros, shares, cpus, mems } = cpu;
   if (typeof period === 'number' && (period < periodMicros.min || period > periodMicros.max))
     throw invalid(
@@ -86,9 +87,10 @@ function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: number): void {
   if (typeof quotaMicros === 'number') {
     if (quotaMicros < minQuotaMicros)
       throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
-    if (quotaMicros > machineCpus * (period ?? 100_000))
+    const available = machineCpus();
+    if (quotaMicros > available * (period ?? 100_000))
       throw invalid(
-        `Range of CPUs is from 0.01 to ${machineCpus.toFixed(2)}, as there are only ${machineCpus} CPUs available`,
+        `Range of CPUs is from 0.01 to ${available.toFixed(2)}, as there are only ${available} CPUs available`,
       );
   }
   if (typeof quotaMicros === 'number' && (burstMicros ?? 0) > quotaMicros)
@@ -100,7 +102,7 @@ function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: number): void {
     throw invalid(
       `The ${shares < 2 ? 'minimum allowed cpu-shares is 2' : 'maximum allowed cpu-shares is 262144'}`,
     );
-  if (typeof cpus === 'string') checkList('CPUs', cpus, machineCpus);
+  if (typeof cpus === 'string') checkList('CPUs', cpus, machineCpus());
   if (typeof mems === 'string') parseList('memory nodes', mems);
 }
 

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -42,6 +50,9 @@ test('it has what a container has, for nobody else to look into', async (t) => {
   await spareTime.close();
   assert.ok(next.moveTo(place('one')));
   assert.deepEqual(look(place('one')), ['. 700', 'files 700', 'log 700', 'upper 755', 'work 700']);
+  const files = join(place('one'), 'files');
+  assert.deepEqual(look(files), ['. 700', 'hostname 644', 'hosts 644', 'resolv.conf 644']);
+  for (const name of readdirSync(files)) assert.equal(readFileSync(join(files, name), 'utf8'), '');
 });
 
 test('what an agent before left half made is made anew', async (t) => {

@@ -32,7 +32,7 @@ export async function updateContainer(
     const wanted = withFittingBurst(settings.limits, change.limits);
     const limits = mergedLimits(settings.limits, wanted);
     refuseSwapBelow(settings.limits, wanted);
-    checkLimits(limits, availableParallelism());
+    checkLimits(limits, availableParallelism);
     checkReach(before, wanted);
     context.cgroups.check(wanted);
     const live = context.live.get(id);

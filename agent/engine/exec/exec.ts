@@ -22,7 +22,7 @@ import type { ExecRecord, ExecTable } from './exec-table.ts';
 
 export type ExecContext = Pick<
   EngineContext,
-  'paths' | 'containers' | 'live' | 'runtime' | 'events' | 'report'
+  'paths' | 'containers' | 'live' | 'runtime' | 'events' | 'report' | 'spareTime'
 > & { execs: ExecTable; ahead: ExecAhead };
 
 export function createExecBackend(context: ExecContext): ExecBackend {
@@ -155,8 +155,11 @@ async function watchExecExit(
       exitCode: String(exitCode),
     });
   const directory = execRunDirectory(context.paths, record.containerId, record.id);
-  // After those were told who wait for the end.
-  setImmediate(() => removeRunDirectory(directory, context.report));
+  void process.settled.then(() =>
+    context.spareTime.putOff(directory, `remove ${directory}`, () =>
+      removeRunDirectory(directory, context.report),
+    ),
+  );
 }
 
 function attachExec(

@@ -87,7 +87,7 @@ test('from the start to the removal: samples, pressure, events, and nothing left
     [['pids-full', 12]],
   );
   put({ 'pids.events': 'max 13\n' });
-  await sampler.end('web');
+  await sampler.end('web', group.oomKills());
   assert.equal(sampler.find('web')?.ring?.sums().pidsRefusals, 13, 'the end is read, too');
   assert.equal(openBelow(root), 0);
   assert.equal(sampler.usage('web'), undefined);
@@ -98,11 +98,11 @@ test('from the start to the removal: samples, pressure, events, and nothing left
 test('one that ends within its first second leaves nothing, unless it was killed for memory', async (t) => {
   const { sampler, group, put, told } = bench(t);
   sampler.begin('web', group, new Date());
-  await sampler.end('web');
+  await sampler.end('web', group.oomKills());
   assert.equal(sampler.find('web'), undefined);
   sampler.begin('web', group, new Date());
   put({ 'memory.events': 'max 0\noom_kill 1\n' });
-  await sampler.end('web');
+  await sampler.end('web', group.oomKills());
   assert.deepEqual(
     told.map(({ kind, process, unknown }) => [kind, process, unknown]),
     [['oom-kill', undefined, "the kernel's log does not tell of it"]],
@@ -127,9 +127,9 @@ test('who asks is told each round how many run, and once that none does', async 
   sampler.begin('web', group, new Date());
   sampler.begin('other', group, new Date());
   await sampler.nextTick();
-  await sampler.end('other');
+  await sampler.end('other', group.oomKills());
   await sampler.nextTick();
-  await sampler.end('web');
+  await sampler.end('web', group.oomKills());
   const counts = () => rounds.map(({ running }) => running);
   await until(() => counts().at(-1) === 0);
   assert.deepEqual(counts().slice(0, 3), [2, 1, 0]);

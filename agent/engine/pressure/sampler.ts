@@ -80,12 +80,12 @@ export class Sampler {
    * Its processes have ended and its group is still there: the last reading. Resolves once every
    * kill has been told; never rejects, since nothing that ends may be held up by it.
    */
-  async end(id: string): Promise<void> {
+  async end(id: string, oomKills: number): Promise<void> {
     const subject = this.#subjects.get(id);
     if (subject?.cgroup === undefined) return;
     try {
       // One that lived for less than a second is of interest only if it was killed for memory.
-      if (this.#running.has(id) || subject.cgroup.oomKills() > 0) this.#sample(id);
+      if (this.#running.has(id) || oomKills > 0) this.#sample(id);
     } catch (error) {
       this.#options.report(`sample container ${id} for the last time`, error);
     }

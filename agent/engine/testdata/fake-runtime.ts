@@ -20,6 +20,7 @@ export class FakeProcess implements RunningProcess {
   readonly signals: number[] = [];
   readonly logLimits: { maxBytes: number; maxFiles: number }[] = [];
   readonly exited: Promise<ExitRecord>;
+  readonly settled = Promise.resolve();
   readonly #exit: (record: ExitRecord) => void;
   #ended = false;
   /** What it does with a signal; by default SIGKILL and SIGTERM end it. */

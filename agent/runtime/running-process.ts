@@ -104,7 +104,7 @@ export class ShimProcess implements RunningProcess {
 
   async #watch(runDirectory: string): Promise<ExitRecord> {
     await this.#alive.ended;
-    const exit = readExit(runDirectory) ?? this.#endOrphan();
+    const exit = exitIn(runDirectory) ?? this.#endOrphan();
     this.#closeDescriptors();
     reapInBackground(this.shimPid);
     return exit;
@@ -124,6 +124,15 @@ export class ShimProcess implements RunningProcess {
     for (const fd of [this.#pidfd, this.#shimPidfd, this.#terminalFd])
       if (fd !== undefined) closeSync(fd);
     this.#pidfd = this.#shimPidfd = this.#terminalFd = undefined;
+  }
+}
+
+/** That it has ended is known also where its record cannot be read, as when no descriptor is left for that. */
+function exitIn(runDirectory: string): ExitRecord | undefined {
+  try {
+    return readExit(runDirectory);
+  } catch {
+    return undefined;
   }
 }
 

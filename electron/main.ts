@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import {
   app,
   BrowserWindow,
+  dialog,
   ipcMain,
   Menu,
   nativeImage,
@@ -121,7 +122,10 @@ async function keepTray(machines: MachineList, show: () => void): Promise<void> 
     const actions = {
       show,
       start: () => void machines.start(first.id),
-      stop: () => void machines.stop(first.id),
+      stop: () =>
+        void machines
+          .stop(first.id)
+          .catch((error: Error) => dialog.showErrorBox(app.getName(), error.message)),
       quit: () => app.quit(),
     };
     tray.setContextMenu(Menu.buildFromTemplate(trayTemplate(first.state.status, actions)));
@@ -139,9 +143,11 @@ function quitWith(machines: MachineList, window: BrowserWindow): void {
   app.on('before-quit', (event) => {
     if (stopped) return;
     event.preventDefault();
-    void machines.stopAll().finally(() => {
+    const quit = () => {
       stopped = true;
       app.quit();
-    });
+    };
+    // A machine that could not be stopped is found by the next start; the app ends all the same.
+    machines.stopAll().then(quit, quit);
   });
 }

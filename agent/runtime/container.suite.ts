@@ -1,6 +1,14 @@
 /** A container's life: output, exit, signals, stdin, terminal, log, and what a failure leaves. */
 import assert from 'node:assert/strict';
-import { closeSync, existsSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,6 +53,13 @@ export function containerSuite(remapped: boolean): void {
     assert.equal(exit.exitCode, 137);
     assert.equal(exit.signal, 9);
     assert.throws(() => running.signal(15), { name: 'CortenError', kind: 'conflict' });
+  });
+
+  test('an ending that cannot be read is an ending all the same', async () => {
+    const { running, run } = await bench.start(shell('read x'), { openStdin: true });
+    mkdirSync(join(run, 'exit', 'taken'), { recursive: true });
+    process.kill(running.shimPid, 'SIGKILL');
+    assert.equal((await running.exited).exitCode, 255);
   });
 
   test('stdin is open until it is closed', async () => {

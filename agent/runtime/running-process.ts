@@ -106,7 +106,7 @@ export class ShimProcess implements RunningProcess {
 
   async #watch(runDirectory: string): Promise<ExitRecord> {
     const told = await this.#alive.exit;
-    const exit = told ?? readExit(runDirectory) ?? this.#endOrphan();
+    const exit = told ?? exitIn(runDirectory) ?? this.#endOrphan();
     this.#closeDescriptors();
     void this.#alive.ended.then(() => reapInBackground(this.shimPid));
     return exit;
@@ -126,6 +126,15 @@ export class ShimProcess implements RunningProcess {
     for (const fd of [this.#pidfd, this.#shimPidfd, this.#terminalFd])
       if (fd !== undefined) closeSync(fd);
     this.#pidfd = this.#shimPidfd = this.#terminalFd = undefined;
+  }
+}
+
+/** That it has ended is known also where its record cannot be read, as when no descriptor is left for that. */
+function exitIn(runDirectory: string): ExitRecord | undefined {
+  try {
+    return readExit(runDirectory);
+  } catch {
+    return undefined;
   }
 }
 

@@ -151,6 +151,7 @@ export interface RunningProcess extends ProcessHandle {
    * owns these descriptors and closes them.
    */
   readonly stdio: ProcessStdio;
+  /** Never rejects; how it ended is 255 where that cannot be found out. */
   readonly exited: Promise<ExitRecord>;
   /** After that: when nothing is written to its run directory any more. */
   readonly settled: Promise<void>;

@@ -1,16 +1,17 @@
 import type { Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { hasErrno } from '../../kernel/libc.ts';
+
+const slash = Buffer.from('/');
 
 /** Bytes of every file below a directory, hard links counted once. It may change while we walk. */
 export async function directoryBytes(directory: string): Promise<number> {
   const seen = new Set<string>();
   let total = 0;
-  const pending = [directory];
+  const pending = [Buffer.from(directory)];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     for (const entry of await entriesOf(next)) {
-      const path = join(next, entry.name);
+      const path = Buffer.concat([next, slash, entry.name]);
       if (entry.isDirectory()) pending.push(path);
       else total += await fileBytes(path, seen);
     }
@@ -18,16 +19,17 @@ export async function directoryBytes(directory: string): Promise<number> {
   return total;
 }
 
-async function entriesOf(directory: string): Promise<Dirent[]> {
+/** Names are bytes, and need not be UTF-8. */
+async function entriesOf(directory: Buffer): Promise<Dirent<Buffer>[]> {
   try {
-    return await readdir(directory, { withFileTypes: true });
+    return await readdir(directory, { withFileTypes: true, encoding: 'buffer' });
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
 }
 
-async function fileBytes(path: string, seen: Set<string>): Promise<number> {
+async function fileBytes(path: Buffer, seen: Set<string>): Promise<number> {
   try {
     const { nlink, dev, ino, size } = await lstat(path);
     if (nlink === 1) return size;

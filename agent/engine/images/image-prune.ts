@@ -18,6 +18,8 @@ export async function pruneImages(
     if (until !== undefined && createdAt !== undefined && createdAt > until) continue;
     for (const tag of tags) await context.images.untag(tag);
     untagged.push(...tags);
+    // A container may have been made of it meanwhile: then it stays, without a name.
+    if (usersOf(context, id).length > 0) continue;
     const result = await context.images.delete(id);
     deleted.push(...result.deleted);
     reclaimedBytes += result.reclaimedBytes;

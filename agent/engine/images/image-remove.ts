@@ -65,7 +65,7 @@ function refuseInUse(
 }
 
 function isIdOf({ id }: StoredImage, reference: string): boolean {
-  return id.startsWith(reference) || id.startsWith(`sha256:${reference}`);
+  return id.startsWith(`sha256:${reference.replace(/^sha256:/, '')}`);
 }
 
 /** The tag that the reference means; the store found the image by it, so there is one. */

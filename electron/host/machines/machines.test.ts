@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineEntry } from '../../contract/machines.ts';
 import { Choice } from '../machine/choice.ts';
 import { type Climb, type MachineBackend, StageFailure } from '../machine/machine.ts';
@@ -183,4 +184,47 @@ test('removing takes away what is there, or only the line in the list', async ()
   assert.deepEqual(removed, [{ state: true }]);
   assert.deepEqual(names(open()), ['This computer']);
   await assert.rejects(list.remove('local', { state: false }), /cannot be removed/);
+});
+
+test('the app ends only when each machine has, also when one cannot be stopped', async () => {
+  const slow = Promise.withResolvers<void>();
+  const ends: Record<string, () => Promise<void>> = {
+    stuck: () => Promise.reject(new Error('wsl.exe does not answer')),
+    slow: () => slow.promise,
+  };
+  const list = createMachines({
+    own: Object.keys(ends).map((id) => ({ id, name: id, kind: 'native' as const })),
+    makers: {
+      native: ({ id }) => ({
+        backend: {
+          kind: 'native',
+          stages: ['reach'],
+          loginAdvice: '',
+          bringUp: async ({ stage }) => {
+            await stage('reach', async () => {});
+            return {
+              endpoint: {
+                dial: () => Promise.reject(new Error('nobody there')),
+                hostPublicKey: '',
+                clientPrivateKey: '',
+              },
+              lost: new Promise(() => {}),
+              stop: () => ends[id]!(),
+            };
+          },
+        } satisfies MachineBackend,
+      }),
+    },
+    file,
+  });
+  for (const id of Object.keys(ends)) assert.equal((await list.start(id)).status, 'failed');
+  let isOver = false;
+  const over = list.stopAll().finally(() => {
+    isOver = true;
+  });
+  const rejected = assert.rejects(over, /wsl\.exe does not answer/);
+  await sleep(20);
+  assert.equal(isOver, false);
+  slow.resolve();
+  await rejected;
 });

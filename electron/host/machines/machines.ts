@@ -51,7 +51,7 @@ export interface MachineList {
   stop(id: string, options?: { force?: boolean }): ReturnType<Machine['stop']>;
   /** This computer's own, and what was up when the app was closed. */
   startAll(): void;
-  /** At the app's end; nothing of it is remembered. */
+  /** At the app's end; nothing of it is remembered. Rejects, once all have been tried, with what could not be stopped. */
   stopAll(): Promise<void>;
 }
 
@@ -243,8 +243,13 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
         if (isOwn(entry.id) || entry.startsWithApp) void machine.start();
     },
     async stopAll() {
-      await Promise.all([...kept.values()].map(({ machine }) => machine.stop()));
+      const ends = await Promise.allSettled(
+        [...kept.values()].map(({ machine }) => machine.stop()),
+      );
       for (const { unwatch } of kept.values()) unwatch.abort();
+      // Only now: the app ends with it, and the others needed their time.
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     },
   };
 }

@@ -50,6 +50,8 @@ export async function callWsl(
   try {
     const output = collect(child);
     const fed = feed(child, input);
+    // Half of it must not be taken for all; and until the end is awaited nobody else hears of it.
+    fed.catch(giveUp);
     const code = await endOf(child);
     await fed;
     if (signal?.aborted === true) throw calledOff();

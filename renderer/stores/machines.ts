@@ -22,10 +22,10 @@ import {
   watchMachines,
 } from '../bridge/machines.ts';
 import { watchConnection } from '../bridge/system.ts';
-import type { MessageKey } from '../messages/en.ts';
 import { useMachine } from './machine.ts';
 import { forgetMachine } from './per-machine.ts';
 import { ask } from './question.ts';
+import type { Sentence } from './sentence.ts';
 import { toast, toastError } from './toasts.ts';
 
 export const useMachines = create<{
@@ -91,7 +91,7 @@ export async function stopAt(id: string, force = false): Promise<void> {
   markStopping(id, undefined);
 }
 
-const stopWords: Partial<Record<MachineKind, MessageKey>> = {
+const stopWords: Partial<Record<MachineKind, Sentence['id']>> = {
   native: 'machine.stopNative',
   remote: 'machine.stopRemote',
 };

@@ -6,7 +6,6 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { deviceNames, suffixOf } from '../network/device-names.ts';
 import { patienceMs } from './patience.ts';
 
@@ -169,17 +168,7 @@ export function ask<T>(
   });
 }
 
-/** Tries until it holds; for what happens soon, but not at once. */
-export async function eventually(check: () => void | Promise<void>): Promise<void> {
-  const deadline = performance.now() + patienceMs;
-  for (;;)
-    try {
-      return await check();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await sleep(100);
-    }
-}
+export { eventually } from './until.ts';
 
 /** What a container leaves on a machine when something forgets to undo it. */
 export interface Traces {

@@ -13,3 +13,14 @@ export async function until(
     if (performance.now() > end)
       throw new Error(`It never happened: ${typeof what === 'string' ? what : what()}`);
 }
+
+/** Tries until the check passes; its last failure is the test's. */
+export async function eventually(check: () => unknown): Promise<void> {
+  for (const end = performance.now() + usualMs; ; await sleep(100))
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
+}

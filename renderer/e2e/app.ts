@@ -9,9 +9,9 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { eventually } from '../../agent/e2e/until.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -154,18 +154,7 @@ export function assertNoComplaints(app: App): void {
   assert.deepEqual(app.complaints, []);
 }
 
-/** Tries until the check passes; its last failure is the test's. */
-export async function eventually(check: () => unknown): Promise<void> {
-  const deadline = performance.now() + patienceMs;
-  for (;;)
-    try {
-      await check();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await sleep(100);
-    }
-}
+export { eventually };
 
 /** Removes every container, so that the next test finds the list as it was. */
 export async function removeAll(docker: App['docker']): Promise<void> {

@@ -135,7 +135,11 @@ export function ProcessSliders({ draft, set, use, advice }: AdvisedPart) {
 
 export function useWords() {
   const t = useText();
-  return { clearLabel: t('limits.clear'), noLimitLabel: t('limits.none') };
+  return {
+    clearLabel: t('limits.clear'),
+    noLimitLabel: t('limits.none'),
+    wrongLabel: (example: string) => t('limits.wrong', { example }),
+  };
 }
 
 export function asMiB(bytes: number): string {

@@ -51,6 +51,9 @@ export const limitsWords = {
   'limits.spaceFloor': 'At least 4 MiB.',
   'limits.noSpace':
     'Made without a disk limit, and on this machine it cannot get one later. Make it anew with one.',
+  'limits.nearlyFull': 'Nearly full: {left} left. Without room, writing fails.',
+  'limits.usedOf': '{used} of {size}',
+  'limits.usedOfNone': '{used}, no limit',
   'limits.inodes': 'Files and folders',
   'limits.inodesFixed':
     'On this machine the number of files and folders was fixed when the container was made.',

@@ -162,6 +162,22 @@ test('a refusal is told once, beside the button, and what was set stays', async 
   await refusal.waitFor({ state: 'detached' });
 });
 
+test('whatever the keyboard comes to is in sight, above the bar with the buttons', async () => {
+  const { page } = app;
+  await page.getByRole('link', { name: 'Limits' }).focus();
+  for (let step = 0; step < 30; step++) {
+    await page.keyboard.press('Tab');
+    const covered = await page.evaluate(() => {
+      const box = document.activeElement?.getBoundingClientRect();
+      const bar = document.querySelector('.limits-actions');
+      if (!box || !bar || bar.contains(document.activeElement)) return '';
+      const isCovered = box.bottom > bar.getBoundingClientRect().top;
+      return isCovered ? (document.activeElement?.outerHTML ?? '') : '';
+    });
+    assert.equal(covered, '');
+  }
+});
+
 test('each is taken away by its own button', async () => {
   for (const place of ['Network speed', 'Log'])
     for (let left = 2; left > 0; left--)

@@ -18,6 +18,7 @@ import { MachineQuestions } from './features/machines/question.tsx';
 import { NewContainerPage } from './features/new-container/page.tsx';
 import { Shortcuts } from './features/palette/shortcuts.tsx';
 import { UserspaceMap } from './features/userspace/page.tsx';
+import { VolumesPage } from './features/volumes/page.tsx';
 import { useText } from './messages/use-text.ts';
 import { BrokenPlace } from './shell/broken-place.tsx';
 import { QuestionHost } from './shell/question.tsx';
@@ -88,6 +89,7 @@ function Places() {
   return (
     <Switch>
       <Route path="/images" component={ImagesPage} />
+      <Route path="/volumes" component={VolumesPage} />
       <Route path="/activity" component={ActivityPage} />
       <Route path="/machine/userspace">
         <MachineFrame view="userspace">

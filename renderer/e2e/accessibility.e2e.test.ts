@@ -20,6 +20,13 @@ for (const colorScheme of ['light', 'dark'] as const)
       await look(app, '/', '2 containers');
       await look(app, '/new', 'Create and start');
       await look(app, '/images', starterImage);
+      await look(app, '/volumes', 'No volume here');
+      await app.docker('volume', 'create', '-o', 'size=64m', 'box');
+      await look(app, '/volumes', 'of 64 MiB');
+      await app.page.getByRole('button', { name: 'Size of box' }).click();
+      await look(app, '/volumes', 'It applies at once');
+      await app.page.keyboard.press('Escape');
+      await app.docker('volume', 'rm', 'box');
       await look(app, '/activity', 'create');
       await look(app, '/machine', 'Last start');
       await look(app, '/machine/userspace', 'The machine itself');

@@ -60,6 +60,21 @@ test('New container gives a disk limit and a root that is nobody outside', async
   assert.ok(Number(outside) > 65_535, `its root is ${outside} outside`);
 });
 
+test('a disk that is nearly full is told of beside its figures and beside its limit', async () => {
+  const { page } = app;
+  assert.equal(await page.getByText(/^Nearly full/).count(), 0);
+  await app.docker('exec', 'small', 'sh', '-c', 'dd if=/dev/zero of=/full bs=1M || true');
+  await card('Container')
+    .getByText(/^Nearly full: .* left\. Without room, writing fails\.$/)
+    .waitFor();
+  await toLimits('small');
+  await card('Disk space')
+    .getByText(/^Nearly full/)
+    .waitFor();
+  await app.docker('exec', 'small', 'rm', '/full');
+  await page.getByText(/^Nearly full/).waitFor({ state: 'detached' });
+});
+
 test('its disk limit is warned of, raised and taken away while it runs', async () => {
   const { page } = app;
   const { inodesAreFixed } = await diskOf('small');

@@ -86,6 +86,12 @@ test('a stopped container shows what a start would ask for', async () => {
     .getByText('It does not run. This is what a start would ask the kernel for.')
     .waitFor();
   await section('Weaker than the default').getByText('CAP_SYS_TIME').waitFor();
+  // What it will share with the machine is not new.
+  const user = app.page.getByRole('row', { name: /^User –/ });
+  assert.equal(await user.count(), 1);
+  assert.equal(await user.getByText('new', { exact: true }).count(), 0);
+  const mount = app.page.getByRole('row', { name: /^Mount/ });
+  assert.equal(await mount.getByText('new', { exact: true }).count(), 1);
   await app.docker('start', 'weak');
   await app.page.getByText(/Read from the kernel at/).waitFor();
 });

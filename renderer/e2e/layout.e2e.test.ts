@@ -8,7 +8,9 @@ let app: App;
 before(async () => {
   app = await startApp();
   await app.docker('run', '-dit', '--name', 'web', '-p', '127.0.0.1::80', starterImage);
+  await app.docker('volume', 'create', '-o', 'size=64m', 'data-of-a-long-name-'.repeat(8));
 });
+after(async () => app?.docker('volume', 'rm', 'data-of-a-long-name-'.repeat(8)));
 after(() => app?.close());
 
 /** What of the page is wider than its box, or taller than its button. Only text scrolls sideways. */
@@ -51,6 +53,7 @@ for (const [width, height] of [
       ['/', 'web'],
       ['/new', 'Create and start'],
       ['/images', starterImage],
+      ['/volumes', 'of 64 MiB'],
       ['/activity', 'create'],
       ['/machine', 'Last start'],
       [`/containers/${id}`, 'Environment'],

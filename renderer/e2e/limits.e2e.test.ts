@@ -106,6 +106,78 @@ test('Enter in a number field does not outrun the warning; a second one applies'
   await apply();
 });
 
+test('what is no number stays to be put right, and takes no limit away', async () => {
+  const { page } = app;
+  const before = await limits();
+  const pids = card('Processes and open files').getByRole('textbox', { name: 'Processes' });
+  await fill('Processes and open files', 'Open files', '128');
+  await pids.fill('many');
+  await pids.press('Tab');
+  await page.getByText('Not a number that can be used here.').waitFor();
+  await page.getByRole('button', { name: 'Apply now' }).click();
+  await page.getByRole('alert').getByText('Put right what is marked first.').waitFor();
+  assert.equal(await pids.evaluate((field) => field === document.activeElement), true);
+  await page.getByRole('button', { name: 'Limit a device' }).click();
+  const rate = page.getByRole('textbox', { name: 'Read, a second' });
+  await rate.fill('5 MiB');
+  await rate.press('Enter');
+  await rate.fill('fast');
+  await rate.press('Tab');
+  assert.equal(await rate.inputValue(), 'fast');
+  assert.equal(await page.getByText('Not a number that can be used here.').count(), 2);
+  await page.getByRole('button', { name: 'Remove this device’s limit' }).click();
+  await pids.press('Escape');
+  assert.equal(await pids.inputValue(), String(before.pids));
+  assert.deepEqual(await limits(), before);
+  await page.getByRole('button', { name: 'Reset' }).click();
+});
+
+test('what was moved is still there after another place, and leaves alone what others set', async () => {
+  const { page } = app;
+  await fill('CPU', 'CPUs', '0.25');
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await app.docker('update', '--pids-limit', '777', 'limited');
+  await page.getByRole('link', { name: 'Limits' }).click();
+  await page.getByText('Not applied yet.').waitFor();
+  const pids = card('Processes and open files').getByRole('textbox', { name: 'Processes' });
+  await eventually(async () => assert.equal(await pids.inputValue(), '777'));
+  await apply();
+  const { cpu, pids: set } = await limits();
+  assert.deepEqual([cpu?.quotaMicros, set], [25_000, 777]);
+});
+
+test('a refusal is told once, beside the button, and what was set stays', async () => {
+  const { page } = app;
+  const pin = page.getByRole('textbox', { name: 'Pin to CPUs' });
+  await pin.fill('999');
+  const refusal = page.getByRole('alert');
+  await refusal.waitFor();
+  await page.getByRole('button', { name: 'Apply now' }).click();
+  await eventually(async () => assert.equal(await page.getByText('Applying…').count(), 0));
+  assert.equal(await refusal.count(), 1);
+  const [box, height] = [await refusal.boundingBox(), page.viewportSize()?.height ?? 0];
+  assert.ok(box && box.y > height / 2 && box.y + box.height <= height, JSON.stringify(box));
+  assert.equal(await pin.inputValue(), '999');
+  await page.getByRole('button', { name: 'Reset' }).click();
+  await refusal.waitFor({ state: 'detached' });
+});
+
+test('whatever the keyboard comes to is in sight, above the bar with the buttons', async () => {
+  const { page } = app;
+  await page.getByRole('link', { name: 'Limits' }).focus();
+  for (let step = 0; step < 30; step++) {
+    await page.keyboard.press('Tab');
+    const covered = await page.evaluate(() => {
+      const box = document.activeElement?.getBoundingClientRect();
+      const bar = document.querySelector('.limits-actions');
+      if (!box || !bar || bar.contains(document.activeElement)) return '';
+      const isCovered = box.bottom > bar.getBoundingClientRect().top;
+      return isCovered ? (document.activeElement?.outerHTML ?? '') : '';
+    });
+    assert.equal(covered, '');
+  }
+});
+
 test('each is taken away by its own button', async () => {
   for (const place of ['Network speed', 'Log'])
     for (let left = 2; left > 0; left--)

@@ -13,7 +13,7 @@ export const forwardWords = {
   'context.use': 'Use for “docker”',
   'context.remove': 'Remove',
   'context.overridden':
-    'The variable {variable} is set where the app runs: with it, “docker” looks at no context.',
+    'The variable {variable} is set where the app runs. Where it is set, “docker” ignores contexts.',
   'context.line': 'Without using it for everything: docker --context {name} ps',
   'failed.contextSetUp': 'The Docker context was not set up',
   'failed.contextRemove': 'The Docker context was not removed',

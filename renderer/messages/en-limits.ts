@@ -51,6 +51,9 @@ export const limitsWords = {
   'limits.spaceFloor': 'At least 4 MiB.',
   'limits.noSpace':
     'Made without a disk limit, and on this machine it cannot get one later. Make it anew with one.',
+  'limits.nearlyFull': 'Nearly full: {left} left. Without room, writing fails.',
+  'limits.usedOf': '{used} of {size}',
+  'limits.usedOfNone': '{used}, no limit',
   'limits.inodes': 'Files and folders',
   'limits.inodesFixed':
     'On this machine the number of files and folders was fixed when the container was made.',
@@ -77,6 +80,8 @@ export const limitsWords = {
   'limits.useOf': 'Uses {use, number} of {room, number} now',
   'limits.none': 'No limit',
   'limits.default': 'Default',
+  'limits.wrong': 'Not a number that can be used here. Write one such as {example}.',
+  'limits.notAllRight': 'Put right what is marked first.',
   'limits.clear': 'Take the limit away',
   'limits.warn.cpus': 'Below its use of {use} now: it will run slower.',
   'limits.apply': 'Apply now',
@@ -84,6 +89,7 @@ export const limitsWords = {
   'limits.applying': 'Applying…',
   'limits.reset': 'Reset',
   'limits.changed': 'Not applied yet.',
+  'failed.limitsUndo': 'The limits of {name} are not as before',
   'limits.liveHelp': 'Changes apply at once, without a restart.',
   'limits.stoppedHelp': 'Changes apply when the container starts.',
 } as const;

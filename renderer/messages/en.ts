@@ -7,6 +7,7 @@ import { machinesWords } from './en-machines.ts';
 import { pressureWords } from './en-pressure.ts';
 import { resourcesWords } from './en-resources.ts';
 import { userspaceWords } from './en-userspace.ts';
+import { volumesWords } from './en-volumes.ts';
 
 /** Every word of the interface, by key. ICU message syntax (react-intl). */
 export const en = {
@@ -433,6 +434,7 @@ export const en = {
   ...userspaceWords,
   ...machinesWords,
   ...resourcesWords,
+  ...volumesWords,
 } as const;
 
 export type MessageKey = keyof typeof en;

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatAge, formatBytes, formatCpuPercent, parseBytes, visibleText } from './format.ts';
+import {
+  formatAge,
+  formatBytes,
+  formatCpuPercent,
+  formatCpus,
+  parseBytes,
+  visibleText,
+} from './format.ts';
 
 test('bytes keep three digits or fewer and never say 1024', () => {
   assert.equal(formatBytes(0), '0 B');
@@ -21,6 +28,11 @@ test('ages take the largest whole unit', () => {
 test('CPU is a percentage of one CPU', () => {
   assert.equal(formatCpuPercent(0.0312), '3.1%');
   assert.equal(formatCpuPercent(1.5), '150%');
+});
+
+test('where it is limited it is told as limits are set', () => {
+  assert.equal(formatCpus(0.384), '0.38 CPUs');
+  assert.equal(formatCpus(2), '2.00 CPUs');
 });
 
 test('bytes are read as people write them, and nothing else is', () => {

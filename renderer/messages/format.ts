@@ -24,6 +24,11 @@ export function formatCpuPercent(cpus: number): string {
   return `${percent >= 99.95 ? percent.toFixed(0) : percent.toFixed(1)}%`;
 }
 
+/** As limits are set: in CPUs, not in percent. */
+export function formatCpus(cpus: number): string {
+  return `${cpus.toFixed(2)} CPUs`;
+}
+
 const ageUnits = [
   ['d', 86_400],
   ['h', 3600],

@@ -78,7 +78,7 @@ function MachineRow({
   const state = connected ? (stopping ? 'stopping' : stateOf(machine)) : 'unreachable';
   const { id, name } = machine;
   // The same kind of place, where the other machine has it too.
-  const section = /^\/(images|activity|machine(\/userspace)?)$/.test(place) ? place : '';
+  const section = /^\/(images|volumes|activity|machine(\/userspace)?)$/.test(place) ? place : '';
   return (
     <li className={`machine-row ${state}`}>
       <Link

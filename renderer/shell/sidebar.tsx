@@ -8,6 +8,7 @@ import './shell.css';
 const places: { path: string; icon: IconName; words: MessageKey }[] = [
   { path: '/', icon: 'container', words: 'containers.title' },
   { path: '/images', icon: 'image', words: 'images.title' },
+  { path: '/volumes', icon: 'volume', words: 'volumes.title' },
   { path: '/activity', icon: 'activity', words: 'activity.title' },
   { path: '/machine', icon: 'machine', words: 'machine.title' },
 ];

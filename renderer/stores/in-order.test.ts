@@ -97,7 +97,7 @@ test('limits: what was read before a change does not take it back', async () => 
   question(1).answer({ limits: { pids: 50 }, warnings: [] });
   await settled();
   question(2).answer({ pids: 50 });
-  assert.equal(await change, true);
+  assert.equal(await change, undefined);
   question(0).answer({ pids: 10 });
   await early;
   assert.equal(useLimits.getState().limits.web?.pids, 50);
@@ -106,7 +106,6 @@ test('limits: what was read before a change does not take it back', async () => 
 test('limits: a change that the engine refuses says so and changes nothing', async () => {
   const change = changeLimits('web', 'web', { pids: 0 }, undefined);
   question(0).answer({ message: 'pids must be at least 1' }, 400);
-  assert.equal(await change, false);
-  assert.match(useLimits.getState().errors.web ?? '', /at least 1/);
+  assert.match((await change) ?? '', /at least 1/);
   assert.equal(questions.length, 1);
 });

@@ -5,7 +5,7 @@ import { getLimits, setLimits } from '../bridge/containers.ts';
 import { InOrder } from './in-order.ts';
 import { atSwitch, perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
-import { toast } from './toasts.ts';
+import { toast, toastError } from './toasts.ts';
 
 export const useLimits = perMachine(
   create<{
@@ -41,28 +41,36 @@ export async function foreseeLimits(
   }
 }
 
-/** Applies a change to a running or stopped container. `back` is the change that undoes it. */
+/**
+ * Applies a change to a running or stopped container. `back` is the change that undoes it. Resolves with
+ * the reason, in the engine's own words, where it cannot be.
+ */
 export async function changeLimits(
   id: string,
   name: string,
   change: Limits,
   back: Limits | undefined,
-): Promise<boolean> {
+): Promise<string | undefined> {
   try {
     await setLimits(id, change);
   } catch (error) {
-    fail(id, messageOf(error));
-    return false;
+    return messageOf(error);
   }
   await loadLimits(id);
   toast(
     { id: back ? 'toast.limits' : 'toast.limitsUndone', values: { name } },
     back && {
       label: { id: 'action.undo' },
-      run: () => void changeLimits(id, name, back, undefined),
+      run: () => void undo(id, name, back),
     },
   );
-  return true;
+  return undefined;
+}
+
+async function undo(id: string, name: string, back: Limits): Promise<void> {
+  const refusal = await changeLimits(id, name, back, undefined);
+  if (refusal !== undefined)
+    toastError({ id: 'failed.limitsUndo', values: { name } }, new Error(refusal));
 }
 
 function put(id: string, limits: Limits): void {

@@ -1,8 +1,9 @@
 import { Slider } from '@base-ui/react/slider';
-import { type ReactNode, useEffect, useId, useState } from 'react';
+import { type ReactNode, useId } from 'react';
 import { IconButton } from './button.tsx';
 import { Icon } from './icon.tsx';
 import './slider-field.css';
+import { useTyped } from './use-typed.ts';
 
 /**
  * A limit: a slider for the hand and a number for the exact value. `undefined` is "no limit", which
@@ -21,6 +22,7 @@ export function SliderField({
   useLabel,
   warning,
   error,
+  wrongLabel,
   clearLabel,
   noLimitLabel,
   disabled = false,
@@ -38,29 +40,22 @@ export function SliderField({
   useLabel?: ReactNode;
   warning?: string;
   error?: string;
+  /** What to say of something that is no number, with one that is. */
+  wrongLabel: (example: string) => string;
   clearLabel?: string;
   noLimitLabel?: string;
   disabled?: boolean;
 }) {
   const id = useId();
-  const [draft, setDraft] = useState<string>();
-  const shown = draft ?? (value === undefined ? '' : format(value));
+  const typed = useTyped({
+    ...{ value, format, parse, onChange },
+    mayBeEmpty: noLimitLabel !== undefined,
+  });
+  const example = stops[Math.floor(stops.length / 2)];
+  const wrong = typed.isRefused && example !== undefined ? wrongLabel(format(example)) : undefined;
+  const problem = wrong ?? error;
   const last = noLimitLabel === undefined ? stops.length - 1 : stops.length;
   const position = value === undefined ? stops.length : nearest(stops, value);
-  // Another hand (undo, the engine) changed the value: what was typed is stale.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: reacts to the value alone.
-  useEffect(() => setDraft(undefined), [value]);
-
-  const commit = () => {
-    if (draft === undefined) return;
-    if (draft.trim() === '' && noLimitLabel !== undefined) onChange(undefined);
-    else {
-      const parsed = parse(draft);
-      if (parsed !== undefined) onChange(parsed);
-    }
-    setDraft(undefined);
-  };
-
   return (
     <div className={value === undefined ? 'slider-field unlimited' : 'slider-field'}>
       <label htmlFor={`${id}-number`} className="field-label">
@@ -105,18 +100,10 @@ export function SliderField({
           inputMode="decimal"
           autoComplete="off"
           placeholder={noLimitLabel}
-          value={shown}
           disabled={disabled}
-          aria-invalid={error !== undefined}
+          aria-invalid={problem !== undefined}
           aria-describedby={`${id}-notes`}
-          onChange={(event) => {
-            setDraft(event.target.value);
-          }}
-          onBlur={commit}
-          onKeyDown={(event) => {
-            if (event.key === 'Enter') commit();
-            if (event.key === 'Escape') setDraft(undefined);
-          }}
+          {...typed.input}
         />
         <span className="unit">{unit}</span>
         {value === undefined || disabled || clearLabel === undefined ? null : (
@@ -125,10 +112,10 @@ export function SliderField({
       </div>
       <div className="slider-notes" id={`${id}-notes`}>
         {useLabel ? <span className="field-note">{useLabel}</span> : null}
-        {error ? (
-          <span className="field-error">
+        {problem ? (
+          <span className="field-error" role="status">
             <Icon name="warning" size={14} />
-            {error}
+            {problem}
           </span>
         ) : warning ? (
           <span className="field-warning" role="status">

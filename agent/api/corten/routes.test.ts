@@ -160,6 +160,10 @@ test('disk limits and use of containers and volumes', async () => {
   const changed = await call(app, path, { disk: { maxBytes } });
   assert.deepEqual(changed.body, { limits: { disk: { maxBytes } }, warnings: [] });
   assert.deepEqual(await get('volumes/data/disk'), used);
+  const dry = await call(app, `${path}?dryRun=true`, { disk: { maxBytes: maxBytes / 8 } });
+  const smaller = { disk: { maxBytes: maxBytes / 8 } };
+  assert.deepEqual(dry.body, { limits: smaller, warnings: ['too small'] });
+  assert.deepEqual(await get('volumes/data/disk'), used, 'a dry run changes nothing');
   assert.equal((await call(app, path, { memory: {} })).status, 400);
   assert.equal((await call(app, 'GET /corten/v1/volumes/none/disk')).status, 404);
 });

@@ -70,8 +70,10 @@ export function cortenRoutes(
 
   app.post('/corten/v1/volumes/:name/limits', async (request) => {
     const { disk } = readVolumeLimitsDocument(await readJson(request));
-    const volume = await volumes.updateLimits(pathPart(request, 'name'), disk ?? {});
-    return { limits: volumeLimits(volume), warnings: [] };
+    const dryRun = new Query(request).flag('dryRun') ?? false;
+    const name = pathPart(request, 'name');
+    const { volume, warnings } = await volumes.updateLimits(name, disk ?? {}, dryRun);
+    return { limits: volumeLimits(volume), warnings };
   });
 
   app.get('/corten/v1/volumes/:name/disk', async (request) =>

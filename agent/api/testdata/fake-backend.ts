@@ -320,11 +320,11 @@ export class FakeVolumes implements VolumesBackend {
     return { deleted: [], reclaimedBytes: 0 };
   }
 
-  async updateLimits(name: string, change: DiskLimits): Promise<VolumeView> {
+  async updateLimits(name: string, change: DiskLimits, dryRun: boolean) {
     const view = this.inspect(name);
-    const changed = { ...view, limits: { ...view.limits, ...change } };
-    this.views.set(name, changed);
-    return changed;
+    const volume = { ...view, limits: { ...view.limits, ...change } };
+    if (!dryRun) this.views.set(name, volume);
+    return { volume, warnings: (change.maxBytes ?? 0) === 8 * 1024 ** 2 ? ['too small'] : [] };
   }
 
   async diskUsage(name: string): Promise<SpaceUsage | undefined> {

@@ -17,8 +17,12 @@ export interface VolumesBackend {
     labels: LabelFilter[];
   }): Promise<{ deleted: string[]; reclaimedBytes: number }>;
   size(name: string): Promise<number>;
-  /** Absent keeps, `null` takes away; while containers use it, too. */
-  updateLimits(name: string, change: DiskLimits): Promise<VolumeView>;
+  /** Absent keeps, `null` takes away; while containers use it, too. A dry run only answers. */
+  updateLimits(
+    name: string,
+    change: DiskLimits,
+    dryRun?: boolean,
+  ): Promise<{ volume: VolumeView; warnings: string[] }>;
   /** Without a walk; undefined for a volume that nothing counts. */
   diskUsage(name: string): Promise<SpaceUsage | undefined>;
 }

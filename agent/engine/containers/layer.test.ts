@@ -146,6 +146,12 @@ test('a sized volume is visible while an agent runs, also the next one', async (
   const next = await bench.reopen();
   const [space] = bench.disks.attached;
   assert.equal(made.mountpoint, `${space}/_data`);
+  bench.disks.usedBytes = 12 * mib;
+  const asked = await next.volumes.updateLimits('data', { maxBytes: 8 * mib }, true);
+  assert.match(asked.warnings.join(), /below the 12 MiB that it holds/);
+  assert.deepEqual(asked.volume.limits, { maxBytes: 8 * mib, maxInodes: 200 });
+  assert.deepEqual(next.volumes.inspect('data').limits, { maxBytes: 16 * mib, maxInodes: 200 });
+  assert.deepEqual([...bench.disks.spaces.values()].at(-1), { maxBytes: 16 * mib, maxInodes: 200 });
   await next.volumes.updateLimits('data', { maxInodes: null });
   assert.deepEqual(next.volumes.inspect('data').limits, { maxBytes: 16 * mib, maxInodes: null });
   await next.volumes.remove('data', { force: false });

@@ -46,7 +46,8 @@ export function limitWarnings(limits: Limits, change: Limits, facts: Facts): str
   ];
 }
 
-function diskWarnings({ disk = {} }: Limits, now: SpaceUsage | undefined): string[] {
+/** Of a container's own files, or a volume's. */
+export function diskWarnings({ disk = {} }: Limits, now: SpaceUsage | undefined): string[] {
   const { maxBytes } = disk;
   if (now === undefined || typeof maxBytes !== 'number' || now.usedBytes <= maxBytes) return [];
   return [

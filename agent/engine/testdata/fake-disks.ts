@@ -8,6 +8,8 @@ import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from '../../dis
 export class FakeDisks implements DiskDriver {
   readonly kind = 'loop';
   freeOfCost = false;
+  /** What every space holds. */
+  usedBytes = 1;
   /** Thrown by the next steps of that name. */
   failPrepare: Error | undefined;
   failMake: Error | undefined;
@@ -53,7 +55,7 @@ export class FakeDisks implements DiskDriver {
   usage(space: string): SpaceUsage {
     const { maxBytes, maxInodes } = this.spaces.get(space) ?? {};
     return {
-      usedBytes: 1,
+      usedBytes: this.usedBytes,
       usedInodes: 1,
       maxBytes: maxBytes ?? undefined,
       maxInodes: maxInodes ?? undefined,

@@ -7,6 +7,7 @@ import type { MakeSpace } from '../../disk/disk.ts';
 import { conflict, invalid } from '../../errors.ts';
 import { isLimited } from '../containers/layer.ts';
 import { checkDisk } from '../containers/limit-checks.ts';
+import { diskWarnings } from '../containers/limit-warnings.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import { volumeDataName, volumesDirectory } from '../paths.ts';
 import type { VolumeRecord } from '../state/volume-table.ts';
@@ -88,22 +89,25 @@ export function detachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' |
   }
 }
 
-/** Absent keeps, `null` takes away; also while containers use it. */
+/** Absent keeps, `null` takes away; also while containers use it. A dry run leaves all as it is. */
 export function updateVolume(
   { volumes, disks }: Pick<EngineContext, 'volumes' | 'disks'>,
   name: string,
   change: DiskLimits,
-): VolumeRecord {
+  dryRun: boolean,
+): { volume: VolumeRecord; warnings: string[] } {
   const volume = volumes.find(name);
   const before = volume.limits ?? {};
   const after = { ...before, ...change };
   checkDisk(after);
-  if (volume.space !== undefined) disks.update(volume.space, before, after);
+  const warnings = diskWarnings({ disk: change }, volumeUsage({ disks }, volume));
+  if (volume.space !== undefined) disks[dryRun ? 'check' : 'update'](volume.space, before, after);
   else if (isLimited(after))
     throw conflict(
       `the volume ${name} was made without a limit, and its files lie on a file system that has no project quota: make it anew with -o size=…`,
     );
-  return volumes.update({ ...volume, limits: after });
+  const changed = { ...volume, limits: after };
+  return { volume: dryRun ? changed : volumes.update(changed), warnings };
 }
 
 /** Undefined when nobody counts. */

@@ -53,7 +53,10 @@ export function createVolumesBackend(context: VolumeContext): VolumesBackend {
     remove: (name, options) => removeVolume(context, name, options),
     prune: (filter) => pruneVolumes(context, filter),
     size: async (name) => directoryBytes(context.volumes.find(name).mountpoint),
-    updateLimits: async (name, change) => view(updateVolume(context, name, change)),
+    updateLimits: async (name, change, dryRun = false) => {
+      const { volume, warnings } = updateVolume(context, name, change, dryRun);
+      return { volume: view(volume), warnings };
+    },
     diskUsage: async (name) => volumeUsage(context, context.volumes.find(name)),
   };
 }

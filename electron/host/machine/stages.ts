@@ -7,6 +7,7 @@ export class Stages {
   readonly #kind: MachineState['kind'];
   readonly #watchers = new Set<() => void>();
   #state: MachineState;
+  #begun: { id: string; at: number } | undefined;
   #answer: ((answer: string | undefined) => void) | undefined;
 
   constructor(kind: MachineState['kind'], ids: readonly string[]) {
@@ -14,8 +15,17 @@ export class Stages {
     this.#state = { status: 'stopped', kind, stages: waiting(ids) };
   }
 
+  /** A stage that is under way has the time until now. */
   get state(): MachineState {
-    return this.#state;
+    const begun = this.#begun;
+    if (begun === undefined) return this.#state;
+    const elapsedMs = Math.round(performance.now() - begun.at);
+    return {
+      ...this.#state,
+      stages: this.#state.stages.map((stage) =>
+        stage.id === begun.id && stage.status === 'running' ? { ...stage, elapsedMs } : stage,
+      ),
+    };
   }
 
   begin(): void {
@@ -26,6 +36,7 @@ export class Stages {
   /** Runs one stage; when it throws, the whole start has failed there. */
   async run<T>(id: string, work: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
+    this.#begun = { id, at: startedAt };
     const mark = (status: 'running' | 'done' | 'failed') => {
       const elapsedMs = Math.round(performance.now() - startedAt);
       return this.#state.stages.map((stage) =>
@@ -48,6 +59,8 @@ export class Stages {
         failure: { stage: id, cause, nextStep },
       });
       throw error;
+    } finally {
+      if (this.#begun?.at === startedAt) this.#begun = undefined;
     }
   }
 
@@ -121,7 +134,7 @@ export class Stages {
           });
         else {
           seen = this.#state;
-          yield seen;
+          yield this.state;
         }
       }
     } finally {

@@ -1,12 +1,15 @@
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 import { openAddress } from '../../bridge/system.ts';
-import { formatAge } from '../../messages/format.ts';
+import { formatAge, formatBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { type ContainerRow, portAddress } from '../../stores/container-row.ts';
+import { followDiskUsage, useDiskUsage } from '../../stores/disk-usage.ts';
 import { forwardedPort, useForward } from '../../stores/forward.ts';
 import { useInspection } from '../../stores/inspection.ts';
 import { useShownMachine } from '../../stores/machines.ts';
+import { littleLeft } from '../../stores/space.ts';
 import { Button } from '../../ui/button.tsx';
+import { Icon } from '../../ui/icon.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
 import { useNow } from '../../ui/use-now.ts';
 import { Charts } from './charts.tsx';
@@ -93,6 +96,7 @@ function Facts({ row, document }: { row: ContainerRow; document: Document }) {
         <dd>{t(`restart.${restart as 'no'}`)}</dd>
         <dt>{t('overview.root')}</dt>
         <dd>{t(document.HostConfig?.UsernsMode === 'auto' ? 'root.own' : 'root.machine')}</dd>
+        <DiskSpace id={row.id} />
         <dt>{t('overview.ports')}</dt>
         <dd>
           {row.ports.length === 0 ? t('overview.none') : null}
@@ -106,6 +110,32 @@ function Facts({ row, document }: { row: ContainerRow; document: Document }) {
         </dd>
       </dl>
     </Section>
+  );
+}
+
+/** What its own files take, where somebody counts it; and a word before writing fails. */
+function DiskSpace({ id }: { id: string }) {
+  const t = useText();
+  const usage = useDiskUsage((state) => (state.id === id ? state.usage : undefined));
+  useEffect(() => followDiskUsage(id), [id]);
+  if (!usage || usage.usedBytes === null) return null;
+  const used = formatBytes(usage.usedBytes);
+  const left = littleLeft(usage);
+  return (
+    <>
+      <dt>{t('limits.space')}</dt>
+      <dd>
+        {usage.maxBytes === null
+          ? t('limits.usedOfNone', { used })
+          : t('limits.usedOf', { used, size: formatBytes(usage.maxBytes) })}
+        {left === undefined ? null : (
+          <span className="field-warning" role="status">
+            <Icon name="warning" size={14} />
+            {t('limits.nearlyFull', { left: formatBytes(left) })}
+          </span>
+        )}
+      </dd>
+    </>
   );
 }
 

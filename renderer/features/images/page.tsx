@@ -8,6 +8,7 @@ import { forgetPull, type Pull, pull, usePulls } from '../../stores/pulls.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { SearchField, TextField } from '../../ui/field.tsx';
 import { Empty, Notice, Page, Skeleton } from '../../ui/page.tsx';
+import '../../ui/list-table.css';
 import { PullProgress } from '../../ui/pull-progress.tsx';
 import { useNow } from '../../ui/use-now.ts';
 import './images.css';
@@ -62,7 +63,7 @@ function ImageTable({ lines }: { lines: Line[] }) {
   const t = useText();
   const nowMs = useNow(10_000);
   return (
-    <table className="images-table">
+    <table className="list-table images-table">
       <thead>
         <tr>
           <th>{t('images.column.name')}</th>
@@ -83,7 +84,7 @@ function ImageTable({ lines }: { lines: Line[] }) {
             <td className="muted">
               {image.Created > 0 ? formatAge(nowMs - image.Created * 1000) : '–'}
             </td>
-            <td className="images-actions">
+            <td className="list-actions">
               <Link
                 className="button"
                 href={`/new/${encodeURIComponent(reference)}`}

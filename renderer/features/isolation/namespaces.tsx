@@ -28,7 +28,9 @@ export function Namespaces({ facts }: { facts: NamespaceFact[] }) {
         {facts.map((fact) => (
           <tr key={fact.type}>
             <th scope="row">{t(`isolation.namespace.${fact.type}`)}</th>
-            <td className="mono">{fact.insideId ?? t('isolation.notYet')}</td>
+            <td className="mono">
+              {fact.insideId ?? (fact.scope === 'own' ? t('isolation.notYet') : '–')}
+            </td>
             <td className={fact.scope === 'host' ? 'mono' : 'mono muted'}>{fact.hostId ?? '–'}</td>
             <td>
               <Verdict kind={verdictOf(fact)}>{t(`isolation.scope.${fact.scope}`)}</Verdict>

@@ -1,9 +1,11 @@
+import { useId } from 'react';
 import { formatBytes, parseBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
-import { TextField } from '../../ui/field.tsx';
+import { FieldNote, TextField } from '../../ui/field.tsx';
 import { SliderField } from '../../ui/slider-field.tsx';
 import { ioWeightStops } from '../../ui/stops.ts';
+import { useTyped } from '../../ui/use-typed.ts';
 import { type DeviceDraft, noDevice } from './draft-lists.ts';
 import { LimitCard, type Part, useWords, whole } from './sliders.tsx';
 
@@ -59,8 +61,8 @@ export function DeviceLimits({ draft: { devices, ioWeight }, set }: Part) {
               placeholder={t('limits.none')}
               value={device[name]}
               {...(isByteRate(name)
-                ? { format: formatBytes, parse: bytesOf }
-                : { format: String, parse: whole })}
+                ? { format: formatBytes, parse: bytesOf, example: '10 MiB' }
+                : { format: String, parse: whole, example: '500' })}
               onChange={(value) => replace(index, { [name]: value })}
             />
           ))}
@@ -90,27 +92,33 @@ export function ValueField({
   format,
   parse,
   onChange,
+  example,
 }: {
   label: string;
   placeholder: string;
+  /** Of what can be typed. */
+  example: string;
   value: number | undefined;
   format: (value: number) => string;
   parse: (text: string) => number | undefined;
   onChange: (value: number | undefined) => void;
 }) {
+  const t = useText();
+  const id = useId();
+  const { isRefused, input } = useTyped({ value, format, parse, onChange, mayBeEmpty: true });
   return (
     <div className="field">
-      <label>
-        <span className="field-label">{label}</span>
-        <input
-          // What the engine holds is shown anew when it changes, not while somebody types.
-          key={value}
-          className="input"
-          placeholder={placeholder}
-          defaultValue={value === undefined ? '' : format(value)}
-          onBlur={(event) => onChange(parse(event.target.value))}
-        />
-      </label>
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        className="input"
+        placeholder={placeholder}
+        autoComplete="off"
+        aria-invalid={isRefused}
+        aria-describedby={`${id}-note`}
+        {...input}
+      />
+      <FieldNote id={`${id}-note`} error={isRefused ? t('limits.wrong', { example }) : undefined} />
     </div>
   );
 }

@@ -31,6 +31,7 @@ export function PageLimits({
               value={row[name]}
               format={formatBytes}
               parse={bytesOf}
+              example="2 MiB"
               onChange={(value) => replace(index, { [name]: value })}
             />
           ))}

@@ -10,6 +10,7 @@ import { Notice, Skeleton } from '../../ui/page.tsx';
 import { Advice } from './advice.tsx';
 import { DeviceLimits } from './device-limits.tsx';
 import { type Draft, toChange, toDraft } from './draft.ts';
+import { dropEdits, type Edits, edit, settleEdits, useEdits } from './edits.ts';
 import { FlowSliders } from './flow-sliders.tsx';
 import { PageLimits } from './page-limits.tsx';
 import './limits.css';
@@ -25,8 +26,9 @@ export function LimitsView({ row }: { row: ContainerRow }) {
   const error = useLimits((state) => state.errors[row.id]);
   const info = useMachine((state) => state.info);
   const figures = useStats((state) => state.figures[row.id]);
-  const [edited, setEdited] = useState<Draft>();
+  const edits = useEdits((state) => state.of[row.id]);
   const [applying, setApplying] = useState(false);
+  const [failure, setFailure] = useState<string>();
   const live = row.status === 'running' || row.status === 'paused';
 
   // The row is new after each event: somebody else may have changed the limits.
@@ -38,7 +40,7 @@ export function LimitsView({ row }: { row: ContainerRow }) {
   useEffect(() => followPressure(row.id), [row.id]);
   useEffect(() => followSuggestions(row.id), [row.id]);
   const saved = limits && toDraft(limits);
-  const change = saved && toChange(saved, edited ?? saved);
+  const change = saved && toChange(saved, { ...saved, ...edits });
   const foreseen = useForeseen(row.id, change);
   if (!saved)
     return (
@@ -47,17 +49,20 @@ export function LimitsView({ row }: { row: ContainerRow }) {
       </div>
     );
 
-  const draft = edited ?? saved;
+  const draft = { ...saved, ...edits };
   const shown = live ? figures : undefined;
-  const set = (part: Partial<Draft>) => setEdited({ ...draft, ...part });
+  const set = (part: Edits) => {
+    setFailure(undefined);
+    edit(row.id, part);
+  };
   const apply = async () => {
     if (!change) return;
     setApplying(true);
-    if (
-      (await foreseen.mayApply()) &&
-      (await changeLimits(row.id, row.name, change, toChange(draft, saved)))
-    )
-      setEdited(undefined);
+    if (await foreseen.mayApply()) {
+      const refusal = await changeLimits(row.id, row.name, change, toChange(draft, saved));
+      setFailure(refusal);
+      if (refusal === undefined) settleEdits(row.id, edits ?? {});
+    }
     setApplying(false);
   };
   /** At once, and with the way back; what else was edited stays edited. */
@@ -66,9 +71,18 @@ export function LimitsView({ row }: { row: ContainerRow }) {
     const suggested = toChange(saved, next);
     if (!suggested) return;
     setApplying(true);
-    const applied = await changeLimits(row.id, row.name, suggested, toChange(next, saved));
-    if (applied && edited) setEdited({ ...edited, ...part });
+    const refusal = await changeLimits(row.id, row.name, suggested, toChange(next, saved));
+    setFailure(refusal);
+    if (refusal === undefined) {
+      // What of it was moved by hand before gives way to it.
+      edit(row.id, part);
+      settleEdits(row.id, part);
+    }
     setApplying(false);
+  };
+  const reset = () => {
+    setFailure(undefined);
+    dropEdits(row.id);
   };
   const parts = { draft, set, use: shown?.latest };
   const advice = (limit: 'cpu' | 'memory' | 'pids') => (
@@ -79,7 +93,10 @@ export function LimitsView({ row }: { row: ContainerRow }) {
       className="page-body limits"
       onSubmit={(event) => {
         event.preventDefault();
-        void apply();
+        const wrong = event.currentTarget.querySelector<HTMLElement>('[aria-invalid="true"]');
+        if (wrong === null) return void apply();
+        setFailure(t('limits.notAllRight'));
+        wrong.focus();
       }}
     >
       {error ? <Notice>{error}</Notice> : null}
@@ -96,7 +113,7 @@ export function LimitsView({ row }: { row: ContainerRow }) {
       <DeviceLimits {...parts} />
       <PageLimits pages={draft.pages} onChange={(pages) => set({ pages })} />
       <div className="limits-actions">
-        {foreseen.refusal ? <Notice>{foreseen.refusal}</Notice> : null}
+        {(failure ?? foreseen.refusal) ? <Notice>{failure ?? foreseen.refusal}</Notice> : null}
         {foreseen.warnings.length > 0 ? (
           <Notice kind="warn">
             {foreseen.warnings.map((warning) => (
@@ -107,7 +124,7 @@ export function LimitsView({ row }: { row: ContainerRow }) {
         <Button kind="main" type="submit" disabled={!change || applying}>
           {applying ? t('limits.applying') : live ? t('limits.apply') : t('limits.save')}
         </Button>
-        <Button disabled={!change || applying} onClick={() => setEdited(undefined)}>
+        <Button disabled={!change || applying} onClick={reset}>
           {t('limits.reset')}
         </Button>
         <span className="muted" role="status">

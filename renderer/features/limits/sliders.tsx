@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import type { StatsSample } from '../../bridge/stats.ts';
-import { formatCpuPercent } from '../../messages/format.ts';
+import { formatCpus } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { TextField } from '../../ui/field.tsx';
 import { SliderField } from '../../ui/slider-field.tsx';
@@ -51,7 +51,7 @@ export function CpuSliders({
         format={(value) => String(Math.round(value * 100) / 100)}
         parse={positive}
         use={use?.cpus}
-        useLabel={use && t('limits.use', { use: formatCpuPercent(use.cpus) })}
+        useLabel={use && t('limits.use', { use: formatCpus(use.cpus) })}
         warning={cpuWarning(draft, use, t)}
         error={draft.cpus !== undefined && draft.cpus < 0.01 ? t('limits.cpusFloor') : undefined}
       />
@@ -135,7 +135,11 @@ export function ProcessSliders({ draft, set, use, advice }: AdvisedPart) {
 
 export function useWords() {
   const t = useText();
-  return { clearLabel: t('limits.clear'), noLimitLabel: t('limits.none') };
+  return {
+    clearLabel: t('limits.clear'),
+    noLimitLabel: t('limits.none'),
+    wrongLabel: (example: string) => t('limits.wrong', { example }),
+  };
 }
 
 export function asMiB(bytes: number): string {

@@ -3,6 +3,7 @@ import { minDiskBytes, minDiskInodes } from '../../../agent/contract/limits.ts';
 import { formatBytes, parseBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
 import { followDiskUsage, useDiskUsage } from '../../stores/disk-usage.ts';
+import { littleLeft } from '../../stores/space.ts';
 import { SliderField } from '../../ui/slider-field.tsx';
 import { inodeStops, spaceStops } from '../../ui/stops.ts';
 import type { Draft } from './draft.ts';
@@ -23,6 +24,7 @@ export function SpaceSliders({
   const error = useDiskUsage((state) => (state.id === id ? state.error : undefined));
   useEffect(() => followDiskUsage(id), [id]);
   const bytes = usage?.usedBytes ?? undefined;
+  const left = usage && littleLeft(usage);
   const files = usage?.usedInodes ?? undefined;
   const room = usage?.maxInodes ?? undefined;
   // Nobody counts: then nobody can hold it to a limit either.
@@ -43,6 +45,11 @@ export function SpaceSliders({
         parse={(text) => parseBytes(text, 'm')}
         use={bytes}
         useLabel={bytes === undefined ? undefined : t('limits.use', { use: formatBytes(bytes) })}
+        warning={
+          left === undefined || draft.diskBytes !== usage?.maxBytes
+            ? undefined
+            : t('limits.nearlyFull', { left: formatBytes(left) })
+        }
         error={
           draft.diskBytes !== undefined && draft.diskBytes < minDiskBytes
             ? t('limits.spaceFloor')

@@ -5,14 +5,14 @@
 import { useEffect, useState } from 'react';
 import type { Limits } from '../../../agent/contract/limits.ts';
 import type { StatsSample } from '../../bridge/stats.ts';
-import { formatCpuPercent } from '../../messages/format.ts';
+import { formatCpus } from '../../messages/format.ts';
 import type { Text } from '../../messages/use-text.ts';
 import { foreseeLimits } from '../../stores/limits.ts';
 import type { Draft } from './draft.ts';
 
 export function cpuWarning(draft: Draft, use: StatsSample | undefined, t: Text) {
   return use && draft.cpus !== undefined && draft.cpus < use.cpus
-    ? t('limits.warn.cpus', { use: formatCpuPercent(use.cpus) })
+    ? t('limits.warn.cpus', { use: formatCpus(use.cpus) })
     : undefined;
 }
 

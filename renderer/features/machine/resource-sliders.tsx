@@ -90,6 +90,7 @@ function SizeSlider({
       stops={boundStops(view.bounds[name])}
       format={isBytes ? (bytes) => String(Number((bytes / GiB).toFixed(2))) : String}
       parse={isBytes ? bytesOf : wholeOf}
+      wrongLabel={(example) => t('limits.wrong', { example })}
       use={use}
       useLabel={notes.filter((note) => note !== undefined).join(' ')}
       error={

@@ -75,12 +75,12 @@ function canBeSet({ kind, status }: MachineState): boolean {
 /** Stages with their times; the one under way counts. */
 export function StageList({ machine }: { machine: MachineState }) {
   const t = useText();
-  const running = machine.stages.find((stage) => stage.status === 'running')?.id;
-  const elapsedMs = useElapsed(running);
+  const running = machine.stages.find((stage) => stage.status === 'running');
+  const elapsedMs = useElapsed(running?.id, running?.elapsedMs);
   return (
     <ol className="start-stages" aria-live="polite">
       {machine.stages.map((stage) => {
-        const ms = stage.elapsedMs ?? (stage.id === running ? elapsedMs : undefined);
+        const ms = stage === running ? elapsedMs : stage.elapsedMs;
         return (
           <li key={stage.id} className={stage.status}>
             <Icon name={stageIcons[stage.status]} size={14} />
@@ -90,7 +90,7 @@ export function StageList({ machine }: { machine: MachineState }) {
             </span>
             <span className="unseen">{t(`machine.stageStatus.${stage.status}`)}</span>
             {/* It counts: a screen reader would say each tenth of a second. */}
-            <span className="start-time" aria-hidden={stage.id === running}>
+            <span className="start-time" aria-hidden={stage === running}>
               {ms === undefined ? '' : seconds(ms)}
             </span>
           </li>
@@ -178,14 +178,15 @@ function seconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-function useElapsed(key: string | undefined): number {
+/** Goes on from what was told of the stage: its window may have come later. */
+function useElapsed(id: string | undefined, toldMs = 0): number {
   const [elapsedMs, setElapsedMs] = useState(0);
   useEffect(() => {
-    if (key === undefined) return;
-    const startedMs = Date.now();
-    setElapsedMs(0);
+    if (id === undefined) return;
+    const startedMs = Date.now() - toldMs;
+    setElapsedMs(toldMs);
     const timer = setInterval(() => setElapsedMs(Date.now() - startedMs), 100);
     return () => clearInterval(timer);
-  }, [key]);
+  }, [id, toldMs]);
   return elapsedMs;
 }

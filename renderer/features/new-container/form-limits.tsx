@@ -11,7 +11,11 @@ export function FormLimits(props: FieldProps) {
   const t = useText();
   const { form, set } = props;
   const info = useMachine((state) => state.info);
-  const words = { clearLabel: t('limits.clear'), noLimitLabel: t('limits.none') };
+  const words = {
+    clearLabel: t('limits.clear'),
+    noLimitLabel: t('limits.none'),
+    wrongLabel: (example: string) => t('limits.wrong', { example }),
+  };
   return (
     <section className="card new-part" aria-label={t('new.limits')}>
       <h2>{t('new.limits')}</h2>

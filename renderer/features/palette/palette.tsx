@@ -39,6 +39,7 @@ export default function Palette({
           <Entry icon="plus" words={t('containers.new')} run={go('/new')} />
           <Entry icon="container" words={t('containers.title')} run={go('/')} />
           <Entry icon="image" words={t('images.title')} run={go('/images')} />
+          <Entry icon="volume" words={t('volumes.title')} run={go('/volumes')} />
           <Entry icon="activity" words={t('activity.title')} run={go('/activity')} />
           <Entry icon="machine" words={t('machine.title')} run={go('/machine')} />
           <Entry icon="machine" words={t('userspace.title')} run={go('/machine/userspace')} />

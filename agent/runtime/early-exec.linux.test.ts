@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BegunExec, RunningProcess } from './runtime.ts';
+import type { BegunExec, ProcessStdio, RunningProcess } from './runtime.ts';
 import { StartError } from './start-error.ts';
 import { TestBench, testProcess, testSpec } from './testdata/test-container.ts';
 
@@ -91,6 +91,21 @@ test('it has no process before it is finished, and then is like any other', asyn
     running.exited,
   ]);
   assert.deepEqual({ out, err, exitCode }, { out: 'tester\n', err: '', exitCode: 6 });
+});
+
+test('who takes its ends of stdio while it is on its way has them, whether it runs or not', async () => {
+  const taken: (number | undefined)[] = [];
+  const take = (stdio: ProcessStdio) => {
+    taken.push(stdio.stdoutFd, stdio.stderrFd);
+    delete stdio.stdoutFd;
+    delete stdio.stderrFd;
+  };
+  const running = await (await begin(['hostname'], newRunDirectory())).finish(take);
+  assert.deepEqual(running?.stdio, {});
+  const failing = await begin(['nothing-here'], newRunDirectory());
+  await assert.rejects(failing.finish(take));
+  const texts = await Promise.all(taken.map((fd) => readAll(fd!)));
+  assert.deepEqual(texts, ['tester\n', '', '', '']);
 });
 
 test('given up, it leaves no process and no descriptor', async () => {

@@ -9,7 +9,7 @@ import { execDuties, execSteps, idsOf, openContainer } from './exec.ts';
 import type { Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 import type { ShimProcess } from './running-process.ts';
-import type { BegunExec, ExecRequest, ProcessHandle } from './runtime.ts';
+import type { BegunExec, ExecRequest, ProcessHandle, ProcessStdio } from './runtime.ts';
 import type { ShimStarter } from './shim.ts';
 import { awaitStart, type BegunShim, processOf, spawnShim } from './start-process.ts';
 import { execPipes, type StdioPlan } from './stdio.ts';
@@ -65,10 +65,11 @@ class EarlyExec implements BegunExec {
     this.#gateFd = gate.writeFd;
   }
 
-  async finish(): Promise<ShimProcess | undefined> {
+  async finish(meanwhile?: (stdio: ProcessStdio) => void): Promise<ShimProcess | undefined> {
     const runDirectory = this.#runDirectory;
     const plan = { runDirectory, steps: this.#steps };
     this.#openGate();
+    meanwhile?.(this.#stdio.agent);
     try {
       // However it was started: killed at its gate, it has done nothing.
       const started = await awaitStart(this.#starter, plan, { ...this.#shim, wasSpare: true });

@@ -108,8 +108,8 @@ class LinuxRuntime implements Runtime {
     const begun = beginExec(this.#starter, container, { ...request, process });
     return (
       begun && {
-        finish: async () => {
-          const running = await begun.finish();
+        finish: async (meanwhile) => {
+          const running = await begun.finish(meanwhile);
           return running && this.#watch(running);
         },
         giveUp: () => begun.giveUp(),

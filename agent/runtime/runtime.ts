@@ -125,8 +125,11 @@ export interface ExecRequest {
 
 /** Finished or given up, once. The request's placement is the caller's to close as soon as it is begun. */
 export interface BegunExec {
-  /** As `exec`. Undefined when its shim was killed meanwhile, and nothing has happened: it can be done anew. */
-  finish(): Promise<RunningProcess | undefined>;
+  /**
+   * As `exec`. Undefined when its shim was killed meanwhile, and nothing has happened: it can be done anew. While it is on
+   * its way `meanwhile` is called, which throws nothing; descriptors that it takes out of `stdio` are its own.
+   */
+  finish(meanwhile?: (stdio: ProcessStdio) => void): Promise<RunningProcess | undefined>;
   giveUp(): Promise<void>;
 }
 

@@ -14,10 +14,9 @@ import { execRunDirectory } from '../paths.ts';
 import { removeRunDirectory } from '../run-directory.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { inputRelay, ProcessInput } from '../streams/process-input.ts';
-import { ProcessOutput } from '../streams/process-output.ts';
-import { openStreams } from '../streams/process-streams.ts';
 import type { ExecAhead } from './exec-ahead.ts';
 import { execProcess } from './exec-process.ts';
+import { finishBegun, openStdio, type RunningExec } from './exec-stdio.ts';
 import type { ExecRecord, ExecTable } from './exec-table.ts';
 
 export type ExecContext = Pick<
@@ -93,9 +92,9 @@ async function startExec(
   announceContainer(context.events, container, `exec_start: ${record.settings.command.join(' ')}`, {
     execID: record.id,
   });
-  let process: RunningProcess;
+  let ran: RunningExec;
   try {
-    process = await run(context, record, container, live);
+    ran = await run(context, record, container, live);
   } catch (error) {
     context.execs.end(record, error instanceof StartError ? error.exitCode : 126);
     removeRunDirectory(execRunDirectory(context.paths, container.id, record.id), context.report);
@@ -103,10 +102,12 @@ async function startExec(
     // The stream is where dockerd tells an attached client, and the exit code is in inspect.
     return failedAttachment(record.settings.terminal, error.message);
   }
+  const { process, stdio } = ran;
   record.running = true;
   record.pid = process.pid;
   record.process = process;
-  return attachExec(record, process, watchExecExit(context, record, process), detach);
+  stdio.exited.resolve(watchExecExit(context, record, process));
+  return attachExec(record, ran, detach);
 }
 
 async function run(
@@ -114,15 +115,16 @@ async function run(
   record: ExecRecord,
   container: ContainerRecord,
   live: LiveContainer,
-): Promise<RunningProcess> {
-  const begun = await context.ahead.take(record.id, live)?.finish();
+): Promise<RunningExec> {
+  const begun = await finishBegun(context.ahead.take(record.id, live));
   if (begun !== undefined) return begun;
-  return withPlacement(
+  const process = await withPlacement(
     live.cgroup,
     (placement) =>
       context.runtime.exec(live.process, requestOf(context, record, container, live, placement)),
     { beside: live.process.pid },
   );
+  return { process, stdio: openStdio(process.stdio) };
 }
 
 function requestOf(
@@ -164,16 +166,13 @@ async function watchExecExit(
 
 function attachExec(
   { settings }: ExecRecord,
-  process: RunningProcess,
-  exited: Promise<void>,
+  { process, stdio: { streams, output, exited } }: RunningExec,
   detach: boolean,
 ): Attachment | undefined {
-  const streams = openStreams(process.stdio);
-  const output = new ProcessOutput(streams, exited);
   const input =
     streams.stdin &&
     new ProcessInput(streams.stdin, settings.terminal ? undefined : () => process.closeStdin());
-  exited.then(() => {
+  exited.promise.then(() => {
     if (!settings.terminal) input?.close();
   });
   if (detach) {

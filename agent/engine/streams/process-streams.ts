@@ -9,17 +9,24 @@ export interface ProcessStreams {
   stderr: Socket | undefined;
 }
 
-/** With a terminal its master is stdin and stdout at once. */
+/** Takes the descriptors out of `stdio`. With a terminal its master is stdin and stdout at once. */
 export function openStreams(stdio: ProcessStdio): ProcessStreams {
-  if (stdio.terminalFd !== undefined) {
-    const terminal = quiet(new TerminalStream(stdio.terminalFd));
+  const { stdinFd, stdoutFd, stderrFd, terminalFd } = stdio;
+  for (const name of ['stdinFd', 'stdoutFd', 'stderrFd', 'terminalFd'] as const) delete stdio[name];
+  if (terminalFd !== undefined) {
+    const terminal = quiet(new TerminalStream(terminalFd));
     return { stdin: terminal, stdout: terminal, stderr: undefined };
   }
   return {
-    stdin: pipe(stdio.stdinFd, { readable: false, writable: true }),
-    stdout: pipe(stdio.stdoutFd, { readable: true, writable: false }),
-    stderr: pipe(stdio.stderrFd, { readable: true, writable: false }),
+    stdin: pipe(stdinFd, { readable: false, writable: true }),
+    stdout: pipe(stdoutFd, { readable: true, writable: false }),
+    stderr: pipe(stderrFd, { readable: true, writable: false }),
   };
+}
+
+/** Of a process that there will not be. */
+export function closeStreams({ stdin, stdout, stderr }: ProcessStreams): void {
+  for (const stream of [stdin, stdout, stderr]) stream?.destroy();
 }
 
 // A socket and not a file stream: files are served by a pool of four threads, and four processes

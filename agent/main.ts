@@ -230,7 +230,7 @@ async function start(options: AgentOptions): Promise<Agent> {
 function answerBeforeContainers(options: Pick<AgentOptions, 'cpuSliceMicros'>): void {
   try {
     favourThread(-10, options.cpuSliceMicros);
-    favourSession(-10);
+    favourSession(-5);
   } catch (error) {
     // Without CAP_SYS_NICE the agent waits for its turn as all others do.
     if (!hasErrno(error, 'EPERM', 'EACCES')) throw error;

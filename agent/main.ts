@@ -33,7 +33,7 @@ import { ensureStarterImage } from './images/starter-image.ts';
 import { CharDevice } from './kernel/char-device.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
 import { hasErrno } from './kernel/libc.ts';
-import { favourThread } from './kernel/priority.ts';
+import { favourSession, favourThread } from './kernel/priority.ts';
 import { listenOnVsock } from './kernel/vsock.ts';
 import { createMachine } from './machine/machine.ts';
 import { createNetworks } from './network/bridge-networks.ts';
@@ -230,6 +230,7 @@ async function start(options: AgentOptions): Promise<Agent> {
 function answerBeforeContainers(options: Pick<AgentOptions, 'cpuSliceMicros'>): void {
   try {
     favourThread(-10, options.cpuSliceMicros);
+    favourSession(-5);
   } catch (error) {
     // Without CAP_SYS_NICE the agent waits for its turn as all others do.
     if (!hasErrno(error, 'EPERM', 'EACCES')) throw error;

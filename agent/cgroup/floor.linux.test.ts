@@ -1,15 +1,18 @@
 /** What all containers together leave to the machine, against programs that want it all. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Cgroup } from './cgroup.ts';
 import { detectCgroupDriver } from './detect.ts';
 import { keepFloor } from './floor.ts';
-import { exitOf, runIn } from './testdata/group-process.ts';
+import { exitOf, runIn, until } from './testdata/group-process.ts';
 import { testGroups } from './testdata/test-groups.ts';
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 /** As if the machine were that small: 64 MiB and 28 processes are left to containers. */
-const { create } = testGroups('floor', (parent) =>
+const { create, directory } = testGroups('floor', (parent) =>
   detectCgroupDriver({
     parent,
     boundAll: keepFloor({ memoryBytes: 32 * MiB }, { memoryBytes: 96 * MiB, processes: 32 }),
@@ -38,3 +41,36 @@ test('containers that fork without end leave numbers to the machine', async () =
   assert.doesNotMatch(output, /never/);
   assert.ok(bomb.usage().pids.current <= 28);
 });
+
+test('one container without a limit of its own leaves the others what they have read from the disk', async () => {
+  const neighbour = create();
+  const file = join(directory, 'read');
+  const reader = runIn(neighbour, `head -c 4M /dev/zero >${file}; sync ${file}; exec sleep 60`);
+  await until(
+    'the file is written',
+    () => readFileSync(`/proc/${reader.pid}/comm`, 'utf8') === 'sleep\n',
+  );
+  const before = cached(neighbour);
+  assert.ok(before >= 4 * MiB, `${before} bytes`);
+  const greedy = create();
+  // Where there is swap it takes that, and ends by itself.
+  await exitOf(runIn(greedy, 'head -c 60M /dev/zero | tail >/dev/null'));
+  assert.ok(cached(neighbour) >= before - MiB, `${cached(neighbour)} of ${before} bytes`);
+  const most = greedy.usage().memory.maxUsageBytes ?? 0;
+  assert.ok(most <= 56 * MiB, `${most} bytes`);
+});
+
+test('its share is its limit, until it has one of its own, and again after', () => {
+  const group = create();
+  assert.equal(group.usage().memory.limitBytes, 56 * MiB);
+  group.update({ memory: { maxBytes: 60 * MiB } });
+  assert.equal(group.usage().memory.limitBytes, 60 * MiB);
+  group.update({ memory: { maxBytes: null } });
+  assert.equal(group.usage().memory.limitBytes, 56 * MiB);
+  assert.equal(create({ memory: { maxBytes: GiB } }).usage().memory.limitBytes, GiB);
+});
+
+function cached(group: Cgroup): number {
+  const { stat } = group.usage().memory;
+  return (stat.inactive_file ?? 0) + (stat.active_file ?? 0);
+}

@@ -1,7 +1,7 @@
 /**
  * What all containers together leave to the machine: the group that holds them is limited to what is
  * there less a floor, of memory and of processes (docs/decisions/0019). What goes beyond ends or fails in a
- * container, not in the machine's own programs.
+ * container, not in the machine's own programs. And what one of them leaves to the others.
  */
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
@@ -41,6 +41,23 @@ export function keepFloor(floor: Floor, size: MachineSize = machineSize()): Boun
       return processes - Math.min(Math.ceil(processes * share), mostProcesses);
     });
   };
+}
+
+/**
+ * Limits the memory of a container that has no limit of its own to seven eighths of what all have. At the limit
+ * of all, the kernel takes back whatever the others have read from the disk before it ends the one that wants
+ * more; at its own, only from itself.
+ */
+export function leaveToOthers(directory: string): void {
+  const all = dirname(directory);
+  limit(directory, 'memory.max', 'memory.current', () => shareOf(readBound(all, 'memory.max')));
+  limit(directory, 'memory.limit_in_bytes', 'memory.usage_in_bytes', () =>
+    shareOf(readBound(all, 'memory.limit_in_bytes')),
+  );
+}
+
+function shareOf(all: number | undefined): number | undefined {
+  return all === undefined ? undefined : Math.floor(all * (1 - share));
 }
 
 function memoryLimit(memoryBytes: number, floor: Floor): number | undefined {

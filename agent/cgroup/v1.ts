@@ -23,7 +23,7 @@ import {
   removeEmpty,
   removeGroups,
 } from './directories.ts';
-import type { BoundAll } from './floor.ts';
+import { type BoundAll, leaveToOthers } from './floor.ts';
 import { freezeV1, isFrozenV1, thawV1 } from './freezer.ts';
 import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, UnifiedHugetlb } from './hugetlb.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
@@ -128,6 +128,7 @@ class CgroupV1 implements Cgroup {
     try {
       for (const [controller, directory] of this.#directories())
         this.#makeIn(controller, directory);
+      this.#leaveToOthers();
       this.update(limits);
       this.#applyDevices(devices);
     } catch (error) {
@@ -160,7 +161,10 @@ class CgroupV1 implements Cgroup {
     this.#with('cpuset', [cpus, mems], (directory) =>
       applyCpusetV1(directory, this.#parent('cpuset'), cpu),
     );
-    this.#with('memory', Object.values(memory), (directory) => applyMemoryV1(directory, memory));
+    this.#with('memory', Object.values(memory), (directory) => {
+      applyMemoryV1(directory, memory);
+      if (memory.maxBytes === null) this.#leaveToOthers();
+    });
     this.#with('pids', [pids], (directory) => {
       if (pids !== undefined) applyPids(directory, pids);
     });
@@ -282,6 +286,11 @@ class CgroupV1 implements Cgroup {
       makeGroup(directory, this.#keepsGroups);
     }
     if (this.paths.get('cpuset') === directory) inheritCpusetV1(directory, parent);
+  }
+
+  #leaveToOthers(): void {
+    const directory = this.paths.get('memory');
+    if (this.#boundAll !== undefined && directory !== undefined) leaveToOthers(directory);
   }
 
   #applyDevices(devices: readonly OciDeviceRule[]): void {

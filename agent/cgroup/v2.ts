@@ -29,7 +29,7 @@ import {
   removeEmpty,
   removeGroups,
 } from './directories.ts';
-import type { BoundAll } from './floor.ts';
+import { type BoundAll, leaveToOthers } from './floor.ts';
 import { freezeV2, isFrozenV2, thawV2 } from './freezer.ts';
 import { applyHugetlbV2, checkPageSizes } from './hugetlb.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
@@ -64,7 +64,10 @@ export function createV2Driver(
   const controllers = wanted.filter((name) => available.includes(name));
   const open = (name: string) => {
     checkName(name);
-    return new CgroupV2(name, parentDirectory, controllers, typeof within !== 'string');
+    return new CgroupV2(name, parentDirectory, controllers, {
+      keepsGroups: typeof within !== 'string',
+      leavesToOthers: boundAll !== undefined,
+    });
   };
   return {
     version: 2,
@@ -91,18 +94,23 @@ export function createV2Driver(
   };
 }
 
+interface OwnerOptions {
+  /** Those that are there are their makers'. */
+  keepsGroups: boolean;
+  leavesToOthers: boolean;
+}
+
 class CgroupV2 implements Cgroup {
   readonly name: string;
   readonly paths: ReadonlyMap<string, string>;
   readonly #directory: string;
   readonly #parent: string;
   readonly #controllers: readonly string[];
-  /** Those that are there are their makers'. */
-  readonly #keepsGroups: boolean;
+  readonly #owner: OwnerOptions;
 
-  constructor(name: string, parent: string, controllers: readonly string[], keepsGroups: boolean) {
+  constructor(name: string, parent: string, controllers: readonly string[], owner: OwnerOptions) {
     this.name = name;
-    this.#keepsGroups = keepsGroups;
+    this.#owner = owner;
     this.#parent = parent;
     this.#directory = `${parent}/${name}`;
     this.#controllers = controllers;
@@ -112,13 +120,14 @@ class CgroupV2 implements Cgroup {
   make(limits: Limits, attach: (directory: string) => void, makeParent: () => void): void {
     try {
       try {
-        makeGroup(this.#directory, this.#keepsGroups);
+        makeGroup(this.#directory, this.#owner.keepsGroups);
       } catch (error) {
         if (!hasErrno(error, 'ENOENT')) throw error;
         makeParent();
-        makeGroup(this.#directory, this.#keepsGroups);
+        makeGroup(this.#directory, this.#owner.keepsGroups);
       }
       killTogetherV2(this.#directory);
+      this.#leaveToOthers();
       this.update(limits);
       attach(this.#directory);
     } catch (error) {
@@ -139,6 +148,7 @@ class CgroupV2 implements Cgroup {
     this.#with('cpuset', [cpus, mems], (directory) => applyCpusetV2(directory, this.#parent, cpu));
     this.#with('memory', Object.values(memory), (directory) => {
       applyMemoryV2(directory, memory);
+      if (memory.maxBytes === null) this.#leaveToOthers();
       if (memory.reservationBytes !== undefined) protectParent(this.#parent);
     });
     this.#with('pids', [pids], (directory) => {
@@ -215,6 +225,10 @@ class CgroupV2 implements Cgroup {
     const reserved = readCount(this.#directory, 'memory.low') > 0;
     await removeGroups([this.#directory]);
     if (reserved) protectParent(this.#parent);
+  }
+
+  #leaveToOthers(): void {
+    if (this.#owner.leavesToOthers) leaveToOthers(this.#directory);
   }
 
   #with(controller: string, asked: readonly unknown[], apply: (directory: string) => void): void {

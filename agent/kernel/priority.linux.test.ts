@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 
 /** In a process of its own: the test runner's priority stays as it is. */
@@ -28,4 +29,26 @@ test('priority: the thread is favoured, and what it starts is not', () => {
   assert.deepEqual(nice, { own: -3, child: 0, thread: 0 });
   assert.equal(turns[0], 700_000);
   assert.notEqual(turns[1], 700_000);
+});
+
+test('priority: a session is favoured by its leader, and by nobody else', {
+  skip: !existsSync('/proc/self/autogroup') && 'this kernel has no groups of sessions',
+}, () => {
+  const leader = `
+import { readFileSync } from 'node:fs';
+import { favourSession } from ${JSON.stringify(`${import.meta.dirname}/priority.ts`)};
+favourSession(-4);
+console.log(readFileSync('/proc/self/autogroup', 'utf8'));
+`;
+  const parameters = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval'];
+  const own = spawnSync('setsid', ['--wait', process.execPath, ...parameters, leader], {
+    encoding: 'utf8',
+  });
+  assert.match(own.stdout, /nice -4$/m);
+  const follower = spawnSync(
+    'setsid',
+    ['--wait', 'sh', '-c', '"$@"; :', 'sh', process.execPath, ...parameters, leader],
+    { encoding: 'utf8' },
+  );
+  assert.match(follower.stdout, /nice 0$/m);
 });

@@ -1,6 +1,7 @@
 /** When a thread gets the processor: sched_setattr(2), sched(7). */
+import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { KernelError, systemCall } from './libc.ts';
+import { hasErrno, KernelError, libcCall, systemCall } from './libc.ts';
 
 const SCHED_OTHER = 0;
 const SCHED_FLAG_RESET_ON_FORK = 0x01n;
@@ -13,6 +14,23 @@ const setAttributes = systemCall('sched_setattr', callNumbers[process.arch] ?? 2
   'void *',
   'uint',
 ]);
+
+const sessionOf = libcCall('getsid', ['int']);
+
+/**
+ * Where the kernel shares the processors out by sessions first (CONFIG_SCHED_AUTOGROUP, sched(7)), a thread's
+ * nice value counts only within its own, and that one has no more than all containers together. Gives it a
+ * nice value of its own, if this process leads it: another's is not ours to favour. Throws Node's EPERM or EACCES.
+ */
+export function favourSession(nice: number): void {
+  if (sessionOf(undefined, 0) !== process.pid) return;
+  try {
+    writeFileSync('/proc/self/autogroup', String(nice));
+  } catch (error) {
+    // A kernel without them.
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  }
+}
 
 /**
  * Gives the calling thread a nice value of -20 to -1, and turns of `sliceMicros` where that is given

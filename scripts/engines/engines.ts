@@ -98,6 +98,8 @@ export interface StartOptions {
   withoutRoot?: boolean;
   /** What Corten says of the requests that it refuses is not shown. */
   quiet?: boolean;
+  /** As what an app or a service manager starts; and nobody's Ctrl-C reaches it. */
+  inOwnSession?: boolean;
   /** What its command is given besides. */
   parameters?: string[];
   /** Called with the directory of its data before it starts, such as to mount something there. */
@@ -148,7 +150,13 @@ function directoriesOfUser(): Directories {
 async function startEngine(
   purpose: string,
   recipe: Recipe,
-  { quiet = false, parameters = [], prepareState, withoutRoot = false }: StartOptions,
+  {
+    quiet = false,
+    inOwnSession = false,
+    parameters = [],
+    prepareState,
+    withoutRoot = false,
+  }: StartOptions,
 ): Promise<Engine> {
   const directories =
     withoutRoot && recipe.name === 'corten'
@@ -169,7 +177,10 @@ async function startEngine(
       ...recipe.parameters(directories),
       ...parameters,
     ],
-    { stdio: ['ignore', 'ignore', recipe.name === 'corten' && !quiet ? 'inherit' : 'ignore'] },
+    {
+      detached: inOwnSession,
+      stdio: ['ignore', 'ignore', recipe.name === 'corten' && !quiet ? 'inherit' : 'ignore'],
+    },
   );
   const client = connectEngine(socket);
   const engine: Engine = {

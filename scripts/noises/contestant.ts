@@ -39,6 +39,7 @@ export async function startContestant(name: string, overOthers: boolean): Promis
     parameters: variant.parameters,
     prepareState: mountRoom,
     quiet: true,
+    inOwnSession: true,
   });
   if (engine === undefined) throw new Error(`${variant.engine} is not installed`);
   try {

@@ -348,6 +348,37 @@ export function isolationSuite(remapped: boolean): void {
     }
   });
 
+  test('network: one that was made ahead is as one that is made, whatever the last container asked for', async () => {
+    const script =
+      'ls /sys/class/net; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; grep " /sys sysfs " /proc/mounts; stat -c %d /sys/class/net/lo/ifindex >/dev/null; cat /sys/class/net/lo/flags';
+    const mount = 'sysfs /sys sysfs ro,nosuid,nodev,noexec,relatime 0 0';
+    const look = async (sysctl?: Record<string, string>) => {
+      const spec = shell(script);
+      if (sysctl !== undefined) spec.linux.sysctl = sysctl;
+      const { stdout } = await bench.run(spec);
+      // In which the next one's is made.
+      await sleep(60);
+      return stdout.trimEnd().split('\n');
+    };
+    const start = 'net.ipv4.ip_unprivileged_port_start';
+    const ports = { low: { [start]: '0' }, high: { [start]: '7' } };
+    for (const [wanted, is] of [
+      [ports.low, '0'],
+      [ports.low, '0'],
+      [ports.high, '7'],
+      [ports.high, '7'],
+      [undefined, '1024'],
+      [undefined, '1024'],
+      [{ ...ports.low, 'net.ipv4.ip_forward': '1' }, '0'],
+      [undefined, '1024'],
+    ] as const)
+      assert.deepEqual(await look(wanted), ['lo', is, mount, '0x9']);
+    await assert.rejects(look({ [start]: 'x' }), { kind: 'invalid' });
+    // In which one is tried to be made so.
+    await sleep(60);
+    assert.deepEqual(await look(ports.high), ['lo', '7', mount, '0x9']);
+  });
+
   test('paths: a device that was asked for is there with its owner and mode', async () => {
     const spec = shell('stat -c "%F %t,%T %a %u:%g" /dev/sub/fuse');
     spec.linux.devices = [

@@ -40,7 +40,7 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
     const { id, request, sources, groups } = message;
     const awaitSources = () => passGate(sources, 'the files');
     const awaitGroups = () => passGate(groups, 'the control groups');
-    const takeNetwork = () => spare?.network.take();
+    const takeNetwork: Ahead['takeNetwork'] = (spec, planned) => spare?.network.take(spec, planned);
     const giveMounts: Ahead['giveMounts'] = (planned, paths) => spare?.mounts.give(planned, paths);
     const reply = (made: Made) => port.postMessage({ id, ...made } satisfies LauncherReply);
     let isHandedOver = false;

@@ -54,6 +54,12 @@ export interface PlannedMount {
   stays?: boolean;
 }
 
+/** Whether a new file system is all that it is: its parameters and attributes say everything. */
+export function isPlain({ options }: PlannedMount): boolean {
+  const { copyUp, propagation, recursiveSet, recursiveClear } = options;
+  return !copyUp && propagation === undefined && recursiveSet === 0 && recursiveClear === 0;
+}
+
 /** What lies below /proc can only be mounted once the shim's child has mounted it. */
 export interface LateMounts {
   procs: { attributes: number; path: string; replaces: boolean }[];

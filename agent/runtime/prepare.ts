@@ -54,13 +54,13 @@ import {
 } from './mounts.ts';
 import { mountRootfs } from './rootfs.ts';
 import type { PrepareRequest } from './runtime.ts';
+import type { GivenNetwork } from './spare-network.ts';
 import { checkSysctls, writeSysctls } from './sysctl.ts';
 import {
   checkRemapping,
   isRemapped,
   makeOwnedNamespaces,
   type OwnedNamespaces,
-  type Remapping,
 } from './user-namespace.ts';
 
 /** What the launcher hands to the main thread. All numbers are descriptors of the process. */
@@ -101,8 +101,8 @@ export interface Ahead {
   awaitSources?: () => void;
   /** The same for its control groups. */
   awaitGroups?: () => void;
-  /** A new network namespace; the descriptor is ours from then on. */
-  takeNetwork?: () => number | undefined;
+  /** A new network namespace; what shows it is given to its mount. The descriptors are ours from then on. */
+  takeNetwork?: (spec: OciSpec, planned: readonly PlannedMount[]) => GivenNetwork | undefined;
   /** Gives those mounts that were made before what is theirs; the descriptors are ours from then on. */
   giveMounts?: (planned: readonly PlannedMount[], cgroupPaths: ReadonlyMap<string, string>) => void;
   /**
@@ -138,10 +138,12 @@ export function prepare(
     if (owned === undefined) {
       mapMountIds(planned, fds, undefined);
       if (request.spec.linux.mountLabel === undefined) giveMounts(planned, request.cgroupPaths);
-      const made = unshareAll(request.spec, takeNetwork, opened);
+      const spare = isNew(request.spec, 'network') ? takeNetwork(request.spec, planned) : undefined;
+      const made = unshareAll(request.spec, spare?.fd, opened);
       enter({ ...joined, mount: undefined });
       if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));
-      setParameters(request.spec, fds.procFd, undefined);
+      setNames(request.spec);
+      if (spare?.isSet !== true) writeSysctls(fds.procFd, request.spec.linux.sysctl);
       const known = { ...joined, ...made };
       return build({
         ...{ request, procFd: fds.procFd, planned, joined: known, opened },
@@ -156,7 +158,8 @@ export function prepare(
     showNamespaces(planned);
     mapMountIds(planned, fds, owned.remapping.userFd);
     enter({ mount });
-    setParameters(request.spec, fds.procFd, owned.remapping);
+    setNames(request.spec);
+    writeSysctls(fds.procFd, request.spec.linux.sysctl, owned.remapping.owner.uid);
     const building = {
       ...{ request, procFd: fds.procFd, planned, joined, opened },
       ...{ awaitGroups, handOver },
@@ -326,14 +329,13 @@ function newNamespaceFlags(spec: OciSpec): number {
   );
 }
 
-/** Returns those that were made ahead. */
+/** Returns those that were made ahead: the network's, if there is a `spare`. */
 function unshareAll(
   spec: OciSpec,
-  takeNetwork: () => number | undefined,
+  spare: number | undefined,
   opened: OpenDescriptors,
 ): Prepared['namespaces'] {
   const flags = newNamespaceFlags(spec);
-  const spare = isNew(spec, 'network') ? takeNetwork() : undefined;
   if (spare === undefined) {
     unshare(flags);
     if (isNew(spec, 'network')) bringLoopbackUp();
@@ -386,12 +388,10 @@ function makeTerminal(rootFd: number, devptsFd: number | undefined, opened: Open
   return terminal;
 }
 
-function setParameters(spec: OciSpec, procFd: number, remapping: Remapping | undefined): void {
-  if (isNew(spec, 'uts')) {
-    if (spec.hostname) setHostname(spec.hostname);
-    if (spec.domainname) setDomainname(spec.domainname);
-  }
-  writeSysctls(procFd, spec, remapping?.owner.uid);
+function setNames(spec: OciSpec): void {
+  if (!isNew(spec, 'uts')) return;
+  if (spec.hostname) setHostname(spec.hostname);
+  if (spec.domainname) setDomainname(spec.domainname);
 }
 
 function makeWorkingDirectory(rootFd: number, path: string): void {

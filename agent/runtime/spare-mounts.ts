@@ -10,7 +10,7 @@ import { mkdirat } from '../kernel/files.ts';
 import { type FilesystemOption, newFilesystem } from '../kernel/mount.ts';
 import { groupNames, newGroupTree } from './cgroup-mount.ts';
 import { fillNewDev } from './devices.ts';
-import type { PlannedMount } from './mounts.ts';
+import { isPlain, type PlannedMount } from './mounts.ts';
 
 /** Nothing else may be mounted below `/dev`: what is to be made there depends on it. */
 const usualBelowDev = new Set(['/dev/pts', '/dev/shm', '/dev/mqueue']);
@@ -74,12 +74,7 @@ function recipeOf(
 ): Recipe | undefined {
   const { destination, type, source, options } = mount;
   const { filesystem: parameters, set: attributes } = options;
-  const isPlain =
-    !options.copyUp &&
-    options.propagation === undefined &&
-    options.recursiveSet === 0 &&
-    options.recursiveClear === 0;
-  if (!isPlain || planned.filter((one) => one.destination === destination).length > 1)
+  if (!isPlain(mount) || planned.filter((one) => one.destination === destination).length > 1)
     return undefined;
   const recipe = { type, source: source ?? type, parameters, attributes };
   if (type === 'cgroup' && groups.length > 0)

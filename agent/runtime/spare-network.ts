@@ -1,36 +1,87 @@
 /**
- * A network namespace made ahead, with its loopback up, while nobody waits: making one takes as long as all the other
- * namespaces and mounts of a small container together. Each is used once, by one container.
+ * A network namespace made ahead, with its loopback up, its parameters written and the sysfs that shows it, while nobody
+ * waits: making one takes as long as all the other namespaces and mounts of a small container together. Each is used
+ * once, by one container; it is made as the one before had it.
  */
 import { closeSync } from 'node:fs';
+import type { OciSpec } from '../contract/oci-runtime.ts';
 import { bringLoopbackUp } from '../kernel/loopback.ts';
+import { newFilesystem } from '../kernel/mount.ts';
 import { NamespaceFlag, namespaceFile, unshare } from '../kernel/namespaces.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { comeHome } from './come-home.ts';
+import { isPlain, type PlannedMount } from './mounts.ts';
+import { writeSysctls } from './sysctl.ts';
+
+/** What every container of the engine has; others may be the machine's in some kernel, and are written when asked for. */
+const usualParameters = new Set([
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.ping_group_range',
+]);
+
+/** What a container has of the kind, and what tells it from others. */
+interface Wish {
+  parameters: Record<string, string>;
+  /** MOUNT_ATTR_* of its sysfs. */
+  sysfs: { attributes: number; source: string } | undefined;
+}
+
+/** Of use to everybody: the first one, since nobody has asked yet. */
+const bare: Wish = { parameters: {}, sysfs: undefined };
+const bareKey = JSON.stringify(bare);
+
+interface Made {
+  networkFd: number;
+  sysfsFd: number | undefined;
+  key: string;
+}
+
+export interface GivenNetwork {
+  /** The caller's from now on. */
+  fd: number;
+  /** Whether the parameters have been written. */
+  isSet: boolean;
+}
 
 export class SpareNetwork {
   readonly #procFd: number;
-  #fd: number | undefined;
+  #wish = bare;
+  #made: Made | undefined;
 
   constructor(procFd: number) {
     this.#procFd = procFd;
   }
 
-  /** A descriptor that is the caller's from now on; undefined when there is none yet. */
-  take(): number | undefined {
-    const fd = this.#fd;
-    this.#fd = undefined;
-    return fd;
+  /** Undefined when there is none yet, or one that is another. What is there of `planned` is given to it. */
+  take({ linux }: OciSpec, planned: readonly PlannedMount[]): GivenNetwork | undefined {
+    const { sysctl = {} } = linux;
+    const isUsual = Object.keys(sysctl).every((name) => usualParameters.has(name));
+    const mount = linux.mountLabel === undefined ? sysfsOf(planned) : undefined;
+    this.#wish = {
+      parameters: isUsual ? sysctl : {},
+      sysfs: mount && { attributes: mount.options.set, source: mount.source ?? mount.type },
+    };
+    const made = this.#made;
+    const isAsWished = made?.key === JSON.stringify(this.#wish);
+    if (made === undefined || !(isAsWished || made.key === bareKey)) return undefined;
+    this.#made = undefined;
+    if (mount !== undefined) mount.treeFd = made.sysfsFd;
+    return { fd: made.networkFd, isSet: isAsWished && isUsual };
   }
 
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
+    const made = this.#made;
+    this.#made = undefined;
+    if (made === undefined) return;
+    closeSync(made.networkFd);
+    if (made.sysfsFd !== undefined) closeSync(made.sysfsFd);
   }
 
-  /** Unless there is one. A thread that cannot come home from it ends. */
+  /** Unless it is there. A thread that cannot come home from it ends. */
   make(): void {
-    if (this.#fd !== undefined) return;
+    const key = JSON.stringify(this.#wish);
+    if (this.#made?.key === key) return;
+    this.close();
     try {
       unshare(NamespaceFlag.network);
     } catch {
@@ -38,10 +89,36 @@ export class SpareNetwork {
       return;
     }
     try {
-      bringLoopbackUp();
-      this.#fd = openOwnNamespace(this.#procFd, namespaceFile.network);
+      this.#made = { ...this.#fill(this.#wish), key };
+    } catch {
+      // What the last one asked for is refused, as it has heard.
+      this.#wish = bare;
     } finally {
       comeHome(NamespaceFlag.network);
     }
   }
+
+  #fill({ parameters, sysfs }: Wish): Omit<Made, 'key'> {
+    bringLoopbackUp();
+    writeSysctls(this.#procFd, parameters);
+    const sysfsFd = sysfs && newFilesystem('sysfs', [], sysfs.attributes, sysfs.source);
+    try {
+      return { networkFd: openOwnNamespace(this.#procFd, namespaceFile.network), sysfsFd };
+    } catch (error) {
+      if (sysfsFd !== undefined) closeSync(sysfsFd);
+      throw error;
+    }
+  }
+}
+
+/** The one on /sys, where nothing about it is unusual. */
+function sysfsOf(planned: readonly PlannedMount[]): PlannedMount | undefined {
+  const all = planned.filter(({ type, destination }) => type === 'sysfs' || destination === '/sys');
+  const [mount] = all;
+  const isUsual =
+    all.length === 1 &&
+    mount?.type === 'sysfs' &&
+    isPlain(mount) &&
+    mount.options.filesystem.length === 0;
+  return isUsual ? mount : undefined;
 }

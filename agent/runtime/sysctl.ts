@@ -33,8 +33,12 @@ export function checkSysctls(spec: OciSpec): void {
  * Writes them, on a thread that is in the container's namespaces. Those of an ipc namespace are its
  * root's alone, whatever capabilities another has; `owner` is that root's id outside.
  */
-export function writeSysctls(procFd: number, { linux }: OciSpec, owner?: number): void {
-  for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+export function writeSysctls(
+  procFd: number,
+  parameters: Readonly<Record<string, string>> = {},
+  owner?: number,
+): void {
+  for (const [name, value] of Object.entries(parameters)) {
     const path = sysctlPath(name);
     const write = () => writeProcfs(procFd, `sys/${path}`, value);
     try {

@@ -3,6 +3,7 @@
  * the agent looks, and becomes the agent. In one process, because starting Node is most of the time
  * that a machine takes to start; all of it is loaded while the data disk is made or mounted.
  */
+import { pageOutProgram } from '../kernel/free-memory.ts';
 import { createMachine } from '../machine/machine.ts';
 import { main } from '../main.ts';
 import { applySeed } from './apply-seed.ts';
@@ -27,5 +28,10 @@ export async function start(): Promise<void> {
   if (disk !== undefined) words.push(...applySeed(disk, root));
   await main(words);
   startCompilersLater();
-  settleLater(createMachine({ root }).freeMemory);
+  const { freeMemory } = createMachine({ root });
+  settleLater(() => {
+    // Not at each pause, after which the first answer would wait for the pages that it needs again.
+    pageOutProgram();
+    freeMemory();
+  });
 }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { MachineBackend } from '../api/machine/backend.ts';
 import { CortenError, invalid } from '../errors.ts';
 import { setTimeOfDay } from '../kernel/clock.ts';
-import { pageOutProgram, returnFreeMemory } from '../kernel/free-memory.ts';
+import { returnFreeMemory } from '../kernel/free-memory.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { drawNewRandomness } from '../kernel/randomness.ts';
 
@@ -48,7 +48,6 @@ export function createMachine(options: MachineOptions): MachineBackend {
     },
     freeMemory() {
       returnFreeMemory();
-      pageOutProgram();
       // Clean pages of files, then larger blocks of what is free: only those are told to the host
       // (proc_sys_vm(5)).
       writeFileSync('/proc/sys/vm/drop_caches', '1');

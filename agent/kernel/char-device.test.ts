@@ -50,6 +50,17 @@ test('the other end leaves: the stream ends, and there is no new one', async (t)
   assert.equal(device.connect(), undefined);
 });
 
+test('to look again and again whether somebody has come takes no memory', async (t) => {
+  const { device, host } = terminal(t);
+  device.connect()?.destroy();
+  host.destroy();
+  await once(host, 'close');
+  const before = process.memoryUsage().arrayBuffers;
+  for (let times = 0; times < 40; times++) assert.equal(device.connect(), undefined);
+  const taken = process.memoryUsage().arrayBuffers - before;
+  assert.ok(taken < 512 * 1024, `${taken} bytes`);
+});
+
 test('a device that is not there is named', () => {
   assert.throws(() => new CharDevice('/dev/corten-not-there').connect(), /corten-not-there/);
 });

@@ -49,12 +49,14 @@ export class CharDevice {
   }
 }
 
+/** One for all tries, of which a port has forty a second until somebody comes. */
+const chunk = Buffer.alloc(chunkBytes);
+
 /** What is there to read, which may be nothing yet; undefined for an other end that nobody holds. */
 function firstBytes(device: number): Buffer | undefined {
-  const chunk = Buffer.alloc(chunkBytes);
   try {
     const length = readSync(device, chunk);
-    return length === 0 ? undefined : chunk.subarray(0, length);
+    return length === 0 ? undefined : Buffer.from(chunk.subarray(0, length));
   } catch (error) {
     if (hasErrno(error, 'EAGAIN')) return Buffer.alloc(0);
     if (hasErrno(error, 'EIO')) return undefined;

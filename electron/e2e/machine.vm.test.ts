@@ -117,6 +117,21 @@ function restoreCopies(): void {
 const copySparse = (file: string, to: string) =>
   execFileSync('cp', ['--preserve', '--sparse=always', '--reflink=auto', file, to]);
 
+test('a machine in which nothing runs uses at most 120 MB, and the kernel keeps little of it free', async () => {
+  const used = () =>
+    machine.controls!.figures().then(({ guestMemoryBytes = 0 }) => guestMemoryBytes);
+  await ask('POST', '/corten/v1/machine/free-memory');
+  await answerOf(async () => (await used()) < 120e6 || undefined);
+  const keptKib = await docker(
+    'run',
+    '--rm',
+    'corten/starter:latest',
+    'cat',
+    '/proc/sys/vm/min_free_kbytes',
+  );
+  assert.ok(Number(keptKib) * 1024 < (768 * 1024 ** 2) / 250, `${keptKib} KiB`);
+});
+
 test('an image is pulled from a registry on this computer', async () => {
   await docker('pull', '--quiet', image);
   assert.match(await docker('run', '--rm', image, 'uname', '-r'), /^6\.12\..*cloud/);

@@ -10,6 +10,7 @@ import type { MachineState } from '../../electron/contract/machines.ts';
 import { createMachine } from '../../electron/host/machine/lifecycle.ts';
 import { qemuBackend } from '../../electron/host/machine/qemu/backend.ts';
 
+const memoryBytes = 768 * 1024 ** 2;
 const runs = Number(process.argv[2] ?? 5);
 const directory = mkdtempSync(join(tmpdir(), 'bench-machine-'));
 const machine = createMachine({
@@ -21,14 +22,17 @@ const machine = createMachine({
       '../../dist/vm-image',
       process.arch === 'arm64' ? 'arm64' : 'amd64',
     ),
-    settings: { cpus: 2, memoryBytes: 768 * 1024 ** 2, diskBytes: 4 * 1024 ** 3 },
+    settings: { cpus: 2, memoryBytes, diskBytes: 4 * 1024 ** 3 },
     agentArguments: [],
   }),
 });
 
 const stageNames = ['prepare', 'image', 'disks', 'vm', 'boot', 'connect', 'engine'];
 console.log(
-  ['', ...stageNames, 'all', 'resident', 'anonymous', 'files', 'saved', 'guest uses'].join('\t'),
+  [
+    ...['', ...stageNames, 'all', 'resident', 'translated', 'guest memory', 'rest', 'files'],
+    ...['saved', 'guest uses'],
+  ].join('\t'),
 );
 try {
   await measured('boot');
@@ -70,13 +74,29 @@ function megabytes(bytes: number): number {
   return Math.round(bytes / 1e6);
 }
 
-/** Of the QEMU whose sockets are ours: all, its own, and what it has mapped of files (proc_pid_status(5)). */
+/**
+ * Of the QEMU whose sockets are ours (proc_pid_smaps(5)): all; the buffer for translated code, which only emulation has; what the
+ * guest has touched of its memory; what else QEMU has of its own; and what it has mapped of files.
+ */
 function residentMegabytes(): number[] {
-  const pid = qemuPid();
-  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return ['VmRSS', 'RssAnon', 'RssFile'].map((name) =>
-    megabytes(Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]) * 1024),
+  const kib = { translated: 0, guest: 0, rest: 0, files: 0 };
+  let kind: keyof typeof kib = 'rest';
+  for (const line of readFileSync(`/proc/${qemuPid()}/smaps`, 'latin1').split('\n')) {
+    const [, from, to, rights, inode] = /^(\w+)-(\w+) (\S+) \w+ \S+ (\d+)/.exec(line) ?? [];
+    if (from !== undefined && to !== undefined)
+      kind = kindOf(Number(`0x${to}`) - Number(`0x${from}`), rights === 'rwxp', inode !== '0');
+    kib[kind] += Number(/^Rss:\s+(\d+)/.exec(line)?.[1] ?? 0);
+  }
+  const { translated, guest, rest, files } = kib;
+  return [translated + guest + rest + files, translated, guest, rest, files].map((each) =>
+    megabytes(each * 1024),
   );
+}
+
+function kindOf(bytes: number, isCode: boolean, isFile: boolean) {
+  if (isCode) return 'translated';
+  if (isFile) return 'files';
+  return bytes === memoryBytes ? 'guest' : 'rest';
 }
 
 function qemuPid(): number | undefined {

@@ -113,6 +113,11 @@ test('disks are found by serial; the root and the seed are read-only, the data d
   );
 });
 
+test('the guest makes no queues for serial ports that are not there', () => {
+  const devices = values(qemuArguments(plan), '-device');
+  assert.ok(devices.includes('virtio-serial-pci,id=ports,max_ports=2'), devices.join(' '));
+});
+
 test('memory in MiB, processors as given', () => {
   const words = qemuArguments({ ...plan, cpus: 3, memoryBytes: 1536 * 1024 ** 2 });
   assert.deepEqual(values(words, '-m'), ['1536M']);

@@ -35,7 +35,8 @@ export function qemuArguments(plan: QemuPlan): string[] {
     ...['-kernel', plan.kernel, '-initrd', plan.initrd, '-append', kernelArguments(plan)],
     ...monitor(plan.qmp),
     ...console(plan),
-    ...device('virtio-serial-pci', { id: 'ports' }),
+    // The first is a console's; of QEMU's 31 the guest would keep 4 MB of queues.
+    ...device('virtio-serial-pci', { id: 'ports', max_ports: '2' }),
     ...chardev('ssh', plan.ssh),
     ...device('virtserialport', { bus: 'ports.0', chardev: 'ssh', name: 'ssh.0' }),
     ...disk('root', { path: plan.rootImage, format: 'raw', readOnly: true }),

@@ -23,6 +23,7 @@ import { watchDisk } from './disk-hold.ts';
 import { type Acceleration, accelerationFailed, type FoundQemu } from './find-qemu.ts';
 import { openQmp, type Qmp } from './qmp.ts';
 import type { RunningQemu, Session } from './session.ts';
+import { withSmallPages } from './small-pages.ts';
 import { dropSnapshot, hasSnapshot, nowhere, savedAccelerators, snapshotKey } from './snapshot.ts';
 import { within } from './stop.ts';
 
@@ -82,7 +83,9 @@ async function spawnVm(
       : { qmp: socketLine(files.qmpSocket), ssh: socketLine(files.sshSocket) };
   const plan = { ...planned, qmp: lines.qmp.place, ssh: lines.ssh.place };
   writeFileSync(files.consoleLog, '', { mode: 0o600 });
-  const process = startVmProcess(found.path, qemuArguments(plan), files.qemuLog);
+  const start = () => startVmProcess(found.path, qemuArguments(plan), files.qemuLog);
+  const isEmulated = plan.accelerators[0] === 'tcg';
+  const process = isEmulated && places.platform === 'linux' ? withSmallPages(start) : start();
   const end = async () => {
     await process.kill();
     for (const line of Object.values(lines)) line.close();

@@ -86,6 +86,13 @@ test('a machine with a long name keeps its button, and its neighbours theirs', a
     const box = await page.getByRole('button', { name: `Actions for ${each}` }).boundingBox();
     assert.ok(box && box.x >= 0 && box.x + box.width < edge, JSON.stringify(box));
   }
+  // One that is too long stays in its field to be put right.
+  await page.getByRole('button', { name: `Actions for ${name}` }).click();
+  await page.getByRole('menuitem', { name: 'Rename' }).click();
+  await page.getByRole('textbox', { name: 'Name' }).fill(`${name}.`);
+  await page.getByRole('button', { name: 'Rename' }).last().click();
+  await page.getByRole('dialog').getByText('has 1 to 60 characters').waitFor();
+  await page.keyboard.press('Escape');
   await page.getByRole('button', { name: `Actions for ${name}` }).click();
   await page.getByRole('menuitem', { name: 'Remove…' }).click();
   await page.getByRole('button', { name: 'Take off the list' }).click();

@@ -100,7 +100,6 @@ export const machinesWords = {
   'remove.machineBusy': 'Removing…',
   'toast.machineRemoved': '{name} was removed.',
   'failed.machineAnswer': 'The answer did not reach the machine',
-  'failed.machineRename': 'The machine could not be renamed',
   'rename.machineTitle': 'Rename {name}',
   'rename.machineSubmit': 'Rename',
 } as const;

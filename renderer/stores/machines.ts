@@ -25,7 +25,7 @@ import { watchConnection } from '../bridge/system.ts';
 import { useMachine } from './machine.ts';
 import { forgetMachine } from './per-machine.ts';
 import { ask } from './question.ts';
-import type { Sentence } from './sentence.ts';
+import { messageOf, type Sentence } from './sentence.ts';
 import { toast, toastError } from './toasts.ts';
 
 export const useMachines = create<{
@@ -133,8 +133,14 @@ export async function addAndStart(machine: Omit<MachineEntry, 'id'>): Promise<Ma
   return entry;
 }
 
-export function rename(machine: string, name: string): Promise<void> {
-  return told({ id: 'failed.machineRename' }, () => renameMachine(machine, name));
+/** The reason, in the host's own words, where it cannot be. */
+export async function rename(machine: string, name: string): Promise<string | undefined> {
+  try {
+    await renameMachine(machine, name);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 export function choose(machine: string, choices: Partial<RemoteChoices>): Promise<void> {

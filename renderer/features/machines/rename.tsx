@@ -10,14 +10,23 @@ import './machines.css';
 export function RenameMachine({ machine, onClose }: { machine: MachineView; onClose: () => void }) {
   const t = useText();
   const [name, setName] = useState(machine.name);
-  const submit = (event: FormEvent) => {
+  const [problem, setProblem] = useState<string>();
+  const submit = async (event: FormEvent) => {
     event.preventDefault();
-    void rename(machine.id, name).then(onClose);
+    const refusal = await rename(machine.id, name);
+    setProblem(refusal);
+    if (refusal === undefined) onClose();
   };
   return (
     <Dialog title={t('rename.machineTitle', { name: machine.name })} open onClose={onClose}>
-      <form className="machine-form" onSubmit={submit}>
-        <TextField label={t('add.name')} value={name} onChange={setName} autoFocus />
+      <form className="machine-form" onSubmit={(event) => void submit(event)}>
+        <TextField
+          label={t('add.name')}
+          value={name}
+          onChange={setName}
+          error={problem}
+          autoFocus
+        />
         <div className="dialog-actions">
           <Button onClick={onClose}>{t('action.cancel')}</Button>
           <Button kind="main" type="submit">

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '../e2e/until.ts';
 import type { Cgroup } from './cgroup.ts';
 import { detectCgroupDriver } from './detect.ts';
 import { keepFloor } from './floor.ts';
-import { exitOf, runIn, until } from './testdata/group-process.ts';
+import { exitOf, runIn } from './testdata/group-process.ts';
 import { testGroups } from './testdata/test-groups.ts';
 
 const MiB = 1024 * 1024;
@@ -47,8 +48,8 @@ test('one container without a limit of its own leaves the others what they have 
   const file = join(directory, 'read');
   const reader = runIn(neighbour, `head -c 4M /dev/zero >${file}; sync ${file}; exec sleep 60`);
   await until(
-    'the file is written',
     () => readFileSync(`/proc/${reader.pid}/comm`, 'utf8') === 'sleep\n',
+    'the file is written',
   );
   const before = cached(neighbour);
   assert.ok(before >= 4 * MiB, `${before} bytes`);

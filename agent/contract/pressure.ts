@@ -36,6 +36,8 @@ export interface PressureSample {
     writeOperations: number;
   };
   oomKills: number;
+  /** Whether there was no room for what it writes, by its limit's end, a volume's or the machine's. */
+  diskFull: boolean;
   /** cgroup v2 only. */
   stall: StallShares | null;
 }
@@ -56,20 +58,23 @@ export interface PressureSums {
   memoryLimitHits: number;
   pidsRefusals: number;
   oomKills: number;
+  diskFullSeconds: number;
 }
 
-export type BlameKind = 'oom-kill' | 'pids-full' | 'memory-limit' | 'throttled';
+export type BlameKind = 'oom-kill' | 'pids-full' | 'memory-limit' | 'disk-full' | 'throttled';
 
 /** Something that a limit did to a container. */
 export interface BlameEvent {
   atMs: number;
   kind: BlameKind;
-  /** Kills, refusals, hits; for `throttled` the percentage of periods. */
+  /** Kills, refusals, hits, seconds; for `throttled` the percentage of periods. */
   count: number;
   /** `oom-kill`: whom the kernel chose. Absent when its log does not say. */
   process?: BlamedProcess;
-  /** `oom-kill`: the container's own limit, or a machine that had no memory left. */
+  /** `oom-kill`, `disk-full`: a limit of the container's own, or a machine that had nothing left. */
   cause?: 'limit' | 'machine';
+  /** `disk-full`: the volume that is full; absent where the container's own files are. */
+  volume?: string;
   /** Why there is no `process`. */
   unknown?: string;
 }
@@ -130,7 +135,8 @@ export type HistoryColumn =
   | 'writtenBytesPerSecond'
   | 'readOperationsPerSecond'
   | 'writeOperationsPerSecond'
-  | 'oomKills';
+  | 'oomKills'
+  | 'diskFullSeconds';
 
 export interface SuggestionsDocument {
   id: string;

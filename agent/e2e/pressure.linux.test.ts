@@ -194,6 +194,34 @@ test('a fork bomb: refusals are counted and told once', async () => {
   await docker.output('rm', '-f', 'bomb');
 });
 
+test('a full disk is told once, with whose end it was: the container’s limit or a volume’s', async () => {
+  const fill = (path: string) => `dd if=/dev/zero of=${path} bs=1M 2>/dev/null; exec sleep 1000`;
+  await run('filler', ['--storage-opt', 'size=32m'], fill('/big'));
+  await docker.output('volume', 'create', '-o', 'size=32m', 'small');
+  await run('pourer', ['-v', 'small:/data'], fill('/data/big'));
+  for (const [name, whose] of [
+    ['filler', { cause: 'limit' }],
+    ['pourer', { cause: 'limit', volume: 'small' }],
+  ] as const) {
+    await eventually(async () => {
+      const told = await eventsOf(name, 'disk-full');
+      assert.deepEqual(
+        told.map(({ atMs: _when, ...event }) => event),
+        [{ kind: 'disk-full', count: 1, ...whose }],
+      );
+    });
+    const { columns } = await history(name);
+    assert.ok(total(columns.diskFullSeconds) > 0);
+  }
+  await docker.output('exec', 'filler', 'rm', '/big');
+  await eventually(async () => {
+    const { sample } = await ask<PressureDocument>('/containers/filler/pressure');
+    assert.equal(sample?.diskFull, false);
+  });
+  await docker.output('rm', '-f', 'filler', 'pourer');
+  await docker.output('volume', 'rm', 'small');
+});
+
 /** As the kernel has them. */
 function sharesOf(pid: string): string {
   const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');

@@ -39,6 +39,7 @@ import {
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
+import { fullDiskOf } from './pressure/disk-room.ts';
 import { giveWay } from './pressure/give-way.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
@@ -139,6 +140,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     pressure: new Sampler({
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
+      fullDisk: (id) => fullDiskOf(context, id),
       blame: (id, event) => announceBlame(context, id, event),
       giveWay: (id, givesWay) => giveWay(context, id, givesWay),
       onRound: options.onRound,

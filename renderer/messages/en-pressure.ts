@@ -24,6 +24,9 @@ export const pressureWords = {
   'blame.pids-full':
     '{count, plural, one {A new process was refused} other {# new processes were refused}}: the process limit was reached.',
   'blame.memory-limit': 'Memory stood at its limit: the kernel had to take pages back first.',
+  'blame.disk-limit': 'Its disk limit was reached: less than 1 MiB was left, or no inode.',
+  'blame.disk-volume': 'The volume {volume} was full: less than 1 MiB was left, or no inode.',
+  'blame.disk-machine': 'The machine’s disk was full: less than 1 MiB was left, or no inode.',
   'blame.throttled': 'The CPU limit held it back in {count}% of the periods for ten seconds.',
 
   'advice.use': 'Use {value}',

@@ -33,6 +33,7 @@ export class FakePressure implements PressureBackend {
         memoryLimitHits: 0,
         pidsRefusals: 0,
         oomKills: 2,
+        diskFullSeconds: 0,
       },
       absent: {},
     };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PressureSample } from '../../contract/pressure.ts';
 import { BlameWatch } from './blame.ts';
+import type { FullDisk } from './disk-room.ts';
 import { sample } from './testdata/samples.ts';
 
 const told = (samples: PressureSample[]) => {
@@ -35,6 +36,18 @@ test('refused processes: one event an episode', () => {
   const refused = (second: number) =>
     sample(second, { pids: { current: 30, limit: 30, refusals: 5 } });
   assert.deepEqual(told([1, 2, 3, 29, 58, 90].map(refused)), ['1 pids-full 5', '90 pids-full 5']);
+});
+
+test('a full disk: told with whose end it is, once while it lasts, and again half a minute after', () => {
+  const watch = new BlameWatch();
+  const look = (second: number, full?: FullDisk) => watch.look(sample(second), full);
+  const data = { cause: 'limit', volume: 'data' } as const;
+  assert.deepEqual(look(1, data), [{ atMs: 1000, kind: 'disk-full', count: 1, ...data }]);
+  for (const second of seconds(2, 60)) assert.deepEqual(look(second, data), []);
+  for (const second of seconds(61, 89)) assert.deepEqual(look(second), []);
+  assert.deepEqual(look(90, { cause: 'machine' }), [
+    { atMs: 90_000, kind: 'disk-full', count: 1, cause: 'machine' },
+  ]);
 });
 
 test('the memory limit: need counts, cache that can go does not', () => {

@@ -1,5 +1,6 @@
 /** When a sample becomes an event: a limit that is in the way, said once an episode. */
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
+import type { FullDisk } from './disk-room.ts';
 
 /** Refusals and hits that follow each other more closely than this are one episode. */
 const episodeMs = 30_000;
@@ -12,14 +13,18 @@ const memoryNeedShare = 0.9;
 export class BlameWatch {
   #lastRefusalMs = Number.NEGATIVE_INFINITY;
   #lastHitMs = Number.NEGATIVE_INFINITY;
+  #lastFullMs = Number.NEGATIVE_INFINITY;
   #throttledMs = 0;
   #freeMs = throttledForMs;
   #throttled = false;
 
-  look(sample: PressureSample): BlameEvent[] {
-    return [this.#pids(sample), this.#memory(sample), this.#cpu(sample)].filter(
-      (event) => event !== undefined,
-    );
+  look(sample: PressureSample, fullDisk?: FullDisk): BlameEvent[] {
+    return [
+      this.#pids(sample),
+      this.#memory(sample),
+      this.#disk(sample, fullDisk),
+      this.#cpu(sample),
+    ].filter((event) => event !== undefined);
   }
 
   #pids({ atMs, pids: { refusals } }: PressureSample): BlameEvent | undefined {
@@ -36,6 +41,15 @@ export class BlameWatch {
     const known = atMs - this.#lastHitMs < episodeMs;
     this.#lastHitMs = atMs;
     return known ? undefined : { atMs, kind: 'memory-limit', count: limitHits };
+  }
+
+  #disk({ atMs, intervalMs }: PressureSample, full?: FullDisk): BlameEvent | undefined {
+    if (full === undefined) return undefined;
+    const known = atMs - this.#lastFullMs < episodeMs;
+    this.#lastFullMs = atMs;
+    return known
+      ? undefined
+      : { atMs, kind: 'disk-full', count: Math.ceil(intervalMs / 1000), ...full };
   }
 
   /** Said after ten seconds above half, and again only after ten seconds without. */

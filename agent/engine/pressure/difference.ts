@@ -5,6 +5,7 @@ import type { PressureSample, StallShares } from '../../contract/pressure.ts';
 export interface Reading {
   atMs: number;
   usage: Usage;
+  isDiskFull: boolean;
 }
 
 /** The kernel charges in batches of 64 pages, so a full group may stand this far below its limit. */
@@ -43,6 +44,7 @@ export function difference(
     io: ioDifference(was, is),
     // Read while a whole group was being killed, it may have counted one too many (cgroup/memory.ts).
     oomKills: Math.max(0, is.memory.oomKills - was.memory.oomKills),
+    diskFull: after.isDiskFull,
     stall: stallDifference(was.stall, is.stall, intervalMs),
   };
 }

@@ -8,8 +8,8 @@ import { ForkBombWatch } from './fork-bomb.ts';
 function sampleOf(atMs: number, refusals: number): PressureSample {
   const pids = { current: 9, limit: 9, refusals };
   const sample = difference(
-    { atMs: atMs - 1000, usage: nothingUsed },
-    { atMs, usage: { ...nothingUsed, pids } },
+    { atMs: atMs - 1000, usage: nothingUsed, isDiskFull: false },
+    { atMs, usage: { ...nothingUsed, pids }, isDiskFull: false },
     2,
   );
   assert.ok(sample);

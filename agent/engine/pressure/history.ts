@@ -54,6 +54,9 @@ export function historyColumns(samples: Iterable<PressureSample>, steps: Steps):
     readOperationsPerSecond: perSecond('readOperations'),
     writeOperationsPerSecond: perSecond('writeOperations'),
     oomKills: column((group) => sum(group, ({ oomKills }) => oomKills)),
+    diskFullSeconds: column((group) =>
+      rounded(sum(group, ({ diskFull, intervalMs }) => (diskFull ? intervalMs : 0)) / 1000, 1000),
+    ),
   };
   return columns;
 }

@@ -59,13 +59,14 @@ export function createPressureBackend(context: Parts): PressureBackend {
 export function announceBlame(
   { containers, events }: Pick<EngineContext, 'containers' | 'events'>,
   id: string,
-  { kind, count, process, cause }: BlameEvent,
+  { kind, count, process, cause, volume }: BlameEvent,
 ): void {
   const record = containers.get(id);
   if (record === undefined) return;
   announceContainer(events, record, `pressure: ${kind}`, {
     count: String(count),
     ...(cause && { cause }),
+    ...(volume && { volume }),
     ...(process && {
       process: process.name,
       pid: String(process.pid),
@@ -88,7 +89,8 @@ function document({ containers, live, pressure, cgroups }: Parts, id: string): P
 
 function absent(version: 1 | 2, subject: Subject | undefined): Record<string, string> {
   return {
-    diskFull: 'The kernel does not count writes that failed because a filesystem was full.',
+    diskFull:
+      'The kernel counts no writes that failed because a file system was full; seconds in which one was full are counted instead.',
     ...(version === 1 && {
       stall:
         'Control groups of version 1 have no pressure of their own; machineStall is the whole machine’s.',

@@ -9,6 +9,7 @@ const full = sample(1_700_000_000, {
   pids: { current: 4_000_000, limit: 30, refusals: 65_535 },
   io: { readBytes: 1024, writtenBytes: 2048, readOperations: 3, writeOperations: 4 },
   oomKills: 2,
+  diskFull: true,
 });
 
 test('a row comes out as it went in, with and without pressure and limits', () => {
@@ -41,14 +42,20 @@ test('what is too large stops at the largest, and takes no neighbour with it', (
 test('the oldest goes for the newest, and sums follow', () => {
   const ring = new SampleRing({ stall: false, capacity: 3 });
   for (let second = 1; second <= 5; second++)
-    ring.push(sample(second, { oomKills: second, cpu: { throttledMicros: 500_000 } }));
+    ring.push(
+      sample(second, {
+        oomKills: second,
+        cpu: { throttledMicros: 500_000 },
+        diskFull: second % 2 === 0,
+      }),
+    );
   assert.deepEqual(
     [0, 1, 2].map((index) => ring.at(index).atMs),
     [3000, 4000, 5000],
   );
   assert.equal(ring.length, 3);
-  const { oomKills, observedSeconds, throttledSeconds } = ring.sums();
-  assert.deepEqual([oomKills, observedSeconds, throttledSeconds], [12, 3, 1.5]);
+  const { oomKills, observedSeconds, throttledSeconds, diskFullSeconds } = ring.sums();
+  assert.deepEqual([oomKills, observedSeconds, throttledSeconds, diskFullSeconds], [12, 3, 1.5, 1]);
 });
 
 test('an hour is kept and no more, also of one that was stopped meanwhile', () => {

@@ -17,7 +17,7 @@ const word = {
   memoryKib: 5,
   swapKib: 6,
   memoryLimitKib: 7,
-  pids: 8,
+  pidsAndDiskFull: 8,
   pidsLimit: 9,
   readKib: 10,
   writtenKib: 11,
@@ -29,6 +29,8 @@ const word = {
 const plainWords = 15;
 const wordsWithStall = 18;
 const noLimit = 0xffff_ffff;
+/** Numbers of processes have 22 bits. */
+const diskFullBit = 0x8000_0000;
 /** Shares are kept in ten-thousandths. */
 const stallScale = 10_000;
 
@@ -40,6 +42,7 @@ export const nothingSeen: Readonly<PressureSums> = {
   memoryLimitHits: 0,
   pidsRefusals: 0,
   oomKills: 0,
+  diskFullSeconds: 0,
 };
 
 export class SampleRing {
@@ -88,12 +91,13 @@ export class SampleRing {
   }
 
   sums(): PressureSums {
-    const { observedSeconds, throttledSeconds, ...counts } = this.#sums;
+    const { observedSeconds, throttledSeconds, diskFullSeconds, ...counts } = this.#sums;
     return {
       ...counts,
       // Sums of fractions drift by their last digits.
       observedSeconds: Math.round(observedSeconds * 1000) / 1000,
       throttledSeconds: Math.round(throttledSeconds * 1000) / 1000,
+      diskFullSeconds: Math.round(diskFullSeconds * 1000) / 1000,
     };
   }
 
@@ -107,7 +111,8 @@ export class SampleRing {
     return ((this.#first + index) % this.#capacity) * this.#width;
   }
 
-  #addToSums({ intervalMs, cpu, memory, pids, oomKills }: PressureSample, sign: 1 | -1): void {
+  #addToSums(sample: PressureSample, sign: 1 | -1): void {
+    const { intervalMs, cpu, memory, pids, oomKills, diskFull } = sample;
     const sums = this.#sums;
     sums.observedSeconds += (sign * intervalMs) / 1000;
     sums.throttledSeconds += (sign * cpu.throttledMicros) / 1e6;
@@ -116,6 +121,7 @@ export class SampleRing {
     sums.memoryLimitHits += sign * memory.limitHits;
     sums.pidsRefusals += sign * pids.refusals;
     sums.oomKills += sign * oomKills;
+    if (diskFull) sums.diskFullSeconds += (sign * intervalMs) / 1000;
   }
 
   #encode(row: number, { atMs, intervalMs, cpu, memory, pids, io, ...rest }: PressureSample): void {
@@ -134,7 +140,7 @@ export class SampleRing {
     set(word.memoryKib, memory.usedBytes / 1024);
     set(word.swapKib, memory.swapBytes / 1024);
     limit(word.memoryLimitKib, memory.limitBytes === null ? null : memory.limitBytes / 1024);
-    set(word.pids, pids.current);
+    set(word.pidsAndDiskFull, pids.current + (rest.diskFull ? diskFullBit : 0));
     limit(word.pidsLimit, pids.limit);
     set(word.readKib, io.readBytes / 1024);
     set(word.writtenKib, io.writtenBytes / 1024);
@@ -174,7 +180,7 @@ export class SampleRing {
         limitHits: high(word.refusalsAndHits),
       },
       pids: {
-        current: get(word.pids),
+        current: get(word.pidsAndDiskFull) % diskFullBit,
         limit: limit(word.pidsLimit, 1),
         refusals: low(word.refusalsAndHits),
       },
@@ -185,6 +191,7 @@ export class SampleRing {
         writeOperations: get(word.writeOperations),
       },
       oomKills: high(word.intervalAndOomKills),
+      diskFull: get(word.pidsAndDiskFull) >= diskFullBit,
       stall:
         this.#width === plainWords
           ? null

@@ -9,6 +9,7 @@ import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
 import type { Look } from '../../runtime/beat.ts';
 import { BlameWatch } from './blame.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
+import type { FullDisk } from './disk-room.ts';
 import { ForkBombWatch } from './fork-bomb.ts';
 import { MachineStall } from './machine-stall.ts';
 import { OomBlame, type RecordSource } from './oom-blame.ts';
@@ -41,6 +42,8 @@ interface Running {
 export interface SamplerOptions {
   kernelLog: RecordSource;
   cgroupVersion: 1 | 2;
+  /** Where a container that runs can write nothing now. */
+  fullDisk?: (id: string) => FullDisk | undefined;
   /** Told of each event, which is in the history by then. */
   blame: (id: string, event: BlameEvent) => void;
   /** Whether the container gives way to all others from now on (fork-bomb.ts). */
@@ -183,8 +186,8 @@ export class Sampler {
     const nowMs = Date.now();
     const before: Reading =
       nowMs - startedAtMs < longestIntervalMs
-        ? { atMs: startedAtMs, usage: nothingUsed }
-        : { atMs: nowMs, usage: meter.read() };
+        ? { atMs: startedAtMs, usage: nothingUsed, isDiskFull: false }
+        : { atMs: nowMs, usage: meter.read(), isDiskFull: false };
     const running = { meter, before, watch: new BlameWatch(), bombs: new ForkBombWatch(), subject };
     this.#running.set(id, running);
     return before.usage === nothingUsed ? running : undefined;
@@ -192,7 +195,9 @@ export class Sampler {
 
   #take(running: Running & { subject: Subject }): void {
     const { meter, before, watch, bombs, subject } = running;
-    const after: Reading = { atMs: Date.now(), usage: meter.read() };
+    const fullDisk = this.#options.fullDisk?.(subject.id);
+    const isDiskFull = fullDisk !== undefined;
+    const after: Reading = { atMs: Date.now(), usage: meter.read(), isDiskFull };
     const sample = difference(before, after, this.#options.cgroupVersion);
     if (sample === undefined) return;
     running.before = after;
@@ -201,7 +206,7 @@ export class Sampler {
     subject.latest = sample;
     subject.countsNoHits ||= countsNoHits(after.usage, this.#options.cgroupVersion);
     if (sample.oomKills > 0) this.#oom.count(subject.id, sample.oomKills, after.atMs);
-    for (const event of watch.look(sample)) this.#tell(subject.id, event);
+    for (const event of watch.look(sample, fullDisk)) this.#tell(subject.id, event);
     const givesWay = bombs.look(sample);
     if (givesWay !== undefined) this.#options.giveWay?.(subject.id, givesWay);
   }

@@ -157,7 +157,12 @@ function Events({ events }: { events: readonly BlameEvent[] }) {
   );
 }
 
-function blameSentence({ kind, count, process, cause, unknown }: BlameEvent, t: Text) {
+function blameSentence(event: BlameEvent, t: Text) {
+  const { kind, count, process, cause, unknown, volume } = event;
+  if (kind === 'disk-full') {
+    if (volume !== undefined) return t('blame.disk-volume', { volume });
+    return t(cause === 'machine' ? 'blame.disk-machine' : 'blame.disk-limit');
+  }
   if (kind !== 'oom-kill') return t(`blame.${kind}`, { count });
   if (process === undefined) return t('blame.oom-unknown', { count, reason: unknown ?? '' });
   return t(cause === 'machine' ? 'blame.oom-machine' : 'blame.oom-kill', {

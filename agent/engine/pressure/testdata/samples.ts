@@ -11,6 +11,7 @@ const quiet: PressureSample = {
   pids: { current: 1, limit: null, refusals: 0 },
   io: { readBytes: 0, writtenBytes: 0, readOperations: 0, writeOperations: 0 },
   oomKills: 0,
+  diskFull: false,
   stall: null,
 };
 

@@ -48,7 +48,7 @@ const arrows: Record<string, string[]> = {
   'agent/api': ['agent/contract', 'agent/errors.ts'],
   'agent/share': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/ssh': ['agent/contract', 'agent/errors.ts'],
-  'agent/guest': ['agent/contract', 'agent/main.ts'],
+  'agent/guest': ['agent/contract', 'agent/kernel', 'agent/machine', 'agent/main.ts'],
   'agent/rootless': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/main.ts': ['agent'],
   'agent/as-user.ts': ['agent'],

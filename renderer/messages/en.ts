@@ -4,6 +4,7 @@ import { forwardWords } from './en-forward.ts';
 import { isolationWords } from './en-isolation.ts';
 import { limitsWords } from './en-limits.ts';
 import { machinesWords } from './en-machines.ts';
+import { newContainerWords } from './en-new-container.ts';
 import { pressureWords } from './en-pressure.ts';
 import { resourcesWords } from './en-resources.ts';
 import { userspaceWords } from './en-userspace.ts';
@@ -12,6 +13,7 @@ import { volumesWords } from './en-volumes.ts';
 /** Every word of the interface, by key. ICU message syntax (react-intl). */
 export const en = {
   ...abilityWords,
+  ...newContainerWords,
   ...pressureWords,
 
   'action.cancel': 'Cancel',
@@ -217,91 +219,6 @@ export const en = {
   'terminal.stopped': 'The container is not running',
   'terminal.stoppedHelp':
     'A terminal needs a running container. Start {name} to open a shell in it.',
-
-  'new.title': 'New container',
-  'new.side': 'Command line and actions',
-  'new.basics': 'Image and command',
-  'new.image': 'Image',
-  'new.imageHelp': 'Only this is needed. Images of this machine are listed; any other is pulled.',
-  'new.imageLocal': 'On this machine.',
-  'new.imagePull': 'Not on this machine: it will be pulled first.',
-  'new.name': 'Name',
-  'new.namePlaceholder': 'Made up when empty',
-  'new.command': 'Command',
-  'new.commandPlaceholder': 'The image’s own',
-  'new.restart': 'Restart',
-  'new.network': 'Network',
-  'new.terminal': 'Keep a terminal open',
-  'new.autoRemove': 'Remove when it stops',
-  'new.init': 'Small init as first process',
-  'new.readOnly': 'Read-only root',
-  'new.limits': 'Limits',
-  'new.spaceHelp': 'Of its own files. A container made without it may not get one later.',
-  'new.root': 'Root inside is',
-  'new.rootHelp.own':
-    'Its users are numbers that own nothing on the machine: a program that breaks out can do little.',
-  'new.rootHelp.machine':
-    'Its root has the number of the machine’s root: a program that breaks out is root there.',
-  'new.ports': 'Ports',
-  'new.portsHelp': 'Reach the container from this computer.',
-  'new.exposed': 'The image listens on',
-  'new.addPort': 'Add port',
-  'new.removePort': 'Remove this port',
-  'new.hostPort': 'Port on this computer',
-  'new.hostPortPlaceholder': 'Host port: any free one',
-  'new.containerPort': 'Port in the container',
-  'new.containerPortPlaceholder': 'Container port',
-  'new.protocol': 'Protocol',
-  'new.mounts': 'Volumes and folders',
-  'new.mountsHelp': 'What outlives the container.',
-  'new.addMount': 'Add mount',
-  'new.removeMount': 'Remove this mount',
-  'new.mountSource': 'Volume name or host folder',
-  'new.mountSourcePlaceholder': 'Volume name or /folder',
-  'new.mountTarget': 'Path in the container',
-  'new.mountReadOnly': 'Read-only',
-  'new.env': 'Environment',
-  'new.envHelp': 'Variables for its programs.',
-  'new.addEnv': 'Add variable',
-  'new.removeEnv': 'Remove this variable',
-  'new.envName': 'Variable name',
-  'new.envValue': 'Variable value',
-  'new.runLine': 'The same as',
-  'new.copyLine': 'Copy the command line',
-  'new.paste': 'Paste a docker run line',
-  'new.pasteLabel': 'docker run line',
-  'new.pasteWrong': 'This does not start with “docker run”.',
-  'new.fill': 'Fill the form',
-  'new.ignored':
-    '{count, plural, one {One option has no place here and was left out:} other {# options have no place here and were left out:}}',
-  'new.start': 'Start it',
-  'new.create': 'Create',
-  'new.createAndStart': 'Create and start',
-  'new.progress': 'Progress',
-  'new.stage.pull': 'Pulling the image',
-  'new.stage.create': 'Creating',
-  'new.stage.start': 'Starting',
-  'new.failed.pull': 'The image could not be pulled.',
-  'new.failed.create': 'The container was not created.',
-  'new.failed.start': 'The container did not start and was removed again.',
-  'new.problem.image': 'Choose an image.',
-  'new.problem.imageName': 'Image names are lower case and have no spaces.',
-  'new.problem.name': 'Letters, digits, and after the first one also _ . and -; two at least.',
-  'new.problem.nameTaken': '{name} is taken by another container.',
-  'new.problem.memory': 'At least 6 MiB.',
-  'new.problem.cpus': 'This machine has {cpus, plural, one {# CPU} other {# CPUs}}.',
-  'new.problem.rootNetwork':
-    'With a user namespace of its own it cannot use the machine’s network.',
-  'new.problem.rootPrivileged': 'With a user namespace of its own it cannot be privileged.',
-  'new.problem.restart': 'A container that is removed when it stops cannot restart.',
-  'new.problem.port': 'A port is a number from 1 to 65535.',
-  'new.problem.portTwice': 'Port {port} is in this list twice.',
-  'new.problem.portTaken': 'Port {port} is in use by {name}.',
-  'new.problem.portNetwork': 'Ports can only be published on the bridge network.',
-  'new.problem.mountTarget': 'The path in the container starts with /.',
-  'new.problem.mountSource':
-    'A folder starts with /; a volume’s name has letters, digits, _ . and -.',
-  'new.problem.env': 'A variable needs a name, without =.',
 
   'pull.cancel': 'Cancel the pull',
   'pull.rate': '{done} of {total}, {rate} a second',

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PressureSample } from '../../contract/pressure.ts';
-import { BlameWatch } from './blame.ts';
-import type { FullDisk } from './disk-room.ts';
+import { BlameWatch, type FullDisk } from './blame.ts';
 import { sample } from './testdata/samples.ts';
 
 const told = (samples: PressureSample[]) => {

@@ -1,6 +1,5 @@
 /** When a sample becomes an event: a limit that is in the way, said once an episode. */
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
-import type { FullDisk } from './disk-room.ts';
 
 /** Refusals and hits that follow each other more closely than this are one episode. */
 const episodeMs = 30_000;
@@ -8,6 +7,13 @@ export const throttledShare = 0.5;
 const throttledForMs = 10_000;
 /** Page cache pushes against every limit and can always go; this share of it is real need. */
 const memoryNeedShare = 0.9;
+
+/** Where there is no room, and by whose end. */
+export interface FullDisk {
+  cause: 'limit' | 'machine';
+  /** Absent: the container's own files. */
+  volume?: string;
+}
 
 /** Of one container. OOM kills are told apart by the kernel's log and are not found here. */
 export class BlameWatch {

@@ -4,16 +4,10 @@
  */
 import { statfsSync } from 'node:fs';
 import type { EngineContext } from '../context.ts';
+import type { FullDisk } from './blame.ts';
 
 /** With less a larger write fails whole (992 KiB were left of 32 MiB by `dd bs=1M`: ext4, Linux 6.18). */
 const leastBytes = 1024 ** 2;
-
-/** Where there is no room, and by whose end. */
-export interface FullDisk {
-  cause: 'limit' | 'machine';
-  /** Absent: the container's own files. */
-  volume?: string;
-}
 
 type Parts = Pick<EngineContext, 'containers' | 'live' | 'paths'>;
 

@@ -187,8 +187,10 @@ async function start(options: AgentOptions): Promise<Agent> {
     proxies,
     report,
   });
-  // Before anybody can ask: who finds the socket may run it at once.
-  await ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
+  // A thread unpacks it while the rest is made.
+  const starter = ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
+  // Thrown where it is waited for.
+  starter.catch(() => {});
   const backends = options.machine ? { ...engine, machine: createMachine({ root }) } : engine;
   const api = createApi(backends, {
     productVersion,
@@ -196,6 +198,8 @@ async function start(options: AgentOptions): Promise<Agent> {
   });
   const missing = missingIn(engine.system.abilities());
   if (missing.length > 0) tell({ event: 'abilities', missing });
+  // Before anybody can ask: who finds the socket may run it at once.
+  await starter;
   await api.listen(options.socket);
   const ssh = await startSsh(options, engine, {
     sockets: { 'share.sock': shares.socket },

@@ -157,10 +157,12 @@ test('what is open grows for whoever only sends it on, also when that happened w
     return output;
   };
   assert.equal(await sent(5), 'first');
-  await folder.endAgent('SIGKILL');
   appendFileSync(onHost('growing'), 'second');
-  await folder.startAgent();
   assert.equal(await sent(6), 'second');
+  await folder.endAgent('SIGKILL');
+  appendFileSync(onHost('growing'), 'third');
+  await folder.startAgent();
+  assert.equal(await sent(5), 'third');
 });
 
 test('who opens a file before the host is back sends all that it has become', async () => {
@@ -265,7 +267,7 @@ test('an agent that finds a folder dead takes it away and mounts it anew', async
   folder = await folderOfAgents();
   writeFileSync(onHost('file'), 'there');
   await folder.endAgent('SIGKILL');
-  folder.killKeepers();
+  await folder.killKeepers();
   await assert.rejects(inGuest('cat $1/file'), /not connected/);
   await folder.startAgent();
   await folder.startHost();

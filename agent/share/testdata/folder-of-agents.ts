@@ -31,7 +31,7 @@ export interface FolderOfAgents {
   startHost(): Promise<void>;
   /** Until a process waits for an answer of the folder's. */
   untilAsked(): Promise<void>;
-  killKeepers(): void;
+  killKeepers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -133,17 +133,22 @@ export async function folderOfAgents({
           });
       await until(isWaiting, 'somebody asks');
     },
-    killKeepers() {
+    async killKeepers() {
       for (const name of readdirSync(join(directory, 'kept'))) {
         if (!name.endsWith('.process')) continue;
         const [pid] = readFileSync(join(directory, 'kept', name), 'utf8').split(' ');
         process.kill(Number(pid), 'SIGKILL');
+        // What is asked of it until then is aborted, which is another error.
+        await until(() => hasEnded(Number(pid)), 'the keeper has ended');
       }
     },
     async close() {
       const ended = once(agent!, 'exit');
-      agent!.send('close');
-      await ended;
+      // One that was ended in a test that failed answers no more.
+      if (agent!.connected) {
+        agent!.send('close');
+        await ended;
+      }
       socket?.destroy();
       await served;
       server.close();
@@ -156,6 +161,15 @@ export async function folderOfAgents({
   await folder.startAgent();
   await folder.startHost();
   return folder;
+}
+
+/** All its descriptors are closed by then, also while nobody has collected its status. */
+function hasEnded(pid: number): boolean {
+  try {
+    return / \(.*\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
+  }
 }
 
 const news: ReadonlySet<number> = new Set([

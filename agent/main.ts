@@ -187,10 +187,8 @@ async function start(options: AgentOptions): Promise<Agent> {
     proxies,
     report,
   });
-  // A thread unpacks it while the rest is made.
-  const starter = ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
-  // Thrown where it is waited for.
-  starter.catch(() => {});
+  // Before anybody can ask: who finds the socket may run it at once.
+  await ensureStarterImage(images, join(repository, 'dist/starter-image.tar'));
   const backends = options.machine ? { ...engine, machine: createMachine({ root }) } : engine;
   const api = createApi(backends, {
     productVersion,
@@ -198,8 +196,6 @@ async function start(options: AgentOptions): Promise<Agent> {
   });
   const missing = missingIn(engine.system.abilities());
   if (missing.length > 0) tell({ event: 'abilities', missing });
-  // Before anybody can ask: who finds the socket may run it at once.
-  await starter;
   await api.listen(options.socket);
   const ssh = await startSsh(options, engine, {
     sockets: { 'share.sock': shares.socket },

@@ -63,8 +63,6 @@ export async function openImageStore(options: ImageStoreOptions): Promise<OpenIm
     },
     platform: options.platform ?? hostPlatform(),
   };
-  // A first start loads its starter image in a moment; the thread for it begins while the engine opens.
-  if (catalog.entries.length === 0) pool.warm();
   await unpackMissing(parts);
   return storeOf(parts);
 }

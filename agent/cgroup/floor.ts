@@ -28,12 +28,20 @@ export interface MachineSize {
   processes: number;
 }
 
+interface MemoryFiles {
+  bound: string;
+  usage: string;
+}
+
+export const memoryFilesV1 = { bound: 'memory.limit_in_bytes', usage: 'memory.usage_in_bytes' };
+export const memoryFilesV2 = { bound: 'memory.max', usage: 'memory.current' };
+
 export function keepFloor(floor: Floor, size: MachineSize = machineSize()): BoundAll {
   return (directory) => {
-    limit(directory, 'memory.max', 'memory.current', () =>
-      memoryLimit(above(directory, 'memory.max', size.memoryBytes), floor),
+    limit(directory, memoryFilesV2.bound, memoryFilesV2.usage, () =>
+      memoryLimit(above(directory, memoryFilesV2.bound, size.memoryBytes), floor),
     );
-    limit(directory, 'memory.limit_in_bytes', 'memory.usage_in_bytes', () =>
+    limit(directory, memoryFilesV1.bound, memoryFilesV1.usage, () =>
       memoryLimit(memoryAboveV1(directory, size.memoryBytes), floor),
     );
     limit(directory, 'pids.max', 'pids.current', () => {
@@ -48,16 +56,11 @@ export function keepFloor(floor: Floor, size: MachineSize = machineSize()): Boun
  * of all, the kernel takes back whatever the others have read from the disk before it ends the one that wants
  * more; at its own, only from itself.
  */
-export function leaveToOthers(directory: string): void {
-  const all = dirname(directory);
-  limit(directory, 'memory.max', 'memory.current', () => shareOf(readBound(all, 'memory.max')));
-  limit(directory, 'memory.limit_in_bytes', 'memory.usage_in_bytes', () =>
-    shareOf(readBound(all, 'memory.limit_in_bytes')),
-  );
-}
-
-function shareOf(all: number | undefined): number | undefined {
-  return all === undefined ? undefined : Math.floor(all * (1 - share));
+export function leaveToOthers(directory: string, { bound, usage }: MemoryFiles): void {
+  limit(directory, bound, usage, () => {
+    const all = readBound(dirname(directory), bound);
+    return all === undefined ? undefined : Math.floor(all * (1 - share));
+  });
 }
 
 function memoryLimit(memoryBytes: number, floor: Floor): number | undefined {
@@ -81,7 +84,7 @@ function limit(
   const value = bound();
   if (value !== undefined && readCount(directory, usage) > value) return;
   try {
-    writeControl(directory, file, value ?? (file === 'memory.limit_in_bytes' ? -1 : 'max'));
+    writeControl(directory, file, value ?? (file === memoryFilesV1.bound ? -1 : 'max'));
   } catch (error) {
     // v1, as above: it grew meanwhile and cannot be taken back.
     if (!hasErrno(error, 'EBUSY')) throw error;

@@ -23,7 +23,7 @@ import {
   removeEmpty,
   removeGroups,
 } from './directories.ts';
-import { type BoundAll, leaveToOthers } from './floor.ts';
+import { type BoundAll, leaveToOthers, memoryFilesV1 } from './floor.ts';
 import { freezeV1, isFrozenV1, thawV1 } from './freezer.ts';
 import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, UnifiedHugetlb } from './hugetlb.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
@@ -290,7 +290,8 @@ class CgroupV1 implements Cgroup {
 
   #leaveToOthers(): void {
     const directory = this.paths.get('memory');
-    if (this.#boundAll !== undefined && directory !== undefined) leaveToOthers(directory);
+    if (this.#boundAll !== undefined && directory !== undefined)
+      leaveToOthers(directory, memoryFilesV1);
   }
 
   #applyDevices(devices: readonly OciDeviceRule[]): void {

@@ -29,7 +29,7 @@ import {
   removeEmpty,
   removeGroups,
 } from './directories.ts';
-import { type BoundAll, leaveToOthers } from './floor.ts';
+import { type BoundAll, leaveToOthers, memoryFilesV2 } from './floor.ts';
 import { freezeV2, isFrozenV2, thawV2 } from './freezer.ts';
 import { applyHugetlbV2, checkPageSizes } from './hugetlb.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
@@ -228,7 +228,7 @@ class CgroupV2 implements Cgroup {
   }
 
   #leaveToOthers(): void {
-    if (this.#owner.leavesToOthers) leaveToOthers(this.#directory);
+    if (this.#owner.leavesToOthers) leaveToOthers(this.#directory, memoryFilesV2);
   }
 
   #with(controller: string, asked: readonly unknown[], apply: (directory: string) => void): void {

@@ -5,16 +5,16 @@
  */
 
 /** In the order of a start; those of a data disk that is new or damaged come only then. */
-export const guestStages = [
+export const bootStages = [
   'root-disk',
   'system',
   'data-disk',
   'data-disk-format',
   'data-disk-repair',
   'agent',
-  'stopping',
-  'stopped',
 ] as const;
+
+export const guestStages = [...bootStages, 'stopping', 'stopped'] as const;
 
 export type GuestStage = (typeof guestStages)[number];
 

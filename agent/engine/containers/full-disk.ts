@@ -1,6 +1,6 @@
 /** Failures that mean no more than that the disk of the containers is full. */
-import { statfsSync } from 'node:fs';
 import { CortenError } from '../../errors.ts';
+import { hasRoom } from '../../kernel/disk-room.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import type { EnginePaths } from '../paths.ts';
 
@@ -15,16 +15,10 @@ export function explainFullDisk(
   what: string,
   { root }: Pick<EnginePaths, 'root'>,
 ): unknown {
-  if (!hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS') || !isFull(root)) return error;
+  if (!hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS') || hasRoom(root, almostNoBytes)) return error;
   return new CortenError(
     'unavailable',
     `no space left on device: the disk of ${root} is full, so ${what}. Remove what is not used (docker system prune) or make the disk larger.`,
     { cause: error },
   );
-}
-
-function isFull(root: string): boolean {
-  const { bavail, bsize, files, ffree } = statfsSync(root);
-  // Some file systems, as btrfs, count no inodes.
-  return bavail * bsize < almostNoBytes || (files > 0 && ffree === 0);
 }

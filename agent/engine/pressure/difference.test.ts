@@ -6,7 +6,6 @@ import { countsNoHits, difference } from './difference.ts';
 const reading = (atMs: number, change: Partial<Usage>) => ({
   atMs,
   usage: { ...nothingUsed, ...change },
-  isDiskFull: false,
 });
 const memory = (change: Partial<Usage['memory']>) => ({
   memory: { ...nothingUsed.memory, ...change },

@@ -5,7 +5,6 @@ import type { PressureSample, StallShares } from '../../contract/pressure.ts';
 export interface Reading {
   atMs: number;
   usage: Usage;
-  isDiskFull: boolean;
 }
 
 /** The kernel charges in batches of 64 pages, so a full group may stand this far below its limit. */
@@ -16,7 +15,7 @@ export function difference(
   before: Reading,
   after: Reading,
   version: 1 | 2,
-): PressureSample | undefined {
+): Omit<PressureSample, 'diskFull'> | undefined {
   const intervalMs = Math.max(1, Math.round(after.atMs - before.atMs));
   const [was, is] = [before.usage, after.usage];
   if (is.cpu.totalNanos < was.cpu.totalNanos) return undefined;
@@ -44,7 +43,6 @@ export function difference(
     io: ioDifference(was, is),
     // Read while a whole group was being killed, it may have counted one too many (cgroup/memory.ts).
     oomKills: Math.max(0, is.memory.oomKills - was.memory.oomKills),
-    diskFull: after.isDiskFull,
     stall: stallDifference(was.stall, is.stall, intervalMs),
   };
 }

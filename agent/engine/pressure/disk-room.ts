@@ -2,7 +2,7 @@
  * Whether a container can still write. The kernel counts no writes that failed for want of room, so the room is looked
  * at: statfs(2), to which a project quota answers with what is left of it, and a file system of its own anyhow.
  */
-import { statfsSync } from 'node:fs';
+import { hasRoom } from '../../kernel/disk-room.ts';
 import type { EngineContext } from '../context.ts';
 import type { FullDisk } from './blame.ts';
 
@@ -24,10 +24,9 @@ export function fullDiskOf({ containers, live, paths }: Parts, id: string): Full
   return volume === undefined ? undefined : { cause: 'limit', volume };
 }
 
-export function isFull(path: string): boolean {
+function isFull(path: string): boolean {
   try {
-    const { bavail, bsize, files, ffree } = statfsSync(path);
-    return bavail * bsize < leastBytes || (files > 0 && ffree === 0);
+    return !hasRoom(path, leastBytes);
   } catch {
     // It has just ended, or its root is not ours to look at.
     return false;

@@ -185,8 +185,8 @@ export class Sampler {
     const nowMs = Date.now();
     const before: Reading =
       nowMs - startedAtMs < longestIntervalMs
-        ? { atMs: startedAtMs, usage: nothingUsed, isDiskFull: false }
-        : { atMs: nowMs, usage: meter.read(), isDiskFull: false };
+        ? { atMs: startedAtMs, usage: nothingUsed }
+        : { atMs: nowMs, usage: meter.read() };
     const running = { meter, before, watch: new BlameWatch(), bombs: new ForkBombWatch(), subject };
     this.#running.set(id, running);
     return before.usage === nothingUsed ? running : undefined;
@@ -195,10 +195,10 @@ export class Sampler {
   #take(running: Running & { subject: Subject }): void {
     const { meter, before, watch, bombs, subject } = running;
     const fullDisk = this.#options.fullDisk?.(subject.id);
-    const isDiskFull = fullDisk !== undefined;
-    const after: Reading = { atMs: Date.now(), usage: meter.read(), isDiskFull };
-    const sample = difference(before, after, this.#options.cgroupVersion);
-    if (sample === undefined) return;
+    const after: Reading = { atMs: Date.now(), usage: meter.read() };
+    const passed = difference(before, after, this.#options.cgroupVersion);
+    if (passed === undefined) return;
+    const sample: PressureSample = { ...passed, diskFull: fullDisk !== undefined };
     running.before = after;
     subject.ring ??= new SampleRing({ stall: after.usage.stall !== undefined });
     subject.ring.push(sample);

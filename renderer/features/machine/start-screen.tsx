@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
+import { bootStages } from '../../../agent/contract/guest-console.ts';
 import type { MachineState, MachineView } from '../../bridge/machines.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
@@ -151,19 +152,9 @@ const knownStages = [
   'start',
 ] as const;
 
-/** Steps of the machine's own boot, which say nothing any more when they are done. */
-const bootSteps = [
-  'root-disk',
-  'system',
-  'data-disk',
-  'data-disk-format',
-  'data-disk-repair',
-  'agent',
-] as const;
-
-/** Most notes are sentences already. */
+/** Most notes are sentences already; a step of the machine's own boot says nothing any more when it is done. */
 function noteWords({ note, status }: MachineState['stages'][number], t: Text): string | undefined {
-  const step = bootSteps.find((one) => one === note);
+  const step = bootStages.find((one) => one === note);
   if (step) return status === 'done' ? undefined : t(`machine.note.${step}`);
   return note === 'resumed' ? t('machine.note.resumed') : note;
 }

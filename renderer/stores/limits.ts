@@ -2,6 +2,7 @@
 import { create } from 'zustand';
 import type { Limits } from '../../agent/contract/limits.ts';
 import { getLimits, setLimits } from '../bridge/containers.ts';
+import { type Foreseen, foresee } from './foresee.ts';
 import { InOrder } from './in-order.ts';
 import { atSwitch, perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
@@ -28,18 +29,8 @@ export async function loadLimits(id: string): Promise<void> {
   );
 }
 
-/** What the engine would say to a change: its warnings, or why it refuses. */
-export async function foreseeLimits(
-  id: string,
-  change: Limits,
-): Promise<{ warnings: string[]; refusal: string | undefined }> {
-  try {
-    const { warnings } = await setLimits(id, change, true);
-    return { warnings, refusal: undefined };
-  } catch (error) {
-    return { warnings: [], refusal: messageOf(error) };
-  }
-}
+export const foreseeLimits = (id: string, change: Limits): Promise<Foreseen> =>
+  foresee(() => setLimits(id, change, true));
 
 /**
  * Applies a change to a running or stopped container. `back` is the change that undoes it. Resolves with

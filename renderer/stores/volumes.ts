@@ -9,6 +9,7 @@ import {
   setVolumeSize,
   type Volume,
 } from '../bridge/volumes.ts';
+import { type Foreseen, foresee } from './foresee.ts';
 import { InOrder } from './in-order.ts';
 import { atSwitch, perMachine } from './per-machine.ts';
 import { ask } from './question.ts';
@@ -120,18 +121,8 @@ export async function askAndRemove({ name }: VolumeRow): Promise<void> {
   await loadVolumes();
 }
 
-/** What the engine would say to another size: its warnings, or why it refuses. */
-export async function foreseeSize(
-  name: string,
-  maxBytes: number | null,
-): Promise<{ warnings: string[]; refusal: string | undefined }> {
-  try {
-    const { warnings } = await setVolumeSize(name, maxBytes, true);
-    return { warnings, refusal: undefined };
-  } catch (error) {
-    return { warnings: [], refusal: messageOf(error) };
-  }
-}
+export const foreseeSize = (name: string, maxBytes: number | null): Promise<Foreseen> =>
+  foresee(() => setVolumeSize(name, maxBytes, true));
 
 /** With the way back to `before`. Resolves with the reason where it cannot be. */
 export async function resizeVolume(

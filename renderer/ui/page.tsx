@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { Button } from './button.tsx';
 import { Icon } from './icon.tsx';
 import './page.css';
 
@@ -53,6 +54,26 @@ export function Notice({
       <Icon name="warning" />
       <div>{children}</div>
     </div>
+  );
+}
+
+/** What could not be loaded, and the way to try again. */
+export function LoadFailure({
+  error,
+  retryLabel,
+  onRetry,
+}: {
+  error: string;
+  retryLabel: string;
+  onRetry: () => void;
+}) {
+  return (
+    <Notice>
+      {error}{' '}
+      <Button icon="restart" onClick={onRetry}>
+        {retryLabel}
+      </Button>
+    </Notice>
   );
 }
 

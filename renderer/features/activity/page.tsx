@@ -2,6 +2,7 @@ import { Link } from 'wouter';
 import { useText } from '../../messages/use-text.ts';
 import { useActivity } from '../../stores/activity.ts';
 import { Empty, Page } from '../../ui/page.tsx';
+import '../../ui/list-table.css';
 import './activity.css';
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
@@ -16,7 +17,7 @@ export function ActivityPage() {
         <Empty title={t('activity.empty')}>{t('activity.emptyHelp')}</Empty>
       ) : (
         <div className="page-body">
-          <table className="activity-table">
+          <table className="plain-table activity-table">
             <thead>
               <tr>
                 <th>{t('activity.time')}</th>

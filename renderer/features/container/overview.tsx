@@ -1,13 +1,13 @@
 import { type ReactNode, useEffect, useState } from 'react';
 import { openAddress } from '../../bridge/system.ts';
-import { formatAge, formatBytes } from '../../messages/format.ts';
+import { formatAge } from '../../messages/format.ts';
+import { spaceWords } from '../../messages/space-words.ts';
 import { useText } from '../../messages/use-text.ts';
 import { type ContainerRow, portAddress } from '../../stores/container-row.ts';
 import { followDiskUsage, useDiskUsage } from '../../stores/disk-usage.ts';
 import { forwardedPort, useForward } from '../../stores/forward.ts';
 import { useInspection } from '../../stores/inspection.ts';
 import { useShownMachine } from '../../stores/machines.ts';
-import { littleLeft } from '../../stores/space.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
@@ -119,19 +119,16 @@ function DiskSpace({ id }: { id: string }) {
   const usage = useDiskUsage((state) => (state.id === id ? state.usage : undefined));
   useEffect(() => followDiskUsage(id), [id]);
   if (!usage || usage.usedBytes === null) return null;
-  const used = formatBytes(usage.usedBytes);
-  const left = littleLeft(usage);
+  const { held, warning } = spaceWords(usage.usedBytes, usage.maxBytes, t);
   return (
     <>
       <dt>{t('limits.space')}</dt>
       <dd>
-        {usage.maxBytes === null
-          ? t('limits.usedOfNone', { used })
-          : t('limits.usedOf', { used, size: formatBytes(usage.maxBytes) })}
-        {left === undefined ? null : (
+        {held}
+        {warning === undefined ? null : (
           <span className="field-warning" role="status">
             <Icon name="warning" size={14} />
-            {t('limits.nearlyFull', { left: formatBytes(left) })}
+            {warning}
           </span>
         )}
       </dd>

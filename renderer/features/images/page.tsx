@@ -7,7 +7,7 @@ import { deleteImage, loadImages, useImages } from '../../stores/images.ts';
 import { forgetPull, type Pull, pull, usePulls } from '../../stores/pulls.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { SearchField, TextField } from '../../ui/field.tsx';
-import { Empty, Notice, Page, Skeleton } from '../../ui/page.tsx';
+import { Empty, LoadFailure, Notice, Page, Skeleton } from '../../ui/page.tsx';
 import '../../ui/list-table.css';
 import { PullProgress } from '../../ui/pull-progress.tsx';
 import { useNow } from '../../ui/use-now.ts';
@@ -42,12 +42,11 @@ export function ImagesPage() {
           <PullCard key={one.reference} pull={one} />
         ))}
         {error ? (
-          <Notice>
-            {error}{' '}
-            <Button icon="restart" onClick={() => void loadImages()}>
-              {t('action.retry')}
-            </Button>
-          </Notice>
+          <LoadFailure
+            error={error}
+            retryLabel={t('action.retry')}
+            onRetry={() => void loadImages()}
+          />
         ) : null}
         {!loaded && !error ? <Skeleton lines={6} label={t('images.loading')} /> : null}
         {loaded && lines.length === 0 ? (
@@ -63,7 +62,7 @@ function ImageTable({ lines }: { lines: Line[] }) {
   const t = useText();
   const nowMs = useNow(10_000);
   return (
-    <table className="list-table images-table">
+    <table className="plain-table list-table images-table">
       <thead>
         <tr>
           <th>{t('images.column.name')}</th>

@@ -1,5 +1,6 @@
 import { useId } from 'react';
 import { formatBytes, parseBytes } from '../../messages/format.ts';
+import { useLimitWords } from '../../messages/use-limit-words.ts';
 import { useText } from '../../messages/use-text.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { FieldNote, TextField } from '../../ui/field.tsx';
@@ -7,7 +8,7 @@ import { SliderField } from '../../ui/slider-field.tsx';
 import { ioWeightStops } from '../../ui/stops.ts';
 import { useTyped } from '../../ui/use-typed.ts';
 import { type DeviceDraft, noDevice } from './draft-lists.ts';
-import { LimitCard, type Part, useWords, whole } from './sliders.tsx';
+import { LimitCard, type Part, whole } from './sliders.tsx';
 
 const byteRates = ['readBytesPerSecond', 'writeBytesPerSecond'] as const;
 const operationRates = ['readOperationsPerSecond', 'writeOperationsPerSecond'] as const;
@@ -16,7 +17,7 @@ const bytesOf = (text: string) => parseBytes(text, 'm');
 /** Disk speed, device by device: most containers need none. */
 export function DeviceLimits({ draft: { devices, ioWeight }, set }: Part) {
   const t = useText();
-  const words = useWords();
+  const words = useLimitWords();
   const onChange = (changed: DeviceDraft[]) => set({ devices: changed });
   const replace = (index: number, change: Partial<DeviceDraft>) =>
     onChange(devices.map((one, at) => (at === index ? { ...one, ...change } : one)));

@@ -1,8 +1,9 @@
 import { formatRate, parseBytes } from '../../messages/format.ts';
+import { useLimitWords } from '../../messages/use-limit-words.ts';
 import { useText } from '../../messages/use-text.ts';
 import { SliderField } from '../../ui/slider-field.tsx';
 import { logFileStops, logStops, rateStops } from '../../ui/stops.ts';
-import { asMiB, LimitCard, type Part, useWords, whole } from './sliders.tsx';
+import { asMiB, LimitCard, type Part, whole } from './sliders.tsx';
 
 /** What leaves a container: over the network, and into its log. */
 export function FlowSliders({
@@ -12,7 +13,11 @@ export function FlowSliders({
   received,
 }: Part & { sent: number | undefined; received: number | undefined }) {
   const t = useText();
-  const bytes = { ...useWords(), format: asKiB, parse: (text: string) => parseBytes(text, 'm') };
+  const bytes = {
+    ...useLimitWords(),
+    format: asKiB,
+    parse: (text: string) => parseBytes(text, 'm'),
+  };
   const now = (rate: number | undefined) =>
     rate === undefined ? undefined : t('limits.use', { use: formatRate(rate) });
   const floor = (rate: number | undefined) =>
@@ -59,7 +64,7 @@ export function FlowSliders({
           }
         />
         <SliderField
-          {...useWords()}
+          {...useLimitWords()}
           label={t('limits.logFiles')}
           unit={t('limits.unit.files')}
           value={draft.logFiles}

@@ -1,9 +1,10 @@
 import { formatBytes, parseBytes } from '../../messages/format.ts';
+import { useLimitWords } from '../../messages/use-limit-words.ts';
 import { useText } from '../../messages/use-text.ts';
 import { CheckField } from '../../ui/checkbox.tsx';
 import { SliderField } from '../../ui/slider-field.tsx';
 import { byteStops } from '../../ui/stops.ts';
-import { type AdvisedPart, asMiB, LimitCard, useWords } from './sliders.tsx';
+import { type AdvisedPart, asMiB, LimitCard } from './sliders.tsx';
 
 const MiB = 1024 ** 2;
 const bytesOf = (text: string) => parseBytes(text, 'm');
@@ -17,7 +18,7 @@ export function MemorySliders({
   unified,
 }: AdvisedPart & { machineBytes: number; unified: boolean }) {
   const t = useText();
-  const words = { ...useWords(), unit: 'MiB', format: asMiB, parse: bytesOf };
+  const words = { ...useLimitWords(), unit: 'MiB', format: asMiB, parse: bytesOf };
   const stops = byteStops(machineBytes);
   const floor = (bytes: number | undefined) =>
     bytes !== undefined && bytes < 6 * MiB ? t('new.problem.memory') : undefined;

@@ -7,6 +7,7 @@ import { followPressure, followSuggestions, reloadSuggestions } from '../../stor
 import { useStats, watchFigures } from '../../stores/stats.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
+import { focusWrong } from '../../ui/wrong-field.ts';
 import { Advice } from './advice.tsx';
 import { DeviceLimits } from './device-limits.tsx';
 import { type Draft, toChange, toDraft } from './draft.ts';
@@ -93,10 +94,8 @@ export function LimitsView({ row }: { row: ContainerRow }) {
       className="page-body limits"
       onSubmit={(event) => {
         event.preventDefault();
-        const wrong = event.currentTarget.querySelector<HTMLElement>('[aria-invalid="true"]');
-        if (wrong === null) return void apply();
-        setFailure(t('limits.notAllRight'));
-        wrong.focus();
+        if (focusWrong(event.currentTarget)) setFailure(t('limits.notAllRight'));
+        else void apply();
       }}
     >
       {error ? <Notice>{error}</Notice> : null}

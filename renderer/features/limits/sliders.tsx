@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import type { StatsSample } from '../../bridge/stats.ts';
 import { formatCpus } from '../../messages/format.ts';
+import { useLimitWords } from '../../messages/use-limit-words.ts';
 import { useText } from '../../messages/use-text.ts';
 import { TextField } from '../../ui/field.tsx';
 import { SliderField } from '../../ui/slider-field.tsx';
@@ -38,7 +39,7 @@ export function CpuSliders({
   machineCpus,
 }: AdvisedPart & { machineCpus: number }) {
   const t = useText();
-  const words = useWords();
+  const words = useLimitWords();
   return (
     <LimitCard title={t('limits.cpu')}>
       <SliderField
@@ -96,7 +97,7 @@ export function CpuSliders({
 
 export function ProcessSliders({ draft, set, use, advice }: AdvisedPart) {
   const t = useText();
-  const words = useWords();
+  const words = useLimitWords();
   return (
     <LimitCard title={t('limits.processes')}>
       <SliderField
@@ -131,15 +132,6 @@ export function ProcessSliders({ draft, set, use, advice }: AdvisedPart) {
       />
     </LimitCard>
   );
-}
-
-export function useWords() {
-  const t = useText();
-  return {
-    clearLabel: t('limits.clear'),
-    noLimitLabel: t('limits.none'),
-    wrongLabel: (example: string) => t('limits.wrong', { example }),
-  };
 }
 
 export function asMiB(bytes: number): string {

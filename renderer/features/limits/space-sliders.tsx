@@ -1,13 +1,14 @@
 import { useEffect } from 'react';
 import { minDiskBytes, minDiskInodes } from '../../../agent/contract/limits.ts';
 import { formatBytes, parseBytes } from '../../messages/format.ts';
+import { useLimitWords } from '../../messages/use-limit-words.ts';
 import { useText } from '../../messages/use-text.ts';
 import { followDiskUsage, useDiskUsage } from '../../stores/disk-usage.ts';
 import { littleLeft } from '../../stores/space.ts';
 import { SliderField } from '../../ui/slider-field.tsx';
 import { inodeStops, spaceStops } from '../../ui/stops.ts';
 import type { Draft } from './draft.ts';
-import { LimitCard, useWords, whole } from './sliders.tsx';
+import { LimitCard, whole } from './sliders.tsx';
 
 /** Disk space of the container's own files, running or not: what they hold is on the disk either way. */
 export function SpaceSliders({
@@ -28,7 +29,7 @@ export function SpaceSliders({
   const files = usage?.usedInodes ?? undefined;
   const room = usage?.maxInodes ?? undefined;
   // Nobody counts: then nobody can hold it to a limit either.
-  const words = { ...useWords(), disabled: bytes === undefined };
+  const words = { ...useLimitWords(), disabled: bytes === undefined };
   return (
     <LimitCard title={t('limits.spaceCard')}>
       {error || usage?.usedBytes === null ? (

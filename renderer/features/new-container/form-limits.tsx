@@ -1,4 +1,5 @@
 import { formatBytes, parseBytes } from '../../messages/format.ts';
+import { useLimitWords } from '../../messages/use-limit-words.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
 import { SliderField } from '../../ui/slider-field.tsx';
@@ -11,11 +12,7 @@ export function FormLimits(props: FieldProps) {
   const t = useText();
   const { form, set } = props;
   const info = useMachine((state) => state.info);
-  const words = {
-    clearLabel: t('limits.clear'),
-    noLimitLabel: t('limits.none'),
-    wrongLabel: (example: string) => t('limits.wrong', { example }),
-  };
+  const words = useLimitWords();
   return (
     <section className="card new-part" aria-label={t('new.limits')}>
       <h2>{t('new.limits')}</h2>

@@ -5,6 +5,7 @@ import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { TextField } from '../../ui/field.tsx';
 import { Notice } from '../../ui/page.tsx';
+import { focusWrong } from '../../ui/wrong-field.ts';
 import { SizeSlider } from './size-slider.tsx';
 
 export function NewVolume({ onClose }: { onClose: () => void }) {
@@ -16,8 +17,7 @@ export function NewVolume({ onClose }: { onClose: () => void }) {
   const isWrong = name !== '' && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name);
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const wrong = event.currentTarget.querySelector<HTMLElement>('[aria-invalid="true"]');
-    if (wrong !== null) return wrong.focus();
+    if (focusWrong(event.currentTarget)) return;
     setBusy(true);
     const reason = await makeVolume(name || undefined, sizeBytes);
     setBusy(false);

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
-import { formatAge, formatBytes } from '../../messages/format.ts';
+import { formatAge } from '../../messages/format.ts';
+import { spaceWords } from '../../messages/space-words.ts';
 import { useText } from '../../messages/use-text.ts';
-import { littleLeft } from '../../stores/space.ts';
 import {
   askAndRemove,
   followVolumes,
@@ -13,7 +13,7 @@ import {
 import { Button, IconButton } from '../../ui/button.tsx';
 import { SearchField } from '../../ui/field.tsx';
 import { Icon } from '../../ui/icon.tsx';
-import { Empty, Notice, Page, Skeleton } from '../../ui/page.tsx';
+import { Empty, LoadFailure, Page, Skeleton } from '../../ui/page.tsx';
 import '../../ui/list-table.css';
 import { useNow } from '../../ui/use-now.ts';
 import { NewVolume } from './new-volume.tsx';
@@ -49,12 +49,11 @@ export function VolumesPage() {
     >
       <div className="page-body volumes">
         {error ? (
-          <Notice>
-            {error}{' '}
-            <Button icon="restart" onClick={() => void loadVolumes()}>
-              {t('action.retry')}
-            </Button>
-          </Notice>
+          <LoadFailure
+            error={error}
+            retryLabel={t('action.retry')}
+            onRetry={() => void loadVolumes()}
+          />
         ) : null}
         {!loaded && !error ? <Skeleton lines={6} label={t('volumes.loading')} /> : null}
         {loaded && rows.length === 0 ? (
@@ -83,7 +82,7 @@ function VolumeTable({
   const t = useText();
   const nowMs = useNow(10_000);
   return (
-    <table className="list-table volumes-table">
+    <table className="plain-table list-table volumes-table">
       <thead>
         <tr>
           <th>{t('volumes.column.name')}</th>
@@ -136,17 +135,14 @@ function VolumeTable({
 function Holds({ row: { usage } }: { row: VolumeRow }) {
   const t = useText();
   if (usage === undefined) return <span className="muted">{t('volumes.uncounted')}</span>;
-  const used = formatBytes(usage.usedBytes ?? 0);
-  const left = littleLeft(usage);
+  const { held, warning } = spaceWords(usage.usedBytes ?? 0, usage.maxBytes, t);
   return (
     <>
-      {usage.maxBytes === null
-        ? t('limits.usedOfNone', { used })
-        : t('limits.usedOf', { used, size: formatBytes(usage.maxBytes) })}
-      {left === undefined ? null : (
+      {held}
+      {warning === undefined ? null : (
         <span className="field-warning">
           <Icon name="warning" size={14} />
-          {t('limits.nearlyFull', { left: formatBytes(left) })}
+          {warning}
         </span>
       )}
     </>

@@ -5,6 +5,7 @@ import { foreseeSize, resizeVolume, useVolumes, type VolumeRow } from '../../sto
 import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Notice } from '../../ui/page.tsx';
+import { focusWrong } from '../../ui/wrong-field.ts';
 import { SizeSlider } from './size-slider.tsx';
 
 /** Another size, or none, while it is used. What the engine warns of is read before it is applied. */
@@ -34,8 +35,7 @@ export function ResizeVolume({ row, onClose }: { row: VolumeRow; onClose: () => 
   };
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const wrong = event.currentTarget.querySelector<HTMLElement>('[aria-invalid="true"]');
-    if (wrong !== null) return wrong.focus();
+    if (focusWrong(event.currentTarget)) return;
     setBusy(true);
     void apply().finally(() => setBusy(false));
   };

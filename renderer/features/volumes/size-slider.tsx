@@ -1,12 +1,9 @@
 import { minDiskBytes } from '../../../agent/contract/limits.ts';
 import { formatBytes, parseBytes } from '../../messages/format.ts';
+import { useLimitWords } from '../../messages/use-limit-words.ts';
 import { useText } from '../../messages/use-text.ts';
 import { SliderField } from '../../ui/slider-field.tsx';
 import { spaceStops } from '../../ui/stops.ts';
-
-export function isTooSmall(bytes: number | undefined): boolean {
-  return bytes !== undefined && bytes < minDiskBytes;
-}
 
 export function SizeSlider({
   value,
@@ -20,13 +17,12 @@ export function SizeSlider({
   note: string;
 }) {
   const t = useText();
+  const words = useLimitWords();
   return (
     <SliderField
       label={t('volumes.size')}
       unit=""
-      clearLabel={t('limits.clear')}
-      noLimitLabel={t('limits.none')}
-      wrongLabel={(example) => t('limits.wrong', { example })}
+      {...words}
       value={value}
       onChange={onChange}
       stops={spaceStops}
@@ -34,7 +30,7 @@ export function SizeSlider({
       parse={(text) => parseBytes(text, 'm')}
       use={used}
       useLabel={note}
-      error={isTooSmall(value) ? t('limits.spaceFloor') : undefined}
+      error={value !== undefined && value < minDiskBytes ? t('limits.spaceFloor') : undefined}
     />
   );
 }

@@ -1,6 +1,7 @@
 /** The log's limits against a container that writes without end, changed while it does. */
 import assert from 'node:assert/strict';
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { until } from '../e2e/until.ts';
@@ -96,4 +97,26 @@ test('the shim survives what is not two numbers, and keeps what it had', async (
     assert.ok(one.numbers().length <= 3, `after "${text.slice(0, 20)}": ${one.numbers()}`);
   }
   await one.end();
+});
+
+test('who floods its log has it written when the others leave a processor, and nobody else has', async () => {
+  const nicenessOf = (pid: number) => {
+    const session = `/proc/${pid}/autogroup`;
+    return [
+      getPriority(pid) - Math.max(0, getPriority()),
+      existsSync(session) ? / nice (.*)\n/.exec(readFileSync(session, 'utf8'))?.[1] : '10',
+    ];
+  };
+  const calm = await bench.start(
+    testSpec(testProcess(['/bin/sh', '-c', 'while :; do echo line; sleep 0.01; done'])),
+    { log: { directory: bench.place().log, maxBytes: 0, maxFiles: 0 } },
+  );
+  const flood = await writer({ maxBytes: 20_000, maxFiles: 3 });
+  const [its, others] = [flood.running.shimPid, calm.running.shimPid];
+  await until(() => nicenessOf(its)[0] === 10, `it gives way, and not ${nicenessOf(its)}`);
+  assert.deepEqual(nicenessOf(its), [10, '10']);
+  assert.equal(nicenessOf(others)[0], 0);
+  await flood.end();
+  calm.running.signal(SIGKILL);
+  await calm.running.exited;
 });

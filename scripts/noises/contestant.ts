@@ -1,5 +1,5 @@
 /** An engine in a room of its own, with a well-behaved container in it, and what noise does to both. */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -60,6 +60,7 @@ export class Contestant {
   readonly #engine: Engine;
   readonly #neighbour: string;
   readonly #room: Room;
+  #meter: ChildProcess | undefined;
 
   constructor(name: string, engine: Engine, neighbour: string, room: Room) {
     this.name = name;
@@ -83,7 +84,12 @@ export class Contestant {
         }),
       );
     const ended = new AbortController();
-    const watching = watch(this.#room, ended.signal, () => void this.#remove(noisy));
+    const stop = () => {
+      // What comes now is not the noise's doing.
+      this.#meter?.kill();
+      void this.#remove(noisy);
+    };
+    const watching = watch(this.#room, ended.signal, stop);
     let loud: Reading;
     try {
       await Promise.all(noisy.map((id) => this.#start(id)));
@@ -138,13 +144,14 @@ export class Contestant {
   async #read(seconds: number, address: string): Promise<Reading> {
     const { pid, socket } = this.#engine;
     const meter = join(import.meta.dirname, 'meter.ts');
-    const { stdout } = await run('nsenter', [
+    const measuring = run('nsenter', [
       `--net=/proc/${pid}/ns/net`,
       ...['chrt', '--fifo', '1'],
       ...[process.execPath, '--disable-warning=ExperimentalWarning', meter],
       ...[`${seconds}`, address, socket],
     ]);
-    return JSON.parse(stdout) as Reading;
+    this.#meter = measuring.child;
+    return JSON.parse((await measuring).stdout) as Reading;
   }
 
   /** Seconds since `begin` after which both answer as they did; undefined: not within the patience. */

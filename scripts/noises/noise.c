@@ -97,6 +97,9 @@ static void connections(const char *address) {
   }
 }
 
+/* By all workers, also by those that the OOM killer took: what they have left open with others is still open. */
+static long *taken;
+
 /*
  * Opens all that one process may, then has another process do the same, up to two fifths of what the
  * machine has: beyond it others would be refused, and who is root outside would not even notice.
@@ -106,7 +109,6 @@ static void files(void) {
   FILE *limit = fopen("/proc/sys/fs/file-max", "r");
   if (limit == NULL || fscanf(limit, "%ld", &most) != 1) exit(1);
   fclose(limit);
-  long *taken = mmap(NULL, sizeof *taken, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   while (__atomic_load_n(taken, __ATOMIC_RELAXED) < most / 5 * 2) {
     int file = open("/", O_RDONLY);
     if (file >= 0) {
@@ -145,6 +147,7 @@ static const struct {
 
 int main(int count, char **arguments) {
   if (count > 2) neighbour = arguments[2];
+  taken = mmap(NULL, sizeof *taken, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   for (size_t at = 0; count > 1 && at < sizeof noises / sizeof *noises; at++)
     if (strcmp(noises[at].name, arguments[1]) == 0) keep(noises[at].workers, noises[at].work);
   fprintf(stderr, "usage: noise NAME [NEIGHBOUR]\n");

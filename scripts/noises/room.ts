@@ -134,7 +134,7 @@ export function machineIsShort(): string | undefined {
   const [taken = 0, , most = 1] = readFileSync('/proc/sys/fs/file-nr', 'utf8')
     .split('\t')
     .map(Number);
-  if (taken > most / 2) return 'open files of the machine';
+  if (taken > most * 0.8) return 'open files of the machine';
   const disk = statfsSync(tmpdir());
   if (disk.bavail * disk.bsize < 5 * GiB) return 'disk of the machine';
   return undefined;

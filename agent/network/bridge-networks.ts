@@ -27,7 +27,7 @@ import { mappingsOf, PublishedPorts } from './published-ports.ts';
 import { setRates } from './rates.ts';
 import { LinkRemovals } from './removals.ts';
 import { machineResolvers, reachableResolvers } from './resolvers.ts';
-import { listRoutes } from './route.ts';
+import { everyDestination, listRoutes } from './route.ts';
 import { Rtnetlink } from './rtnetlink.ts';
 import {
   allowLoopbackThrough,
@@ -36,6 +36,7 @@ import {
   ignoreRouterAnnouncements,
 } from './sysctl.ts';
 import { configureInside, joinBridge, makeVethPair, setPortModes } from './veth.ts';
+import { exitOf, hasDefaultRoute, leadOut } from './way-out.ts';
 
 export interface NetworksOptions {
   /** One to five small letters or digits that tell this agent's devices and table from another's. */
@@ -66,7 +67,6 @@ const icc = 'com.docker.network.bridge.enable_icc';
 /** When the machine has no default route to take it from. */
 const ethernetMtu = 1500;
 const dnsPort = 53;
-const everyDestination = '0.0.0.0/0';
 
 class BridgeNetworks implements Networks {
   readonly #names: DeviceNames;
@@ -165,7 +165,7 @@ class BridgeNetworks implements Networks {
       aliases: endpoint.aliases,
     };
     try {
-      await this.#wire(network, sandbox, view, index ?? freeIndex(sandbox));
+      await this.#wire(network, sandbox, view, index);
     } catch (error) {
       await this.#removals.remove(this.#names.veth(endpointId));
       this.#leases.release(network.id, endpointId, address);
@@ -180,10 +180,15 @@ class BridgeNetworks implements Networks {
     endpoint: EndpointView,
     options: { sandboxGone?: boolean } = {},
   ): Promise<void> {
+    // What the kernel refuses has changed nothing, so that the same can be asked for again.
+    if (!options.sandboxGone) await this.#removals.remove(this.#names.veth(endpoint.endpointId));
     this.#nameTable.remove(endpoint.endpointId);
     await this.#removeShaper(endpoint.endpointId);
-    if (!options.sandboxGone) await this.#removals.remove(this.#names.veth(endpoint.endpointId));
     this.#leases.release(network.id, endpoint.endpointId, endpoint.ipv4Address);
+  }
+
+  leadOut(sandbox: SandboxNetwork, endpoint: EndpointView): void {
+    leadOut(sandbox, endpoint);
   }
 
   async limitRates({ endpointId }: EndpointView, rates: NetworkRates): Promise<void> {
@@ -235,7 +240,7 @@ class BridgeNetworks implements Networks {
     const published = state.running.map(({ containerId, ports, endpoints }) => ({
       containerId,
       ports,
-      address: endpoints[0]?.ipv4Address ?? '0.0.0.0',
+      address: exitOf(endpoints, state.networks)?.ipv4Address ?? '0.0.0.0',
     }));
     if (inUse.length > 0 || this.#nat.tableExists)
       await this.#nat.restore(
@@ -327,13 +332,16 @@ class BridgeNetworks implements Networks {
     network: NetworkDefinition,
     sandbox: SandboxNetwork,
     endpoint: EndpointView,
-    index: number,
+    index: number | undefined,
   ): Promise<void> {
     const bridge = findLink(this.#netlink, network.bridge);
     if (bridge === undefined)
       throw new CortenError('unavailable', `bridge ${network.bridge} vanished; start again`);
     const hostName = this.#names.veth(endpoint.endpointId);
-    const insideName = `eth${index}`;
+    const inside = new Rtnetlink(sandbox.netlinkFd);
+    const insideName = `eth${index ?? freeIndex(inside)}`;
+    // The first of a new container needs no look.
+    const leadsOut = !network.internal && (index === 0 || !hasDefaultRoute(inside));
     const pair = {
       hostName,
       bridgeIndex: bridge.index,
@@ -350,11 +358,11 @@ class BridgeNetworks implements Networks {
       makeVethPair(this.#netlink, pair, sandbox.networkFd);
     }
     setPortModes(this.#netlink, hostName, { isolated: network.options[icc] === 'false' });
-    configureInside(new Rtnetlink(sandbox.netlinkFd), {
+    configureInside(inside, {
       name: insideName,
       address: endpoint.ipv4Address,
       prefixLength: endpoint.prefixLength,
-      gateway: index === 0 && !network.internal ? network.gateway : undefined,
+      gateway: leadsOut ? network.gateway : undefined,
     });
   }
 
@@ -420,8 +428,8 @@ function macOf(address: string): string {
 }
 
 /** One that left a network has left its interface's number free. */
-function freeIndex({ netlinkFd }: SandboxNetwork): number {
-  const taken = new Set(listLinks(new Rtnetlink(netlinkFd)).map(({ name }) => name));
+function freeIndex(inside: Rtnetlink): number {
+  const taken = new Set(listLinks(inside).map(({ name }) => name));
   let index = 0;
   while (taken.has(`eth${index}`)) index += 1;
   return index;

@@ -54,7 +54,7 @@ export interface Networks {
   remove(network: NetworkDefinition): Promise<void>;
   /**
    * `index` numbers the interface: eth0, eth1, …; when it is not said, the first that the container has
-   * not. eth0 gives the default route.
+   * not. The first whose network has a way out gives the default route.
    */
   connect(
     network: NetworkDefinition,
@@ -71,6 +71,8 @@ export interface Networks {
     endpoint: EndpointView,
     options?: { sandboxGone?: boolean },
   ): Promise<void>;
+  /** Gives a container that has no default route one by this endpoint. */
+  leadOut(sandbox: SandboxNetwork, endpoint: EndpointView): void;
   /**
    * How fast a connected endpoint may send and receive, from now on; absent and null are no limit.
    * It ends with the endpoint. Throws invalid when the kernel cannot.

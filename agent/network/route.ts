@@ -1,6 +1,6 @@
 /** IPv4 routes: RTM_NEWROUTE (rtnetlink(7), linux/rtnetlink.h). */
 import { addressBytes, formatAddress } from './ipv4.ts';
-import { attribute, decodeAttributes, Flag, uint32 } from './netlink-message.ts';
+import { attribute, decodeAttributes, Flag } from './netlink-message.ts';
 import type { Request, Rtnetlink } from './rtnetlink.ts';
 
 const AF_INET = 2;
@@ -16,21 +16,20 @@ const RT_SCOPE_UNIVERSE = 0;
 const RTN_UNICAST = 1;
 
 export interface Route {
-  /** `0.0.0.0/0` is the default route. */
+  /** `everyDestination` is the default route. */
   destination: string;
   interfaceIndex: number | undefined;
   gateway: string | undefined;
 }
 
-export function addDefaultRoute(interfaceIndex: number, gateway: string): Request {
+export const everyDestination = '0.0.0.0/0';
+
+/** By the interface on whose network the gateway is. */
+export function addDefaultRoute(gateway: string): Request {
   return {
     type: RTM_NEWROUTE,
     flags: Flag.create | Flag.exclusive,
-    body: Buffer.concat([
-      header(),
-      attribute(RTA_GATEWAY, addressBytes(gateway)),
-      uint32(RTA_OIF, interfaceIndex),
-    ]),
+    body: Buffer.concat([header(), attribute(RTA_GATEWAY, addressBytes(gateway))]),
     verb: 'add default route through',
     subject: gateway,
   };

@@ -115,6 +115,6 @@ export function configureInside(
     setLinkUp(loopbackIndex, 'lo'),
     setLinkUp(link.index, endpoint.name),
     addAddress(link.index, endpoint.address, endpoint.prefixLength),
-    ...(endpoint.gateway === undefined ? [] : [addDefaultRoute(link.index, endpoint.gateway)]),
+    ...(endpoint.gateway === undefined ? [] : [addDefaultRoute(endpoint.gateway)]),
   );
 }

@@ -1,14 +1,24 @@
 /** Joining and leaving a network, before a container runs or while it does. */
 import type { EndpointSettings, EndpointView } from '../../contract/container.ts';
 import { CortenError, conflict } from '../../errors.ts';
+import type { SandboxNetwork } from '../../network/networks.ts';
+import { exitOf } from '../../network/way-out.ts';
 import { announceNetwork } from '../announce.ts';
 import type { LiveContainer } from '../containers/live-containers.ts';
 import type { EngineContext } from '../context.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { NetworkRecord } from '../state/network-table.ts';
 import { enterNetwork } from './enter-network.ts';
-import { connectOne, definitionOf, endpointSettings, idleEndpoint } from './network-endpoints.ts';
-import { writeHosts } from './network-files.ts';
+import {
+  connectOne,
+  definitionOf,
+  endpointSettings,
+  exposedOnly,
+  idleEndpoint,
+  publishPorts,
+  wantedBindings,
+} from './network-endpoints.ts';
+import { refreshResolvConf, writeHosts } from './network-files.ts';
 
 export async function connectNetwork(
   context: EngineContext,
@@ -27,14 +37,16 @@ export async function connectNetwork(
     const view =
       live === undefined
         ? idleEndpoint(context.networks, settings)
-        : await connectLive(context, record, live, settings, network);
+        : await inNetwork(record, live, (sandbox) =>
+            connectOne(context, record, sandbox, settings, network),
+          );
     setEndpoints(
       context,
       record,
       [...endpointSettings(record), settings],
       [...record.networks, view],
     );
-    refreshFiles(context, id);
+    if (live !== undefined) await followNetworks(context, record, live);
   });
 }
 
@@ -55,24 +67,16 @@ function refuseUnconnectable(record: ContainerRecord, network: NetworkRecord): v
     );
 }
 
-async function connectLive(
-  context: EngineContext,
-  record: ContainerRecord,
-  live: LiveContainer,
-  settings: EndpointSettings,
-  network: NetworkRecord,
-): Promise<EndpointView> {
-  const sandbox = await enterNetwork(live.process);
+async function inNetwork<T>(
+  { id }: ContainerRecord,
+  { process }: LiveContainer,
+  use: (sandbox: SandboxNetwork) => T | Promise<T>,
+): Promise<T> {
+  const { networkFd, netlinkFd, close } = await enterNetwork(process);
   try {
-    return await connectOne(
-      context,
-      record,
-      { containerId: record.id, networkFd: sandbox.networkFd, netlinkFd: sandbox.netlinkFd },
-      settings,
-      network,
-    );
+    return await use({ containerId: id, networkFd, netlinkFd });
   } finally {
-    sandbox.close();
+    close();
   }
 }
 
@@ -98,6 +102,10 @@ export async function disconnectNetwork(
         `container ${id} is not connected to network ${network.name}`,
       );
     }
+    // Before it is written down: what the kernel refuses can be asked for again, and an agent that is killed
+    // in between still knows an endpoint that is safe to leave twice.
+    if (endpoint.endpointId !== '')
+      await context.network.disconnect(definitionOf(network), endpoint);
     setEndpoints(
       context,
       record,
@@ -107,9 +115,9 @@ export async function disconnectNetwork(
       record.networks.filter((other) => other !== endpoint),
     );
     if (endpoint.endpointId === '') return;
-    await context.network.disconnect(definitionOf(network), endpoint);
     announceNetwork(context.events, network, 'disconnect', id);
-    refreshFiles(context, id);
+    const live = context.live.get(id);
+    if (live !== undefined) await followNetworks(context, record, live);
   });
 }
 
@@ -128,9 +136,39 @@ function setEndpoints(
   containers.setLive(id, { networks });
 }
 
-/** The container sees it at its next look. */
-function refreshFiles(context: EngineContext, id: string): void {
-  if (context.live.get(id) === undefined) return;
-  const record = context.containers.require(id);
-  writeHosts(context, record, record.networks);
+/** What a running container has by its networks: names, name servers, the default route, published ports. */
+async function followNetworks(
+  context: EngineContext,
+  before: ContainerRecord,
+  live: LiveContainer,
+): Promise<void> {
+  const after = context.containers.require(before.id);
+  // The container sees both at its next look.
+  writeHosts(context, after, after.networks);
+  refreshResolvConf(context, before, after);
+  const definitions = context.networks.definitions();
+  const exit = exitOf(after.networks, definitions);
+  const earlier = exitOf(before.networks, definitions);
+  if (exit?.endpointId === earlier?.endpointId) return;
+  if (exit !== undefined)
+    await inNetwork(after, live, (sandbox) => context.network.leadOut(sandbox, exit));
+  await movePorts(context, before, earlier === undefined);
+}
+
+/** Those that had been published keep their numbers. */
+async function movePorts(
+  context: EngineContext,
+  { id, ports }: ContainerRecord,
+  isFirst: boolean,
+): Promise<void> {
+  await context.network.unpublish(id);
+  const record = context.containers.setLive(id, {
+    ports: exposedOnly(context.containers.require(id), []),
+  });
+  const bindings = isFirst
+    ? wantedBindings(record)
+    : ports.filter(({ hostPort }) => hostPort !== undefined);
+  context.containers.setLive(id, {
+    ports: await publishPorts(context, record, record.networks, bindings),
+  });
 }

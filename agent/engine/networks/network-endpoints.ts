@@ -7,6 +7,7 @@ import type {
 } from '../../contract/container.ts';
 import { CortenError, conflict } from '../../errors.ts';
 import type { NetworkDefinition, SandboxNetwork } from '../../network/networks.ts';
+import { exitOf } from '../../network/way-out.ts';
 import { announceNetwork } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import { newId, shortId } from '../ids.ts';
@@ -43,7 +44,7 @@ export function endpointSettings(record: ContainerRecord): EndpointSettings[] {
   return typeof mode === 'object' && 'networks' in mode ? mode.networks : [];
 }
 
-/** Joins every network that the container asks for, in order: the first gives the default route. */
+/** Joins every network that the container asks for, in order: the first with a way out gives the default route. */
 export async function connectAll(
   context: EndpointContext,
   record: ContainerRecord,
@@ -99,14 +100,14 @@ export async function connectOne(
   return endpoint;
 }
 
-/** Publishes what the container asks for on its first network. */
+/** Publishes what the container asks for on its first network with a way out. */
 export async function publishPorts(
-  context: Pick<EngineContext, 'network' | 'containers'>,
+  context: Pick<EngineContext, 'network' | 'networks' | 'containers'>,
   record: ContainerRecord,
   endpoints: readonly EndpointView[],
+  bindings: readonly PortBinding[] = wantedBindings(record),
 ): Promise<PublishedPort[]> {
-  const bindings = wantedBindings(record);
-  const endpoint = endpoints[0];
+  const endpoint = exitOf(endpoints, context.networks.definitions());
   const exposed = exposedOnly(record, bindings);
   if (endpoint === undefined || bindings.length === 0) return exposed;
   for (const binding of bindings) refuseNeighbours(context, record, binding);

@@ -24,13 +24,20 @@ export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'settings'>): st
 
 /** Before anything can be mounted over them; addresses are not known yet. */
 export function writeNetworkFiles(context: NetworkParts, record: ContainerRecord): void {
-  const { networks, network } = context;
-  const [first] = endpointSettings(record);
-  const definition = first && networks.find(first.network).definition;
-  const nameservers = definition === undefined ? undefined : network.nameservers(definition);
   writeFileSync(record.files.hostname, `${hostnameOf(record)}\n`);
-  writeFileSync(record.files.resolvConf, resolvText(record, nameservers));
+  writeFileSync(record.files.resolvConf, resolvText(context, record));
   writeHosts(context, record, []);
+}
+
+/** Again when its first network may be another one. What somebody has changed in the container stays. */
+export function refreshResolvConf(
+  context: NetworkParts,
+  before: ContainerRecord,
+  after: ContainerRecord,
+): void {
+  const { resolvConf } = after.files;
+  if (readTextIfThere(resolvConf) === resolvText(context, before))
+    writeFileSync(resolvConf, resolvText(context, after));
 }
 
 /** Again when addresses came or went. */
@@ -105,7 +112,10 @@ function extraHosts(record: ContainerRecord, gateway: string | undefined): strin
   });
 }
 
-function resolvText(record: ContainerRecord, nameservers: string[] | undefined): string {
+function resolvText({ networks, network }: NetworkParts, record: ContainerRecord): string {
+  const [first] = endpointSettings(record);
+  const definition = first && networks.find(first.network).definition;
+  const nameservers = definition === undefined ? undefined : network.nameservers(definition);
   const { dns, dnsSearch, dnsOptions } = record.settings.network;
   const machine = readTextIfThere('/etc/resolv.conf').split('\n');
   const keep = (word: string) => machine.filter((line) => line.startsWith(`${word} `));

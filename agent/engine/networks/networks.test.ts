@@ -70,6 +70,21 @@ test('a stopped container joins and leaves a network in its settings', async (t)
   assert.deepEqual((await networks.prune({ labels: [] })).deleted, ['app']);
 });
 
+test('a network that the kernel does not let go of is still the container’s', async (t) => {
+  const bench = await workbench(t);
+  const { networks, containers } = bench.engine;
+  await networks.create({ ...request, name: 'app' });
+  const mode = { networks: [{ network: 'app', aliases: [] }] };
+  const id = await create(bench, { network: { ...settings().network, mode } });
+  await containers.start(id);
+  bench.network.failDisconnect = new Error('no memory');
+  await assert.rejects(networks.disconnect('app', id, { force: false }), /no memory/);
+  assert.equal(containers.inspect(id).networks[0]?.networkName, 'app');
+  await assert.rejects(networks.remove('app'), /has active endpoints/);
+  bench.network.failDisconnect = undefined;
+  await containers.kill(id);
+});
+
 test('a network in use by a running container stays', async (t) => {
   const bench = await workbench(t);
   await bench.engine.networks.create({ ...request, name: 'app' });

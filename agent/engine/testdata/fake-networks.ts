@@ -8,7 +8,10 @@ export class FakeNetworks implements Networks {
   readonly endpoints = new Map<string, EndpointView>();
   readonly published = new Map<string, PublishedPort[]>();
   readonly rates = new Map<string, NetworkRates>();
+  /** The endpoint that each container has its default route by. */
+  readonly exits = new Map<string, string>();
   failPublish: Error | undefined;
+  failDisconnect: Error | undefined;
   #next = 2;
 
   define({ id, name, internal, enableIpv6, options }: Parameters<Networks['define']>[0]) {
@@ -48,7 +51,11 @@ export class FakeNetworks implements Networks {
     return endpoint;
   }
   async disconnect(_network: unknown, { endpointId }: EndpointView): Promise<void> {
+    if (this.failDisconnect) throw this.failDisconnect;
     this.endpoints.delete(endpointId);
+  }
+  leadOut({ containerId }: { containerId: string }, { endpointId }: EndpointView): void {
+    this.exits.set(containerId, endpointId);
   }
   async publish(
     containerId: string,

@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Limits } from '../../contract/limits.ts';
+import { sample } from '../pressure/testdata/samples.ts';
 import { FakeCgroup } from '../testdata/fake-cgroups.ts';
 import { limitWarnings } from './limit-warnings.ts';
 
 const MiB = 1024 * 1024;
 
-/** Uses 50 MiB, of which 10 can go at once, has 20 processes, 30 open files, and a log of 100 bytes. */
+/** Used 1.5 CPUs in its last second, has 8 MiB in 500 files, uses 50 MiB, of which 10 can go at once, has 20 processes, 30 open files, and a log of 100 bytes. */
 function warn(change: Limits): string[] {
   const { used: usage } = new FakeCgroup('web', {}, () => {});
   usage.memory.usageBytes = 50 * MiB;
   usage.memory.inactiveFileBytes = 10 * MiB;
   usage.pids.current = 20;
-  return limitWarnings(change, change, { usage, openFiles: 30, logBytes: 100 });
+  const disk = { usedBytes: 8 * MiB, maxBytes: undefined, usedInodes: 500, maxInodes: undefined };
+  const latest = sample(1, { cpu: { usedMicros: 1_500_000 } });
+  return limitWarnings(change, change, { usage, openFiles: 30, logBytes: 100, disk, latest });
 }
 
 const cases: [name: string, change: Limits, words: RegExp | undefined][] = [
@@ -28,6 +31,15 @@ const cases: [name: string, change: Limits, words: RegExp | undefined][] = [
   ['many more files', { openFiles: 64 }, undefined],
   ['a log below its size', { log: { maxBytes: 9, maxFiles: 11 } }, /oldest lines go/],
   ['a log above its size', { log: { maxBytes: 50, maxFiles: 2 } }, undefined],
+  ['less CPU than it uses', { cpu: { quotaMicros: 50_000 } }, /used 1.5 CPUs .* limit is 0.5/],
+  ['as much CPU', { cpu: { quotaMicros: 15_000, periodMicros: 10_000 } }, undefined],
+  [
+    'fewer bytes than the disk holds',
+    { disk: { maxBytes: 7 * MiB } },
+    /nothing more can be written/,
+  ],
+  ['fewer files than the disk holds', { disk: { maxInodes: 499 } }, /no new one can be made/],
+  ['room on the disk', { disk: { maxBytes: 9 * MiB, maxInodes: 501 } }, undefined],
   ['no limit at all', { memory: { maxBytes: null }, pids: null, openFiles: null }, undefined],
 ];
 

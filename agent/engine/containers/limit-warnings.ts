@@ -1,6 +1,7 @@
 /** What somebody should know about a change of limits before or after it is made. */
 import { statSync } from 'node:fs';
 import type { Limits, SpaceUsage, Usage } from '../../contract/limits.ts';
+import type { PressureSample } from '../../contract/pressure.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { listSegments, segmentPath } from '../logs/log-file.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -9,6 +10,7 @@ import { mostOpenFiles } from './open-files.ts';
 
 /** From this share of a limit on it is as good as reached. */
 const close = 0.9;
+const defaultPeriodMicros = 100_000;
 
 export interface Facts {
   usage: Usage | undefined;
@@ -17,6 +19,8 @@ export interface Facts {
   logBytes: number;
   /** What its writable layer holds, where somebody counts. */
   disk?: SpaceUsage | undefined;
+  /** Of its last second; undefined for what does not run, or has only begun. */
+  latest?: PressureSample | undefined;
 }
 
 /** Only what the change names is looked at. */
@@ -40,6 +44,7 @@ export function limitWarnings(limits: Limits, change: Limits, facts: Facts): str
     ...(usage
       ? [...memoryWarnings(change, usage.memory), ...pidsWarnings(change, usage.pids)]
       : []),
+    ...cpuWarnings(limits, change, facts.latest),
     ...openFilesWarnings(change, facts.openFiles),
     ...logWarnings(limits, change, facts.logBytes),
     ...diskWarnings(change, facts.disk),
@@ -48,11 +53,34 @@ export function limitWarnings(limits: Limits, change: Limits, facts: Facts): str
 
 /** Of a container's own files, or a volume's. */
 export function diskWarnings({ disk = {} }: Limits, now: SpaceUsage | undefined): string[] {
-  const { maxBytes } = disk;
-  if (now === undefined || typeof maxBytes !== 'number' || now.usedBytes <= maxBytes) return [];
-  return [
-    `The disk limit of ${mib(maxBytes)} is below the ${mib(now.usedBytes)} that it holds: nothing more can be written until some of it is removed.`,
-  ];
+  const { maxBytes, maxInodes } = disk;
+  const warnings: string[] = [];
+  if (now !== undefined && typeof maxBytes === 'number' && now.usedBytes > maxBytes)
+    warnings.push(
+      `The disk limit of ${mib(maxBytes)} is below the ${mib(now.usedBytes)} that it holds: nothing more can be written until some of it is removed.`,
+    );
+  if (now !== undefined && typeof maxInodes === 'number' && now.usedInodes > maxInodes)
+    warnings.push(
+      `The limit of ${maxInodes} files is below the ${now.usedInodes} that it holds: no new one can be made until some are removed.`,
+    );
+  return warnings;
+}
+
+function cpuWarnings(
+  { cpu: limited }: Limits,
+  { cpu }: Limits,
+  latest: PressureSample | undefined,
+): string[] {
+  const quota = limited?.quotaMicros;
+  const isNew = typeof cpu?.quotaMicros === 'number' || typeof cpu?.periodMicros === 'number';
+  if (!isNew || typeof quota !== 'number' || latest === undefined) return [];
+  const allowed = quota / (limited?.periodMicros ?? defaultPeriodMicros);
+  const used = latest.cpu.usedMicros / 1000 / latest.intervalMs;
+  return used > allowed
+    ? [
+        `The container used ${tenths(used)} CPUs in the last second, and the limit is ${tenths(allowed)}: it is slowed down. Nothing is ended.`,
+      ]
+    : [];
 }
 
 function memoryWarnings({ memory = {} }: Limits, now: Usage['memory']): string[] {
@@ -112,7 +140,8 @@ function logWarnings({ log }: Limits, change: Limits, bytes: number): string[] {
     : [];
 }
 
-const mib = (bytes: number) => `${Math.round((bytes / 1024 ** 2) * 10) / 10} MiB`;
+const tenths = (count: number) => Math.round(count * 10) / 10;
+const mib = (bytes: number) => `${tenths(bytes / 1024 ** 2)} MiB`;
 
 function sizeOf(logDirectory: string): number {
   return listSegments(logDirectory).reduce((sum, number) => {

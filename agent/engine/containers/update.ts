@@ -39,6 +39,7 @@ export async function updateContainer(
     const warnings = limitWarnings(limits, wanted, {
       ...factsFor(wanted, before, live),
       disk: wanted.disk && layerUsage(context, before),
+      latest: live && context.pressure.find(id)?.latest,
     });
     if (change.dryRun) {
       if (wanted.disk !== undefined) checkLayer(context, before, limits.disk ?? {});

@@ -52,6 +52,8 @@ const steps: Step[] = [
   { do: 'pivot', fd: 20, attributes: 1, propagation: 1n << 18n, recursive: true, covers: false },
   { do: 'pivot', fd: 20, attributes: 0, propagation: 0n, recursive: false, covers: true },
   { do: 'enterRoot', fd: 21 },
+  { do: 'borrowMounts', fd: 22 },
+  { do: 'carryRoot' },
   { do: 'renew', path: '/dev' },
   { do: 'unbindable', path: '/srv', recursive: true },
   { do: 'scheduler', attributes: Buffer.from([48, 0, 0, 0, ...new Array<number>(44).fill(0)]) },

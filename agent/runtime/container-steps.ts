@@ -69,10 +69,11 @@ export function sandboxSteps(
     { do: 'session', terminal: spec.process.terminal === true },
     ...procs.map((proc) => ({ do: 'mountProc', ...proc }) as const),
     ...attach.map(({ fd, path }) => ({ do: 'attach', fd: descriptors.add(fd), path }) as const),
-    // In a tree that is attached nowhere nothing is listed, and nothing can be made anew.
-    ...(gates === undefined || prepared.belowFd !== undefined ? [] : mountsAfterProc(spec)),
+    // In a tree that is attached nowhere nothing is listed.
+    ...(gates === undefined || prepared.borrowedFd !== undefined ? [] : mountsAfterProc(spec)),
     ...(spec.linux.readonlyPaths ?? []).map((path) => ({ do: 'readonly', path }) as const),
     ...(spec.linux.maskedPaths ?? []).map((path) => ({ do: 'mask', path }) as const),
+    ...(prepared.borrowedFd === undefined ? [] : [{ do: 'carryRoot' } as const]),
     { do: 'close', keep },
     ...processSteps(spec.process, spec.linux.seccomp, init, prepared.ids, gates && atExec(gates)),
   ];
@@ -134,21 +135,21 @@ function atExec({ handOnFds, extras }: Gates): BeforeExec {
 
 function pivotSteps(
   spec: OciSpec,
-  { rootFd, belowFd }: Prepared,
+  { rootFd, borrowedFd }: Prepared,
   descriptors: DescriptorTable,
   gates: Gates | undefined,
 ): Step[] {
   if (rootFd === undefined) return [];
-  if (belowFd !== undefined) {
-    // With its last descriptor the tree ends as one that can be mounted in.
-    descriptors.add(belowFd);
-    return [{ do: 'enterRoot', fd: descriptors.add(rootFd) }];
-  }
   const attributes = spec.root.readonly ? MountAttribute.readOnly : 0;
-  const { type = 0n, recursive = false } = rootPropagation(spec) ?? {};
+  const borrowed = borrowedFd === undefined ? [] : [descriptors.add(borrowedFd)];
+  // Nothing is ever mounted in a tree that is attached nowhere, nor can it be handed on.
+  const { type = 0n, recursive = false } = (borrowed.length === 0 && rootPropagation(spec)) || {};
   const fd = descriptors.add(rootFd);
   const covers = gates?.noPivot === true;
-  return [{ do: 'pivot', fd, attributes, propagation: type, recursive, covers }];
+  return [
+    ...borrowed.map((one) => ({ do: 'borrowMounts', fd: one }) as const),
+    { do: 'pivot', fd, attributes, propagation: type, recursive, covers },
+  ];
 }
 
 /** Still in the host's namespaces: the control group first, so that all that follows is counted. */

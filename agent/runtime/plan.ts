@@ -82,6 +82,10 @@ export type Step =
     }
   /** The root becomes a tree that is attached nowhere. */
   | { do: 'enterRoot'; fd: number }
+  /** Into a mount namespace in which the root is made ready, for a process that belongs in another. */
+  | { do: 'borrowMounts'; fd: number }
+  /** Back from there: the root becomes a copy of what it is there, attached nowhere. */
+  | { do: 'carryRoot' }
   /** The mount at `path` is made anew, so that it is listed after those that came before. */
   | { do: 'renew'; path: string }
   | { do: 'unbindable'; path: string; recursive: boolean }
@@ -163,6 +167,8 @@ const tags: Record<Step['do'], number> = {
   time: 71,
   personality: 72,
   affinity: 73,
+  borrowMounts: 74,
+  carryRoot: 75,
   rest: 96,
 };
 
@@ -223,6 +229,7 @@ function writeStep(plan: PlanWriter, step: Step): void {
       plan.u32(step.first);
       break;
     case 'enterRoot':
+    case 'borrowMounts':
       plan.u32(step.fd);
       break;
     case 'unshare':
@@ -326,6 +333,7 @@ function writeStep(plan: PlanWriter, step: Step): void {
       plan.u32(step.priority);
       break;
     case 'keyring':
+    case 'carryRoot':
     case 'noNewPrivileges':
       break;
   }

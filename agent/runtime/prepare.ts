@@ -10,13 +10,10 @@ import { makeDirectoriesInRoot, withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { bringLoopbackUp } from '../kernel/loopback.ts';
 import {
-  attachMount,
   changeMount,
   changeRootMount,
-  cloneMount,
   leaveOldRoot,
   MountAttribute,
-  newFilesystem,
   Propagation,
   pivotInto,
 } from '../kernel/mount.ts';
@@ -74,8 +71,8 @@ export interface Prepared {
   files: Map<string, string>;
   /** The root, where the shim's child is to pivot into it; undefined when that has been done. */
   rootFd?: number;
-  /** Its mount namespace is not its own: what its root lies on, which is attached in none. */
-  belowFd?: number;
+  /** Its mount namespace is not its own: the one in which its root is made ready. */
+  borrowedFd?: number;
   /**
    * What keeps an overlay mounted that is its root: the overlay itself, or its mount namespace, so that no
    * process of it has to take its mounts down when it ends.
@@ -264,7 +261,7 @@ function build({
       late,
       files,
       ...(isOverlay && { rootHolderFd: keepsMounts ? namespaces.mount : overlayFd }),
-      ...(request.pivotLater && keepRoot(rootFd, spec, opened)),
+      ...(request.pivotLater && keepRoot(rootFd, spec, procFd, opened)),
     };
     if (!request.pivotLater) handOver(prepared, leaveOldRoot);
     return prepared;
@@ -274,45 +271,22 @@ function build({
 function keepRoot(
   rootFd: number,
   spec: OciSpec,
+  procFd: number,
   opened: OpenDescriptors,
-): Pick<Prepared, 'rootFd' | 'belowFd'> {
-  if (ownsMounts(spec)) return { rootFd: opened.add(duplicateFrom(rootFd, 3)) };
-  const tree = opened.add(cloneMount(rootFd, true));
-  if (spec.root.readonly) changeMount(tree, { set: MountAttribute.readOnly });
-  // The kernel lets others mount in a tree that comes from a file system, not in a copy of our mounts.
-  const below = opened.add(newFilesystem('tmpfs', [], MountAttribute.readOnly));
-  attachMount(tree, below);
-  return { rootFd: tree, belowFd: below };
+): Pick<Prepared, 'rootFd' | 'borrowedFd'> {
+  const kept = { rootFd: opened.add(duplicateFrom(rootFd, 3)) };
+  if (ownsMounts(spec)) return kept;
+  return { ...kept, borrowedFd: opened.add(openOwnNamespace(procFd, namespaceFile.mount)) };
 }
 
 function checkSupported({ spec, pivotLater }: PrepareRequest): void {
   checkRemapping(spec);
-  if (!ownsMounts(spec)) checkDetached(spec, pivotLater === true);
+  // The machine's mount namespace, or another's, can have a container whose root is attached in neither.
+  if (!ownsMounts(spec) && (!pivotLater || isRemapped(spec)))
+    throw invalid('a container needs a mount namespace of its own');
   if (spec.hostname !== undefined && spec.hostname !== '' && Buffer.byteLength(spec.hostname) > 64)
     throw invalid(`the hostname "${spec.hostname}" is longer than 64 bytes`);
   checkSysctls(spec);
-}
-
-/**
- * The machine's mount namespace, or another's, can have a container whose root is attached in neither. In
- * such a tree the kernel mounts since 6.15; before, it would all have to be mounted for everybody to see.
- */
-function checkDetached(spec: OciSpec, pivotLater: boolean): void {
-  if (!pivotLater || isRemapped(spec))
-    throw invalid('a container needs a mount namespace of its own');
-  withFd(newFilesystem('tmpfs', [], 0), (below) =>
-    withFd(newFilesystem('tmpfs', [], 0), (above) => {
-      try {
-        attachMount(above, below);
-      } catch (error) {
-        if (!hasErrno(error, 'EINVAL')) throw error;
-        throw invalid(
-          "a container in the machine's mount namespace, or in another container's, takes Linux 6.15 or later; list a mount namespace",
-          error,
-        );
-      }
-    }),
-  );
 }
 
 /** Its own or another container's, in any case one that belongs to our user namespace. */

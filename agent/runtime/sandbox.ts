@@ -59,14 +59,15 @@ export class Sandbox implements PreparedSandbox {
   closeAllButRoot(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { namespaces, netlinkFd, terminal, late, rootFd, belowFd, rootHolderFd } = this.prepared;
+    const { namespaces, netlinkFd, terminal, late, rootFd, borrowedFd, rootHolderFd } =
+      this.prepared;
     const all = [
       ...Object.values(namespaces),
       netlinkFd,
       terminal?.masterFd,
       terminal?.slaveFd,
       rootFd,
-      belowFd,
+      borrowedFd,
       ...late.attach.map(({ fd }) => fd),
     ];
     for (const fd of all) if (fd !== undefined && fd !== rootHolderFd) closeSync(fd);

@@ -232,6 +232,8 @@ _Noreturn void run_plan(struct bytes plan) {
       case STEP_IO_PRIORITY: check(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)take_u32(&step))); break;
       case STEP_TIME: enter_new_time(&step); break;
       case STEP_PERSONALITY: check(syscall(SYS_personality, (unsigned long)take_u32(&step))); break;
+      case STEP_BORROW_MOUNTS: borrow_mounts((int)take_u32(&step)); break;
+      case STEP_CARRY_ROOT: carry_root(); break;
       case STEP_AFFINITY: set_affinity(&step); break;
       default: fail_step(EPROTO);
     }

@@ -3,6 +3,7 @@
 #include "shim.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -153,6 +154,26 @@ void enter_root(int root) {
   check(fchdir(root));
   check(chroot("."));
   check(chdir("/"));
+}
+
+/* The mount namespace that the process belongs in, while its root is made ready in another. */
+static int own_mounts = -1;
+
+void borrow_mounts(int namespace) {
+  /* A namespace's file is a magic link, and this procfs is the machine's: here following it is the point. */
+  own_mounts = open_by(FD_PROC, "self/ns/mnt", O_RDONLY, 0);
+  check(own_mounts);
+  check(setns(namespace, CLONE_NEWNS));
+}
+
+/* Takes a copy of the root, with all that is mounted below it, along: before Linux 6.15 nothing can be mounted in one. */
+void carry_root(void) {
+  int root = (int)syscall(SYS_open_tree, AT_FDCWD, "/", AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  check(root);
+  check(setns(own_mounts, CLONE_NEWNS));
+  enter_root(root);
+  close(root);
+  close(own_mounts);
 }
 
 /*

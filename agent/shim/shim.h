@@ -35,7 +35,7 @@ enum {
 /* Only in plans of the OCI command (agent/oci). */
 enum {
   STEP_WAIT = 64, STEP_PIVOT, STEP_SCHEDULER, STEP_IO_PRIORITY, STEP_RENEW, STEP_UNBINDABLE, STEP_ENTER_ROOT,
-  STEP_TIME, STEP_PERSONALITY, STEP_AFFINITY
+  STEP_TIME, STEP_PERSONALITY, STEP_AFFINITY, STEP_BORROW_MOUNTS, STEP_CARRY_ROOT
 };
 
 /* Last of a plan whose rest comes later (agent/runtime/early-start.ts). */
@@ -93,6 +93,8 @@ void make_readonly(struct bytes *step);
 void write_proc(struct bytes *step);
 void pivot(struct bytes *step);
 void enter_root(int root);
+void borrow_mounts(int namespace);
+void carry_root(void);
 void renew(const char *path);
 void make_unbindable(struct bytes *step);
 

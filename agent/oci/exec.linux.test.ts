@@ -228,6 +228,20 @@ test('nor when a profile that is older than close_range(2) refuses it', () => {
   assert.equal(stdout, '1\n');
 });
 
+test('a descriptor that is handed on is no working directory: it lies outside the root (CVE-2024-21626)', () => {
+  const fd = openSync(path, 'r');
+  const program = join(import.meta.dirname, '../../scripts/oci-runtime');
+  // Before execve it has a number that is the shim's own affair.
+  for (let number = 3; number < 24; number++) {
+    const cwd = `/proc/self/fd/${number}`;
+    const own = ['--root', bench.root, 'exec', '--preserve-fds', '1', '--cwd', cwd, id, 'ls'];
+    const run = spawnSync(program, own, { stdio: ['ignore', 'pipe', 'pipe', fd] });
+    assert.notEqual(run.status, 0, cwd);
+    assert.equal(run.stdout.toString(), '', cwd);
+  }
+  closeSync(fd);
+});
+
 test('nothing else is open, in the container or in an exec', () => {
   const list = ['/bin/sh', '-c', 'cd /proc/self/fd; for fd in *; do echo $fd; done; true'];
   // The shell holds the folder open while it reads it, with the lowest free number.

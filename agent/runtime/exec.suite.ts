@@ -216,7 +216,8 @@ export function execSuite(remapped: boolean): void {
     const watching = run(shell(`mkdir -p /tmp; ${watch}`, { capabilities }));
     // A long search keeps the joining process where only its being undumpable protects it: it has the
     // container's privileges already, and is not the container's program yet.
-    const searching = testProcess(['nowhere'], { env: [`PATH=${'/none:'.repeat(20_000)}`] });
+    const env = [`PATH=${'/none:'.repeat(20_000)}`];
+    const searching = testProcess(['nowhere'], { env, capabilities });
     for (let join = 0; join < 5; join++) await assert.rejects(run(searching), StartError);
     await run(shell('touch /tmp/enough'));
     const { stdout } = await watching;

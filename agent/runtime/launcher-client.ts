@@ -121,18 +121,21 @@ export class LauncherClient {
       },
     );
     worker.on('message', (reply: LauncherReply) => this.#receive(reply));
-    // Always followed by `exit`.
-    worker.on('error', (error) => this.#fail(String(error)));
-    worker.on('exit', () => this.#replace());
+    let reason = 'it has ended';
+    // Always followed by `exit`: who hears of it finds the next one there.
+    worker.on('error', (error) => {
+      reason = String(error);
+    });
+    worker.on('exit', () => this.#replace(reason));
     // An agent that has nothing else to do may end; the thread alone does not keep it.
     worker.unref();
     return worker;
   }
 
   /** What was under way is lost with the thread; the next container gets a new one. */
-  #replace(): void {
-    this.#fail('it has ended');
+  #replace(reason: string): void {
     if (!this.#closed) this.#worker = this.#startWorker();
+    this.#fail(reason);
   }
 
   #receive(reply: LauncherReply): void {

@@ -119,3 +119,33 @@ test('state is the same after the agent was killed', async (t) => {
   const again = await bench.reopen();
   assert.deepEqual(again.containers.inspect('web'), before);
 });
+
+test('labels of an image, whatever tool reads them elsewhere, change nothing that is asked of the machine', async (t) => {
+  const bench = await workbench(t);
+  const asked = async (Labels: Record<string, string>) => {
+    bench.images.config = { ...bench.images.config, Labels };
+    const id = await create(bench);
+    await bench.engine.containers.start(id);
+    const { spec, placement, log, init } = bench.runtime.launched.at(-1)?.request ?? {};
+    const text = JSON.stringify({
+      spec,
+      placement,
+      log,
+      init,
+      limits: [...bench.cgroups.groups.values()].at(-1)?.updates,
+    });
+    await bench.engine.containers.kill(id);
+    return text.replaceAll(id, 'ID').replaceAll(id.slice(0, 12), 'ID');
+  };
+  const plain = await asked({});
+  const hostile = {
+    'io.containers.capabilities': 'SYS_ADMIN',
+    'io.podman.annotations.privileged': 'TRUE',
+    'run.oci.keep_original_groups': '1',
+    'org.opencontainers.image.ref.name': '../../etc',
+    'com.docker.compose.config-hash': 'x',
+    'devices.nvidia.com': 'all',
+    run: 'podman run --privileged -v /:/host IMAGE',
+  };
+  assert.equal(await asked(hostile), plain);
+});

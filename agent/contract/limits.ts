@@ -109,7 +109,8 @@ export interface SpaceUsage {
   usedBytes: number;
   /** Undefined: no limit. */
   maxBytes: number | undefined;
-  usedInodes: number;
+  /** Undefined: nobody counts them. */
+  usedInodes: number | undefined;
   /** As the file system holds it, which may be some more than was asked for. */
   maxInodes: number | undefined;
   /** The file system was made with that many, and its limit cannot be changed. */

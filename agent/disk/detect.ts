@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { inUserNamespace } from '../kernel/user-namespaces.ts';
+import { BtrfsDisk, findQgroups } from './btrfs-disk.ts';
 import type { DiskDriver } from './disk.ts';
 import { LoopDisk } from './loop-disk.ts';
 import { NoDisk } from './no-disk.ts';
@@ -33,6 +34,8 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
       parents,
       firstProject: firstProjectOf(root),
     });
+  const qgroups = findQgroups(root);
+  if (qgroups !== undefined) return new BtrfsDisk(qgroups);
   if (!existsSync('/dev/loop-control'))
     return new NoDisk({
       cause: `${root} is on ${mount?.type ?? 'a file system'} without project quota, and there are no loop devices.`,

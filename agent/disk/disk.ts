@@ -3,8 +3,8 @@
  *
  * Glossary. A *space* is a directory whose content is limited: it holds a container's writable layer
  * or a volume's files. What limits it is the *driver's* matter, chosen by what the state file system
- * can do: a project quota on the directory itself, or a file system of its own in a sparse file, which
- * the space's path is the place to mount.
+ * can do: a project quota on the directory itself, the qgroup of a subvolume, or a file system of its own in a
+ * sparse file, which the space's path is the place to mount.
  *
  * One life: `prepare` does what may take time and gives back a maker; the maker makes the space at
  * once; `open` brings its content within reach of this process (for a start, `docker cp` or `diff`),
@@ -14,7 +14,7 @@
 import type { Lack } from '../contract/abilities.ts';
 import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 
-export type DiskKind = 'xfs-quota' | 'ext4-quota' | 'loop' | 'none';
+export type DiskKind = 'xfs-quota' | 'ext4-quota' | 'btrfs-qgroup' | 'loop' | 'none';
 
 export interface DiskDriver {
   /** Of the kind `none`: why, and what to do. */
@@ -25,6 +25,8 @@ export interface DiskDriver {
    * space can be given a limit later.
    */
   readonly freeOfCost: boolean;
+  /** It knows no limit of inodes, and statfs(2) in a space does not say what is left of the bytes. */
+  readonly bytesOnly?: true;
   /** Throws invalid for limits that this driver cannot hold, with what to do about it. */
   prepare(limits: DiskLimits, directories: readonly SpaceDirectory[]): Promise<MakeSpace>;
   open(space: string, limits: DiskLimits): OpenSpace;

@@ -38,7 +38,13 @@ export class KernelError extends Error {
 
 /** Whether `error` is a failed system call (ours or Node's) with one of the given errno names. */
 export function hasErrno(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+  return error instanceof Error && 'code' in error && codes.includes(nameOf(error));
+}
+
+/** Of some, EDQUOT among them, Node's own errors have only the number, below zero. */
+function nameOf({ code, errno }: { code: unknown; errno?: unknown }): string {
+  const name = typeof errno === 'number' ? errnoNames.get(-errno) : undefined;
+  return name ?? String(code);
 }
 
 /** What a call may take: integers, NUL-free strings, memory, and NULL-terminated lists (`char **`). */

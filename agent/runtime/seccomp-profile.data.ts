@@ -107,7 +107,15 @@ export const cloneNamespaceFlags = 0x7e020000;
  * PROJINHERIT, so that what is made below is not counted. The kernel forbids both only in other user
  * namespaces (fs/file_attr.c, fileattr_set_prepare).
  */
-export const refusedIoctls: readonly number[] = [0x401c5820, 0x40086602];
+const leavesProject = [0x401c5820, 0x40086602];
+
+/**
+ * BTRFS_IOC_SUBVOL_CREATE and SNAP_CREATE with their second versions (linux/btrfs.h): who owns a directory of a volume
+ * may make a subvolume in it, and that has a qgroup of its own, without the volume's limit.
+ */
+const makesSubvolume = [0x5000940e, 0x50009401, 0x50009418, 0x50009417];
+
+export const refusedIoctls: readonly number[] = [...leavesProject, ...makesSubvolume];
 
 function words(text: string): string[] {
   return text.trim().split(/\s+/);

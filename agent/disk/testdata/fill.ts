@@ -12,7 +12,7 @@ export function fill(path: string): number {
   try {
     for (;;) written += writeSync(fd, block);
   } catch (error) {
-    assert.ok(hasErrno(error, 'ENOSPC'), String(error));
+    assert.ok(hasErrno(error, 'ENOSPC', 'EDQUOT'), String(error));
     return written;
   } finally {
     closeSync(fd);

@@ -33,5 +33,7 @@ function diskDefault({
   const { bavail, bsize, ffree } = statfsSync(paths.root);
   const [maxBytes, maxInodes] = [Math.floor(bavail * bsize * share), Math.floor(ffree * share)];
   // Of a disk that is all but full a share is no limit that anybody could start with.
-  return maxBytes < minDiskBytes || maxInodes < minDiskInodes ? {} : { maxBytes, maxInodes };
+  if (maxBytes < minDiskBytes) return {};
+  if (disks.bytesOnly) return { maxBytes };
+  return maxInodes < minDiskInodes ? {} : { maxBytes, maxInodes };
 }

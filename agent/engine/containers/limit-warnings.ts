@@ -59,9 +59,10 @@ export function diskWarnings({ disk = {} }: Limits, now: SpaceUsage | undefined)
     warnings.push(
       `The disk limit of ${mib(maxBytes)} is below the ${mib(now.usedBytes)} that it holds: nothing more can be written until some of it is removed.`,
     );
-  if (now !== undefined && typeof maxInodes === 'number' && now.usedInodes > maxInodes)
+  const inodes = now?.usedInodes ?? 0;
+  if (typeof maxInodes === 'number' && inodes > maxInodes)
     warnings.push(
-      `The limit of ${maxInodes} files is below the ${now.usedInodes} that it holds: no new one can be made until some are removed.`,
+      `The limit of ${maxInodes} files is below the ${inodes} that it holds: no new one can be made until some are removed.`,
     );
   return warnings;
 }

@@ -1,6 +1,7 @@
 /**
  * Whether a container can still write. The kernel counts no writes that failed for want of room, so the room is looked
- * at: statfs(2), to which a project quota answers with what is left of it, and a file system of its own anyhow.
+ * at: statfs(2), to which a project quota answers with what is left of it, and a file system of its own anyhow. Where
+ * it says nothing of a limit, as on btrfs, the limit's driver is asked.
  */
 import { hasRoom } from '../../kernel/disk-room.ts';
 import type { EngineContext } from '../context.ts';
@@ -9,17 +10,22 @@ import type { FullDisk } from './blame.ts';
 /** With less a larger write fails whole (992 KiB were left of 32 MiB by `dd bs=1M`: ext4, Linux 6.18). */
 const leastBytes = 1024 ** 2;
 
-type Parts = Pick<EngineContext, 'containers' | 'live' | 'paths'>;
+type Parts = Pick<EngineContext, 'containers' | 'live' | 'paths' | 'disks' | 'volumes'>;
 
 /** Undefined while there is room, or nobody can say. */
-export function fullDiskOf({ containers, live, paths }: Parts, id: string): FullDisk | undefined {
+export function fullDiskOf(parts: Parts, id: string): FullDisk | undefined {
+  const { containers, live, paths, volumes } = parts;
   const record = containers.get(id);
   const pid = live.get(id)?.process.pid;
   if (record === undefined || pid === undefined) return undefined;
   if (isFull(paths.root)) return { cause: 'machine' };
-  if (!record.settings.readOnlyRootfs && isFull(`/proc/${pid}/root`)) return { cause: 'limit' };
+  const isFullIn = (path: string, space: string | undefined) =>
+    isFull(path) || isAtLimit(parts, space);
+  if (!record.settings.readOnlyRootfs && isFullIn(`/proc/${pid}/root`, record.rootfs.space))
+    return { cause: 'limit' };
   const volume = record.mounts.find(
-    ({ type, readOnly, source }) => type === 'volume' && !readOnly && isFull(source),
+    ({ type, readOnly, source, name = '' }) =>
+      type === 'volume' && !readOnly && isFullIn(source, volumes.get(name)?.space),
   )?.name;
   return volume === undefined ? undefined : { cause: 'limit', volume };
 }
@@ -29,6 +35,17 @@ function isFull(path: string): boolean {
     return !hasRoom(path, leastBytes);
   } catch {
     // It has just ended, or its root is not ours to look at.
+    return false;
+  }
+}
+
+function isAtLimit({ disks }: Pick<Parts, 'disks'>, space: string | undefined): boolean {
+  if (space === undefined || !disks.bytesOnly) return false;
+  try {
+    const { usedBytes, maxBytes } = disks.usage(space, {});
+    return maxBytes !== undefined && maxBytes - usedBytes < leastBytes;
+  } catch {
+    // It has just been removed.
     return false;
   }
 }

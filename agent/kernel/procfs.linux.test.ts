@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, readlinkSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { namespaceId, openProcessDirectory, openProcfs, readProcfs } from './procfs.ts';
+import {
+  copyOfProcfs,
+  namespaceId,
+  openProcessDirectory,
+  openProcfs,
+  readProcfs,
+  writeProcfs,
+} from './procfs.ts';
 
 const procFd = openProcfs();
 after(() => closeSync(procFd));
@@ -38,6 +45,17 @@ test('nothing leads out of a process’s directory', () => {
   assert.throws(() => readProcfs(own, '../1/status'), { code: 'EXDEV' });
   assert.throws(() => readProcfs(own, 'exe'), { code: 'ELOOP' });
   closeSync(own);
+});
+
+test('what is mounted over a file of procfs is not taken for the file (CVE-2025-52881)', () => {
+  execFileSync('mount', ['--bind', '/etc/hostname', '/proc/uptime']);
+  // Without root it is a copy of the mount, with all that lies on it.
+  const copy = copyOfProcfs();
+  execFileSync('umount', ['/proc/uptime']);
+  assert.throws(() => readProcfs(copy, 'uptime'), { code: 'EXDEV' });
+  assert.throws(() => writeProcfs(copy, 'uptime', 'x'), { code: 'EXDEV' });
+  assert.match(readProcfs(copy, 'loadavg').text, /^\d/);
+  closeSync(copy);
 });
 
 test('a long file is cut where it was asked to, and says so', () => {

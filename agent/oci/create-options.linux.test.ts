@@ -1,12 +1,13 @@
 /** What `create` and `run` take beside a bundle, and what the container keeps of its caller. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
   openSync,
   readFileSync,
   readlinkSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -160,6 +161,19 @@ test('LISTEN_FDS: what the caller listens on comes first, and the process is tol
   const other = { ...given, env: { ...env, LISTEN_PID: '1' }, options: [] };
   assert.equal(runWith(other, 'echo $LISTEN_FDS; cat <&3').stdout, '\n');
   for (const fd of files) closeSync(fd);
+});
+
+test('a device that is the caller’s standard input keeps its owner', () => {
+  const node = join(bench.root, '..', 'null');
+  execFileSync('mknod', ['-m', '666', node, 'c', '1', '3']);
+  const bundle = bench.bundle(['/bin/true'], { process: { user: { uid: 1000, gid: 1000 } } });
+  const args = ['--root', bench.root, 'run', '--bundle', bundle.path, bundle.id];
+  const fd = openSync(node, 'r+');
+  const { status, stderr } = spawnSync(program, args, { stdio: [fd, fd, 'pipe'] });
+  closeSync(fd);
+  assert.equal(status, 0, stderr.toString());
+  const { uid, gid } = statSync(node);
+  assert.deepEqual([uid, gid], [0, 0]);
 });
 
 test('more than is open: what there is, a warning, and none of the command’s own', () => {

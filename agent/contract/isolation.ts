@@ -24,6 +24,7 @@ export interface IsolationReport {
   kernelPaths: KernelPathFact[];
   devices: DeviceFact[];
   resourceLimits: ResourceLimitFact[];
+  otherLimits: OtherLimitFact[];
 }
 
 export interface Explained {
@@ -143,6 +144,15 @@ export interface DeviceFact extends Explained {
   name?: string;
   /** `record`: the kernel has it as a program, which cannot be read back (cgroup v2). */
   source: 'kernel' | 'record';
+}
+
+/** What neither the group nor a process's own limits hold: by the file system, and by tc. */
+export interface OtherLimitFact extends Explained {
+  name: 'disk' | 'network';
+  /** `network`: which one. */
+  subject?: string;
+  /** As the kernel has it; null: no limit. */
+  values: { what: string; value: number | null }[];
 }
 
 export interface ResourceLimitFact extends Explained {

@@ -119,6 +119,28 @@ test('limits are the kernel’s own files, in the group where the process is', a
     if (controller !== 'cgroup') assert.ok(membership.includes(`:${place}\n`), controller);
 });
 
+test('limits of the disk and of the network are what the kernel holds it to, running or not', async () => {
+  await docker.output(
+    ...['run', '-d', '--name', 'held', '--storage-opt', 'size=32m', image, 'sleep', '1000'],
+  );
+  const network = { egressBytesPerSecond: 1_000_000, ingressBytesPerSecond: null };
+  const limits = await ask(agent.socket, 'POST', '/corten/v1/containers/held/limits', { network });
+  assert.equal(limits.status, 200);
+  const told = async () =>
+    (await report('held')).otherLimits.map(({ id, subject, values }) => [
+      id,
+      subject,
+      Object.fromEntries(values.map(({ what, value }) => [what, value])),
+    ]);
+  const [disk, bridge] = await told();
+  assert.equal(disk?.[0], 'other-limit.disk.limited');
+  assert.partialDeepStrictEqual(disk?.[2], { maxBytes: 32 * 1024 * 1024 });
+  assert.deepEqual(bridge, ['other-limit.network.limited', 'bridge', network]);
+  await docker.output('stop', '-t', '0', 'held');
+  assert.deepEqual((await told())[1], ['other-limit.network.limited', 'bridge', network]);
+  await docker.output('rm', '-f', 'held');
+});
+
 test('what is hidden inside is what is called hidden', async () => {
   const { kernelPaths } = await report('plain');
   assert.ok(kernelPaths.some(({ state }) => state === 'masked'));

@@ -24,7 +24,7 @@ import type { OutsidePorts } from './outside-ports.ts';
 import type { PortForwarder } from './port-forwarder.ts';
 import { HostPorts, takeSocket } from './ports.ts';
 import { mappingsOf, PublishedPorts } from './published-ports.ts';
-import { setRates } from './rates.ts';
+import { readRates, setRates } from './rates.ts';
 import { LinkRemovals } from './removals.ts';
 import { machineResolvers, reachableResolvers } from './resolvers.ts';
 import { everyDestination, listRoutes } from './route.ts';
@@ -191,9 +191,12 @@ class BridgeNetworks implements Networks {
     leadOut(sandbox, endpoint);
   }
 
+  rates({ endpointId }: EndpointView): NetworkRates {
+    return readRates(this.#netlink, this.#names.rateDevices(endpointId));
+  }
+
   async limitRates({ endpointId }: EndpointView, rates: NetworkRates): Promise<void> {
-    const { veth, shaper } = this.#names;
-    setRates(this.#netlink, { veth: veth(endpointId), shaper: shaper(endpointId) }, rates);
+    setRates(this.#netlink, this.#names.rateDevices(endpointId), rates);
     // Nothing is led through it any more.
     if (rates.egressBytesPerSecond == null) await this.#removeShaper(endpointId);
   }
@@ -390,10 +393,7 @@ class BridgeNetworks implements Networks {
   #sweepDevices(networks: readonly NetworkDefinition[], endpoints: readonly EndpointView[]): void {
     const kept = new Set([
       ...networks.map(({ bridge }) => bridge),
-      ...endpoints.flatMap(({ endpointId }) => [
-        this.#names.veth(endpointId),
-        this.#names.shaper(endpointId),
-      ]),
+      ...endpoints.flatMap(({ endpointId }) => Object.values(this.#names.rateDevices(endpointId))),
     ]);
     const ours = (name: string) =>
       this.#names.isBridge(name) || this.#names.isVeth(name) || this.#names.isShaper(name);

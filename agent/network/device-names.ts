@@ -11,6 +11,8 @@ export interface DeviceNames {
   veth(endpointId: string): string;
   /** What an endpoint sends is led through it while its rate is limited. */
   shaper(endpointId: string): string;
+  /** Both, which its rates are kept by. */
+  rateDevices(endpointId: string): { veth: string; shaper: string };
   isBridge(name: string): boolean;
   isVeth(name: string): boolean;
   isShaper(name: string): boolean;
@@ -22,12 +24,15 @@ export const defaultNetworkName = 'bridge';
 export function deviceNames(suffix: string): DeviceNames {
   if (!/^[0-9a-z]{1,5}$/.test(suffix))
     throw invalid(`device suffix "${suffix}" must be one to five small letters or digits`);
+  const veth = (endpointId: string) => `cv${suffix}-${short(endpointId, 7)}`;
+  const shaper = (endpointId: string) => `cs${suffix}-${short(endpointId, 7)}`;
   return {
     table: `corten_${suffix}`,
     bridge: (networkId, networkName) =>
       networkName === defaultNetworkName ? `ct${suffix}-0` : `ct${suffix}-${short(networkId, 7)}`,
-    veth: (endpointId) => `cv${suffix}-${short(endpointId, 7)}`,
-    shaper: (endpointId) => `cs${suffix}-${short(endpointId, 7)}`,
+    veth,
+    shaper,
+    rateDevices: (endpointId) => ({ veth: veth(endpointId), shaper: shaper(endpointId) }),
     isBridge: (name) => name.startsWith(`ct${suffix}-`),
     isVeth: (name) => name.startsWith(`cv${suffix}-`),
     isShaper: (name) => name.startsWith(`cs${suffix}-`),

@@ -78,6 +78,8 @@ export interface Networks {
    * It ends with the endpoint. Throws invalid when the kernel cannot.
    */
   limitRates(endpoint: EndpointView, rates: NetworkRates): Promise<void>;
+  /** How fast it may be, as the kernel has it. */
+  rates(endpoint: EndpointView): NetworkRates;
   /**
    * Publishes ports to an endpoint; all or none. A taken port is dockerd's error (500) that names
    * the port and, where the kernel tells, the process that has it.

@@ -176,6 +176,9 @@ test('both are held at once, slow ones too, and a ping gets through', async () =
 
 test('an agent that starts anew leaves limits alone, and takes those of nobody away', async () => {
   await limit({ egressBytesPerSecond: rate, ingressBytesPerSecond: rate });
+  const { endpoint } = host('limited');
+  const held = { egressBytesPerSecond: rate, ingressBytesPerSecond: rate };
+  assert.deepEqual(networks.rates(endpoint), held);
   const others = [...hosts].filter(([name]) => name !== 'limited');
   const shapers = () => command('ip -br link show type ifb | wc -l');
   assert.equal(shapers(), '1');

@@ -20,12 +20,13 @@ import {
   linkKind,
   RTM_NEWLINK,
 } from './link.ts';
-import { attribute, Flag, nested, text, uint32 } from './netlink-message.ts';
+import { attribute, decodeAttributes, Flag, nested, text, uint32 } from './netlink-message.ts';
 import type { Request, Rtnetlink } from './rtnetlink.ts';
 
 /** linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/tc_act/tc_mirred.h. */
 const RTM_NEWQDISC = 36;
 const RTM_DELQDISC = 37;
+const RTM_GETQDISC = 38;
 const RTM_NEWTFILTER = 44;
 const TC_H_ROOT = 0xffff_ffff;
 const TC_H_INGRESS = 0xffff_fff1;
@@ -81,6 +82,35 @@ export function setRates(
       );
     throw error;
   }
+}
+
+/** What the buckets hold it to now; absent is no limit. */
+export function readRates(netlink: Rtnetlink, { veth, shaper }: RateDevices): NetworkRates {
+  const [ingress, egress] = [veth, shaper].map((name) => rateOf(netlink, findLink(netlink, name)));
+  return {
+    ...(egress !== undefined && { egressBytesPerSecond: egress }),
+    ...(ingress !== undefined && { ingressBytesPerSecond: ingress }),
+  };
+}
+
+function rateOf(netlink: Rtnetlink, link: Link | undefined): number | undefined {
+  if (link === undefined) return undefined;
+  const body = trafficHeader(link, 0, 0);
+  const subject = link.name;
+  const bucket = netlink
+    .dump({ type: RTM_GETQDISC, body, verb: 'look at the rate of', subject })
+    .find(
+      (message) =>
+        message.type === RTM_NEWQDISC &&
+        message.body.readInt32LE(4) === link.index &&
+        message.body.readUInt32LE(8) === rootHandle,
+    );
+  const options = bucket && decodeAttributes(bucket.body.subarray(20)).get(Tca.options);
+  const held = decodeAttributes(options ?? Buffer.alloc(0));
+  // Of a faster one struct tc_ratespec has no room for the rate.
+  const rate64 = held.get(Tbf.rate64);
+  if (rate64 !== undefined) return Number(rate64.readBigUInt64LE(0));
+  return held.get(Tbf.parms)?.readUInt32LE(8);
 }
 
 /** The order leaves a container without a limit rather than without a network when it fails half-way. */

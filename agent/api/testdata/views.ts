@@ -127,5 +127,6 @@ export function reportOf({ id, name, state, settings }: ContainerView): Isolatio
     kernelPaths: [],
     devices: [],
     resourceLimits: [],
+    otherLimits: [],
   };
 }

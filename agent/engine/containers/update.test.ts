@@ -40,15 +40,15 @@ test('limits reach interfaces and the log, while it runs and when it starts agai
   await containers.update(id, {
     limits: { network: rates, log: { maxBytes: 70_000, maxFiles: null } },
   });
-  assert.deepEqual(bench.network.rates.get(endpoint()), rates);
+  assert.deepEqual(bench.network.limited.get(endpoint()), rates);
   assert.deepEqual(bench.runtime.last.logLimits, [{ maxBytes: 70_000, maxFiles: 0 }]);
   await containers.kill(id);
   await containers.start(id);
-  assert.deepEqual(bench.network.rates.get(endpoint()), rates);
+  assert.deepEqual(bench.network.limited.get(endpoint()), rates);
   const { log } = bench.runtime.launched.at(-1)?.request ?? {};
   assert.deepEqual([log?.maxBytes, log?.maxFiles], [70_000, 0]);
   await containers.update(id, { limits: { network: { egressBytesPerSecond: null } } });
-  assert.deepEqual(bench.network.rates.get(endpoint()), { egressBytesPerSecond: null });
+  assert.deepEqual(bench.network.limited.get(endpoint()), { egressBytesPerSecond: null });
   bench.runtime.last.exit(0);
 });
 

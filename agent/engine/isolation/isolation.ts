@@ -5,7 +5,7 @@ import { deviceRuleLine } from '../../cgroup/devices.ts';
 import type { IsolationReport, NamespaceType } from '../../contract/isolation.ts';
 import { joinedContainers } from '../containers/joined-containers.ts';
 import { planSpecOf } from '../containers/launch-plan.ts';
-import { openLayer } from '../containers/layer.ts';
+import { layerUsage, openLayer } from '../containers/layer.ts';
 import type { EngineContext } from '../context.ts';
 import { volumesDirectory } from '../paths.ts';
 import { devicesOf } from '../spec/devices.ts';
@@ -22,6 +22,7 @@ import {
   describeResourceLimits,
 } from './describe.ts';
 import { describeDevices } from './describe-devices.ts';
+import { describeOtherLimits, type NetworkLimit } from './describe-other-limits.ts';
 import { planView } from './plan-view.ts';
 import type { IsolationView } from './view.ts';
 import { warningsOf } from './warnings.ts';
@@ -36,6 +37,7 @@ type Parts = Pick<
   | 'kernelViews'
   | 'userNamespaces'
   | 'disks'
+  | 'network'
 >;
 
 /** Throws not-found, or conflict when it ends while it is looked at. */
@@ -67,7 +69,17 @@ export function isolationReport(parts: Parts, reference: string): IsolationRepor
     kernelPaths: describeKernelPaths(view, asked),
     devices: describeDevices(view),
     resourceLimits: describeResourceLimits(view, asked),
+    otherLimits: describeOtherLimits(layerUsage(parts, record), ratesOf(parts, record, isRunning)),
   };
+}
+
+/** Of what does not run, as they will be. */
+function ratesOf({ network }: Parts, record: ContainerRecord, isRunning: boolean): NetworkLimit[] {
+  const asked = record.settings.limits.network ?? {};
+  return record.networks.map((endpoint) => ({
+    network: endpoint.networkName,
+    rates: isRunning && endpoint.endpointId !== '' ? network.rates(endpoint) : asked,
+  }));
 }
 
 function kernelView(

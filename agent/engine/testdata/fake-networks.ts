@@ -7,7 +7,7 @@ export class FakeNetworks implements Networks {
   readonly ensured = new Set<string>();
   readonly endpoints = new Map<string, EndpointView>();
   readonly published = new Map<string, PublishedPort[]>();
-  readonly rates = new Map<string, NetworkRates>();
+  readonly limited = new Map<string, NetworkRates>();
   /** The endpoint that each container has its default route by. */
   readonly exits = new Map<string, string>();
   failPublish: Error | undefined;
@@ -76,7 +76,10 @@ export class FakeNetworks implements Networks {
     this.published.delete(containerId);
   }
   async limitRates({ endpointId }: EndpointView, rates: NetworkRates): Promise<void> {
-    this.rates.set(endpointId, rates);
+    this.limited.set(endpointId, rates);
+  }
+  rates({ endpointId }: EndpointView): NetworkRates {
+    return this.limited.get(endpointId) ?? {};
   }
   rename(): void {}
   async reconcile(): Promise<void> {}

@@ -11,6 +11,7 @@ import { Devices, KernelPaths, ResourceLimits } from './guards.tsx';
 import './isolation.css';
 import { Mounts } from './mounts.tsx';
 import { Namespaces } from './namespaces.tsx';
+import { OtherLimits } from './other-limits.tsx';
 import { Identity, Privileges } from './privileges.tsx';
 import { Warnings } from './warnings.tsx';
 
@@ -50,6 +51,8 @@ export function IsolationView({ row }: { row: ContainerRow }) {
       <Warnings warnings={report.warnings} />
       <Namespaces facts={report.namespaces} />
       <ControlGroup fact={report.controlGroup} />
+      {/* An older engine tells of none. */}
+      <OtherLimits facts={report.otherLimits ?? []} />
       <div className="isolation-pair">
         <Identity fact={report.identity} />
         <Privileges facts={report.privileges} />

@@ -1,5 +1,8 @@
 /** The lists as a whole: which of them a kernel has differs, so that no container shows them all. */
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   defaultDeviceRules,
@@ -8,7 +11,18 @@ import {
   defaultReadonlyPaths,
 } from './default-spec.ts';
 
-test('hidden: what Docker hides, each CPU’s heat, and the switches of the kernel’s messages', () => {
+test('hidden: what Docker hides, each CPU’s heat, and the switches of the kernel’s messages', (t) => {
+  // Not every machine's processors tell of their heat.
+  const cpus = mkdtempSync(join(tmpdir(), 'corten-cpus-'));
+  t.after(() => rmSync(cpus, { recursive: true }));
+  for (const path of ['cpu0/thermal_throttle', 'cpu11/thermal_throttle', 'cpu2', 'cpufreq'])
+    mkdirSync(join(cpus, path), { recursive: true });
+  assert.deepEqual(
+    defaultMaskedPaths(cpus)
+      .filter((path) => path.startsWith(cpus))
+      .sort(),
+    ['cpu0', 'cpu11'].map((name) => join(cpus, name, 'thermal_throttle')),
+  );
   const perCpu = /^\/sys\/devices\/system\/cpu\/cpu\d+\/thermal_throttle$/;
   const paths = defaultMaskedPaths().filter((path) => !perCpu.test(path));
   const proc =

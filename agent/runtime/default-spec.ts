@@ -57,7 +57,7 @@ export const defaultDeviceRules: readonly OciDeviceRule[] = [
 ];
 
 /** Hidden, for they tell of or reach the machine itself. Paths that do not exist are fine. */
-export function defaultMaskedPaths(): string[] {
+export function defaultMaskedPaths(cpus = '/sys/devices/system/cpu'): string[] {
   return [
     '/proc/acpi',
     '/proc/asound',
@@ -73,7 +73,7 @@ export function defaultMaskedPaths(): string[] {
     '/proc/timer_stats',
     '/sys/firmware',
     '/sys/devices/virtual/powercap',
-    ...throttleCounters(),
+    ...throttleCounters(cpus),
   ];
 }
 
@@ -86,8 +86,7 @@ export const defaultReadonlyPaths: readonly string[] = [
 ];
 
 /** Each CPU's heat tells what the neighbours compute (moby, GHSA-6fw5-f8r9-fgfm). */
-function throttleCounters(): string[] {
-  const cpus = '/sys/devices/system/cpu';
+function throttleCounters(cpus: string): string[] {
   return entriesOf(cpus)
     .filter((name) => /^cpu\d+$/.test(name))
     .map((name) => `${cpus}/${name}/thermal_throttle`)

@@ -429,6 +429,10 @@ export function isolationSuite(remapped: boolean): void {
       shell('grep CapEff /proc/self/status', { user: { uid: 1000, gid: 1000 }, capabilities }),
     );
     assert.equal(stdout, 'CapEff:\t0000000000000001\n');
+    const { stdout: none } = await bench.run(
+      shell('grep CapAmb /proc/self/status', { capabilities: { ...capabilities, ambient: [] } }),
+    );
+    assert.equal(none, 'CapAmb:\t0000000000000000\n');
   });
 
   test('credentials: what is inheritable need not be permitted', async () => {

@@ -73,6 +73,9 @@ test('an ordinary container has nothing to warn of, and its limits as the kernel
   await pids.getByText('pids.max').waitFor();
   assert.match((await pids.textContent()) ?? '', /pids\.max50/);
   await section('Control group').getByText('64 MiB').first().waitFor();
+  const others = section('Disk and network');
+  await others.getByText('Its own files can fill the disk that they lie on.').waitFor();
+  await others.getByText('network bridge').waitFor();
   // What most need not see is a key away.
   await section('Capabilities').locator('summary').focus();
   await app.page.keyboard.press('Enter');

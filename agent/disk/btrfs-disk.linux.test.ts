@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { hasErrno } from '../kernel/libc.ts';
 import { BtrfsDisk, findQgroups } from './btrfs-disk.ts';
+import { detectDiskDriver } from './detect.ts';
 import { fill } from './testdata/fill.ts';
 
 const mib = 1024 * 1024;
@@ -82,6 +83,25 @@ test(
     assert.equal(disk.usage(one).maxBytes, undefined);
     writeFileSync(join(one, 'upper/large'), Buffer.alloc(40 * mib));
     for (const each of [one, two]) await disk.remove(each);
+  },
+);
+
+test(
+  'where quotas came to be on later, spaces in files keep their driver until the last is gone',
+  options,
+  () => {
+    const parents = [join(mount, 'containers')];
+    mkdirSync(join(mount, 'containers/one'), { recursive: true });
+    const kind = () => {
+      const driver = detectDiskDriver({ root: mount, parents, report: () => {} });
+      driver.close();
+      return driver.kind;
+    };
+    assert.equal(kind(), 'btrfs-qgroup');
+    writeFileSync(join(mount, 'containers/one/disk.ext4'), '');
+    assert.equal(kind(), 'loop');
+    for (const name of ['containers', 'disk-forms'])
+      rmSync(join(mount, name), { recursive: true, force: true });
   },
 );
 

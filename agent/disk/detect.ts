@@ -1,12 +1,12 @@
 /** Chooses what limits disk space, by what the file system under the state directory can do. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { inUserNamespace } from '../kernel/user-namespaces.ts';
 import { BtrfsDisk, findQgroups } from './btrfs-disk.ts';
 import type { DiskDriver } from './disk.ts';
-import { LoopDisk } from './loop-disk.ts';
+import { imageOf, LoopDisk } from './loop-disk.ts';
 import { NoDisk } from './no-disk.ts';
 import { projectsOf, QuotaDisk } from './quota-disk.ts';
 
@@ -26,8 +26,9 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
       nextStep: 'Run the agent as root: sudo scripts/agent.',
     });
   const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), root);
+  const hasOwnImages = holdsImages(parents);
   const kind = quotaKind(mount);
-  if (kind !== undefined)
+  if (kind !== undefined && !hasOwnImages)
     return new QuotaDisk({
       kind,
       projects: projectsOf(kind),
@@ -35,7 +36,7 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
       firstProject: firstProjectOf(root),
     });
   const qgroups = findQgroups(root);
-  if (qgroups !== undefined) return new BtrfsDisk(qgroups);
+  if (qgroups !== undefined && !hasOwnImages) return new BtrfsDisk(qgroups);
   if (!existsSync('/dev/loop-control'))
     return new NoDisk({
       cause: `${root} is on ${mount?.type ?? 'a file system'} without project quota, and there are no loop devices.`,
@@ -49,6 +50,13 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
     detachedLayers: atLeast(release(), 6, 15),
     report: (error) => report('prepare or remove disk space', error),
   });
+}
+
+/** Where quotas came to be on later: spaces in files stay with the driver that made them, until the last is gone. */
+function holdsImages(parents: readonly string[]): boolean {
+  return parents.some((parent) =>
+    readdirSync(parent).some((name) => existsSync(imageOf(join(parent, name, 'disk')))),
+  );
 }
 
 const CAP_SYS_RESOURCE = 24n;

@@ -56,7 +56,7 @@ export interface LoopOptions extends PlanFacts {
 
 const keepReadyMs = 60_000;
 
-const imageOf = (space: string) => `${space}.ext4`;
+export const imageOf = (space: string) => `${space}.ext4`;
 
 export class LoopDisk implements DiskDriver {
   readonly kind = 'loop';

@@ -70,3 +70,24 @@ test('a container whose first network is internal leaves the machine by its seco
   assert.equal(await output('port', 'both', '80'), '0.0.0.0:8081');
   await output('rm', '-f', 'both');
 });
+
+test('a connection by which a port would be published that is taken is refused, and nothing of it stays', async () => {
+  await output('run', '-d', '--name', 'first', '-p', '8082:80', image, 'sleep', '1000');
+  const inner = ['--network', 'inner', '-p', '8082:80'];
+  await output('run', '-d', '--name', 'second', ...inner, image, 'sleep', '1000');
+  const { code, stderr } = await dockerCli(agent.socket)('network', 'connect', 'front', 'second');
+  assert.equal(code, 1);
+  assert.match(stderr, /8082 failed: port is already allocated/);
+  const networks = [
+    'inspect',
+    '-f',
+    '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}',
+  ];
+  assert.equal(await output(...networks, 'second'), 'inner');
+  assert.doesNotMatch(await output('exec', 'second', 'ip', 'route'), /default/);
+  assert.doesNotMatch(await output('exec', 'second', 'cat', '/etc/hosts'), /172\.19\./);
+  await output('rm', '-f', 'first');
+  await output('network', 'connect', 'front', 'second');
+  assert.equal(await output('port', 'second', '80'), '0.0.0.0:8082');
+  await output('rm', '-f', 'second');
+});

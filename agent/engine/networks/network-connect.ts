@@ -46,7 +46,15 @@ export async function connectNetwork(
       [...endpointSettings(record), settings],
       [...record.networks, view],
     );
-    if (live !== undefined) await followNetworks(context, record, live);
+    if (live === undefined) return;
+    try {
+      await followNetworks(context, record, live);
+    } catch (error) {
+      // A port that it wants to publish now is taken: nothing of the connection stays.
+      const left = await leave(context, context.containers.require(id), network, view);
+      writeHosts(context, left, left.networks);
+      throw error;
+    }
   });
 }
 
@@ -102,23 +110,35 @@ export async function disconnectNetwork(
         `container ${id} is not connected to network ${network.name}`,
       );
     }
-    // Before it is written down: what the kernel refuses can be asked for again, and an agent that is killed
-    // in between still knows an endpoint that is safe to leave twice.
-    if (endpoint.endpointId !== '')
-      await context.network.disconnect(definitionOf(network), endpoint);
-    setEndpoints(
-      context,
-      record,
-      endpointSettings(record).filter(
-        (settings) => settings.network !== network.name && settings.network !== network.id,
-      ),
-      record.networks.filter((other) => other !== endpoint),
-    );
-    if (endpoint.endpointId === '') return;
-    announceNetwork(context.events, network, 'disconnect', id);
+    await leave(context, record, network, endpoint);
     const live = context.live.get(id);
-    if (live !== undefined) await followNetworks(context, record, live);
+    if (live !== undefined && endpoint.endpointId !== '')
+      await followNetworks(context, record, live);
   });
+}
+
+/**
+ * The kernel first: what it refuses can be asked for again, and an agent that is killed before it is written down
+ * still knows an endpoint that is safe to leave twice.
+ */
+async function leave(
+  context: EngineContext,
+  record: ContainerRecord,
+  network: NetworkRecord,
+  endpoint: EndpointView,
+): Promise<ContainerRecord> {
+  const isConnected = endpoint.endpointId !== '';
+  if (isConnected) await context.network.disconnect(definitionOf(network), endpoint);
+  const left = setEndpoints(
+    context,
+    record,
+    endpointSettings(record).filter(
+      (settings) => settings.network !== network.name && settings.network !== network.id,
+    ),
+    record.networks.filter(({ networkId }) => networkId !== network.id),
+  );
+  if (isConnected) announceNetwork(context.events, network, 'disconnect', record.id);
+  return left;
 }
 
 function setEndpoints(
@@ -126,14 +146,14 @@ function setEndpoints(
   { id, settings }: ContainerRecord,
   wanted: EndpointSettings[],
   networks: EndpointView[],
-): void {
+): ContainerRecord {
   containers.setDefinition(id, {
     settings: {
       ...settings,
       network: { ...settings.network, mode: wanted.length === 0 ? 'none' : { networks: wanted } },
     },
   });
-  containers.setLive(id, { networks });
+  return containers.setLive(id, { networks });
 }
 
 /** What a running container has by its networks: names, name servers, the default route, published ports. */

@@ -47,7 +47,6 @@ interface Case {
 const top = '/sys/fs/cgroup';
 const read = (path: string) => readFileSync(path, 'utf8').trim();
 const allCpus = read(isV1 ? `${top}/cpuset/cpuset.cpus` : `${top}/cpuset.cpus.effective`);
-const allMems = read(isV1 ? `${top}/cpuset/cpuset.mems` : `${top}/cpuset.mems.effective`);
 const unlimitedV1 = '9223372036854771712';
 const wholePages = (bytes: number) => Math.floor(bytes / 4096) * 4096;
 /** Seven eighths of what the floor leaves to all containers (docs/decisions/0019). */
@@ -77,13 +76,6 @@ const cases: Case[] = [
     limits: [{ cpu: { cpus: '0' } }, { cpu: { cpus: '1' } }, { cpu: { cpus: null } }],
     v1: [['cpuset/cpuset.cpus', '0', '1', allCpus]],
     v2: [['cpuset.cpus.effective', '0', '1', allCpus]],
-  },
-  {
-    // Most machines have one, so it is the file alone that tells on v2, and on v1 not even that.
-    what: 'memory nodes',
-    limits: [{ cpu: { mems: '0' } }, { cpu: { mems: '0' } }, { cpu: { mems: null } }],
-    v1: [['cpuset/cpuset.mems', '0', '0', allMems]],
-    v2: [['cpuset.mems', '0', '0', '']],
   },
   {
     what: 'memory, swap and reservation',

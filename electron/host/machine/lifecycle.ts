@@ -239,7 +239,7 @@ export function createMachine(options: MachineOptions): Machine {
     await Promise.race([Promise.all(companions.map(({ ready }) => ready)), patience]);
   }
 
-  /** `meanwhile` is done with the connection still there, and the companions gone. */
+  /** `meanwhile` is done with the connection still there, and of the companions only those that linger. */
   async function letGo(
     meanwhile?: (engine: EngineClient | undefined) => unknown,
     { force }: StopOptions = {},
@@ -249,13 +249,22 @@ export function createMachine(options: MachineOptions): Machine {
     // Companions may wait for a machine that rests.
     if (force) old?.rest?.giveUp();
     else await old?.rest?.end();
+    const all = old?.companions.splice(0).reverse() ?? [];
+    const isAsked = meanwhile !== undefined && !force;
+    const late = all.filter(({ linger }) => isAsked && linger !== undefined);
     try {
-      for (const companion of old?.companions.splice(0).reverse() ?? [])
-        await Promise.resolve(companion.close()).catch((error) => report?.('companion', error));
+      await closeAll(all.filter((each) => !late.includes(each)));
+      for (const companion of late) companion.linger?.();
       await meanwhile?.(old?.engine);
     } finally {
+      await closeAll(late);
       if (old !== undefined) close(old);
     }
+  }
+
+  async function closeAll(accompaniments: readonly Accompaniment[]): Promise<void> {
+    for (const each of accompaniments)
+      await Promise.resolve(each.close()).catch((error) => report?.('companion', error));
   }
 
   function close({ engine, background, link }: Up): void {

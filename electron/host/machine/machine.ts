@@ -161,6 +161,11 @@ export type Companion = (machine: CompanionContext) => Accompaniment;
 
 export interface Accompaniment {
   close(): Promise<void> | void;
+  /**
+   * For what containers use until they have ended: called when the machine is about to be asked to end, and `close` once it
+   * has. What breaks in between is not made again.
+   */
+  linger?(): void;
   /** A start waits for it, for a moment: whoever started the machine uses it next. Never rejects. */
   ready?: Promise<void>;
 }

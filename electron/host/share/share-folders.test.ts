@@ -30,6 +30,7 @@ function companionOf(sharing: FolderSharing, link: SshLink, onRest = restAtWill(
 /** A machine's end of it: it knows the folder, and notes what it is told. */
 function machineOf(sharing: FolderSharing) {
   const told: string[] = [];
+  const lines: Duplex[] = [];
   const knows = Promise.withResolvers<void>();
   const { onRest, rest } = restAtWill();
   const answer = (agent: Duplex, frame: Buffer) => {
@@ -48,6 +49,7 @@ function machineOf(sharing: FolderSharing) {
   const link = {
     openStreamLocal: async () => {
       const [agent, host] = duplexPair();
+      lines.push(agent);
       const splitter = new FrameSplitter();
       agent.on('data', (chunk: Buffer) => splitter.push(chunk, (frame) => answer(agent, frame)));
       return Object.assign(host, { close: () => host.destroy() }) as unknown as ClientChannel;
@@ -64,6 +66,9 @@ function machineOf(sharing: FolderSharing) {
     untilTold,
     knows: knows.promise,
     rest,
+    /** The channels so far. */
+    lines,
+    linger: () => companion.linger?.(),
     close: () => companion.close(),
   };
 }
@@ -113,5 +118,25 @@ test('what one machine refuses is said until that machine is gone, whatever anot
     assert.equal(problem(), undefined);
   } finally {
     await Promise.all([refusing.close(), other.close()]);
+  }
+});
+
+test('while a machine ends it is served as before, and no line that breaks then is made again', async () => {
+  const { shared, sharing } = sharingOf('ending');
+  const [ending, other] = [machineOf(sharing), machineOf(sharing)];
+  try {
+    await Promise.all([ending.knows, other.knows]);
+    ending.linger();
+    writeFileSync(join(shared, 'last'), '');
+    await ending.untilTold('last');
+    for (const machine of [ending, other]) machine.lines[0]?.destroy();
+    await until(
+      () => other.lines.length === 2,
+      () => 'the other machine has its folder again',
+    );
+    assert.equal(ending.lines.length, 1);
+    assert.equal(sharing.view().folders[0]?.problem, undefined);
+  } finally {
+    await Promise.all([ending.close(), other.close()]);
   }
 });

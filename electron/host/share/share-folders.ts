@@ -34,6 +34,8 @@ export interface FolderSharing {
 interface Session {
   /** The machine has it, or it was said why not. */
   ready: Promise<void>;
+  /** What breaks from now on stays so. */
+  linger(): void;
   /** Takes the folder away from the machine, or only stops telling it. */
   close(forGood: boolean): Promise<void>;
 }
@@ -96,6 +98,10 @@ export function createFolderSharing({
     const stops = [list.onChange(follow), chosen?.onChange(follow)];
     return {
       ready: Promise.all([...sessions.values()].map(({ ready }) => ready)).then(() => {}),
+      // A database that is told to end writes to its folder what it still has.
+      linger() {
+        for (const session of sessions.values()) session.linger();
+      },
       async close() {
         for (const stop of stops) stop?.();
         await Promise.all([...sessions.values()].map((session) => session.close(false)));
@@ -131,6 +137,7 @@ function share(
   let channel: Duplex | undefined;
   let server: FolderThread | undefined;
   let isResting = false;
+  let isEnding = false;
   const stopFollowing = machine.onRest((itsRest) => {
     isResting = itsRest;
     server?.hold(isResting);
@@ -144,7 +151,7 @@ function share(
   async function keep(): Promise<void> {
     for (
       let pauseMs = firstPauseMs;
-      !ended.signal.aborted;
+      !ended.signal.aborted && !isEnding;
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     ) {
       try {
@@ -161,7 +168,7 @@ function share(
         });
       } catch (error) {
         ready.resolve();
-        tell(`${(error as Error).message} It is tried again.`);
+        if (!isEnding) tell(`${(error as Error).message} It is tried again.`);
       }
       await sleep(pauseMs, undefined, { signal: ended.signal }).catch(() => {});
     }
@@ -171,6 +178,9 @@ function share(
   const kept = keep();
   return {
     ready: ready.promise,
+    linger() {
+      isEnding = true;
+    },
     async close(forGood) {
       ended.abort();
       stopFollowing();

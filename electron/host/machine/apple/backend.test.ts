@@ -129,6 +129,16 @@ test('the hypervisor refuses', async () => {
   assert.deepEqual(mac.pids(), []);
 });
 
+test('what the guest and vfkit said is there for diagnostics', async () => {
+  await using mac = new Mac();
+  assert.equal((await mac.machine.start()).status, 'running');
+  await mac.machine.stop();
+  mac.behave({ dies: 'it rains\n' });
+  assert.match((await mac.machine.logs())['console.log'] ?? '', /corten: stage agent/);
+  await mac.machine.start();
+  assert.match((await mac.machine.logs())['vfkit.log'] ?? '', /it rains/);
+});
+
 test('a compressed kernel is not handed on', async () => {
   await using mac = new Mac();
   writeImage(join(mac.base, 'image'), 'one', '\x1f\x8b\x08\0');

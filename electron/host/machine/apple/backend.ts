@@ -59,6 +59,10 @@ export function appleBackend(options: AppleMachineOptions): MachineBackend {
     stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
     loginAdvice: loginAdvice(files),
     bringUp: (climb) => bringUp(session, climb),
+    logs: async () => ({
+      'console.log': textOf(files.consoleLog),
+      'vfkit.log': textOf(files.qemuLog),
+    }),
     controls: (reach) => appleControls(session, reach),
     installation: guestInstallation(files),
   };

@@ -225,6 +225,16 @@ test('a machine that runs and is killed: how, and the last words of both', async
     }
 });
 
+test('what the guest and QEMU said is there for diagnostics', async () => {
+  const made = make();
+  await made.machine.start();
+  await made.machine.stop();
+  assert.match((await made.machine.logs())['console.log'] ?? '', /corten: stage agent/);
+  made.behave({ dies: 'qemu: it rains\n' });
+  await made.machine.start();
+  assert.match((await made.machine.logs())['qemu.log'] ?? '', /it rains/);
+});
+
 test('a directory that is not ours', { skip: process.getuid?.() === 0 }, async () => {
   const made = make();
   chmodSync(made.directory, 0o500);

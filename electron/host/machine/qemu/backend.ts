@@ -45,7 +45,10 @@ export function qemuBackend(options: QemuMachineOptions): MachineBackend {
     stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
     loginAdvice: loginAdvice(files),
     bringUp: (climb) => bringUp(session, climb),
-    logs: async () => ({ 'console.log': textOf(files.consoleLog) }),
+    logs: async () => ({
+      'console.log': textOf(files.consoleLog),
+      'qemu.log': textOf(files.qemuLog),
+    }),
     controls: (reach) => qemuControls(session, reach),
     installation: guestInstallation(files),
   };

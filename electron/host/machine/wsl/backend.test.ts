@@ -1,5 +1,6 @@
 /** The machine in WSL 2 against a stand-in for wsl.exe whose states lie on disk (electron/testdata/fake-wsl.ts). */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -206,6 +207,28 @@ test("another's distribution of the same name is left alone", async () => {
   const notMine = createMachine({ backend: wslBackend(mine) });
   await assert.rejects(notMine.remove({ state: true }), /did not make/);
   assert.deepEqual(windows.calls('--unregister'), []);
+});
+
+test('while the system is unpacked it is told how far that is; called off, nothing of it stays', async () => {
+  using windows = new Windows();
+  const image = await windows.image({ 'etc/large': randomBytes(2 * 1024 ** 2).toString('hex') });
+  const options = { ...(await windows.machine()), image: () => image };
+  const machine = createMachine({ backend: wslBackend(options) });
+  const noteOf = ({ stages }: MachineState) => stages.find(({ id }) => id === 'system')?.note;
+  // Of who reads nothing, as much is read as the pipe holds.
+  windows.hangAt('--import');
+  const unpacking = untilState(machine, (state) => noteOf(state) !== undefined);
+  const starting = machine.start();
+  assert.match(noteOf(await unpacking) ?? '', /^Unpacking the system: \d?\d %$/);
+  assert.equal((await machine.stop()).status, 'stopped');
+  assert.equal((await starting).failure?.stage, 'system');
+  assert.equal((await machine.footprint()).items.length, 0);
+  assert.equal(existsSync(join(options.directory, 'machine.json')), false);
+  windows.hangAt('');
+  const state = await machine.start();
+  assert.equal(state.status, 'running', JSON.stringify(state));
+  assert.equal(noteOf(state), undefined);
+  await machine.stop();
 });
 
 test('a damaged system is not unpacked', async () => {

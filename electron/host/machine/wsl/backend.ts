@@ -87,7 +87,10 @@ async function bringUp(
     return found;
   });
   const keys = guestKeysIn(join(options.directory, 'keys'));
-  const system = await stage('system', () => prepareSystem(options, distribution, version, signal));
+  const tell = (text: string | undefined) => note('system', text);
+  const system = await stage('system', () =>
+    prepareSystem(options, distribution, version, { signal, tell }).finally(() => tell(undefined)),
+  );
   const agent = await stage('agent', async () => {
     const mode = await networkModeOf(distribution, signal);
     note('agent', mode.note);
@@ -123,13 +126,14 @@ async function prepareSystem(
   options: WslMachineOptions,
   distribution: Distribution,
   version: 1 | 2 | undefined,
-  signal: AbortSignal,
+  { signal, tell }: { signal: AbortSignal; tell(text: string): void },
 ): Promise<System> {
   const image = options.image();
+  const open = () => openRoot(image, (percent) => tell(`Unpacking the system: ${percent} %`));
   const recordPath = recordPathOf(options);
   if (version === undefined) {
     await verifyRoot(image, signal);
-    await distribution.import(openRoot(image), signal);
+    await distribution.import(open(), signal);
     changeRecord(recordPath, { root: image.sha256 });
     return { isNew: false };
   }
@@ -143,7 +147,7 @@ async function prepareSystem(
     return { isNew: false };
   await verifyRoot(image, signal);
   await distribution.run([guest, 'receive', image.sha256], 'update', {
-    input: openRoot(image),
+    input: open(),
     signal,
     timeoutMs: 600_000,
   });

@@ -1,8 +1,8 @@
 /** The machine's system as the app brings it: a packed tar, whose digest is known. */
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { StageFailure } from '../machine.ts';
 
@@ -60,12 +60,23 @@ export async function verifyRoot({ path, sha256 }: RootImage, signal: AbortSigna
     );
 }
 
-/** The plain tar, which every version of WSL unpacks. */
-export function openRoot({ path }: RootImage): Readable {
-  const file = createReadStream(path);
+/** The plain tar, which every version of WSL unpacks. `tell`: the percentage that was read, each time it is another. */
+export function openRoot({ path }: RootImage, tell: (percent: number) => void): Readable {
+  const file = Readable.from(told(path, tell), { objectMode: false });
   if (path.endsWith('.zst')) return unpacked(file, createZstdDecompress());
   if (path.endsWith('.gz')) return unpacked(file, createGunzip());
   return file;
+}
+
+async function* told(path: string, tell: (percent: number) => void): AsyncGenerator<Buffer> {
+  let [readBytes, last] = [0, 0];
+  for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
+    readBytes += piece.length;
+    const percent = Math.floor((100 * readBytes) / statSync(path).size);
+    if (percent !== last) tell(percent);
+    last = percent;
+    yield piece;
+  }
 }
 
 function unpacked(file: Readable, unpacker: NodeJS.ReadWriteStream & Readable): Readable {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import {
   constants,
   createReadStream,
+  createWriteStream,
   existsSync,
   readdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import {
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { createZstdDecompress } from 'node:zlib';
 import { StageFailure } from '../machine.ts';
 
 export interface GuestImage {
@@ -145,15 +147,33 @@ function isWhole(directory: string): boolean {
   }
 }
 
-/** The copy is what is read: it is what will run. */
+/** The copy is what is read: it is what will run. An app may bring the file compressed, as it is sent. */
 async function copyChecked(from: string, to: string, expected: ManifestFile): Promise<void> {
-  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  const packed = `${from}.zst`;
+  if (existsSync(packed) && !existsSync(from)) await unpack(packed, to);
+  else await copyFile(from, to, constants.COPYFILE_FICLONE);
   const hash = createHash('sha256');
   await pipeline(createReadStream(to), hash);
   const found = hash.digest('hex');
   if (found !== expected.sha256)
-    throw new StageFailure(
+    throw damaged(
       `${from} is not what its list says: its digest is sha256:${found.slice(0, 16)}…, and sha256:${expected.sha256.slice(0, 16)}… was expected.`,
-      `It is damaged or was changed. ${buildAdvice}`,
     );
+}
+
+async function unpack(packed: string, to: string): Promise<void> {
+  try {
+    await pipeline(
+      createReadStream(packed),
+      createZstdDecompress(),
+      createWriteStream(to, { mode: 0o600 }),
+    );
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    throw /ZSTD|Z_BUF/.test(code) ? damaged(`${packed} cannot be unpacked: ${message}.`) : error;
+  }
+}
+
+function damaged(what: string): StageFailure {
+  return new StageFailure(what, `It is damaged or was changed. ${buildAdvice}`);
 }

@@ -11,6 +11,7 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import { addAgent, removeTwin } from './agent-files.ts';
 import { type Architecture, architectures, isArchitecture } from './architecture.ts';
 import { compressFile } from './compress.ts';
+import { Copyrights } from './copyrights.ts';
 import { cpioOf } from './cpio.ts';
 import { Debian, type PackageFile, packageFiles } from './debian.ts';
 import { writeErofs } from './erofs.ts';
@@ -18,8 +19,8 @@ import { contentOf } from './file-tree.ts';
 import { initrdTree } from './initrd.ts';
 import { plainKernel } from './kernel.ts';
 import { checkLibraries } from './libraries.ts';
-import { licencesIn } from './licences.ts';
 import {
+  checkLicences,
   fileRecords,
   kernelArguments,
   type Manifest,
@@ -32,7 +33,7 @@ import { NpmPackages } from './npm-packages.ts';
 import { wantedPackages } from './packages.ts';
 import { addSystemFiles, joinCertificates, skeleton } from './root.ts';
 import { spdxDocument } from './sbom.ts';
-import { relayFor, shimFor } from './shim.ts';
+import { libraryIn, relayFor, shimFor } from './shim.ts';
 import { tarOf } from './tar.ts';
 import { wslTree } from './wsl.ts';
 
@@ -57,21 +58,25 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   const packages = debian.download([kernelName, ...wantedPackages.map(({ name }) => name)]);
 
   const tree = skeleton();
+  const copyrights = new Copyrights(debian);
   const records: PackageRecord[] = [];
   const kernelFiles: PackageFile[] = [];
   let newest = 0;
   for (const { name, version, path, sha256 } of packages) {
     const wanted = wantedPackages.find((each) => each.name === name)?.files ?? kernelPaths;
-    let licence = 'NOASSERTION';
-    for (const file of await filesOf(path, wanted)) {
+    for await (const file of packageFiles(
+      path,
+      (each) => wanted.test(each) || copyrights.wants(each),
+    )) {
       newest = Math.max(newest, file.time.getTime());
-      if (copyrightPath.test(file.path)) licence = licencesIn(file.content.toString());
-      else if (name === kernelName) kernelFiles.push(file);
+      if (copyrights.take(file)) continue;
+      if (name === kernelName) kernelFiles.push(file);
       else if (file.type === 'file') tree.file(file.path, file.content, file.mode);
       else if (file.type === 'link') tree.link(file.path, file.target);
     }
-    records.push({ type: 'deb', name, version, licence, sha256 });
+    records.push({ type: 'deb', name, version, licence: await copyrights.licenceOf(name), sha256 });
   }
+  records.push(await libraryIn(debian, copyrights));
   const time = timeOf(new Date(newest));
 
   joinCertificates(tree);
@@ -83,6 +88,7 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   using modules = openModules(kernelFiles, architectures[architecture].toolPrefix);
   modules.addTo(tree, rootModules);
   checkLibraries(tree);
+  checkLicences(records);
 
   const kernelFile = architecture === 'amd64' ? 'vmlinux' : 'Image';
   const vmlinuz = kernelFiles.find(({ path }) => path.startsWith('boot/vmlinuz'))!;
@@ -108,22 +114,12 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   };
   writeFileSync(
     join(output, 'sbom.spdx.json'),
-    `${JSON.stringify(spdxDocument(manifest), undefined, 1)}\n`,
+    `${JSON.stringify(spdxDocument(manifest, copyrights.texts), undefined, 1)}\n`,
   );
   writeFileSync(join(output, 'manifest.json'), manifestText(manifest));
 }
 
 const kernelPaths = /^boot\/vmlinuz|^usr\/lib\/modules\//;
-const copyrightPath = /^usr\/share\/doc\/[^/]+\/copyright$/;
-
-const filesOf = (path: string, wanted: RegExp) =>
-  all(packageFiles(path, (file) => wanted.test(file) || copyrightPath.test(file)));
-
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
-  for await (const item of items) list.push(item);
-  return list;
-}
 
 /** Of the newest file that came from Debian, so that the same packages give the same bytes. */
 function timeOf(newest: Date): Date {

@@ -4,10 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Copyrights } from './copyrights.ts';
+import type { Debian, PackageFile } from './debian.ts';
 import { FileTree } from './file-tree.ts';
 import { checkLibraries, neededLibraries } from './libraries.ts';
-import { licencesIn } from './licences.ts';
-import { type Manifest, manifestText, npmRecords } from './manifest.ts';
+import { licencesIn, licenceTexts } from './licences.ts';
+import { checkLicences, type Manifest, manifestText, npmRecords } from './manifest.ts';
 import { closure, dependencies } from './modules.ts';
 import { NpmPackages } from './npm-packages.ts';
 import { spdxDocument } from './sbom.ts';
@@ -40,6 +42,10 @@ test('the agent’s libraries come along with all that they need, tools for buil
   for (const name of ['fastify', 'ssh2', 'asn1', 'streamx']) assert.ok(names.includes(name), name);
   assert.ok(!names.some((name) => ['typescript', 'electron', 'bare-fs'].includes(name)));
   assert.throws(() => npm.describe('not-there'), /package-lock.json has no not-there/);
+  // Its package.json is older than the word that the lock file repeats.
+  const { licence, sha512 } = npm.describe('ssh2');
+  assert.equal(licence, 'MIT');
+  assert.match(sha512 ?? '', /^[0-9a-f]{128}$/);
   rmSync(directory, { recursive: true });
 });
 
@@ -49,6 +55,25 @@ test('licences by SPDX names, from a copyright file in form and from prose', () 
   assert.equal(licencesIn(text), 'GPL-2.0-or-later AND MIT AND LicenseRef-Debian-Own-Words');
   assert.equal(licencesIn('see /usr/share/common-licenses/GPL-2.\n'), 'GPL-2.0-only');
   assert.equal(licencesIn('All rights given.'), 'NOASSERTION');
+  const words = 'License: Own-Words\n Do so.\n .\n  Or not.\n\nLicense: Expat\n Text\n';
+  const texts = licenceTexts(`License: Own-Words and Expat\n\n${words}`);
+  assert.deepEqual([...texts], [['LicenseRef-Debian-Own-Words', 'Do so.\n\n Or not.']]);
+});
+
+test('a licence is read where the link of a package’s documentation leads; one that nobody knows fails the build', async () => {
+  const file = (path: string, content: string, target = ''): PackageFile => ({
+    ...{ path, content: Buffer.from(content), target, mode: 0o644, time: new Date(0) },
+    type: target === '' ? 'file' : 'link',
+  });
+  const copyrights = new Copyrights({} as Debian);
+  assert.ok(copyrights.take(file('usr/share/doc/base/copyright', 'License: Own\n Words\n')));
+  assert.ok(copyrights.take(file('usr/share/doc/library', '', 'base')));
+  assert.ok(!copyrights.take(file('usr/lib/library.so', '')));
+  assert.equal(await copyrights.licenceOf('library'), 'LicenseRef-Debian-Own');
+  assert.equal(copyrights.texts.get('LicenseRef-Debian-Own'), 'Words');
+  const licence = await copyrights.licenceOf('another');
+  const record = { name: 'another', version: '1', type: 'deb', licence } as const;
+  assert.throws(() => checkLicences([record]), /no licence is known of another/);
 });
 
 const manifest: Manifest = {
@@ -59,16 +84,17 @@ const manifest: Manifest = {
   kernelArguments: [],
   files: { 'root.erofs': { bytes: 1, sha256: 'ab' } },
   packages: [
-    { type: 'npm', name: '@a/b', version: '1.0.0', licence: 'MIT' },
+    { type: 'npm', name: '@a/b', version: '1.0.0', licence: 'MIT', sha512: 'ef' },
     { type: 'deb', name: 'libc6', version: '2.41-1', licence: 'LicenseRef-Debian-X', sha256: 'cd' },
   ],
 };
 
 test('the SPDX document names every package once and relates it to the image', () => {
-  const document = spdxDocument(manifest) as {
+  const texts = new Map([['LicenseRef-Debian-X', 'You may.']]);
+  const document = spdxDocument(manifest, texts) as {
     packages: { SPDXID: string; externalRefs?: { referenceLocator: string }[] }[];
     relationships: { relatedSpdxElement: string }[];
-    hasExtractedLicensingInfos: { licenseId: string }[];
+    hasExtractedLicensingInfos: { licenseId: string; extractedText: string }[];
     creationInfo: { created: string };
   };
   const ids = document.packages.map(({ SPDXID }) => SPDXID);
@@ -80,15 +106,17 @@ test('the SPDX document names every package once and relates it to the image', (
   );
   assert.equal(document.creationInfo.created, '2023-11-14T22:13:20Z');
   assert.deepEqual(
-    document.hasExtractedLicensingInfos.map(({ licenseId }) => licenseId),
-    ['LicenseRef-Debian-X'],
+    document.hasExtractedLicensingInfos.map((each) => [each.licenseId, each.extractedText]),
+    [['LicenseRef-Debian-X', 'You may.']],
   );
+  assert.ok(JSON.stringify(document).includes('{"algorithm":"SHA512","checksumValue":"ef"}'));
+  assert.match(JSON.stringify(spdxDocument(manifest, new Map())), /in the file copyright of libc6/);
   assert.ok(JSON.stringify(document).includes('pkg:npm/%40a/b@1.0.0'));
 });
 
 test('a package that lies in two places is listed once', () => {
   const twice = ['node_modules/b4a', 'node_modules/tar-stream/node_modules/b4a'].map((place) => ({
-    ...{ name: 'b4a', version: '1.9.0', licence: 'Apache-2.0' },
+    ...{ name: 'b4a', version: '1.9.0', licence: 'Apache-2.0', sha512: undefined },
     place,
   }));
   assert.deepEqual(npmRecords(twice), [

@@ -10,12 +10,29 @@ export function licencesIn(copyright: string): string {
   return unique.length === 0 ? 'NOASSERTION' : unique.join(' AND ');
 }
 
+/** What SPDX has no name for, in the file's own words: licences by our reference to them. */
+export function licenceTexts(copyright: string): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const [, name = '', lines = ''] of copyright.matchAll(
+    /^License:[ \t]*(\S.*)\n((?:[ \t]+\S.*\n?)+)/gm,
+  )) {
+    const reference = spdxName(name.trim()) ?? '';
+    // A line of its own with a dot is an empty one; of two parts with one name the first stays.
+    const text = lines.replace(/^[ \t]+\.?(?=$)|^[ \t]/gm, '').trim();
+    if (reference.startsWith(ownPrefix) && !texts.has(reference)) texts.set(reference, text);
+  }
+  return texts;
+}
+
 /** Older files are prose, which names Debian's copies of the licences that it means. */
 function mentioned(copyright: string): string[] {
   return [
     ...copyright.matchAll(/\/usr\/share\/common-licenses\/([A-Za-z]+(?:-[0-9.]*[0-9])?)/g),
   ].flatMap(([, name = '']) => known[name] ?? known[`${name}+`] ?? []);
 }
+
+/** Names that SPDX leaves to whoever writes a document (SPDX 2.3, clause 10). */
+export const ownPrefix = 'LicenseRef-Debian-';
 
 /** Debian's short names beside those of SPDX. */
 const known: Record<string, string> = {
@@ -57,10 +74,9 @@ const spdxNames = new Set([
   'X11',
 ]);
 
-/** What SPDX has no name for is a reference of ours (SPDX 2.3, clause 10). */
 function spdxName(name: string): string | undefined {
   if (name === '') return undefined;
   if (spdxNames.has(name)) return name;
   const found = known[name] ?? known[name.replace(/\.0(?=\+?$)/, '')];
-  return found ?? `LicenseRef-Debian-${name.replace(/[^A-Za-z0-9.-]+/g, '-')}`;
+  return found ?? `${ownPrefix}${name.replace(/[^A-Za-z0-9.-]+/g, '-')}`;
 }

@@ -10,10 +10,11 @@ export interface PackageRecord {
   version: string;
   /** `deb` or `npm`: where it comes from, as in a package URL. */
   type: 'deb' | 'npm';
-  /** As its copyright file or its package.json names them; `NOASSERTION` where that does not parse. */
+  /** As its copyright file or its package.json names them. */
   licence: string;
-  /** Of the package as it was downloaded. */
+  /** Of the package as it was downloaded: Debian's list has the one, npm's lock file the other. */
   sha256?: string;
+  sha512?: string;
 }
 
 export interface FileRecord {
@@ -66,12 +67,22 @@ export const kernelArguments: Record<Architecture, string[]> = {
 /** A package that lies in two places is one. */
 export function npmRecords(packages: readonly NpmPackage[]): PackageRecord[] {
   const distinct = new Map(packages.map((each) => [`${each.name}@${each.version}`, each]));
-  return [...distinct.values()].map(({ name, version, licence }) => ({
+  return [...distinct.values()].map(({ name, version, licence, sha512 }) => ({
     type: 'npm',
     name,
     version,
     licence,
+    ...(sha512 !== undefined && { sha512 }),
   }));
+}
+
+/** Nothing is sent on of which nobody knows what it allows. */
+export function checkLicences(packages: readonly PackageRecord[]): void {
+  const unknown = packages.filter(({ licence }) => licence === 'NOASSERTION');
+  if (unknown.length > 0)
+    throw new Error(
+      `no licence is known of ${unknown.map(({ name }) => name).join(', ')}: licences.ts reads Debian's copyright files, npm-packages.ts package.json`,
+    );
 }
 
 export function fileRecords(directory: string, names: readonly string[]) {

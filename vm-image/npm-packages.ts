@@ -17,6 +17,8 @@ export interface NpmPackage {
   name: string;
   version: string;
   licence: string;
+  /** Of the archive that the registry has. */
+  sha512: string | undefined;
   /** Where it lies below `node_modules`. */
   place: string;
 }
@@ -53,7 +55,7 @@ export class NpmPackages {
       for (const needed of Object.keys(locked.dependencies ?? {})) visit(needed, place);
     };
     for (const name of names) visit(name, '');
-    return [...found].map(([place, locked]) => describe(place, locked));
+    return [...found].map(([place, locked]) => this.#described(place, locked));
   }
 
   /** As Node resolves it: beside the one who asks, and then outwards. */
@@ -66,7 +68,19 @@ export class NpmPackages {
   }
 
   describe(name: string): NpmPackage {
-    return describe(`node_modules/${name}`, this.#of(name));
+    return this.#described(`node_modules/${name}`, this.#of(name));
+  }
+
+  #described(path: string, { version, integrity, license }: LockedPackage): NpmPackage {
+    const place = path.slice('node_modules/'.length);
+    const digest = /^sha512-(\S+)/.exec(integrity ?? '')?.[1];
+    return {
+      name: place.replace(/^.*\bnode_modules\//, ''),
+      version,
+      licence: license ?? olderLicence(join(this.#repository, path)),
+      sha512: digest && Buffer.from(digest, 'base64').toString('hex'),
+      place,
+    };
   }
 
   /** Files of a package by their paths in it; only those that `wanted` names. */
@@ -101,10 +115,14 @@ export class NpmPackages {
   }
 }
 
-function describe(path: string, { version, license }: LockedPackage): NpmPackage {
-  const place = path.slice('node_modules/'.length);
-  const name = place.replace(/^.*\bnode_modules\//, '');
-  return { name, version, licence: license ?? 'NOASSERTION', place };
+/** A list, as package.json had it before npm 2; the lock file leaves that out. */
+function olderLicence(directory: string): string {
+  const file = join(directory, 'package.json');
+  if (!existsSync(file)) return 'NOASSERTION';
+  const { licenses = [] } = JSON.parse(readFileSync(file, 'utf8')) as {
+    licenses?: { type: string }[];
+  };
+  return licenses.map(({ type }) => type).join(' OR ') || 'NOASSERTION';
 }
 
 /** Not links: npm makes none inside packages. */

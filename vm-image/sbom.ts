@@ -1,7 +1,9 @@
 /** The manifest's packages as an SPDX 2.3 document (spdx.github.io/spdx-spec/v2.3). */
+import { ownPrefix } from './licences.ts';
 import type { Manifest, PackageRecord } from './manifest.ts';
 
-export function spdxDocument(manifest: Manifest): unknown {
+/** `texts`: of licences that SPDX does not know, by our reference to them. */
+export function spdxDocument(manifest: Manifest, texts: ReadonlyMap<string, string>): unknown {
   const { architecture, packages, files, time } = manifest;
   const image = 'SPDXRef-Image';
   const references = [...new Set(packages.flatMap(({ licence }) => ownReferences(licence)))].sort();
@@ -41,25 +43,24 @@ export function spdxDocument(manifest: Manifest): unknown {
       : {
           hasExtractedLicensingInfos: references.map((licenseId) => ({
             licenseId,
-            name: licenseId.replace('LicenseRef-Debian-', ''),
+            name: licenseId.replace(ownPrefix, ''),
             extractedText:
-              "See the file /usr/share/doc/<package>/copyright of the Debian package; Debian's short name is this licence's name here.",
+              texts.get(licenseId) ??
+              `Named, without a text of its own, in the file copyright of ${namedBy(packages, licenseId)} in Debian.`,
           })),
         }),
   };
 }
 
 function packageEntry(each: PackageRecord, architecture: string) {
-  const { name, version, type, licence, sha256 } = each;
+  const { name, version, type, licence } = each;
   const locator =
     type === 'deb'
       ? `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${architecture}&distro=trixie`
       : `pkg:npm/${name.replace('@', '%40')}@${version}`;
   return {
     ...described(idOf(each), name, version, licence),
-    ...(sha256 === undefined
-      ? {}
-      : { checksums: [{ algorithm: 'SHA256', checksumValue: sha256 }] }),
+    ...checksums(each),
     externalRefs: [
       {
         referenceCategory: 'PACKAGE-MANAGER',
@@ -68,6 +69,14 @@ function packageEntry(each: PackageRecord, architecture: string) {
       },
     ],
   };
+}
+
+function checksums({ sha256, sha512 }: PackageRecord) {
+  const found = [
+    { algorithm: 'SHA256', checksumValue: sha256 },
+    { algorithm: 'SHA512', checksumValue: sha512 },
+  ].filter(({ checksumValue }) => checksumValue !== undefined);
+  return found.length === 0 ? {} : { checksums: found };
 }
 
 function described(SPDXID: string, name: string, versionInfo: string, licence: string) {
@@ -89,4 +98,11 @@ function idOf({ type, name, version }: PackageRecord): string {
   return `SPDXRef-${type}-${name}-${version}`.replace(/[^A-Za-z0-9.-]+/g, '-');
 }
 
-const ownReferences = (licence: string) => licence.match(/LicenseRef-[A-Za-z0-9.-]+/g) ?? [];
+const ownReferences = (licence: string): string[] =>
+  licence.match(/LicenseRef-[A-Za-z0-9.-]+/g) ?? [];
+
+const namedBy = (packages: readonly PackageRecord[], reference: string) =>
+  packages
+    .filter(({ licence }) => ownReferences(licence).includes(reference))
+    .map(({ name }) => name)
+    .join(', ');

@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Copyrights } from './copyrights.ts';
 import { type Debian, packageFiles } from './debian.ts';
+import type { PackageRecord } from './manifest.ts';
 
 const own = { x64: 'amd64', arm64: 'arm64' }[process.arch as string];
 
@@ -16,6 +18,26 @@ export async function shimFor(debian: Debian, repository: string): Promise<Buffe
 /** The relay of WSL machines (vm-image/wsl). */
 export async function relayFor(debian: Debian, repository: string): Promise<Buffer> {
   return await built(debian, join(repository, 'scripts/build-relay'));
+}
+
+/**
+ * The C library inside of both, which is Debian's. Programs of this computer's own processor have the one that is installed
+ * here, which may be another than Debian's lists name by now; it then has no digest.
+ */
+export async function libraryIn(debian: Debian, copyrights: Copyrights): Promise<PackageRecord> {
+  const name = 'musl-dev';
+  const { version, sha256, path } = debian.download([name])[0]!;
+  for await (const file of packageFiles(path, (each) => copyrights.wants(each)))
+    copyrights.take(file);
+  const licence = await copyrights.licenceOf(name);
+  const installed = debian.architecture === own ? installedVersion(name) : version;
+  const digest = installed === version ? { sha256 } : {};
+  return { type: 'deb', name, version: installed, licence, ...digest };
+}
+
+function installedVersion(name: string): string {
+  const said = execFileSync('dpkg-query', ['--show', name], { encoding: 'utf8' });
+  return said.trim().split('\t')[1] ?? '';
 }
 
 /** `script` takes where to write to and, for the other processor, that one's musl and kernel headers. */

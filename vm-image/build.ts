@@ -27,6 +27,7 @@ import {
   manifestText,
   npmRecords,
   type PackageRecord,
+  sizesOf,
 } from './manifest.ts';
 import { openModules, rootModules } from './modules.ts';
 import { NpmPackages } from './npm-packages.ts';
@@ -117,6 +118,7 @@ async function build(architecture: Architecture, release: boolean): Promise<void
     `${JSON.stringify(spdxDocument(manifest, copyrights.texts), undefined, 1)}\n`,
   );
   writeFileSync(join(output, 'manifest.json'), manifestText(manifest));
+  stderr.write(`vm-image: ${output} has ${sizesOf(manifest)}\n`);
 }
 
 const kernelPaths = /^boot\/vmlinuz|^usr\/lib\/modules\//;

@@ -9,7 +9,7 @@ import type { Debian, PackageFile } from './debian.ts';
 import { FileTree } from './file-tree.ts';
 import { checkLibraries, neededLibraries } from './libraries.ts';
 import { licencesIn, licenceTexts } from './licences.ts';
-import { checkLicences, type Manifest, manifestText, npmRecords } from './manifest.ts';
+import { checkLicences, type Manifest, manifestText, npmRecords, sizesOf } from './manifest.ts';
 import { closure, dependencies } from './modules.ts';
 import { NpmPackages } from './npm-packages.ts';
 import { spdxDocument } from './sbom.ts';
@@ -127,4 +127,13 @@ test('a package that lies in two places is listed once', () => {
 test('a manifest does not show in which order packages were unpacked', () => {
   const packages = manifest.packages.toReversed();
   assert.equal(manifestText({ ...manifest, packages }), manifestText(manifest));
+});
+
+test('sizes for people: of each file, and of what is sent', () => {
+  const sized = (bytes: number) => ({ bytes, sha256: '' });
+  const files = { initrd: sized(2_900_000), 'root.erofs': sized(161_000_000) };
+  assert.equal(sizesOf({ files }), 'initrd 2.9 MB, root.erofs 161.0 MB');
+  const sent = { 'initrd.zst': sized(1_100_000), 'root.erofs.zst': sized(32_200_000) };
+  const said = sizesOf({ files: { ...files, ...sent, 'wsl.tar.zst': sized(28_700_000) } });
+  assert.match(said, /wsl\.tar\.zst 28\.7 MB; a machine is sent as 33\.3 MB$/);
 });

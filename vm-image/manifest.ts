@@ -96,6 +96,15 @@ function fileRecord(path: string): FileRecord {
   };
 }
 
+/** For people: what it takes, and what is sent of a machine that boots. */
+export function sizesOf({ files }: Pick<Manifest, 'files'>): string {
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+  const packed = Object.keys(files).filter((name) => `${name}.zst` in files);
+  const list = Object.entries(files).map(([name, { bytes }]) => `${name} ${megabytes(bytes)}`);
+  const sent = packed.reduce((sum, name) => sum + files[`${name}.zst`]!.bytes, 0);
+  return list.join(', ') + (packed.length > 0 ? `; a machine is sent as ${megabytes(sent)}` : '');
+}
+
 /** With a fixed order, so that the same image has the same manifest. */
 export function manifestText(manifest: Manifest): string {
   const packages = manifest.packages.toSorted((a, b) =>

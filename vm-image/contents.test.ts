@@ -54,6 +54,10 @@ test('licences by SPDX names, from a copyright file in form and from prose', () 
     'Files: *\nLicense: GPL-2+ and Expat\n\nFiles: x\nLicense: Own-Words\n Text\n\nLicense: Expat\n Text\n';
   assert.equal(licencesIn(text), 'GPL-2.0-or-later AND MIT AND LicenseRef-Debian-Own-Words');
   assert.equal(licencesIn('see /usr/share/common-licenses/GPL-2.\n'), 'GPL-2.0-only');
+  assert.equal(
+    licencesIn('under the GCC Runtime Library Exception; see /usr/share/common-licenses/GPL-3.'),
+    'GPL-3.0-or-later WITH GCC-exception-3.1 AND GPL-3.0-only',
+  );
   assert.equal(licencesIn('All rights given.'), 'NOASSERTION');
   const words = 'License: Own-Words\n Do so.\n .\n  Or not.\n\nLicense: Expat\n Text\n';
   const texts = licenceTexts(`License: Own-Words and Expat\n\n${words}`);

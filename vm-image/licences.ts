@@ -26,9 +26,13 @@ export function licenceTexts(copyright: string): Map<string, string> {
 
 /** Older files are prose, which names Debian's copies of the licences that it means. */
 function mentioned(copyright: string): string[] {
-  return [
+  const named = [
     ...copyright.matchAll(/\/usr\/share\/common-licenses\/([A-Za-z]+(?:-[0-9.]*[0-9])?)/g),
   ].flatMap(([, name = '']) => known[name] ?? known[`${name}+`] ?? []);
+  // What gcc puts into every program.
+  return /GCC Runtime Library Exception/i.test(copyright)
+    ? ['GPL-3.0-or-later WITH GCC-exception-3.1', ...named]
+    : named;
 }
 
 /** Names that SPDX leaves to whoever writes a document (SPDX 2.3, clause 10). */

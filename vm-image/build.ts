@@ -3,7 +3,7 @@
  * dist/vm-image/<arch>: the kernel, its initramfs, the root disk, and a manifest of all that; with
  * `--release` also each of them compressed, as it is sent.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, chdir, env, stderr } from 'node:process';
 import { parseArgs } from 'node:util';
@@ -102,7 +102,10 @@ async function build(architecture: Architecture, release: boolean): Promise<void
   writeFileSync(join(output, 'wsl.tar.zst'), zstdCompressSync(wsl, packed(release)));
 
   const names = [kernelFile, 'initrd', 'root.erofs'];
-  if (release) for (const name of names) compressFile(join(output, name), releaseLevel);
+  for (const name of names)
+    if (release) compressFile(join(output, name), releaseLevel);
+    // Of an older build, perhaps.
+    else rmSync(join(output, `${name}.zst`), { force: true });
   const sent = release ? names.map((name) => `${name}.zst`) : [];
   const manifest: Manifest = {
     version: 1,

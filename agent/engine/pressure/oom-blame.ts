@@ -29,12 +29,20 @@ export class OomBlame {
   readonly #log = new OomLog();
   readonly #tell: (containerId: string, event: BlameEvent) => void;
   readonly #pending = new Map<string, Counted>();
-  #unreadable: string | undefined;
+  readonly #report: (error: unknown) => void;
+  /** Why the last reading failed; `forGood` where the log is closed to us. */
+  #unreadable: { why: string; forGood: boolean } | undefined;
   #reading: Promise<void> | undefined;
 
-  constructor(source: RecordSource, tell: (containerId: string, event: BlameEvent) => void) {
+  /** `report` hears of a log that breaks, once until it has been read again. */
+  constructor(
+    source: RecordSource,
+    tell: (containerId: string, event: BlameEvent) => void,
+    report: (error: unknown) => void,
+  ) {
     this.#source = source;
     this.#tell = tell;
+    this.#report = report;
   }
 
   get pending(): boolean {
@@ -47,7 +55,7 @@ export class OomBlame {
     this.#pending.set(containerId, { atMs, kills: kills + (before?.kills ?? 0) });
   }
 
-  /** Tells what can be told now. Throws what reading the log throws, but for a log that is closed to us. */
+  /** Tells what can be told now. */
   async settle(): Promise<void> {
     if (!this.pending) return;
     this.#reading ??= this.#read().finally(() => {
@@ -74,8 +82,14 @@ export class OomBlame {
       for await (const record of this.#source.records()) this.#log.add(record);
       this.#unreadable = undefined;
     } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'EACCES', 'EPERM', 'ENODEV', 'ENXIO')) throw error;
-      this.#unreadable = `the kernel's log cannot be read: ${(error as Error).message}`;
+      const forGood = hasErrno(error, 'ENOENT', 'EACCES', 'EPERM', 'ENODEV', 'ENXIO');
+      // It is read each second while a kill waits for its name.
+      if (!forGood && this.#unreadable === undefined) this.#report(error);
+      this.#unreadable = {
+        why: `the kernel's log cannot be read: ${(error as Error).message}`,
+        forGood,
+      };
+      this.#source.close();
     }
   }
 
@@ -96,7 +110,8 @@ export class OomBlame {
   /** Why no more names are to be waited for; undefined while they may still come. */
   #reason(found: number, atMs: number): string | undefined {
     if (found > mostNamed) return `only the first ${mostNamed} are named`;
-    if (this.#unreadable !== undefined) return this.#unreadable;
-    return Date.now() - atMs > patienceMs ? "the kernel's log does not tell of it" : undefined;
+    if (this.#unreadable?.forGood) return this.#unreadable.why;
+    if (Date.now() - atMs <= patienceMs) return undefined;
+    return this.#unreadable?.why ?? "the kernel's log does not tell of it";
   }
 }

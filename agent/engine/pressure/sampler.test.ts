@@ -10,7 +10,10 @@ import { until } from '../../e2e/until.ts';
 import type { Look } from '../../runtime/beat.ts';
 import { Sampler } from './sampler.ts';
 
-function bench(t: TestContext) {
+function bench(
+  t: TestContext,
+  report = (what: string, error: unknown): unknown => assert.fail(`${what}: ${error}`),
+) {
   const root = mkdtempSync(join(tmpdir(), 'corten-sampler-'));
   writeFileSync(join(root, 'cgroup.controllers'), 'cpu memory pids io\n');
   const told: BlameEvent[] = [];
@@ -20,7 +23,7 @@ function bench(t: TestContext) {
     kernelLog: { records: async function* () {}, close() {} },
     blame: (_, event) => told.push(event),
     onRound: (round) => rounds.push(round),
-    report: (what, error) => assert.fail(`${what}: ${error}`),
+    report,
   });
   t.after(() => {
     sampler.close();
@@ -133,4 +136,31 @@ test('who asks is told each round how many run, and once that none does', async 
   const counts = () => rounds.map(({ running }) => running);
   await until(() => counts().at(-1) === 0);
   assert.deepEqual(counts().slice(0, 3), [2, 1, 0]);
+});
+
+test('one that cannot be read is told of once until it can, and the others go on', async (t) => {
+  const reports: string[] = [];
+  const { sampler, group } = bench(t, (what, error) => reports.push(`${what}: ${error}`));
+  let isTorn = true;
+  const meter = () => {
+    const { read, close } = group.meter();
+    return {
+      read() {
+        if (isTorn) throw new Error('torn');
+        return read();
+      },
+      close,
+    };
+  };
+  sampler.begin('web', Object.create(group, { meter: { value: meter } }), new Date());
+  sampler.begin('other', group, new Date());
+  for (let second = 0; second < 3; second++) await sampler.nextTick();
+  assert.deepEqual(reports, ['sample container web: Error: torn']);
+  assert.ok(sampler.find('other')?.latest);
+  isTorn = false;
+  await sampler.nextTick();
+  assert.ok(sampler.find('web')?.latest);
+  isTorn = true;
+  await sampler.nextTick();
+  assert.equal(reports.length, 2, 'it had gone well meanwhile');
 });

@@ -57,6 +57,8 @@ export class Sampler {
   readonly #options: SamplerOptions;
   readonly #subjects = new Map<string, Subject>();
   readonly #running = new Map<string, Running & { subject: Subject }>();
+  /** Of those whose last reading failed, which has been told. */
+  readonly #unreadable = new Set<string>();
   readonly #young = new Map<string, { subject: Subject; startedAtMs: number }>();
   readonly #expiries = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #oom: OomBlame;
@@ -65,7 +67,11 @@ export class Sampler {
 
   constructor(options: SamplerOptions) {
     this.#options = options;
-    this.#oom = new OomBlame(options.kernelLog, (id, event) => this.#tell(id, event));
+    this.#oom = new OomBlame(
+      options.kernelLog,
+      (id, event) => this.#tell(id, event),
+      (error) => options.report("read the kernel's log", error),
+    );
   }
 
   /** A container runs now. */
@@ -94,12 +100,13 @@ export class Sampler {
     this.#running.get(id)?.meter.close();
     this.#running.delete(id);
     this.#young.delete(id);
+    this.#unreadable.delete(id);
     subject.cgroup = undefined;
     if (subject.ring === undefined) this.forget(id);
     else this.#expiries.set(id, setTimeout(() => this.forget(id), hourSeconds * 1000).unref());
     await this.#oom
       .settleAll(id)
-      .catch((error) => this.#options.report(`read the kernel's log for ${id}`, error));
+      .catch((error) => this.#options.report(`tell of the kills in ${id}`, error));
   }
 
   /** It was removed. */
@@ -170,8 +177,11 @@ export class Sampler {
     try {
       const running = this.#running.get(id) ?? this.#grow(id);
       if (running !== undefined) this.#take(running);
+      this.#unreadable.delete(id);
     } catch (error) {
-      this.#options.report(`sample container ${id}`, error);
+      // Each second brings the next one.
+      if (!this.#unreadable.has(id)) this.#options.report(`sample container ${id}`, error);
+      this.#unreadable.add(id);
     }
   }
 

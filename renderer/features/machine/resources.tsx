@@ -15,7 +15,16 @@ import { Button } from '../../ui/button.tsx';
 import { Notice, Skeleton } from '../../ui/page.tsx';
 import { MachineFiguresPart } from './resource-figures.tsx';
 import { ProxyChoice, RestChoices, SizeSliders } from './resource-sliders.tsx';
-import { changeOf, isInside, planOf, settingNames } from './settings-draft.ts';
+import {
+  changeOf,
+  drop,
+  edit,
+  isInside,
+  planOf,
+  settingNames,
+  settle,
+  useEdits,
+} from './settings-draft.ts';
 import './resources.css';
 
 /** What the machine may use of this computer, and what it does. */
@@ -39,16 +48,24 @@ export function ResourcesCard({ machine }: { machine: MachineState }) {
         </p>
       ) : null}
       {view === undefined || view === 'none' ? null : (
-        <Settings key={shown} view={view} machine={machine} />
+        <Settings key={shown} id={shown ?? ''} view={view} machine={machine} />
       )}
     </section>
   );
 }
 
-function Settings({ view, machine }: { view: MachineSettingsView; machine: MachineState }) {
+function Settings({
+  id,
+  view,
+  machine,
+}: {
+  id: string;
+  view: MachineSettingsView;
+  machine: MachineState;
+}) {
   const t = useText();
   const { figures, cpusUsed } = useResources();
-  const [edited, setEdited] = useState<Partial<MachineSettings>>({});
+  const edited = useEdits((state) => state.of[id]);
   const [applying, setApplying] = useState(false);
   const [refusal, setRefusal] = useState<string>();
   useEffect(() => followFigures(), []);
@@ -60,7 +77,7 @@ function Settings({ view, machine }: { view: MachineSettingsView; machine: Machi
   );
   const set = (part: Partial<MachineSettings>) => {
     setRefusal(undefined);
-    setEdited({ ...edited, ...part });
+    edit(id, part);
   };
   const apply = async () => {
     if (change === undefined) return;
@@ -68,7 +85,7 @@ function Settings({ view, machine }: { view: MachineSettingsView; machine: Machi
     const reason = await applySettings(change);
     setApplying(false);
     setRefusal(reason);
-    if (reason === undefined) setEdited({});
+    if (reason === undefined) settle(id, edited ?? {});
   };
   const isAllFixed = settingNames.every((name) => view.fixed?.[name] !== undefined);
   const parts = { view, draft, set };
@@ -101,7 +118,7 @@ function Settings({ view, machine }: { view: MachineSettingsView; machine: Machi
             <Button kind="main" type="submit" disabled={!change || !isPossible || applying}>
               {t(applying ? 'resources.applying' : 'resources.apply')}
             </Button>
-            <Button disabled={!change || applying} onClick={() => setEdited({})}>
+            <Button disabled={!change || applying} onClick={() => drop(id)}>
               {t('resources.reset')}
             </Button>
           </div>

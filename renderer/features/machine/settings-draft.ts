@@ -1,5 +1,6 @@
 /** What a person has set but not applied: what of it changes, whether it can be, and when it counts. */
 import type { MachineSettings, MachineSettingsView } from '../../bridge/resources.ts';
+import { createEdits } from '../../stores/edits.ts';
 
 export type SettingName = keyof MachineSettings;
 export type SizeName = keyof MachineSettingsView['bounds'];
@@ -12,6 +13,9 @@ export const settingNames = [
   'pauseOnBatteryAfterMs',
   'proxiesInContainers',
 ] as const satisfies readonly SettingName[];
+
+/** By machine. */
+export const { useEdits, edit, drop, settle } = createEdits<MachineSettings>();
 
 export function changeOf(
   saved: MachineSettings,

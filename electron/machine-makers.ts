@@ -142,12 +142,14 @@ function remoteMaker(where: MachinePlaces): MachineMaker {
       foldersThere: new Choice(chosen.foldersThere),
     };
     const foldersAt = foldersDirectory(hostname(), entry.id);
+    const backend = remoteBackend({
+      address: remote,
+      knownHostsFile: join(configDirectoryFor(rootDirectory), 'known_hosts'),
+      bundleFor: (architecture) => bundleFor(places, architecture),
+    });
     return {
-      backend: remoteBackend({
-        address: remote,
-        knownHostsFile: join(configDirectoryFor(rootDirectory), 'known_hosts'),
-        bundleFor: (architecture) => bundleFor(places, architecture),
-      }),
+      backend,
+      moveTo: backend.moveTo,
       companions: [
         (machine) =>
           sharing.companionBelow({ at: foldersAt, chosen: choices.foldersThere }, machine),

@@ -14,6 +14,7 @@ import { MachineFrame } from './features/machine/frame.tsx';
 import { MachineFacts } from './features/machine/page.tsx';
 import { StartScreen } from './features/machine/start-screen.tsx';
 import { AddMachine } from './features/machines/add.tsx';
+import { ChangeAddress } from './features/machines/change-address.tsx';
 import { MachineQuestions } from './features/machines/question.tsx';
 import { NewContainerPage } from './features/new-container/page.tsx';
 import { Shortcuts } from './features/palette/shortcuts.tsx';
@@ -27,7 +28,7 @@ import { Toasts } from './shell/toasts.tsx';
 import { useGlobalKeys } from './shell/use-global-keys.ts';
 import type { ContainerRow } from './stores/container-row.ts';
 import { isUp, useMachine } from './stores/machine.ts';
-import { useMachines } from './stores/machines.ts';
+import { useShownMachine } from './stores/machines.ts';
 
 // xterm and the palette are a third of the code; they come when they are wanted.
 const TerminalView = lazy(() => import('./features/terminal/view.tsx'));
@@ -46,16 +47,17 @@ export function App() {
 function Shell() {
   const t = useText();
   const [place, navigate] = useLocation();
-  const [overlay, setOverlay] = useState<'palette' | 'shortcuts' | 'add'>();
+  const [overlay, setOverlay] = useState<'palette' | 'shortcuts' | 'add' | 'address'>();
   const connected = useMachine((state) => state.connected);
   const machine = useMachine((state) => state.machine);
-  const shown = useMachines((state) => state.shown);
+  const shown = useShownMachine();
   const isRunning = isUp(machine);
   const main = useRef<HTMLElement>(null);
   const close = useCallback(() => setOverlay(undefined), []);
   const palette = useCallback(() => setOverlay('palette'), []);
   const shortcuts = useCallback(() => setOverlay('shortcuts'), []);
   const add = useCallback(() => setOverlay('add'), []);
+  const address = useCallback(() => setOverlay('address'), []);
   const create = useCallback(() => navigate('/new'), [navigate]);
   useGlobalKeys({ palette, shortcuts, create });
   useTitle();
@@ -69,8 +71,8 @@ function Shell() {
           </p>
         )}
         {/* Nothing of one machine's places lives on in another's. */}
-        <BrokenPlace key={shown} place={place}>
-          {isRunning ? <Places /> : <StartScreen machine={machine} />}
+        <BrokenPlace key={shown?.id} place={place}>
+          {isRunning ? <Places /> : <StartScreen machine={machine} onAddress={address} />}
         </BrokenPlace>
       </main>
       {overlay === 'palette' ? (
@@ -79,6 +81,7 @@ function Shell() {
         </Suspense>
       ) : null}
       {overlay === 'add' ? <AddMachine onClose={close} /> : null}
+      {overlay === 'address' && shown ? <ChangeAddress machine={shown} onClose={close} /> : null}
       <MachineQuestions />
       {overlay === 'shortcuts' ? <Shortcuts onClose={close} /> : null}
     </div>

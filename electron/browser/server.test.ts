@@ -325,6 +325,7 @@ class FakeHost {
       },
       'machine.answer': async () => {},
       'machine.rename': async () => {},
+      'machine.moveTo': async () => {},
       'machine.footprint': async () => ({ items: [], runningContainers: 0 }),
       'machine.remove': async () => {},
       'machine.settings': async () => undefined,

@@ -19,6 +19,7 @@ import type {
   MachineState,
   Machines,
   OnMachine,
+  RemoteAddress,
   RemoteChoices,
   Removal,
 } from './machines.ts';
@@ -63,6 +64,8 @@ export interface RequestChannels {
   /** To a question that a start asks; `undefined` calls the start off. */
   'machine.answer': (request: OnMachine<{ question: string; answer?: string }>) => void;
   'machine.rename': (request: OnMachine<{ name: string }>) => void;
+  /** Only of a remote machine; one that is connected is disconnected for that. */
+  'machine.moveTo': (request: OnMachine<{ address: RemoteAddress }>) => void;
   'machine.footprint': (request: OnMachine<object>) => Footprint;
   'machine.remove': (request: OnMachine<Removal>) => void;
   /** Undefined where the app sets nothing: this computer's own engine, another computer. */

@@ -38,6 +38,7 @@ export function createHostCore({
       'machine.settings': async ({ machine }) => machines.get(machine).controls?.settings(),
       'machine.change': async ({ machine, settings }) =>
         changeSettings(machines.get(machine), settings),
+      'machine.moveTo': async ({ machine, address }) => machines.moveTo(machine, address),
       'machine.choose': async ({ machine, choices }) => machines.choose(machine, choices),
       'machine.diagnostics': async ({ machine }) => {
         const found = machines.get(machine);

@@ -60,6 +60,10 @@ export function renameMachine(machine: string, name: string): Promise<void> {
   return host().request('machine.rename', { machine, name });
 }
 
+export function moveMachine(machine: string, address: RemoteAddress): Promise<void> {
+  return host().request('machine.moveTo', { machine, address });
+}
+
 export function chooseFor(machine: string, choices: Partial<RemoteChoices>): Promise<void> {
   return host().request('machine.choose', { machine, choices });
 }

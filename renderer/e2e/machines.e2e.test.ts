@@ -87,6 +87,27 @@ test('going from one to the other mixes nothing, and an address keeps its machin
   assert.equal(page.url(), there);
 });
 
+test('what was moved on a Limits page and not applied is there after a look at the other', async () => {
+  const { page } = app;
+  const there = page.url();
+  await row('This computer').click();
+  await app.go('/containers/here/limits');
+  const cpus = page
+    .getByRole('region', { name: 'CPU', exact: true })
+    .getByRole('textbox', { name: 'CPUs' });
+  await cpus.fill('0.25');
+  await cpus.press('Tab');
+  await page.getByText('Not applied yet.').waitFor();
+  await row('Server').click();
+  await page.getByText('1 running of 1 container').waitFor();
+  await row('This computer').click();
+  await app.go('/containers/here/limits');
+  await page.getByText('Not applied yet.').waitFor();
+  assert.equal(await cpus.inputValue(), '0.25');
+  await page.getByRole('button', { name: 'Reset' }).click();
+  await page.goto(there);
+});
+
 test('its ports are on this computer and the folders there for as long as that is chosen', async () => {
   const { page } = app;
   const [, id = ''] = /#\/m\/([0-9a-f]+)/.exec(page.url()) ?? [];
@@ -138,6 +159,27 @@ test('disconnecting one leaves the other; connecting again asks nothing', async 
   await page.getByText('here', { exact: true }).waitFor();
   await row('Server').click();
   await page.getByRole('button', { name: 'Connect' }).click();
+  await page.getByText('1 running of 1 container').waitFor();
+});
+
+test('its address is changed from the menu, and where a wrong one fails', async () => {
+  const { page } = app;
+  await machines().getByRole('button', { name: 'Actions for Server' }).click();
+  await page.getByRole('menuitem', { name: 'Address…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Address of Server' });
+  assert.equal(await dialog.getByLabel('Host').inputValue(), host.address);
+  assert.equal(await dialog.getByLabel('User').inputValue(), 'root');
+  await dialog.getByText(/^It is disconnected/).waitFor();
+  await dialog.getByLabel('Port').fill('70000');
+  await dialog.getByRole('button', { name: 'Save and connect' }).click();
+  await dialog.getByText('A number from 1 to 65535.').waitFor();
+  await dialog.getByLabel('Port').fill('1');
+  await dialog.getByRole('button', { name: 'Save and connect' }).click();
+  await page.getByRole('heading', { name: 'Server did not start' }).waitFor();
+  await page.getByRole('button', { name: 'Change the address' }).click();
+  assert.equal(await dialog.getByLabel('Port').inputValue(), '1');
+  await dialog.getByLabel('Port').fill(String(host.port));
+  await dialog.getByRole('button', { name: 'Save and connect' }).click();
   await page.getByText('1 running of 1 container').waitFor();
 });
 

@@ -56,6 +56,16 @@ export const machinesWords = {
   'add.badPort': 'A number from 1 to 65535.',
   'add.noName': 'Give it a name.',
 
+  'machines.address': 'Address…',
+  'move.open': 'Change the address',
+  'move.title': 'Address of {name}',
+  'move.what':
+    'For the same computer at another address, or another user on it. What Corten has put on the computer that it leads to now stays there.',
+  'move.whatRunning':
+    'It is disconnected, and connected at the new address. Containers and what Corten has put on the computer that it leads to now stay as they are.',
+  'move.submit': 'Save',
+  'move.submitConnect': 'Save and connect',
+
   'choices.title': 'With this computer',
   'choices.about':
     'What containers there are asked for stays there: a path in “docker run -v” is a path of that computer, and a published port is open on it.',

@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import type { MachineView } from '../bridge/machines.ts';
+import { ChangeAddress } from '../features/machines/change-address.tsx';
 import { Diagnostics } from '../features/machines/diagnostics.tsx';
 import { RemoveMachine } from '../features/machines/remove.tsx';
 import { RenameMachine } from '../features/machines/rename.tsx';
@@ -23,11 +24,13 @@ const icons = {
   asks: 'warning',
 } as const;
 
+type What = 'rename' | 'address' | 'remove' | 'diagnostics';
+
 /** All machines with their states, and the way to each. */
 export function MachineSwitch({ onAdd }: { onAdd: () => void }) {
   const t = useText();
   const { machines, shown } = useMachines();
-  const [dialog, setDialog] = useState<{ what: 'rename' | 'remove' | 'diagnostics'; id: string }>();
+  const [dialog, setDialog] = useState<{ what: What; id: string }>();
   const chosen = machines.find(({ id }) => id === dialog?.id);
   const close = () => setDialog(undefined);
   return (
@@ -50,6 +53,9 @@ export function MachineSwitch({ onAdd }: { onAdd: () => void }) {
       {chosen && dialog?.what === 'rename' ? (
         <RenameMachine machine={chosen} onClose={close} />
       ) : null}
+      {chosen && dialog?.what === 'address' ? (
+        <ChangeAddress machine={chosen} onClose={close} />
+      ) : null}
       {chosen && dialog?.what === 'diagnostics' ? (
         <Diagnostics machine={chosen} onClose={close} />
       ) : null}
@@ -69,7 +75,7 @@ function MachineRow({
   machine: MachineView;
   isFirst: boolean;
   isShown: boolean;
-  onDialog: (what: 'rename' | 'remove' | 'diagnostics') => void;
+  onDialog: (what: What) => void;
 }) {
   const t = useText();
   const connected = useMachine((state) => state.connected);
@@ -113,7 +119,7 @@ function entriesOf(
   { id, kind, state, removable }: MachineView,
   stopping: 'stopping' | 'hangs' | undefined,
   t: ReturnType<typeof useText>,
-  onDialog: (what: 'rename' | 'remove' | 'diagnostics') => void,
+  onDialog: (what: What) => void,
   onSettings: () => void,
 ): MenuEntry[] {
   const isRemote = kind === 'remote';
@@ -155,6 +161,16 @@ function entriesOf(
             label: t('machines.rename'),
             run: () => onDialog('rename'),
           },
+          ...(isRemote
+            ? ([
+                {
+                  id: 'address',
+                  icon: 'open',
+                  label: t('machines.address'),
+                  run: () => onDialog('address'),
+                },
+              ] as const)
+            : []),
           {
             id: 'remove',
             icon: 'remove',

@@ -77,6 +77,21 @@ test('an answer of the machine that was left is not shown at the other', async (
   assert.equal(useImages.getState().loaded, false);
 });
 
+test('at another address a machine is another computer, of which nothing is known', async () => {
+  const at = (host: string) => ({ machines: [{ ...view('one'), remote: { host } }, view('two')] });
+  useMachines.setState(at('box'));
+  show('one');
+  void loadContainers();
+  asked.at(-1)!.answer([container('of-box')]);
+  await turn();
+  useMachines.setState(at('box'));
+  show('one');
+  assert.deepEqual(rows(), ['of-box']);
+  useMachines.setState(at('other'));
+  show('one');
+  assert.deepEqual(rows(), []);
+});
+
 test('nor is its failure, nor an answer to a look that ended, also at the same machine', async () => {
   void loadContainers();
   void loadContainers();

@@ -12,6 +12,8 @@ import {
   type MachineEntry,
   type MachineKind,
   type MachineView,
+  moveMachine,
+  type RemoteAddress,
   type RemoteChoices,
   type Removal,
   removeMachine,
@@ -56,14 +58,18 @@ export async function followMachines(signal: AbortSignal): Promise<void> {
 }
 
 let wanted: string | undefined;
+/** Of the one that is shown: at another address it is another computer. */
+let shownAddress: RemoteAddress | undefined;
 
 /** Turns to a machine, at once or as soon as it is known of; without an id to the first one. */
 export function show(id: string | undefined): void {
   wanted = id;
   const { machines, shown } = useMachines.getState();
   const found = id === undefined ? machines[0] : machines.find((machine) => machine.id === id);
-  if (found?.id !== shown || found?.id !== currentLook().machine) {
+  const hasMoved = JSON.stringify(found?.remote) !== JSON.stringify(shownAddress);
+  if (found?.id !== shown || found?.id !== currentLook().machine || hasMoved) {
     lookAt(found?.id ?? '');
+    shownAddress = found?.remote;
     forgetMachine();
     useMachines.setState({ shown: found?.id });
   }
@@ -141,6 +147,20 @@ export async function rename(machine: string, name: string): Promise<string | un
   } catch (error) {
     return messageOf(error);
   }
+}
+
+/** The reason, in the host's own words, where it cannot be. One that was not stopped is connected to there. */
+export async function moveTo(
+  { id, state }: MachineView,
+  address: RemoteAddress,
+): Promise<string | undefined> {
+  try {
+    await moveMachine(id, address);
+  } catch (error) {
+    return messageOf(error);
+  }
+  if (state.status !== 'stopped') void startAt(id);
+  return undefined;
 }
 
 export function choose(machine: string, choices: Partial<RemoteChoices>): Promise<void> {

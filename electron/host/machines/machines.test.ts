@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MachineEntry } from '../../contract/machines.ts';
+import type { MachineEntry, RemoteAddress } from '../../contract/machines.ts';
 import { Choice } from '../machine/choice.ts';
 import { type Climb, type MachineBackend, StageFailure } from '../machine/machine.ts';
 import { createMachines, type MachineList } from './machines.ts';
@@ -13,11 +13,13 @@ let directory: string;
 let file: string;
 let removed: unknown[];
 let chosen: { portsHere: Choice; foldersThere: Choice };
+let moves: RemoteAddress[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'corten-machines-'));
   file = join(directory, 'config', 'machines.json');
   removed = [];
+  moves = [];
   chosen = { portsHere: new Choice(true), foldersThere: new Choice(false) };
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -48,7 +50,11 @@ function open(work?: (climb: Climb) => Promise<void>): MachineList {
     own,
     makers: {
       native: () => ({ backend: backend('native') }),
-      remote: () => ({ backend: backend('remote', work), choices: chosen }),
+      remote: () => ({
+        backend: backend('remote', work),
+        choices: chosen,
+        moveTo: async (address) => void moves.push(address),
+      }),
     },
     file,
   });
@@ -132,6 +138,30 @@ test('what is chosen for a machine is in force at once, and at the next start', 
   // A word of a later app is no choice, and shares nothing.
   writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/: (true|false)/g, ': "maybe"'));
   assert.deepEqual(open().entry(id).choices, { portsHere: true, foldersThere: false });
+});
+
+test('another address is written down, and a machine that was up is stopped before it has it', async () => {
+  const list = open();
+  const { id } = list.add(box);
+  await list.start(id);
+  const next = { host: 'other', port: 2222, user: undefined, keyFile: undefined };
+  await list.moveTo(id, { host: 'other', port: 2222 });
+  assert.deepEqual(moves, [next]);
+  assert.equal(list.get(id).state().status, 'stopped');
+  assert.deepEqual(open().entry(id).remote, { host: 'other', port: 2222 });
+  // It is still one that is started with the app.
+  assert.equal(open().entry(id).startsWithApp, true);
+  // The same once more is no move, and ends no connection.
+  await list.start(id);
+  await list.moveTo(id, { host: 'other', port: 2222 });
+  assert.equal(list.get(id).state().status, 'failed');
+  await assert.rejects(list.moveTo(id, { host: 'a b' }), /no host name/);
+  await assert.rejects(
+    list.moveTo('local', { host: 'other' }),
+    /only.* another computer has an address/i,
+  );
+  assert.deepEqual(moves, [next]);
+  assert.equal(open().entry(id).remote?.host, 'other');
 });
 
 test('all are watched at once, each with its own state', async () => {

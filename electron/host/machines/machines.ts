@@ -3,10 +3,12 @@
  * its life of its own. They are all watched at once; none waits for another.
  */
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type {
   MachineEntry,
   MachineKind,
   Machines,
+  RemoteAddress,
   RemoteChoices,
   Removal,
 } from '../../contract/machines.ts';
@@ -32,6 +34,8 @@ export type MachineMaker = (entry: MachineEntry) => MachineOptions & {
   /** What people turn on and off of it; it begins as its entry says. */
   choices?: Record<keyof RemoteChoices, Choice>;
   foldersAt?: string;
+  /** Where it can be at another address. */
+  moveTo?(address: RemoteAddress): Promise<void>;
 };
 
 export interface MachineList {
@@ -45,6 +49,8 @@ export interface MachineList {
   add(machine: Omit<MachineEntry, 'id'>): MachineEntry;
   rename(id: string, name: string): void;
   choose(id: string, choices: Partial<RemoteChoices>): void;
+  /** Another address of a remote machine. It is disconnected for that; what runs there goes on. */
+  moveTo(id: string, address: RemoteAddress): Promise<void>;
   remove(id: string, removal: Removal): Promise<void>;
   /** As people ask for it: it is remembered for the app's next start. */
   start(id: string): ReturnType<Machine['start']>;
@@ -68,6 +74,7 @@ interface Kept {
   forwarding: Forwarding | undefined;
   choices: ReturnType<MachineMaker>['choices'];
   foldersAt: string | undefined;
+  moveTo: ReturnType<MachineMaker>['moveTo'];
   unwatch: AbortController;
 }
 
@@ -87,7 +94,7 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
     const maker = makers[entry.kind];
     if (maker === undefined)
       throw new Error(`A machine of the kind "${entry.kind}" cannot be made on this computer.`);
-    const { forwarding, choices, foldersAt, companions = [], ...options } = maker(entry);
+    const { forwarding, choices, foldersAt, moveTo, companions = [], ...options } = maker(entry);
     const own = forwarding?.companion;
     const made: Kept = {
       entry,
@@ -98,6 +105,7 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
       forwarding,
       choices,
       foldersAt,
+      moveTo,
       unwatch: new AbortController(),
     };
     kept.set(entry.id, made);
@@ -220,6 +228,18 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
       choices.portsHere.set(next.portsHere);
       choices.foldersThere.set(next.foldersThere);
     },
+    async moveTo(id, address) {
+      const { entry, machine, moveTo } = found(id);
+      if (moveTo === undefined) throw new Error('Only another computer has an address.');
+      const next = checkedAddress(address);
+      if (isDeepStrictEqual(next, checkedAddress(entry.remote))) return;
+      change(id, { remote: next });
+      try {
+        await machine.stop();
+      } finally {
+        await moveTo(next);
+      }
+    },
     async remove(id, { state, forgetOnly }) {
       const { machine, unwatch, forwarding } = found(id);
       if (isOwn(id)) throw new Error('This computer’s own machine cannot be removed.');
@@ -276,15 +296,19 @@ function checkedName(name: string): string {
   return trimmed;
 }
 
-/** From the page, whose word is not taken for what ends in a file and on a command line. */
 function checked({ name, kind, remote }: Omit<MachineEntry, 'id'>): Omit<MachineEntry, 'id'> {
   if (kind !== 'remote') return { name: checkedName(name), kind };
-  const { host = '', port, user, keyFile } = remote ?? {};
+  return { name: checkedName(name), kind, remote: checkedAddress(remote) };
+}
+
+/** From the page, whose word is not taken for what ends in a file and on a command line. */
+function checkedAddress(address: Partial<RemoteAddress> = {}): RemoteAddress {
+  const { host = '', port, user, keyFile } = address;
   if (!/^[\w.:%-]{1,253}$/.test(host) || host.startsWith('-'))
     throw new Error(`"${host}" is no host name, address, or name of ~/.ssh/config.`);
   if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536))
     throw new Error('A port is a number from 1 to 65535.');
   if (user !== undefined && !/^[\w.@\\-]{1,64}$/.test(user))
     throw new Error(`"${user}" is no user name.`);
-  return { name: checkedName(name), kind, remote: { host, port, user, keyFile } };
+  return { host, port, user, keyFile };
 }

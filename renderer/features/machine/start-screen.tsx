@@ -11,7 +11,13 @@ import { ResourcesCard } from './resources.tsx';
 import './machine.css';
 
 /** Until the engine answers: what is happening, for how long, and what to do when it fails. */
-export function StartScreen({ machine }: { machine: MachineState | undefined }) {
+export function StartScreen({
+  machine,
+  onAddress,
+}: {
+  machine: MachineState | undefined;
+  onAddress: () => void;
+}) {
   const t = useText();
   const connected = useMachine((state) => state.connected);
   const gone = useMachine((state) => state.gone);
@@ -49,6 +55,9 @@ export function StartScreen({ machine }: { machine: MachineState | undefined }) 
           <Button kind="main" icon="start" onClick={() => void startAt(shown.id)}>
             {t(startWord(machine))}
           </Button>
+        ) : null}
+        {shown?.remote && machine?.status === 'failed' ? (
+          <Button onClick={onAddress}>{t('move.open')}</Button>
         ) : null}
       </div>
       {connected && machine && canBeSet(machine) ? <ResourcesCard machine={machine} /> : null}

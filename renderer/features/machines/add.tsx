@@ -9,10 +9,9 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { TextField } from '../../ui/field.tsx';
 import { Notice } from '../../ui/page.tsx';
 import { Select } from '../../ui/select.tsx';
-import { type AddressForm, addressOf, problemsOf } from './address.ts';
+import { addressOf, emptyAddress, problemsOf } from './address.ts';
+import { AddressFields } from './address-fields.tsx';
 import './machines.css';
-
-const emptyAddress: AddressForm = { host: '', user: '', port: '', keyFile: '' };
 
 /** One click away from a machine that starts: what it goes through is shown where it will be used. */
 export function AddMachine({ onClose }: { onClose: () => void }) {
@@ -28,11 +27,6 @@ export function AddMachine({ onClose }: { onClose: () => void }) {
   const { host } = addressOf(address);
   const usedName = name.trim() || (isRemote ? host : '');
   const problems = isRemote ? problemsOf(address) : {};
-  const set = (part: Partial<AddressForm>) => setAddress((before) => ({ ...before, ...part }));
-  const problem = (field: keyof AddressForm) => {
-    const found = problems[field];
-    return tried && found ? t(found) : undefined;
-  };
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -63,43 +57,7 @@ export function AddMachine({ onClose }: { onClose: () => void }) {
           />
         ) : null}
         {isRemote ? (
-          <>
-            <TextField
-              label={t('add.host')}
-              value={address.host}
-              onChange={(value) => set({ host: value })}
-              note={t('add.hostNote')}
-              error={problem('host')}
-              placeholder="server.example.org"
-              autoFocus
-              mono
-            />
-            <div className="machine-form-pair">
-              <TextField
-                label={t('add.user')}
-                value={address.user}
-                onChange={(value) => set({ user: value })}
-                note={t('add.userNote')}
-                placeholder={t('add.fromConfig', { value: 'root' })}
-              />
-              <TextField
-                label={t('add.port')}
-                value={address.port}
-                onChange={(value) => set({ port: value })}
-                error={problem('port')}
-                inputMode="numeric"
-                placeholder="22"
-              />
-            </div>
-            <TextField
-              label={t('add.key')}
-              value={address.keyFile}
-              onChange={(value) => set({ keyFile: value })}
-              note={t('add.keyNote')}
-              placeholder="~/.ssh/id_ed25519"
-              mono
-            />
-          </>
+          <AddressFields address={address} onChange={setAddress} showsProblems={tried} />
         ) : null}
         <TextField
           label={t('add.name')}

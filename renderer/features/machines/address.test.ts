@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressOf, problemsOf } from './address.ts';
+import { addressLine, addressOf, formOf, problemsOf } from './address.ts';
 
 const empty = { host: '', user: '', port: '', keyFile: '' };
 
@@ -19,6 +19,19 @@ test('a field of its own says more than the line', () => {
     addressOf({ host: 'me@box:22', user: 'root', port: '23', keyFile: '~/.ssh/k' }),
     { host: 'box', user: 'root', port: 23, keyFile: '~/.ssh/k' },
   );
+});
+
+test('what is known of a machine is put into the form, and comes back as it was', () => {
+  for (const address of [
+    { host: 'box' },
+    { host: 'fe80::1', user: 'me', port: 24, keyFile: '~/.ssh/k' },
+  ]) {
+    assert.deepEqual(addressOf(formOf(address)), address);
+    assert.deepEqual(problemsOf(formOf(address)), {});
+    const { keyFile: _, ...place } = address as typeof address & { keyFile?: string };
+    assert.deepEqual(addressOf({ ...empty, host: addressLine(address) }), place);
+  }
+  assert.equal(addressLine({ host: 'fe80::1', user: 'me', port: 24 }), 'me@[fe80::1]:24');
 });
 
 test('what is no host or port is said at its field', () => {

@@ -9,6 +9,19 @@ export interface AddressForm {
   keyFile: string;
 }
 
+export const emptyAddress: AddressForm = { host: '', user: '', port: '', keyFile: '' };
+
+/** What is known of a machine, to be changed. */
+export function formOf({ host, user, port, keyFile }: RemoteAddress = { host: '' }): AddressForm {
+  return { host, user: user ?? '', port: port?.toString() ?? '', keyFile: keyFile ?? '' };
+}
+
+/** On one line: `me@box:2222`. */
+export function addressLine({ host, user, port }: RemoteAddress): string {
+  const place = port === undefined ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return user === undefined ? place : `${user}@${place}`;
+}
+
 /** `ssh`'s own ways of writing: `user@host`, `host:port`, `ssh://user@host:port`, `[fe80::1]:22`. */
 const written =
   /^(?:ssh:\/\/)?(?:([^@\s]+)@)?(\[[^\]]+\]|[^:\s]+|[^\s]*:[^\s]*:[^\s]*?)(?::(\d+))?$/;

@@ -26,6 +26,7 @@ import { type Ask, Secrets } from './secrets.ts';
 import { bridgeCommand, isServiceRunning, logOf, returnOfAgent, startService } from './service.ts';
 
 export interface RemoteMachineOptions {
+  /** Where it is at first. */
   address: RemoteAddress;
   /** The app's own file of hosts that were confirmed. */
   knownHostsFile: string;
@@ -36,26 +37,39 @@ export interface RemoteMachineOptions {
   patienceMs?: number;
 }
 
+export interface RemoteBackend extends MachineBackend {
+  /** From now on the machine is the computer at this address. Of the one before only what is known stays. */
+  moveTo(address: RemoteAddress): Promise<void>;
+}
+
 interface Session {
   options: RemoteMachineOptions;
+  address: RemoteAddress;
   secrets: Secrets;
   client: Client | undefined;
   /** Aborted with the connection: a login under way for a link that was let go is nobody's. */
   leave: AbortController;
 }
 
-export function remoteBackend(options: RemoteMachineOptions): MachineBackend {
+export function remoteBackend(options: RemoteMachineOptions): RemoteBackend {
   const session: Session = {
     options,
+    address: options.address,
     secrets: new Secrets(),
     client: undefined,
     leave: new AbortController(),
   };
-  const { host } = options.address;
   return {
     kind: 'remote',
     stages: ['reach', 'login', 'check', 'install', 'start'],
-    loginAdvice: `The engine's keys on ${host} may have changed since. Disconnect, and connect again.`,
+    get loginAdvice() {
+      return `The engine's keys on ${session.address.host} may have changed since. Disconnect, and connect again.`;
+    },
+    async moveTo(address) {
+      session.address = address;
+      // Who only looked at what is there has left a connection, too.
+      await disconnect(session);
+    },
     bringUp: (climb) => bringUp(session, climb),
     logs: async (): Promise<Record<string, string>> => {
       // Only over the connection that there is: nobody should be asked for a password for it.
@@ -76,7 +90,7 @@ export function remoteBackend(options: RemoteMachineOptions): MachineBackend {
 }
 
 async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
-  const { address } = session.options;
+  const { address } = session;
   const { host } = address;
   await disconnect(session);
   // What is under way on the host hears of it by its channel's end.
@@ -108,7 +122,7 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
 
 /** Brings and starts what is not there yet, and takes back what it began when that fails. */
 async function bringEngine(
-  { options: { address, bundleFor } }: Session,
+  { address, options: { bundleFor } }: Session,
   climb: Climb,
   shell: RemoteShell,
   facts: HostFacts,
@@ -241,7 +255,7 @@ function connectOptions(
 /** The connection that there is, or a new one with what is known by now. */
 async function clientOf(session: Session, ask?: Ask): Promise<Client> {
   if (session.client !== undefined) return session.client;
-  const plan = planOf(session.options.address, session.options.home);
+  const plan = planOf(session.address, session.options.home);
   const { signal } = session.leave;
   const options = connectOptions(session, ask, signal);
   const client = await logIn(plan, await reachHost(plan, options), options);
@@ -257,7 +271,7 @@ async function clientOf(session: Session, ask?: Ask): Promise<Client> {
 
 async function shellOf(session: Session, ask: Ask): Promise<RemoteShell> {
   const client = await clientOf(session, ask);
-  const plan = planOf(session.options.address, session.options.home);
+  const plan = planOf(session.address, session.options.home);
   return remoteShell(client, await rootOf(client, plan, session.secrets, ask));
 }
 

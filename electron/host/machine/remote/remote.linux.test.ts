@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { freePort } from '../../../../agent/network/testdata/free-port.ts';
 import { openTerminal } from '../../terminal.ts';
 import { untilState } from '../testdata/until-state.ts';
 import type { RemoteMachineOptions } from './backend.ts';
@@ -64,6 +65,19 @@ test('the second time nobody is asked, nothing is brought, and all is as it was'
   assert.equal(await isRunning(again, 'web'), true);
   assert.equal(host.run('cat /run/corten/agent.lock'), before);
   await again.machine.stop();
+});
+
+test('at another address it is that computer, also for who only looks what is there', async () => {
+  const { machine, moveTo } = person();
+  assert.notDeepEqual((await machine.footprint()).items, []);
+  await moveTo({ host: '127.0.0.1', port: await freePort(), user: 'root' });
+  await assert.rejects(machine.footprint(), /cannot be reached/);
+  assert.equal((await machine.start()).failure?.stage, 'reach');
+  await moveTo({ host: '127.0.0.1', port: host.port, user: 'carol' });
+  const state = await machine.start();
+  assert.equal(state.status, 'running', JSON.stringify(state));
+  assert.match(host.run('ps -eo args'), /sshd-session: carol/);
+  await machine.stop();
 });
 
 test('a connection that breaks is made again by itself', async () => {

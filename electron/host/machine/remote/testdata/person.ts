@@ -5,12 +5,17 @@ import { join, resolve } from 'node:path';
 import type { MachineQuestion } from '../../../../contract/machines.ts';
 import { createMachine } from '../../lifecycle.ts';
 import type { Machine } from '../../machine.ts';
-import { type RemoteMachineOptions, remoteBackend } from '../backend.ts';
+import { type RemoteBackend, type RemoteMachineOptions, remoteBackend } from '../backend.ts';
 import type { Bundle } from '../install.ts';
 
 export interface Person {
   machine: Machine;
   asked: MachineQuestion['kind'][];
+}
+
+/** Whose machine may come to be at another address. */
+export interface MovingPerson extends Person {
+  moveTo: RemoteBackend['moveTo'];
 }
 
 /** Where the host is: its sshd on 127.0.0.1, and a home whose `.ssh` opens it. */
@@ -37,16 +42,15 @@ export function personAt(
   host: ReachedHost,
   bundle: Bundle,
   options: Partial<RemoteMachineOptions> = {},
-): Person {
-  const machine = createMachine({
-    backend: remoteBackend({
-      address: { host: '127.0.0.1', port: host.port, user: 'root' },
-      knownHostsFile: join(host.home, 'app-known-hosts'),
-      bundleFor: async () => bundle,
-      home: host.home,
-      ...options,
-    }),
+): MovingPerson {
+  const backend = remoteBackend({
+    address: { host: '127.0.0.1', port: host.port, user: 'root' },
+    knownHostsFile: join(host.home, 'app-known-hosts'),
+    bundleFor: async () => bundle,
+    home: host.home,
+    ...options,
   });
+  const machine = createMachine({ backend });
   const asked: Person['asked'] = [];
   void (async () => {
     let last: string | undefined;
@@ -57,7 +61,7 @@ export function personAt(
         setImmediate(() => machine.answer(question.id, answerTo(question)));
       }
   })();
-  return { machine, asked };
+  return { machine, asked, moveTo: backend.moveTo };
 }
 
 export async function connected(person: Person): Promise<Person> {

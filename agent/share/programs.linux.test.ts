@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { type ExecFileOptions, execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { type MountedFolder, mountFolder } from './testdata/mounted-folder.ts';
+import { servePackages } from './testdata/package-registry.ts';
 
 const run = promisify(execFile);
 let folder: MountedFolder;
@@ -43,6 +44,64 @@ test('git makes, clones, packs and checks a repository', async () => {
     cd .. && git clone -q repository clone && cd clone && git checkout -q HEAD~1 && git status --porcelain
     git log --oneline --all | wc -l && git -C ../repository diff --stat HEAD~1 | tail -1`);
   assert.equal(output, '2\n 10 files changed, 1 insertion(+), 1 deletion(-)\n');
+});
+
+test('npm installs, installs anew and takes away, with programs and scripts of packages', async () => {
+  const files = Array.from({ length: 300 }, (_, index) => [`lib/d${index % 20}/f${index}.js`, '']);
+  const registry = await servePackages([
+    {
+      manifest: { name: 'leaf', version: '1.2.3', main: 'index.js' },
+      files: { 'index.js': "module.exports = 'leaf';\n", ...Object.fromEntries(files) },
+    },
+    {
+      manifest: {
+        name: 'tool',
+        version: '2.0.0',
+        bin: { 'the-tool': 'run.js' },
+        dependencies: { leaf: '^1.0.0' },
+        scripts: { postinstall: 'pwd > built && cp package.json copied.json' },
+      },
+      files: { 'run.js': "#!/usr/bin/env node\nconsole.log('tool of', require('leaf'));\n" },
+    },
+  ]);
+  try {
+    const options = {
+      env: {
+        ...process.env,
+        npm_config_registry: registry.url,
+        npm_config_cache: join(folder.directory, 'npm-cache'),
+        npm_config_audit: 'false',
+        npm_config_fund: 'false',
+        npm_config_update_notifier: 'false',
+        // npm asks before it runs a script of a package that nobody has allowed.
+        npm_config_ignore_scripts: 'false',
+      },
+    };
+    const walk = 'find node_modules -type f | sort';
+    const [installed, again, removed] = (
+      await inGuest(
+        `mkdir project && cd project && echo '{"name":"project"}' > package.json
+         npm install --loglevel=error tool >&2 && node_modules/.bin/the-tool && readlink node_modules/.bin/the-tool
+         cat node_modules/tool/built; ${walk}; echo ==
+         npm ci --loglevel=error >&2 && node_modules/.bin/the-tool && ${walk}; echo ==
+         npm uninstall --loglevel=error tool >&2; [ ! -e node_modules/leaf ] && [ ! -L node_modules/.bin/the-tool ] && cat package.json`,
+        options,
+      )
+    ).split('==\n');
+    const lines = installed?.trimEnd().split('\n') ?? [];
+    assert.deepEqual(lines.slice(0, 3), [
+      'tool of leaf',
+      '../tool/run.js',
+      join(folder.guest, 'project/node_modules/tool'),
+    ]);
+    // leaf's 300, its main file and manifest; tool's two and what its script made; npm's own list.
+    assert.equal(lines.length - 3, 302 + 4 + 1);
+    assert.equal(again, ['tool of leaf', ...lines.slice(3), ''].join('\n'));
+    assert.deepEqual(JSON.parse(removed ?? ''), { name: 'project' });
+    assert.ok(!existsSync(onHost('project/node_modules/leaf')));
+  } finally {
+    registry.close();
+  }
 });
 
 test('git of another user takes the same files for their own', async () => {

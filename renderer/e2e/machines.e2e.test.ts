@@ -94,7 +94,7 @@ test('what was moved on a Limits page and not applied is there after a look at t
   await app.go('/containers/here/limits');
   const cpus = page
     .getByRole('region', { name: 'CPU', exact: true })
-    .getByRole('textbox', { name: 'CPUs' });
+    .getByRole('textbox', { name: 'CPUs', exact: true });
   await cpus.fill('0.25');
   await cpus.press('Tab');
   await page.getByText('Not applied yet.').waitFor();

@@ -103,8 +103,8 @@ test('who floods its log has it written when the others leave a processor, and n
   const nicenessOf = (pid: number) => {
     const session = `/proc/${pid}/autogroup`;
     return [
-      getPriority(pid) - Math.max(0, getPriority()),
-      existsSync(session) ? / nice (.*)\n/.exec(readFileSync(session, 'utf8'))?.[1] : '10',
+      getPriority(pid),
+      existsSync(session) ? / nice (.*)\n/.exec(readFileSync(session, 'utf8'))?.[1] : '19',
     ];
   };
   const calm = await bench.start(
@@ -113,9 +113,9 @@ test('who floods its log has it written when the others leave a processor, and n
   );
   const flood = await writer({ maxBytes: 20_000, maxFiles: 3 });
   const [its, others] = [flood.running.shimPid, calm.running.shimPid];
-  await until(() => nicenessOf(its)[0] === 10, `it gives way, and not ${nicenessOf(its)}`);
-  assert.deepEqual(nicenessOf(its), [10, '10']);
-  assert.equal(nicenessOf(others)[0], 0);
+  await until(() => nicenessOf(its)[0] === 19, `it gives way, and not ${nicenessOf(its)}`);
+  assert.deepEqual(nicenessOf(its), [19, '19']);
+  assert.equal(nicenessOf(others)[0], Math.max(0, getPriority()));
   await flood.end();
   calm.running.signal(SIGKILL);
   await calm.running.exited;

@@ -98,10 +98,11 @@ static void write_exit(void) {
  */
 static void give_way(void) {
   setsid();
-  if (nice(10) < 0) return;
+  errno = 0;
+  if (nice(19) < 0 && errno != 0) return;
   int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
   if (fd < 0) return; /* a kernel without them */
-  write_all(fd, "10", 2);
+  write_all(fd, "19", 2);
   close(fd);
 }
 

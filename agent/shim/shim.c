@@ -33,7 +33,7 @@
 #include <linux/sched.h>
 
 /* Of output in a second. */
-#define FLOOD_BYTES (1024 * 1024)
+#define FLOOD_BYTES ((size_t)1 << 20)
 
 struct start start;
 

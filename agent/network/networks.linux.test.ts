@@ -25,10 +25,13 @@ enterPrivateMachine();
 
 const machineAddress = '10.77.0.1';
 const neighbourAddress = '10.77.0.2';
+const strangerAddress = '10.78.0.2';
 
 let networks: Networks;
 let resolvConf: string;
 let neighbour: TestNamespace;
+/** On another network of the machine. */
+let stranger: TestNamespace;
 let bridge: NetworkDefinition;
 let blue: NetworkDefinition;
 let closed: NetworkDefinition;
@@ -38,14 +41,10 @@ let other: TestNamespace;
 const stops: (() => void)[] = [];
 
 before(async () => {
-  neighbour = makeNamespace();
-  command(
-    `ip link add toward type veth peer name eth0 netns /proc/${process.pid}/fd/${neighbour.networkFd}`,
-  );
-  command(`ip addr add ${machineAddress}/24 dev toward; ip link set toward up`);
-  neighbour.run(
-    `ip link set lo up; ip addr add ${neighbourAddress}/24 dev eth0; ip link set eth0 up`,
-  );
+  // A machine that routes for nobody yet.
+  command('echo 0 > /proc/sys/net/ipv4/ip_forward');
+  neighbour = makeNeighbour('toward', machineAddress, neighbourAddress);
+  stranger = makeNeighbour('beyond', '10.78.0.1', strangerAddress);
   resolvConf = join(mkdtempSync(join(tmpdir(), 'corten-network-')), 'resolv.conf');
   writeFileSync(resolvConf, `nameserver ${neighbourAddress}\n`);
   networks = createNetworks({ suffix: 'tst', resolvConf });
@@ -68,6 +67,16 @@ after(async () => {
   rmSync(dirname(resolvConf), { recursive: true });
   await networks.close();
 });
+
+/** `link` is the machine's end of the cable. */
+function makeNeighbour(link: string, ours: string, theirs: string): TestNamespace {
+  const made = makeNamespace();
+  const place = `/proc/${process.pid}/fd/${made.networkFd}`;
+  command(`ip link add ${link} type veth peer name eth0 netns ${place}`);
+  command(`ip addr add ${ours}/24 dev ${link}; ip link set ${link} up`);
+  made.run(`ip link set lo up; ip addr add ${theirs}/24 dev eth0; ip link set eth0 up`);
+  return made;
+}
 
 function define(
   name: string,
@@ -139,6 +148,17 @@ describe('a bridge network', () => {
   test('is closed to a neighbour that routes its addresses to this machine', () => {
     neighbour.run(`ip route add ${bridge.subnet} via ${machineAddress}`);
     assert.equal(ask(neighbour, `TCP:${webEndpoint.ipv4Address}:80`, once), undefined);
+  });
+
+  test('does not make the machine a router between its neighbours', () => {
+    const answer = 'SYSTEM:"read line; echo stranger"';
+    stops.push(stranger.start(`socat TCP-LISTEN:92,fork,reuseaddr ${answer}`));
+    assert.equal(ask(machine, `TCP:${strangerAddress}:92`), 'stranger');
+    neighbour.run(`ip route add ${strangerAddress} via ${machineAddress}`);
+    stranger.run('ip route add default via 10.78.0.1');
+    assert.equal(ask(neighbour, `TCP:${strangerAddress}:92`, few), undefined);
+    // It routes for containers.
+    assert.equal(ask(web, `TCP:${strangerAddress}:92`), 'stranger');
   });
 
   test('lets no container reach the loopback of the machine', () => {

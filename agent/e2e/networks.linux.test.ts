@@ -68,6 +68,18 @@ test('a container whose first network is internal leaves the machine by its seco
     new RegExp(`^default via ${await gateway('front')} `),
   );
   assert.equal(await output('port', 'both', '80'), '0.0.0.0:8081');
+  const serve = 'echo served >/index.html; httpd -p 80 -h /';
+  await output('exec', 'both', 'sh', '-c', serve);
+  const front = await gateway('front');
+  const get = ['wget', '-T5', '-qO-', `http://${front}:8081/index.html`];
+  const served = async () =>
+    assert.equal(await output('run', '--rm', '--network', 'front', image, ...get), 'served');
+  await served();
+  // The next agent leads the port to the same place.
+  await agent.end('SIGKILL');
+  agent = await startAgent(agent.directory);
+  ({ output } = dockerCli(agent.socket));
+  await served();
   await output('rm', '-f', 'both');
 });
 

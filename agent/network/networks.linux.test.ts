@@ -150,6 +150,22 @@ describe('a bridge network', () => {
     assert.equal(ask(neighbour, `TCP:${webEndpoint.ipv4Address}:80`, once), undefined);
   });
 
+  test('keeps its containers from each other where it was made so (enable_icc)', async () => {
+    const apart = networks.define({
+      ...{ id: 'id of apart', name: 'apart', internal: false, enableIpv6: false },
+      options: { 'com.docker.network.bridge.enable_icc': 'false' },
+      taken: [bridge, blue, closed],
+    });
+    const [one, two] = [makeNamespace(), makeNamespace()];
+    const views = [await attach(apart, one, 'one'), await attach(apart, two, 'two')];
+    stops.push(one.start('socat TCP-LISTEN:93,fork,reuseaddr SYSTEM:"read line; echo one"'));
+    const place = `TCP:${views[0]?.ipv4Address}:93`;
+    assert.equal(ask(machine, place), 'one');
+    assert.equal(ask(two, place, few), undefined);
+    for (const view of views) await networks.disconnect(apart, view);
+    for (const each of [one, two]) each.close();
+  });
+
   test('does not make the machine a router between its neighbours', () => {
     const answer = 'SYSTEM:"read line; echo stranger"';
     stops.push(stranger.start(`socat TCP-LISTEN:92,fork,reuseaddr ${answer}`));

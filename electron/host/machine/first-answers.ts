@@ -11,6 +11,10 @@ import { calledOff, StageFailure } from './machine.ts';
 import { tellingSlowness, unlessCalledOff } from './waiting.ts';
 
 export interface Patience {
+  /** For each of the backend's stages, between two signs of life. */
+  stageMs?: number;
+  /** For a stage to undo what it had begun, once it is over. */
+  graceMs?: number;
   connectMs?: number;
   engineMs?: number;
   /** For the first handshake; each further one gets twice as long as the one before. */

@@ -24,6 +24,7 @@ import {
 } from './machine.ts';
 import { quietEngine, quietLink, Rest, wakingEndpoint, wakingEngine, wakingLink } from './rest.ts';
 import { Stages } from './stages.ts';
+import { inTime } from './waiting.ts';
 
 /** What there is while a machine is up. */
 interface Up {
@@ -41,6 +42,10 @@ interface Up {
 
 /** Longer than an emulated machine on a busy computer takes to begin with folders after its boot. */
 const companionPatienceMs = 60_000;
+/** Longer than any backend's own patience: ten minutes for WSL to unpack its system, and a slow disk. */
+const defaultStageMs = 15 * 60_000;
+/** A machine that is being ended, with containers in it, takes its time. */
+const defaultGraceMs = 60_000;
 
 export interface MachineOptions {
   backend: MachineBackend;
@@ -88,11 +93,31 @@ export function createMachine(options: MachineOptions): Machine {
   }
 
   async function bringUp(): Promise<BroughtUp> {
+    const over = calledOff;
+    let sign: { atMs: number; text?: string } = { atMs: 0 };
     const brought = await backend.bringUp({
-      stage: (id, work) => stages.run(id, work),
-      note: (id, text) => stages.note(id, text),
-      ask: (question) => stages.ask(question, calledOff.signal),
-      signal: calledOff.signal,
+      stage(id, work) {
+        sign = { atMs: performance.now() };
+        return stages.run(id, () =>
+          inTime(work(), {
+            over,
+            patienceMs: patience?.stageMs ?? defaultStageMs,
+            graceMs: patience?.graceMs ?? defaultGraceMs,
+            // A person may take any time to answer.
+            lastSign: () => (stages.state.question ? { atMs: performance.now() } : sign),
+          }),
+        );
+      },
+      note(id, text) {
+        sign = { atMs: performance.now(), ...(text !== undefined && { text }) };
+        stages.note(id, text);
+      },
+      async ask(question) {
+        const answer = await stages.ask(question, over.signal);
+        sign = { atMs: performance.now() };
+        return answer;
+      },
+      signal: over.signal,
     });
     void brought.lost.then((loss) => {
       if (brought !== ground) return;

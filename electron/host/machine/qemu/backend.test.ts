@@ -8,17 +8,18 @@ import { createMachine } from '../lifecycle.ts';
 import { machineSuite } from '../machine.suite.ts';
 import { untilState } from '../testdata/until-state.ts';
 import { qemuBackend } from './backend.ts';
-import { type StandIn, standIn, writeImage } from './testdata/stand-in.ts';
+import { installFakeQemu, type StandIn, standIn, writeImage } from './testdata/stand-in.ts';
 import { failureOf, standIns } from './testdata/stand-ins.ts';
 
 machineSuite('qemu', {
   stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
-  hangsAt: ['vm', 'boot', 'connect', 'engine'],
+  hangsAt: ['prepare', 'vm', 'boot', 'connect', 'engine'],
   failsAt: ['image', 'vm', 'boot'],
   lostAt: 'vm',
   async make() {
     const made = standIn();
     const root = join(made.options.imageDirectory, 'root.erofs');
+    const programs = made.options.searchPath ?? '';
     const installed = () => join(made.directory, 'images');
     return {
       machine: made.machine,
@@ -26,8 +27,11 @@ machineSuite('qemu', {
         for (const pid of made.pids()) process.kill(pid, 'SIGKILL');
       },
       leftovers: () => made.pids().map((pid) => `QEMU ${pid}`),
-      hangAt: (stage) =>
-        made.behave(stage === 'boot' ? { console: ['booting'] } : { silentAt: stage }),
+      hangAt(stage) {
+        if (stage === 'prepare')
+          writeFileSync(join(programs, 'qemu-system-x86_64'), '#!/bin/sh\nexec sleep 600\n');
+        else made.behave(stage === 'boot' ? { console: ['booting'] } : { silentAt: stage });
+      },
       failAt(stage) {
         if (stage === 'image') {
           rmSync(installed(), { recursive: true });
@@ -37,6 +41,7 @@ machineSuite('qemu', {
       },
       heal() {
         made.behave({});
+        installFakeQemu(programs);
         writeImage(made.options.imageDirectory, 'one');
       },
       remove: made.remove,

@@ -59,7 +59,10 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
   const ground = await climb.stage('prepare', async () => {
     makeDirectories(files, places.platform);
     const record = readRecord(files.settings, session.defaults);
-    const found = await findQemu(places);
+    const found = await findQemu(places, {
+      signal: climb.signal,
+      patienceMs: options.startPatienceMs,
+    });
     const acceleration = chooseAcceleration(places, found, options.kvmDevice);
     if (acceleration.note !== undefined) climb.note('prepare', acceleration.note);
     checkFreeSpace(files.path);

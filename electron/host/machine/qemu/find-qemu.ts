@@ -4,7 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { lastWords } from '../guest/console.ts';
-import { StageFailure } from '../machine.ts';
+import { calledOff, StageFailure } from '../machine.ts';
 import type { Accelerator, GuestArchitecture } from './command-line.ts';
 
 export interface FoundQemu {
@@ -46,7 +46,7 @@ const installAdvice: Partial<Record<NodeJS.Platform, string>> = {
 };
 
 /** Throws StageFailure where there is none, where it does not run, and where it is too old. */
-export async function findQemu(places: QemuPlaces): Promise<FoundQemu> {
+export async function findQemu(places: QemuPlaces, waiting: Waiting): Promise<FoundQemu> {
   const program = programs[places.architecture] + (places.platform === 'win32' ? '.exe' : '');
   const directories = [
     ...(places.bundledDirectory === undefined ? [] : [places.bundledDirectory]),
@@ -59,7 +59,7 @@ export async function findQemu(places: QemuPlaces): Promise<FoundQemu> {
       `There is no ${program} on this computer, which runs the machine.`,
       installAdvice[places.platform] ?? linuxAdvice(places.architecture),
     );
-  const build = await firstLineOfVersion(path);
+  const build = await firstLineOfVersion(path, waiting);
   const version = versionIn(build);
   if (version === undefined)
     throw new StageFailure(
@@ -89,16 +89,32 @@ function isProgram(path: string): boolean {
   }
 }
 
+export interface Waiting {
+  signal: AbortSignal;
+  patienceMs?: number | undefined;
+}
+
 /** The first start after the computer's reads the program from its disk. */
 const versionPatienceMs = 120_000;
 
-async function firstLineOfVersion(path: string): Promise<string> {
+async function firstLineOfVersion(
+  path: string,
+  { signal, patienceMs = versionPatienceMs }: Waiting,
+): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(path, ['--version'], {
-      timeout: versionPatienceMs,
+      timeout: patienceMs,
+      killSignal: 'SIGKILL',
+      signal,
     });
     return stdout.split('\n')[0]?.trim() ?? '';
   } catch (error) {
+    if (signal.aborted) throw calledOff();
+    if ((error as { killed?: boolean }).killed)
+      throw new StageFailure(
+        `${path} has not said its version in ${patienceMs / 1000} s.`,
+        'Start it again. If it stays so, the disk that it is on may be slow or broken: restart this computer, or install QEMU again.',
+      );
     throw new StageFailure(
       `${path} does not run: ${(error as Error).message.trim()}`,
       'Install QEMU again, then start again.',

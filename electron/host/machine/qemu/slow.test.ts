@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { MachineState } from '../../../contract/machines.ts';
 import { untilState } from '../testdata/until-state.ts';
-import { standIns } from './testdata/stand-ins.ts';
+import { failureOf, standIns } from './testdata/stand-ins.ts';
 
 const make = standIns();
 
@@ -48,6 +48,18 @@ for (const [who, stage, cause, nextStep] of silences)
     await made.machine.stop();
     assert.deepEqual(made.pids(), []);
   });
+
+test('a QEMU that does not even say its version: patience has an end', async () => {
+  const made = make({ startPatienceMs: 100 });
+  writeFileSync(
+    join(made.options.searchPath ?? '', 'qemu-system-x86_64'),
+    '#!/bin/sh\nexec sleep 600\n',
+  );
+  const { stage, cause, nextStep } = await failureOf(made);
+  assert.equal(stage, 'prepare');
+  assert.match(cause, /qemu-system-x86_64 has not said its version in 0\.1 s/);
+  assert.match(nextStep, /^Start it again\. .*install QEMU again/);
+});
 
 test('a handshake that is not answered is tried again on a fresh line', async () => {
   const made = make({}, { patience: { handshakeMs: 300 } });

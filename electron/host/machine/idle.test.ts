@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createForwarding } from '../forward/forwarding.ts';
 import { openFolderList } from '../share/folder-list.ts';
 import { createFolderSharing } from '../share/share-folders.ts';
@@ -38,6 +39,24 @@ test('services and folders that the machine refuses are tried again, and it rest
     const { status } = await made.machine.engine().request({ method: 'GET', path: '/_ping' });
     assert.equal(status, 200);
     await untilState(made.machine, ({ status }) => status === 'paused');
+  } finally {
+    await made.remove();
+  }
+});
+
+test('what the computer runs on chooses after which time it rests', async () => {
+  let isOnBattery = true;
+  const made = standIn({}, { power: { isOnBattery: () => isOnBattery } });
+  try {
+    assert.equal((await made.machine.start()).status, 'running');
+    await made.machine.controls!.change({ pauseAfterMs: null, pauseOnBatteryAfterMs: 1000 });
+    await untilState(made.machine, ({ status }) => status === 'paused');
+    isOnBattery = false;
+    await made.machine.engine().request({ method: 'GET', path: '/_ping' });
+    assert.equal(made.machine.state().status, 'running');
+    // Longer than between two looks at what it runs on (rest.ts).
+    await sleep(7000);
+    assert.equal(made.machine.state().status, 'running');
   } finally {
     await made.remove();
   }

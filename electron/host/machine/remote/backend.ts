@@ -143,7 +143,11 @@ async function bringEngine(
     );
     if (bundle.version === before) return before;
     try {
-      await bringBundle(shell, bundle, host, climb.signal);
+      await bringBundle(shell, bundle, host, {
+        signal: climb.signal,
+        note: (text) => climb.note('install', text),
+      });
+      climb.note('install', bundle.version);
     } catch (error) {
       await shell.runAsRoot(undoScript).catch(() => undefined);
       throw error;

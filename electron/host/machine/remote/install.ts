@@ -1,7 +1,9 @@
 /** The engine's files on the host: brought as one archive, checked, and switched to in one step. */
 import { createReadStream } from 'node:fs';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { Client, SFTPWrapper } from 'ssh2';
-import { StageFailure } from '../machine.ts';
+import { type Climb, StageFailure } from '../machine.ts';
 import { ownMark, programDirectory } from './places.ts';
 import { quoted, type RemoteShell } from './remote-shell.ts';
 
@@ -56,9 +58,10 @@ export async function bringBundle(
   shell: RemoteShell,
   bundle: Bundle,
   host: string,
-  signal: AbortSignal,
+  { signal, note }: Pick<Climb, 'signal'> & { note(text: string): void },
 ): Promise<void> {
-  const directory = await upload(shell, bundle, host, signal);
+  const directory = await upload(shell, bundle, host, { signal, sent: percents(bundle, note) });
+  note(`${bundle.version} is unpacked`);
   const { code, err } = await shell.runAsRoot(
     unpackScript,
     bundle.version,
@@ -84,12 +87,26 @@ export async function bringBundle(
   );
 }
 
+/** Slow lines take minutes: what is under way is seen, and that it goes on. */
+function percents({ sizeBytes, version }: Bundle, note: (text: string) => void): Sent {
+  let told = -1;
+  return (bytes) => {
+    const percent = Math.floor((bytes / sizeBytes) * 100);
+    if (percent === told) return;
+    told = percent;
+    note(`${version}: ${percent} % of ${Math.ceil(sizeBytes / 1e6)} MB sent`);
+  };
+}
+
+/** Told of all bytes that have gone until now. */
+type Sent = (bytes: number) => void;
+
 /** By SFTP; where the host's sshd has none, through `cat`. Gives back the directory that it lies in. */
 async function upload(
   shell: RemoteShell,
   bundle: Bundle,
   host: string,
-  signal: AbortSignal,
+  { signal, sent }: { signal: AbortSignal; sent: Sent },
 ): Promise<string> {
   const made = await shell.run('umask 077; mktemp -d /tmp/corten.XXXXXX');
   const directory = made.out;
@@ -101,10 +118,10 @@ async function upload(
   const path = `${directory}/${archiveName}`;
   try {
     const sftp = await openSftp(shell.client);
-    if (sftp !== undefined) await put(sftp, bundle.path, path, signal);
+    if (sftp !== undefined) await put(sftp, [bundle.path, path], signal, sent);
     else {
       const command = `umask 077; exec cat >${quoted(path)}`;
-      const { code, err } = await shell.feedAsRoot(command, createReadStream(bundle.path));
+      const { code, err } = await shell.feedAsRoot(command, counted(bundle.path, sent));
       if (code !== 0) throw new Error(err);
     }
     return directory;
@@ -120,6 +137,20 @@ async function upload(
   }
 }
 
+function counted(path: string, sent: Sent): Readable {
+  let bytes = 0;
+  const counter = new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      bytes += piece.length;
+      sent(bytes);
+      done(null, piece);
+    },
+  });
+  // Its failure is the counter's, which is waited for.
+  pipeline(createReadStream(path), counter).catch(() => {});
+  return counter;
+}
+
 /** Undefined where sshd has no such subsystem. */
 function openSftp(client: Client): Promise<SFTPWrapper | undefined> {
   return new Promise((resolve) => {
@@ -127,12 +158,17 @@ function openSftp(client: Client): Promise<SFTPWrapper | undefined> {
   });
 }
 
-function put(sftp: SFTPWrapper, from: string, to: string, signal: AbortSignal): Promise<void> {
+function put(
+  sftp: SFTPWrapper,
+  [from, to]: readonly [string, string],
+  signal: AbortSignal,
+  sent: Sent,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => sftp.end();
     signal.addEventListener('abort', onAbort);
     sftp.once('close', () => reject(new Error('The connection ended.')));
-    sftp.fastPut(from, to, { mode: 0o600 }, (error) => {
+    sftp.fastPut(from, to, { mode: 0o600, step: (bytes) => sent(bytes) }, (error) => {
       signal.removeEventListener('abort', onAbort);
       sftp.end();
       if (error) reject(error);

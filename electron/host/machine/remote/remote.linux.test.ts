@@ -38,8 +38,20 @@ const person = (options?: Partial<RemoteMachineOptions>) => personAt(host, bundl
 const up = (options?: Partial<RemoteMachineOptions>) => connected(person(options));
 
 test('a clean host: known after a question, checked, and an engine that runs containers', async () => {
-  const first = await up();
+  const first = person();
+  const notes: string[] = [];
+  const watching = new AbortController();
+  void (async () => {
+    for await (const { stages } of first.machine.watch(watching.signal))
+      notes.push(stages.find(({ id }) => id === 'install')?.note ?? '');
+  })();
+  await connected(first);
+  watching.abort();
   assert.deepEqual(first.asked, ['host-key']);
+  // Who reads slowly skips some.
+  const sent = notes.flatMap((note) => / (\d+) % of \d+ MB sent$/.exec(note)?.[1] ?? []);
+  assert.ok(new Set(sent).size > 5, notes.join('; '));
+  assert.equal(notes.at(-1), bundle.version);
   assert.deepEqual(
     first.machine.state().stages.map(({ id, status }) => [id, status]),
     ['reach', 'login', 'check', 'install', 'start', 'connect', 'engine'].map((id) => [id, 'done']),
@@ -193,6 +205,17 @@ test('a user with sudo, where sshd forwards no sockets for him', async () => {
   assert.equal(await isRunning(carol, 'hers'), true);
   await carol.machine.remove({ state: true });
   assert.deepEqual(host.files(), clean);
+});
+
+test('where sshd has no SFTP the engine is brought as a stream', async () => {
+  const plain = await startRemoteHost({ sftp: false });
+  try {
+    const machine = await connected(personAt(plain, bundle));
+    assert.equal(plain.run('cd /opt/corten && readlink current'), bundle.version);
+    await machine.machine.remove({ state: true });
+  } finally {
+    await plain.stop();
+  }
 });
 
 test('a user whose sudo wants a password: asked for, given to sudo alone, and not asked for twice', async () => {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Another computer, as far as a login can tell: Debian's sshd in a file system, mount and process
-# namespaces of its own. What is written to it lies in $1/rw. Usage: remote-host.sh DIR ADDRESS PORT
+# namespaces of its own. What is written to it lies in $1/rw. Usage: remote-host.sh DIR ADDRESS PORT [sftp]
 set -euo pipefail
-directory=$1 address=$2 port=$3
+directory=$1 address=$2 port=$3 sftp=${4:-}
 root=$directory/root
 mount --make-rprivate /
 mkdir -p "$directory/rw" "$root"
@@ -46,7 +46,7 @@ KbdInteractiveAuthentication no
 UsePAM no
 StrictModes no
 PidFile none
-Subsystem sftp internal-sftp
+${sftp:+Subsystem sftp internal-sftp}
 CONFIG
 touch "$directory/made"
 # No chroot: the engine's threads come back to their mount namespace, whose root this must be.

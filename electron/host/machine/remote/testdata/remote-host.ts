@@ -25,8 +25,14 @@ export interface RemoteHost {
   stop(): Promise<void>;
 }
 
-/** `ownNetwork`: with addresses of its own; else what listens there listens on this computer. */
-export async function startRemoteHost({ ownNetwork = false } = {}): Promise<RemoteHost> {
+/**
+ * `ownNetwork`: with addresses of its own; else what listens there listens on this computer. `sftp`:
+ * whether its sshd has that.
+ */
+export async function startRemoteHost({
+  ownNetwork = false,
+  sftp = true,
+} = {}): Promise<RemoteHost> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-remote-'));
   const home = join(directory, 'home');
   mkdirSync(join(home, '.ssh'), { recursive: true, mode: 0o700 });
@@ -46,6 +52,7 @@ export async function startRemoteHost({ ownNetwork = false } = {}): Promise<Remo
     [
       ...['--mount', '--pid', '--fork', '--kill-child', ...(ownNetwork ? ['--net'] : [])],
       ...[script, directory, ownNetwork ? '0.0.0.0' : '127.0.0.1', String(port)],
+      ...(sftp ? ['sftp'] : []),
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );

@@ -17,7 +17,7 @@ export interface AgentProcess {
 }
 
 /** The first start unpacks the starter image and may install packages. */
-const readyTimeoutMs = 300_000;
+const defaultReadyTimeoutMs = 300_000;
 const stopTimeoutMs = 10_000;
 const greetingTimeoutMs = 3_000;
 
@@ -41,7 +41,12 @@ export function isAgentRunning(runDirectory: string): Promise<boolean> {
 
 /** Resolves at the agent's ready line; aborting stops the start and the agent. */
 export async function startAgent(
-  options: { agentCommand: readonly string[]; rootDirectory: string; runDirectory: string },
+  options: {
+    agentCommand: readonly string[];
+    rootDirectory: string;
+    runDirectory: string;
+    readyTimeoutMs?: number;
+  },
   signal: AbortSignal,
 ): Promise<AgentProcess> {
   const [program = '', ...words] = options.agentCommand;
@@ -54,7 +59,7 @@ export async function startAgent(
   closeSync(log.descriptor);
   const end = endOf(child);
   try {
-    await ready(end, log.path, signal);
+    await ready(end, log.path, signal, options.readyTimeoutMs ?? defaultReadyTimeoutMs);
   } catch (error) {
     // Whatever it was about to do, nobody waits for it any more.
     await stop(child, end);
@@ -89,7 +94,12 @@ function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
-async function ready(end: Promise<string>, logPath: string, signal: AbortSignal): Promise<void> {
+async function ready(
+  end: Promise<string>,
+  logPath: string,
+  signal: AbortSignal,
+  readyTimeoutMs: number,
+): Promise<void> {
   let ended: string | undefined;
   void end.then((how) => {
     ended = how;
@@ -99,7 +109,7 @@ async function ready(end: Promise<string>, logPath: string, signal: AbortSignal)
     if (signal.aborted) throw calledOff();
     if (ended !== undefined || performance.now() > deadline)
       throw new StageFailure(
-        `The engine did not start: ${ended ?? 'it was not ready in time'}. ${lastWords(logPath)}`,
+        `The engine did not start: ${ended ?? `it was not ready after ${readyTimeoutMs / 1000} s`}. ${lastWords(logPath)}`,
         `Read ${logPath}, or run "scripts/agent" in a terminal to see it start.`,
       );
     await sleep(20);

@@ -1,7 +1,9 @@
 /** The contract of machines, on this host with an agent that has no engine. */
+import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { createMachine } from './lifecycle.ts';
 import { machineSuite } from './machine.suite.ts';
 import { nativeBackend } from './native.ts';
@@ -61,4 +63,27 @@ machineSuite('native', {
       },
     };
   },
+});
+
+test('an engine that runs and is not ready: patience has an end, with its last words', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'corten-native-'));
+  const machine = createMachine({
+    backend: nativeBackend({
+      agentCommand: ['sh', '-c', 'echo unpacking the starter image >&2; exec sleep 600', 'agent'],
+      rootDirectory: join(directory, 'root'),
+      runDirectory: join(directory, 'run'),
+      readyTimeoutMs: 300,
+    }),
+  });
+  try {
+    const { failure } = await machine.start();
+    assert.equal(failure?.stage, 'agent');
+    assert.match(
+      failure?.cause ?? '',
+      /it was not ready after 0\.3 s\. unpacking the starter image/,
+    );
+    assert.match(failure?.nextStep ?? '', /agent\.log/);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });

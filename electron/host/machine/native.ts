@@ -13,6 +13,8 @@ export interface NativeMachineOptions {
   agentCommand: readonly string[];
   rootDirectory: string;
   runDirectory: string;
+  /** Until an agent that runs is ready. */
+  readyTimeoutMs?: number;
 }
 
 export function nativeBackend(options: NativeMachineOptions): MachineBackend {

@@ -23,3 +23,12 @@ test('who ends before it has read all says why', async () => {
   const answer = await callWsl(wsl, [], { input: Readable.from([Buffer.alloc(1024 * 1024)]) });
   assert.deepEqual(answer, { code: 3, output: 'enough' });
 });
+
+test('a wsl.exe that does not end is ended, and says how to go on', async () => {
+  const hangs = ['/bin/sh', '-c', 'exec sleep 600', 'wsl'] as const;
+  await assert.rejects(callWsl(hangs, ['--list'], { timeoutMs: 1000 }), {
+    name: 'StageFailure',
+    message: '"wsl --list" had not ended after 1 seconds.',
+    nextStep: /wsl --shutdown/,
+  });
+});

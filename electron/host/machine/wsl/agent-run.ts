@@ -20,6 +20,8 @@ const keptOutputBytes = 16 * 1024;
 export interface AgentRun {
   /** How it ended, in words; pending while it runs. */
   end: Promise<string>;
+  /** What it said last. */
+  said(): string;
   /** Asks it to end and waits a while; false when it still runs. */
   askToEnd(): Promise<boolean>;
   /** Ends this side of it. */
@@ -47,6 +49,7 @@ export async function runAgent(
   }
   return {
     end,
+    said: () => output.text(),
     askToEnd: async () => {
       child.stdin.end();
       const patience = new AbortController();

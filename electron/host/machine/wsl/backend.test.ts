@@ -56,6 +56,9 @@ test('made, started, used, stopped and started again', async () => {
   const answer = await machine.engine().request({ method: 'POST', path: '/x', body: 'through it' });
   assert.equal(new TextDecoder().decode(answer.body), 'through it');
 
+  const logs = await machine.logs();
+  assert.match(logs['agent.log'] ?? '', /^\{"event":"ready"/m);
+
   // A terminal's own connection goes through the first and needs no wsl.exe more.
   const lines = windows.calls('line').length;
   const terminal = await openConnection(machine.endpoint(), 'web');

@@ -48,13 +48,18 @@ export function wslBackend(options: WslMachineOptions): MachineBackend {
     ...options,
     directory: join(options.directory, 'disk'),
   });
+  let last: AgentRun | undefined;
+  const keep = (agent: AgentRun) => {
+    last = agent;
+  };
   return {
     kind: 'wsl2',
     stages: ['wsl', 'system', 'agent'],
     loginAdvice:
       `The keys in ${join(options.directory, 'keys')} are not those that the machine was given. ` +
       'Remove the machine and make it anew, or bring back its folder from a backup.',
-    bringUp: (climb) => bringUp(options, distribution, climb),
+    bringUp: (climb) => bringUp(options, distribution, climb, keep),
+    logs: async () => ({ 'agent.log': last?.said() ?? '' }),
     controls: (reach) => wslControls(distribution, recordPathOf(options), reach),
     installation: installationOf(distribution),
   };
@@ -78,6 +83,7 @@ async function bringUp(
   options: WslMachineOptions,
   distribution: Distribution,
   { stage, note, signal }: Climb,
+  keep: (agent: AgentRun) => void,
 ): Promise<BroughtUp> {
   const version = await stage('wsl', async () => {
     const [found] = await Promise.all([
@@ -98,6 +104,7 @@ async function bringUp(
     await giveFiles({ ...options, agentArguments }, distribution, keys, signal);
     return startAgent(options, distribution, system, signal);
   });
+  keep(agent);
   const { isEnding, ...life } = lifeOf(agent, distribution);
   const dial = dialThrough(options.wsl, distribution);
   return {

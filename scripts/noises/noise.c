@@ -110,7 +110,7 @@ static void files(void) {
   if (limit == NULL || fscanf(limit, "%ld", &most) != 1) exit(1);
   fclose(limit);
   while (__atomic_load_n(taken, __ATOMIC_RELAXED) < most / 5 * 2) {
-    int file = open("/", O_RDONLY);
+    int file = open("/dev/null", O_RDONLY); /* of an overlay the kernel would open two */
     if (file >= 0) {
       __atomic_add_fetch(taken, 1, __ATOMIC_RELAXED);
       continue;

@@ -48,7 +48,8 @@ export async function startContestant(name: string, overOthers: boolean): Promis
     });
     await engine.client.call('POST', `/containers/${neighbour}/start`);
     const { State } = await inspect(engine, neighbour);
-    return new Contestant(name, engine, neighbour, new Room(engine.state, State.Pid, overOthers));
+    const room = new Room(engine.state, State.Pid, engine.pid, overOthers);
+    return new Contestant(name, engine, neighbour, room);
   } catch (error) {
     await engine.stop();
     throw error;

@@ -29,12 +29,14 @@ interface Writer {
   end(): Promise<void>;
 }
 
-async function writer(limits: { maxBytes: number; maxFiles: number }): Promise<Writer> {
+async function writer(
+  limits: { maxBytes: number; maxFiles: number },
+  script = 'while :; do echo "$(seq 200)"; done',
+): Promise<Writer> {
   const { log } = bench.place();
-  const { running, run } = await bench.start(
-    testSpec(testProcess(['/bin/sh', '-c', 'while :; do echo "$(seq 200)"; done'])),
-    { log: { directory: log, ...limits } },
-  );
+  const { running, run } = await bench.start(testSpec(testProcess(['/bin/sh', '-c', script])), {
+    log: { directory: log, ...limits },
+  });
   const files = () => readdirSync(log).sort();
   const numbers = () => files().map((name) => Number.parseInt(name, 10));
   return {
@@ -111,7 +113,7 @@ test('who floods its log has it written when the others leave a processor, and n
     testSpec(testProcess(['/bin/sh', '-c', 'while :; do echo line; sleep 0.01; done'])),
     { log: { directory: bench.place().log, maxBytes: 0, maxFiles: 0 } },
   );
-  const flood = await writer({ maxBytes: 20_000, maxFiles: 3 });
+  const flood = await writer({ maxBytes: 1_000_000, maxFiles: 3 }, 'exec yes a flood of lines');
   const [its, others] = [flood.running.shimPid, calm.running.shimPid];
   await until(() => nicenessOf(its)[0] === 19, `it gives way, and not ${nicenessOf(its)}`);
   assert.deepEqual(nicenessOf(its), [19, '19']);

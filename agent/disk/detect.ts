@@ -26,9 +26,8 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
       nextStep: 'Run the agent as root: sudo scripts/agent.',
     });
   const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), root);
-  const hasOwnImages = holdsImages(parents);
   const kind = quotaKind(mount);
-  if (kind !== undefined && !hasOwnImages)
+  if (kind !== undefined && !holdsImages(parents))
     return new QuotaDisk({
       kind,
       projects: projectsOf(kind),
@@ -36,7 +35,7 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
       firstProject: firstProjectOf(root),
     });
   const qgroups = findQgroups(root);
-  if (qgroups !== undefined && !hasOwnImages) return new BtrfsDisk(qgroups);
+  if (qgroups !== undefined && !holdsImages(parents)) return new BtrfsDisk(qgroups);
   if (!existsSync('/dev/loop-control'))
     return new NoDisk({
       cause: `${root} is on ${mount?.type ?? 'a file system'} without project quota, and there are no loop devices.`,

@@ -69,10 +69,11 @@ export function openRoot({ path }: RootImage, tell: (percent: number) => void): 
 }
 
 async function* told(path: string, tell: (percent: number) => void): AsyncGenerator<Buffer> {
+  const { size } = statSync(path);
   let [readBytes, last] = [0, 0];
   for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
     readBytes += piece.length;
-    const percent = Math.floor((100 * readBytes) / statSync(path).size);
+    const percent = Math.floor((100 * readBytes) / size);
     if (percent !== last) tell(percent);
     last = percent;
     yield piece;

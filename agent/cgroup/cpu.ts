@@ -1,5 +1,5 @@
 /** The cpu controller: a hard quota in each period, and a weight against the neighbours. */
-import type { CpuLimits, Usage } from '../contract/limits.ts';
+import { type CpuLimits, defaultPeriodMicros, type Usage } from '../contract/limits.ts';
 import {
   type ReadFile,
   readControlIfAny,
@@ -8,7 +8,6 @@ import {
   writeLimit,
 } from './control-file.ts';
 
-const defaultPeriodMicros = 100_000;
 const defaultShares = 1024;
 const defaultWeight = 100;
 

@@ -19,13 +19,15 @@ export interface Limits {
 /** What a container gets that says nothing: it protects the machine from accidents. */
 /** Of a container that says nothing: bytes, none at all, or where a limit costs nothing a share of what is free. */
 export type DefaultDisk = number | 'none' | 'share';
+/** Of a CPU quota, as the kernel's own. */
+export const defaultPeriodMicros = 100_000;
 export const defaultPids = 4096;
 export const defaultLog = { maxBytes: 20 * 1024 * 1024, maxFiles: 3 } as const;
 
 export interface CpuLimits {
   /** CPU time allowed in each period. */
   quotaMicros?: number | null;
-  /** Default 100,000. */
+  /** `defaultPeriodMicros` where none is said. */
   periodMicros?: number | null;
   /** Time that may be saved up for a burst; at most the quota. */
   burstMicros?: number | null;

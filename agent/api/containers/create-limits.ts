@@ -7,6 +7,7 @@ import { readDiskLimits } from '../../contract/disk-options.ts';
 import {
   type CpuLimits,
   type DiskLimits,
+  defaultPeriodMicros,
   defaultPids,
   type IoDeviceLimits,
   type IoLimits,
@@ -17,7 +18,6 @@ import { invalid } from '../../errors.ts';
 import type { Fields } from '../fields.ts';
 
 const minimumMemoryBytes = 6 * 1024 * 1024;
-const defaultPeriodMicros = 100_000;
 
 export interface ReadLimits {
   limits: Limits;

@@ -1,7 +1,7 @@
 /** HostConfig as inspect shows it: the client's own, dockerd's defaults below it, live limits above. */
 import type { ContainerView } from '../../contract/container.ts';
 import type { HostConfig } from '../../contract/docker.ts';
-import type { Limits } from '../../contract/limits.ts';
+import { defaultPeriodMicros, type Limits } from '../../contract/limits.ts';
 import type { Wire } from '../wire.ts';
 import { logOptionsNow } from './create-log.ts';
 
@@ -50,7 +50,8 @@ function limitFields({ cpu, memory, pids, io, disk }: Limits, asked: HostConfig)
   const period = cpu?.periodMicros ?? 0;
   return {
     CpuShares: cpu?.shares ?? 0,
-    NanoCpus: inQuota || quota === 0 ? 0 : Math.round((quota / (period || 100_000)) * 1e9),
+    NanoCpus:
+      inQuota || quota === 0 ? 0 : Math.round((quota / (period || defaultPeriodMicros)) * 1e9),
     CpuQuota: inQuota ? quota : 0,
     CpuPeriod: inQuota ? period : 0,
     CpusetCpus: cpu?.cpus ?? '',

@@ -1,6 +1,7 @@
 /** Limits that make no sense are refused with dockerd's words before anything is made. */
 import {
   type DiskLimits,
+  defaultPeriodMicros,
   defaultPids,
   type Limits,
   minDiskBytes,
@@ -88,7 +89,7 @@ function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: () => number): v
     if (quotaMicros < minQuotaMicros)
       throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
     const available = machineCpus();
-    if (quotaMicros > available * (period ?? 100_000))
+    if (quotaMicros > available * (period ?? defaultPeriodMicros))
       throw invalid(
         `Range of CPUs is from 0.01 to ${available.toFixed(2)}, as there are only ${available} CPUs available`,
       );

@@ -1,6 +1,11 @@
 /** What somebody should know about a change of limits before or after it is made. */
 import { statSync } from 'node:fs';
-import type { Limits, SpaceUsage, Usage } from '../../contract/limits.ts';
+import {
+  defaultPeriodMicros,
+  type Limits,
+  type SpaceUsage,
+  type Usage,
+} from '../../contract/limits.ts';
 import type { PressureSample } from '../../contract/pressure.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { listSegments, segmentPath } from '../logs/log-file.ts';
@@ -10,7 +15,6 @@ import { mostOpenFiles } from './open-files.ts';
 
 /** From this share of a limit on it is as good as reached. */
 const close = 0.9;
-const defaultPeriodMicros = 100_000;
 
 export interface Facts {
   usage: Usage | undefined;

@@ -2,7 +2,7 @@
  * Limits from what was used. A limit that was in the way hides what would have been used, so then
  * the limit itself is raised; otherwise it is use and headroom, once enough was seen.
  */
-import type { Limits } from '../../contract/limits.ts';
+import { defaultPeriodMicros, type Limits } from '../../contract/limits.ts';
 import type {
   PressureSample,
   Suggestion,
@@ -17,7 +17,6 @@ export const neededSeconds = 300;
 /** A limit that was reached needs no more than this to be seen in the way. */
 const evidenceSeconds = 10;
 
-const periodMicros = 100_000;
 const MiB = 1024 ** 2;
 
 /** A CPU limit slows, so use that is rare may go beyond it; the others refuse or kill. */
@@ -90,8 +89,8 @@ export function suggestLimits(
         cpu.limits === null
           ? null
           : {
-              quotaMicros: Math.round(cpu.limits * periodMicros),
-              periodMicros,
+              quotaMicros: Math.round(cpu.limits * defaultPeriodMicros),
+              periodMicros: defaultPeriodMicros,
             },
     },
     memory: { ...memory, limits: memory.limits === null ? null : { maxBytes: memory.limits } },
@@ -154,5 +153,5 @@ export function percentile(ascending: ArrayLike<number>, share: number): number 
 }
 
 function cpusOfLimits({ cpu }: Limits): number | null {
-  return cpu?.quotaMicros ? cpu.quotaMicros / (cpu.periodMicros ?? periodMicros) : null;
+  return cpu?.quotaMicros ? cpu.quotaMicros / (cpu.periodMicros ?? defaultPeriodMicros) : null;
 }

@@ -55,6 +55,7 @@ export interface EngineContext {
   hostFolders: HostFolders;
   spareTime: SpareTime;
   nextDirectory: NextDirectory;
+  nextLayer: NextDirectory;
   specAhead: SpecAhead;
   /** What the agent found out about the machine when it started. */
   abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;

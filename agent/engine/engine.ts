@@ -15,7 +15,7 @@ import type { Look } from '../runtime/beat.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
-import { NextDirectory } from './containers/next-directory.ts';
+import { nextContainer, nextContainerLayer } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
 import { SpecAhead } from './containers/spec-ahead.ts';
@@ -35,7 +35,9 @@ import { createNetworksBackend, ensurePredefined } from './networks/networks.ts'
 import {
   containersDirectory,
   databasePath,
+  layersDirectory,
   removedDirectory,
+  removedLayersDirectory,
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
@@ -107,12 +109,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   for (const directory of [
     paths.root,
     containersDirectory(paths),
+    layersDirectory(paths),
     removedDirectory(paths),
     volumesDirectory(paths),
     paths.run,
     runsDirectory(paths),
   ])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const disks = options.openDisks([containersDirectory(paths), volumesDirectory(paths)]);
+  // There a file system may have come to be since.
+  mkdirSync(removedLayersDirectory(paths), { recursive: true, mode: 0o700 });
   const database = openDatabase(databasePath(paths));
   const room = new Room(database, databasePath(paths));
   const restarts = new RestartSchedule((id) => {
@@ -127,7 +133,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     network,
     kernelViews,
     apiSocket,
-    disks: options.openDisks([containersDirectory(paths), volumesDirectory(paths)]),
+    disks,
     defaultDisk,
     report,
     containers: new ContainerTable(database, { room, report }),
@@ -150,7 +156,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
     spareTime,
-    nextDirectory: new NextDirectory(paths, spareTime),
+    nextDirectory: nextContainer(paths, spareTime),
+    nextLayer: nextContainerLayer(paths, spareTime),
     specAhead: new SpecAhead(),
     userNamespaces,
     proxies,

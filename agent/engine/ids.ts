@@ -10,5 +10,7 @@ export function newId(): string {
   }
 }
 
+export const isId = (text: string) => /^[0-9a-f]{64}$/.test(text);
+
 /** The form that people see. */
 export const shortId = (id: string) => id.slice(0, 12);

@@ -11,6 +11,8 @@ export interface EnginePaths {
 
 export interface ContainerPaths {
   directory: string;
+  /** The writable layer, unless it lies in a space. */
+  layer: string;
   /** The space of the writable layer, when it has one (agent/disk). */
   disk: string;
   log: string;
@@ -21,10 +23,15 @@ export interface ContainerPaths {
 
 export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db');
 export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
+/** Writable layers without a space; it may be a file system of their own (agent/disk/shared-disk.ts). */
+export const layersDirectory = (paths: EnginePaths) => join(paths.root, 'layers');
 /** What the next container will have (agent/engine/containers/next-directory.ts). */
 export const nextDirectory = (paths: EnginePaths) => join(paths.root, 'next-container');
+export const nextLayer = (paths: EnginePaths) => join(layersDirectory(paths), 'next');
 /** What is on its way out. */
 export const removedDirectory = (paths: EnginePaths) => join(paths.root, 'removed');
+export const removedLayersDirectory = (paths: EnginePaths) =>
+  join(layersDirectory(paths), 'removed');
 export const runsDirectory = (paths: EnginePaths) => join(paths.run, 'containers');
 export const volumesDirectory = (paths: EnginePaths) => join(paths.root, 'volumes');
 /** A limited place in the directory of its container or volume. */
@@ -41,6 +48,7 @@ export function containerPaths(paths: EnginePaths, id: string): ContainerPaths {
   const files = join(directory, 'files');
   return {
     directory,
+    layer: join(layersDirectory(paths), id),
     disk: join(directory, spaceName),
     log: join(directory, 'log'),
     files: {

@@ -3,9 +3,12 @@ import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EngineContext, reporter } from './context.ts';
+import { isId } from './ids.ts';
 import {
   containersDirectory,
+  layersDirectory,
   removedDirectory,
+  removedLayersDirectory,
   runsDirectory,
   spaceName,
   volumesDirectory,
@@ -18,7 +21,13 @@ export async function sweep(context: EngineContext): Promise<void> {
   await removeSpaces(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
   await removeSpaces(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
   await removeStrays(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
+  await removeStrays(
+    context,
+    layersDirectory(paths),
+    (name) => !isId(name) || containers.get(name) !== undefined,
+  );
   await removeStrays(context, removedDirectory(paths), () => false);
+  await removeStrays(context, removedLayersDirectory(paths), () => false);
   await removeStrays(context, runsDirectory(paths), (id) => live.get(id) !== undefined);
   await removeStrays(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
   await context.images.sweep();

@@ -9,12 +9,11 @@ test('a container is found by name, id and prefix, and its directories are there
   const id = await create(bench, {}, 'web');
   for (const reference of ['web', '/web', id, id.slice(0, 12)])
     assert.equal(bench.engine.containers.inspect(reference).id, id);
-  assert.deepEqual(readdirSync(join(bench.paths.root, 'containers', id)).toSorted(), [
-    'files',
-    'log',
-    'upper',
-    'work',
-  ]);
+  for (const [place, names] of [
+    ['containers', ['files', 'log']],
+    ['layers', ['upper', 'work']],
+  ] as const)
+    assert.deepEqual(readdirSync(join(bench.paths.root, place, id)).toSorted(), names);
   assert.equal(bench.engine.containers.inspect(id).state.status, 'created');
   assert.throws(() => bench.engine.containers.inspect('nobody'), { kind: 'not-found' });
 });

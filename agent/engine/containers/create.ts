@@ -1,5 +1,4 @@
 /** Makes a container: its directories, its volumes and its record. Nothing of it runs yet. */
-import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { CreateRequest } from '../../api/containers/backend.ts';
@@ -24,7 +23,7 @@ import { explainFullDisk } from './full-disk.ts';
 import { planSpec } from './launch-plan.ts';
 import { makeLayer, prepareLayer } from './layer.ts';
 import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
-import { makeWithin, ownDirectories, ownMode } from './own-directories.ts';
+import { makeDirectory, ownDirectories } from './own-directories.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
 
 type CreateContext = Pick<
@@ -43,6 +42,7 @@ type CreateContext = Pick<
   | 'hostFolders'
   | 'cgroups'
   | 'nextDirectory'
+  | 'nextLayer'
   | 'specAhead'
   | 'live'
 >;
@@ -169,18 +169,16 @@ function idleNetworks({ networks }: Pick<EngineContext, 'networks'>, settings: C
 }
 
 function makeDirectories(
-  { disks, nextDirectory }: Pick<EngineContext, 'disks' | 'nextDirectory'>,
+  { disks, nextDirectory, nextLayer }: Pick<EngineContext, 'disks' | 'nextDirectory' | 'nextLayer'>,
   paths: ContainerPaths,
   makeSpace: MakeSpace | undefined,
   undo: Undo,
 ) {
-  // One that was made ahead has the layer's directories in it, which are to be in the space instead.
-  const isThere = makeSpace === undefined && nextDirectory.moveTo(paths.directory);
-  if (!isThere) mkdirSync(paths.directory, { mode: ownMode });
   undo.push(async () => {
     await disks.remove(paths.disk);
-    await rm(paths.directory, { recursive: true, force: true });
+    for (const directory of [paths.layer, paths.directory])
+      await rm(directory, { recursive: true, force: true });
   });
-  if (!isThere) makeWithin(paths.directory, ownDirectories(paths));
-  return makeLayer(paths, makeSpace, isThere);
+  if (!nextDirectory.moveTo(paths.directory)) makeDirectory(paths.directory, ownDirectories(paths));
+  return makeLayer({ nextLayer }, paths, makeSpace);
 }

@@ -10,7 +10,7 @@ import { conflict } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import type { ContainerPaths } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { layerDirectories, makeWithin } from './own-directories.ts';
+import { layerDirectories, makeDirectory } from './own-directories.ts';
 
 type DiskContext = Pick<EngineContext, 'disks'>;
 type LayerOf = Pick<ContainerRecord, 'rootfs' | 'settings'>;
@@ -37,18 +37,20 @@ export async function prepareDefaultLayer({
 export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>
   (maxBytes ?? maxInodes ?? null) !== null;
 
-/** Makes the layer in the container's own directory, unless it is there, and says where it is. */
+/** Makes the layer in its space, or in a directory among those of all others, and says where it is. */
 export function makeLayer(
-  paths: ContainerPaths,
+  { nextLayer }: Pick<EngineContext, 'nextLayer'>,
+  { disk, layer }: ContainerPaths,
   makeSpace: MakeSpace | undefined,
-  isThere = false,
 ): Omit<ContainerRecord['rootfs'], 'lowers'> {
-  if (makeSpace !== undefined) {
-    makeSpace(paths.disk);
-    return { upper: join(paths.disk, 'upper'), work: join(paths.disk, 'work'), space: paths.disk };
-  }
-  if (!isThere) makeWithin(paths.directory, layerDirectories);
-  return { upper: join(paths.directory, 'upper'), work: join(paths.directory, 'work') };
+  if (makeSpace !== undefined) makeSpace(disk);
+  else if (!nextLayer.moveTo(layer)) makeDirectory(layer, layerDirectories);
+  const place = makeSpace === undefined ? layer : disk;
+  return {
+    upper: join(place, 'upper'),
+    work: join(place, 'work'),
+    ...(makeSpace !== undefined && { space: disk }),
+  };
 }
 
 export interface OpenLayer {

@@ -11,15 +11,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { containerPaths, containersDirectory, nextDirectory } from '../paths.ts';
+import { containerPaths, containersDirectory, layersDirectory, nextDirectory } from '../paths.ts';
 import { SpareTime } from '../spare-time.ts';
-import { NextDirectory } from './next-directory.ts';
+import { nextContainer, nextContainerLayer } from './next-directory.ts';
 
 function bench(test: TestContext) {
   const root = mkdtempSync(join(tmpdir(), 'corten-next-'));
   test.after(() => rmSync(root, { recursive: true, force: true }));
   const paths = { root, run: join(root, 'run') };
   mkdirSync(containersDirectory(paths));
+  mkdirSync(layersDirectory(paths));
   const reports: string[] = [];
   const spareTime = new SpareTime({ report: (what) => reports.push(what) });
   const place = (id: string) => containerPaths(paths, id).directory;
@@ -34,7 +35,7 @@ function look(directory: string): string[] {
 
 test('it is moved once, and the next one is made in spare time', async (t) => {
   const { paths, spareTime, place } = bench(t);
-  const next = new NextDirectory(paths, spareTime);
+  const next = nextContainer(paths, spareTime);
   assert.equal(next.moveTo(place('early')), false);
   await spareTime.close();
   assert.equal(next.moveTo(place('one')), true);
@@ -46,10 +47,14 @@ test('it is moved once, and the next one is made in spare time', async (t) => {
 
 test('it has what a container has, for nobody else to look into', async (t) => {
   const { paths, spareTime, place } = bench(t);
-  const next = new NextDirectory(paths, spareTime);
+  const next = nextContainer(paths, spareTime);
+  const nextLayer = nextContainerLayer(paths, spareTime);
   await spareTime.close();
   assert.ok(next.moveTo(place('one')));
-  assert.deepEqual(look(place('one')), ['. 700', 'files 700', 'log 700', 'upper 755', 'work 700']);
+  assert.deepEqual(look(place('one')), ['. 700', 'files 700', 'log 700']);
+  const { layer } = containerPaths(paths, 'one');
+  assert.ok(nextLayer.moveTo(layer));
+  assert.deepEqual(look(layer), ['. 700', 'upper 755', 'work 700']);
   const files = join(place('one'), 'files');
   assert.deepEqual(look(files), ['. 700', 'hostname 644', 'hosts 644', 'resolv.conf 644']);
   for (const name of readdirSync(files)) assert.equal(readFileSync(join(files, name), 'utf8'), '');
@@ -57,16 +62,16 @@ test('it has what a container has, for nobody else to look into', async (t) => {
 
 test('what an agent before left half made is made anew', async (t) => {
   const { paths, spareTime, place } = bench(t);
-  mkdirSync(join(nextDirectory(paths), 'upper', 'foreign'), { recursive: true });
-  const next = new NextDirectory(paths, spareTime);
+  mkdirSync(join(nextDirectory(paths), 'log', 'foreign'), { recursive: true });
+  const next = nextContainer(paths, spareTime);
   await spareTime.close();
   assert.ok(next.moveTo(place('one')));
-  assert.deepEqual(readdirSync(join(place('one'), 'upper')), []);
+  assert.deepEqual(readdirSync(join(place('one'), 'log')), []);
 });
 
 test('one that was removed by hand, or cannot be made, is none', async (t) => {
   const { paths, spareTime, place, reports } = bench(t);
-  const next = new NextDirectory(paths, spareTime);
+  const next = nextContainer(paths, spareTime);
   await spareTime.close();
   rmSync(nextDirectory(paths), { recursive: true });
   assert.equal(next.moveTo(place('one')), false);

@@ -1,19 +1,31 @@
 /**
- * The next container's directories, and empty files for what is mounted over the image's, made in spare time under a
- * name of their own: to move them where they belong takes a tenth of what it takes to make them. Whatever is wrong with
- * them, the container's own are made instead.
+ * A directory of the next container, with what it is to have, made in spare time under a name of its own: to move it
+ * where it belongs takes a tenth of what it takes to make it. Whatever is wrong with it, the container's own is made instead.
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import { containerPaths, type EnginePaths, nextDirectory } from '../paths.ts';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { containerPaths, type EnginePaths, nextDirectory, nextLayer } from '../paths.ts';
 import type { SpareTime } from '../spare-time.ts';
 import {
   layerDirectories,
-  makeWithin,
+  makeDirectory,
   type OwnDirectory,
   ownDirectories,
-  ownMode,
+  ownFiles,
 } from './own-directories.ts';
+
+/** What each container has, whose files are empty. */
+export const nextContainer = (paths: EnginePaths, spareTime: SpareTime) =>
+  new NextDirectory(
+    nextDirectory(paths),
+    ownDirectories(containerPaths(paths, 'next')),
+    ownFiles(containerPaths(paths, 'next')),
+    spareTime,
+  );
+
+/** A layer without a space of its own. */
+export const nextContainerLayer = (paths: EnginePaths, spareTime: SpareTime) =>
+  new NextDirectory(nextLayer(paths), layerDirectories, [], spareTime);
 
 export class NextDirectory {
   readonly #path: string;
@@ -22,13 +34,15 @@ export class NextDirectory {
   readonly #spareTime: SpareTime;
   #isThere = false;
 
-  constructor(paths: EnginePaths, spareTime: SpareTime) {
-    this.#path = nextDirectory(paths);
-    const next = containerPaths(paths, 'next');
-    const { hosts, hostname, resolvConf } = next.files;
-    this.#files = [hosts, hostname, resolvConf].map((path) => relative(next.directory, path));
-    // With those of a layer without a space of its own.
-    this.#within = [...layerDirectories, ...ownDirectories(next)];
+  constructor(
+    path: string,
+    within: readonly OwnDirectory[],
+    files: readonly string[],
+    spareTime: SpareTime,
+  ) {
+    this.#path = path;
+    this.#within = within;
+    this.#files = files;
     this.#spareTime = spareTime;
     // Of an agent before, which may have been killed half-way.
     rmSync(this.#path, { recursive: true, force: true });
@@ -50,15 +64,14 @@ export class NextDirectory {
   }
 
   #makeSoon(): void {
-    this.#spareTime.putOff('next directory', 'make a directory ahead', () => this.#make());
+    this.#spareTime.putOff(`next ${this.#path}`, 'make a directory ahead', () => this.#make());
   }
 
   #make(): void {
     try {
       // One that could not be moved is still there.
       rmSync(this.#path, { recursive: true, force: true });
-      mkdirSync(this.#path, { mode: ownMode });
-      makeWithin(this.#path, this.#within);
+      makeDirectory(this.#path, this.#within);
       for (const name of this.#files) writeFileSync(join(this.#path, name), '');
       this.#isThere = true;
     } catch {

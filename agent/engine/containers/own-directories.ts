@@ -1,6 +1,6 @@
-/** What lies in the directory of each container: its layer's, unless they are in a space (layer.ts), and its own. */
+/** What lies in the directory of each container, and in that of its layer, or the space that it is in (layer.ts). */
 import { mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import type { ContainerPaths } from '../paths.ts';
 
 export interface OwnDirectory {
@@ -20,6 +20,11 @@ export const layerDirectories: readonly OwnDirectory[] = [
 export const ownDirectories = ({ log, files }: ContainerPaths): OwnDirectory[] =>
   [log, files.directory].map((path) => ({ name: basename(path), mode: ownMode }));
 
-export function makeWithin(directory: string, wanted: readonly OwnDirectory[]): void {
-  for (const { name, mode } of wanted) mkdirSync(join(directory, name), { mode });
+/** Empty ones for what is mounted over the image's, by their paths in the container's directory. */
+export const ownFiles = ({ directory, files }: ContainerPaths): string[] =>
+  [files.hosts, files.hostname, files.resolvConf].map((path) => relative(directory, path));
+
+export function makeDirectory(directory: string, within: readonly OwnDirectory[]): void {
+  mkdirSync(directory, { mode: ownMode });
+  for (const { name, mode } of within) mkdirSync(join(directory, name), { mode });
 }

@@ -12,7 +12,7 @@ import { conflict } from '../../errors.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { announceContainer } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
-import { containerPaths, removedDirectory } from '../paths.ts';
+import { containerPaths, removedDirectory, removedLayersDirectory } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { removeVolume } from '../volumes/volumes.ts';
 import { endProcess } from './end-process.ts';
@@ -76,7 +76,7 @@ async function removeDirectory(
   { disks, paths, spareTime }: Pick<EngineContext, 'disks' | 'paths' | 'spareTime'>,
   { id, name, rootfs, logDirectory }: ContainerRecord,
 ): Promise<void> {
-  const { directory } = containerPaths(paths, id);
+  const { directory, layer } = containerPaths(paths, id);
   if (rootfs.space !== undefined) {
     await spareTime.finish(leftovers(id));
     await disks.remove(rootfs.space);
@@ -84,17 +84,20 @@ async function removeDirectory(
     rmSync(directory, { recursive: true, force: true });
     return;
   }
-  const doomed = join(removedDirectory(paths), id);
+  const doomed = [
+    [directory, join(removedDirectory(paths), id)],
+    [layer, join(removedLayersDirectory(paths), id)],
+  ] as const;
   // What takes up space is removed before anybody hears that it is gone: they may need it now.
-  if (isSmall([rootfs.upper, logDirectory]) && isMoved(directory, doomed))
-    spareTime.putOff(`files of ${id}`, `remove the files of ${name}`, () =>
+  if (isSmall([rootfs.upper, logDirectory]) && doomed.every(([from, to]) => isMoved(from, to)))
+    spareTime.putOff(`files of ${id}`, `remove the files of ${name}`, () => {
       // Here and now: the walk through the thread pool takes four times as long, and wakes others.
-      rmSync(doomed, { recursive: true, force: true }),
-    );
+      for (const [, moved] of doomed) rmSync(moved, { recursive: true, force: true });
+    });
   else {
     // While its root is mounted, what is removed keeps its space.
     await spareTime.finish(leftovers(id));
-    await rm(directory, { recursive: true, force: true });
+    for (const path of doomed.flat()) await rm(path, { recursive: true, force: true });
   }
 }
 
@@ -127,8 +130,9 @@ function isMoved(directory: string, doomed: string): boolean {
     renameSync(directory, doomed);
     return true;
   } catch (error) {
-    // ENOENT: removed by hand, and what is asked for is the case.
-    if (hasErrno(error, 'EXDEV', 'ENOSPC', 'EDQUOT', 'EBUSY', 'ENOENT')) return false;
+    // ENOENT: removed by hand, or made before layers lay apart, and what is asked for is the case.
+    if (hasErrno(error, 'ENOENT')) return true;
+    if (hasErrno(error, 'EXDEV', 'ENOSPC', 'EDQUOT', 'EBUSY')) return false;
     throw error;
   }
 }

@@ -16,6 +16,7 @@ import { proxiesFromEnvironment } from './contract/proxies.ts';
 import { computersDirectory } from './contract/share-wire.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { detectDiskDriver } from './disk/detect.ts';
+import { openSharedDisk, type SharedDisk } from './disk/shared-disk.ts';
 import { missingIn, noOwnIds } from './engine/abilities.ts';
 import { defaultIdPool } from './engine/containers/id-range.ts';
 import { top } from './engine/containers/top.ts';
@@ -166,6 +167,7 @@ async function start(options: AgentOptions): Promise<Agent> {
   });
   // Before anything of the engine looks at a folder that waits for its answers.
   await shares.resume();
+  let sharedDisk: SharedDisk | undefined;
   const engine = await openEngine({
     paths: { root, run },
     runtime,
@@ -177,7 +179,16 @@ async function start(options: AgentOptions): Promise<Agent> {
     kernelLog: new KernelLog(),
     onRound: beat && ((round) => beat.follow(round)),
     hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
-    openDisks: (parents) => detectDiskDriver({ root, parents, report }),
+    openDisks: async ({ parents, layers, hasLayers }) => {
+      const disks = detectDiskDriver({ root, parents, report });
+      sharedDisk = await openSharedDisk({
+        directory: layers,
+        isWanted: disks.kind === 'loop' && options.defaultDisk === 'share' && !hasLayers,
+        leavesFloor: options.defaultDisk !== 'none',
+        report,
+      });
+      return disks;
+    },
     defaultDisk: options.defaultDisk,
     files: { statPath, readArchive, writeArchive, exportArchive, layerArchive, changes, top },
     registryMirrors,
@@ -216,6 +227,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       await api.close();
       await runtime.close();
       await engine.close();
+      sharedDisk?.close(hasRunning() ? 'leave' : 'unmount');
       beat?.close();
       kernelViews.close();
       await network.close();

@@ -14,7 +14,6 @@ import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   constants,
-  fstatSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -24,25 +23,26 @@ import {
   truncateSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 import { CortenError, conflict } from '../errors.ts';
 import { ext4BlockBytes, growExt4, readExt4Counts, reserveExt4Blocks } from '../kernel/ext4.ts';
-import { openDirectory, withFd } from '../kernel/files.ts';
+import { withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import {
   bindLoop,
   boundLoops,
+  fileOf,
   growLoop,
   type LoopFile,
   type OpenLoop,
   openLoopOf,
 } from '../kernel/loop.ts';
-import { attachMount, detachMount } from '../kernel/mount.ts';
+import { detachMount } from '../kernel/mount.ts';
 import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from './disk.ts';
 import { type ImageForm, LoopImages } from './loop-image.ts';
-import { mountLoop } from './loop-mount.ts';
-import { imageBytes, ownInodes, type PlanFacts, planImage, reserveBytes } from './loop-plan.ts';
+import { attachAt, isMounted, mountLoop } from './loop-mount.ts';
+import { imageBytes, leastReserve, ownInodes, type PlanFacts, planImage } from './loop-plan.ts';
 import { LoopSpares, releaseMount, type Spare } from './loop-spares.ts';
 
 export interface LoopOptions extends PlanFacts {
@@ -331,11 +331,6 @@ function refuseOtherInodes(before: DiskLimits, after: DiskLimits): void {
 
 const keyOf = ({ device, inode }: LoopFile) => `${device}:${inode}`;
 
-function fileOf(fd: number): LoopFile {
-  const { dev, ino } = fstatSync(fd, { bigint: true });
-  return { device: dev, inode: ino };
-}
-
 function openImage(path: string): number {
   try {
     return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
@@ -350,10 +345,6 @@ function openImage(path: string): number {
 
 const blocksOf = (mountFd: number) => statfsSync(`/proc/self/fd/${mountFd}`).blocks;
 
-function leastReserve(blocks: number): number {
-  return Math.floor(reserveBytes(blocks * ext4BlockBytes) / ext4BlockBytes);
-}
-
 /** Holds the file system to its limit: what is beyond it is kept back from everybody. */
 function keepBack(
   { loopNumber, mountFd }: Pick<Mounted, 'loopNumber' | 'mountFd'>,
@@ -363,13 +354,4 @@ function keepBack(
   const beyond =
     maxBytes === undefined || maxBytes === null ? 0 : blocks - Math.ceil(maxBytes / ext4BlockBytes);
   reserveExt4Blocks(`loop${loopNumber}`, Math.max(beyond, leastReserve(blocks)));
-}
-
-function attachAt(space: string, mountFd: number): void {
-  withFd(openDirectory(space), (target) => attachMount(mountFd, target, space));
-}
-
-function isMounted(space: string): boolean {
-  const own = statSync(space, { throwIfNoEntry: false });
-  return own !== undefined && own.dev !== statSync(dirname(space)).dev;
 }

@@ -40,18 +40,22 @@ interface Template {
 /** A template is some 200 KiB; people use few sizes. */
 const mostTemplates = 16;
 
+interface ImageFacts {
+  /** Whether they are to be grown later, to `stateBytes` at most. */
+  growsOnline: boolean;
+  stateBytes: number;
+}
+
 export class LoopImages {
   readonly #directory: string;
-  readonly #resizable: boolean;
-  readonly #stateBytes: number;
+  readonly #facts: ImageFacts;
   readonly #templates = new Map<string, Promise<Template>>();
   #last = 0;
 
   /** `directory` is ours alone and empty; mkfs works in it. */
-  constructor(directory: string, facts: { growsOnline: boolean; stateBytes: number }) {
+  constructor(directory: string, facts: ImageFacts) {
     this.#directory = directory;
-    this.#resizable = facts.growsOnline;
-    this.#stateBytes = facts.stateBytes;
+    this.#facts = facts;
   }
 
   /** The first of a form takes mkfs's time. */
@@ -83,43 +87,53 @@ export class LoopImages {
         mkdirSync(join(content, name));
         chmodSync(join(content, name), mode);
       }
-      closeSync(openSync(image, 'wx', 0o600));
-      truncateSync(image, plan.bytes);
-      await makeFilesystem([...this.#options(plan), '-d', content, image]);
+      await makeImage(image, plan, this.#facts, ['-d', content]);
       return readTemplate(image, plan.bytes);
     } finally {
       rmSync(place, { recursive: true, force: true });
     }
   }
+}
 
-  /**
-   * Everything is said, so that the machine's mke2fs.conf has no say. Nothing is zeroed, since a hole
-   * reads as zeros; no orphan file, whose blocks every mount reads; metadata together at the front, so
-   * that the file has few extents.
-   */
-  #options({ journalBytes, inodes }: ImagePlan): string[] {
-    const growth = this.#resizable ? 'resize_inode' : 'sparse_super2';
-    const extended = [
-      'assume_storage_prezeroed=1,lazy_itable_init=0,nodiscard,root_owner=0:0,packed_meta_blocks=1',
-      this.#resizable
-        ? `resize=${Math.floor(this.#stateBytes / ext4BlockBytes)}`
-        : 'num_backup_sb=0',
-    ];
-    return [
-      ...['-q', '-F', '-t', 'ext4', '-b', String(ext4BlockBytes), '-m', '0'],
-      ...['-I', String(inodeBytes), '-i', String(bytesPerInode)],
-      ...['-O', `none,${features},${growth}`, '-E', extended.join()],
-      ...['-J', `size=${journalBytes / 1024 / 1024}`],
-      ...(inodes === undefined ? [] : ['-N', String(inodes)]),
-    ];
-  }
+/** A new file system in a new sparse file, with what mkfs.ext4(8) is told beside its form. */
+export async function makeImage(
+  path: string,
+  plan: ImagePlan,
+  facts: ImageFacts,
+  more: readonly string[] = [],
+): Promise<void> {
+  closeSync(openSync(path, 'wx', 0o600));
+  truncateSync(path, plan.bytes);
+  await makeFilesystem([...formOptions(plan, facts), ...more, path]);
+}
+
+/**
+ * Everything is said, so that the machine's mke2fs.conf has no say. Nothing is zeroed, since a hole
+ * reads as zeros; no orphan file, whose blocks every mount reads; metadata together at the front, so
+ * that the file has few extents.
+ */
+function formOptions({ journalBytes, inodes }: ImagePlan, facts: ImageFacts): string[] {
+  const growth = facts.growsOnline ? 'resize_inode' : 'sparse_super2';
+  const extended = [
+    'assume_storage_prezeroed=1,lazy_itable_init=0,nodiscard,root_owner=0:0,packed_meta_blocks=1',
+    facts.growsOnline
+      ? `resize=${Math.floor(facts.stateBytes / ext4BlockBytes)}`
+      : 'num_backup_sb=0',
+  ];
+  return [
+    ...['-q', '-F', '-t', 'ext4', '-b', String(ext4BlockBytes), '-m', '0'],
+    ...['-I', String(inodeBytes), '-i', String(bytesPerInode)],
+    ...['-O', `none,${features},${growth}`, '-E', extended.join()],
+    ...['-J', `size=${journalBytes / 1024 / 1024}`],
+    ...(inodes === undefined ? [] : ['-N', String(inodes)]),
+  ];
 }
 
 const features =
   'has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,metadata_csum,sparse_super,large_file,huge_file,dir_nlink,extra_isize';
 
 /** Debian keeps it where only root's shells look. */
-const searchPath = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
+export const searchPath = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
 
 async function makeFilesystem(parameters: string[]): Promise<void> {
   try {

@@ -91,9 +91,13 @@ function descriptorCopies(groups: number): number {
  * What ext4 needs in hand to write out what it has promised, as it chooses it by itself: a fiftieth,
  * at most 16 MiB (ext4.rst, `reserved_clusters`).
  */
-export function reserveBytes(bytes: number): number {
+function reserveBytes(bytes: number): number {
   return Math.min(16 * mib, Math.floor(bytes / reserveShare));
 }
+
+/** The same in blocks. */
+export const leastReserve = (blocks: number) =>
+  Math.floor(reserveBytes(blocks * ext4BlockBytes) / ext4BlockBytes);
 
 const journalFor = (usableBytes: number) => (usableBytes < gib ? 4 : 16) * mib;
 

@@ -2,7 +2,7 @@
  * The engine: containers, images, volumes and networks over the parts that reach the kernel. This
  * file puts its pieces together; what they do is in a file for each verb.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import type { ContainersBackend } from '../api/containers/backend.ts';
 import type { PressureBackend } from '../api/corten/backend.ts';
 import type { ExecBackend } from '../api/exec/backend.ts';
@@ -29,6 +29,7 @@ import { createExecBackend } from './exec/exec.ts';
 import { ExecAhead } from './exec/exec-ahead.ts';
 import { ExecTable } from './exec/exec-table.ts';
 import type { ContainerFiles } from './files/container-files.ts';
+import { isId } from './ids.ts';
 import { createImagesBackend } from './images/images.ts';
 import { LogReaders } from './logs/log-readers.ts';
 import { createNetworksBackend, ensurePredefined } from './networks/networks.ts';
@@ -91,7 +92,7 @@ export interface EngineOptions
     | 'abilityFacts'
   > {
   /** Chooses what limits disk space, once the directories are there. */
-  openDisks: (parents: string[]) => DiskDriver;
+  openDisks: (places: DiskPlaces) => Promise<DiskDriver>;
   files: ContainerFiles;
   kernelLog: RecordSource;
   /** Told of each round of looks at the containers, one a second while any runs. */
@@ -100,6 +101,15 @@ export interface EngineOptions
   hostFolders?: HostFolders;
   registryMirrors: string[];
   insecureRegistries: string[];
+}
+
+export interface DiskPlaces {
+  /** Directories whose children may hold spaces. */
+  parents: string[];
+  /** Where the layers without one lie. */
+  layers: string;
+  /** Whether some lie there now. */
+  hasLayers: boolean;
 }
 
 /** Opens the state and takes up what an agent before us left, before anybody can ask for more. */
@@ -116,7 +126,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     runsDirectory(paths),
   ])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const disks = options.openDisks([containersDirectory(paths), volumesDirectory(paths)]);
+  const layers = layersDirectory(paths);
+  const disks = await options.openDisks({
+    parents: [containersDirectory(paths), volumesDirectory(paths)],
+    layers,
+    hasLayers: readdirSync(layers).some(isId),
+  });
   // There a file system may have come to be since.
   mkdirSync(removedLayersDirectory(paths), { recursive: true, mode: 0o700 });
   const database = openDatabase(databasePath(paths));

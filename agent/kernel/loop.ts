@@ -2,7 +2,7 @@
  * Loop devices (loop(4)): a file as a block device. They are bound with autoclear, so that a device
  * ends by itself once nobody has it open or mounted; there is nothing to undo after a crash.
  */
-import { closeSync, constants, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
 import { O_CLOEXEC } from './files.ts';
 import { hasErrno, libcCall } from './libc.ts';
 
@@ -28,6 +28,11 @@ export const loopPath = (number: number) => `/dev/loop${number}`;
 export interface LoopFile {
   device: bigint;
   inode: bigint;
+}
+
+export function fileOf(fd: number): LoopFile {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return { device: dev, inode: ino };
 }
 
 export interface OpenLoop {
@@ -114,6 +119,15 @@ export function boundLoops(): { number: number; file: LoopFile }[] {
 
 function isBound(name: string): boolean {
   return readdirSync(`/sys/block/${name}`).includes('loop');
+}
+
+/** The device of a file that is open for reading and writing: the one that it is bound to, or a free one. */
+export function loopOf(fileFd: number): OpenLoop {
+  const file = fileOf(fileFd);
+  const bound = boundLoops().find(
+    (loop) => loop.file.device === file.device && loop.file.inode === file.inode,
+  );
+  return (bound && openLoopOf(bound.number, file)) ?? bindLoop(fileFd);
 }
 
 /** Makes a device as large as its file has become. */

@@ -83,7 +83,7 @@ export async function workbench(
         apply: () => undefined,
       }),
       kernelLog: { records: async function* () {}, close: () => {} },
-      openDisks: () => disks,
+      openDisks: async () => disks,
       defaultDisk,
       registryMirrors: [],
       insecureRegistries: [],

@@ -44,6 +44,8 @@ interface ImageFacts {
   /** Whether they are to be grown later, to `stateBytes` at most. */
   growsOnline: boolean;
   stateBytes: number;
+  /** Copies of the superblock, of one that does not grow. None: nobody would miss its content. */
+  superblockCopies?: 2;
 }
 
 export class LoopImages {
@@ -118,7 +120,7 @@ function formOptions({ journalBytes, inodes }: ImagePlan, facts: ImageFacts): st
     'assume_storage_prezeroed=1,lazy_itable_init=0,nodiscard,root_owner=0:0,packed_meta_blocks=1',
     facts.growsOnline
       ? `resize=${Math.floor(facts.stateBytes / ext4BlockBytes)}`
-      : 'num_backup_sb=0',
+      : `num_backup_sb=${facts.superblockCopies ?? 0}`,
   ];
   return [
     ...['-q', '-F', '-t', 'ext4', '-b', String(ext4BlockBytes), '-m', '0'],

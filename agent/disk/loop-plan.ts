@@ -20,7 +20,7 @@ export interface PlanFacts {
 const mib = 1024 * 1024;
 const gib = 1024 * mib;
 /** ext4 with 4 KiB blocks: one bitmap block holds the bits of so much. */
-const groupBytes = 128 * mib;
+export const groupBytes = 128 * mib;
 /** In one block of a group's table, which has whole blocks. */
 const inodesPerBlock = 16;
 /** Those that ext4 keeps for itself, with `lost+found`. */

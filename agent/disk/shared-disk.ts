@@ -6,7 +6,7 @@
  *
  * It stays mounted while a container runs, with or without an agent.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,
   constants,
@@ -21,11 +21,11 @@ import {
 import { dirname } from 'node:path';
 import { CortenError } from '../errors.ts';
 import { ext4BlockBytes, reserveExt4Blocks } from '../kernel/ext4.ts';
-import { loopOf } from '../kernel/loop.ts';
+import { loopOf, loopPath } from '../kernel/loop.ts';
 import { detachMount } from '../kernel/mount.ts';
 import { makeImage, searchPath } from './loop-image.ts';
 import { attachAt, isMounted, mountLoop } from './loop-mount.ts';
-import { bytesPerInode, leastReserve } from './loop-plan.ts';
+import { bytesPerInode, groupBytes, leastReserve } from './loop-plan.ts';
 
 export interface SharedDiskOptions {
   /** Where layers lie. The file is beside it. */
@@ -58,7 +58,8 @@ export async function openSharedDisk(options: SharedDiskOptions): Promise<Shared
   const { directory, leavesFloor, report } = options;
   const image = `${directory}.ext4`;
   if (!existsSync(image)) {
-    if (!options.isWanted) return undefined;
+    // Somebody may have put another disk there.
+    if (!options.isWanted || isMounted(directory)) return undefined;
     try {
       if (!(await makeShared(image))) return undefined;
       // What cannot be mounted here, in a container without loop devices, say, is of no use.
@@ -72,9 +73,9 @@ export async function openSharedDisk(options: SharedDiskOptions): Promise<Shared
   const device = mountShared(image, directory);
   const round = () => {
     try {
-      const machine = statfsSync(dirname(image));
-      const taken = statSync(image).blocks * 512;
-      keepBack(device, statfsSync(directory), leavesFloor ? mayTake(machine, taken) : undefined);
+      const shared = statfsSync(directory);
+      const left = leavesFloor ? mayTake(roomOf(image, shared)) : undefined;
+      reserveExt4Blocks(device, blocksToKeep(shared, left));
     } catch (error) {
       report('leave the machine a part of its disk', error);
     }
@@ -89,11 +90,30 @@ export async function openSharedDisk(options: SharedDiskOptions): Promise<Shared
   };
 }
 
-/** Beside what they have: an eighth of all that layers could have stays the machine's. */
-export function mayTake(machine: Pick<StatsFs, 'bavail' | 'bsize'>, takenBytes: number): number {
-  const freeBytes = machine.bavail * machine.bsize;
-  const floor = Math.min((freeBytes + takenBytes) * floorShare, mostFloorBytes);
-  return Math.max(0, Math.floor(freeBytes - floor));
+/** In bytes. */
+export interface DiskRoom {
+  /** What the machine has left. */
+  free: number;
+  /** What the file system's file has of the machine. */
+  taken: number;
+  /** What is in the file system, some of which the kernel has still to write to its file. */
+  written: number;
+}
+
+function roomOf(image: string, { blocks, bfree }: StatsFs): DiskRoom {
+  const { bavail, bsize } = statfsSync(dirname(image));
+  return {
+    free: bavail * bsize,
+    taken: statSync(image).blocks * 512,
+    written: (blocks - bfree) * ext4BlockBytes,
+  };
+}
+
+/** Bytes beside what they have: an eighth of all that layers could have stays the machine's. */
+export function mayTake({ free, taken, written }: DiskRoom): number {
+  const all = free + taken;
+  const floor = Math.min(all * floorShare, mostFloorBytes);
+  return Math.max(0, all - floor - Math.max(taken, written));
 }
 
 /** Of its free blocks those that are not to be written; what ext4 needs in hand at least. */
@@ -106,10 +126,6 @@ export function blocksToKeep(
   return Math.max(least, Math.ceil(bfree - mayTakeBytes / ext4BlockBytes));
 }
 
-function keepBack(device: string, shared: StatsFs, mayTakeBytes: number | undefined): void {
-  reserveExt4Blocks(device, blocksToKeep(shared, mayTakeBytes));
-}
-
 /** As large as the machine's disk, in a file without blocks. False where that is too small. */
 async function makeShared(image: string): Promise<boolean> {
   const { blocks, bsize } = statfsSync(dirname(image));
@@ -119,13 +135,15 @@ async function makeShared(image: string): Promise<boolean> {
   rmSync(half, { force: true });
   const plan = {
     bytes: Math.floor(bytes / mib) * mib,
-    journalBytes: bytes < 8 * gib ? 16 * mib : 64 * mib,
+    journalBytes: journalFor(bytes),
     inodes: Math.floor(bytes / bytesPerInode),
   };
-  await makeImage(half, plan, { growsOnline: false, stateBytes: bytes });
+  await makeImage(half, plan, { growsOnline: false, stateBytes: bytes, superblockCopies: 2 });
   renameSync(half, image);
   return true;
 }
+
+const journalFor = (bytes: number) => (bytes < gib ? 4 : bytes < 8 * gib ? 16 : 64) * mib;
 
 /** Mounts it unless it is, and returns the name of its device. */
 function mountShared(image: string, directory: string): string {
@@ -165,23 +183,30 @@ function giveBack(directory: string): void {
   trim.on('error', () => {}).unref();
 }
 
-/** What can be put right without a loss is; else nothing is changed. */
+/** With its own superblock, and if that cannot be read with the first copy (mke2fs(8), `sparse_super2`). */
+function isRepaired(device: string): boolean {
+  const copy = ['-b', String(groupBytes / ext4BlockBytes), '-B', String(ext4BlockBytes)];
+  for (const superblock of [[], copy]) {
+    // e2fsck(8): 1 is "corrected", 8 "operational error". With -p it stops before what a person should decide.
+    const { status } = spawnSync('e2fsck', ['-p', ...superblock, device], {
+      env: { PATH: searchPath, LC_ALL: 'C' },
+      stdio: 'ignore',
+    });
+    if (status !== 8) return status === 1;
+  }
+  return false;
+}
+
+/** What can be put right without a loss is. */
 function mountOrRepair(loopNumber: number, image: string): number {
   try {
     return mountLoop(loopNumber);
   } catch (error) {
-    try {
-      execFileSync('e2fsck', ['-p', `/dev/loop${loopNumber}`], {
-        env: { PATH: searchPath, LC_ALL: 'C' },
-        stdio: 'ignore',
-      });
-      return mountLoop(loopNumber);
-    } catch {
-      throw new CortenError(
-        'unavailable',
-        `the containers' layers in ${image} cannot be mounted, and nothing was changed in it. As root, run: e2fsck -f ${image}`,
-        { cause: error },
-      );
-    }
+    if (isRepaired(loopPath(loopNumber))) return mountLoop(loopNumber);
+    throw new CortenError(
+      'unavailable',
+      `the layers of containers in ${image} cannot be mounted, nor put right without a decision. As root, run: e2fsck -f ${image}`,
+      { cause: error },
+    );
   }
 }

@@ -38,7 +38,7 @@ export function diskBench() {
     return ask<any>(current().socket, method, `/corten/v1/${path}`, body);
   }
 
-  /** Loop devices over files of this agent, with the spares that it keeps, by what the kernel shows. */
+  /** Loop devices over files of this agent for limits, with the spares that it keeps, by what the kernel shows. */
   const allDevices = () =>
     boundLoops()
       .map(({ number }) => {
@@ -49,7 +49,7 @@ export function diskBench() {
           return '';
         }
       })
-      .filter((path) => path.startsWith(directory));
+      .filter((path) => path.startsWith(directory) && !path.endsWith('/layers.ext4'));
 
   /** Those of containers and volumes. */
   const devices = () => allDevices().filter((path) => !path.includes('/disk-forms/'));

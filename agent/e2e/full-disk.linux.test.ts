@@ -1,4 +1,4 @@
-/** Without a disk limit a container can fill the disk that the engine works on: it can be removed all the same. */
+/** Without any limit a container can fill the disk that the engine works on: it can be removed all the same. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync, statfsSync } from 'node:fs';
@@ -15,11 +15,12 @@ import {
 
 const image = 'corten/starter';
 const directory = makeAgentDirectory();
+const unlimited = ['--default-disk', 'none'];
 let agent: AgentProcess;
 let docker: DockerCli;
 before(async () => {
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m,mode=700', 'tmpfs', `${directory}/root`]);
-  agent = await startAgent(directory);
+  agent = await startAgent(directory, unlimited);
   docker = dockerCli(agent.socket);
 });
 after(async () => {
@@ -87,10 +88,10 @@ test('while others fill whatever becomes free, all that runs ends and all that i
   }
   // An agent that begins on the full disk takes over, and is no worse.
   await agent.end('SIGKILL');
-  agent = await startAgent(directory);
+  agent = await startAgent(directory, unlimited);
   await isFull();
   await agent.end();
-  agent = await startAgent(directory);
+  agent = await startAgent(directory, unlimited);
   docker = dockerCli(agent.socket);
   const tags = await docker.output('images', '--format', '{{.Repository}}');
   assert.equal(tags, image);

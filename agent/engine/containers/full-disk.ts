@@ -2,7 +2,7 @@
 import { CortenError } from '../../errors.ts';
 import { hasRoom } from '../../kernel/disk-room.ts';
 import { hasErrno } from '../../kernel/libc.ts';
-import type { EnginePaths } from '../paths.ts';
+import { type EnginePaths, layersDirectory } from '../paths.ts';
 
 const almostNoBytes = 65_536;
 
@@ -13,12 +13,21 @@ const almostNoBytes = 65_536;
 export function explainFullDisk(
   error: unknown,
   what: string,
-  { root }: Pick<EnginePaths, 'root'>,
+  paths: EnginePaths,
 ): unknown {
-  if (!hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS') || hasRoom(root, almostNoBytes)) return error;
+  if (!hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS')) return error;
+  const full = fullIn(paths);
+  if (full === undefined) return error;
   return new CortenError(
     'unavailable',
-    `no space left on device: the disk of ${root} is full, so ${what}. Remove what is not used (docker system prune) or make the disk larger.`,
+    `no space left on device: ${full}, so ${what}. Remove what is not used (docker system prune) or make the disk larger.`,
     { cause: error },
   );
+}
+
+function fullIn(paths: EnginePaths): string | undefined {
+  if (!hasRoom(paths.root, almostNoBytes)) return `the disk of ${paths.root} is full`;
+  if (!hasRoom(layersDirectory(paths), almostNoBytes))
+    return `containers have written all that they may of the disk of ${paths.root}, whose rest is the machine's`;
+  return undefined;
 }

@@ -21,8 +21,10 @@ export function fullDiskOf(parts: Parts, id: string): FullDisk | undefined {
   if (isFull(paths.root)) return { cause: 'machine' };
   const isFullIn = (path: string, space: string | undefined) =>
     isFull(path) || isAtLimit(parts, space);
-  if (!record.settings.readOnlyRootfs && isFullIn(`/proc/${pid}/root`, record.rootfs.space))
-    return { cause: 'limit' };
+  const { space } = record.rootfs;
+  if (!record.settings.readOnlyRootfs && isFullIn(`/proc/${pid}/root`, space))
+    // Without a limit of its own it is what all containers may take of the machine's.
+    return { cause: space === undefined ? 'machine' : 'limit' };
   const volume = record.mounts.find(
     ({ type, readOnly, source, name = '' }) =>
       type === 'volume' && !readOnly && isFullIn(source, volumes.get(name)?.space),

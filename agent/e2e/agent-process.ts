@@ -186,7 +186,7 @@ export function findTraces(agent: AgentProcess): Traces {
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
       .map((line) => line.split(' ')[4] ?? '')
-      .filter((point) => point.startsWith(agent.directory))
+      .filter((point) => point.startsWith(agent.directory) && point !== `${agent.root}/layers`)
       .sort(),
     links: readFileSync('/proc/self/net/dev', 'utf8')
       .split('\n')

@@ -55,7 +55,7 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --userns-remap=FIRST:LENGTH   the same with these user and group ids, 65536 for each container
   --default-disk SIZE       disk space of each new container that asks for none itself, such as 10g, or
                             "none" (default: seven eighths of what is free, where a project quota can
-                            hold it, and else none)
+                            hold it, and else for all of them together)
   --leave-memory SIZE       memory that all containers together leave to the machine, such as 1g (default:
                             an eighth of it, at most 8g); 0 leaves none
   --cpu-slice MICROSECONDS  how long a container's turn on a processor is while others wait, 100 to

@@ -97,14 +97,14 @@ export class LoopImages {
   }
 }
 
-/** A new file system in a new sparse file, with what mkfs.ext4(8) is told beside its form. */
+/** A new file system in a sparse file, new or empty, with what mkfs.ext4(8) is told beside its form. */
 export async function makeImage(
   path: string,
   plan: ImagePlan,
   facts: ImageFacts,
   more: readonly string[] = [],
 ): Promise<void> {
-  closeSync(openSync(path, 'wx', 0o600));
+  closeSync(openSync(path, 'a', 0o600));
   truncateSync(path, plan.bytes);
   await makeFilesystem([...formOptions(plan, facts), ...more, path]);
 }

@@ -25,9 +25,20 @@ import { fill } from './testdata/fill.ts';
 
 const mib = 1024 * 1024;
 
-async function bench(t: TestContext, megabytes = 256) {
+const inMemory = (megabytes: number) => (place: string) =>
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', place]);
+
+function onBtrfs(place: string): void {
+  const disk = `${place}.btrfs`;
+  execFileSync('truncate', ['-s', '256m', disk]);
+  execFileSync('mkfs.btrfs', ['-q', disk]);
+  execFileSync('mount', ['-o', 'loop', disk, place]);
+  rmSync(disk);
+}
+
+function bench(t: TestContext, mount: (place: string) => void = inMemory(256)) {
   const state = mkdtempSync(join(tmpdir(), 'corten-shared-disk-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', state]);
+  mount(state);
   const directory = join(state, 'layers');
   mkdirSync(directory);
   const reports: string[] = [];
@@ -57,7 +68,7 @@ const devicesOf = (image: string) => {
 };
 
 test('root that fills it with bytes, and then with files, leaves the machine its floor', async (t) => {
-  const { directory, reports, open, freeShare } = await bench(t);
+  const { directory, reports, open, freeShare } = bench(t);
   const shared = await open();
   const written = fill(join(directory, 'all'));
   assert.ok(written > 150 * mib, `${written} bytes went in`);
@@ -75,7 +86,7 @@ test('root that fills it with bytes, and then with files, leaves the machine its
 });
 
 test('what the machine takes meanwhile is no longer theirs, and what it gives back is', async (t) => {
-  const { state, directory, open } = await bench(t);
+  const { state, directory, open } = bench(t);
   const shared = await open();
   t.after(() => shared?.close('unmount'));
   const available = () => statfsSync(directory).bavail * 4096;
@@ -91,7 +102,7 @@ test('what the machine takes meanwhile is no longer theirs, and what it gives ba
 });
 
 test('what is removed goes back to the machine', async (t) => {
-  const { directory, image, open } = await bench(t);
+  const { directory, image, open } = bench(t);
   const shared = await open();
   const file = join(directory, 'file');
   const write = () => {
@@ -118,7 +129,7 @@ test('what is removed goes back to the machine', async (t) => {
 });
 
 test('left mounted it is the next one’s, on the same device', async (t) => {
-  const { directory, image, open } = await bench(t);
+  const { directory, image, open } = bench(t);
   const first = await open();
   writeFileSync(join(directory, 'kept'), 'x');
   first?.close('leave');
@@ -134,7 +145,7 @@ test('left mounted it is the next one’s, on the same device', async (t) => {
 });
 
 test('without a floor all of the disk may be written', async (t) => {
-  const { directory, open, freeShare } = await bench(t);
+  const { directory, open, freeShare } = bench(t);
   const shared = await open({ leavesFloor: false });
   t.after(() => shared?.close('unmount'));
   fill(join(directory, 'all'));
@@ -142,14 +153,14 @@ test('without a floor all of the disk may be written', async (t) => {
 });
 
 test('one that is not wanted, or on a disk too small for it, is none', async (t) => {
-  const { state, directory, open, reports } = await bench(t, 32);
+  const { state, directory, open, reports } = bench(t, inMemory(32));
   assert.equal(await open({ isWanted: false }), undefined);
   assert.equal(await open(), undefined);
   assert.deepEqual([readdirSync(state), readdirSync(directory), reports], [['layers'], [], []]);
 });
 
 test('one that cannot be made is reported, and layers lie on the machine’s disk', async (t) => {
-  const { state, open, reports } = await bench(t);
+  const { state, open, reports } = bench(t);
   mkdirSync(join(state, 'layers.ext4.new/in-the-way'), { recursive: true });
   assert.equal(await open(), undefined);
   assert.match(reports.join(), /make a disk for the layers of all containers/);
@@ -162,7 +173,7 @@ const damage = (image: string, offset: number, bytes: number) => {
 };
 
 test('a superblock that is lost comes back from its copy, with what is there', async (t) => {
-  const { directory, image, open } = await bench(t);
+  const { directory, image, open } = bench(t);
   const shared = await open();
   writeFileSync(join(directory, 'kept'), 'x');
   shared?.close('unmount');
@@ -174,10 +185,20 @@ test('a superblock that is lost comes back from its copy, with what is there', a
 });
 
 test('one that a person has to decide about is left, and it says what to do', async (t) => {
-  const { directory, image, open } = await bench(t);
+  const { directory, image, open } = bench(t);
   (await open())?.close('unmount');
   await until(() => devicesOf(image) === 0);
   damage(image, 0, statSync(image).size);
   await assert.rejects(open(), { kind: 'unavailable', message: /e2fsck -f/ });
   assert.equal(isMounted(directory), false);
+});
+
+test('on btrfs it is written in place', async (t) => {
+  const { directory, image, open, freeShare } = bench(t, onBtrfs);
+  const shared = await open();
+  t.after(() => shared?.close('unmount'));
+  const [flags = ''] = execFileSync('lsattr', [image], { encoding: 'utf8' }).split(' ');
+  assert.match(flags, /C/);
+  fill(join(directory, 'all'));
+  assert.ok(freeShare() > 0.1, `${freeShare()} is left`);
 });

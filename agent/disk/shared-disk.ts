@@ -138,6 +138,9 @@ async function makeShared(image: string): Promise<boolean> {
     journalBytes: journalFor(bytes),
     inodes: Math.floor(bytes / bytesPerInode),
   };
+  closeSync(openSync(half, 'wx', 0o600));
+  // On btrfs each write would go elsewhere; other file systems know no such flag (chattr(1)).
+  spawnSync('chattr', ['+C', half], { stdio: 'ignore' });
   await makeImage(half, plan, { growsOnline: false, stateBytes: bytes, superblockCopies: 2 });
   renameSync(half, image);
   return true;

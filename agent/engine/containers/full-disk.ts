@@ -10,11 +10,7 @@ const almostNoBytes = 65_536;
  * With the cause and the next step, if that is it, and else as it was. EROFS: overlayfs that cannot
  * make its work directory mounts read-only, and the first file in it fails (fs/overlayfs/super.c).
  */
-export function explainFullDisk(
-  error: unknown,
-  what: string,
-  paths: EnginePaths,
-): unknown {
+export function explainFullDisk(error: unknown, what: string, paths: EnginePaths): unknown {
   if (!hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS')) return error;
   const full = fullIn(paths);
   if (full === undefined) return error;

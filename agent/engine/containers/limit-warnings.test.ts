@@ -7,14 +7,17 @@ import { limitWarnings } from './limit-warnings.ts';
 
 const MiB = 1024 * 1024;
 
-/** Used 1.5 CPUs in its last second, has 8 MiB in 500 files, uses 50 MiB, of which 10 can go at once, has 20 processes, 30 open files, and a log of 100 bytes. */
+/** Used 1.5 CPUs, wrote 10 MiB in 40 pieces in its last second, has 8 MiB in 500 files, uses 50 MiB, of which 10 can go at once, has 20 processes, 30 open files, and a log of 100 bytes. */
 function warn(change: Limits): string[] {
   const { used: usage } = new FakeCgroup('web', {}, () => {});
   usage.memory.usageBytes = 50 * MiB;
   usage.memory.inactiveFileBytes = 10 * MiB;
   usage.pids.current = 20;
   const disk = { usedBytes: 8 * MiB, maxBytes: undefined, usedInodes: 500, maxInodes: undefined };
-  const latest = sample(1, { cpu: { usedMicros: 1_500_000 } });
+  const latest = sample(1, {
+    cpu: { usedMicros: 1_500_000 },
+    io: { writtenBytes: 10 * MiB, writeOperations: 40 },
+  });
   return limitWarnings(change, change, { usage, openFiles: 30, logBytes: 100, disk, latest });
 }
 
@@ -32,6 +35,25 @@ const cases: [name: string, change: Limits, words: RegExp | undefined][] = [
   ['a log below its size', { log: { maxBytes: 9, maxFiles: 11 } }, /oldest lines go/],
   ['a log above its size', { log: { maxBytes: 50, maxFiles: 2 } }, undefined],
   ['less CPU than it uses', { cpu: { quotaMicros: 50_000 } }, /used 1.5 CPUs .* limit is 0.5/],
+  [
+    'fewer bytes a second than it writes',
+    { io: { devices: [{ device: '/dev/vda', writeBytesPerSecond: 4 * MiB }] } },
+    /wrote 10 MiB in the last second, and the limit of \/dev\/vda is 4 MiB/,
+  ],
+  [
+    'fewer writes a second than it makes',
+    { io: { devices: [{ device: '/dev/vda', writeOperationsPerSecond: 30 }] } },
+    /wrote 40 times in the last second, and the limit of \/dev\/vda is 30 times/,
+  ],
+  [
+    'as much as it writes, and less than it does not read',
+    {
+      io: {
+        devices: [{ device: '8:0', writeBytesPerSecond: 10 * MiB, readBytesPerSecond: 1 }],
+      },
+    },
+    undefined,
+  ],
   ['as much CPU', { cpu: { quotaMicros: 15_000, periodMicros: 10_000 } }, undefined],
   [
     'fewer bytes than the disk holds',

@@ -49,6 +49,7 @@ export function limitWarnings(limits: Limits, change: Limits, facts: Facts): str
       ? [...memoryWarnings(change, usage.memory), ...pidsWarnings(change, usage.pids)]
       : []),
     ...cpuWarnings(limits, change, facts.latest),
+    ...ioWarnings(change, facts.latest),
     ...openFilesWarnings(change, facts.openFiles),
     ...logWarnings(limits, change, facts.logBytes),
     ...diskWarnings(change, facts.disk),
@@ -86,6 +87,30 @@ function cpuWarnings(
         `The container used ${tenths(used)} CPUs in the last second, and the limit is ${tenths(allowed)}: it is slowed down. Nothing is ended.`,
       ]
     : [];
+}
+
+/** What it read and wrote is known of all devices together, so it may have been another one's. */
+function ioWarnings({ io }: Limits, latest: PressureSample | undefined): string[] {
+  if (latest === undefined) return [];
+  const { readBytes, writtenBytes, readOperations, writeOperations } = latest.io;
+  const each = (count: number) => `${Math.round(count)} times`;
+  return (io?.devices ?? []).flatMap((limit) =>
+    (
+      [
+        ['read', readBytes, limit.readBytesPerSecond, mib],
+        ['wrote', writtenBytes, limit.writeBytesPerSecond, mib],
+        ['read', readOperations, limit.readOperationsPerSecond, each],
+        ['wrote', writeOperations, limit.writeOperationsPerSecond, each],
+      ] as const
+    ).flatMap(([did, count, most, shown]) => {
+      const rate = (count * 1000) / latest.intervalMs;
+      return typeof most === 'number' && rate > most
+        ? [
+            `The container ${did} ${shown(rate)} in the last second, and the limit of ${limit.device} is ${shown(most)}: it is slowed down. Nothing is ended.`,
+          ]
+        : [];
+    }),
+  );
 }
 
 function memoryWarnings({ memory = {} }: Limits, now: Usage['memory']): string[] {

@@ -235,7 +235,8 @@ test('network rates hold a stream, over restarts of container, network and agent
   await run('sender', source('sink'), ...on);
   await run('other', source('other-sink'), ...on);
   await assertFree('sink');
-  await limit('sender', { network: { egressBytesPerSecond: rate } });
+  const { warnings } = await limit('sender', { network: { egressBytesPerSecond: rate } });
+  assert.match(String(warnings), /sends .* a second now, and the limit is 0.4 MiB/);
   await assertHeld('sink');
   await assertFree('other-sink');
   await output('restart', '-t', '0', 'sender');

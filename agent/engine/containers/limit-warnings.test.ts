@@ -7,7 +7,7 @@ import { limitWarnings } from './limit-warnings.ts';
 
 const MiB = 1024 * 1024;
 
-/** Used 1.5 CPUs, wrote 10 MiB in 40 pieces in its last second, has 8 MiB in 500 files, uses 50 MiB, of which 10 can go at once, has 20 processes, 30 open files, and a log of 100 bytes. */
+/** Sends 5 MiB a second, used 1.5 CPUs, wrote 10 MiB in 40 pieces in its last second, has 8 MiB in 500 files, uses 50 MiB, of which 10 can go at once, has 20 processes, 30 open files, and a log of 100 bytes. */
 function warn(change: Limits): string[] {
   const { used: usage } = new FakeCgroup('web', {}, () => {});
   usage.memory.usageBytes = 50 * MiB;
@@ -18,7 +18,9 @@ function warn(change: Limits): string[] {
     cpu: { usedMicros: 1_500_000 },
     io: { writtenBytes: 10 * MiB, writeOperations: 40 },
   });
-  return limitWarnings(change, change, { usage, openFiles: 30, logBytes: 100, disk, latest });
+  const network = { egressBytesPerSecond: 5 * MiB, ingressBytesPerSecond: 0 };
+  const counted = { usage, openFiles: 30, logBytes: 100, disk, latest, network };
+  return limitWarnings(change, change, counted);
 }
 
 const cases: [name: string, change: Limits, words: RegExp | undefined][] = [
@@ -35,6 +37,12 @@ const cases: [name: string, change: Limits, words: RegExp | undefined][] = [
   ['a log below its size', { log: { maxBytes: 9, maxFiles: 11 } }, /oldest lines go/],
   ['a log above its size', { log: { maxBytes: 50, maxFiles: 2 } }, undefined],
   ['less CPU than it uses', { cpu: { quotaMicros: 50_000 } }, /used 1.5 CPUs .* limit is 0.5/],
+  [
+    'less than it sends',
+    { network: { egressBytesPerSecond: 4 * MiB, ingressBytesPerSecond: 1 } },
+    /sends 5 MiB a second now, and the limit is 4 MiB/,
+  ],
+  ['as much as it sends', { network: { egressBytesPerSecond: 5 * MiB } }, undefined],
   [
     'fewer bytes a second than it writes',
     { io: { devices: [{ device: '/dev/vda', writeBytesPerSecond: 4 * MiB }] } },

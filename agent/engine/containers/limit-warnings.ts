@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import {
   defaultPeriodMicros,
   type Limits,
+  type NetworkRates,
   type SpaceUsage,
   type Usage,
 } from '../../contract/limits.ts';
@@ -23,6 +24,8 @@ export interface Facts {
   logBytes: number;
   /** What its writable layer holds, where somebody counts. */
   disk?: SpaceUsage | undefined;
+  /** What it sends and receives now. */
+  network?: NetworkRates | undefined;
   /** Of its last second; undefined for what does not run, or has only begun. */
   latest?: PressureSample | undefined;
 }
@@ -50,6 +53,7 @@ export function limitWarnings(limits: Limits, change: Limits, facts: Facts): str
       : []),
     ...cpuWarnings(limits, change, facts.latest),
     ...ioWarnings(change, facts.latest),
+    ...networkWarnings(change, facts.network),
     ...openFilesWarnings(change, facts.openFiles),
     ...logWarnings(limits, change, facts.logBytes),
     ...diskWarnings(change, facts.disk),
@@ -111,6 +115,22 @@ function ioWarnings({ io }: Limits, latest: PressureSample | undefined): string[
         : [];
     }),
   );
+}
+
+function networkWarnings({ network }: Limits, now: NetworkRates | undefined): string[] {
+  return (
+    [
+      ['sends', 'egressBytesPerSecond'],
+      ['receives', 'ingressBytesPerSecond'],
+    ] as const
+  ).flatMap(([does, which]) => {
+    const [most, rate] = [network?.[which], now?.[which]];
+    return typeof most === 'number' && typeof rate === 'number' && rate > most
+      ? [
+          `The container ${does} ${mib(rate)} a second now, and the limit is ${mib(most)}: it is slowed down. No connection is ended.`,
+        ]
+      : [];
+  });
 }
 
 function memoryWarnings({ memory = {} }: Limits, now: Usage['memory']): string[] {

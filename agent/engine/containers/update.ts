@@ -11,6 +11,7 @@ import { checkLayer, layerUsage, updateLayer } from './layer.ts';
 import { checkLimits } from './limit-checks.ts';
 import { factsFor, limitWarnings } from './limit-warnings.ts';
 import { mergedLimits, withFittingBurst } from './merge-limits.ts';
+import { networkRates } from './usage.ts';
 
 export async function updateContainer(
   context: EngineContext,
@@ -40,6 +41,7 @@ export async function updateContainer(
       ...factsFor(wanted, before, live),
       disk: wanted.disk && layerUsage(context, before),
       latest: live && context.pressure.find(id)?.latest,
+      network: live && limitsRates(wanted) ? await networkRates(live.process.pid) : undefined,
     });
     if (change.dryRun) {
       if (wanted.disk !== undefined) checkLayer(context, before, limits.disk ?? {});
@@ -60,6 +62,9 @@ export async function updateContainer(
     return { limits, warnings };
   });
 }
+
+const limitsRates = ({ network = {} }: Limits) =>
+  Object.values(network).some((rate) => typeof rate === 'number');
 
 /** Best effort: the failure that made us undo is the one that its caller needs to hear about. */
 function undoLayer(context: EngineContext, before: ContainerRecord, changed: DiskLimits): void {

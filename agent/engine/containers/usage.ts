@@ -1,8 +1,9 @@
 /** What a container uses now, with the machine's own numbers that make it a percentage. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerUsage, NetworkUsage } from '../../api/containers/backend.ts';
-import { nothingUsed } from '../../contract/limits.ts';
+import { type NetworkRates, nothingUsed } from '../../contract/limits.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { ticksPerSecond } from '../../kernel/process-stat.ts';
 import { processorTicks } from '../../kernel/processor-times.ts';
@@ -28,6 +29,23 @@ export function containerUsage(
       running === undefined || settings.network.mode === 'host'
         ? {}
         : interfacesOf(running.process.pid),
+  };
+}
+
+/** What a container's process sends and receives in a second, seen for a fifth of one. */
+export async function networkRates(pid: number): Promise<Required<NetworkRates>> {
+  const count = () => {
+    const all = Object.values(interfacesOf(pid));
+    const sum = (of: 'rxBytes' | 'txBytes') => all.reduce((total, each) => total + each[of], 0);
+    return { atMs: performance.now(), received: sum('rxBytes'), sent: sum('txBytes') };
+  };
+  const before = count();
+  await sleep(200);
+  const after = count();
+  const seconds = (after.atMs - before.atMs) / 1000;
+  return {
+    egressBytesPerSecond: (after.sent - before.sent) / seconds,
+    ingressBytesPerSecond: (after.received - before.received) / seconds,
   };
 }
 

@@ -52,6 +52,8 @@ test('a unit of systemd runs the engine, with control groups of its own that lim
   assert.equal(await unit('ActiveState'), 'active');
   assert.equal(await unit('Delegate'), 'yes');
   assert.equal(await root('systemctl is-enabled corten-agent.service'), 'enabled');
+  // Its disk is an ext4 without quotas, and its kernel older than the one that most tests run on.
+  assert.match(await root('cat /proc/mounts'), /^\/dev\/loop\d+ \S+\/layers ext4 /m);
   await runContainer(person, 'hog', {
     Cmd: ['sh', '-c', 'x=aaaaaaaa; while :; do x=$x$x; done'],
     HostConfig: { Memory: 48 * 1024 ** 2, MemorySwap: 48 * 1024 ** 2 },

@@ -41,6 +41,8 @@ export interface Cgroup {
   placement(place?: Place): CgroupPlacement;
   /** Changes only what is present in `limits`; `null` takes a limit away. */
   update(limits: Limits): void;
+  /** For one without a memory limit of its own: what all others need by now (floor.ts). */
+  leaveToOthers(othersBytes: number): void;
   usage(): Usage;
   /** For who reads again and again: the same figures for a fifth of the effort. */
   meter(): UsageMeter;

@@ -14,6 +14,10 @@ export type BoundAll = (directory: string) => void;
 
 const GiB = 1024 ** 3;
 const share = 1 / 8;
+/** Of what all may have: what one may have however much the others need. */
+const leastShare = 3 / 4;
+/** Of what all may have: what the others may grow by until that is seen. */
+const growthShare = 1 / 32;
 const mostMemoryBytes = 8 * GiB;
 const mostProcesses = 4096;
 
@@ -52,14 +56,21 @@ export function keepFloor(floor: Floor, size: MachineSize = machineSize()): Boun
 }
 
 /**
- * Limits the memory of a container that has no limit of its own to seven eighths of what all have. At the limit
- * of all, the kernel takes back whatever the others have read from the disk before it ends the one that wants
- * more; at its own, only from itself.
+ * Limits the memory of a container that has no limit of its own to seven eighths of what all have, and down to
+ * three quarters while the others need `othersBytes`. At the limit of all, the kernel takes back whatever the others
+ * have read from the disk before it ends the one that wants more, and whoever asks for a page then does that work;
+ * at its own, only the one that wants more.
  */
-export function leaveToOthers(directory: string, { bound, usage }: MemoryFiles): void {
+export function leaveToOthers(
+  directory: string,
+  { bound, usage }: MemoryFiles,
+  othersBytes: number,
+): void {
   limit(directory, bound, usage, () => {
     const all = readBound(dirname(directory), bound);
-    return all === undefined ? undefined : Math.floor(all * (1 - share));
+    if (all === undefined) return undefined;
+    const left = all * (1 - growthShare) - othersBytes;
+    return Math.floor(Math.min(all * (1 - share), Math.max(all * leastShare, left)));
   });
 }
 

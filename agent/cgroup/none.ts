@@ -62,6 +62,8 @@ class NoCgroup implements Cgroup {
     refuse(limits, this.#reason);
   }
 
+  leaveToOthers(): void {}
+
   /** Of the processes that are there now: what has ended is not counted any more. */
   usage(): Usage {
     const processes = processesOf(this.name);

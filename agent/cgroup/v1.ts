@@ -108,6 +108,7 @@ class CgroupV1 implements Cgroup {
   readonly #unified: UnifiedHugetlb | undefined;
   readonly #boundAll: BoundAll | undefined;
   readonly #keepsGroups: boolean;
+  #othersBytes = 0;
 
   constructor(
     name: string,
@@ -170,6 +171,11 @@ class CgroupV1 implements Cgroup {
     });
     this.#with('io', Object.values(io), (directory) => applyIoV1(directory, io));
     this.#updateHugetlb(hugetlb);
+  }
+
+  leaveToOthers(othersBytes: number): void {
+    this.#othersBytes = othersBytes;
+    this.#leaveToOthers();
   }
 
   usage(): Usage {
@@ -291,7 +297,7 @@ class CgroupV1 implements Cgroup {
   #leaveToOthers(): void {
     const directory = this.paths.get('memory');
     if (this.#boundAll !== undefined && directory !== undefined)
-      leaveToOthers(directory, memoryFilesV1);
+      leaveToOthers(directory, memoryFilesV1, this.#othersBytes);
   }
 
   #applyDevices(devices: readonly OciDeviceRule[]): void {

@@ -107,6 +107,7 @@ class CgroupV2 implements Cgroup {
   readonly #parent: string;
   readonly #controllers: readonly string[];
   readonly #owner: OwnerOptions;
+  #othersBytes = 0;
 
   constructor(name: string, parent: string, controllers: readonly string[], owner: OwnerOptions) {
     this.name = name;
@@ -158,6 +159,11 @@ class CgroupV2 implements Cgroup {
     checkPageSizes(hugetlb);
     const pages = hugetlb.flatMap(({ maxBytes, reservedMaxBytes }) => [maxBytes, reservedMaxBytes]);
     this.#with('hugetlb', pages, (directory) => applyHugetlbV2(directory, hugetlb));
+  }
+
+  leaveToOthers(othersBytes: number): void {
+    this.#othersBytes = othersBytes;
+    this.#leaveToOthers();
   }
 
   usage(): Usage {
@@ -228,7 +234,8 @@ class CgroupV2 implements Cgroup {
   }
 
   #leaveToOthers(): void {
-    if (this.#owner.leavesToOthers) leaveToOthers(this.#directory, memoryFilesV2);
+    if (this.#owner.leavesToOthers)
+      leaveToOthers(this.#directory, memoryFilesV2, this.#othersBytes);
   }
 
   #with(controller: string, asked: readonly unknown[], apply: (directory: string) => void): void {

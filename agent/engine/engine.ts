@@ -45,6 +45,7 @@ import {
 import { fullDiskOf } from './pressure/disk-room.ts';
 import { giveWay } from './pressure/give-way.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
+import { leaveToOthers } from './pressure/others-memory.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
 import { Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
@@ -164,6 +165,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       fullDisk: (id) => fullDiskOf(context, id),
       blame: (id, event) => announceBlame(context, id, event),
       giveWay: (id, givesWay) => giveWay(context, id, givesWay),
+      leaveToOthers: (id, othersBytes) => leaveToOthers(context, id, othersBytes),
       onRound: options.onRound,
       report,
     }),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createV2Driver } from '../../cgroup/v2.ts';
+import { nothingUsed } from '../../contract/limits.ts';
 import type { BlameEvent } from '../../contract/pressure.ts';
 import { until } from '../../e2e/until.ts';
 import type { Look } from '../../runtime/beat.ts';
@@ -13,6 +14,7 @@ import { Sampler } from './sampler.ts';
 function bench(
   t: TestContext,
   report = (what: string, error: unknown): unknown => assert.fail(`${what}: ${error}`),
+  leaveToOthers = (_id: string, _bytes: number): unknown => undefined,
 ) {
   const root = mkdtempSync(join(tmpdir(), 'corten-sampler-'));
   writeFileSync(join(root, 'cgroup.controllers'), 'cpu memory pids io\n');
@@ -22,6 +24,7 @@ function bench(
     cgroupVersion: 2,
     kernelLog: { records: async function* () {}, close() {} },
     blame: (_, event) => told.push(event),
+    leaveToOthers,
     onRound: (round) => rounds.push(round),
     report,
   });
@@ -136,6 +139,48 @@ test('who asks is told each round how many run, and once that none does', async 
   const counts = () => rounds.map(({ running }) => running);
   await until(() => counts().at(-1) === 0);
   assert.deepEqual(counts().slice(0, 3), [2, 1, 0]);
+});
+
+test('each is told what all but the greatest need, at first and when that changes', async (t) => {
+  const MiB = 1024 ** 2;
+  const needs: string[] = [];
+  const leaveToOthers = (id: string, bytes: number) => needs.push(`${id} ${bytes / MiB}`);
+  const { sampler, group } = bench(t, undefined, leaveToOthers);
+  const cache = { inactive_file: 30 * MiB, active_file: 20 * MiB, slab_reclaimable: 10 * MiB };
+  let webBytes = 560 * MiB;
+  const using = (bytes: () => number) =>
+    Object.create(group, {
+      meter: {
+        value: () => ({
+          read: () => ({
+            ...nothingUsed,
+            memory: { ...nothingUsed.memory, usageBytes: bytes(), stat: cache },
+          }),
+          close() {},
+        }),
+      },
+    });
+  sampler.begin(
+    'web',
+    using(() => webBytes),
+    new Date(),
+  );
+  sampler.begin(
+    'hog',
+    using(() => 2000 * MiB),
+    new Date(),
+  );
+  await sampler.nextTick();
+  assert.deepEqual(needs.splice(0), ['web 512', 'hog 512']);
+  webBytes = 570 * MiB;
+  await sampler.nextTick();
+  assert.deepEqual(needs.splice(0), []);
+  webBytes = 660 * MiB;
+  await sampler.nextTick();
+  assert.deepEqual(needs.splice(0), ['web 640', 'hog 640']);
+  await sampler.end('web', 0);
+  await sampler.nextTick();
+  assert.deepEqual(needs, ['hog 0']);
 });
 
 test('one that cannot be read is told of once until it can, and the others go on', async (t) => {

@@ -12,6 +12,7 @@ import { countsNoHits, difference, type Reading } from './difference.ts';
 import { ForkBombWatch } from './fork-bomb.ts';
 import { MachineStall } from './machine-stall.ts';
 import { OomBlame, type RecordSource } from './oom-blame.ts';
+import { needOfOthers } from './others-memory.ts';
 import { hourSeconds, SampleRing } from './ring.ts';
 
 const periodMs = 1000;
@@ -36,6 +37,8 @@ interface Running {
   before: Reading;
   watch: BlameWatch;
   bombs: ForkBombWatch;
+  /** What it was last told that others need; undefined: nothing yet, by this process. */
+  othersBytes: number | undefined;
 }
 
 export interface SamplerOptions {
@@ -47,6 +50,8 @@ export interface SamplerOptions {
   blame: (id: string, event: BlameEvent) => void;
   /** Whether the container gives way to all others from now on (fork-bomb.ts). */
   giveWay?: (id: string, givesWay: boolean) => void;
+  /** What the others need of the memory, which the container leaves to them if it has no limit of its own. */
+  leaveToOthers?: (id: string, othersBytes: number) => void;
   /** Told of each round. */
   onRound?: ((look: Look) => void) | undefined;
   report: (what: string, error: unknown) => void;
@@ -167,6 +172,7 @@ export class Sampler {
       if (index > 0 && index % batch === 0) await nextTurn();
       this.#sample(id);
     }
+    this.#leaveToOthers();
     await this.#oom.settle();
     const tick = this.#tick;
     this.#tick = Promise.withResolvers();
@@ -197,7 +203,14 @@ export class Sampler {
       nowMs - startedAtMs < longestIntervalMs
         ? { atMs: startedAtMs, usage: nothingUsed }
         : { atMs: nowMs, usage: meter.read() };
-    const running = { meter, before, watch: new BlameWatch(), bombs: new ForkBombWatch(), subject };
+    const running = {
+      meter,
+      before,
+      watch: new BlameWatch(),
+      bombs: new ForkBombWatch(),
+      othersBytes: undefined,
+      subject,
+    };
     this.#running.set(id, running);
     return before.usage === nothingUsed ? running : undefined;
   }
@@ -218,6 +231,21 @@ export class Sampler {
     for (const event of watch.look(sample, fullDisk)) this.#tell(subject.id, event);
     const givesWay = bombs.look(sample);
     if (givesWay !== undefined) this.#options.giveWay?.(subject.id, givesWay);
+  }
+
+  #leaveToOthers(): void {
+    const running = [...this.#running.values()];
+    const othersBytes = needOfOthers(running.map(({ before }) => before.usage));
+    for (const one of running) {
+      if (one.othersBytes === othersBytes) continue;
+      one.othersBytes = othersBytes;
+      try {
+        this.#options.leaveToOthers?.(one.subject.id, othersBytes);
+      } catch (error) {
+        // The others have theirs nevertheless, and this one what it had.
+        this.#options.report(`leave others of the memory of container ${one.subject.id}`, error);
+      }
+    }
   }
 
   #tell(id: string, event: BlameEvent): void {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { within } from '../attacks/box.ts';
 import { percentile } from '../benchmarks/measure.ts';
 import { type Engine, startEngines, starterImage } from '../engines/engines.ts';
-import type { Reading } from './meter.ts';
+import { meterHeap, type Reading } from './meter.ts';
 import { type Left, mountRoom, Room, watch } from './room.ts';
 import { goalRatio, type Row } from './table.ts';
 
@@ -141,14 +141,12 @@ export class Contestant {
       if (outcome.status === 'rejected') failed(outcome.reason as Error);
   }
 
-  /** At real-time priority: what it tells is how long they take, and not how long it waits itself. */
   async #read(seconds: number, address: string): Promise<Reading> {
     const { pid, socket } = this.#engine;
     const meter = join(import.meta.dirname, 'meter.ts');
     const measuring = run('nsenter', [
       `--net=/proc/${pid}/ns/net`,
-      ...['chrt', '--fifo', '1'],
-      ...[process.execPath, '--disable-warning=ExperimentalWarning', meter],
+      ...[process.execPath, '--disable-warning=ExperimentalWarning', ...meterHeap, meter],
       ...[`${seconds}`, address, socket],
     ]);
     this.#meter = measuring.child;

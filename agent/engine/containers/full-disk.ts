@@ -4,7 +4,8 @@ import { hasRoom } from '../../kernel/disk-room.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { type EnginePaths, layersDirectory } from '../paths.ts';
 
-const almostNoBytes = 65_536;
+/** Overlayfs wants room for its work directory, and what is kept back changes meanwhile. */
+const almostNoBytes = 1024 ** 2;
 
 /**
  * With the cause and the next step, if that is it, and else as it was. EROFS: overlayfs that cannot

@@ -44,8 +44,8 @@ import {
 } from './paths.ts';
 import { fullDiskOf } from './pressure/disk-room.ts';
 import { giveWay } from './pressure/give-way.ts';
+import { leaveToOthers } from './pressure/leave-to-others.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
-import { leaveToOthers } from './pressure/others-memory.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
 import { Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';

@@ -99,7 +99,7 @@ function reserveBytes(bytes: number): number {
 export const leastReserve = (blocks: number) =>
   Math.floor(reserveBytes(blocks * ext4BlockBytes) / ext4BlockBytes);
 
-const journalFor = (usableBytes: number) => (usableBytes < gib ? 4 : 16) * mib;
+export const journalFor = (usableBytes: number) => (usableBytes < gib ? 4 : 16) * mib;
 
 /** Every group has a block of inodes at least: more groups would be more inodes than asked for. */
 function headroomFor(inodes: number | undefined): number {

@@ -25,7 +25,7 @@ import { loopOf, loopPath } from '../kernel/loop.ts';
 import { detachMount } from '../kernel/mount.ts';
 import { makeImage, searchPath } from './loop-image.ts';
 import { attachAt, isMounted, mountLoop } from './loop-mount.ts';
-import { bytesPerInode, groupBytes, leastReserve } from './loop-plan.ts';
+import { groupBytes, journalFor, leastReserve } from './loop-plan.ts';
 
 export interface SharedDiskOptions {
   /** Where layers lie. The file is beside it. */
@@ -57,20 +57,10 @@ const roundMs = 1000;
 export async function openSharedDisk(options: SharedDiskOptions): Promise<SharedDisk | undefined> {
   const { directory, leavesFloor, report } = options;
   const image = `${directory}.ext4`;
-  if (!existsSync(image)) {
-    // Somebody may have put another disk there.
-    if (!options.isWanted || isMounted(directory)) return undefined;
-    try {
-      if (!(await makeShared(image))) return undefined;
-      // What cannot be mounted here, in a container without loop devices, say, is of no use.
-      mountShared(image, directory);
-    } catch (error) {
-      rmSync(image, { force: true });
-      report('make a disk for the layers of all containers', error);
-      return undefined;
-    }
-  }
-  const device = mountShared(image, directory);
+  const device = existsSync(image)
+    ? mountShared(image, directory)
+    : await makeAndMount(image, options);
+  if (device === undefined) return undefined;
   const round = () => {
     try {
       const shared = statfsSync(directory);
@@ -88,6 +78,23 @@ export async function openSharedDisk(options: SharedDiskOptions): Promise<Shared
       if (how === 'unmount' && isMounted(directory)) detachMount(directory);
     },
   };
+}
+
+/** The device of a new one; undefined where none is wanted, or can be. */
+async function makeAndMount(
+  image: string,
+  { directory, isWanted, report }: SharedDiskOptions,
+): Promise<string | undefined> {
+  // Somebody may have put another disk there.
+  if (!isWanted || isMounted(directory)) return undefined;
+  try {
+    return (await makeShared(image)) ? mountShared(image, directory) : undefined;
+  } catch (error) {
+    // What cannot be mounted here, in a container without loop devices, say, is of no use.
+    rmSync(image, { force: true });
+    report('make a disk for the layers of all containers', error);
+    return undefined;
+  }
 }
 
 /** In bytes. */
@@ -135,8 +142,9 @@ async function makeShared(image: string): Promise<boolean> {
   rmSync(half, { force: true });
   const plan = {
     bytes: Math.floor(bytes / mib) * mib,
-    journalBytes: journalFor(bytes),
-    inodes: Math.floor(bytes / bytesPerInode),
+    // Of all, more is under way at once.
+    journalBytes: bytes < 8 * gib ? journalFor(bytes) : 64 * mib,
+    inodes: undefined,
   };
   closeSync(openSync(half, 'wx', 0o600));
   // On btrfs each write would go elsewhere; other file systems know no such flag (chattr(1)).
@@ -145,8 +153,6 @@ async function makeShared(image: string): Promise<boolean> {
   renameSync(half, image);
   return true;
 }
-
-const journalFor = (bytes: number) => (bytes < gib ? 4 : bytes < 8 * gib ? 16 : 64) * mib;
 
 /** Mounts it unless it is, and returns the name of its device. */
 function mountShared(image: string, directory: string): string {

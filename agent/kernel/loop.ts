@@ -30,6 +30,9 @@ export interface LoopFile {
   inode: bigint;
 }
 
+const isSame = (one: LoopFile, other: LoopFile) =>
+  one.device === other.device && one.inode === other.inode;
+
 export function fileOf(fd: number): LoopFile {
   const { dev, ino } = fstatSync(fd, { bigint: true });
   return { device: dev, inode: ino };
@@ -77,8 +80,7 @@ function configOf(fileFd: number): Buffer {
 export function openLoopOf(number: number, file: LoopFile): OpenLoop | undefined {
   const opened = openBound(number);
   if (opened === undefined) return undefined;
-  if (opened.file.device === file.device && opened.file.inode === file.inode)
-    return { number, fd: opened.fd };
+  if (isSame(opened.file, file)) return { number, fd: opened.fd };
   closeSync(opened.fd);
   return undefined;
 }
@@ -124,9 +126,7 @@ function isBound(name: string): boolean {
 /** The device of a file that is open for reading and writing: the one that it is bound to, or a free one. */
 export function loopOf(fileFd: number): OpenLoop {
   const file = fileOf(fileFd);
-  const bound = boundLoops().find(
-    (loop) => loop.file.device === file.device && loop.file.inode === file.inode,
-  );
+  const bound = boundLoops().find((loop) => isSame(loop.file, file));
   return (bound && openLoopOf(bound.number, file)) ?? bindLoop(fileFd);
 }
 

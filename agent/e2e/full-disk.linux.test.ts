@@ -1,34 +1,26 @@
 /** Without any limit a container can fill the disk that the engine works on: it can be removed all the same. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync, statfsSync } from 'node:fs';
+import { readdirSync, statfsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import {
   type AgentProcess,
   type DockerCli,
   dockerCli,
-  endWithContainers,
   eventually,
-  makeAgentDirectory,
   startAgent,
 } from './agent-process.ts';
+import { discardSmallDisk, makeSmallDisk } from './small-disk.ts';
 
 const image = 'corten/starter';
-const directory = makeAgentDirectory();
+const directory = makeSmallDisk(96);
 const unlimited = ['--default-disk', 'none'];
 let agent: AgentProcess;
 let docker: DockerCli;
 before(async () => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m,mode=700', 'tmpfs', `${directory}/root`]);
   agent = await startAgent(directory, unlimited);
   docker = dockerCli(agent.socket);
 });
-after(async () => {
-  // After a failure anything may be left, and no complaint about that should come before its cause.
-  if (agent !== undefined) await endWithContainers(agent);
-  execFileSync('umount', ['--lazy', `${directory}/root`]);
-  rmSync(directory, { recursive: true, force: true });
-});
+after(() => discardSmallDisk(directory, agent));
 
 const insatiable = 'while :; do cat /dev/zero >>/fill; sleep 0.2; done';
 const none = ['--network', 'none'];

@@ -1,7 +1,7 @@
 /** Out of the box, where nothing limits directories: what containers write leaves the machine a part of its disk. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { rmSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -9,29 +9,23 @@ import {
   ask,
   type DockerCli,
   dockerCli,
-  endWithContainers,
   eventually,
-  makeAgentDirectory,
   startAgent,
 } from './agent-process.ts';
+import { discardSmallDisk, makeSmallDisk } from './small-disk.ts';
 
 const image = 'corten/starter';
 const none = ['--network', 'none'];
-const directory = makeAgentDirectory();
+const directory = makeSmallDisk(256);
 let agent: AgentProcess;
 let docker: DockerCli;
 before(async () => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256m,mode=700', 'tmpfs', `${directory}/root`]);
   agent = await startAgent(directory);
   docker = dockerCli(agent.socket);
   // What the agent itself takes at its start is known a second later.
   await sleep(1500);
 });
-after(async () => {
-  if (agent !== undefined) await endWithContainers(agent);
-  execFileSync('umount', ['--lazy', `${directory}/root`]);
-  rmSync(directory, { recursive: true, force: true });
-});
+after(() => discardSmallDisk(directory, agent));
 
 const freeShare = () => {
   const { bavail, blocks } = statfsSync(agent.root);

@@ -46,7 +46,7 @@ test('kernels without lowerdir+ get the layers in one line, colons and all', () 
   const output = inPrivateNamespace(`
     writeFileSync(root + '/a/from-a', ''); writeFileSync(root + '/b:c/from-b', '');
     const overlay = { kind: 'overlay', lowers: [root + '/a', root + '/b:c'], upper: root + '/upper', work: root + '/work' };
-    rootfs.mountOverlayInOneLine(overlay);
-    console.log(readdirSync(root + '/upper').join());`);
+    const tree = rootfs.mountOverlayInOneLine(overlay);
+    console.log(readdirSync('/proc/self/fd/' + tree).join());`);
   assert.equal(output, 'from-a,from-b\n');
 });

@@ -1,4 +1,7 @@
 /** What overlayfs writes beside files (Documentation/filesystems/overlayfs.rst). */
+import { accessSync, closeSync, constants, mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasErrno } from './libc.ts';
 import type { FilesystemOption } from './mount.ts';
 import { inUserNamespace } from './user-namespaces.ts';
 
@@ -20,3 +23,28 @@ export const overlayAttribute = (name: 'opaque'): string =>
 /** Whether an attribute is overlayfs's own: it means something at its place in the tree only. */
 export const isOverlayAttribute = (name: string): boolean =>
   name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
+
+/**
+ * A descriptor of what `mount` mounts, which can be written. Overlayfs that cannot make a directory under `work`, such as
+ * on a full disk, mounts read-only and tells the kernel's log alone (ovl_make_workdir, fs/overlayfs/super.c). Throws
+ * what is in its way, ENOSPC or EDQUOT mostly.
+ */
+export function mountWritable(mount: () => number, work: string): number {
+  const fd = mount();
+  if (!isReadOnly(fd)) return fd;
+  closeSync(fd);
+  const probe = join(work, 'probe');
+  mkdirSync(probe);
+  rmdirSync(probe);
+  // There is room again.
+  return mount();
+}
+
+function isReadOnly(fd: number): boolean {
+  try {
+    accessSync(`/proc/self/fd/${fd}`, constants.W_OK);
+    return false;
+  } catch (error) {
+    return hasErrno(error, 'EROFS');
+  }
+}

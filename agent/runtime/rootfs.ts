@@ -8,12 +8,13 @@ import {
   attachMount,
   changeMount,
   cloneMount,
+  detachMount,
   type FilesystemOption,
   mountInPlace,
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
-import { usesUserAttributes, wholeFileOptions } from '../kernel/overlay.ts';
+import { mountWritable, usesUserAttributes, wholeFileOptions } from '../kernel/overlay.ts';
 import type { Rootfs } from './runtime.ts';
 
 /**
@@ -80,15 +81,16 @@ function mapLayers({ lowers, upper, work }: Overlay, userNamespaceFd: number): v
 type Overlay = Extract<Rootfs, { kind: 'overlay' }>;
 
 function mountOverlay(overlay: Overlay): number {
-  let fd: number;
-  try {
-    fd = newFilesystem('overlay', overlayOptions(overlay), 0, 'overlay');
-  } catch (error) {
-    // Kernels before 6.5 have no `lowerdir+`.
-    if (hasErrno(error, 'EINVAL')) return mountOverlayInOneLine(overlay);
-    throw error;
-  }
-  return attached(fd, overlay.upper);
+  const mount = () => {
+    try {
+      return newFilesystem('overlay', overlayOptions(overlay), 0, 'overlay');
+    } catch (error) {
+      // Kernels before 6.5 have no `lowerdir+`.
+      if (hasErrno(error, 'EINVAL')) return mountOverlayInOneLine(overlay);
+      throw error;
+    }
+  };
+  return attached(mountWritable(mount, overlay.work), overlay.upper);
 }
 
 function overlayOptions({ lowers, upper, work }: Overlay): FilesystemOption[] {
@@ -101,7 +103,7 @@ function overlayOptions({ lowers, upper, work }: Overlay): FilesystemOption[] {
   ];
 }
 
-/** mount(2) with everything in one string of at most a page. */
+/** Detached too, but by mount(2), with everything in one string of at most a page. */
 export function mountOverlayInOneLine({ lowers, upper, work }: Overlay): number {
   const escaped = lowers.map((lower) => lower.replace(/[\\:]/g, '\\$&')).join(':');
   const data = `lowerdir=${escaped},upperdir=${upper},workdir=${work},index=off${usesUserAttributes() ? ',userxattr' : ''}`;
@@ -111,7 +113,9 @@ export function mountOverlayInOneLine({ lowers, upper, work }: Overlay): number 
       `this kernel cannot mount ${lowers.length} layers from these paths; Linux 6.5 or newer can`,
     );
   mountInPlace('overlay', upper, 'overlay', data);
-  return openDirectory(upper);
+  const tree = withFd(openDirectory(upper), (fd) => cloneMount(fd, false, upper));
+  detachMount(upper);
+  return tree;
 }
 
 function mountDirectory(path: string): number {

@@ -7,12 +7,9 @@ import { type EnginePaths, layersDirectory } from '../paths.ts';
 /** Overlayfs wants room for its work directory, and what is kept back changes meanwhile. */
 const almostNoBytes = 1024 ** 2;
 
-/**
- * With the cause and the next step, if that is it, and else as it was. EROFS: overlayfs that cannot
- * make its work directory mounts read-only, and the first file in it fails (fs/overlayfs/super.c).
- */
+/** With the cause and the next step, if that is it, and else as it was. */
 export function explainFullDisk(error: unknown, what: string, paths: EnginePaths): unknown {
-  if (!hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS')) return error;
+  if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) return error;
   const full = fullIn(paths);
   if (full === undefined) return error;
   return new CortenError(

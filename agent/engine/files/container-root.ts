@@ -8,7 +8,7 @@ import { CortenError, notFound } from '../../errors.ts';
 import { AT_FDCWD, O_PATH, openat2, openDirectory } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { type FilesystemOption, MountAttribute, newFilesystem } from '../../kernel/mount.ts';
-import { wholeFileOptions } from '../../kernel/overlay.ts';
+import { mountWritable, wholeFileOptions } from '../../kernel/overlay.ts';
 import { foreignIdMap, type IdMap } from '../../kernel/user-namespaces.ts';
 import type { ProcessHandle } from '../../runtime/runtime.ts';
 import type { ContainerRoot } from './container-files.ts';
@@ -40,7 +40,7 @@ export function openForWriting(root: ContainerRoot, path: string): OpenRoot {
   if (inVolume !== undefined) return { fd: openDirectory(inVolume.source), path: inVolume.path };
   if (root.readOnlyRootfs)
     throw new CortenError('forbidden', 'container rootfs is marked read-only');
-  return { fd: mountWritable(root.rootfs), path };
+  return { fd: mountReadWrite(root.rootfs), path };
 }
 
 /** The root itself as the image and the container's writes make it, without volumes. */
@@ -94,15 +94,13 @@ function mountReadOnly({ upper, lowers }: ContainerRoot['rootfs']): number {
   );
 }
 
-function mountWritable({ upper, work, lowers }: ContainerRoot['rootfs']): number {
-  return mountOverlay(
-    [
-      ...lowers.map((lower) => ['lowerdir+', lower] as const),
-      ['upperdir', upper],
-      ['workdir', work],
-    ],
-    0,
-  );
+function mountReadWrite({ upper, work, lowers }: ContainerRoot['rootfs']): number {
+  const layers = [
+    ...lowers.map((lower) => ['lowerdir+', lower] as const),
+    ['upperdir', upper] as const,
+    ['workdir', work] as const,
+  ];
+  return mountWritable(() => mountOverlay(layers, 0), work);
 }
 
 function mountOverlay(layers: readonly FilesystemOption[], attributes: number): number {

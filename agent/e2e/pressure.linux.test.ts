@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { get } from 'node:http';
+import { availableParallelism } from 'node:os';
 import { after, before, test } from 'node:test';
 import type {
   BlameEvent,
@@ -242,6 +243,31 @@ test('a fork bomb gives way to the others while it is refused, and has its own s
   await docker.output('update', '--pids-limit', '100', name);
   await eventually(() => assert.equal(sharesOf(pid), isV1 ? '512' : '59'));
   await docker.output('rm', '-f', name);
+});
+
+test('who uses little comes before who keeps the processors busy, unless it was given shares', async () => {
+  const start = async (shares: string[], ...command: string[]) => {
+    const name = await docker.output(
+      'run',
+      '-d',
+      '--network',
+      'none',
+      ...shares,
+      image,
+      ...command,
+    );
+    return { name, pid: await docker.output('inspect', '-f', '{{.State.Pid}}', name) };
+  };
+  const calm = await start([], 'sleep', '1000');
+  const given = await start(['--cpu-shares', '512'], 'sleep', '1000');
+  const loops = '(while :; do :; done) & '.repeat(2 * availableParallelism());
+  const busy = await start([], 'sh', '-c', `${loops} wait`);
+  await eventually(() => assert.equal(sharesOf(calm.pid), isV1 ? '8192' : '532'));
+  assert.equal(sharesOf(given.pid), isV1 ? '512' : '59');
+  assert.equal(sharesOf(busy.pid), isV1 ? '1024' : '100');
+  await docker.output('rm', '-f', busy.name, given.name);
+  await eventually(() => assert.equal(sharesOf(calm.pid), isV1 ? '1024' : '100'));
+  await docker.output('rm', '-f', calm.name);
 });
 
 test('history outlives the process, and goes with the container', async () => {

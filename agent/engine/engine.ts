@@ -11,7 +11,7 @@ import type { NetworksBackend } from '../api/networks/backend.ts';
 import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { DiskDriver } from '../disk/disk.ts';
-import type { Look } from '../runtime/beat.ts';
+import type { Round } from '../runtime/beat.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
@@ -43,10 +43,10 @@ import {
   volumesDirectory,
 } from './paths.ts';
 import { fullDiskOf } from './pressure/disk-room.ts';
-import { giveWay } from './pressure/give-way.ts';
 import { leaveToOthers } from './pressure/leave-to-others.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
+import { setPrecedence } from './pressure/processor-shares.ts';
 import { Sampler } from './pressure/sampler.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { SpareTime } from './spare-time.ts';
@@ -97,7 +97,7 @@ export interface EngineOptions
   files: ContainerFiles;
   kernelLog: RecordSource;
   /** Told of each round of looks at the containers, one a second while any runs. */
-  onRound?: ((look: Look) => void) | undefined;
+  onRound?: ((round: Round) => void) | undefined;
   /** Absent: sources of binds are the machine's own. */
   hostFolders?: HostFolders;
   registryMirrors: string[];
@@ -164,7 +164,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       cgroupVersion: cgroups.version,
       fullDisk: (id) => fullDiskOf(context, id),
       blame: (id, event) => announceBlame(context, id, event),
-      giveWay: (id, givesWay) => giveWay(context, id, givesWay),
+      setPrecedence: (id, precedence) => setPrecedence(context, id, precedence),
       leaveToOthers: (id, othersBytes) => leaveToOthers(context, id, othersBytes),
       onRound: options.onRound,
       report,

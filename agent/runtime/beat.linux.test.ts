@@ -13,13 +13,8 @@ const shimPath =
 /** Of CONFIG_HZ=250. */
 const tickMicros = 4000;
 
-function busyMachine(t: TestContext, kernelsMicros = tickMicros): Beat {
-  let busy = 0;
-  const times = () => {
-    busy += 100;
-    return { busy, idle: 0 };
-  };
-  const beat = new Beat(shimPath, times, kernelsMicros);
+function makeBeat(t: TestContext, kernelsMicros = tickMicros): Beat {
+  const beat = new Beat(shimPath, kernelsMicros);
   t.after(async () => {
     beat.close();
     await until(() => programs().length === 0);
@@ -54,13 +49,13 @@ function threadsOf(pid: string): { policy: number; sleeps: number }[] {
   });
 }
 
-const contended = { running: 2, cpuStall: 0.5 };
+const contended = { running: 2, isContended: true };
 const fifo = 1;
 
 test('beat: a thread on each processor wakes again and again while two containers contend, and none with one', async (t) => {
-  const beat = busyMachine(t);
-  beat.follow(contended);
-  assert.deepEqual(programs(), [], 'one look shows nothing');
+  const beat = makeBeat(t);
+  beat.follow({ running: 2, isContended: false });
+  assert.deepEqual(programs(), []);
   beat.follow(contended);
   await until(() => programs().length === 1);
   const [pid = ''] = programs();
@@ -70,13 +65,12 @@ test('beat: a thread on each processor wakes again and again while two container
     return beating() === availableParallelism();
   });
   assert.deepEqual(new Set(threadsOf(pid).map(({ policy }) => policy)), new Set([fifo]));
-  beat.follow({ running: 1, cpuStall: 0.5 });
+  beat.follow({ running: 1, isContended: false });
   await until(() => programs().length === 0);
 });
 
 test('beat: it falls still when nobody says any more that it is needed', async (t) => {
-  const beat = busyMachine(t);
-  beat.follow(contended);
+  const beat = makeBeat(t);
   beat.follow(contended);
   await until(() => programs().length === 1);
   const [pid = ''] = programs();
@@ -87,8 +81,7 @@ test('beat: it falls still when nobody says any more that it is needed', async (
 });
 
 test('beat: one that has ended is collected and not begun again until fewer run', async (t) => {
-  const beat = busyMachine(t);
-  beat.follow(contended);
+  const beat = makeBeat(t);
   beat.follow(contended);
   await until(() => programs().length === 1);
   const [pid = ''] = programs();
@@ -99,14 +92,13 @@ test('beat: one that has ended is collected and not begun again until fewer run'
   });
   beat.follow(contended);
   assert.deepEqual(programs(), []);
-  beat.follow({ running: 0 });
-  beat.follow(contended);
+  beat.follow({ running: 0, isContended: false });
   beat.follow(contended);
   await until(() => programs().length === 1);
 });
 
 test('beat: a kernel whose ticks are as short has none', (t) => {
-  const beat = busyMachine(t, 1000);
+  const beat = makeBeat(t, 1000);
   for (let second = 0; second < 3; second++) beat.follow(contended);
   assert.deepEqual(programs(), []);
 });

@@ -7,58 +7,41 @@ import { tickMicros } from '../kernel/clock.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { makePipe } from '../kernel/pipe.ts';
 import { reapChild, spawn } from '../kernel/process.ts';
-import { type ProcessorTimes, processorTimes } from '../kernel/processor-times.ts';
 import { reapInBackground } from './reap.ts';
 
 /** As shim/beat.c has it; a kernel that looks as often by itself (CONFIG_HZ=1000) needs no help. */
 const beatMicros = 1000;
-/** One alone has no neighbour that it could keep waiting, and loses nothing. */
-const leastRunning = 2;
-/** A container that waits because of its own quota waits on a machine that is idle. */
-const leastBusy = 0.4;
-const leastStall = 0.02;
-/** Where the kernel does not tell who waits. */
-const leastBusyAlone = 0.6;
-
 /** One second of the machine. */
-export interface Look {
+export interface Round {
   /** How many containers run. */
   running: number;
-  /** The share of the time in which somebody waited for a processor; absent: not known. */
-  cpuStall?: number | undefined;
+  /** Whether they keep each other waiting for the processors. */
+  isContended: boolean;
 }
 
 export class Beat {
   readonly #programPath: string;
-  readonly #times: () => ProcessorTimes;
   readonly #isNeeded: boolean;
-  #before: ProcessorTimes | undefined;
   /** `pid` is undefined once it has ended by itself, as without CAP_SYS_NICE: it is not asked again meanwhile. */
   #program: { pid: number | undefined; writeFd: number } | undefined;
 
   /** The program is the shim's. */
-  constructor(programPath: string, times = processorTimes, kernelsMicros = tickMicros()) {
+  constructor(programPath: string, kernelsMicros = tickMicros()) {
     this.#programPath = programPath;
-    this.#times = times;
     this.#isNeeded = kernelsMicros > beatMicros;
   }
 
   /** Called once a second while any container runs, and with none when the last has ended. */
-  follow(look: Look): void {
+  follow({ running, isContended }: Round): void {
     if (!this.#isNeeded) return;
-    if (look.running < leastRunning) {
-      this.close();
-      return;
-    }
-    const [before, now] = [this.#before, this.#times()];
-    this.#before = now;
-    if (before !== undefined && isContended(look, busyShare(before, now))) this.#keepOn();
+    // One alone has nobody to keep waiting, and loses nothing.
+    if (running < 2) this.close();
+    else if (isContended) this.#keepOn();
   }
 
   close(): void {
     const program = this.#program;
     this.#program = undefined;
-    this.#before = undefined;
     if (program === undefined) return;
     closeSync(program.writeFd);
     if (program.pid !== undefined) reapInBackground(program.pid);
@@ -92,16 +75,4 @@ export class Beat {
       for (const fd of opened) closeSync(fd);
     }
   }
-}
-
-export function isContended({ running, cpuStall }: Look, busy: number): boolean {
-  if (running < leastRunning) return false;
-  return cpuStall === undefined
-    ? busy >= leastBusyAlone
-    : busy >= leastBusy && cpuStall >= leastStall;
-}
-
-function busyShare(before: ProcessorTimes, now: ProcessorTimes): number {
-  const [busy, idle] = [now.busy - before.busy, now.idle - before.idle];
-  return busy + idle <= 0 ? 0 : busy / (busy + idle);
 }

@@ -1,16 +1,18 @@
 /** An engine in a room of its own, with a well-behaved container in it, and what noise does to both. */
 import { type ChildProcess, execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { within } from '../attacks/box.ts';
 import { percentile } from '../benchmarks/measure.ts';
 import { type Engine, startEngines, starterImage } from '../engines/engines.ts';
-import { meterHeap, type Reading } from './meter.ts';
+import { parseReading, type Reading } from './meter.ts';
 import { type Left, mountRoom, Room, watch } from './room.ts';
 import { goalRatio, type Row } from './table.ts';
 
-const noisePath = resolve(import.meta.dirname, '../../dist/noise/noise');
+const built = (name: string) => resolve(import.meta.dirname, '../../dist/noise', name);
+const noisePath = built('noise');
+const meterPath = built('meter');
 const run = promisify(execFile);
 const quietSeconds = 3;
 /** Between the start of a noise and the measurement: a disk has to fill, a bomb to grow. */
@@ -143,14 +145,12 @@ export class Contestant {
 
   async #read(seconds: number, address: string): Promise<Reading> {
     const { pid, socket } = this.#engine;
-    const meter = join(import.meta.dirname, 'meter.ts');
-    const measuring = run('nsenter', [
-      `--net=/proc/${pid}/ns/net`,
-      ...[process.execPath, '--disable-warning=ExperimentalWarning', ...meterHeap, meter],
-      ...[`${seconds}`, address, socket],
-    ]);
+    const inNetwork = [`--net=/proc/${pid}/ns/net`, meterPath];
+    const measuring = run('nsenter', [...inNetwork, `${seconds}`, address, socket], {
+      maxBuffer: 64 * 1024 ** 2,
+    });
     this.#meter = measuring.child;
-    return JSON.parse((await measuring).stdout) as Reading;
+    return parseReading((await measuring).stdout);
   }
 
   /** Seconds since `begin` after which both answer as they did; undefined: not within the patience. */

@@ -13,16 +13,12 @@ const calmMs = 5000;
 export class ForkBombWatch {
   #lastRefusalMs: number | undefined;
 
-  /** Whether it gives way to the others from now on; undefined: as before. */
-  look({ atMs, pids: { refusals } }: PressureSample): boolean | undefined {
+  /** Whether it is one now. */
+  look({ atMs, pids: { refusals } }: PressureSample): boolean {
     const known = this.#lastRefusalMs !== undefined;
-    if (refusals >= (known ? 1 : refusalsOfBomb)) {
-      this.#lastRefusalMs = atMs;
-      // Said again each time: somebody may have set other shares meanwhile.
-      return true;
-    }
-    if (this.#lastRefusalMs === undefined || atMs - this.#lastRefusalMs < calmMs) return undefined;
-    this.#lastRefusalMs = undefined;
-    return false;
+    if (refusals >= (known ? 1 : refusalsOfBomb)) this.#lastRefusalMs = atMs;
+    else if (this.#lastRefusalMs !== undefined && atMs - this.#lastRefusalMs >= calmMs)
+      this.#lastRefusalMs = undefined;
+    return this.#lastRefusalMs !== undefined;
   }
 }

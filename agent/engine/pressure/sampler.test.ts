@@ -4,29 +4,27 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { createV2Driver } from '../../cgroup/v2.ts';
-import { nothingUsed } from '../../contract/limits.ts';
+import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent } from '../../contract/pressure.ts';
 import { until } from '../../e2e/until.ts';
-import type { Look } from '../../runtime/beat.ts';
-import { Sampler } from './sampler.ts';
+import type { Round } from '../../runtime/beat.ts';
+import type { Contention } from './contention.ts';
+import { Sampler, type SamplerOptions } from './sampler.ts';
 
-function bench(
-  t: TestContext,
-  report = (what: string, error: unknown): unknown => assert.fail(`${what}: ${error}`),
-  leaveToOthers = (_id: string, _bytes: number): unknown => undefined,
-) {
+function bench(t: TestContext, options: Partial<SamplerOptions> = {}) {
   const root = mkdtempSync(join(tmpdir(), 'corten-sampler-'));
   writeFileSync(join(root, 'cgroup.controllers'), 'cpu memory pids io\n');
   const told: BlameEvent[] = [];
-  const rounds: Look[] = [];
+  const rounds: Round[] = [];
   const sampler = new Sampler({
     cgroupVersion: 2,
     kernelLog: { records: async function* () {}, close() {} },
     blame: (_, event) => told.push(event),
-    leaveToOthers,
     onRound: (round) => rounds.push(round),
-    report,
+    report: (what, error) => assert.fail(`${what}: ${error}`),
+    ...options,
   });
   t.after(() => {
     sampler.close();
@@ -50,6 +48,12 @@ function bench(
     'io.pressure': 'some avg10=0 total=0\nfull avg10=0 total=0\n',
   });
   return { root, sampler, group, put, told, rounds };
+}
+
+/** A group whose use is what `usage` says. */
+function posing(group: Cgroup, usage: () => Partial<Usage>): Cgroup {
+  const meter = () => ({ read: () => ({ ...nothingUsed, ...usage() }), close() {} });
+  return Object.create(group, { meter: { value: meter } });
 }
 
 function openBelow(directory: string): number {
@@ -145,31 +149,14 @@ test('each is told what all but the greatest need, at first and when that change
   const MiB = 1024 ** 2;
   const needs: string[] = [];
   const leaveToOthers = (id: string, bytes: number) => needs.push(`${id} ${bytes / MiB}`);
-  const { sampler, group } = bench(t, undefined, leaveToOthers);
-  const cache = { inactive_file: 30 * MiB, active_file: 20 * MiB, slab_reclaimable: 10 * MiB };
+  const { sampler, group } = bench(t, { leaveToOthers });
+  const stat = { inactive_file: 30 * MiB, active_file: 20 * MiB, slab_reclaimable: 10 * MiB };
   let webBytes = 560 * MiB;
   const using = (bytes: () => number) =>
-    Object.create(group, {
-      meter: {
-        value: () => ({
-          read: () => ({
-            ...nothingUsed,
-            memory: { ...nothingUsed.memory, usageBytes: bytes(), stat: cache },
-          }),
-          close() {},
-        }),
-      },
-    });
-  sampler.begin(
-    'web',
-    using(() => webBytes),
-    new Date(),
-  );
-  sampler.begin(
-    'hog',
-    using(() => 2000 * MiB),
-    new Date(),
-  );
+    posing(group, () => ({ memory: { ...nothingUsed.memory, usageBytes: bytes(), stat } }));
+  const [web, hog] = [using(() => webBytes), using(() => 2000 * MiB)];
+  sampler.begin('web', web, new Date());
+  sampler.begin('hog', hog, new Date());
   await sampler.nextTick();
   assert.deepEqual(needs.splice(0), ['web 512', 'hog 512']);
   webBytes = 570 * MiB;
@@ -183,9 +170,45 @@ test('each is told what all but the greatest need, at first and when that change
   assert.deepEqual(needs, ['hog 0']);
 });
 
+test('who uses little comes before the others while they contend, a bomb after them', async (t) => {
+  let isContended = true;
+  const contention = { look: () => isContended } as unknown as Contention;
+  const told: string[] = [];
+  const setPrecedence = (id: string, precedence: string) => told.push(`${id} ${precedence}`);
+  const { sampler, group } = bench(t, { contention, setPrecedence });
+  let refusals = 0;
+  let seconds = 0;
+  const cpu = (perSecond: number) => ({
+    ...nothingUsed.cpu,
+    totalNanos: 1e9 * perSecond * seconds,
+  });
+  const web = posing(group, () => ({ cpu: cpu(0.05) }));
+  const hog = posing(group, () => ({
+    cpu: cpu(0.8),
+    pids: { ...nothingUsed.pids, refusals },
+  }));
+  const round = async () => {
+    seconds++;
+    await sampler.nextTick();
+    return told.splice(0);
+  };
+  // Both are known from their first round on, and count from then.
+  const longAgo = new Date(Date.now() - 3_600_000);
+  sampler.begin('web', web, longAgo);
+  sampler.begin('hog', hog, longAgo);
+  assert.deepEqual(await round(), []);
+  assert.deepEqual(await round(), ['web ahead']);
+  assert.deepEqual(await round(), []);
+  refusals = 1000;
+  assert.deepEqual(await round(), ['hog behind']);
+  isContended = false;
+  assert.deepEqual(await round(), ['web own', 'hog behind']);
+});
+
 test('one that cannot be read is told of once until it can, and the others go on', async (t) => {
   const reports: string[] = [];
-  const { sampler, group } = bench(t, (what, error) => reports.push(`${what}: ${error}`));
+  const report = (what: string, error: unknown) => reports.push(`${what}: ${error}`);
+  const { sampler, group } = bench(t, { report });
   let isTorn = true;
   const meter = () => {
     const { read, close } = group.meter();

@@ -6,13 +6,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cgroup, UsageMeter } from '../../cgroup/cgroup.ts';
 import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
-import type { Look } from '../../runtime/beat.ts';
+import type { Round } from '../../runtime/beat.ts';
 import { BlameWatch, type FullDisk } from './blame.ts';
+import { Contention } from './contention.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
 import { ForkBombWatch } from './fork-bomb.ts';
 import { MachineStall } from './machine-stall.ts';
 import { OomBlame, type RecordSource } from './oom-blame.ts';
 import { needOfOthers } from './others-memory.ts';
+import { type Precedence, precedences } from './precedence.ts';
 import { hourSeconds, SampleRing } from './ring.ts';
 
 const periodMs = 1000;
@@ -37,6 +39,8 @@ interface Running {
   before: Reading;
   watch: BlameWatch;
   bombs: ForkBombWatch;
+  isBomb: boolean;
+  precedence: Precedence;
   /** What it was last told that others need; undefined: nothing yet, by this process. */
   othersBytes: number | undefined;
 }
@@ -48,18 +52,20 @@ export interface SamplerOptions {
   fullDisk?: (id: string) => FullDisk | undefined;
   /** Told of each event, which is in the history by then. */
   blame: (id: string, event: BlameEvent) => void;
-  /** Whether the container gives way to all others from now on (fork-bomb.ts). */
-  giveWay?: (id: string, givesWay: boolean) => void;
+  /** Whom the container comes before on the processors from now on. */
+  setPrecedence?: (id: string, precedence: Precedence) => void;
   /** What the others need of the memory, which the container leaves to them if it has no limit of its own. */
   leaveToOthers?: (id: string, othersBytes: number) => void;
   /** Told of each round. */
-  onRound?: ((look: Look) => void) | undefined;
+  onRound?: ((round: Round) => void) | undefined;
+  contention?: Contention;
   report: (what: string, error: unknown) => void;
 }
 
 export class Sampler {
   readonly machine = new MachineStall();
   readonly #options: SamplerOptions;
+  readonly #contention: Contention;
   readonly #subjects = new Map<string, Subject>();
   readonly #running = new Map<string, Running & { subject: Subject }>();
   /** Of those whose last reading failed, which has been told. */
@@ -72,6 +78,7 @@ export class Sampler {
 
   constructor(options: SamplerOptions) {
     this.#options = options;
+    this.#contention = options.contention ?? new Contention();
     this.#oom = new OomBlame(
       options.kernelLog,
       (id, event) => this.#tell(id, event),
@@ -167,12 +174,16 @@ export class Sampler {
   async #round(): Promise<void> {
     const ids = [...this.#running.keys(), ...this.#young.keys()];
     this.machine.sample(Date.now());
-    this.#options.onRound?.({ running: ids.length, cpuStall: this.machine.latest?.stall.cpu.some });
+    const running = ids.length;
+    const cpuStall = this.machine.latest?.stall.cpu.some;
+    const isContended = this.#contention.look({ running, cpuStall });
+    this.#options.onRound?.({ running, isContended });
     for (const [index, id] of ids.entries()) {
       if (index > 0 && index % batch === 0) await nextTurn();
       this.#sample(id);
     }
     this.#leaveToOthers();
+    this.#setPrecedences(isContended);
     await this.#oom.settle();
     const tick = this.#tick;
     this.#tick = Promise.withResolvers();
@@ -208,6 +219,8 @@ export class Sampler {
       before,
       watch: new BlameWatch(),
       bombs: new ForkBombWatch(),
+      isBomb: false,
+      precedence: 'own' as const,
       othersBytes: undefined,
       subject,
     };
@@ -229,8 +242,7 @@ export class Sampler {
     subject.countsNoHits ||= countsNoHits(after.usage, this.#options.cgroupVersion);
     if (sample.oomKills > 0) this.#oom.count(subject.id, sample.oomKills, after.atMs);
     for (const event of watch.look(sample, fullDisk)) this.#tell(subject.id, event);
-    const givesWay = bombs.look(sample);
-    if (givesWay !== undefined) this.#options.giveWay?.(subject.id, givesWay);
+    running.isBomb = bombs.look(sample);
   }
 
   #leaveToOthers(): void {
@@ -244,6 +256,27 @@ export class Sampler {
       } catch (error) {
         // The others have theirs nevertheless, and this one what it had.
         this.#options.report(`leave others of the memory of container ${one.subject.id}`, error);
+      }
+    }
+  }
+
+  #setPrecedences(isContended: boolean): void {
+    const running = [...this.#running.values()].filter(({ subject }) => subject.latest);
+    const turns = running.map(({ subject: { latest }, isBomb, precedence }) => ({
+      used: latest === undefined ? 0 : latest.cpu.usedMicros / 1000 / latest.intervalMs,
+      isBomb,
+      before: precedence,
+    }));
+    const now = precedences(turns, isContended);
+    for (const [index, one] of running.entries()) {
+      const precedence = now[index] ?? 'own';
+      // Of a bomb it is said again each time: somebody may have set other shares meanwhile.
+      if (one.precedence === precedence && precedence !== 'behind') continue;
+      one.precedence = precedence;
+      try {
+        this.#options.setPrecedence?.(one.subject.id, precedence);
+      } catch (error) {
+        this.#options.report(`set the processor shares of container ${one.subject.id}`, error);
       }
     }
   }
@@ -262,7 +295,8 @@ export class Sampler {
   }
 
   #rest(): void {
-    this.#options.onRound?.({ running: 0 });
+    this.#contention.look({ running: 0 });
+    this.#options.onRound?.({ running: 0, isContended: false });
     this.#oom.close();
     this.machine.rest();
   }

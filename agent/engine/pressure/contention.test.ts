@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { processorTimes } from '../kernel/processor-times.ts';
-import { isContended } from './beat.ts';
+import { processorTimes } from '../../kernel/processor-times.ts';
+import { Contention, isContended } from './contention.ts';
 
-test('beat: only where several run, somebody waits, and not on an idle machine', () => {
+test('contention: only where several run, somebody waits, and not on an idle machine', () => {
   const cases: [Parameters<typeof isContended>[0], number, boolean][] = [
     [{ running: 1, cpuStall: 0.9 }, 1, false],
     [{ running: 2, cpuStall: 0.9 }, 1, true],
@@ -19,7 +19,17 @@ test('beat: only where several run, somebody waits, and not on an idle machine',
     assert.equal(isContended(look, busy), wanted, `${JSON.stringify(look)} at ${busy}`);
 });
 
-test('beat: what the kernel counts as busy and as idle', () => {
+test('contention: what the kernel counts as busy and as idle', () => {
   const text = 'cpu  10 20 30 400 5 6 7 80 9 9\ncpu0 1 1 1 1 1 1 1 0 0 0\n';
   assert.deepEqual(processorTimes(text), { busy: 73, idle: 405 });
+});
+
+test('contention: a first look shows nothing, nor does the first after a rest', () => {
+  let busy = 0;
+  const contention = new Contention(() => {
+    busy += 100;
+    return { busy, idle: 0 };
+  });
+  const runs = (running: number) => contention.look({ running, cpuStall: 0.5 });
+  assert.deepEqual([2, 2, 2, 1, 2, 2].map(runs), [false, true, true, false, false, true]);
 });

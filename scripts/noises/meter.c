@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,16 +35,20 @@ struct target {
   int keeps_connection;
   int connection; /* -1: none */
   int count;
-  double ms[MOST_REQUESTS]; /* below 0: no answer */
-  char answer[MOST_BYTES];
+  double *ms; /* below 0: no answer */
+  char *answer;
 };
 
+static double neighbour_ms[MOST_REQUESTS], api_ms[MOST_REQUESTS];
+static char neighbour_answer[MOST_BYTES], api_answer[MOST_BYTES];
 static const struct timeval patience = {.tv_sec = 2};
 static struct target neighbour = {
     .name = "neighbour",
     .request = "GET /index.html HTTP/1.1\r\nHost: neighbour\r\nConnection: close\r\n\r\n",
     .pause_ms = 10,
     .connection = -1,
+    .ms = neighbour_ms,
+    .answer = neighbour_answer,
 };
 static struct target api = {
     .name = "api",
@@ -51,6 +56,8 @@ static struct target api = {
     .pause_ms = 20,
     .keeps_connection = 1,
     .connection = -1,
+    .ms = api_ms,
+    .answer = api_answer,
 };
 static volatile sig_atomic_t is_stopped;
 static double end_ms;

@@ -223,26 +223,43 @@ test('a full disk is told once, with whose end it was: the container’s limit o
   await docker.output('volume', 'rm', 'small');
 });
 
-/** As the kernel has them. */
-function sharesOf(pid: string): string {
+/** A file of the cpu controller, as the kernel has it. */
+function cpuFile(pid: string, v1: string, v2: string): string {
   const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
   const [, path = ''] =
     (isV1 ? /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(.*)$/m : /^0::(.*)$/m).exec(groups) ?? [];
-  const file = isV1 ? `/sys/fs/cgroup/cpu${path}/cpu.shares` : `/sys/fs/cgroup${path}/cpu.weight`;
+  const file = isV1 ? `/sys/fs/cgroup/cpu${path}/${v1}` : `/sys/fs/cgroup${path}/${v2}`;
   return readFileSync(file, 'utf8').trim();
 }
+const sharesOf = (pid: string) => cpuFile(pid, 'cpu.shares', 'cpu.weight');
+const quotaOf = (pid: string) => cpuFile(pid, 'cpu.cfs_quota_us', 'cpu.max');
 
 test('a fork bomb gives way to the others while it is refused, and has its own shares again afterwards', async () => {
   // A `system` that is refused a process fails, and awk goes on.
   const name = await docker.output(
-    ...['run', '-d', '--network', 'none', '--pids-limit', '1', '--cpu-shares', '512'],
+    ...[
+      'run',
+      '-d',
+      '--network',
+      'none',
+      '--pids-limit',
+      '1',
+      '--cpu-shares',
+      '512',
+      '--cpus',
+      '1.5',
+    ],
     ...[image, 'awk', 'BEGIN { while (1) system("sleep 0.1") }'],
   );
   const pid = await docker.output('inspect', '-f', '{{.State.Pid}}', name);
   await eventually(() => assert.equal(sharesOf(pid), isV1 ? '2' : '1'));
+  assert.equal(quotaOf(pid), isV1 ? '150000' : '150000 100000', 'alone it loses nothing');
+  const other = await docker.output('run', '-d', '--network', 'none', image, 'sleep', '1000');
+  await eventually(() => assert.equal(quotaOf(pid), isV1 ? '5000' : '5000 100000'));
   await docker.output('update', '--pids-limit', '100', name);
+  await eventually(() => assert.equal(quotaOf(pid), isV1 ? '150000' : '150000 100000'));
   await eventually(() => assert.equal(sharesOf(pid), isV1 ? '512' : '59'));
-  await docker.output('rm', '-f', name);
+  await docker.output('rm', '-f', name, other);
 });
 
 test('who uses little comes before who keeps the processors busy, unless it was given shares', async () => {

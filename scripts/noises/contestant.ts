@@ -146,7 +146,7 @@ export class Contestant {
   async #read(seconds: number, address: string): Promise<Reading> {
     const { pid, socket } = this.#engine;
     const inNetwork = [`--net=/proc/${pid}/ns/net`, meterPath];
-    const measuring = run('nsenter', [...inNetwork, `${seconds}`, address, socket], {
+    const measuring = run('nsenter', [...inNetwork, `${seconds}`, address, '80', socket], {
       maxBuffer: 64 * 1024 ** 2,
     });
     this.#meter = measuring.child;

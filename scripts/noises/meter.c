@@ -1,5 +1,5 @@
 /*
- * meter SECONDS ADDRESS SOCKET: asks a neighbour (HTTP at ADDRESS, a connection for each request) and an engine (at its SOCKET,
+ * meter SECONDS ADDRESS PORT SOCKET: asks a neighbour (HTTP there, a connection for each request) and an engine (at its SOCKET,
  * over one) for SECONDS, or until SIGTERM, and prints how many milliseconds each answer took, a line each: `neighbour 1.234`,
  * `api 0.567`, or `failed` for one that did not come. Each has a thread of its own, at real-time priority: what is told is how
  * long they take, and not how long the meter waits or collects garbage.
@@ -144,16 +144,17 @@ static void print(const struct target *target) {
 
 int main(int count, char **arguments) {
   pthread_t threads[2];
-  neighbour.address.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(80)};
+  neighbour.address.in.sin_family = AF_INET;
   neighbour.address_bytes = sizeof neighbour.address.in;
   api.address.un.sun_family = AF_UNIX;
   api.address_bytes = sizeof api.address.un;
-  if (count != 4 || inet_pton(AF_INET, arguments[2], &neighbour.address.in.sin_addr) != 1 ||
-      strlen(arguments[3]) >= sizeof api.address.un.sun_path) {
-    fprintf(stderr, "usage: meter SECONDS ADDRESS SOCKET\n");
+  if (count != 5 || inet_pton(AF_INET, arguments[2], &neighbour.address.in.sin_addr) != 1 ||
+      strlen(arguments[4]) >= sizeof api.address.un.sun_path) {
+    fprintf(stderr, "usage: meter SECONDS ADDRESS PORT SOCKET\n");
     return 2;
   }
-  strcpy(api.address.un.sun_path, arguments[3]);
+  neighbour.address.in.sin_port = htons(atoi(arguments[3]));
+  strcpy(api.address.un.sun_path, arguments[4]);
   signal(SIGTERM, stop);
   signal(SIGPIPE, SIG_IGN);
   mlockall(MCL_CURRENT | MCL_FUTURE);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
@@ -22,9 +23,10 @@ async function read(t: TestContext, neighbour: RequestListener, api: RequestList
   t.after(() => {
     for (const server of servers) server.close().closeAllConnections();
   });
-  await new Promise<void>((listening) => servers[0].listen(80, '127.0.0.77', listening));
+  await new Promise<void>((listening) => servers[0].listen(0, '127.0.0.1', listening));
   await new Promise<void>((listening) => servers[1].listen(socket, listening));
-  const child = spawn(program, ['1', '127.0.0.77', socket], {
+  const { port } = servers[0].address() as AddressInfo;
+  const child = spawn(program, ['1', '127.0.0.1', `${port}`, socket], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';

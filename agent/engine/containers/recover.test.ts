@@ -30,14 +30,14 @@ test('a limit that was half changed is again what was written down', async (t) =
   await bench.engine.containers.start(id);
   bench.runtime.leftBehind.set(runOf(bench, id), new FakeProcess(4244));
   const group = bench.cgroups.open(id);
-  group.update({ memory: { highBytes: 4096 }, cpu: { shares: 2 }, pids: 1 });
+  group.update({ memory: { highBytes: 4096 }, cpu: { shares: 2, quotaMicros: 5000 }, pids: 1 });
   await bench.reopen();
   // The last word on each.
-  const last = group.updates.flatMap(({ memory }) => Object.entries(memory ?? {}));
-  const { maxBytes, highBytes } = Object.fromEntries(last);
+  const last = group.updates.flatMap(({ memory, cpu }) => Object.entries({ ...memory, ...cpu }));
+  const { maxBytes, highBytes, shares, quotaMicros } = Object.fromEntries(last);
   assert.deepEqual([maxBytes, highBytes], [limits.memory.maxBytes, null]);
+  assert.deepEqual([shares, quotaMicros], [null, null]);
   assert.equal(group.updates.at(-1)?.pids, 7);
-  assert.equal(group.updates.findLast(({ cpu }) => cpu !== undefined)?.cpu?.shares, null);
 });
 
 test('one that was started and not yet written down is found by its run directory', async (t) => {

@@ -7,6 +7,7 @@ import type { Limits } from '../../contract/limits.ts';
 import type { ExitRecord, RunningProcess } from '../../runtime/runtime.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import { containerPaths } from '../paths.ts';
+import { restoreProcessors } from '../pressure/processor-shares.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { sweep } from '../sweep.ts';
@@ -98,8 +99,7 @@ function restoreGroup(cgroup: Cgroup, limits: Limits): void {
   // First, since it slows everything down: a memory limit of v2 is lowered by way of this mark
   // (cgroup/memory.ts), and that agent may have been killed on the way.
   cgroup.update({ memory: { highBytes: limits.memory?.highBytes ?? null } });
-  // It may have been made to give way (pressure/give-way.ts).
-  cgroup.update({ cpu: { shares: limits.cpu?.shares ?? null } });
+  restoreProcessors(cgroup, limits.cpu);
   cgroup.update(limits);
 }
 

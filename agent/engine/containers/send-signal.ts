@@ -8,12 +8,14 @@ const SIGKILL = 9;
 
 /** Sends a signal and says so. A frozen container gets it and is thawed when it is meant to end. */
 export function sendSignal(
-  context: Pick<EngineContext, 'containers' | 'events'>,
+  context: Pick<EngineContext, 'containers' | 'events' | 'pressure'>,
   id: string,
   live: LiveContainer,
   signal: number,
   { ends = true }: { ends?: boolean } = {},
 ): void {
+  // What is held for its forks needs processors to end.
+  if (ends || signal === SIGKILL) context.pressure.letEnd(id);
   signalUnlessEnded(live.process, signal);
   const record = context.containers.require(id);
   // v1's freezer holds even SIGKILL back until the thaw (cgroup-v1/freezer-subsystem.rst).

@@ -7,6 +7,7 @@ function after(used: number[], before: Precedence[] = [], isContended = true): P
   const turns = used.map((share, index) => ({
     used: share,
     isBomb: false,
+    isRefused: false,
     before: before[index] ?? ('own' as const),
   }));
   return precedences(turns, isContended);
@@ -34,9 +35,12 @@ test('precedence: nobody has any where nobody waits', () => {
   assert.deepEqual(after([0.4, 0.05], ['own', 'ahead'], false), ['own', 'own']);
 });
 
-test('precedence: a fork bomb comes last, contended or not', () => {
-  const bomb = { used: 0.2, isBomb: true, before: 'ahead' as const };
-  const web = { used: 0.01, isBomb: false, before: 'own' as const };
-  assert.deepEqual(precedences([bomb, web], true), ['behind', 'ahead']);
-  assert.deepEqual(precedences([bomb, web], false), ['behind', 'own']);
+test('precedence: a fork bomb comes last, and is held while it is refused and others run', () => {
+  const bomb = { used: 0.2, isBomb: true, isRefused: true, before: 'ahead' as const };
+  const calm = { ...bomb, isRefused: false };
+  const web = { used: 0.01, isBomb: false, isRefused: true, before: 'own' as const };
+  assert.deepEqual(precedences([bomb, web], true), ['held', 'ahead']);
+  assert.deepEqual(precedences([bomb, web], false), ['held', 'own']);
+  assert.deepEqual(precedences([calm, web], true), ['behind', 'ahead']);
+  assert.deepEqual(precedences([bomb], true), ['behind']);
 });

@@ -1,4 +1,8 @@
-/** The shares of the processors that a container's precedence (precedence.ts) means. */
+/** What a container's precedence (precedence.ts) means for its limits of the processors. */
+import type { Cgroup } from '../../cgroup/cgroup.ts';
+import type { CpuLimits } from '../../contract/limits.ts';
+import { defaultPeriodMicros } from '../../contract/limits.ts';
+import { hasErrno } from '../../kernel/libc.ts';
 import type { EngineContext } from '../context.ts';
 import type { Precedence } from './precedence.ts';
 
@@ -6,6 +10,8 @@ import type { Precedence } from './precedence.ts';
 const leastShares = 2;
 /** Eight times the default. */
 const sharesAhead = 8192;
+/** Of one processor. */
+const heldShare = 0.05;
 
 export function setPrecedence(
   { containers, live, cgroups }: Pick<EngineContext, 'containers' | 'live' | 'cgroups'>,
@@ -13,7 +19,34 @@ export function setPrecedence(
   precedence: Precedence,
 ): void {
   if (!cgroups.controllers.includes('cpu')) return;
-  const own = containers.get(id)?.settings.limits.cpu?.shares ?? null;
-  const shares = { behind: leastShares, own, ahead: own ?? sharesAhead }[precedence];
-  live.get(id)?.cgroup.update({ cpu: { shares } });
+  const own = containers.get(id)?.settings.limits.cpu;
+  const cgroup = live.get(id)?.cgroup;
+  const shares = own?.shares ?? (precedence === 'ahead' ? sharesAhead : null);
+  const isBomb = precedence === 'behind' || precedence === 'held';
+  cgroup?.update({ cpu: { shares: isBomb ? leastShares : shares } });
+  if (isBomb && cgroup !== undefined) setQuota(cgroup, quotaOf(own, precedence === 'held'));
+}
+
+/** What a container has by itself, whatever it had before. */
+export function restoreProcessors(cgroup: Cgroup, own: CpuLimits | undefined): void {
+  cgroup.update({ cpu: { shares: own?.shares ?? null } });
+  setQuota(cgroup, quotaOf(own, false));
+}
+
+function setQuota(cgroup: Cgroup, quota: CpuLimits): void {
+  try {
+    cgroup.update({ cpu: quota });
+  } catch (error) {
+    // A kernel without quotas (CONFIG_CFS_BANDWIDTH).
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/** Its own, or less. */
+function quotaOf(own: CpuLimits | undefined, isHeld: boolean): CpuLimits {
+  const { quotaMicros = null, periodMicros = null, burstMicros = null } = own ?? {};
+  const share =
+    quotaMicros === null ? Infinity : quotaMicros / (periodMicros ?? defaultPeriodMicros);
+  if (!isHeld || share <= heldShare) return { quotaMicros, periodMicros, burstMicros };
+  return { quotaMicros: heldShare * defaultPeriodMicros, periodMicros: defaultPeriodMicros };
 }

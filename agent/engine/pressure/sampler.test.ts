@@ -200,7 +200,7 @@ test('who uses little comes before the others while they contend, a bomb after t
   assert.deepEqual(await round(), ['web ahead']);
   assert.deepEqual(await round(), []);
   refusals = 1000;
-  assert.deepEqual(await round(), ['hog behind']);
+  assert.deepEqual(await round(), ['hog held']);
   isContended = false;
   assert.deepEqual(await round(), ['web own', 'hog behind']);
 });

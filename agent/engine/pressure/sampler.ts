@@ -40,6 +40,8 @@ interface Running {
   watch: BlameWatch;
   bombs: ForkBombWatch;
   isBomb: boolean;
+  /** It has been told to end. */
+  isEnding: boolean;
   precedence: Precedence;
   /** What it was last told that others need; undefined: nothing yet, by this process. */
   othersBytes: number | undefined;
@@ -94,6 +96,14 @@ export class Sampler {
     this.#keepOn(id);
     this.#young.set(id, { subject, startedAtMs: startedAt.getTime() });
     this.#schedule();
+  }
+
+  /** It is about to be told to end: what it is held to as a fork bomb would make that slow. */
+  letEnd(id: string): void {
+    const running = this.#running.get(id);
+    if (running === undefined) return;
+    running.isEnding = true;
+    if (running.precedence === 'held') this.#setPrecedence(running, 'behind');
   }
 
   /**
@@ -220,6 +230,7 @@ export class Sampler {
       watch: new BlameWatch(),
       bombs: new ForkBombWatch(),
       isBomb: false,
+      isEnding: false,
       precedence: 'own' as const,
       othersBytes: undefined,
       subject,
@@ -262,22 +273,27 @@ export class Sampler {
 
   #setPrecedences(isContended: boolean): void {
     const running = [...this.#running.values()].filter(({ subject }) => subject.latest);
-    const turns = running.map(({ subject: { latest }, isBomb, precedence }) => ({
+    const turns = running.map(({ subject: { latest }, isBomb, isEnding, precedence }) => ({
       used: latest === undefined ? 0 : latest.cpu.usedMicros / 1000 / latest.intervalMs,
       isBomb,
+      isRefused: !isEnding && latest !== undefined && latest.pids.refusals > 0,
       before: precedence,
     }));
     const now = precedences(turns, isContended);
     for (const [index, one] of running.entries()) {
       const precedence = now[index] ?? 'own';
       // Of a bomb it is said again each time: somebody may have set other shares meanwhile.
-      if (one.precedence === precedence && precedence !== 'behind') continue;
-      one.precedence = precedence;
-      try {
-        this.#options.setPrecedence?.(one.subject.id, precedence);
-      } catch (error) {
-        this.#options.report(`set the processor shares of container ${one.subject.id}`, error);
-      }
+      if (one.precedence === precedence && !one.isBomb) continue;
+      this.#setPrecedence(one, precedence);
+    }
+  }
+
+  #setPrecedence(one: Running & { subject: Subject }, precedence: Precedence): void {
+    one.precedence = precedence;
+    try {
+      this.#options.setPrecedence?.(one.subject.id, precedence);
+    } catch (error) {
+      this.#options.report(`set the processor shares of container ${one.subject.id}`, error);
     }
   }
 

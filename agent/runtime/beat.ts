@@ -11,6 +11,7 @@ import { reapInBackground } from './reap.ts';
 
 /** As shim/beat.c has it; a kernel that looks as often by itself (CONFIG_HZ=1000) needs no help. */
 const beatMicros = 1000;
+
 /** One second of the machine. */
 export interface Round {
   /** How many containers run. */

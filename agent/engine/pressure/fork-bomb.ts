@@ -1,7 +1,6 @@
 /**
- * A container that goes on asking for processes beyond its limit, as a fork bomb does: until it stops it has
- * the processors only when no other container wants them (docs/decisions/0018). Each refusal costs the kernel
- * nearly a whole fork, in which nobody can interrupt it.
+ * A container that goes on asking for processes beyond its limit, as a fork bomb does: until it stops it comes after
+ * all others (precedence.ts). Each refusal costs the kernel nearly a whole fork, in which nobody can interrupt it.
  */
 import type { PressureSample } from '../../contract/pressure.ts';
 

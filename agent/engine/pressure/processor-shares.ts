@@ -1,7 +1,6 @@
 /** What a container's precedence (precedence.ts) means for its limits of the processors. */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
-import type { CpuLimits } from '../../contract/limits.ts';
-import { defaultPeriodMicros } from '../../contract/limits.ts';
+import { type CpuLimits, defaultPeriodMicros } from '../../contract/limits.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import type { EngineContext } from '../context.ts';
 import type { Precedence } from './precedence.ts';

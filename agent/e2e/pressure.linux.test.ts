@@ -223,6 +223,8 @@ test('a full disk is told once, with whose end it was: the container’s limit o
   await docker.output('volume', 'rm', 'small');
 });
 
+const pidOf = (name: string) => docker.output('inspect', '-f', '{{.State.Pid}}', name);
+
 /** A file of the cpu controller, as the kernel has it. */
 function cpuFile(pid: string, v1: string, v2: string): string {
   const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
@@ -237,21 +239,11 @@ const quotaOf = (pid: string) => cpuFile(pid, 'cpu.cfs_quota_us', 'cpu.max');
 test('a fork bomb gives way to the others while it is refused, and has its own shares again afterwards', async () => {
   // A `system` that is refused a process fails, and awk goes on.
   const name = await docker.output(
-    ...[
-      'run',
-      '-d',
-      '--network',
-      'none',
-      '--pids-limit',
-      '1',
-      '--cpu-shares',
-      '512',
-      '--cpus',
-      '1.5',
-    ],
+    ...['run', '-d', '--network', 'none', '--pids-limit', '1'],
+    ...['--cpu-shares', '512', '--cpus', '1.5'],
     ...[image, 'awk', 'BEGIN { while (1) system("sleep 0.1") }'],
   );
-  const pid = await docker.output('inspect', '-f', '{{.State.Pid}}', name);
+  const pid = await pidOf(name);
   await eventually(() => assert.equal(sharesOf(pid), isV1 ? '2' : '1'));
   assert.equal(quotaOf(pid), isV1 ? '150000' : '150000 100000', 'alone it loses nothing');
   const other = await docker.output('run', '-d', '--network', 'none', image, 'sleep', '1000');
@@ -263,28 +255,17 @@ test('a fork bomb gives way to the others while it is refused, and has its own s
 });
 
 test('who uses little comes before who keeps the processors busy, unless it was given shares', async () => {
-  const start = async (shares: string[], ...command: string[]) => {
-    const name = await docker.output(
-      'run',
-      '-d',
-      '--network',
-      'none',
-      ...shares,
-      image,
-      ...command,
-    );
-    return { name, pid: await docker.output('inspect', '-f', '{{.State.Pid}}', name) };
-  };
-  const calm = await start([], 'sleep', '1000');
-  const given = await start(['--cpu-shares', '512'], 'sleep', '1000');
+  await run('calm', [], 'exec sleep 1000');
+  await run('given', ['--cpu-shares', '512'], 'exec sleep 1000');
   const loops = '(while :; do :; done) & '.repeat(2 * availableParallelism());
-  const busy = await start([], 'sh', '-c', `${loops} wait`);
-  await eventually(() => assert.equal(sharesOf(calm.pid), isV1 ? '8192' : '532'));
-  assert.equal(sharesOf(given.pid), isV1 ? '512' : '59');
-  assert.equal(sharesOf(busy.pid), isV1 ? '1024' : '100');
-  await docker.output('rm', '-f', busy.name, given.name);
-  await eventually(() => assert.equal(sharesOf(calm.pid), isV1 ? '1024' : '100'));
-  await docker.output('rm', '-f', calm.name);
+  await run('busy', [], `${loops} wait`);
+  const [calm, given, busy] = [await pidOf('calm'), await pidOf('given'), await pidOf('busy')];
+  await eventually(() => assert.equal(sharesOf(calm), isV1 ? '8192' : '532'));
+  assert.equal(sharesOf(given), isV1 ? '512' : '59');
+  assert.equal(sharesOf(busy), isV1 ? '1024' : '100');
+  await docker.output('rm', '-f', 'busy', 'given');
+  await eventually(() => assert.equal(sharesOf(calm), isV1 ? '1024' : '100'));
+  await docker.output('rm', '-f', 'calm');
 });
 
 test('history outlives the process, and goes with the container', async () => {

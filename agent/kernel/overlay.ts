@@ -17,6 +17,18 @@ export const wholeFileOptions = (): FilesystemOption[] => [
     : [['metacopy', 'off'] as const, ['redirect_dir', 'off'] as const]),
 ];
 
+/** What mounts `upper` over `lowers`, of which the topmost comes first, as in `lowerdir=`. */
+export const writableLayers = (layers: {
+  lowers: readonly string[];
+  upper: string;
+  work: string;
+}): FilesystemOption[] => [
+  ...layers.lowers.map((lower) => ['lowerdir+', lower] as const),
+  ['upperdir', layers.upper],
+  ['workdir', layers.work],
+  ...wholeFileOptions(),
+];
+
 export const overlayAttribute = (name: 'opaque'): string =>
   `${usesUserAttributes() ? 'user' : 'trusted'}.overlay.${name}`;
 

@@ -9,12 +9,11 @@ import {
   changeMount,
   cloneMount,
   detachMount,
-  type FilesystemOption,
   mountInPlace,
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
-import { mountWritable, usesUserAttributes, wholeFileOptions } from '../kernel/overlay.ts';
+import { mountWritable, usesUserAttributes, writableLayers } from '../kernel/overlay.ts';
 import type { Rootfs } from './runtime.ts';
 
 /**
@@ -83,7 +82,7 @@ type Overlay = Extract<Rootfs, { kind: 'overlay' }>;
 function mountOverlay(overlay: Overlay): number {
   const mount = () => {
     try {
-      return newFilesystem('overlay', overlayOptions(overlay), 0, 'overlay');
+      return newFilesystem('overlay', writableLayers(overlay), 0, 'overlay');
     } catch (error) {
       // Kernels before 6.5 have no `lowerdir+`.
       if (hasErrno(error, 'EINVAL')) return mountOverlayInOneLine(overlay);
@@ -91,16 +90,6 @@ function mountOverlay(overlay: Overlay): number {
     }
   };
   return attached(mountWritable(mount, overlay.work), overlay.upper);
-}
-
-function overlayOptions({ lowers, upper, work }: Overlay): FilesystemOption[] {
-  return [
-    // The topmost layer comes first, as in `lowerdir=`.
-    ...lowers.map((lower) => ['lowerdir+', lower] as const),
-    ['upperdir', upper],
-    ['workdir', work],
-    ...wholeFileOptions(),
-  ];
 }
 
 /** Detached too, but by mount(2), with everything in one string of at most a page. */

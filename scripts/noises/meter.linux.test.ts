@@ -12,10 +12,7 @@ import { parseReading, patienceMs, type Reading } from './meter.ts';
 const directory = mkdtempSync(join(tmpdir(), 'corten-meter-'));
 after(() => rmSync(directory, { recursive: true }));
 const program = join(directory, 'meter');
-execFileSync('musl-gcc', [
-  ...['-std=gnu11', '-static', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'],
-  ...[resolve(import.meta.dirname, 'meter.c'), '-o', program],
-]);
+execFileSync(resolve(import.meta.dirname, '../build-noise'), [directory]);
 
 async function read(t: TestContext, neighbour: RequestListener, api: RequestListener) {
   const socket = join(directory, 'engine.sock');

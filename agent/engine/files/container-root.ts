@@ -8,7 +8,7 @@ import { CortenError, notFound } from '../../errors.ts';
 import { AT_FDCWD, O_PATH, openat2, openDirectory } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { type FilesystemOption, MountAttribute, newFilesystem } from '../../kernel/mount.ts';
-import { mountWritable, wholeFileOptions } from '../../kernel/overlay.ts';
+import { mountWritable, wholeFileOptions, writableLayers } from '../../kernel/overlay.ts';
 import { foreignIdMap, type IdMap } from '../../kernel/user-namespaces.ts';
 import type { ProcessHandle } from '../../runtime/runtime.ts';
 import type { ContainerRoot } from './container-files.ts';
@@ -40,7 +40,7 @@ export function openForWriting(root: ContainerRoot, path: string): OpenRoot {
   if (inVolume !== undefined) return { fd: openDirectory(inVolume.source), path: inVolume.path };
   if (root.readOnlyRootfs)
     throw new CortenError('forbidden', 'container rootfs is marked read-only');
-  return { fd: mountReadWrite(root.rootfs), path };
+  return { fd: mountReadWrite(root), path };
 }
 
 /** The root itself as the image and the container's writes make it, without volumes. */
@@ -88,23 +88,14 @@ function openRunning(process: ProcessHandle): { fd: number; ids?: IdMap } {
 
 /** As layers only: reading cannot change anything, not even while a start mounts the same layers. */
 function mountReadOnly({ upper, lowers }: ContainerRoot['rootfs']): number {
-  return mountOverlay(
-    [upper, ...lowers].map((layer) => ['lowerdir+', layer] as const),
-    readOnly,
-  );
+  const layers = [upper, ...lowers].map((layer) => ['lowerdir+', layer] as const);
+  return mountOverlay([...layers, ...wholeFileOptions()], readOnly);
 }
 
-function mountReadWrite({ upper, work, lowers }: ContainerRoot['rootfs']): number {
-  const layers = [
-    ...lowers.map((lower) => ['lowerdir+', lower] as const),
-    ['upperdir', upper] as const,
-    ['workdir', work] as const,
-  ];
-  return mountWritable(() => mountOverlay(layers, 0), work);
-}
+const mountReadWrite = ({ rootfs }: Pick<ContainerRoot, 'rootfs'>): number =>
+  mountWritable(() => mountOverlay(writableLayers(rootfs), 0), rootfs.work);
 
-function mountOverlay(layers: readonly FilesystemOption[], attributes: number): number {
-  const options = [...layers, ...wholeFileOptions()];
+function mountOverlay(options: readonly FilesystemOption[], attributes: number): number {
   return newFilesystem('overlay', options, attributes | noSuid | noDev | noExec, 'overlay');
 }
 

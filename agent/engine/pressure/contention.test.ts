@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { processorTimes } from '../../kernel/processor-times.ts';
 import { Contention, isContended } from './contention.ts';
 
 test('contention: only where several run, somebody waits, and not on an idle machine', () => {
@@ -17,11 +16,6 @@ test('contention: only where several run, somebody waits, and not on an idle mac
   ];
   for (const [look, busy, wanted] of cases)
     assert.equal(isContended(look, busy), wanted, `${JSON.stringify(look)} at ${busy}`);
-});
-
-test('contention: what the kernel counts as busy and as idle', () => {
-  const text = 'cpu  10 20 30 400 5 6 7 80 9 9\ncpu0 1 1 1 1 1 1 1 0 0 0\n';
-  assert.deepEqual(processorTimes(text), { busy: 73, idle: 405 });
 });
 
 test('contention: a first look shows nothing, nor does the first after a rest', () => {

@@ -19,7 +19,10 @@ function sampleOf(atMs: number, refusals: number): PressureSample {
 /** What it says each second of as many refusals. */
 const said = (...refusals: number[]) => {
   const watch = new ForkBombWatch();
-  return refusals.map((count, second) => watch.look(sampleOf(1000 * (second + 1), count)));
+  return refusals.map((count, second) => {
+    watch.look(sampleOf(1000 * (second + 1), count));
+    return watch.isBomb;
+  });
 };
 
 test('fork bomb: whoever is refused now and then is none', () => {

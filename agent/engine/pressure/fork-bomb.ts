@@ -12,12 +12,14 @@ const calmMs = 5000;
 export class ForkBombWatch {
   #lastRefusalMs: number | undefined;
 
-  /** Whether it is one now. */
-  look({ atMs, pids: { refusals } }: PressureSample): boolean {
-    const known = this.#lastRefusalMs !== undefined;
-    if (refusals >= (known ? 1 : refusalsOfBomb)) this.#lastRefusalMs = atMs;
+  /** Since the last look. */
+  get isBomb(): boolean {
+    return this.#lastRefusalMs !== undefined;
+  }
+
+  look({ atMs, pids: { refusals } }: PressureSample): void {
+    if (refusals >= (this.isBomb ? 1 : refusalsOfBomb)) this.#lastRefusalMs = atMs;
     else if (this.#lastRefusalMs !== undefined && atMs - this.#lastRefusalMs >= calmMs)
       this.#lastRefusalMs = undefined;
-    return this.#lastRefusalMs !== undefined;
   }
 }

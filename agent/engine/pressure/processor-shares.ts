@@ -17,35 +17,47 @@ export function setPrecedence(
   id: string,
   precedence: Precedence,
 ): void {
-  if (!cgroups.controllers.includes('cpu')) return;
-  const own = containers.get(id)?.settings.limits.cpu;
   const cgroup = live.get(id)?.cgroup;
-  const shares = own?.shares ?? (precedence === 'ahead' ? sharesAhead : null);
-  const isBomb = precedence === 'behind' || precedence === 'held';
-  cgroup?.update({ cpu: { shares: isBomb ? leastShares : shares } });
-  if (isBomb && cgroup !== undefined) setQuota(cgroup, quotaOf(own, precedence === 'held'));
+  if (cgroup === undefined || !cgroups.controllers.includes('cpu')) return;
+  limit(cgroup, limitsOf(precedence, containers.get(id)?.settings.limits.cpu));
 }
 
 /** What a container has by itself, whatever it had before. */
-export function restoreProcessors(cgroup: Cgroup, own: CpuLimits | undefined): void {
-  cgroup.update({ cpu: { shares: own?.shares ?? null } });
-  setQuota(cgroup, quotaOf(own, false));
+export function restoreProcessors(cgroup: Cgroup, own: CpuLimits = {}): void {
+  limit(cgroup, { shares: own.shares ?? null, ...ownQuota(own) });
 }
 
-function setQuota(cgroup: Cgroup, quota: CpuLimits): void {
-  try {
-    cgroup.update({ cpu: quota });
-  } catch (error) {
-    // A kernel without quotas (CONFIG_CFS_BANDWIDTH).
-    if (!hasErrno(error, 'ENOENT')) throw error;
+function limitsOf(precedence: Precedence, own: CpuLimits = {}): CpuLimits {
+  switch (precedence) {
+    case 'ahead':
+      return { shares: own.shares ?? sharesAhead };
+    case 'own':
+      return { shares: own.shares ?? null };
+    case 'behind':
+      return { shares: leastShares, ...ownQuota(own) };
+    case 'held':
+      return { shares: leastShares, ...heldQuota(own) };
   }
 }
 
+const ownQuota = ({ quotaMicros = null, periodMicros = null, burstMicros = null }: CpuLimits) => ({
+  quotaMicros,
+  periodMicros,
+  burstMicros,
+});
+
 /** Its own, or less. */
-function quotaOf(own: CpuLimits | undefined, isHeld: boolean): CpuLimits {
-  const { quotaMicros = null, periodMicros = null, burstMicros = null } = own ?? {};
-  const share =
-    quotaMicros === null ? Infinity : quotaMicros / (periodMicros ?? defaultPeriodMicros);
-  if (!isHeld || share <= heldShare) return { quotaMicros, periodMicros, burstMicros };
+function heldQuota(own: CpuLimits): CpuLimits {
+  const share = (own.quotaMicros ?? Infinity) / (own.periodMicros ?? defaultPeriodMicros);
+  if (share <= heldShare) return ownQuota(own);
   return { quotaMicros: heldShare * defaultPeriodMicros, periodMicros: defaultPeriodMicros };
+}
+
+function limit(cgroup: Cgroup, cpu: CpuLimits): void {
+  try {
+    cgroup.update({ cpu });
+  } catch (error) {
+    // A kernel without quotas (CONFIG_CFS_BANDWIDTH); the shares come first.
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  }
 }

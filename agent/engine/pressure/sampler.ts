@@ -39,7 +39,6 @@ interface Running {
   before: Reading;
   watch: BlameWatch;
   bombs: ForkBombWatch;
-  isBomb: boolean;
   /** It has been told to end. */
   isEnding: boolean;
   precedence: Precedence;
@@ -229,7 +228,6 @@ export class Sampler {
       before,
       watch: new BlameWatch(),
       bombs: new ForkBombWatch(),
-      isBomb: false,
       isEnding: false,
       precedence: 'own' as const,
       othersBytes: undefined,
@@ -253,7 +251,7 @@ export class Sampler {
     subject.countsNoHits ||= countsNoHits(after.usage, this.#options.cgroupVersion);
     if (sample.oomKills > 0) this.#oom.count(subject.id, sample.oomKills, after.atMs);
     for (const event of watch.look(sample, fullDisk)) this.#tell(subject.id, event);
-    running.isBomb = bombs.look(sample);
+    bombs.look(sample);
   }
 
   #leaveToOthers(): void {
@@ -272,19 +270,19 @@ export class Sampler {
   }
 
   #setPrecedences(isContended: boolean): void {
-    const running = [...this.#running.values()].filter(({ subject }) => subject.latest);
-    const turns = running.map(({ subject: { latest }, isBomb, isEnding, precedence }) => ({
-      used: latest === undefined ? 0 : latest.cpu.usedMicros / 1000 / latest.intervalMs,
-      isBomb,
-      isRefused: !isEnding && latest !== undefined && latest.pids.refusals > 0,
-      before: precedence,
-    }));
+    const turns = [...this.#running.values()].flatMap((one) => {
+      const { bombs, isEnding, precedence: before, subject } = one;
+      const { latest } = subject;
+      if (latest === undefined) return [];
+      const used = latest.cpu.usedMicros / 1000 / latest.intervalMs;
+      const isRefused = !isEnding && latest.pids.refusals > 0;
+      return [{ one, used, isBomb: bombs.isBomb, isRefused, before }];
+    });
     const now = precedences(turns, isContended);
-    for (const [index, one] of running.entries()) {
+    for (const [index, { one, isBomb, before }] of turns.entries()) {
       const precedence = now[index] ?? 'own';
       // Of a bomb it is said again each time: somebody may have set other shares meanwhile.
-      if (one.precedence === precedence && !one.isBomb) continue;
-      this.#setPrecedence(one, precedence);
+      if (precedence !== before || isBomb) this.#setPrecedence(one, precedence);
     }
   }
 

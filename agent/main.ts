@@ -49,6 +49,7 @@ import { type KeptNamespaces, keptNamespaces } from './rootless/enter.ts';
 import { abilityFacts } from './rootless/facts.ts';
 import { Beat } from './runtime/beat.ts';
 import { createRuntime } from './runtime/linux-runtime.ts';
+import { shortestSliceMicros } from './runtime/scheduling.ts';
 import { openShares } from './share/open-shares.ts';
 import { openShellOverExec } from './ssh/exec-shells.ts';
 import { prepareKeys } from './ssh/keys.ts';
@@ -239,9 +240,9 @@ async function start(options: AgentOptions): Promise<Agent> {
 }
 
 /** Whatever containers do with the processors, the API answers: that is how they are stopped. */
-function answerBeforeContainers(options: Pick<AgentOptions, 'cpuSliceMicros'>): void {
+function answerBeforeContainers({ cpuSliceMicros }: Pick<AgentOptions, 'cpuSliceMicros'>): void {
   try {
-    favourThread(-10, options.cpuSliceMicros);
+    favourThread(-10, cpuSliceMicros && shortestSliceMicros);
     favourSession(-5);
   } catch (error) {
     // Without CAP_SYS_NICE the agent waits for its turn as all others do.

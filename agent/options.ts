@@ -59,9 +59,9 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --leave-memory SIZE       memory that all containers together leave to the machine, such as 1g (default:
                             an eighth of it, at most 8g); 0 leaves none
   --cpu-slice MICROSECONDS  how long a container's turn on a processor is while others wait, 100 to
-                            100000 (default 100), or "kernel"; the sum of its turns stays its share.
+                            100000 (default 1000), or "kernel"; the sum of its turns stays its share.
                             But for "kernel" turns end in time: while containers contend the scheduler
-                            is made to look every millisecond
+                            is made to look every millisecond, and who uses little has turns of 100
   --machine                 this machine is the agent's own: the API sets its clock and turns it off
   --host-address ADDRESS    this machine is a guest: where it reaches the computer around it, for
                             host.corten.internal; "gateway" is where the default route leads, and
@@ -127,7 +127,7 @@ function parse(args: readonly string[]) {
 }
 
 /** The bounds are the kernel's (__setparam_fair, kernel/sched/fair.c); it would bend what lies beyond. */
-function cpuSlice(text = '100'): number | undefined {
+function cpuSlice(text = '1000'): number | undefined {
   if (text === 'kernel') return undefined;
   const micros = /^\d{3,6}$/.test(text) ? Number(text) : 0;
   if (micros < 100 || micros > 100_000)

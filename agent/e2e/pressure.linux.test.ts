@@ -234,6 +234,20 @@ function cpuFile(pid: string, v1: string, v2: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 const sharesOf = (pid: string) => cpuFile(pid, 'cpu.shares', 'cpu.weight');
+/** In microseconds, by command: the kernel (Linux 6.12) tells it of each process. */
+async function turnsIn(name: string): Promise<{ [command: string]: number }> {
+  const top = await docker.output('top', name, '-o', 'pid,args');
+  const lines = top
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/));
+  return Object.fromEntries(
+    lines.map(([pid, command = '', seconds]) => [
+      command === 'sleep' ? `${command} ${seconds}` : command,
+      Number(/^se.slice *: *(\d+)/m.exec(readFileSync(`/proc/${pid}/sched`, 'utf8'))?.[1]) / 1000,
+    ]),
+  );
+}
 const quotaOf = (pid: string) => cpuFile(pid, 'cpu.cfs_quota_us', 'cpu.max');
 
 test('a fork bomb gives way to the others while it is refused, and has its own shares again afterwards', async () => {
@@ -254,18 +268,41 @@ test('a fork bomb gives way to the others while it is refused, and has its own s
   await docker.output('rm', '-f', name, other);
 });
 
-test('who uses little comes before who keeps the processors busy, unless it was given shares', async () => {
-  await run('calm', [], 'exec sleep 1000');
+test('who uses little comes before who keeps the processors busy, unless it was given shares', async (t) => {
+  await run('calm', [], 'sleep 1001 & wait');
   await run('given', ['--cpu-shares', '512'], 'exec sleep 1000');
   const loops = '(while :; do :; done) & '.repeat(2 * availableParallelism());
   await run('busy', [], `${loops} wait`);
   const [calm, given, busy] = [await pidOf('calm'), await pidOf('given'), await pidOf('busy')];
-  await eventually(() => assert.equal(sharesOf(calm), isV1 ? '8192' : '532'));
+  const isAhead = () => assert.equal(sharesOf(calm), isV1 ? '8192' : '532');
+  const isAsBefore = async () => {
+    assert.equal(sharesOf(calm), isV1 ? '1024' : '100');
+    assert.deepEqual(await turnsIn('calm'), { sh: 1000, 'sleep 1001': 1000, 'sleep 1002': 1000 });
+  };
+  await eventually(isAhead);
   assert.equal(sharesOf(given), isV1 ? '512' : '59');
   assert.equal(sharesOf(busy), isV1 ? '1024' : '100');
-  await docker.output('rm', '-f', 'busy', 'given');
-  await eventually(() => assert.equal(sharesOf(calm), isV1 ? '1024' : '100'));
-  await docker.output('rm', '-f', 'calm');
+  await t.test('its turns are shorter too, also of what is started later', async () => {
+    await docker.output('exec', '-d', 'calm', 'sleep', '1002');
+    await eventually(async () =>
+      assert.deepEqual(await turnsIn('calm'), { sh: 100, 'sleep 1001': 100, 'sleep 1002': 100 }),
+    );
+    assert.deepEqual(Object.values(await turnsIn('busy')), [1000]);
+  });
+  await t.test('it ends when nobody waits any more', async () => {
+    await docker.output('pause', 'busy');
+    await eventually(isAsBefore);
+    await docker.output('unpause', 'busy');
+    await eventually(isAhead);
+  });
+  await t.test('it does not outlive an agent that is killed', async () => {
+    await agent.end('SIGKILL');
+    process.kill(Number(busy), 'SIGKILL');
+    isAhead();
+    agent = await startAgent(agent.directory);
+    await isAsBefore();
+  });
+  await docker.output('rm', '-f', 'busy', 'given', 'calm');
 });
 
 test('history outlives the process, and goes with the container', async () => {

@@ -46,8 +46,8 @@ import { fullDiskOf } from './pressure/disk-room.ts';
 import { leaveToOthers } from './pressure/leave-to-others.ts';
 import type { RecordSource } from './pressure/oom-blame.ts';
 import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
-import { setPrecedence } from './pressure/processor-shares.ts';
 import { Sampler } from './pressure/sampler.ts';
+import { setPrecedence } from './pressure/set-precedence.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { SpareTime } from './spare-time.ts';
 import { ContainerTable } from './state/container-table.ts';
@@ -164,7 +164,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       cgroupVersion: cgroups.version,
       fullDisk: (id) => fullDiskOf(context, id),
       blame: (id, event) => announceBlame(context, id, event),
-      setPrecedence: (id, precedence) => setPrecedence(context, id, precedence),
+      setPrecedence: (id, change) => setPrecedence(context, id, change),
       leaveToOthers: (id, othersBytes) => leaveToOthers(context, id, othersBytes),
       onRound: options.onRound,
       report,

@@ -7,11 +7,16 @@ const SCHED_OTHER = 0;
 const SCHED_FLAG_RESET_ON_FORK = 0x01n;
 /** The first published version of struct sched_attr. */
 const attributesBytes = 48;
+const policyAt = 4;
+const flagsAt = 8;
+const runtimeAt = 24;
 
-const callNumbers: Record<string, number> = { x64: 314 };
-const setAttributes = systemCall('sched_setattr', callNumbers[process.arch] ?? 274, [
+const isAmd64 = process.arch === 'x64';
+const setAttributes = systemCall('sched_setattr', isAmd64 ? 314 : 274, ['int', 'void *', 'uint']);
+const getAttributes = systemCall('sched_getattr', isAmd64 ? 315 : 275, [
   'int',
   'void *',
+  'uint',
   'uint',
 ]);
 
@@ -40,9 +45,9 @@ export function favourSession(nice: number): void {
 export function favourThread(nice: number, sliceMicros = 0): void {
   const attributes = Buffer.alloc(attributesBytes);
   attributes.writeUInt32LE(attributesBytes, 0);
-  attributes.writeUInt32LE(SCHED_OTHER, 4);
-  attributes.writeBigUInt64LE(SCHED_FLAG_RESET_ON_FORK, 8);
-  attributes.writeBigUInt64LE(BigInt(sliceMicros) * 1000n, 24);
+  attributes.writeUInt32LE(SCHED_OTHER, policyAt);
+  attributes.writeBigUInt64LE(SCHED_FLAG_RESET_ON_FORK, flagsAt);
+  attributes.writeBigUInt64LE(BigInt(sliceMicros) * 1000n, runtimeAt);
   // First: nothing may inherit the priority, whatever fails.
   setAttributes(undefined, 0, attributes, 0);
   try {
@@ -52,4 +57,17 @@ export function favourThread(nice: number, sliceMicros = 0): void {
     const errno = error instanceof Error && 'errno' in error ? Math.abs(Number(error.errno)) : 0;
     throw errno > 0 ? new KernelError('setpriority', errno, String(nice)) : error;
   }
+}
+
+/**
+ * Gives `thread` turns of `to` microseconds if it has those of `from`, and leaves it alone otherwise; before Linux 6.12
+ * nobody has such. Throws KernelError: ESRCH when it has ended, EPERM for another user's without CAP_SYS_NICE.
+ */
+export function changeTurns(thread: number, from: number, to: number): void {
+  const attributes = Buffer.alloc(attributesBytes);
+  getAttributes(String(thread), thread, attributes, attributesBytes, 0);
+  const isOrdinary = attributes.readUInt32LE(policyAt) === SCHED_OTHER;
+  if (!isOrdinary || attributes.readBigUInt64LE(runtimeAt) !== BigInt(from) * 1000n) return;
+  attributes.writeBigUInt64LE(BigInt(to) * 1000n, runtimeAt);
+  setAttributes(String(thread), thread, attributes, 0);
 }

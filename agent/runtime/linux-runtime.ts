@@ -21,7 +21,7 @@ import type {
   Runtime,
 } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
-import { inShortTurns } from './scheduling.ts';
+import { changeTurnsOf, inShortTurns } from './scheduling.ts';
 import { ShimStarter } from './shim.ts';
 
 export interface RuntimeOptions {
@@ -122,6 +122,10 @@ class LinuxRuntime implements Runtime {
     return found !== undefined && 'signal' in found && typeof found.signal === 'function'
       ? this.#watch(found as ShimProcess)
       : found;
+  }
+
+  setTurns(processes: readonly number[], turns: 'own' | 'shortest'): void {
+    if (this.#sliceMicros !== undefined) changeTurnsOf(processes, turns, this.#sliceMicros);
   }
 
   async close(): Promise<void> {

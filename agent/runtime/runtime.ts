@@ -32,6 +32,12 @@ export interface Runtime {
   beginExec(container: ProcessHandle, request: ExecRequest): BegunExec | undefined;
   /** Finds the process of a run directory: still running, or ended while nobody watched. */
   adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined>;
+  /**
+   * How long a turn on a processor is of all threads of `processes`, pids on this machine: as this runtime gave it to
+   * them, or the shortest, with which they interrupt all others at once. Those with turns that they set themselves
+   * keep theirs, as do those of very many processes.
+   */
+  setTurns(processes: readonly number[], turns: 'own' | 'shortest'): void;
   close(): Promise<void>;
 }
 

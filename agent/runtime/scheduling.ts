@@ -1,7 +1,10 @@
 /** When a process gets the processor and the disk: sched_setattr(2), ioprio_set(2). */
+import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import type { OciProcess } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { changeTurns } from '../kernel/priority.ts';
 import type { Step } from './plan.ts';
 
 /** include/uapi/linux/sched.h; 4 is reserved. */
@@ -51,6 +54,41 @@ export function inShortTurns(process: OciProcess, sliceMicros: number | undefine
   // What is begun by a favoured thread begins at 0 (kernel/priority.ts), and stays there.
   const nice = Math.max(0, getPriority());
   return { ...process, scheduler: { policy: 'SCHED_OTHER', nice, runtime: sliceMicros * 1000 } };
+}
+
+/** The shortest that the kernel has (kernel/sched/syscalls.c). */
+export const shortestSliceMicros = 100;
+/** Each costs a look; who has more of them has other worries. */
+const mostProcesses = 256;
+
+/**
+ * Whoever has the shortest turns interrupts those with longer ones at once. Threads whose turns are not those that
+ * {@link inShortTurns} gave them, or this did, keep theirs.
+ */
+export function changeTurnsOf(
+  processes: readonly number[],
+  turns: 'own' | 'shortest',
+  sliceMicros: number,
+): void {
+  if (turns === 'shortest' && processes.length > mostProcesses) return;
+  const lengths = [sliceMicros, shortestSliceMicros] as const;
+  const [from, to] = turns === 'shortest' ? lengths : lengths.toReversed();
+  for (const thread of processes.flatMap(threadsOf))
+    try {
+      changeTurns(thread, from!, to!);
+    } catch (error) {
+      // Without root a container's users are others than the agent's.
+      if (!hasErrno(error, 'ESRCH', 'EPERM')) throw error;
+    }
+}
+
+function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return [];
+    throw error;
+  }
 }
 
 /** As many processors as the kernel can be built for (CONFIG_NR_CPUS). */

@@ -7,7 +7,7 @@ import type { Limits } from '../../contract/limits.ts';
 import type { ExitRecord, RunningProcess } from '../../runtime/runtime.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import { containerPaths } from '../paths.ts';
-import { restoreProcessors } from '../pressure/processor-shares.ts';
+import { restoreProcessors } from '../pressure/set-precedence.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { attend } from '../streams/attend.ts';
 import { sweep } from '../sweep.ts';
@@ -87,7 +87,7 @@ async function restoreLimits(context: EngineContext): Promise<void> {
       for (const endpoint of record.networks)
         if (endpoint.endpointId !== '')
           await context.network.limitRates(endpoint, record.settings.limits.network ?? {});
-      restoreGroup(live.cgroup, record.settings.limits);
+      restoreGroup(context, live.cgroup, record.settings.limits);
       live.process.limitLog(logPlan(record.settings, record.logDirectory));
     } catch (error) {
       context.report(`restore the limits of ${record.name}`, error);
@@ -95,11 +95,15 @@ async function restoreLimits(context: EngineContext): Promise<void> {
   }
 }
 
-function restoreGroup(cgroup: Cgroup, limits: Limits): void {
+function restoreGroup(
+  context: Pick<EngineContext, 'runtime'>,
+  cgroup: Cgroup,
+  limits: Limits,
+): void {
   // First, since it slows everything down: a memory limit of v2 is lowered by way of this mark
   // (cgroup/memory.ts), and that agent may have been killed on the way.
   cgroup.update({ memory: { highBytes: limits.memory?.highBytes ?? null } });
-  restoreProcessors(cgroup, limits.cpu);
+  restoreProcessors(context, cgroup, limits.cpu);
   cgroup.update(limits);
 }
 

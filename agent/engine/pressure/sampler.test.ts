@@ -174,7 +174,8 @@ test('who uses little comes before the others while they contend, a bomb after t
   let isContended = true;
   const contention = { look: () => isContended } as unknown as Contention;
   const told: string[] = [];
-  const setPrecedence = (id: string, precedence: string) => told.push(`${id} ${precedence}`);
+  const setPrecedence = (id: string, { before, now }: { before: string; now: string }) =>
+    told.push(before === now ? `${id} ${now} still` : `${id} ${now}`);
   const { sampler, group } = bench(t, { contention, setPrecedence });
   let refusals = 0;
   let seconds = 0;
@@ -198,9 +199,9 @@ test('who uses little comes before the others while they contend, a bomb after t
   sampler.begin('hog', hog, longAgo);
   assert.deepEqual(await round(), []);
   assert.deepEqual(await round(), ['web ahead']);
-  assert.deepEqual(await round(), []);
+  assert.deepEqual(await round(), ['web ahead still']);
   refusals = 1000;
-  assert.deepEqual(await round(), ['hog held']);
+  assert.deepEqual(await round(), ['web ahead still', 'hog held']);
   isContended = false;
   assert.deepEqual(await round(), ['web own', 'hog behind']);
 });

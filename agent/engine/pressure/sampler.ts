@@ -54,7 +54,7 @@ export interface SamplerOptions {
   /** Told of each event, which is in the history by then. */
   blame: (id: string, event: BlameEvent) => void;
   /** Whom the container comes before on the processors from now on. */
-  setPrecedence?: (id: string, precedence: Precedence) => void;
+  setPrecedence?: (id: string, change: { before: Precedence; now: Precedence }) => void;
   /** What the others need of the memory, which the container leaves to them if it has no limit of its own. */
   leaveToOthers?: (id: string, othersBytes: number) => void;
   /** Told of each round. */
@@ -279,17 +279,19 @@ export class Sampler {
       return [{ one, used, isBomb: bombs.isBomb, isRefused, before }];
     });
     const now = precedences(turns, isContended);
-    for (const [index, { one, isBomb, before }] of turns.entries()) {
+    for (const [index, { one, before }] of turns.entries()) {
       const precedence = now[index] ?? 'own';
-      // Of a bomb it is said again each time: somebody may have set other shares meanwhile.
-      if (precedence !== before || isBomb) this.#setPrecedence(one, precedence);
+      // Of others than the usual it is said again each time: somebody may have set other shares meanwhile, and
+      // what has come since has its own turns.
+      if (precedence !== before || precedence !== 'own') this.#setPrecedence(one, precedence);
     }
   }
 
-  #setPrecedence(one: Running & { subject: Subject }, precedence: Precedence): void {
-    one.precedence = precedence;
+  #setPrecedence(one: Running & { subject: Subject }, now: Precedence): void {
+    const { precedence: before } = one;
+    one.precedence = now;
     try {
-      this.#options.setPrecedence?.(one.subject.id, precedence);
+      this.#options.setPrecedence?.(one.subject.id, { before, now });
     } catch (error) {
       this.#options.report(`set the processor shares of container ${one.subject.id}`, error);
     }

@@ -104,6 +104,8 @@ export class FakeRuntime implements Runtime {
     return process;
   }
 
+  setTurns(): void {}
+
   beginExec(): BegunExec | undefined {
     return undefined;
   }

@@ -1,4 +1,4 @@
-/** What a container's precedence (precedence.ts) means for its limits of the processors. */
+/** What a container's precedence (precedence.ts) means for its limits of the processors, and for its turns on them. */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { type CpuLimits, defaultPeriodMicros } from '../../contract/limits.ts';
 import { hasErrno } from '../../kernel/libc.ts';
@@ -12,19 +12,29 @@ const sharesAhead = 8192;
 /** Of one processor. */
 const heldShare = 0.05;
 
+type Parts = Pick<EngineContext, 'containers' | 'live' | 'cgroups' | 'runtime'>;
+
+/** What it was `before` may be the same: then what it has started since gets the same turns. */
 export function setPrecedence(
-  { containers, live, cgroups }: Pick<EngineContext, 'containers' | 'live' | 'cgroups'>,
+  { containers, live, cgroups, runtime }: Parts,
   id: string,
-  precedence: Precedence,
+  { before, now }: { before: Precedence; now: Precedence },
 ): void {
   const cgroup = live.get(id)?.cgroup;
   if (cgroup === undefined || !cgroups.controllers.includes('cpu')) return;
-  limit(cgroup, limitsOf(precedence, containers.get(id)?.settings.limits.cpu));
+  limit(cgroup, limitsOf(now, containers.get(id)?.settings.limits.cpu));
+  if (now === 'ahead') runtime.setTurns(cgroup.processes(), 'shortest');
+  else if (before === 'ahead') runtime.setTurns(cgroup.processes(), 'own');
 }
 
 /** What a container has by itself, whatever it had before. */
-export function restoreProcessors(cgroup: Cgroup, own: CpuLimits = {}): void {
+export function restoreProcessors(
+  { runtime }: Pick<EngineContext, 'runtime'>,
+  cgroup: Cgroup,
+  own: CpuLimits = {},
+): void {
   limit(cgroup, { shares: own.shares ?? null, ...ownQuota(own) });
+  runtime.setTurns(cgroup.processes(), 'own');
 }
 
 function limitsOf(precedence: Precedence, own: CpuLimits = {}): CpuLimits {

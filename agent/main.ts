@@ -15,7 +15,8 @@ import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
 import { computersDirectory } from './contract/share-wire.ts';
 import { lockDirectory } from './directory-lock.ts';
-import { detectDiskDriver } from './disk/detect.ts';
+import { detectDiskDriver, detectLayerDriver } from './disk/detect.ts';
+import { DividedDisk } from './disk/divided-disk.ts';
 import { openSharedDisk, type SharedDisk } from './disk/shared-disk.ts';
 import { missingIn, noOwnIds } from './engine/abilities.ts';
 import { defaultIdPool } from './engine/containers/id-range.ts';
@@ -188,7 +189,11 @@ async function start(options: AgentOptions): Promise<Agent> {
         leavesFloor: options.defaultDisk !== 'none',
         report,
       });
-      return disks;
+      const within = sharedDisk && detectLayerDriver(layers, root);
+      return {
+        volumes: disks,
+        layers: within === undefined ? disks : new DividedDisk(layers, within, disks),
+      };
     },
     defaultDisk: options.defaultDisk,
     files: { statPath, readArchive, writeArchive, exportArchive, layerArchive, changes, top },

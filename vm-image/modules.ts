@@ -19,7 +19,7 @@ export const rootModules = new RegExp(
     'drivers/net/(ipvlan|vxlan|wireguard)/',
     // Disks and file systems.
     'drivers/block/(virtio_blk|loop|nbd|zram/zram)\\.ko',
-    'fs/(xfs|overlayfs|erofs|squashfs|isofs|fat)/',
+    'fs/(xfs|overlayfs|erofs|squashfs|isofs|fat|quota)/',
     'fs/(binfmt_misc|nls/nls_(cp437|iso8859-1|utf8|ascii))\\.ko',
     // What the host talks to.
     'drivers/virtio/(virtio_balloon|virtio_mem|virtio_input)\\.ko',

@@ -26,14 +26,8 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
       nextStep: 'Run the agent as root: sudo scripts/agent.',
     });
   const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), root);
-  const kind = quotaKind(mount);
-  if (kind !== undefined && !holdsImages(parents))
-    return new QuotaDisk({
-      kind,
-      projects: projectsOf(kind),
-      parents,
-      firstProject: firstProjectOf(root),
-    });
+  const projects = quotaDisk(mount, parents, root);
+  if (projects !== undefined && !holdsImages(parents)) return projects;
   const qgroups = findQgroups(root);
   if (qgroups !== undefined && !holdsImages(parents)) return new BtrfsDisk(qgroups);
   if (!existsSync('/dev/loop-control'))
@@ -49,6 +43,23 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
     detachedLayers: atLeast(release(), 6, 15),
     report: (error) => report('prepare or remove disk space', error),
   });
+}
+
+/** For the layers of `root`, where they lie on a file system of their own: it may hold directories to limits. */
+export function detectLayerDriver(layers: string, root: string): DiskDriver | undefined {
+  const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), layers);
+  return quotaDisk(mount, [layers], root);
+}
+
+function quotaDisk(
+  mount: Mount | undefined,
+  parents: string[],
+  root: string,
+): QuotaDisk | undefined {
+  const kind = quotaKind(mount);
+  if (kind === undefined) return undefined;
+  const projects = projectsOf(kind);
+  return new QuotaDisk({ kind, projects, parents, firstProject: firstProjectOf(root) });
 }
 
 /** Where quotas came to be on later: spaces in files stay with the driver that made them, until the last is gone. */

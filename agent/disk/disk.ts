@@ -16,6 +16,12 @@ import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 
 export type DiskKind = 'xfs-quota' | 'ext4-quota' | 'btrfs-qgroup' | 'loop' | 'none';
 
+/** Layers may lie on a file system of their own (shared-disk.ts). */
+export interface Disks {
+  layers: DiskDriver;
+  volumes: DiskDriver;
+}
+
 export interface DiskDriver {
   /** Of the kind `none`: why, and what to do. */
   readonly lack?: Lack;
@@ -27,6 +33,8 @@ export interface DiskDriver {
   readonly freeOfCost: boolean;
   /** It knows no limit of inodes, and statfs(2) in a space does not say what is left of the bytes. */
   readonly bytesOnly?: true;
+  /** A container's space belongs where the layers lie, and not into the container's own directory. */
+  readonly amongLayers?: true;
   /** Throws invalid for limits that this driver cannot hold, with what to do about it. */
   prepare(limits: DiskLimits, directories: readonly SpaceDirectory[]): Promise<MakeSpace>;
   open(space: string, limits: DiskLimits): OpenSpace;

@@ -46,6 +46,8 @@ interface ImageFacts {
   stateBytes: number;
   /** Copies of the superblock, of one that does not grow. None: nobody would miss its content. */
   superblockCopies?: 2;
+  /** Its directories can be held to limits, where the kernel can do that. */
+  projects?: boolean;
 }
 
 export class LoopImages {
@@ -121,11 +123,13 @@ function formOptions({ journalBytes, inodes }: ImagePlan, facts: ImageFacts): st
     facts.growsOnline
       ? `resize=${Math.floor(facts.stateBytes / ext4BlockBytes)}`
       : `num_backup_sb=${facts.superblockCopies ?? 0}`,
+    ...(facts.projects ? ['quotatype=prjquota'] : []),
   ];
+  const all = [features, growth, ...(facts.projects ? ['quota', 'project'] : [])];
   return [
     ...['-q', '-F', '-t', 'ext4', '-b', String(ext4BlockBytes), '-m', '0'],
     ...['-I', String(inodeBytes), '-i', String(bytesPerInode)],
-    ...['-O', `none,${features},${growth}`, '-E', extended.join()],
+    ...['-O', `none,${all}`, '-E', extended.join()],
     ...['-J', `size=${journalBytes / 1024 / 1024}`],
     ...(inodes === undefined ? [] : ['-N', String(inodes)]),
   ];

@@ -2,14 +2,14 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { openDirectory, withFd } from '../kernel/files.ts';
 import { loopPath } from '../kernel/loop.ts';
-import { attachMount, newFilesystem } from '../kernel/mount.ts';
+import { attachMount, type FilesystemOption, newFilesystem } from '../kernel/mount.ts';
 
 /** What is deleted inside goes back to the machine; what the kernel finds broken is not written to. */
 const mountOptions = [['discard'], ['errors', 'remount-ro']] as const;
 
 /** A detached mount of the file system on a loop device; of the same one when it is mounted already. */
-export function mountLoop(number: number): number {
-  return newFilesystem('ext4', mountOptions, 0, loopPath(number));
+export function mountLoop(number: number, more: readonly FilesystemOption[] = []): number {
+  return newFilesystem('ext4', [...mountOptions, ...more], 0, loopPath(number));
 }
 
 export function attachAt(directory: string, mountFd: number): void {

@@ -19,8 +19,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { until } from '../e2e/until.ts';
 import { boundLoops } from '../kernel/loop.ts';
+import { detectLayerDriver } from './detect.ts';
 import { isMounted } from './loop-mount.ts';
 import { openSharedDisk, type SharedDiskOptions } from './shared-disk.ts';
+import { lacksExt4Projects } from './testdata/ext4-projects.ts';
 import { fill } from './testdata/fill.ts';
 
 const mib = 1024 * 1024;
@@ -150,6 +152,29 @@ test('without a floor all of the disk may be written', async (t) => {
   t.after(() => shared?.close('unmount'));
   fill(join(directory, 'all'));
   assert.ok(freeShare() < 0.08, `${freeShare()} is left`);
+});
+
+test('where the kernel has quotas, each of its directories is held to a limit', {
+  skip: lacksExt4Projects(),
+}, async (t) => {
+  const { state, directory, open } = bench(t);
+  for (const round of ['made', 'mounted again']) {
+    const shared = await open();
+    const driver = detectLayerDriver(directory, state);
+    assert.equal(driver?.kind, 'ext4-quota', round);
+    const space = join(directory, 'one/disk');
+    mkdirSync(join(directory, 'one'));
+    const makeSpace = await driver.prepare({ maxBytes: 32 * mib }, [
+      { name: 'upper', mode: 0o755 },
+    ]);
+    makeSpace(space);
+    const written = fill(join(space, 'upper/full'));
+    assert.ok(Math.abs(written - 32 * mib) < mib, `${written} bytes went in`);
+    writeFileSync(join(directory, 'others'), Buffer.alloc(40 * mib));
+    await driver.remove(space);
+    rmSync(join(directory, 'one'), { recursive: true });
+    shared?.close('unmount');
+  }
 });
 
 test('one that is not wanted, or on a disk too small for it, is none', async (t) => {

@@ -20,7 +20,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { CortenError } from '../errors.ts';
-import { ext4BlockBytes, reserveExt4Blocks } from '../kernel/ext4.ts';
+import { ext4BlockBytes, hasExt4Projects, reserveExt4Blocks } from '../kernel/ext4.ts';
 import { loopOf, loopPath } from '../kernel/loop.ts';
 import { detachMount } from '../kernel/mount.ts';
 import { makeImage, searchPath } from './loop-image.ts';
@@ -87,15 +87,21 @@ async function makeAndMount(
 ): Promise<string | undefined> {
   // Somebody may have put another disk there.
   if (!isWanted || isMounted(directory)) return undefined;
-  try {
-    return (await makeShared(image)) ? mountShared(image, directory) : undefined;
-  } catch (error) {
-    // What cannot be mounted here, in a container without loop devices, say, is of no use.
-    rmSync(image, { force: true });
-    report('make a disk for the layers of all containers', error);
-    return undefined;
-  }
+  // A kernel that has quotas may lack their format (CONFIG_QFMT_V2).
+  const ways = knowsQuotas() ? [true, false] : [false];
+  for (const projects of ways)
+    try {
+      return (await makeShared(image, projects)) ? mountShared(image, directory) : undefined;
+    } catch (error) {
+      // What cannot be mounted here, in a container without loop devices, say, is of no use.
+      rmSync(image, { force: true });
+      if (!projects) report('make a disk for the layers of all containers', error);
+    }
+  return undefined;
 }
+
+/** CONFIG_QUOTA. */
+const knowsQuotas = () => existsSync('/proc/sys/fs/quota');
 
 /** In bytes. */
 export interface DiskRoom {
@@ -134,7 +140,7 @@ export function blocksToKeep(
 }
 
 /** As large as the machine's disk, in a file without blocks. False where that is too small. */
-async function makeShared(image: string): Promise<boolean> {
+async function makeShared(image: string, projects: boolean): Promise<boolean> {
   const { blocks, bsize } = statfsSync(dirname(image));
   const bytes = Math.min(blocks * bsize, largestBytes);
   if (bytes < leastBytes) return false;
@@ -149,7 +155,8 @@ async function makeShared(image: string): Promise<boolean> {
   closeSync(openSync(half, 'wx', 0o600));
   // On btrfs each write would go elsewhere; other file systems know no such flag (chattr(1)).
   spawnSync('chattr', ['+C', half], { stdio: 'ignore' });
-  await makeImage(half, plan, { growsOnline: false, stateBytes: bytes, superblockCopies: 2 });
+  const facts = { growsOnline: false, stateBytes: bytes, superblockCopies: 2, projects } as const;
+  await makeImage(half, plan, facts);
   renameSync(half, image);
   return true;
 }
@@ -206,12 +213,16 @@ function isRepaired(device: string): boolean {
   return false;
 }
 
+/** One that was made for it holds its directories to limits. */
+const mountAsMade = (loopNumber: number, image: string) =>
+  mountLoop(loopNumber, hasExt4Projects(image) ? [['prjquota']] : []);
+
 /** What can be put right without a loss is. */
 function mountOrRepair(loopNumber: number, image: string): number {
   try {
-    return mountLoop(loopNumber);
+    return mountAsMade(loopNumber, image);
   } catch (error) {
-    if (isRepaired(loopPath(loopNumber))) return mountLoop(loopNumber);
+    if (isRepaired(loopPath(loopNumber))) return mountAsMade(loopNumber, image);
     throw new CortenError(
       'unavailable',
       `the layers of containers in ${image} cannot be mounted, nor put right without a decision. As root, run: e2fsck -f ${image}`,

@@ -18,8 +18,7 @@ import {
 export const image = 'corten/starter';
 export const mib = 1024 * 1024;
 
-export function diskBench() {
-  const directory = makeAgentDirectory();
+export function diskBench(directory = makeAgentDirectory()) {
   let agent: AgentProcess | undefined;
   let empty: Traces | undefined;
 

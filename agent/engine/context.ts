@@ -5,7 +5,7 @@
 import type { CgroupDriver } from '../cgroup/cgroup.ts';
 import type { Lack } from '../contract/abilities.ts';
 import type { DefaultDisk } from '../contract/limits.ts';
-import type { DiskDriver } from '../disk/disk.ts';
+import type { Disks } from '../disk/disk.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { Networks } from '../network/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -42,7 +42,7 @@ export interface EngineContext {
   kernelViews: KernelViews;
   /** Where the API listens: whoever reaches it is root on the machine. */
   apiSocket: string;
-  disks: DiskDriver;
+  disks: Disks;
   defaultDisk: DefaultDisk;
   events: EventLog;
   waiters: Waiters;

@@ -10,7 +10,7 @@ import type { ImagesBackend } from '../api/images/backend.ts';
 import type { NetworksBackend } from '../api/networks/backend.ts';
 import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
-import type { DiskDriver } from '../disk/disk.ts';
+import type { Disks } from '../disk/disk.ts';
 import type { Round } from '../runtime/beat.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { prepareDefaultLayer } from './containers/layer.ts';
@@ -93,7 +93,7 @@ export interface EngineOptions
     | 'abilityFacts'
   > {
   /** Chooses what limits disk space, once the directories are there. */
-  openDisks: (places: DiskPlaces) => Promise<DiskDriver>;
+  openDisks: (places: DiskPlaces) => Promise<Disks>;
   files: ContainerFiles;
   kernelLog: RecordSource;
   /** Told of each round of looks at the containers, one a second while any runs. */
@@ -213,7 +213,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       await context.spareTime.close();
       context.pressure.close();
       detachVolumes(context);
-      context.disks.close();
+      for (const driver of new Set(Object.values(context.disks))) driver.close();
       closeWithRoom(database, databasePath(paths));
     },
   };

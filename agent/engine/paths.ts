@@ -13,8 +13,10 @@ export interface ContainerPaths {
   directory: string;
   /** The writable layer, unless it lies in a space. */
   layer: string;
-  /** The space of the writable layer, when it has one (agent/disk). */
+  /** The space of the writable layer, when it has one (agent/disk): here, */
   disk: string;
+  /** or among the layers. */
+  layerDisk: string;
   log: string;
   files: { directory: string; hosts: string; hostname: string; resolvConf: string };
   /** The shim's run directory. */
@@ -23,7 +25,7 @@ export interface ContainerPaths {
 
 export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db');
 export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
-/** Writable layers without a space; it may be a file system of their own (agent/disk/shared-disk.ts). */
+/** Writable layers, unless they lie in a space elsewhere; it may be a file system of their own (agent/disk/shared-disk.ts). */
 export const layersDirectory = (paths: EnginePaths) => join(paths.root, 'layers');
 /** What the next container will have (agent/engine/containers/next-directory.ts). */
 export const nextDirectory = (paths: EnginePaths) => join(paths.root, 'next-container');
@@ -34,7 +36,7 @@ export const removedLayersDirectory = (paths: EnginePaths) =>
   join(layersDirectory(paths), 'removed');
 export const runsDirectory = (paths: EnginePaths) => join(paths.run, 'containers');
 export const volumesDirectory = (paths: EnginePaths) => join(paths.root, 'volumes');
-/** A limited place in the directory of its container or volume. */
+/** A limited place in the directory of its container, layer or volume. */
 export const spaceName = 'disk';
 export const volumeSpace = (paths: EnginePaths, name: string) =>
   join(volumesDirectory(paths), name, spaceName);
@@ -45,11 +47,13 @@ export const volumeDataName = '_data';
 
 export function containerPaths(paths: EnginePaths, id: string): ContainerPaths {
   const directory = join(containersDirectory(paths), id);
+  const layer = join(layersDirectory(paths), id);
   const files = join(directory, 'files');
   return {
     directory,
-    layer: join(layersDirectory(paths), id),
+    layer,
     disk: join(directory, spaceName),
+    layerDisk: join(layer, spaceName),
     log: join(directory, 'log'),
     files: {
       directory: files,

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DiskDriver } from '../disk/disk.ts';
 import { type EngineContext, reporter } from './context.ts';
 import { isId } from './ids.ts';
 import {
@@ -18,18 +19,19 @@ import {
 export async function sweep(context: EngineContext): Promise<void> {
   const { containers, volumes, live, paths } = context;
   await sweepCgroups(context);
-  await removeSpaces(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
-  await removeSpaces(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
-  await removeStrays(context, containersDirectory(paths), (id) => containers.get(id) !== undefined);
-  await removeStrays(
-    context,
-    layersDirectory(paths),
-    (name) => !isId(name) || containers.get(name) !== undefined,
-  );
+  const { disks } = context;
+  const isContainers = (id: string) => containers.get(id) !== undefined;
+  const isLayers = (name: string) => !isId(name) || isContainers(name);
+  const isVolumes = (name: string) => volumes.get(name) !== undefined;
+  await removeSpaces(context, disks.layers, containersDirectory(paths), isContainers);
+  await removeSpaces(context, disks.layers, layersDirectory(paths), isLayers);
+  await removeSpaces(context, disks.volumes, volumesDirectory(paths), isVolumes);
+  await removeStrays(context, containersDirectory(paths), isContainers);
+  await removeStrays(context, layersDirectory(paths), isLayers);
   await removeStrays(context, removedDirectory(paths), () => false);
   await removeStrays(context, removedLayersDirectory(paths), () => false);
   await removeStrays(context, runsDirectory(paths), (id) => live.get(id) !== undefined);
-  await removeStrays(context, volumesDirectory(paths), (name) => volumes.get(name) !== undefined);
+  await removeStrays(context, volumesDirectory(paths), isVolumes);
   await context.images.sweep();
 }
 
@@ -50,13 +52,14 @@ async function sweepCgroups({ cgroups, live, report }: EngineContext): Promise<v
 /** A space may be mounted, and what lies in it must not be removed through the mount. */
 async function removeSpaces(
   context: EngineContext,
+  driver: DiskDriver,
   directory: string,
   isOwned: (name: string) => boolean,
 ): Promise<void> {
   for (const name of readdirSync(directory)) {
     if (isOwned(name)) continue;
     const space = join(directory, name, spaceName);
-    await context.disks.remove(space).catch(reporter(context, `remove the left-over ${space}`));
+    await driver.remove(space).catch(reporter(context, `remove the left-over ${space}`));
   }
 }
 

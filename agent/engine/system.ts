@@ -24,7 +24,8 @@ export function createSystemBackend(context: EngineContext, options: SystemOptio
     processes: () => machineProcesses(context),
     proxies: () => context.proxies.shown(),
     setProxies: (settings) => context.proxies.set(settings),
-    abilities: () => describeAbilities({ ...context.abilityFacts, ...context }),
+    abilities: () =>
+      describeAbilities({ ...context.abilityFacts, ...context, disks: context.disks.volumes }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What ext4 lets its owner change while it is mounted, and what its superblock says when it is not. */
-import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { openSync, readSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { O_DIRECTORY, oneName, openat2, withFd } from './files.ts';
 import { libcCall } from './libc.ts';
@@ -8,6 +8,10 @@ import { libcCall } from './libc.ts';
 const EXT4_IOC_RESIZE_FS = 0x40086610;
 const superblockOffset = 1024;
 const EXT4_SUPER_MAGIC = 0xef53;
+const magicAt = 0x38;
+const readOnlyFeaturesAt = 0x64;
+/** EXT4_FEATURE_RO_COMPAT_PROJECT */
+const projectFeature = 0x2000;
 
 export const ext4BlockBytes = 4096;
 
@@ -44,14 +48,8 @@ export interface Ext4Counts {
 
 /** Reads the superblock of an image (kernel, ext4/super.rst). Throws when it is none of ours. */
 export function readExt4Counts(path: string): Ext4Counts {
-  const block = Buffer.alloc(1024);
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, block, 0, block.length, superblockOffset);
-  } finally {
-    closeSync(fd);
-  }
-  if (block.readUInt16LE(0x38) !== EXT4_SUPER_MAGIC)
+  const block = superblockOf(path);
+  if (block.readUInt16LE(magicAt) !== EXT4_SUPER_MAGIC)
     throw Object.assign(new Error(`${path} holds no ext4 file system`), {
       code: 'EUCLEAN',
       errno: constants.errno.EINVAL,
@@ -64,4 +62,15 @@ export function readExt4Counts(path: string): Ext4Counts {
     inodes: block.readUInt32LE(0),
     freeInodes: block.readUInt32LE(0x10),
   };
+}
+
+/** Whether an image was made so that its directories can be held to limits (mke2fs(8), `project`). */
+export function hasExt4Projects(path: string): boolean {
+  return (superblockOf(path).readUInt32LE(readOnlyFeaturesAt) & projectFeature) !== 0;
+}
+
+function superblockOf(path: string): Buffer {
+  const block = Buffer.alloc(1024);
+  withFd(openSync(path, 'r'), (fd) => readSync(fd, block, 0, block.length, superblockOffset));
+  return block;
 }

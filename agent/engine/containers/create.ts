@@ -21,7 +21,7 @@ import { prepareVolumes } from '../volumes/volume-space.ts';
 import { withDiskDefault } from './disk-default.ts';
 import { explainFullDisk } from './full-disk.ts';
 import { planSpec } from './launch-plan.ts';
-import { makeLayer, prepareLayer } from './layer.ts';
+import { makeLayer, newSpace, prepareLayer } from './layer.ts';
 import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
 import { makeDirectory, ownDirectories } from './own-directories.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
@@ -175,10 +175,10 @@ function makeDirectories(
   undo: Undo,
 ) {
   undo.push(async () => {
-    await disks.remove(paths.disk);
+    await disks.layers.remove(newSpace({ disks }, paths));
     for (const directory of [paths.layer, paths.directory])
       await rm(directory, { recursive: true, force: true });
   });
   if (!nextDirectory.moveTo(paths.directory)) makeDirectory(paths.directory, ownDirectories(paths));
-  return makeLayer({ nextLayer }, paths, makeSpace);
+  return makeLayer({ disks, nextLayer }, paths, makeSpace);
 }

@@ -7,6 +7,7 @@ import {
   minDiskInodes,
 } from '../../contract/limits.ts';
 import type { EngineContext } from '../context.ts';
+import { layersDirectory } from '../paths.ts';
 
 const share = 7 / 8;
 
@@ -29,11 +30,11 @@ function diskDefault({
   paths,
 }: Pick<EngineContext, 'disks' | 'defaultDisk' | 'paths'>): DiskLimits {
   if (typeof defaultDisk === 'number') return { maxBytes: defaultDisk };
-  if (defaultDisk === 'none' || !disks.freeOfCost) return {};
-  const { bavail, bsize, ffree } = statfsSync(paths.root);
+  if (defaultDisk === 'none' || !disks.layers.freeOfCost) return {};
+  const { bavail, bsize, ffree } = statfsSync(layersDirectory(paths));
   const [maxBytes, maxInodes] = [Math.floor(bavail * bsize * share), Math.floor(ffree * share)];
   // Of a disk that is all but full a share is no limit that anybody could start with.
   if (maxBytes < minDiskBytes) return {};
-  if (disks.bytesOnly) return { maxBytes };
+  if (disks.layers.bytesOnly) return { maxBytes };
   return maxInodes < minDiskInodes ? {} : { maxBytes, maxInodes };
 }

@@ -2,6 +2,7 @@
  * A container's writable layer: two directories on the state file system, or in a space that limits
  * them (agent/disk). Whoever reads or mounts it from outside opens it first.
  */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerView } from '../../contract/container.ts';
 import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
@@ -10,7 +11,7 @@ import { conflict } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import type { ContainerPaths } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { layerDirectories, makeDirectory } from './own-directories.ts';
+import { layerDirectories, makeDirectory, ownMode } from './own-directories.ts';
 
 type DiskContext = Pick<EngineContext, 'disks'>;
 type LayerOf = Pick<ContainerRecord, 'rootfs' | 'settings'>;
@@ -20,8 +21,8 @@ export async function prepareLayer(
   { disks }: DiskContext,
   limits: DiskLimits,
 ): Promise<MakeSpace | undefined> {
-  return isLimited(limits) || disks.freeOfCost
-    ? disks.prepare(limits, layerDirectories)
+  return isLimited(limits) || disks.layers.freeOfCost
+    ? disks.layers.prepare(limits, layerDirectories)
     : undefined;
 }
 
@@ -31,7 +32,7 @@ export async function prepareDefaultLayer({
   defaultDisk,
 }: Pick<EngineContext, 'disks' | 'defaultDisk'>): Promise<void> {
   if (typeof defaultDisk === 'number')
-    await disks.prepare({ maxBytes: defaultDisk }, layerDirectories);
+    await disks.layers.prepare({ maxBytes: defaultDisk }, layerDirectories);
 }
 
 export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>
@@ -39,19 +40,26 @@ export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>
 
 /** Makes the layer in its space, or in a directory among those of all others, and says where it is. */
 export function makeLayer(
-  { nextLayer }: Pick<EngineContext, 'nextLayer'>,
-  { disk, layer }: ContainerPaths,
+  { disks, nextLayer }: Pick<EngineContext, 'disks' | 'nextLayer'>,
+  paths: ContainerPaths,
   makeSpace: MakeSpace | undefined,
 ): Omit<ContainerRecord['rootfs'], 'lowers'> {
-  if (makeSpace !== undefined) makeSpace(disk);
-  else if (!nextLayer.moveTo(layer)) makeDirectory(layer, layerDirectories);
-  const place = makeSpace === undefined ? layer : disk;
-  return {
-    upper: join(place, 'upper'),
-    work: join(place, 'work'),
-    ...(makeSpace !== undefined && { space: disk }),
-  };
+  const { layer } = paths;
+  if (makeSpace === undefined) {
+    if (!nextLayer.moveTo(layer)) makeDirectory(layer, layerDirectories);
+    return within(layer);
+  }
+  const space = newSpace({ disks }, paths);
+  if (disks.layers.amongLayers) mkdirSync(layer, { mode: ownMode });
+  makeSpace(space);
+  return { ...within(space), space };
 }
+
+/** Where a new layer has its space, if it has one. */
+export const newSpace = ({ disks }: DiskContext, { disk, layerDisk }: ContainerPaths) =>
+  disks.layers.amongLayers ? layerDisk : disk;
+
+const within = (place: string) => ({ upper: join(place, 'upper'), work: join(place, 'work') });
 
 export interface OpenLayer {
   /** As this process reaches it, until it is closed. */
@@ -64,10 +72,10 @@ export interface OpenLayer {
 export function openLayer({ disks }: DiskContext, { rootfs, settings }: LayerOf): OpenLayer {
   const { space } = rootfs;
   if (space === undefined) return { rootfs, mount: undefined, close() {} };
-  const open = disks.open(space, settings.limits.disk ?? {});
+  const open = disks.layers.open(space, settings.limits.disk ?? {});
   const { mountFd } = open;
   return {
-    rootfs: { ...rootfs, upper: join(open.path, 'upper'), work: join(open.path, 'work') },
+    rootfs: { ...rootfs, ...within(open.path) },
     mount: mountFd === undefined ? undefined : { fd: mountFd, directory: space },
     close: () => open.close(),
   };
@@ -94,7 +102,7 @@ export function updateLayer(
   after: DiskLimits,
 ): void {
   const before = settings.limits.disk ?? {};
-  if (rootfs.space !== undefined) disks.update(rootfs.space, before, after);
+  if (rootfs.space !== undefined) disks.layers.update(rootfs.space, before, after);
   else refuseWithoutSpace(after);
 }
 
@@ -105,7 +113,7 @@ export function checkLayer(
   after: DiskLimits,
 ): void {
   const before = settings.limits.disk ?? {};
-  if (rootfs.space !== undefined) disks.check(rootfs.space, before, after);
+  if (rootfs.space !== undefined) disks.layers.check(rootfs.space, before, after);
   else refuseWithoutSpace(after);
 }
 
@@ -122,5 +130,5 @@ export function layerUsage(
   { rootfs, settings }: LayerOf,
 ): SpaceUsage | undefined {
   if (rootfs.space === undefined) return undefined;
-  return disks.usage(rootfs.space, settings.limits.disk ?? {});
+  return disks.layers.usage(rootfs.space, settings.limits.disk ?? {});
 }

@@ -79,9 +79,9 @@ async function removeDirectory(
   const { directory, layer } = containerPaths(paths, id);
   if (rootfs.space !== undefined) {
     await spareTime.finish(leftovers(id));
-    await disks.remove(rootfs.space);
+    await disks.layers.remove(rootfs.space);
     // Its files went with the space.
-    rmSync(directory, { recursive: true, force: true });
+    for (const path of [directory, layer]) rmSync(path, { recursive: true, force: true });
     return;
   }
   const doomed = [

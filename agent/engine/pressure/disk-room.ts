@@ -3,6 +3,8 @@
  * at: statfs(2), to which a project quota answers with what is left of it, and a file system of its own anyhow. Where
  * it says nothing of a limit, as on btrfs, the limit's driver is asked.
  */
+import { dirname } from 'node:path';
+import type { DiskDriver } from '../../disk/disk.ts';
 import { hasRoom } from '../../kernel/disk-room.ts';
 import type { EngineContext } from '../context.ts';
 import type { FullDisk } from './blame.ts';
@@ -19,15 +21,18 @@ export function fullDiskOf(parts: Parts, id: string): FullDisk | undefined {
   const pid = live.get(id)?.process.pid;
   if (record === undefined || pid === undefined) return undefined;
   if (isFull(paths.root)) return { cause: 'machine' };
-  const isFullIn = (path: string, space: string | undefined) =>
-    isFull(path) || isAtLimit(parts, space);
+  const { layers, volumes: volumeSpaces } = parts.disks;
+  const isFullIn = (driver: DiskDriver, path: string, space: string | undefined) =>
+    isFull(path) || isAtLimit(driver, space);
   const { space } = record.rootfs;
-  if (!record.settings.readOnlyRootfs && isFullIn(`/proc/${pid}/root`, space))
-    // Without a limit of its own it is what all containers may take of the machine's.
-    return { cause: space === undefined ? 'machine' : 'limit' };
+  if (!record.settings.readOnlyRootfs && isFullIn(layers, `/proc/${pid}/root`, space)) {
+    // Without a limit of its own, or before it, it is what all containers may take of the machine's.
+    const isEverybodys = space === undefined || isFull(dirname(dirname(space)));
+    return { cause: isEverybodys ? 'machine' : 'limit' };
+  }
   const volume = record.mounts.find(
     ({ type, readOnly, source, name = '' }) =>
-      type === 'volume' && !readOnly && isFullIn(source, volumes.get(name)?.space),
+      type === 'volume' && !readOnly && isFullIn(volumeSpaces, source, volumes.get(name)?.space),
   )?.name;
   return volume === undefined ? undefined : { cause: 'limit', volume };
 }
@@ -41,10 +46,10 @@ function isFull(path: string): boolean {
   }
 }
 
-function isAtLimit({ disks }: Pick<Parts, 'disks'>, space: string | undefined): boolean {
-  if (space === undefined || !disks.bytesOnly) return false;
+function isAtLimit(driver: DiskDriver, space: string | undefined): boolean {
+  if (space === undefined || !driver.bytesOnly) return false;
   try {
-    const { usedBytes, maxBytes } = disks.usage(space, {});
+    const { usedBytes, maxBytes } = driver.usage(space, {});
     return maxBytes !== undefined && maxBytes - usedBytes < leastBytes;
   } catch {
     // It has just been removed.

@@ -83,7 +83,7 @@ export async function workbench(
         apply: () => undefined,
       }),
       kernelLog: { records: async function* () {}, close: () => {} },
-      openDisks: async () => disks,
+      openDisks: async () => ({ layers: disks, volumes: disks }),
       defaultDisk,
       registryMirrors: [],
       insecureRegistries: [],

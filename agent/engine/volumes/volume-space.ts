@@ -32,7 +32,7 @@ export async function prepareVolumes(
 ): Promise<VolumeMakers> {
   const ready = new Map<string, MakeSpace>();
   const directories = [{ name: volumeDataName, mode: 0o755 }];
-  const needsSpace = (limits: DiskLimits) => isLimited(limits) || disks.freeOfCost;
+  const needsSpace = (limits: DiskLimits) => isLimited(limits) || disks.volumes.freeOfCost;
   // Those that the image declares have none.
   for (const { driverOptions: options } of [
     ...requests,
@@ -40,7 +40,7 @@ export async function prepareVolumes(
   ]) {
     const limits = limitsOf(options);
     if (options.device === undefined && needsSpace(limits))
-      ready.set(JSON.stringify(limits), await disks.prepare(limits, directories));
+      ready.set(JSON.stringify(limits), await disks.volumes.prepare(limits, directories));
   }
   return (options) =>
     options.device === undefined ? ready.get(JSON.stringify(limitsOf(options))) : undefined;
@@ -57,9 +57,9 @@ export function makeVolumeSpace(
   mkdirSync(directory, { mode: 0o700 });
   try {
     makeSpace(space);
-    disks.attach(space, limits ?? {});
+    disks.volumes.attach(space, limits ?? {});
   } catch (error) {
-    disks.detach(space);
+    disks.volumes.detach(space);
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
@@ -70,7 +70,7 @@ export function attachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' |
   for (const { name, space, limits } of context.volumes.all()) {
     if (space === undefined) continue;
     try {
-      context.disks.attach(space, limits ?? {});
+      context.disks.volumes.attach(space, limits ?? {});
     } catch (error) {
       reporter(context, `mount the volume ${name}`)(error);
     }
@@ -82,7 +82,7 @@ export function detachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' |
   for (const { name, space } of context.volumes.all()) {
     if (space === undefined) continue;
     try {
-      context.disks.detach(space);
+      context.disks.volumes.detach(space);
     } catch (error) {
       reporter(context, `unmount the volume ${name}`)(error);
     }
@@ -101,7 +101,8 @@ export function updateVolume(
   const after = { ...before, ...change };
   checkDisk(after);
   const warnings = diskWarnings({ disk: change }, volumeUsage({ disks }, volume));
-  if (volume.space !== undefined) disks[dryRun ? 'check' : 'update'](volume.space, before, after);
+  if (volume.space !== undefined)
+    disks.volumes[dryRun ? 'check' : 'update'](volume.space, before, after);
   else if (isLimited(after))
     throw conflict(
       `the volume ${name} was made without a limit, and its files lie on a file system that has no project quota: make it anew with -o size=…`,
@@ -115,5 +116,5 @@ export function volumeUsage(
   { disks }: Pick<EngineContext, 'disks'>,
   { space, limits }: VolumeRecord,
 ): SpaceUsage | undefined {
-  return space === undefined ? undefined : disks.usage(space, limits ?? {});
+  return space === undefined ? undefined : disks.volumes.usage(space, limits ?? {});
 }

@@ -150,7 +150,7 @@ async function removeData({ paths, disks }: VolumeContext, volume: VolumeRecord)
   if (volume.options.device !== undefined) return;
   const { space } = volume;
   // What is mounted there ends first; a container that has just ended may hold it a moment longer.
-  if (space !== undefined) disks.detach(space);
+  if (space !== undefined) disks.volumes.detach(space);
   // Out of the way first, so that a new volume of the same name never meets the old data.
   const doomed = join(volumesDirectory(paths), `.removed-${randomUUID()}`);
   try {
@@ -160,7 +160,7 @@ async function removeData({ paths, disks }: VolumeContext, volume: VolumeRecord)
     if (hasErrno(error, 'ENOENT')) return;
     throw error;
   }
-  if (space !== undefined) await disks.remove(join(doomed, spaceName));
+  if (space !== undefined) await disks.volumes.remove(join(doomed, spaceName));
   await rm(doomed, { recursive: true, force: true });
 }
 

@@ -1,0 +1,64 @@
+/**
+ * The layers' driver where they lie on a file system of their own that can limit directories: new spaces are made
+ * there, and those that another driver made elsewhere before stay with that one.
+ */
+import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
+import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from './disk.ts';
+
+export class DividedDisk implements DiskDriver {
+  readonly kind;
+  readonly freeOfCost;
+  readonly amongLayers = true;
+  readonly #directory: string;
+  readonly #within: DiskDriver;
+  readonly #elsewhere: DiskDriver;
+
+  /** Spaces below `directory` are `within`'s. The other driver has its own life. */
+  constructor(directory: string, within: DiskDriver, elsewhere: DiskDriver) {
+    this.kind = within.kind;
+    this.freeOfCost = within.freeOfCost;
+    this.#directory = directory;
+    this.#within = within;
+    this.#elsewhere = elsewhere;
+  }
+
+  prepare(limits: DiskLimits, directories: readonly SpaceDirectory[]): Promise<MakeSpace> {
+    return this.#within.prepare(limits, directories);
+  }
+
+  open(space: string, limits: DiskLimits): OpenSpace {
+    return this.#of(space).open(space, limits);
+  }
+
+  attach(space: string, limits: DiskLimits): void {
+    this.#of(space).attach(space, limits);
+  }
+
+  detach(space: string): void {
+    this.#of(space).detach(space);
+  }
+
+  check(space: string, before: DiskLimits, after: DiskLimits): void {
+    this.#of(space).check(space, before, after);
+  }
+
+  update(space: string, before: DiskLimits, after: DiskLimits): void {
+    this.#of(space).update(space, before, after);
+  }
+
+  usage(space: string, limits: DiskLimits): SpaceUsage {
+    return this.#of(space).usage(space, limits);
+  }
+
+  remove(space: string): Promise<void> {
+    return this.#of(space).remove(space);
+  }
+
+  close(): void {
+    this.#within.close();
+  }
+
+  #of(space: string): DiskDriver {
+    return space.startsWith(`${this.#directory}/`) ? this.#within : this.#elsewhere;
+  }
+}

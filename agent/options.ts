@@ -54,7 +54,7 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --userns-remap[=auto]     root in a container is nobody outside, unless it asks for --userns=host
   --userns-remap=FIRST:LENGTH   the same with these user and group ids, 65536 for each container
   --default-disk SIZE       disk space of each new container that asks for none itself, such as 10g, or
-                            "none" (default: seven eighths of what is free, where a project quota can
+                            "none" (default: seven eighths of what is free, where project quota can
                             hold it, and else for all of them together)
   --leave-memory SIZE       memory that all containers together leave to the machine, such as 1g (default:
                             an eighth of it, at most 8g); 0 leaves none

@@ -6,7 +6,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -19,10 +18,11 @@ import { hasErrno } from '../kernel/libc.ts';
 import { BtrfsDisk, findQgroups } from './btrfs-disk.ts';
 import { detectDiskDriver } from './detect.ts';
 import { fill } from './testdata/fill.ts';
+import { lacksBtrfs } from './testdata/kernel-lacks.ts';
 
 const mib = 1024 * 1024;
-const isKnown = /\bbtrfs\b/.test(readFileSync('/proc/filesystems', 'utf8'));
-const options = { skip: !isKnown && 'this kernel has no btrfs' };
+const skip = lacksBtrfs();
+const options = { skip };
 const directories = [{ name: 'upper', mode: 0o755 }];
 
 let base: string;
@@ -30,7 +30,7 @@ let mount: string;
 let disk: BtrfsDisk;
 
 before(() => {
-  if (!isKnown) return;
+  if (skip) return;
   base = mkdtempSync(join(tmpdir(), 'corten-btrfs-'));
   mount = join(base, 'mount');
   const image = join(base, 'image');
@@ -44,7 +44,7 @@ before(() => {
   disk = new BtrfsDisk(findQgroups(mount) ?? 'no quotas');
 });
 after(() => {
-  if (!isKnown) return;
+  if (skip) return;
   execFileSync('umount', [mount]);
   rmSync(base, { recursive: true });
 });

@@ -1,8 +1,9 @@
 /**
- * One file system for the writable layers of all containers that have no limit of their own, where the state file
- * system holds no directory to a limit: ext4 in a sparse file on a loop device, mounted where the layers lie. All of
- * them together leave the machine a floor (docs/decisions/0019): what the machine has beyond it may be written, and the
- * rest is kept back, from root too, as what the machine has left changes.
+ * One file system for the writable layers of containers, where the state file system holds no directory to a limit: ext4
+ * in a sparse file on a loop device, mounted where the layers lie. Where the kernel can, it holds each of them to a limit
+ * (detect.ts); elsewhere only those lie in it that have none of their own. All of them together leave the machine a floor
+ * (docs/decisions/0019): what the machine has beyond it may be written, and the rest is kept back, from root too, as what
+ * the machine has left changes.
  *
  * It stays mounted while a container runs, with or without an agent.
  */

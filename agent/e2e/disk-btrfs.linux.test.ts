@@ -1,15 +1,15 @@
 /** Disk limits by qgroups of btrfs, where the state lies on one whose quotas are on. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { lacksBtrfs } from '../disk/testdata/kernel-lacks.ts';
 import { endWithContainers } from './agent-process.ts';
 import { assertNear, diskBench, mib } from './disk-bench.ts';
 
 const { directory, output, inside, corten, ...bench } = diskBench();
 const { begin, idle, limit, nothingStays } = bench;
-const isKnown = /\bbtrfs\b/.test(readFileSync('/proc/filesystems', 'utf8'));
 const root = join(directory, 'root');
 const imageFile = join(dirname(directory), `btrfs-of-${basename(directory)}`);
 
@@ -23,7 +23,7 @@ async function fill(name: string, path: string): Promise<number> {
   return Number((await inside(name, `stat -c %s ${path}`)).stdout);
 }
 
-describe('qgroups of btrfs', { skip: !isKnown && 'this kernel has no btrfs' }, () => {
+describe('qgroups of btrfs', { skip: lacksBtrfs() }, () => {
   before(async () => {
     // Not below the agent's directory, where every loop device is taken for one of its own.
     mkdirSync(root, { recursive: true });

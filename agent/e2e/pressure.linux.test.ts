@@ -300,7 +300,8 @@ test('who uses little comes before who keeps the processors busy, unless it was 
     process.kill(Number(busy), 'SIGKILL');
     isAhead();
     agent = await startAgent(agent.directory);
-    await isAsBefore();
+    // Its own start is a load that may put it ahead for another second.
+    await eventually(isAsBefore);
   });
   await docker.output('rm', '-f', 'busy', 'given', 'calm');
 });

@@ -1,7 +1,7 @@
 /** Disk limits in the engine, over spaces that are plain directories. */
 import assert from 'node:assert/strict';
-import { existsSync, statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, statfsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { create, workbench } from '../testdata/workbench.ts';
 
@@ -40,6 +40,25 @@ test('where spaces cost nothing all have one, and can be limited later', async (
   });
   await bench.engine.volumes.updateLimits(volume.name, { maxBytes: 8 * mib });
   assert.equal((await bench.engine.volumes.diskUsage(volume.name))?.maxBytes, 8 * mib);
+});
+
+test('where layers lie on a file system that limits them, spaces lie there, and leave nothing there', async (t) => {
+  const bench = await workbench(t);
+  Object.assign(bench.disks, { freeOfCost: true, amongLayers: true });
+  const { containers } = bench.engine;
+  const id = await create(bench);
+  const layers = join(bench.paths.root, 'layers');
+  assert.equal(containers.inspect(id).rootfs.space, join(layers, id, 'disk'));
+  await containers.start(id);
+  bench.disks.failMake = new Error('no space');
+  await assert.rejects(create(bench), /no space/);
+  const stray = join(layers, 'f'.repeat(64));
+  mkdirSync(join(stray, 'disk'), { recursive: true });
+  const isThere = (name: string) => readdirSync(layers).includes(name);
+  await bench.reopen();
+  assert.deepEqual([isThere(id), isThere(basename(stray))], [true, false]);
+  await bench.engine.containers.remove(id, { force: true, volumes: false });
+  assert.deepEqual([isThere(id), bench.disks.spaces.size], [false, 0]);
 });
 
 test('a default is for those who say nothing', async (t) => {

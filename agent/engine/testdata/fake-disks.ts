@@ -8,6 +8,7 @@ import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from '../../dis
 export class FakeDisks implements DiskDriver {
   readonly kind = 'loop';
   freeOfCost = false;
+  amongLayers: true | undefined;
   /** What every space holds. */
   usedBytes = 1;
   /** Thrown by the next steps of that name. */

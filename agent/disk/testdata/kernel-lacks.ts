@@ -1,9 +1,9 @@
+/** Why some tests of disk limits cannot run on this kernel; false where they can. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Why this kernel holds no directory of an ext4 to a limit; false where it does. */
 export function lacksExt4Projects(): string | false {
   const place = mkdtempSync(join(tmpdir(), 'corten-ext4-projects-'));
   const image = join(place, 'image');
@@ -19,3 +19,6 @@ export function lacksExt4Projects(): string | false {
     rmSync(place, { recursive: true });
   }
 }
+
+export const lacksBtrfs = (): string | false =>
+  !/\bbtrfs\b/.test(readFileSync('/proc/filesystems', 'utf8')) && 'this kernel has no btrfs';

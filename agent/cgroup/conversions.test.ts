@@ -51,6 +51,17 @@ test('cpu on v2: one file holds quota and period', () => {
   assert.equal(get('cpu.max.burst'), '5');
 });
 
+test('a quota that is what it was is not written, on v1 and v2: it would let all run that wait for it', () => {
+  // What is written here has no end of line.
+  put('cpu.max', '50000 100000');
+  applyCpuV2(group, { quotaMicros: 50_000, periodMicros: null });
+  put('cpu.cfs_quota_us', '50000');
+  put('cpu.cfs_period_us', '100000');
+  applyCpuV1(group, { quotaMicros: 50_000, periodMicros: null });
+  for (const file of ['cpu.max', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'])
+    assert.match(readFileSync(join(group, file), 'utf8'), /\n$/, file);
+});
+
 test('cpu on v1: a file each, and -1 for no quota', () => {
   applyCpuV1(group, { quotaMicros: 50_000, periodMicros: 10_000, shares: 2 });
   assert.deepEqual(['cpu.cfs_quota_us', 'cpu.cfs_period_us', 'cpu.shares'].map(get), [

@@ -18,13 +18,13 @@ export function applyCpuV1(directory: string, limits: CpuLimits): void {
   // The kernel keeps burst <= quota at every step (EINVAL, measured): a burst that the new quota
   // cannot hold goes first, the new one comes last.
   if (typeof quotaMicros === 'number' && readCount(directory, 'cpu.cfs_burst_us') > quotaMicros)
-    writeLimit(directory, 'cpu.cfs_burst_us', 0, 'CPU burst');
+    writeChanged(directory, 'cpu.cfs_burst_us', 0, 'CPU burst');
   if (periodMicros !== undefined)
-    writeLimit(directory, 'cpu.cfs_period_us', periodMicros ?? defaultPeriodMicros, 'CPU period');
+    writeChanged(directory, 'cpu.cfs_period_us', periodMicros ?? defaultPeriodMicros, 'CPU period');
   if (quotaMicros !== undefined)
-    writeLimit(directory, 'cpu.cfs_quota_us', quotaMicros ?? -1, 'CPU quota');
+    writeChanged(directory, 'cpu.cfs_quota_us', quotaMicros ?? -1, 'CPU quota');
   if (burstMicros !== undefined)
-    writeLimit(directory, 'cpu.cfs_burst_us', burstMicros ?? 0, 'CPU burst');
+    writeChanged(directory, 'cpu.cfs_burst_us', burstMicros ?? 0, 'CPU burst');
 }
 
 export function applyCpuV2(directory: string, limits: CpuLimits): void {
@@ -34,7 +34,7 @@ export function applyCpuV2(directory: string, limits: CpuLimits): void {
     writeLimit(directory, 'cpu.weight', weight, 'CPU shares');
   }
   if (typeof quotaMicros === 'number' && readCount(directory, 'cpu.max.burst') > quotaMicros)
-    writeLimit(directory, 'cpu.max.burst', 0, 'CPU burst');
+    writeChanged(directory, 'cpu.max.burst', 0, 'CPU burst');
   if (quotaMicros !== undefined || periodMicros !== undefined) {
     // One file holds both; what is not asked for stays.
     const [quotaNow = 'max', periodNow] = (readControlIfAny(directory, 'cpu.max') ?? '').split(' ');
@@ -43,10 +43,24 @@ export function applyCpuV2(directory: string, limits: CpuLimits): void {
       periodMicros === undefined
         ? (periodNow ?? defaultPeriodMicros)
         : (periodMicros ?? defaultPeriodMicros);
-    writeLimit(directory, 'cpu.max', `${quota} ${period}`, 'CPU quota');
+    writeChanged(directory, 'cpu.max', `${quota} ${period}`, 'CPU quota');
   }
   if (burstMicros !== undefined)
-    writeLimit(directory, 'cpu.max.burst', burstMicros ?? 0, 'CPU burst');
+    writeChanged(directory, 'cpu.max.burst', burstMicros ?? 0, 'CPU burst');
+}
+
+/**
+ * A quota that is written, the same one too, begins a new period: all that waited for it run (tg_set_cfs_bandwidth,
+ * kernel/sched/core.c). So what it is already is not.
+ */
+function writeChanged(
+  directory: string,
+  file: string,
+  value: number | string,
+  what: string,
+): void {
+  if (readControlIfAny(directory, file)?.trim() !== String(value))
+    writeLimit(directory, file, value, what);
 }
 
 /**

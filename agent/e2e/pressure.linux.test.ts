@@ -261,7 +261,7 @@ test('a fork bomb gives way to the others while it is refused, and has its own s
   await eventually(() => assert.equal(sharesOf(pid), isV1 ? '2' : '1'));
   assert.equal(quotaOf(pid), isV1 ? '150000' : '150000 100000', 'alone it loses nothing');
   const other = await docker.output('run', '-d', '--network', 'none', image, 'sleep', '1000');
-  await eventually(() => assert.equal(quotaOf(pid), isV1 ? '5000' : '5000 100000'));
+  await eventually(() => assert.equal(quotaOf(pid), isV1 ? '10000' : '10000 1000000'));
   await docker.output('update', '--pids-limit', '100', name);
   await eventually(() => assert.equal(quotaOf(pid), isV1 ? '150000' : '150000 100000'));
   await eventually(() => assert.equal(sharesOf(pid), isV1 ? '512' : '59'));

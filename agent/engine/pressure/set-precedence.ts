@@ -10,7 +10,9 @@ const leastShares = 2;
 /** Eight times the default. */
 const sharesAhead = 8192;
 /** Of one processor. */
-const heldShare = 0.05;
+const heldShare = 0.01;
+/** The longest that the kernel has: at the end of each, thousands of processes are let go and held again. */
+const heldPeriodMicros = 1_000_000;
 
 type Parts = Pick<EngineContext, 'containers' | 'live' | 'cgroups' | 'runtime'>;
 
@@ -60,7 +62,7 @@ const ownQuota = ({ quotaMicros = null, periodMicros = null, burstMicros = null 
 function heldQuota(own: CpuLimits): CpuLimits {
   const share = (own.quotaMicros ?? Infinity) / (own.periodMicros ?? defaultPeriodMicros);
   if (share <= heldShare) return ownQuota(own);
-  return { quotaMicros: heldShare * defaultPeriodMicros, periodMicros: defaultPeriodMicros };
+  return { quotaMicros: heldShare * heldPeriodMicros, periodMicros: heldPeriodMicros };
 }
 
 function limit(cgroup: Cgroup, cpu: CpuLimits): void {

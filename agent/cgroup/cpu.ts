@@ -53,12 +53,7 @@ export function applyCpuV2(directory: string, limits: CpuLimits): void {
  * A quota that is written, the same one too, begins a new period: all that waited for it run (tg_set_cfs_bandwidth,
  * kernel/sched/core.c). So what it is already is not.
  */
-function writeChanged(
-  directory: string,
-  file: string,
-  value: number | string,
-  what: string,
-): void {
+function writeChanged(directory: string, file: string, value: number | string, what: string): void {
   if (readControlIfAny(directory, file)?.trim() !== String(value))
     writeLimit(directory, file, value, what);
 }

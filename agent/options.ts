@@ -61,7 +61,7 @@ export const usage = `Usage: scripts/agent [OPTION…]
   --cpu-slice MICROSECONDS  how long a container's turn on a processor is while others wait, 100 to
                             100000 (default 1000), or "kernel"; the sum of its turns stays its share.
                             But for "kernel" turns end in time: while containers contend the scheduler
-                            is made to look every millisecond, and who uses little has turns of 100
+                            is made to look every millisecond, and who uses little has shorter turns
   --machine                 this machine is the agent's own: the API sets its clock and turns it off
   --host-address ADDRESS    this machine is a guest: where it reaches the computer around it, for
                             host.corten.internal; "gateway" is where the default route leads, and

@@ -285,7 +285,7 @@ test('who uses little comes before who keeps the processors busy, unless it was 
   await t.test('its turns are shorter too, also of what is started later', async () => {
     await docker.output('exec', '-d', 'calm', 'sleep', '1002');
     await eventually(async () =>
-      assert.deepEqual(await turnsIn('calm'), { sh: 100, 'sleep 1001': 100, 'sleep 1002': 100 }),
+      assert.deepEqual(await turnsIn('calm'), { sh: 700, 'sleep 1001': 700, 'sleep 1002': 700 }),
     );
     assert.deepEqual(Object.values(await turnsIn('busy')), [1000]);
   });

@@ -124,7 +124,7 @@ class LinuxRuntime implements Runtime {
       : found;
   }
 
-  setTurns(processes: readonly number[], turns: 'own' | 'shortest'): void {
+  setTurns(processes: readonly number[], turns: 'own' | 'shorter'): void {
     if (this.#sliceMicros !== undefined) changeTurnsOf(processes, turns, this.#sliceMicros);
   }
 

@@ -34,10 +34,10 @@ export interface Runtime {
   adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined>;
   /**
    * How long a turn on a processor is of all threads of `processes`, pids on this machine: as this runtime gave it to
-   * them, or the shortest, with which they interrupt all others at once. Those with turns that they set themselves
+   * them, or shorter ones, with which they interrupt all others at once. Those with turns that they set themselves
    * keep theirs, as do those of very many processes.
    */
-  setTurns(processes: readonly number[], turns: 'own' | 'shortest'): void;
+  setTurns(processes: readonly number[], turns: 'own' | 'shorter'): void;
   close(): Promise<void>;
 }
 

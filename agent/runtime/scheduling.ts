@@ -58,24 +58,29 @@ export function inShortTurns(process: OciProcess, sliceMicros: number | undefine
 
 /** The shortest that the kernel has (kernel/sched/syscalls.c). */
 export const shortestSliceMicros = 100;
+/** As much of a turn as the kernel lets nobody take away (sysctl_sched_base_slice). */
+const keptMicros = 700;
+/** Of the others' turns: any less will do, and a burst should fit into one. */
+const shorter = 0.7;
 /** Each costs a look; who has more of them has other worries. */
 const mostProcesses = 256;
 
 /**
- * Whoever has the shortest turns interrupts those with longer ones at once. Threads whose turns are not those that
+ * Whoever has shorter turns interrupts those with longer ones at once. Threads whose turns are not those that
  * {@link inShortTurns} gave them, or this did, keep theirs.
  */
 export function changeTurnsOf(
   processes: readonly number[],
-  turns: 'own' | 'shortest',
+  turns: 'own' | 'shorter',
   sliceMicros: number,
 ): void {
-  if (turns === 'shortest' && processes.length > mostProcesses) return;
-  const lengths = [sliceMicros, shortestSliceMicros] as const;
-  const [from, to] = turns === 'shortest' ? lengths : lengths.toReversed();
+  if (turns === 'shorter' && processes.length > mostProcesses) return;
+  const shorterMicros = Math.max(shortestSliceMicros, Math.min(keptMicros, shorter * sliceMicros));
+  const [from, to] =
+    turns === 'shorter' ? [sliceMicros, shorterMicros] : [shorterMicros, sliceMicros];
   for (const thread of processes.flatMap(threadsOf))
     try {
-      changeTurns(thread, from!, to!);
+      changeTurns(thread, from, to);
     } catch (error) {
       // Without root a container's users are others than the agent's.
       if (!hasErrno(error, 'ESRCH', 'EPERM')) throw error;

@@ -25,7 +25,7 @@ export function setPrecedence(
   const cgroup = live.get(id)?.cgroup;
   if (cgroup === undefined || !cgroups.controllers.includes('cpu')) return;
   limit(cgroup, limitsOf(now, containers.get(id)?.settings.limits.cpu));
-  if (now === 'ahead') runtime.setTurns(cgroup.processes(), 'shortest');
+  if (now === 'ahead') runtime.setTurns(cgroup.processes(), 'shorter');
   else if (before === 'ahead') runtime.setTurns(cgroup.processes(), 'own');
 }
 

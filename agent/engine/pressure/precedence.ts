@@ -12,7 +12,7 @@ export interface Turn {
   /** Of one processor: 1.5 is one and a half. */
   used: number;
   isBomb: boolean;
-  /** Whether it was refused a process. */
+  /** Whether it is a bomb that still asks for processes. */
   isRefused: boolean;
   /** What it had until now. */
   before: Precedence;

@@ -275,7 +275,7 @@ export class Sampler {
       const { latest } = subject;
       if (latest === undefined) return [];
       const used = latest.cpu.usedMicros / 1000 / latest.intervalMs;
-      const isRefused = !isEnding && latest.pids.refusals > 0;
+      const isRefused = !isEnding && bombs.isRefused;
       return [{ one, used, isBomb: bombs.isBomb, isRefused, before }];
     });
     const now = precedences(turns, isContended);

@@ -6,27 +6,19 @@ import type { PressureSample } from '../../contract/pressure.ts';
 
 /** In a second. Who waits for a place asks now and then. */
 const refusalsOfBomb = 100;
+/** One that is held (set-precedence.ts) owes the processor time for up to three seconds, and asks for nothing then. */
 const calmMs = 5000;
-/** One that is held (set-precedence.ts) owes the processor time for a second or two, and asks for nothing then. */
-const recentMs = 3000;
 
 /** Of one container. */
 export class ForkBombWatch {
   #lastRefusalMs: number | undefined;
-  #lastLookMs = 0;
 
-  /** By the last look. */
+  /** Since the last look. */
   get isBomb(): boolean {
     return this.#lastRefusalMs !== undefined;
   }
 
-  /** Whether it is one that still asks. */
-  get isRefused(): boolean {
-    return this.#lastRefusalMs !== undefined && this.#lastLookMs - this.#lastRefusalMs < recentMs;
-  }
-
   look({ atMs, pids: { refusals } }: PressureSample): void {
-    this.#lastLookMs = atMs;
     if (refusals >= (this.isBomb ? 1 : refusalsOfBomb)) this.#lastRefusalMs = atMs;
     else if (this.#lastRefusalMs !== undefined && atMs - this.#lastRefusalMs >= calmMs)
       this.#lastRefusalMs = undefined;

@@ -7,7 +7,7 @@ function after(used: number[], before: Precedence[] = [], isContended = true): P
   const turns = used.map((share, index) => ({
     used: share,
     isBomb: false,
-    isRefused: false,
+    isEnding: false,
     before: before[index] ?? ('own' as const),
   }));
   return precedences(turns, isContended);
@@ -35,12 +35,12 @@ test('precedence: nobody has any where nobody waits', () => {
   assert.deepEqual(after([0.4, 0.05], ['own', 'ahead'], false), ['own', 'own']);
 });
 
-test('precedence: a fork bomb comes last, and is held while it is refused and others run', () => {
-  const bomb = { used: 0.2, isBomb: true, isRefused: true, before: 'ahead' as const };
-  const calm = { ...bomb, isRefused: false };
-  const web = { used: 0.01, isBomb: false, isRefused: true, before: 'own' as const };
+test('precedence: a fork bomb comes last, and is held while others run, but not to its end', () => {
+  const bomb = { used: 0.2, isBomb: true, isEnding: false, before: 'ahead' as const };
+  const ending = { ...bomb, isEnding: true };
+  const web = { used: 0.01, isBomb: false, isEnding: false, before: 'own' as const };
   assert.deepEqual(precedences([bomb, web], true), ['held', 'ahead']);
   assert.deepEqual(precedences([bomb, web], false), ['held', 'own']);
-  assert.deepEqual(precedences([calm, web], true), ['behind', 'ahead']);
+  assert.deepEqual(precedences([ending, web], true), ['behind', 'ahead']);
   assert.deepEqual(precedences([bomb], true), ['behind']);
 });

@@ -275,8 +275,7 @@ export class Sampler {
       const { latest } = subject;
       if (latest === undefined) return [];
       const used = latest.cpu.usedMicros / 1000 / latest.intervalMs;
-      const isRefused = !isEnding && bombs.isRefused;
-      return [{ one, used, isBomb: bombs.isBomb, isRefused, before }];
+      return [{ one, used, isBomb: bombs.isBomb, isEnding, before }];
     });
     const now = precedences(turns, isContended);
     for (const [index, { one, before }] of turns.entries()) {

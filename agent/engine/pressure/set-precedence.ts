@@ -35,7 +35,7 @@ export function restoreProcessors(
   cgroup: Cgroup,
   own: CpuLimits = {},
 ): void {
-  limit(cgroup, { shares: own.shares ?? null, ...ownQuota(own) });
+  limit(cgroup, limitsOf('own', own));
   runtime.setTurns(cgroup.processes(), 'own');
 }
 
@@ -44,7 +44,7 @@ function limitsOf(precedence: Precedence, own: CpuLimits = {}): CpuLimits {
     case 'ahead':
       return { shares: own.shares ?? sharesAhead };
     case 'own':
-      return { shares: own.shares ?? null };
+      return { shares: own.shares ?? null, ...ownQuota(own) };
     case 'behind':
       return { shares: leastShares, ...ownQuota(own) };
     case 'held':

@@ -26,8 +26,8 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
       nextStep: 'Run the agent as root: sudo scripts/agent.',
     });
   const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), root);
-  const projects = quotaDisk(mount, parents, root);
-  if (projects !== undefined && !holdsImages(parents)) return projects;
+  const kind = quotaKind(mount);
+  if (kind !== undefined && !holdsImages(parents)) return quotaDisk(kind, parents, root);
   const qgroups = findQgroups(root);
   if (qgroups !== undefined && !holdsImages(parents)) return new BtrfsDisk(qgroups);
   if (!existsSync('/dev/loop-control'))
@@ -47,17 +47,12 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
 
 /** For the layers of `root`, where they lie on a file system of their own: it may hold directories to limits. */
 export function detectLayerDriver(layers: string, root: string): DiskDriver | undefined {
-  const mount = mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), layers);
-  return quotaDisk(mount, [layers], root);
+  const kind = quotaKind(mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), layers));
+  return kind && quotaDisk(kind, [layers], root);
 }
 
-function quotaDisk(
-  mount: Mount | undefined,
-  parents: string[],
-  root: string,
-): QuotaDisk | undefined {
-  const kind = quotaKind(mount);
-  if (kind === undefined) return undefined;
+/** Looks for the highest number in use, in every space. */
+function quotaDisk(kind: QuotaDisk['kind'], parents: string[], root: string): QuotaDisk {
   const projects = projectsOf(kind);
   return new QuotaDisk({ kind, projects, parents, firstProject: firstProjectOf(root) });
 }

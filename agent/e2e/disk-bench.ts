@@ -17,8 +17,8 @@ import {
 
 export const image = 'corten/starter';
 export const mib = 1024 * 1024;
-/** XFS says that a project is full as it says it of the disk, ext4 and btrfs by EDQUOT. */
-export const noMore = /No space left on device|Disk quota exceeded/;
+/** How ext4 and btrfs say that a project, or a qgroup, is full: EDQUOT. XFS says it as it says it of the disk. */
+export const quotaExceeded = /Disk quota exceeded/;
 
 export function diskBench(directory = makeAgentDirectory()) {
   let agent: AgentProcess | undefined;
@@ -105,10 +105,10 @@ export function diskBench(directory = makeAgentDirectory()) {
     },
 
     /** Fills the file system at a path with one file; bytes that went in. */
-    async fill(name: string, path: string): Promise<number> {
+    async fill(name: string, path: string, refusal = /No space left on device/): Promise<number> {
       const { code, stderr } = await inside(name, `dd if=/dev/zero of=${path} bs=64k`);
       assert.notEqual(code, 0, 'it never became full');
-      assert.match(stderr, noMore);
+      assert.match(stderr, refusal);
       return Number((await inside(name, `stat -c %s ${path}`)).stdout);
     },
 

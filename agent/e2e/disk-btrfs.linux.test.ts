@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { lacksBtrfs } from '../disk/testdata/kernel-lacks.ts';
 import { endWithContainers } from './agent-process.ts';
-import { assertNear, diskBench, mib } from './disk-bench.ts';
+import { assertNear, diskBench, mib, quotaExceeded } from './disk-bench.ts';
 
 const { directory, output, inside, corten, ...bench } = diskBench();
 const { begin, idle, limit, nothingStays } = bench;
@@ -16,12 +16,7 @@ const imageFile = join(dirname(directory), `btrfs-of-${basename(directory)}`);
 const subvolumes = () => execFileSync('btrfs', ['subvolume', 'list', root], { encoding: 'utf8' });
 
 /** Bytes that one file takes until it is refused. */
-async function fill(name: string, path: string): Promise<number> {
-  const { code, stderr } = await inside(name, `dd if=/dev/zero of=${path} bs=64k`);
-  assert.notEqual(code, 0, 'it never became full');
-  assert.match(stderr, /quota exceeded/i);
-  return Number((await inside(name, `stat -c %s ${path}`)).stdout);
-}
+const fill = (name: string, path: string) => bench.fill(name, path, quotaExceeded);
 
 describe('qgroups of btrfs', { skip: lacksBtrfs() }, () => {
   before(async () => {

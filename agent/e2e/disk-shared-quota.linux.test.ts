@@ -4,13 +4,16 @@ import { existsSync, mkdirSync, readdirSync, statfsSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { lacksExt4Projects } from '../disk/testdata/kernel-lacks.ts';
+import { isId } from '../engine/ids.ts';
 import { type AgentProcess, eventually } from './agent-process.ts';
-import { assertNear, diskBench, mib, noMore, touch } from './disk-bench.ts';
+import { assertNear, diskBench, mib, quotaExceeded, touch } from './disk-bench.ts';
 import { discardSmallDisk, makeSmallDisk } from './small-disk.ts';
 
 const directory = makeSmallDisk(400);
 const bench = diskBench(directory);
-const { begin, idle, fill, limit, corten, inside, output, available } = bench;
+const { begin, idle, limit, corten, inside, output, available } = bench;
+/** Bytes that go into a container's layer. */
+const fill = (name: string, path: string) => bench.fill(name, path, quotaExceeded);
 let agent: AgentProcess | undefined;
 after(() => discardSmallDisk(directory, agent));
 
@@ -22,7 +25,7 @@ describe('the disk that layers share, with project quota', { skip: lacksExt4Proj
   };
   before(start);
 
-  const layersOf = () => readdirSync(layers).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  const layersOf = () => readdirSync(layers).filter(isId);
   const limitsOf = async (name: string) => (await corten('GET', `containers/${name}/disk`)).body;
 
   test('who says nothing may take seven eighths of it, and its neighbour has the rest', async () => {
@@ -48,7 +51,7 @@ describe('the disk that layers share, with project quota', { skip: lacksExt4Proj
   test('limits change and go while it runs, of inodes alone too, and hold on without an agent', async () => {
     await idle('live', '--storage-opt', 'size=0');
     assert.equal((await limit('live', { maxInodes: 300 })).status, 200);
-    assert.match((await inside('live', touch(1000))).stderr, noMore);
+    assert.match((await inside('live', touch(1000))).stderr, quotaExceeded);
     assert.equal((await limit('live', { maxBytes: 8 * mib, maxInodes: null })).status, 200);
     assertNear(await fill('live', '/full'), 8 * mib, 2 * mib, 'written');
     await agent?.end('SIGKILL');
@@ -67,7 +70,7 @@ describe('the disk that layers share, with project quota', { skip: lacksExt4Proj
   test('a volume still has a file system of its own when it is limited', async () => {
     await output('volume', 'create', '-o', 'size=16m', 'data');
     await idle('user', '-v', 'data:/data');
-    assertNear(await fill('user', '/data/full'), 16 * mib, 4 * mib, 'written');
+    assertNear(await bench.fill('user', '/data/full'), 16 * mib, 4 * mib, 'written');
     assert.equal(bench.devices().length, 1);
     await output('rm', '-f', 'user');
     await output('volume', 'rm', 'data');

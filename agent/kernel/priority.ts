@@ -67,8 +67,7 @@ export function changeTurns(thread: number, from: number, to: number): void {
   const attributes = Buffer.alloc(attributesBytes);
   getAttributes(String(thread), thread, attributes, attributesBytes, 0);
   const isOrdinary = attributes.readUInt32LE(policyAt) === SCHED_OTHER;
-  if (!isOrdinary || Number(attributes.readBigUInt64LE(runtimeAt)) !== Math.round(from * 1000))
-    return;
-  attributes.writeBigUInt64LE(BigInt(Math.round(to * 1000)), runtimeAt);
+  if (!isOrdinary || attributes.readBigUInt64LE(runtimeAt) !== BigInt(from) * 1000n) return;
+  attributes.writeBigUInt64LE(BigInt(to) * 1000n, runtimeAt);
   setAttributes(String(thread), thread, attributes, 0);
 }

@@ -75,7 +75,10 @@ export function changeTurnsOf(
   sliceMicros: number,
 ): void {
   if (turns === 'shorter' && processes.length > mostProcesses) return;
-  const shorterMicros = Math.max(shortestSliceMicros, Math.min(keptMicros, shorter * sliceMicros));
+  const shorterMicros = Math.max(
+    shortestSliceMicros,
+    Math.min(keptMicros, Math.round(shorter * sliceMicros)),
+  );
   const [from, to] =
     turns === 'shorter' ? [sliceMicros, shorterMicros] : [shorterMicros, sliceMicros];
   for (const thread of processes.flatMap(threadsOf))

@@ -13,7 +13,7 @@ const calmMs = 5000;
 export class ForkBombWatch {
   #lastRefusalMs: number | undefined;
 
-  /** Since the last look. */
+  /** By the last look. */
   get isBomb(): boolean {
     return this.#lastRefusalMs !== undefined;
   }

@@ -10,12 +10,11 @@ import type { Round } from '../../runtime/beat.ts';
 import { BlameWatch, type FullDisk } from './blame.ts';
 import { Contention } from './contention.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
-import { ForkBombWatch } from './fork-bomb.ts';
 import { MachineStall } from './machine-stall.ts';
 import { OomBlame, type RecordSource } from './oom-blame.ts';
 import { needOfOthers } from './others-memory.ts';
-import { type Precedence, precedences } from './precedence.ts';
 import { hourSeconds, SampleRing } from './ring.ts';
+import { TurnOrder, type TurnOrderOptions } from './turn-order.ts';
 
 const periodMs = 1000;
 /** A first sample reaches back to the start of the container, unless that is longer ago. */
@@ -35,40 +34,35 @@ export interface Subject {
 }
 
 interface Running {
+  subject: Subject;
   meter: UsageMeter;
   before: Reading;
   watch: BlameWatch;
-  bombs: ForkBombWatch;
-  /** It has been told to end. */
-  isEnding: boolean;
-  precedence: Precedence;
   /** What it was last told that others need; undefined: nothing yet, by this process. */
   othersBytes: number | undefined;
 }
 
-export interface SamplerOptions {
+export interface SamplerOptions extends TurnOrderOptions {
   kernelLog: RecordSource;
   cgroupVersion: 1 | 2;
   /** Where a container that runs can write nothing now. */
   fullDisk?: (id: string) => FullDisk | undefined;
   /** Told of each event, which is in the history by then. */
   blame: (id: string, event: BlameEvent) => void;
-  /** Whom the container comes before on the processors from now on. */
-  setPrecedence?: (id: string, change: { before: Precedence; now: Precedence }) => void;
   /** What the others need of the memory, which the container leaves to them if it has no limit of its own. */
   leaveToOthers?: (id: string, othersBytes: number) => void;
   /** Told of each round. */
   onRound?: ((round: Round) => void) | undefined;
   contention?: Contention;
-  report: (what: string, error: unknown) => void;
 }
 
 export class Sampler {
   readonly machine = new MachineStall();
   readonly #options: SamplerOptions;
   readonly #contention: Contention;
+  readonly #turns: TurnOrder;
   readonly #subjects = new Map<string, Subject>();
-  readonly #running = new Map<string, Running & { subject: Subject }>();
+  readonly #running = new Map<string, Running>();
   /** Of those whose last reading failed, which has been told. */
   readonly #unreadable = new Set<string>();
   readonly #young = new Map<string, { subject: Subject; startedAtMs: number }>();
@@ -80,6 +74,7 @@ export class Sampler {
   constructor(options: SamplerOptions) {
     this.#options = options;
     this.#contention = options.contention ?? new Contention();
+    this.#turns = new TurnOrder(options);
     this.#oom = new OomBlame(
       options.kernelLog,
       (id, event) => this.#tell(id, event),
@@ -97,12 +92,9 @@ export class Sampler {
     this.#schedule();
   }
 
-  /** It is about to be told to end: what it is held to as a fork bomb would make that slow. */
+  /** It is about to be told to end. */
   letEnd(id: string): void {
-    const running = this.#running.get(id);
-    if (running === undefined) return;
-    running.isEnding = true;
-    if (running.precedence === 'held') this.#setPrecedence(running, 'behind');
+    this.#turns.letEnd(id);
   }
 
   /**
@@ -120,6 +112,7 @@ export class Sampler {
     }
     this.#running.get(id)?.meter.close();
     this.#running.delete(id);
+    this.#turns.remove(id);
     this.#young.delete(id);
     this.#unreadable.delete(id);
     subject.cgroup = undefined;
@@ -192,7 +185,7 @@ export class Sampler {
       this.#sample(id);
     }
     this.#leaveToOthers();
-    this.#setPrecedences(isContended);
+    this.#turns.set(this.#usedInSecond(), isContended);
     await this.#oom.settle();
     const tick = this.#tick;
     this.#tick = Promise.withResolvers();
@@ -212,7 +205,7 @@ export class Sampler {
   }
 
   /** The first reading: from here on its files stay open. */
-  #grow(id: string): (Running & { subject: Subject }) | undefined {
+  #grow(id: string): Running | undefined {
     const young = this.#young.get(id);
     if (young?.subject.cgroup === undefined) return undefined;
     this.#young.delete(id);
@@ -227,18 +220,16 @@ export class Sampler {
       meter,
       before,
       watch: new BlameWatch(),
-      bombs: new ForkBombWatch(),
-      isEnding: false,
-      precedence: 'own' as const,
       othersBytes: undefined,
       subject,
     };
     this.#running.set(id, running);
+    this.#turns.add(id);
     return before.usage === nothingUsed ? running : undefined;
   }
 
-  #take(running: Running & { subject: Subject }): void {
-    const { meter, before, watch, bombs, subject } = running;
+  #take(running: Running): void {
+    const { meter, before, watch, subject } = running;
     const fullDisk = this.#options.fullDisk?.(subject.id);
     const after: Reading = { atMs: Date.now(), usage: meter.read() };
     const passed = difference(before, after, this.#options.cgroupVersion);
@@ -251,7 +242,7 @@ export class Sampler {
     subject.countsNoHits ||= countsNoHits(after.usage, this.#options.cgroupVersion);
     if (sample.oomKills > 0) this.#oom.count(subject.id, sample.oomKills, after.atMs);
     for (const event of watch.look(sample, fullDisk)) this.#tell(subject.id, event);
-    bombs.look(sample);
+    this.#turns.look(subject.id, sample);
   }
 
   #leaveToOthers(): void {
@@ -269,31 +260,14 @@ export class Sampler {
     }
   }
 
-  #setPrecedences(isContended: boolean): void {
-    const turns = [...this.#running.values()].flatMap((one) => {
-      const { bombs, isEnding, precedence: before, subject } = one;
+  /** Of one processor. */
+  #usedInSecond(): Map<string, number> {
+    const used = new Map<string, number>();
+    for (const [id, { subject }] of this.#running) {
       const { latest } = subject;
-      if (latest === undefined) return [];
-      const used = latest.cpu.usedMicros / 1000 / latest.intervalMs;
-      return [{ one, used, isBomb: bombs.isBomb, isEnding, before }];
-    });
-    const now = precedences(turns, isContended);
-    for (const [index, { one, before }] of turns.entries()) {
-      const precedence = now[index] ?? 'own';
-      // Of others than the usual it is said again each time: somebody may have set other shares meanwhile, and
-      // what has come since has its own turns.
-      if (precedence !== before || precedence !== 'own') this.#setPrecedence(one, precedence);
+      if (latest !== undefined) used.set(id, latest.cpu.usedMicros / 1000 / latest.intervalMs);
     }
-  }
-
-  #setPrecedence(one: Running & { subject: Subject }, now: Precedence): void {
-    const { precedence: before } = one;
-    one.precedence = now;
-    try {
-      this.#options.setPrecedence?.(one.subject.id, { before, now });
-    } catch (error) {
-      this.#options.report(`set the processor shares of container ${one.subject.id}`, error);
-    }
+    return used;
   }
 
   #tell(id: string, event: BlameEvent): void {

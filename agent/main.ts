@@ -179,7 +179,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     kernelViews,
     apiSocket: options.socket,
     kernelLog: new KernelLog(),
-    onRound: beat && ((round) => beat.follow(round)),
+    beat,
     hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
     openDisks: async ({ parents, layers, hasLayers }) => {
       const disks = detectDiskDriver({ root, parents, report });

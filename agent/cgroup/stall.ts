@@ -23,6 +23,10 @@ export function readStall(
   return cpu && memory && io && { cpu, memory, io };
 }
 
+/** Of the machine: in how many microseconds since its boot somebody waited for a processor. Undefined as above. */
+export const processorWaitMicros = (): number | undefined =>
+  stallTime(readControlIfAny('/proc/pressure', machineStallFiles.cpu))?.someMicros;
+
 /** Lines are `some avg10=0.00 avg60=0.00 avg300=0.00 total=1234`; only the total is exact. */
 function stallTime(text: string | undefined): StallTime | undefined {
   const total = (kind: string) =>

@@ -11,7 +11,7 @@ import type { NetworksBackend } from '../api/networks/backend.ts';
 import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { Disks } from '../disk/disk.ts';
-import type { Round } from '../runtime/beat.ts';
+import type { Beat } from '../runtime/beat.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { prepareDefaultLayer } from './containers/layer.ts';
 import { LiveContainers } from './containers/live-containers.ts';
@@ -96,8 +96,8 @@ export interface EngineOptions
   openDisks: (places: DiskPlaces) => Promise<Disks>;
   files: ContainerFiles;
   kernelLog: RecordSource;
-  /** Told of each round of looks at the containers, one a second while any runs. */
-  onRound?: ((round: Round) => void) | undefined;
+  /** Absent: processors have the kernel's turns. */
+  beat?: Pick<Beat, 'follow' | 'listen'> | undefined;
   /** Absent: sources of binds are the machine's own. */
   hostFolders?: HostFolders;
   registryMirrors: string[];
@@ -166,7 +166,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       blame: (id, event) => announceBlame(context, id, event),
       setPrecedence: (id, change) => setPrecedence(context, id, change),
       leaveToOthers: (id, othersBytes) => leaveToOthers(context, id, othersBytes),
-      onRound: options.onRound,
+      onRound: (round) => options.beat?.follow(round),
       report,
     }),
     logReaders: new LogReaders(),
@@ -180,6 +180,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     proxies,
     abilityFacts: options.abilityFacts,
   };
+  options.beat?.listen(() => void context.pressure.lookEarly());
   ensurePredefined(context);
   await prepareDefaultLayer(context);
   attachVolumes(context);

@@ -1,6 +1,7 @@
 /** The beat's program, told of a machine that is busy or not. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -38,7 +39,8 @@ function nameOf(pid: string): string {
 
 /** Of each thread: its policy (the 41st field of proc_pid_stat(5)) and how often it slept. */
 function threadsOf(pid: string): { policy: number; sleeps: number }[] {
-  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+  const threads = readdirSync(`/proc/${pid}/task`).sort((a, b) => Number(a) - Number(b));
+  return threads.map((thread) => {
     const read = (file: string) => readFileSync(`/proc/${pid}/task/${thread}/${file}`, 'utf8');
     const stat = read('stat');
     const policy = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38]);
@@ -49,22 +51,43 @@ function threadsOf(pid: string): { policy: number; sleeps: number }[] {
   });
 }
 
+/** Of those that beat; the first one watches. */
+const beatsOf = (pid: string) =>
+  threadsOf(pid)
+    .slice(1)
+    .reduce((sum, { sleeps }) => sum + sleeps, 0);
+
+/** Waits until it changes no more. */
+async function settled(value: () => number): Promise<void> {
+  for (let before = -1; before !== value(); await sleep(500)) before = value();
+}
+
+function busy(t: TestContext, count: number): void {
+  for (let index = 0; index < count; index++) {
+    const loop = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' });
+    t.after(() => loop.kill('SIGKILL'));
+  }
+}
+
 const contended = { running: 2, isContended: true };
+const calm = { running: 2, isContended: false };
 const fifo = 1;
 
 test('beat: a thread on each processor wakes again and again while two containers contend, and none with one', async (t) => {
   const beat = makeBeat(t);
-  beat.follow({ running: 2, isContended: false });
-  assert.deepEqual(programs(), []);
-  beat.follow(contended);
+  beat.follow(calm);
   await until(() => programs().length === 1);
   const [pid = ''] = programs();
+  assert.equal(threadsOf(pid).length, 1, 'none that could beat');
+  beat.follow(contended);
   const beating = () => threadsOf(pid).filter(({ sleeps }) => sleeps > 200).length;
   await until(() => {
     beat.follow(contended);
     return beating() === availableParallelism();
   });
   assert.deepEqual(new Set(threadsOf(pid).map(({ policy }) => policy)), new Set([fifo]));
+  beat.follow(calm);
+  await settled(() => beatsOf(pid));
   beat.follow({ running: 1, isContended: false });
   await until(() => programs().length === 0);
 });
@@ -74,9 +97,8 @@ test('beat: it falls still when nobody says any more that it is needed', async (
   beat.follow(contended);
   await until(() => programs().length === 1);
   const [pid = ''] = programs();
-  const sleeps = () => threadsOf(pid).reduce((sum, thread) => sum + thread.sleeps, 0);
-  await until(() => sleeps() > 200);
-  for (let before = -1; before !== sleeps(); await sleep(500)) before = sleeps();
+  await until(() => beatsOf(pid) > 200);
+  await settled(() => beatsOf(pid));
   assert.equal(programs().length, 1, 'it waits to be needed again');
 });
 
@@ -97,8 +119,32 @@ test('beat: one that has ended is collected and not begun again until fewer run'
   await until(() => programs().length === 1);
 });
 
-test('beat: a kernel whose ticks are as short has none', (t) => {
+test('beat: a kernel whose ticks are as short has none, and is watched', async (t) => {
   const beat = makeBeat(t, 1000);
   for (let second = 0; second < 3; second++) beat.follow(contended);
   assert.deepEqual(programs(), []);
+  beat.follow(calm);
+  await until(() => programs().length === 1);
+  for (let second = 0; second < 3; second++) beat.follow(contended);
+  await sleep(200);
+  const [pid = ''] = programs();
+  assert.equal(threadsOf(pid).length, 1);
+});
+
+test('watch: it says once that somebody waits for a processor, each time it is asked to watch', {
+  skip: existsSync('/proc/pressure/cpu') ? false : 'this kernel does not tell who waits (PSI)',
+}, async (t) => {
+  const beat = makeBeat(t);
+  let words = 0;
+  beat.listen(() => words++);
+  beat.follow(calm);
+  busy(t, 4 * availableParallelism());
+  await until(() => words === 1);
+  await sleep(500);
+  assert.equal(words, 1, 'though they go on waiting');
+  beat.follow(calm);
+  await until(() => words === 2);
+  beat.follow(contended);
+  await sleep(500);
+  assert.equal(words, 2, 'nor while it beats');
 });

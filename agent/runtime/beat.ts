@@ -1,8 +1,10 @@
 /**
- * While containers keep each other waiting for the processors, a program (shim/beat.c) that makes the
- * scheduler look every millisecond whose turn it is (docs/decisions/0018). It ends with this process.
+ * While containers run beside each other, a program (shim/beat.c) that says when somebody begins to wait for a
+ * processor, and while they keep each other waiting makes the scheduler look every millisecond whose turn it is
+ * (docs/decisions/0018). It ends with this process.
  */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tickMicros } from '../kernel/clock.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { makePipe } from '../kernel/pipe.ts';
@@ -11,6 +13,8 @@ import { reapInBackground } from './reap.ts';
 
 /** As shim/beat.c has it; a kernel that looks as often by itself (CONFIG_HZ=1000) needs no help. */
 const beatMicros = 1000;
+/** What beat.h calls them. */
+const asks = { beat: '.', watch: 'w' } as const;
 
 /** One second of the machine. */
 export interface Round {
@@ -20,11 +24,18 @@ export interface Round {
   isContended: boolean;
 }
 
+interface Program {
+  /** Undefined once it has ended by itself: it is not asked again meanwhile. */
+  pid: number | undefined;
+  writeFd: number;
+  output: Socket;
+}
+
 export class Beat {
   readonly #programPath: string;
   readonly #isNeeded: boolean;
-  /** `pid` is undefined once it has ended by itself, as without CAP_SYS_NICE: it is not asked again meanwhile. */
-  #program: { pid: number | undefined; writeFd: number } | undefined;
+  #program: Program | undefined;
+  #onWait = () => {};
 
   /** The program is the shim's. */
   constructor(programPath: string, kernelsMicros = tickMicros()) {
@@ -32,12 +43,17 @@ export class Beat {
     this.#isNeeded = kernelsMicros > beatMicros;
   }
 
+  /** Tells when somebody on the machine begins to wait for a processor, once between two rounds that found no contention. */
+  listen(onWait: () => void): void {
+    this.#onWait = onWait;
+  }
+
   /** Called once a second while any container runs, and with none when the last has ended. */
   follow({ running, isContended }: Round): void {
-    if (!this.#isNeeded) return;
     // One alone has nobody to keep waiting, and loses nothing.
     if (running < 2) this.close();
-    else if (isContended) this.#keepOn();
+    else if (!isContended) this.#ask('watch');
+    else if (this.#isNeeded) this.#ask('beat');
   }
 
   close(): void {
@@ -45,35 +61,46 @@ export class Beat {
     this.#program = undefined;
     if (program === undefined) return;
     closeSync(program.writeFd);
+    program.output.destroy();
     if (program.pid !== undefined) reapInBackground(program.pid);
   }
 
-  #keepOn(): void {
+  #ask(wanted: keyof typeof asks): void {
     this.#program ??= this.#start();
     const { pid, writeFd } = this.#program;
     if (pid === undefined) return;
     try {
-      writeSync(writeFd, '.');
+      writeSync(writeFd, asks[wanted]);
     } catch (error) {
       if (!hasErrno(error, 'EPIPE')) throw error;
       if (reapChild(pid)) this.#program.pid = undefined;
     }
   }
 
-  #start() {
-    const { readFd, writeFd } = makePipe();
-    const opened = [readFd];
+  #start(): Program {
+    const [input, output] = [makePipe(), makePipe()];
+    const opened = [input.readFd, output.writeFd];
     try {
       const nullFd = openSync('/dev/null', constants.O_RDWR);
       opened.push(nullFd);
       const programFd = openSync(this.#programPath, constants.O_RDONLY);
       opened.push(programFd);
-      return { pid: spawn(programFd, ['corten-beat'], [readFd, nullFd, nullFd]), writeFd };
+      const pid = spawn(programFd, ['corten-beat'], [input.readFd, output.writeFd, nullFd]);
+      return { pid, writeFd: input.writeFd, output: this.#reading(output.readFd) };
     } catch (error) {
-      closeSync(writeFd);
+      closeSync(input.writeFd);
+      closeSync(output.readFd);
       throw error;
     } finally {
       for (const fd of opened) closeSync(fd);
     }
+  }
+
+  #reading(fd: number): Socket {
+    const socket = new Socket({ fd, readable: true, writable: false });
+    socket.on('data', () => this.#onWait());
+    // A read that fails says no more than that it has ended, which the next ask finds out.
+    socket.on('error', () => {});
+    return socket.unref();
   }
 }

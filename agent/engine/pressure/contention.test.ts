@@ -1,29 +1,47 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Contention, isContended } from './contention.ts';
+import { Contention, isContended, type Moment } from './contention.ts';
 
-test('contention: only where several run, somebody waits, and not on an idle machine', () => {
-  const cases: [Parameters<typeof isContended>[0], number, boolean][] = [
-    [{ running: 1, cpuStall: 0.9 }, 1, false],
-    [{ running: 2, cpuStall: 0.9 }, 1, true],
-    [{ running: 2, cpuStall: 0.02 }, 0.5, true],
-    [{ running: 2, cpuStall: 0.01 }, 1, false],
+test('contention: only where somebody waits, and not on an idle machine', () => {
+  const cases: [Parameters<typeof isContended>[0], boolean][] = [
+    [{ busy: 1, stall: 0.9 }, true],
+    [{ busy: 0.5, stall: 0.02 }, true],
+    [{ busy: 1, stall: 0.01 }, false],
     // It waits because of its own quota.
-    [{ running: 2, cpuStall: 0.9 }, 0.1, false],
+    [{ busy: 0.1, stall: 0.9 }, false],
     // A kernel that does not tell.
-    [{ running: 2 }, 0.5, false],
-    [{ running: 2 }, 0.7, true],
+    [{ busy: 0.5 }, false],
+    [{ busy: 0.7 }, true],
   ];
-  for (const [look, busy, wanted] of cases)
-    assert.equal(isContended(look, busy), wanted, `${JSON.stringify(look)} at ${busy}`);
+  for (const [load, wanted] of cases) assert.equal(isContended(load), wanted, JSON.stringify(load));
 });
 
-test('contention: a first look shows nothing, nor does the first after a rest', () => {
-  let busy = 0;
+test('contention: a first look shows nothing, nor does the first after a rest, nor one alone', () => {
+  let seconds = 0;
   const contention = new Contention(() => {
-    busy += 100;
-    return { busy, idle: 0 };
+    seconds++;
+    return {
+      atMs: seconds * 1000,
+      busy: seconds * 100,
+      idle: 0,
+      waitedMicros: seconds * 500_000,
+    };
   });
-  const runs = (running: number) => contention.look({ running, cpuStall: 0.5 });
-  assert.deepEqual([2, 2, 2, 1, 2, 2].map(runs), [false, true, true, false, false, true]);
+  const looks = [2, 2, 2, 1, 2, 2].map((running) => contention.look(running));
+  assert.deepEqual(looks, [false, true, true, false, false, true]);
+});
+
+test('contention: shares are those of the time between two looks, however short', () => {
+  const between = (now: Partial<Moment>) => {
+    const moments = [
+      { atMs: 0, busy: 0, idle: 0, waitedMicros: 0 },
+      { atMs: 50, busy: 5, idle: 5, waitedMicros: 1000, ...now },
+    ];
+    const contention = new Contention(() => moments.shift() as Moment);
+    contention.look(2);
+    return contention.look(2);
+  };
+  assert.equal(between({}), true);
+  assert.equal(between({ waitedMicros: 900 }), false);
+  assert.equal(between({ idle: 8 }), false);
 });

@@ -56,6 +56,9 @@ function posing(group: Cgroup, usage: () => Partial<Usage>): Cgroup {
   return Object.create(group, { meter: { value: meter } });
 }
 
+const posingContention = (isContended: () => boolean) =>
+  ({ look: isContended }) as unknown as Contention;
+
 function openBelow(directory: string): number {
   return readdirSync('/proc/self/fd').filter((descriptor) => {
     try {
@@ -172,11 +175,11 @@ test('each is told what all but the greatest need, at first and when that change
 
 test('who uses little comes before the others while they contend, a bomb after them', async (t) => {
   let isContended = true;
-  const contention = { look: () => isContended } as unknown as Contention;
+  const makeContention = () => posingContention(() => isContended);
   const told: string[] = [];
   const setPrecedence = (id: string, { before, now }: { before: string; now: string }) =>
     told.push(before === now ? `${id} ${now} still` : `${id} ${now}`);
-  const { sampler, group } = bench(t, { contention, setPrecedence });
+  const { sampler, group } = bench(t, { makeContention, setPrecedence });
   let refusals = 0;
   let seconds = 0;
   const cpu = (perSecond: number) => ({
@@ -207,6 +210,40 @@ test('who uses little comes before the others while they contend, a bomb after t
   sampler.letEnd('hog');
   assert.deepEqual(told.splice(0), ['hog behind']);
   assert.deepEqual(await round(), ['hog behind still']);
+});
+
+test('a look between two rounds sets who comes first as soon as they contend, and samples nothing', async (t) => {
+  const told: string[] = [];
+  let isContended = false;
+  const makeContention = () => posingContention(() => isContended);
+  const setPrecedence = (id: string, { now }: { now: string }) => told.push(`${id} ${now}`);
+  const { sampler, group, rounds } = bench(t, { makeContention, setPrecedence });
+  const startedMs = performance.now();
+  const using = (share: number) =>
+    posing(group, () => ({
+      cpu: { ...nothingUsed.cpu, totalNanos: 1e6 * share * (performance.now() - startedMs) },
+    }));
+  sampler.begin('web', using(0.05), new Date());
+  await sampler.nextTick();
+  const { latest } = sampler.find('web') ?? {};
+  const hog = using(1.5);
+  // Of one that is young only what it has used so far is known.
+  Object.defineProperty(hog, 'usage', { value: () => hog.meter().read() });
+  sampler.begin('hog', hog, new Date());
+  await sampler.lookEarly();
+  assert.deepEqual(told, [], 'they do not contend');
+  isContended = true;
+  await Promise.all([sampler.lookEarly(), sampler.lookEarly()]);
+  assert.deepEqual(told.splice(0), ['web ahead'], 'a second look is not begun meanwhile');
+  assert.deepEqual(rounds.at(-1), { running: 2, isContended: true });
+  assert.equal(sampler.find('web')?.latest, latest);
+  await sampler.lookEarly();
+  assert.deepEqual(told, [], 'nor where it is known');
+  isContended = false;
+  await sampler.nextTick();
+  assert.deepEqual(told.splice(0), ['web ahead'], 'the round of that second keeps to it');
+  await sampler.nextTick();
+  assert.deepEqual(told, ['web own']);
 });
 
 test('one that cannot be read is told of once until it can, and the others go on', async (t) => {

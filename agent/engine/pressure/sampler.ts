@@ -8,6 +8,7 @@ import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
 import type { Round } from '../../runtime/beat.ts';
 import { BlameWatch, type FullDisk } from './blame.ts';
+import { lookBriefly } from './brief-look.ts';
 import { Contention } from './contention.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
 import { MachineStall } from './machine-stall.ts';
@@ -53,12 +54,13 @@ export interface SamplerOptions extends TurnOrderOptions {
   leaveToOthers?: (id: string, othersBytes: number) => void;
   /** Told of each round. */
   onRound?: ((round: Round) => void) | undefined;
-  contention?: Contention;
+  makeContention?: () => Contention;
 }
 
 export class Sampler {
   readonly machine = new MachineStall();
   readonly #options: SamplerOptions;
+  readonly #makeContention: () => Contention;
   readonly #contention: Contention;
   readonly #turns: TurnOrder;
   readonly #subjects = new Map<string, Subject>();
@@ -68,12 +70,17 @@ export class Sampler {
   readonly #young = new Map<string, { subject: Subject; startedAtMs: number }>();
   readonly #expiries = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #oom: OomBlame;
+  /** Whether containers contend, by the last round or by a look since. */
+  #isContended = false;
+  /** Of the looks between two rounds: one goes on, one has found that they contend. */
+  #early: 'looks' | 'found' | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tick = Promise.withResolvers<void>();
 
   constructor(options: SamplerOptions) {
     this.#options = options;
-    this.#contention = options.contention ?? new Contention();
+    this.#makeContention = options.makeContention ?? (() => new Contention());
+    this.#contention = this.#makeContention();
     this.#turns = new TurnOrder(options);
     this.#oom = new OomBlame(
       options.kernelLog,
@@ -129,6 +136,30 @@ export class Sampler {
     this.#subjects.delete(id);
   }
 
+  /**
+   * Somebody waits for a processor: if it is containers that keep each other waiting, who comes first is set now
+   * and not at the next round, a second of waiting later. Never rejects.
+   */
+  async lookEarly(): Promise<void> {
+    if (this.#isContended || this.#early !== undefined) return;
+    this.#early = 'looks';
+    try {
+      const used = await lookBriefly({
+        ids: () => this.#ids(),
+        usedNanos: (id) => (this.#unreadable.has(id) ? undefined : this.usage(id)?.cpu.totalNanos),
+        contention: this.#makeContention(),
+      });
+      this.#early = used && 'found';
+      if (used === undefined) return;
+      this.#isContended = true;
+      this.#options.onRound?.({ running: used.size, isContended: true });
+      this.#turns.set(used, true);
+    } catch (error) {
+      this.#early = undefined;
+      this.#options.report('look at the containers between two samples', error);
+    }
+  }
+
   find(id: string): Subject | undefined {
     const subject = this.#subjects.get(id);
     subject?.ring?.expire(Date.now());
@@ -174,22 +205,27 @@ export class Sampler {
   }
 
   async #round(): Promise<void> {
-    const ids = [...this.#running.keys(), ...this.#young.keys()];
+    const ids = this.#ids();
     this.machine.sample(Date.now());
     const running = ids.length;
-    const cpuStall = this.machine.latest?.stall.cpu.some;
-    const isContended = this.#contention.look({ running, cpuStall });
-    this.#options.onRound?.({ running, isContended });
+    // Over a whole second those that began in the midst of it may not show yet.
+    this.#isContended = this.#contention.look(running) || this.#early === 'found';
+    if (this.#early === 'found') this.#early = undefined;
+    this.#options.onRound?.({ running, isContended: this.#isContended });
     for (const [index, id] of ids.entries()) {
       if (index > 0 && index % batch === 0) await nextTurn();
       this.#sample(id);
     }
     this.#leaveToOthers();
-    this.#turns.set(this.#usedInSecond(), isContended);
+    this.#turns.set(this.#usedInSecond(), this.#isContended);
     await this.#oom.settle();
     const tick = this.#tick;
     this.#tick = Promise.withResolvers();
     tick.resolve();
+  }
+
+  #ids(): string[] {
+    return [...this.#running.keys(), ...this.#young.keys()];
   }
 
   #sample(id: string): void {
@@ -284,7 +320,8 @@ export class Sampler {
   }
 
   #rest(): void {
-    this.#contention.look({ running: 0 });
+    this.#contention.look(0);
+    this.#isContended = false;
     this.#options.onRound?.({ running: 0, isContended: false });
     this.#oom.close();
     this.machine.rest();

@@ -1,10 +1,10 @@
-/** `scripts/noisy [--engines corten,corten-disk,dockerd] [--seconds N] [--json FILE] [--over-others] [NAME…]` */
+/** `scripts/noisy [--engines corten,corten-disk,dockerd] [--seconds N] [--rounds N] [--json FILE] [--over-others] [NAME…]` */
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Contestant, startContestant, variants } from './contestant.ts';
 import { machineIsShort } from './room.ts';
-import { type Row, table } from './table.ts';
+import { pooled, type Row, table } from './table.ts';
 
 /** By name in noise.c. `all` is every one of them at once. */
 const noises = ['forks', 'memory', 'disk', 'io', 'cpu', 'logs', 'connections', 'files', 'inodes'];
@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
   options: {
     engines: { type: 'string', default: Object.keys(variants).join(',') },
     seconds: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '1' },
     json: { type: 'string' },
     'over-others': { type: 'boolean', default: false },
   },
@@ -41,17 +42,19 @@ try {
   // What watches over the real machine must not wait for the noise.
   setPriority(-15);
   // Taking turns, so that a slow minute of the machine falls on all of them alike.
-  for (const noise of chosen)
-    for (const contestant of contestants) {
-      console.error(`noisy: ${noise} on ${contestant.name}, load ${loadavg()[0]?.toFixed(1)}`);
-      const names = noise === 'all' ? noises : [noise];
-      rows.push(await contestant.endure(noise, names, Number(values.seconds)));
-      keep();
-    }
+  for (let round = 1; round <= Number(values.rounds); round++)
+    for (const noise of chosen)
+      for (const contestant of contestants) {
+        const load = loadavg()[0]?.toFixed(1);
+        console.error(`noisy: round ${round}, ${noise} on ${contestant.name}, load ${load}`);
+        const names = noise === 'all' ? noises : [noise];
+        rows.push(await contestant.endure(noise, names, Number(values.seconds)));
+        keep();
+      }
 } finally {
   await stopAll();
 }
-console.log(table(rows));
+console.log(table(pooled(rows)));
 
 async function stopAll(): Promise<void> {
   for (const contestant of contestants) await contestant.stop();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { floorsBroken, type Row, ratio, table } from './table.ts';
+import { floorsBroken, pooled, type Row, ratio, table } from './table.ts';
 
 const enough = { memory: 0.5, pids: 0.4, disk: 0.3, inodes: 0.2, files: 0.9 };
 
@@ -65,4 +65,23 @@ test('table: quiet is all quiet times of the engine, and of no other', () => {
   const lines = table(rows).split('\n');
   assert.equal(lines[2], '| none | corten | 2.0, 6.0 ms | | 2.0, 6.0 ms | | | |');
   assert.match(lines[5] ?? '', /^\| io \| corten \| 9.0, 9.0 ms \| 1.5 \|/);
+});
+
+test('rounds: all their requests count as one, and the worst of what was left and of the recovery', () => {
+  const rows = [
+    row({ loud: reading(3) }),
+    row({ engine: 'dockerd' }),
+    row({ loud: reading(5, 1), least: { ...enough, disk: 0 }, recoveredS: 4, leftovers: ['a'] }),
+  ];
+  const [corten, dockerd, ...more] = pooled(rows);
+  assert.deepEqual(corten, {
+    ...row({}),
+    quiet: { neighbourMs: [2, 2], apiMs: [2, 2], neighbourFailures: 0, apiFailures: 0 },
+    loud: { neighbourMs: [3, 5], apiMs: [3, 5], neighbourFailures: 1, apiFailures: 0 },
+    least: { ...enough, disk: 0 },
+    recoveredS: 4,
+    leftovers: ['a'],
+  });
+  assert.deepEqual([dockerd, more], [rows[1], []]);
+  assert.equal(pooled([row({}), row({ recoveredS: undefined })])[0]?.recoveredS, undefined);
 });

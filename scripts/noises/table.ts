@@ -41,6 +41,46 @@ function quietOf(rows: Row[], engine: string): { neighbourMs: number[]; apiMs: n
   };
 }
 
+/** One row for each noise and engine, of all the rounds: a single round's p99 is its few slowest requests. */
+export function pooled(rows: Row[]): Row[] {
+  const groups = Object.groupBy(rows, ({ noise, engine }) => `${noise} ${engine}`);
+  return Object.values(groups).flatMap((rounds = []) => {
+    const [first] = rounds;
+    if (first === undefined) return [];
+    const recovered = rounds.map(({ recoveredS }) => recoveredS ?? Infinity);
+    return {
+      ...first,
+      quiet: joined(rounds.map(({ quiet }) => quiet)),
+      loud: joined(rounds.map(({ loud }) => loud)),
+      least: leastOf(rounds.map(({ least }) => least)),
+      stoppedFor: rounds.find(({ stoppedFor }) => stoppedFor !== undefined)?.stoppedFor,
+      recoveredS: recovered.includes(Infinity) ? undefined : Math.max(...recovered),
+      leftovers: [...new Set(rounds.flatMap(({ leftovers }) => leftovers))],
+    };
+  });
+}
+
+function joined(readings: Reading[]): Reading {
+  return {
+    neighbourMs: readings.flatMap(({ neighbourMs }) => neighbourMs),
+    apiMs: readings.flatMap(({ apiMs }) => apiMs),
+    neighbourFailures: readings.reduce((sum, { neighbourFailures }) => sum + neighbourFailures, 0),
+    apiFailures: readings.reduce((sum, { apiFailures }) => sum + apiFailures, 0),
+  };
+}
+
+function leastOf(all: Left[]): Left {
+  const least = (name: keyof Left) => Math.min(...all.map((left) => left[name]));
+  return {
+    memory: least('memory'),
+    pids: least('pids'),
+    disk: least('disk'),
+    inodes: least('inodes'),
+    files: least('files'),
+  };
+}
+
+/** Of {@link pooled} rows. */
 export function table(rows: Row[]): string {
   const engines = [...new Set(rows.map(({ engine }) => engine))];
   const quiet = Object.fromEntries(engines.map((engine) => [engine, quietOf(rows, engine)]));

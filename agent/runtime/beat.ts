@@ -16,7 +16,7 @@ const beatMicros = 1000;
 /** What beat.h calls them. */
 const asks = { beat: '.', watch: 'w' } as const;
 
-/** One second of the machine. */
+/** What is known of the machine, once a second or more often. */
 export interface Round {
   /** How many containers run. */
   running: number;
@@ -43,12 +43,12 @@ export class Beat {
     this.#isNeeded = kernelsMicros > beatMicros;
   }
 
-  /** Tells when somebody on the machine begins to wait for a processor, once between two rounds that found no contention. */
+  /** Tells when somebody on the machine waits for a processor, once after each round without contention. */
   listen(onWait: () => void): void {
     this.#onWait = onWait;
   }
 
-  /** Called once a second while any container runs, and with none when the last has ended. */
+  /** Called at least once a second while any container runs, and with none when the last has ended. */
   follow({ running, isContended }: Round): void {
     // One alone has nobody to keep waiting, and loses nothing.
     if (running < 2) this.close();

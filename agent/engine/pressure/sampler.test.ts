@@ -145,7 +145,26 @@ test('who asks is told each round how many run, and once that none does', async 
   await sampler.end('web', group.oomKills());
   const counts = () => rounds.map(({ running }) => running);
   await until(() => counts().at(-1) === 0);
-  assert.deepEqual(counts().slice(0, 3), [2, 1, 0]);
+  const changes = counts().filter((count, index, all) => count !== all[index - 1]);
+  assert.deepEqual(changes, [2, 1, 0]);
+});
+
+test('a second container is told of before there is a round, unless it ends at once', async (t) => {
+  const { sampler, group, rounds } = bench(t);
+  sampler.begin('web', group, new Date());
+  await sampler.nextTick();
+  const [only] = rounds.splice(0);
+  assert.equal(only?.running, 1);
+  sampler.begin('other', group, new Date());
+  assert.deepEqual(rounds, []);
+  await until(() => rounds.length === 1);
+  assert.deepEqual(rounds.splice(0), [{ running: 2, isContended: false }]);
+  assert.equal(sampler.find('other')?.latest, undefined);
+  await sampler.end('other', group.oomKills());
+  sampler.begin('other', group, new Date());
+  await sampler.end('other', group.oomKills());
+  await until(() => rounds.length === 1);
+  assert.equal(rounds[0]?.running, 1);
 });
 
 test('each is told what all but the greatest need, at first and when that changes', async (t) => {

@@ -20,6 +20,7 @@ import { TurnOrder, type TurnOrderOptions } from './turn-order.ts';
 const periodMs = 1000;
 /** A first sample reaches back to the start of the container, unless that is longer ago. */
 const longestIntervalMs = 60_000;
+const settleMs = 50;
 /** Read in one go; a terminal's echo gets its turn between. */
 const batch = 16;
 const keptEvents = 200;
@@ -52,7 +53,7 @@ export interface SamplerOptions extends TurnOrderOptions {
   blame: (id: string, event: BlameEvent) => void;
   /** What the others need of the memory, which the container leaves to them if it has no limit of its own. */
   leaveToOthers?: (id: string, othersBytes: number) => void;
-  /** Told of each round. */
+  /** Told of each round, and between two of them of a second container and of contention. */
   onRound?: ((round: Round) => void) | undefined;
   makeContention?: () => Contention;
 }
@@ -75,6 +76,7 @@ export class Sampler {
   /** Of the looks between two rounds: one goes on, one has found that they contend. */
   #early: 'looks' | 'found' | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #secondBegins: ReturnType<typeof setTimeout> | undefined;
   #tick = Promise.withResolvers<void>();
 
   constructor(options: SamplerOptions) {
@@ -97,6 +99,9 @@ export class Sampler {
     this.#keepOn(id);
     this.#young.set(id, { subject, startedAtMs: startedAt.getTime() });
     this.#schedule();
+    // From now on one may keep the other waiting; one that ends at once is not worth the trouble.
+    if (this.#running.size + this.#young.size === 2)
+      this.#secondBegins ??= setTimeout(() => this.#tellOfSecond(), settleMs).unref();
   }
 
   /** It is about to be told to end. */
@@ -179,6 +184,7 @@ export class Sampler {
 
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#secondBegins);
     for (const { meter } of this.#running.values()) meter.close();
     for (const expiry of this.#expiries.values()) clearTimeout(expiry);
     this.#running.clear();
@@ -222,6 +228,11 @@ export class Sampler {
     const tick = this.#tick;
     this.#tick = Promise.withResolvers();
     tick.resolve();
+  }
+
+  #tellOfSecond(): void {
+    this.#secondBegins = undefined;
+    this.#options.onRound?.({ running: this.#ids().length, isContended: this.#isContended });
   }
 
   #ids(): string[] {

@@ -2,14 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { hasErrno, KernelError, libcCall, systemCall } from './libc.ts';
+import {
+  decodeScheduler,
+  encodeScheduler,
+  ordinary,
+  schedulerBytes,
+} from './scheduler-attributes.ts';
 
-const SCHED_OTHER = 0;
 const SCHED_FLAG_RESET_ON_FORK = 0x01n;
-/** The first published version of struct sched_attr. */
-const attributesBytes = 48;
-const policyAt = 4;
-const flagsAt = 8;
-const runtimeAt = 24;
 
 const isAmd64 = process.arch === 'x64';
 const setAttributes = systemCall('sched_setattr', isAmd64 ? 314 : 274, ['int', 'void *', 'uint']);
@@ -43,13 +43,10 @@ export function favourSession(nice: number): void {
  * 0 and with the kernel's turns again. Throws KernelError: EPERM or EACCES without CAP_SYS_NICE.
  */
 export function favourThread(nice: number, sliceMicros = 0): void {
-  const attributes = Buffer.alloc(attributesBytes);
-  attributes.writeUInt32LE(attributesBytes, 0);
-  attributes.writeUInt32LE(SCHED_OTHER, policyAt);
-  attributes.writeBigUInt64LE(SCHED_FLAG_RESET_ON_FORK, flagsAt);
-  attributes.writeBigUInt64LE(BigInt(sliceMicros) * 1000n, runtimeAt);
+  const runtime = BigInt(sliceMicros) * 1000n;
+  const attributes = { ...ordinary, flags: SCHED_FLAG_RESET_ON_FORK, runtime };
   // First: nothing may inherit the priority, whatever fails.
-  setAttributes(undefined, 0, attributes, 0);
+  setAttributes(undefined, 0, encodeScheduler(attributes), 0);
   try {
     setPriority(0, nice);
   } catch (error) {
@@ -64,10 +61,10 @@ export function favourThread(nice: number, sliceMicros = 0): void {
  * nobody has such. Throws KernelError: ESRCH when it has ended, EPERM for another user's without CAP_SYS_NICE.
  */
 export function changeTurns(thread: number, from: number, to: number): void {
-  const attributes = Buffer.alloc(attributesBytes);
-  getAttributes(String(thread), thread, attributes, attributesBytes, 0);
-  const isOrdinary = attributes.readUInt32LE(policyAt) === SCHED_OTHER;
-  if (!isOrdinary || attributes.readBigUInt64LE(runtimeAt) !== BigInt(from) * 1000n) return;
-  attributes.writeBigUInt64LE(BigInt(to) * 1000n, runtimeAt);
-  setAttributes(String(thread), thread, attributes, 0);
+  const bytes = Buffer.alloc(schedulerBytes);
+  getAttributes(String(thread), thread, bytes, schedulerBytes, 0);
+  const attributes = decodeScheduler(bytes);
+  if (attributes.policy !== ordinary.policy || attributes.runtime !== BigInt(from) * 1000n) return;
+  const changed = { ...attributes, runtime: BigInt(to) * 1000n };
+  setAttributes(String(thread), thread, encodeScheduler(changed), 0);
 }

@@ -5,6 +5,7 @@ import type { OciProcess } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { changeTurns } from '../kernel/priority.ts';
+import { encodeScheduler, type SchedulerAttributes } from '../kernel/scheduler-attributes.ts';
 import type { Step } from './plan.ts';
 
 /** include/uapi/linux/sched.h; 4 is reserved. */
@@ -35,12 +36,11 @@ const ioClasses: Record<string, number> = {
   IOPRIO_CLASS_IDLE: 3,
 };
 
-/** The first published version of struct sched_attr. */
-const schedulerBytes = 48;
-
 export function schedulingSteps({ scheduler, ioPriority }: OciProcess): Step[] {
   return [
-    ...(scheduler ? [{ do: 'scheduler', attributes: encodeScheduler(scheduler) } as const] : []),
+    ...(scheduler
+      ? [{ do: 'scheduler', attributes: encodeScheduler(attributesOf(scheduler)) } as const]
+      : []),
     ...(ioPriority ? [{ do: 'ioPriority', priority: encodeIoPriority(ioPriority) } as const] : []),
   ];
 }
@@ -119,19 +119,18 @@ export function affinitySteps(list: string | undefined): Step[] {
   return [{ do: 'affinity', mask: mask.subarray(0, ((last >> 6) + 1) * 8) }];
 }
 
-function encodeScheduler(scheduler: NonNullable<OciProcess['scheduler']>): Buffer {
+function attributesOf(scheduler: NonNullable<OciProcess['scheduler']>): SchedulerAttributes {
   const policy = policies[scheduler.policy];
   if (policy === undefined) throw invalid(`unknown scheduler policy "${scheduler.policy}"`);
-  const bytes = Buffer.alloc(schedulerBytes);
-  bytes.writeUInt32LE(schedulerBytes, 0);
-  bytes.writeUInt32LE(policy, 4);
-  bytes.writeBigUInt64LE(BigInt((scheduler.flags ?? []).reduce(addFlag, 0)), 8);
-  bytes.writeInt32LE(scheduler.nice ?? 0, 16);
-  bytes.writeUInt32LE(scheduler.priority ?? 0, 20);
-  bytes.writeBigUInt64LE(BigInt(scheduler.runtime ?? 0), 24);
-  bytes.writeBigUInt64LE(BigInt(scheduler.deadline ?? 0), 32);
-  bytes.writeBigUInt64LE(BigInt(scheduler.period ?? 0), 40);
-  return bytes;
+  return {
+    policy,
+    flags: BigInt((scheduler.flags ?? []).reduce(addFlag, 0)),
+    nice: scheduler.nice ?? 0,
+    priority: scheduler.priority ?? 0,
+    runtime: BigInt(scheduler.runtime ?? 0),
+    deadline: BigInt(scheduler.deadline ?? 0),
+    period: BigInt(scheduler.period ?? 0),
+  };
 }
 
 function addFlag(flags: number, name: string): number {

@@ -2,26 +2,49 @@
 import { CortenError } from '../../errors.ts';
 import { hasRoom } from '../../kernel/disk-room.ts';
 import { hasErrno } from '../../kernel/libc.ts';
-import { type EnginePaths, layersDirectory } from '../paths.ts';
+import { type EnginePaths, layersDirectory, spaceName } from '../paths.ts';
 
 /** Overlayfs wants room for its work directory, and what is kept back changes meanwhile. */
 const almostNoBytes = 1024 ** 2;
 
+const makeRoom = 'Remove what is not used (docker system prune) or make the disk larger.';
+
 /** With the cause and the next step, if that is it, and else as it was. */
 export function explainFullDisk(error: unknown, what: string, paths: EnginePaths): unknown {
   if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) return error;
-  const full = fullIn(paths);
+  const full = fullIn(paths) ?? fullAt(error, paths);
   if (full === undefined) return error;
+  const { cause, nextStep } = full;
   return new CortenError(
     'unavailable',
-    `no space left on device: ${full}, so ${what}. Remove what is not used (docker system prune) or make the disk larger.`,
+    `no space left on device: ${cause}, so ${what}. ${nextStep}`,
     { cause: error },
   );
 }
 
-function fullIn(paths: EnginePaths): string | undefined {
-  if (!hasRoom(paths.root, almostNoBytes)) return `the disk of ${paths.root} is full`;
+interface Full {
+  cause: string;
+  nextStep: string;
+}
+
+function fullIn(paths: EnginePaths): Full | undefined {
+  if (!hasRoom(paths.root, almostNoBytes))
+    return { cause: `the disk of ${paths.root} is full`, nextStep: makeRoom };
   if (!hasRoom(layersDirectory(paths), almostNoBytes))
-    return `containers have written all that they may of the disk of ${paths.root}, whose rest is the machine's`;
+    return {
+      cause: `containers have written all that they may of the disk of ${paths.root}, whose rest is the machine's`,
+      nextStep: makeRoom,
+    };
   return undefined;
+}
+
+/** The disks have room, or have it again: others write and remove meanwhile, and a container may have a limit of its own. */
+function fullAt(error: unknown, paths: EnginePaths): Full | undefined {
+  const path = error instanceof Error && 'path' in error ? String(error.path) : '';
+  const isLayer = path.startsWith(`${layersDirectory(paths)}/`) || path.includes(`/${spaceName}/`);
+  if (!isLayer || !path.startsWith(paths.root)) return undefined;
+  return {
+    cause: 'its writable layer had no room left',
+    nextStep: `Try again, or raise its disk limit if it has one. ${makeRoom}`,
+  };
 }

@@ -1,11 +1,10 @@
 /** A look between two rounds: whether containers contend at this moment, and who of them uses the processors. */
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inBreaths } from './breaths.ts';
 import type { Contention } from './contention.ts';
 
 /** Five ticks of proc_stat(5), by which it tells a busy machine. */
 const lookMs = 50;
-/** Read in one go; a terminal's echo gets its turn between. */
-const batch = 16;
 
 export interface Looked {
   /** Those that run now. */
@@ -32,8 +31,7 @@ export async function lookBriefly(looked: Looked): Promise<Map<string, number> |
 
 async function readAll({ ids, usedNanos }: Looked) {
   const read = new Map<string, { atMs: number; nanos: number }>();
-  for (const [index, id] of ids().entries()) {
-    if (index > 0 && index % batch === 0) await nextTurn();
+  for await (const id of inBreaths(ids())) {
     const nanos = usedNanos(id);
     if (nanos !== undefined) read.set(id, { atMs: performance.now(), nanos });
   }

@@ -1,26 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nothingUsed } from '../../contract/limits.ts';
-import type { PressureSample } from '../../contract/pressure.ts';
-import { difference } from './difference.ts';
 import { ForkBombWatch } from './fork-bomb.ts';
-
-function sampleOf(atMs: number, refusals: number): PressureSample {
-  const pids = { current: 9, limit: 9, refusals };
-  const sample = difference(
-    { atMs: atMs - 1000, usage: nothingUsed },
-    { atMs, usage: { ...nothingUsed, pids } },
-    2,
-  );
-  assert.ok(sample);
-  return { ...sample, diskFull: false };
-}
+import { sample } from './testdata/samples.ts';
 
 /** What it says each second of as many refusals. */
 const said = (...refusals: number[]) => {
   const watch = new ForkBombWatch();
   return refusals.map((count, second) => {
-    watch.look(sampleOf(1000 * (second + 1), count));
+    watch.look(sample(second + 1, { pids: { refusals: count } }));
     return watch.isBomb;
   });
 };

@@ -2,12 +2,12 @@
  * Reads every running container once a second, and keeps an hour of it. Nothing is read or kept
  * open while nothing runs; a container that ends before its first second costs nothing.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cgroup, UsageMeter } from '../../cgroup/cgroup.ts';
 import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
 import type { Round } from '../../runtime/beat.ts';
 import { BlameWatch, type FullDisk } from './blame.ts';
+import { inBreaths } from './breaths.ts';
 import { lookBriefly } from './brief-look.ts';
 import { Contention } from './contention.ts';
 import { countsNoHits, difference, type Reading } from './difference.ts';
@@ -21,8 +21,6 @@ const periodMs = 1000;
 /** A first sample reaches back to the start of the container, unless that is longer ago. */
 const longestIntervalMs = 60_000;
 const settleMs = 50;
-/** Read in one go; a terminal's echo gets its turn between. */
-const batch = 16;
 const keptEvents = 200;
 
 /** One container, from its first start until it is removed or an hour after its last end. */
@@ -158,7 +156,7 @@ export class Sampler {
       if (used === undefined) return;
       this.#isContended = true;
       this.#options.onRound?.({ running: used.size, isContended: true });
-      this.#turns.set(used, true);
+      await this.#turns.set(used, true);
     } catch (error) {
       this.#early = undefined;
       this.#options.report('look at the containers between two samples', error);
@@ -218,12 +216,9 @@ export class Sampler {
     this.#isContended = this.#contention.look(running) || this.#early === 'found';
     if (this.#early === 'found') this.#early = undefined;
     this.#options.onRound?.({ running, isContended: this.#isContended });
-    for (const [index, id] of ids.entries()) {
-      if (index > 0 && index % batch === 0) await nextTurn();
-      this.#sample(id);
-    }
+    for await (const id of inBreaths(ids)) this.#sample(id);
     this.#leaveToOthers();
-    this.#turns.set(this.#usedInSecond(), this.#isContended);
+    await this.#turns.set(this.#usedInSecond(), this.#isContended);
     await this.#oom.settle();
     const tick = this.#tick;
     this.#tick = Promise.withResolvers();

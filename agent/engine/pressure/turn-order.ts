@@ -1,5 +1,6 @@
 /** What precedence each container has on the processors (precedence.ts), kept up with how much each of them uses. */
 import type { PressureSample } from '../../contract/pressure.ts';
+import { inBreaths } from './breaths.ts';
 import { ForkBombWatch } from './fork-bomb.ts';
 import { type Precedence, precedences } from './precedence.ts';
 
@@ -48,12 +49,12 @@ export class TurnOrder {
   }
 
   /** `used`: of one processor, in the same time for all. Who was not added counts, and has no precedence. */
-  set(used: ReadonlyMap<string, number>, isContended: boolean): void {
-    const turns = [...used].map(([id, share]) => {
-      const standing = this.#standings.get(id);
+  async set(used: ReadonlyMap<string, number>, isContended: boolean): Promise<void> {
+    const ids = [...used.keys()];
+    const standings = ids.map((id) => this.#standings.get(id));
+    const turns = [...used.values()].map((share, index) => {
+      const standing = standings[index];
       return {
-        id,
-        standing,
         used: share,
         isBomb: standing?.bombs.isBomb ?? false,
         isEnding: standing?.isEnding ?? false,
@@ -61,11 +62,16 @@ export class TurnOrder {
       };
     });
     const now = precedences(turns, isContended);
-    for (const [index, { id, standing, before }] of turns.entries()) {
-      const precedence = now[index] ?? 'own';
+    for await (const [index, id] of inBreaths(ids.entries())) {
+      const standing = standings[index];
+      // It has ended meanwhile,
+      if (standing === undefined || this.#standings.get(id) !== standing) continue;
+      const wanted = now[index] ?? 'own';
+      // or been told to.
+      const precedence = wanted === 'held' && standing.isEnding ? 'behind' : wanted;
       // Of others than the usual it is said again each time: somebody may have set other shares meanwhile, and
       // what has come since has its own turns.
-      if (standing !== undefined && (precedence !== before || precedence !== 'own'))
+      if (precedence !== standing.precedence || precedence !== 'own')
         this.#set(id, standing, precedence);
     }
   }

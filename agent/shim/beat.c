@@ -65,10 +65,10 @@ static int start_threads(void) {
   return sched_setaffinity(0, sizeof all, &all);
 }
 
-/* At the least real-time priority: it must come before what it interrupts. Without the right to it there is no beat. */
+/* At the least real-time priority: it must come before what it interrupts. 0 without the right to it: no beat then. */
 static int come_first(void) {
   const struct sched_param least = {.sched_priority = 1};
-  return syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &least); /* musl has none of its own */
+  return syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &least) == 0; /* musl has none of its own */
 }
 
 /* A descriptor by which the kernel says when somebody waits; -1 where it does not, or not to us (CAP_SYS_RESOURCE). */
@@ -93,7 +93,7 @@ int keep_beat(void) {
   struct pollfd sources[] = {{STDIN_FILENO, POLLIN, 0}, {open_trigger(), POLLPRI, 0}};
   const int has_trigger = sources[1].fd >= 0;
   const int pressure_fd = open(pressure, O_RDONLY | O_CLOEXEC);
-  const int may_beat = come_first() == 0;
+  const int may_beat = come_first();
   unsigned long long before = 0;
   int has_threads = 0, watching = 0;
   char bytes[64];

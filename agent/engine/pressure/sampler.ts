@@ -20,6 +20,7 @@ import { TurnOrder, type TurnOrderOptions } from './turn-order.ts';
 const periodMs = 1000;
 /** A first sample reaches back to the start of the container, unless that is longer ago. */
 const longestIntervalMs = 60_000;
+/** What lives less long keeps nobody waiting. */
 const settleMs = 50;
 const keptEvents = 200;
 
@@ -97,7 +98,7 @@ export class Sampler {
     this.#keepOn(id);
     this.#young.set(id, { subject, startedAtMs: startedAt.getTime() });
     this.#schedule();
-    // From now on one may keep the other waiting; one that ends at once is not worth the trouble.
+    // From now on one may keep the other waiting.
     if (this.#running.size + this.#young.size === 2)
       this.#secondBegins ??= setTimeout(() => this.#tellOfSecond(), settleMs).unref();
   }
@@ -328,6 +329,7 @@ export class Sampler {
   #rest(): void {
     this.#contention.look(0);
     this.#isContended = false;
+    if (this.#early === 'found') this.#early = undefined;
     this.#options.onRound?.({ running: 0, isContended: false });
     this.#oom.close();
     this.machine.rest();

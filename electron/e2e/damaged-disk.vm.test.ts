@@ -125,7 +125,7 @@ test('changes in a log that cannot be applied: refused, with what is safe, and n
   const kept = heads.map((head) => bytesAt(head, 1024));
   for (const head of heads) overwrite(head, 1024);
   const { stage, cause, nextStep } = await failureOfStart();
-  assert.equal(stage, 'boot');
+  assert.equal(stage, 'boot', cause);
   assert.match(
     cause,
     /wait in a log that could not be applied.*left as it is\. It is .*data\.raw\./s,
@@ -144,7 +144,7 @@ test('a disk without a superblock left is refused and not formatted: "not blank"
   for (const group of [0, 1, 2, 3]) overwrite(group * groupBytes, 4096);
   const sample = bytesAt(0, 1024 ** 2);
   const { stage, cause, nextStep } = await failureOfStart();
-  assert.equal(stage, 'boot');
+  assert.equal(stage, 'boot', cause);
   assert.match(
     cause,
     /not empty and holds no file system of Corten's: .*left as it is\. It is .*data\.raw\./s,

@@ -33,12 +33,8 @@ export function floorsBroken(least: Left): string[] {
 }
 
 /** What the engine and its neighbour took whenever it was quiet: a few seconds alone have no steady p99. */
-function quietOf(rows: Row[], engine: string): { neighbourMs: number[]; apiMs: number[] } {
-  const own = rows.filter((row) => row.engine === engine);
-  return {
-    neighbourMs: own.flatMap(({ quiet }) => quiet.neighbourMs),
-    apiMs: own.flatMap(({ quiet }) => quiet.apiMs),
-  };
+function quietOf(rows: Row[], engine: string): Reading {
+  return joined(rows.filter((row) => row.engine === engine).map(({ quiet }) => quiet));
 }
 
 /** One row for each noise and engine, of all the rounds: a single round's p99 is its few slowest requests. */

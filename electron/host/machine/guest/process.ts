@@ -73,7 +73,9 @@ export function socketLine(path: string): Line {
       for (;;) {
         signal.throwIfAborted();
         try {
-          return await dialOnce(path);
+          const socket = await dialOnce(path);
+          if (!signal.aborted) return socket;
+          socket.destroy();
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
           // QEMU is about to listen; anything else will not get better by itself.

@@ -171,6 +171,8 @@ test('an accelerator that breaks QEMU is left out, with a note', async () => {
   const { status, stages } = await made.machine.start();
   assert.equal(status, 'running', JSON.stringify(stages));
   assert.match(stages[0]?.note ?? '', /without acceleration.*failed to set MSR 0x10a.*firmware/s);
+  // A real QEMU answers only the first who dials: it must not be who asked for the one that broke.
+  assert.equal(made.asked().filter(({ dialled }) => dialled === 'qmp').length, 1);
 });
 
 test('/dev/kvm that is not there or not ours: emulation, with a note that says what helps', async () => {

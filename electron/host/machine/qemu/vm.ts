@@ -151,7 +151,8 @@ async function greet(
   climb: Climb,
 ): Promise<Qmp> {
   const patienceMs = options.startPatienceMs ?? defaultStartPatienceMs;
-  const giveUp = AbortSignal.any([AbortSignal.timeout(patienceMs), climb.signal]);
+  const over = new AbortController();
+  const giveUp = AbortSignal.any([AbortSignal.timeout(patienceMs), climb.signal, over.signal]);
   const greeted = new AbortController();
   const failure = (how: string) => startFailure(how, files.qemuLog, files.dataDisk);
   try {
@@ -165,11 +166,13 @@ async function greet(
         throw failure(how);
       }),
     ]);
-    return await tellingSlowness(answered, {
+    const qmp = await tellingSlowness(answered, {
       ...options,
       note: (text) => climb.note('vm', text),
       text: 'QEMU has not answered yet. The computer is slow, and it is waited for.',
     });
+    greeted.abort();
+    return qmp;
   } catch (error) {
     if (climb.signal.aborted) throw calledOff();
     if (error instanceof StageFailure) throw error;
@@ -177,7 +180,8 @@ async function greet(
     const how = await Promise.race([process.ended, sleep(500).then(() => undefined)]);
     throw failure(how ?? `it did not answer in ${patienceMs / 1000} s`);
   } finally {
-    greeted.abort();
+    // Who still dialled would take from the next QEMU at this place the only line that it has.
+    over.abort();
   }
 }
 

@@ -119,6 +119,7 @@ async function serveQmp(path: string): Promise<void> {
     const [major, minor, micro] = (process.env.FAKE_QEMU_VERSION ?? '10.0.13')
       .split('.')
       .map(Number);
+    note({ dialled: 'qmp' });
     send(line, { QMP: { version: { qemu: { major, minor, micro } }, capabilities: [] } });
     let rest = '';
     line.on('data', (data) => {

@@ -151,8 +151,8 @@ async function greet(
   climb: Climb,
 ): Promise<Qmp> {
   const patienceMs = options.startPatienceMs ?? defaultStartPatienceMs;
-  const over = new AbortController();
-  const giveUp = AbortSignal.any([AbortSignal.timeout(patienceMs), climb.signal, over.signal]);
+  const failed = new AbortController();
+  const giveUp = AbortSignal.any([AbortSignal.timeout(patienceMs), climb.signal, failed.signal]);
   const greeted = new AbortController();
   const failure = (how: string) => startFailure(how, files.qemuLog, files.dataDisk);
   try {
@@ -166,22 +166,21 @@ async function greet(
         throw failure(how);
       }),
     ]);
-    const qmp = await tellingSlowness(answered, {
+    return await tellingSlowness(answered, {
       ...options,
       note: (text) => climb.note('vm', text),
       text: 'QEMU has not answered yet. The computer is slow, and it is waited for.',
     });
-    greeted.abort();
-    return qmp;
   } catch (error) {
+    // Who still dialled would take from the next QEMU at this place the only line that it has.
+    failed.abort();
     if (climb.signal.aborted) throw calledOff();
     if (error instanceof StageFailure) throw error;
     // A line that ends at once belongs to a process that is about to end.
     const how = await Promise.race([process.ended, sleep(500).then(() => undefined)]);
     throw failure(how ?? `it did not answer in ${patienceMs / 1000} s`);
   } finally {
-    // Who still dialled would take from the next QEMU at this place the only line that it has.
-    over.abort();
+    greeted.abort();
   }
 }
 

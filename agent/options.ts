@@ -39,7 +39,9 @@ export interface AgentOptions {
   hostAddress: string | undefined;
 }
 
-export const usage = `Usage: scripts/agent [OPTION…]
+export const usage = `Runs the engine alone, in the foreground.
+
+Usage: scripts/agent [OPTION…]
 
   --root DIR                state: containers, images, volumes (default /var/lib/corten,
                             or $XDG_DATA_HOME/corten of an ordinary user)
@@ -68,7 +70,9 @@ export const usage = `Usage: scripts/agent [OPTION…]
                             what --machine means; "shared" where both have the same addresses and ports
 
 When it is ready it prints one JSON line: {"event":"ready","socket":…,"ssh":…}. SIGTERM ends the
-agent; containers go on, and the next agent on the same directories takes them up again.`;
+agent; containers go on, and the next agent on the same directories takes them up again.
+
+Example: scripts/agent --root /tmp/corten --run /tmp/corten/run`;
 
 /** Undefined when the command line asks for help. Throws invalid for one that makes no sense. */
 export function parseOptions(args: readonly string[]): AgentOptions | undefined {
@@ -118,7 +122,7 @@ function parse(args: readonly string[]) {
         'cpu-slice': { type: 'string' },
         machine: { type: 'boolean' },
         'host-address': { type: 'string' },
-        help: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
       },
     });
   } catch (error) {

@@ -15,19 +15,6 @@ import {
 } from './places.ts';
 
 const base = join(import.meta.dirname, '..');
-const usage = `Usage: scripts/start [--no-open] [--port N] [--root DIR] [--run DIR]
-                     [--machine native|qemu|wsl2|apple]
-
-  --no-open   only print the address that opens the app in a browser
-  --port N    the browser shell's port on 127.0.0.1 (default: any free one)
-  --root DIR  the engine's state (default ${defaultRootDirectory})
-  --run DIR   the engine's sockets (default ${runDirectoryFor(defaultRootDirectory)}, or DIR/run of another root)
-  --machine native  this Linux runs the engine itself (default; without root, as far as the machine lets it)
-  --machine qemu    a virtual machine does (default where there is no native engine)
-  --machine wsl2    a distribution of WSL 2 does (default on Windows)
-  --machine apple   a virtual machine of Apple's framework does (default on Apple silicon)
-`;
-
 interface StartOptions {
   open: boolean;
   port: number;
@@ -37,9 +24,7 @@ interface StartOptions {
 }
 
 try {
-  const options = readOptions(process.argv.slice(2));
-  if (options === undefined) process.stdout.write(usage);
-  else await start(options);
+  await start(readOptions(process.argv.slice(2)));
 } catch (error) {
   process.stderr.write(`start: ${(error as Error).message}\n`);
   process.exitCode = 1;
@@ -100,8 +85,8 @@ function stopOnSignal(stop: () => Promise<void>): void {
     });
 }
 
-/** Undefined: help was asked for. */
-function readOptions(words: string[]): StartOptions | undefined {
+/** `scripts/start --help` describes them. Throws an Error that names the option which makes no sense. */
+function readOptions(words: string[]): StartOptions {
   const { values } = parseArgs({
     args: words,
     options: {
@@ -110,10 +95,8 @@ function readOptions(words: string[]): StartOptions | undefined {
       root: { type: 'string', default: defaultRootDirectory },
       run: { type: 'string' },
       machine: { type: 'string', default: defaultMachine() },
-      help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (values.help) return undefined;
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     throw new Error(`--port takes a number from 0 to 65535, not "${values.port}".`);

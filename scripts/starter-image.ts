@@ -50,8 +50,7 @@ function options() {
     options: { busybox: { type: 'string' }, architecture: { type: 'string' } },
   });
   const [path] = positionals;
-  if (path === undefined)
-    fail('usage: scripts/starter-image [--busybox FILE --architecture amd64|arm64] OUT.tar');
+  if (path === undefined) fail('the archive to write is missing');
   return {
     busyboxPath: values.busybox ?? ownBusyboxPath,
     architecture:

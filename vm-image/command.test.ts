@@ -33,7 +33,8 @@ mkdir -p dist/vm-image/amd64
 case $* in *--release*) cp released ${manifest} ;; *) cp one ${manifest} ;; esac
 `,
 );
-cpSync(join(import.meta.dirname, '../scripts/vm-image'), join(base, 'scripts/vm-image'));
+for (const path of ['scripts/vm-image', 'scripts/usage.sh'])
+  cpSync(join(import.meta.dirname, '..', path), join(base, path));
 
 /** How many builds it took. */
 function run(...words: string[]): number {

@@ -1,5 +1,5 @@
 import { Tooltip } from '@base-ui/react/tooltip';
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useRef, useState } from 'react';
 import { Route, Switch, useLocation } from 'wouter';
 import { ActivityPage } from './features/activity/page.tsx';
 import { ContainerFrame, type View, views } from './features/container/frame.tsx';
@@ -60,7 +60,6 @@ function Shell() {
   const address = useCallback(() => setOverlay('address'), []);
   const create = useCallback(() => navigate('/new'), [navigate]);
   useGlobalKeys({ palette, shortcuts, create });
-  useTitle();
   return (
     <div className="shell">
       <Sidebar onPalette={palette} onAdd={add} onSkip={() => main.current?.focus()} />
@@ -146,14 +145,4 @@ function ContainerView({ row, view }: { row: ContainerRow; view: View }) {
 
 function toView(name: string | undefined): View {
   return views.find((view) => view === name) ?? 'overview';
-}
-
-/** The place is the window's name: what screen readers say after going somewhere. */
-function useTitle(): void {
-  const [location] = useLocation();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the heading changes with the place.
-  useEffect(() => {
-    const heading = document.querySelector('main h1')?.textContent;
-    document.title = heading ? `${heading} – Corten` : 'Corten';
-  }, [location]);
 }

@@ -23,7 +23,7 @@ import {
   wakeMachine,
   watchMachines,
 } from '../bridge/machines.ts';
-import { watchConnection } from '../bridge/system.ts';
+import { followConnection } from './connection.ts';
 import { useMachine } from './machine.ts';
 import { forgetMachine } from './per-machine.ts';
 import { ask } from './question.ts';
@@ -42,8 +42,7 @@ export const useMachines = create<{
 
 /** Follows all machines until the signal aborts; asks again after a break. */
 export async function followMachines(signal: AbortSignal): Promise<void> {
-  const unwatch = watchConnection((connected) => useMachine.setState({ connected }));
-  signal.addEventListener('abort', unwatch);
+  followConnection(signal);
   while (!signal.aborted) {
     try {
       for await (const { machines, kinds, notices } of watchMachines(signal)) {

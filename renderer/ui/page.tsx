@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { Button } from './button.tsx';
 import { Icon } from './icon.tsx';
 import './page.css';
+import { useWindowTitle } from './use-window-title.ts';
 
 /** A place: its heading and tools, then its content. */
 export function Page({
@@ -9,10 +10,11 @@ export function Page({
   tools,
   children,
 }: {
-  title: ReactNode;
+  title: string;
   tools?: ReactNode;
   children: ReactNode;
 }) {
+  useWindowTitle(title);
   return (
     <div className="page">
       <header className="page-head">

@@ -6,6 +6,7 @@ import { findContainer, useContainers } from '../../stores/containers.ts';
 import { inspect } from '../../stores/inspection.ts';
 import { Button } from '../../ui/button.tsx';
 import { Empty, Skeleton } from '../../ui/page.tsx';
+import { useWindowTitle } from '../../ui/use-window-title.ts';
 import './container.css';
 import { Header } from './header.tsx';
 
@@ -27,6 +28,7 @@ export function ContainerFrame({
   const row = useContainers((state) => findContainer(state.rows, reference));
   const loaded = useContainers((state) => state.loaded);
   useFreshInspection(row);
+  useWindowTitle(row?.name ?? (loaded ? t('container.gone') : undefined));
 
   if (!row)
     return loaded ? (

@@ -7,6 +7,7 @@ import { useMachine } from '../../stores/machine.ts';
 import { startAt, stopAt, useMachines } from '../../stores/machines.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { useWindowTitle } from '../../ui/use-window-title.ts';
 import { ResourcesCard } from './resources.tsx';
 import './machine.css';
 
@@ -22,11 +23,16 @@ export function StartScreen({
   const connected = useMachine((state) => state.connected);
   const gone = useMachine((state) => state.gone);
   const shown = useMachines((state) => state.machines.find(({ id }) => id === state.shown));
+  // Until the page knows of its machine there is nothing to say; a connection that fails says so itself.
+  const isKnown = machine !== undefined || gone || !connected;
+  const heading = gone ? t('machines.gone') : title(machine, connected, shown, t);
+  useWindowTitle(isKnown ? heading : undefined);
+  if (!isKnown) return <section className="start" aria-label={t('machine.title')} aria-busy />;
   if (gone)
     return (
       <section className="start" aria-label={t('machine.title')}>
         <div className="start-card">
-          <h1>{t('machines.gone')}</h1>
+          <h1>{heading}</h1>
           <p className="muted">{t('machines.goneHelp')}</p>
           <Link className="button main" href="~/">
             {t('machines.first')}
@@ -37,7 +43,7 @@ export function StartScreen({
   return (
     <section className="start" aria-label={t('machine.title')}>
       <div className="start-card">
-        <h1>{title(machine, connected, shown, t)}</h1>
+        <h1>{heading}</h1>
         {connected ? null : <p className="muted">{t('machine.unreachableHelp')}</p>}
         {machine?.stages.length ? <StageList machine={machine} /> : null}
         {machine?.failure ? (

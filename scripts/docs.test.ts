@@ -33,7 +33,7 @@ function anchorsOf(page: string): string[] {
 }
 
 test('commands and files of the repository that pages name are there', () => {
-  const folders = 'agent|electron|renderer|scripts|docs|vm-image|remote-bundle';
+  const folders = 'agent|devtools|electron|renderer|scripts|docs|vm-image|remote-bundle';
   const missing: string[] = [];
   // A test may be named by the beginning of its file's name, as scripts/test takes it.
   for (const page of pages)

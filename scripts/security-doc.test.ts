@@ -45,14 +45,14 @@ for (const [attack = '', , tests = ''] of rows) {
 
 /** The runtime's tests are the most, so a row may leave its folder out the second time. */
 function fileOf(name: string): string {
-  if (/^(scripts|electron)\//.test(name)) return name;
+  if (/^(devtools|electron)\//.test(name)) return name;
   return name.includes('/') ? `agent/${name}` : `agent/runtime/${name}`;
 }
 
 /** The attack suite's tests have the names of its scenarios, which lie beside them. */
 function scenariosIn(file: string): string[] {
   const directory = join(root, dirname(file));
-  if (!file.startsWith('scripts/attacks/')) return [];
+  if (!file.startsWith('devtools/attack/')) return [];
   return ['incidents', 'copies', 'races'].flatMap((module) => {
     const text = readFileSync(join(directory, `${module}.ts`), 'utf8');
     return [...text.matchAll(/\bname:\s*(['"`])((?:(?!\1).)+)\1/g)].map(([, , name = '']) => name);

@@ -56,6 +56,7 @@ const arrows: Record<string, string[]> = {
   'vm-image': [],
   'remote-bundle': ['vm-image'],
   'agent/remote-host': [],
+  devtools: ['agent', 'electron'],
   'electron/contract': ['agent/contract'],
   'electron/host': ['electron/contract', 'agent/contract'],
   'electron/window': ['electron/contract'],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { type Desktop, startDesktop } from '../../scripts/desktop-tests/desktop.ts';
+import { type Desktop, startDesktop } from '../../devtools/desktop-tests/desktop.ts';
 import type { AbilityName, MachineAbilities } from '../contract/abilities.ts';
 import { ask, type DockerCli, dockerCli, eventually } from './agent-process.ts';
 import { limitsSuite } from './limits.suite.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 const source = join(import.meta.dirname, 'plan-fuzz.c');
-const makeSeeds = join(import.meta.dirname, '../../scripts/shim-fuzz-seeds.ts');
+const makeSeeds = join(import.meta.dirname, '../../devtools/shim-check/fuzz-seeds.ts');
 
 let directory: string;
 before(() => {

@@ -1,7 +1,7 @@
 /** A remote host where systemd really runs: the engine is its service, comes back, and goes without a trace. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Desktop, startDesktop } from '../../../../scripts/desktop-tests/desktop.ts';
+import { type Desktop, startDesktop } from '../../../../devtools/desktop-tests/desktop.ts';
 import type { Bundle } from './install.ts';
 import {
   connected,

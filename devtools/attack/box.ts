@@ -1,0 +1,196 @@
+/** One container under attack, driven over the Docker Engine API: the same code for every engine. */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Header, pack } from 'tar-stream';
+import { patienceMs } from '../../agent/e2e/patience.ts';
+import type { EngineClient } from '../peers/engine-client.ts';
+import { starterImage } from '../peers/engines.ts';
+
+const repository = resolve(import.meta.dirname, '../..');
+export const probePath = join(repository, 'dist/probes/probe');
+export const trapPath = join(repository, 'dist/probes/trap.so');
+/** Where the probes' program lies in a container. */
+export const probeInside = '/probe';
+
+export interface Entry extends Partial<Header> {
+  name: string;
+  content?: string | Buffer;
+}
+
+export interface Settings {
+  Cmd: string[];
+  HostConfig?: { [key: string]: unknown };
+  [key: string]: unknown;
+}
+
+export class Box {
+  readonly #client: EngineClient;
+  readonly id: string;
+
+  private constructor(client: EngineClient, id: string) {
+    this.#client = client;
+    this.id = id;
+  }
+
+  /**
+   * A container of the starter image, unless the settings say otherwise, with the probes in it where
+   * its root can be written.
+   */
+  static async create(client: EngineClient, settings: Settings, entries: Entry[] = []) {
+    const { HostConfig, ...rest } = settings;
+    const body = {
+      Image: starterImage,
+      ...rest,
+      HostConfig: { NetworkMode: 'none', ...HostConfig },
+    };
+    const created = await within(client.call('POST', '/containers/create', body));
+    const box = new Box(client, (created as { Id: string }).Id);
+    if (HostConfig?.ReadonlyRootfs !== true) await box.put('/', [probeEntry(), ...entries]);
+    return box;
+  }
+
+  /** One that is there already. */
+  static of(client: EngineClient, id: string): Box {
+    return new Box(client, id);
+  }
+
+  async put(path: string, entries: Entry[]): Promise<void> {
+    await this.putArchive(path, await tar(entries));
+  }
+
+  async putArchive(path: string, archive: Buffer): Promise<void> {
+    await within(this.#client.bytes('PUT', this.#path(`/archive?${query({ path })}`), archive));
+  }
+
+  /** The tar of a path. Throws where there is none. */
+  get(path: string): Promise<Buffer> {
+    return within(this.#client.bytes('GET', this.#path(`/archive?${query({ path })}`)));
+  }
+
+  async start(): Promise<void> {
+    await within(this.#client.call('POST', this.#path('/start')));
+  }
+
+  async kill(): Promise<void> {
+    await within(this.#client.call('POST', this.#path('/kill')));
+    await this.wait();
+  }
+
+  /** Exit status. */
+  async wait(limitMs = patienceMs): Promise<number> {
+    const { StatusCode } = (await within(
+      this.#client.call('POST', this.#path('/wait')),
+      limitMs,
+    )) as { StatusCode: number };
+    return StatusCode;
+  }
+
+  async output(): Promise<string> {
+    return unframed(await within(this.#client.bytes('GET', this.#path('/logs?stdout=1&stderr=1'))));
+  }
+
+  /** What a terminal showed, which is not in frames. */
+  async screen(): Promise<string> {
+    const bytes = await within(this.#client.bytes('GET', this.#path('/logs?stdout=1')));
+    return bytes.toString().replaceAll('\r\n', '\n');
+  }
+
+  /** Starts, waits and returns what was written. */
+  async run(limitMs = patienceMs): Promise<string> {
+    await this.start();
+    await this.wait(limitMs);
+    return this.output();
+  }
+
+  async exec(command: string[], settings: object = {}): Promise<string> {
+    const { Id } = (await within(
+      this.#client.call('POST', this.#path('/exec'), {
+        Cmd: command,
+        AttachStdout: true,
+        AttachStderr: true,
+        ...settings,
+      }),
+    )) as { Id: string };
+    const start = { Detach: false, Tty: false };
+    return unframed(await within(this.#client.bytes('POST', `/exec/${Id}/start`, start)));
+  }
+
+  /** Until the program inside has said that it is at work. */
+  async ready(): Promise<void> {
+    for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(50))
+      if ((await this.output()).includes('ready')) return;
+    throw new Error('the attacker in the container did not begin');
+  }
+
+  /** With its volumes, unless others use them. */
+  async remove(volumes = true): Promise<void> {
+    const path = this.#path(`?force=1&v=${volumes ? 1 : 0}`);
+    await within(this.#client.call('DELETE', path), patienceMs / 3);
+  }
+
+  #path(rest: string): string {
+    return `/containers/${this.id}${rest}`;
+  }
+}
+
+/** Creates a container, works with it, and takes it away whatever comes of it. */
+export async function withBox<T>(
+  client: EngineClient,
+  settings: Settings,
+  work: (box: Box) => Promise<T>,
+  entries: Entry[] = [],
+): Promise<T> {
+  const box = await Box.create(client, settings, entries);
+  try {
+    return await work(box);
+  } finally {
+    // An engine that a hostile container has stuck cannot remove it either; what was found counts.
+    await box.remove().catch((error: Error) => console.error(`attack: ${error.message}`));
+  }
+}
+
+export class TimeoutError extends Error {}
+
+/** An engine that does not answer is a finding and must not stop the suite. */
+export async function within<T>(promise: Promise<T>, limitMs = patienceMs): Promise<T> {
+  const late = new AbortController();
+  try {
+    return await Promise.race([
+      promise,
+      sleep(limitMs, undefined, { signal: late.signal }).then(() => {
+        throw new TimeoutError(`no answer within ${limitMs / 1000} s`);
+      }),
+    ]);
+  } finally {
+    late.abort();
+  }
+}
+
+export function probeEntry(): Entry {
+  return { name: probeInside.slice(1), mode: 0o755, content: readFileSync(probePath) };
+}
+
+export async function tar(entries: Entry[]): Promise<Buffer> {
+  const archive = pack();
+  for (const { content, ...header } of entries) archive.entry(header, content ?? '');
+  archive.finalize();
+  const parts: Buffer[] = [];
+  for await (const part of archive) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}
+
+export function query(values: Record<string, string>): string {
+  return new URLSearchParams(values).toString();
+}
+
+/** Docker's frames around output without a terminal: stream, three noughts, length, bytes. */
+function unframed(bytes: Buffer): string {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + 8 <= bytes.length; ) {
+    const length = bytes.readUInt32BE(at + 4);
+    parts.push(bytes.subarray(at + 8, at + 8 + length));
+    at += 8 + length;
+  }
+  return Buffer.concat(parts).toString();
+}

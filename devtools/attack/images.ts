@@ -1,0 +1,31 @@
+/** Hostile images: a file system of one's own, and archives whose layers reach for the machine. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { EngineClient } from '../peers/engine-client.ts';
+import { type Entry, probeEntry, query, tar, within } from './box.ts';
+
+/** An image of the probes, busybox and whatever else the attack needs; returns its name. */
+export async function importImage(client: EngineClient, entries: Entry[]): Promise<string> {
+  const name = `attack-${randomBytes(6).toString('hex')}`;
+  const busybox = readFileSync('/usr/bin/busybox');
+  const names = new Set(entries.map((entry) => entry.name.replace(/\/$/, '')));
+  const base: Entry[] = [
+    ...['bin', 'dev', 'etc', 'proc', 'sys', 'tmp'].map(
+      (directory): Entry => ({ name: `${directory}/`, type: 'directory', mode: 0o755 }),
+    ),
+    { name: 'bin/busybox', mode: 0o755, content: busybox },
+    ...['sh', 'cat', 'sleep', 'true', 'ls', 'id'].map(
+      (applet): Entry => ({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' }),
+    ),
+    probeEntry(),
+  ].filter((entry) => !names.has(entry.name.replace(/\/$/, '')));
+  const archive = await tar([...base, ...entries]);
+  const path = `/images/create?${query({ fromSrc: '-', repo: name, tag: 'latest' })}`;
+  const reply = await within(client.bytes('POST', path, archive));
+  if (/"error"/.test(reply.toString())) throw new Error(`import: ${reply}`);
+  return `${name}:latest`;
+}
+
+export async function removeImage(client: EngineClient, name: string): Promise<void> {
+  await within(client.call('DELETE', `/images/${name}?force=1`));
+}

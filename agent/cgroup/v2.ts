@@ -33,9 +33,9 @@ import { type BoundAll, leaveToOthers, memoryFilesV2 } from './floor.ts';
 import { freezeV2, isFrozenV2, thawV2 } from './freezer.ts';
 import { applyHugetlbV2, checkPageSizes } from './hugetlb.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
-import { keepingMeter } from './kept-files.ts';
 import { applyMemoryV2, killTogetherV2, oomKillsV2, readMemoryV2 } from './memory.ts';
 import { asksForAny, missingController } from './missing-controller.ts';
+import { cachingMeter } from './open-control-files.ts';
 import { applyPids, readPids } from './pids.ts';
 import { placeOnV2 } from './place.ts';
 import { childrenOf, killAll, processesBelow } from './processes.ts';
@@ -171,7 +171,7 @@ class CgroupV2 implements Cgroup {
   }
 
   meter(): UsageMeter {
-    return keepingMeter((read) => this.#usage(read));
+    return cachingMeter((read) => this.#usage(read));
   }
 
   #usage(read?: ReadFile): Usage {

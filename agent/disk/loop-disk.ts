@@ -43,7 +43,7 @@ import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from './disk.ts
 import { type ImageForm, LoopImages } from './loop-image.ts';
 import { attachAt, isMounted, mountLoop } from './loop-mount.ts';
 import { imageBytes, leastReserve, ownInodes, type PlanFacts, planImage } from './loop-plan.ts';
-import { LoopSpares, releaseMount, type Spare } from './loop-spares.ts';
+import { LoopPool, type PooledImage, releaseMount } from './loop-pool.ts';
 
 export interface LoopOptions extends PlanFacts {
   /** A directory of our own for mkfs, emptied here. */
@@ -63,9 +63,9 @@ export class LoopDisk implements DiskDriver {
   readonly freeOfCost = false;
   readonly #options: LoopOptions;
   readonly #images: LoopImages;
-  readonly #spares: LoopSpares;
+  readonly #pool: LoopPool;
   /** Spares that became spaces and were not opened yet. */
-  readonly #ready = new Map<string, Spare & { timer: NodeJS.Timeout }>();
+  readonly #ready = new Map<string, PooledImage & { timer: NodeJS.Timeout }>();
   /** The device that a file was bound to last; asked again before it is believed. */
   readonly #devices: Map<string, number>;
 
@@ -74,13 +74,13 @@ export class LoopDisk implements DiskDriver {
     rmSync(options.workDirectory, { recursive: true, force: true });
     mkdirSync(options.workDirectory, { recursive: true, mode: 0o700 });
     this.#images = new LoopImages(options.workDirectory, options);
-    this.#spares = new LoopSpares({ directory: options.workDirectory, report: options.report });
+    this.#pool = new LoopPool({ directory: options.workDirectory, report: options.report });
     this.#devices = new Map(boundLoops().map(({ number, file }) => [keyOf(file), number]));
   }
 
   async prepare(limits: DiskLimits, directories: readonly SpaceDirectory[]): Promise<MakeSpace> {
     const form = await this.#images.prepare(planImage(limits, this.#options), directories);
-    this.#spares.want(form);
+    this.#pool.want(form);
     return (space) => {
       mkdirSync(space, { mode: 0o700 });
       try {
@@ -89,7 +89,7 @@ export class LoopDisk implements DiskDriver {
         rmSync(space, { recursive: true, force: true });
         throw error;
       }
-      this.#spares.want(form);
+      this.#pool.want(form);
     };
   }
 
@@ -181,12 +181,12 @@ export class LoopDisk implements DiskDriver {
   }
 
   close(): void {
-    this.#spares.close();
+    this.#pool.close();
     for (const space of [...this.#ready.keys()]) this.#forgetReady(space);
   }
 
   #fill(space: string, form: ImageForm): void {
-    const spare = this.#spares.take(form);
+    const spare = this.#pool.take(form);
     if (spare === undefined) {
       form.write(imageOf(space));
       return;

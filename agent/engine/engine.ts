@@ -13,22 +13,23 @@ import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { Disks } from '../disk/disk.ts';
 import type { Beat } from '../runtime/beat.ts';
 import { createContainersBackend } from './containers/containers.ts';
+import { newContainerDirectoryPool, newLayerDirectoryPool } from './containers/directory-pool.ts';
+import { ExitWaiters } from './containers/exit-waiters.ts';
 import { prepareDefaultLayer } from './containers/layer.ts';
-import { LiveContainers } from './containers/live-containers.ts';
-import { nextContainer, nextContainerLayer } from './containers/next-directory.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
-import { SpecAhead } from './containers/spec-ahead.ts';
+import { RunningContainers } from './containers/running-containers.ts';
+import { SpecCache } from './containers/spec-cache.ts';
 import { restartByPolicy } from './containers/start.ts';
 import { stopAll } from './containers/stop-all.ts';
-import { Waiters } from './containers/waiters.ts';
 import type { EngineContext } from './context.ts';
 import { engineId } from './engine-id.ts';
 import { EventLog } from './event-log.ts';
 import { createExecBackend } from './exec/exec.ts';
-import { ExecAhead } from './exec/exec-ahead.ts';
+import { ExecPrestarter } from './exec/exec-prestart.ts';
 import { ExecTable } from './exec/exec-table.ts';
 import type { ContainerFiles } from './files/container-files.ts';
+import { IdleQueue } from './idle-queue.ts';
 import { isId } from './ids.ts';
 import { createImagesBackend } from './images/images.ts';
 import { LogReaders } from './logs/log-readers.ts';
@@ -49,11 +50,10 @@ import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
 import { Sampler } from './pressure/sampler.ts';
 import { setPrecedence } from './pressure/set-precedence.ts';
 import { SerialLocks } from './serial-locks.ts';
-import { SpareTime } from './spare-time.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { openDatabase } from './state/database.ts';
+import { closeKeepingReserve, DatabaseReserve } from './state/database-reserve.ts';
 import { NetworkTable } from './state/network-table.ts';
-import { closeWithRoom, Room } from './state/room.ts';
 import { VolumeTable } from './state/volume-table.ts';
 import { createSystemBackend } from './system.ts';
 import { type HostFolders, noHostFolders } from './volumes/bind-sources.ts';
@@ -136,11 +136,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   // There a file system may have come to be since.
   mkdirSync(removedLayersDirectory(paths), { recursive: true, mode: 0o700 });
   const database = openDatabase(databasePath(paths));
-  const room = new Room(database, databasePath(paths));
+  const reserve = new DatabaseReserve(database, databasePath(paths));
   const restarts = new RestartSchedule((id) => {
     restartByPolicy(context, id).catch((error) => report(`start ${id} again`, error));
   });
-  const spareTime = new SpareTime({ report });
+  const idleQueue = new IdleQueue({ report });
   const context: EngineContext = {
     paths,
     runtime,
@@ -152,13 +152,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     disks,
     defaultDisk,
     report,
-    containers: new ContainerTable(database, { room, report }),
-    volumes: new VolumeTable(database, room),
-    networks: new NetworkTable(database, room),
+    containers: new ContainerTable(database, { reserve, report }),
+    volumes: new VolumeTable(database, reserve),
+    networks: new NetworkTable(database, reserve),
     events: new EventLog(),
-    waiters: new Waiters(),
+    exitWaiters: new ExitWaiters(),
     locks: new SerialLocks(),
-    live: new LiveContainers(),
+    live: new RunningContainers(),
     pressure: new Sampler({
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
@@ -172,10 +172,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     logReaders: new LogReaders(),
     restarts,
     hostFolders: options.hostFolders ?? noHostFolders,
-    spareTime,
-    nextDirectory: nextContainer(paths, spareTime),
-    nextLayer: nextContainerLayer(paths, spareTime),
-    specAhead: new SpecAhead(),
+    idleQueue,
+    containerDirectoryPool: newContainerDirectoryPool(paths, idleQueue),
+    layerDirectoryPool: newLayerDirectoryPool(paths, idleQueue),
+    specCache: new SpecCache(),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,
@@ -185,11 +185,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await prepareDefaultLayer(context);
   attachVolumes(context);
   await recover(context);
-  const ahead = new ExecAhead(context);
+  const prestarter = new ExecPrestarter(context);
   const execs = new ExecTable((id) => context.live.get(id) !== undefined);
   return {
     containers: createContainersBackend(context, options.files),
-    exec: createExecBackend({ ...context, execs, ahead }),
+    exec: createExecBackend({ ...context, execs, prestarter }),
     images: createImagesBackend(context, options.files),
     volumes: createVolumesBackend(context),
     networks: createNetworksBackend(context),
@@ -210,12 +210,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     stopAll: () => stopAll(context),
     close: async () => {
       restarts.close();
-      ahead.close();
-      await context.spareTime.close();
+      prestarter.close();
+      await context.idleQueue.close();
       context.pressure.close();
       detachVolumes(context);
       for (const driver of new Set(Object.values(context.disks))) driver.close();
-      closeWithRoom(database, databasePath(paths));
+      closeKeepingReserve(database, databasePath(paths));
     },
   };
 }

@@ -4,14 +4,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { hasErrno } from '../kernel/libc.ts';
 import { type ProcessStat, parseStat } from '../kernel/process-stat.ts';
 import { openProcfs, readProcfs } from '../kernel/procfs.ts';
-import { type RunningContainer, readKernelView } from './isolation/kernel-view.ts';
+import { type KernelViewSubject, readKernelView } from './isolation/kernel-view.ts';
 import type { IsolationView } from './isolation/view.ts';
 
 export interface KernelViews {
   /** See {@link readKernelView}. */
   isolation(
-    container: RunningContainer,
-    others: readonly RunningContainer[],
+    container: KernelViewSubject,
+    others: readonly KernelViewSubject[],
     paths: readonly string[],
   ): IsolationView;
   /** One pass over the machine's processes, which lets others have their turn meanwhile. */

@@ -4,7 +4,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import type { MachineProcesses, ProcessFigure, ProcessGroup } from '../contract/processes.ts';
 import { type ProcessStat, ticksPerSecond } from '../kernel/process-stat.ts';
 import { processorTimes } from '../kernel/processor-times.ts';
-import type { LiveContainer, LiveContainers } from './containers/live-containers.ts';
+import type { RunningContainer, RunningContainers } from './containers/running-containers.ts';
 import type { EngineContext } from './context.ts';
 
 const nanosPerTick = 1_000_000_000 / ticksPerSecond;
@@ -39,7 +39,7 @@ export async function machineProcesses(parts: Parts): Promise<MachineProcesses> 
   };
 }
 
-function ownersOf(live: LiveContainers): Map<number, string> {
+function ownersOf(live: RunningContainers): Map<number, string> {
   return new Map(
     live.ids().flatMap(
       (id) =>
@@ -52,7 +52,7 @@ function ownersOf(live: LiveContainers): Map<number, string> {
 }
 
 /** As people count it: page cache that can go at once is not used. */
-function usageOf({ cgroup }: LiveContainer): Pick<ProcessGroup, 'cpuNanos' | 'memoryBytes'> {
+function usageOf({ cgroup }: RunningContainer): Pick<ProcessGroup, 'cpuNanos' | 'memoryBytes'> {
   const { cpu, memory } = cgroup.usage();
   return {
     cpuNanos: cpu.totalNanos,

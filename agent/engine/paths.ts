@@ -27,9 +27,9 @@ export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db'
 export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
 /** Writable layers, unless they lie in a space elsewhere; it may be a file system of their own (agent/disk/shared-disk.ts). */
 export const layersDirectory = (paths: EnginePaths) => join(paths.root, 'layers');
-/** What the next container will have (agent/engine/containers/next-directory.ts). */
-export const nextDirectory = (paths: EnginePaths) => join(paths.root, 'next-container');
-export const nextLayer = (paths: EnginePaths) => join(layersDirectory(paths), 'next');
+/** What the next container will have (agent/engine/containers/directory-pool.ts). */
+export const pooledDirectoryPath = (paths: EnginePaths) => join(paths.root, 'next-container');
+export const pooledLayerPath = (paths: EnginePaths) => join(layersDirectory(paths), 'next');
 /** What is on its way out. */
 export const removedDirectory = (paths: EnginePaths) => join(paths.root, 'removed');
 export const removedLayersDirectory = (paths: EnginePaths) =>

@@ -29,7 +29,7 @@ export async function commitLayer(parts: StoreParts, request: CommitRequest): Pr
     const config = Buffer.from(JSON.stringify(document));
     const manifest = manifestFor(parent, layer, config);
     const manifestBytes = Buffer.from(JSON.stringify({ schemaVersion: 2, ...manifest }));
-    release = parts.pins.hold([
+    release = parts.leases.hold([
       digestOf(manifestBytes),
       manifest.config.digest,
       ...manifest.layers.map(({ digest }) => digest),

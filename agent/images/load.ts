@@ -193,14 +193,14 @@ async function loadImage(
   const { manifest, document } = candidate;
   checkImage(manifest, document);
   const layerDigests = manifest.layers.map(({ digest }) => digest);
-  const release = parts.pins.hold([manifest.config.digest, ...layerDigests, ...document.diffIds]);
+  const release = parts.leases.hold([manifest.config.digest, ...layerDigests, ...document.diffIds]);
   const before = new Set(document.diffIds.filter((id) => parts.layers.has(id)));
   try {
     await unpackAll(parts, candidate, report, signal);
     await commit(parts, candidate);
   } catch (error) {
     for (const id of document.diffIds)
-      if (!before.has(id) && !parts.pins.sharedBy(id)) await parts.layers.remove(id);
+      if (!before.has(id) && !parts.leases.sharedBy(id)) await parts.layers.remove(id);
     throw error;
   } finally {
     release();

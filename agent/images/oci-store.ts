@@ -10,8 +10,8 @@ import { Fetches } from './fetches.ts';
 import { Images } from './images.ts';
 import { defaultLimits, type UnpackLimits } from './layer-limits.ts';
 import { LayerStore } from './layers.ts';
+import { Leases } from './leases.ts';
 import { loadImages } from './load.ts';
-import { Pins } from './pins.ts';
 import { hostPlatform } from './platform.ts';
 import { reportedBy } from './progress.ts';
 import { pullImages } from './pull.ts';
@@ -54,7 +54,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<OpenIm
     layers,
     catalog,
     images: new Images(catalog, blobs, layers),
-    pins: new Pins(),
+    leases: new Leases(),
     fetches: new Fetches(),
     pool,
     registry: {
@@ -68,7 +68,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<OpenIm
 }
 
 function storeOf(parts: StoreParts): OpenImageStore {
-  const { images, catalog, blobs, layers, pins, pool } = parts;
+  const { images, catalog, blobs, layers, leases, pool } = parts;
   const known = (reference: string) => {
     const image = images.find(reference);
     if (image === undefined) throw notFound(`No such image: ${reference}`);
@@ -107,7 +107,7 @@ function storeOf(parts: StoreParts): OpenImageStore {
     layerSizes: () => layers.sizes(),
     async sweep() {
       const used = images.used();
-      const isUsed = (digest: string) => used.has(digest) || pins.has(digest);
+      const isUsed = (digest: string) => used.has(digest) || leases.has(digest);
       await blobs.sweep(isUsed);
       await layers.sweep(isUsed);
     },

@@ -1,9 +1,10 @@
 /** One layer of a pull: fetched, verified and unpacked, with docker's words on the way. */
+
+import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Descriptor } from './descriptor.ts';
 import { type Report, throttled } from './progress.ts';
 import { download } from './registry/download.ts';
 import type { Repository } from './registry/repository.ts';
-import type { Slots } from './slots.ts';
 import type { StoreParts } from './store-parts.ts';
 
 export interface LayerFetch {
@@ -11,7 +12,7 @@ export interface LayerFetch {
   repository: Repository;
   blob: Descriptor;
   diffId: string;
-  slots: Slots;
+  limit: ConcurrencyLimit;
   report: Report;
   signal: AbortSignal;
 }
@@ -36,12 +37,12 @@ export async function fetchLayer(fetch: LayerFetch): Promise<void> {
 
 /** Resolves once the blob is whole and verified. */
 async function fetchBlob(fetch: LayerFetch, report: Report): Promise<void> {
-  const { parts, repository, blob, slots, signal } = fetch;
+  const { parts, repository, blob, limit, signal } = fetch;
   if (parts.blobs.has(blob.digest)) return;
   report({ status: 'Waiting' });
   const path = parts.blobs.ingestPath(blob.digest);
   const downloading = throttled(report);
-  await slots(async () => {
+  await limit(async () => {
     signal.throwIfAborted();
     await download({
       digest: blob.digest,

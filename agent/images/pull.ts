@@ -3,6 +3,7 @@ import type { PullRequest } from '../api/images/backend.ts';
 import { CortenError, invalid } from '../errors.ts';
 import type { Catalog } from './catalog.ts';
 import { withName } from './catalog.ts';
+import { concurrencyLimit } from './concurrency-limit.ts';
 import {
   type Descriptor,
   digestOf,
@@ -27,7 +28,6 @@ import {
 } from './reference.ts';
 import { readBody } from './registry/http.ts';
 import { Repository, type ServedManifest } from './registry/repository.ts';
-import { withSlots } from './slots.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** As dockerd's `max-concurrent-downloads`. */
@@ -79,7 +79,7 @@ async function pullImage(
   const fresh = !isKnown(parts.catalog, reference, image);
   const { config, layers } = image.manifest;
   const content = [image.manifestDescriptor, config, ...layers].map(({ digest }) => digest);
-  const release = parts.pins.hold([...content, ...image.document.diffIds]);
+  const release = parts.leases.hold([...content, ...image.document.diffIds]);
   try {
     await fetchLayers(parts, repository, image, report, signal);
     await commitImage(parts, reference, image);
@@ -90,7 +90,7 @@ async function pullImage(
   } finally {
     release();
     for (const { digest } of layers) {
-      if (parts.pins.has(digest)) continue;
+      if (parts.leases.has(digest)) continue;
       parts.blobs.release(digest);
       parts.fetches.forget(digest);
     }
@@ -190,12 +190,12 @@ async function fetchLayers(
   if (missing.length > 0) parts.pool.warm();
   // One layer's failure stops the others, and nothing goes on behind the client's back.
   const stop = new AbortController();
-  const slots = withSlots(parallelDownloads);
+  const limit = concurrencyLimit(parallelDownloads);
   const either = AbortSignal.any([signal, stop.signal]);
   const results = await Promise.allSettled(
     layers.map(async (layer) => {
       try {
-        await fetchLayer({ parts, repository, ...layer, slots, report, signal: either });
+        await fetchLayer({ parts, repository, ...layer, limit, report, signal: either });
       } catch (error) {
         stop.abort(error);
         throw error;
@@ -251,8 +251,8 @@ const isLie = (error: unknown) => error instanceof CortenError && error.kind ===
 async function discardImage(parts: StoreParts, image: RemoteImage): Promise<void> {
   const used = parts.images.used();
   for (const { blob, diffId } of layersOf(image)) {
-    if (!parts.blobs.has(blob.digest) && !parts.pins.sharedBy(blob.digest))
+    if (!parts.blobs.has(blob.digest) && !parts.leases.sharedBy(blob.digest))
       await parts.blobs.discardIngest(blob.digest);
-    if (!used.has(diffId) && !parts.pins.sharedBy(diffId)) await parts.layers.remove(diffId);
+    if (!used.has(diffId) && !parts.leases.sharedBy(diffId)) await parts.layers.remove(diffId);
   }
 }

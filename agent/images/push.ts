@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { Transform } from 'node:stream';
 import type { PushRequest } from '../api/images/backend.ts';
 import { CortenError, notFound } from '../errors.ts';
+import { concurrencyLimit } from './concurrency-limit.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { Image } from './images.ts';
 import { type Report, throttled } from './progress.ts';
@@ -12,7 +13,6 @@ import { problemOf, refused } from './registry/errors.ts';
 import { discard, type HttpResponse, readBody } from './registry/http.ts';
 import { Repository } from './registry/repository.ts';
 import type { RegistrySession } from './registry/session.ts';
-import { withSlots } from './slots.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** As dockerd's `max-concurrent-uploads`. */
@@ -72,15 +72,15 @@ async function pushImage(upload: Upload, image: Image): Promise<void> {
   const { parts, reference, report } = upload;
   const descriptor = manifestFor(image, reference);
   const { config, layers } = image.manifest;
-  const release = parts.pins.hold([descriptor, config, ...layers].map(({ digest }) => digest));
+  const release = parts.leases.hold([descriptor, config, ...layers].map(({ digest }) => digest));
   try {
-    const slots = withSlots(parallelUploads);
+    const limit = concurrencyLimit(parallelUploads);
     const unique = layers.filter(
       ({ digest }, index) => layers.findIndex((other) => other.digest === digest) === index,
     );
     for (const { digest } of unique) report({ id: shortId(digest), status: 'Preparing' });
     const results = await Promise.allSettled(
-      unique.map((layer) => slots(() => pushLayer(upload, layer))),
+      unique.map((layer) => limit(() => pushLayer(upload, layer))),
     );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     await pushBlob(upload, config, () => {});

@@ -20,7 +20,9 @@ export async function removeImage(
   );
   for (const digest of manifests) parts.images.forget(digest);
   const used = parts.images.used();
-  const orphans = [...candidates].filter((digest) => !used.has(digest) && !parts.pins.has(digest));
+  const orphans = [...candidates].filter(
+    (digest) => !used.has(digest) && !parts.leases.has(digest),
+  );
   let reclaimedBytes = 0;
   const deleted = [image.id];
   for (const digest of orphans) {

@@ -27,7 +27,7 @@ export function saveImages(parts: StoreParts, references: string[]): Readable {
   const chosen = choose(parts, references);
   const archive = pack();
   const output = new PassThrough();
-  const release = parts.pins.hold(chosen.flatMap(({ image }) => blobsOf(image)));
+  const release = parts.leases.hold(chosen.flatMap(({ image }) => blobsOf(image)));
   writeArchive(parts, chosen, archive)
     .catch((error) => archive.destroy(error))
     .finally(release);

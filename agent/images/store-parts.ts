@@ -5,7 +5,7 @@ import type { Platform } from './descriptor.ts';
 import type { Fetches } from './fetches.ts';
 import type { Images } from './images.ts';
 import type { LayerStore } from './layers.ts';
-import type { Pins } from './pins.ts';
+import type { Leases } from './leases.ts';
 import type { RegistryOptions } from './registry/endpoints.ts';
 import type { UnpackPool } from './unpack-pool.ts';
 
@@ -15,7 +15,7 @@ export interface StoreParts {
   layers: LayerStore;
   catalog: Catalog;
   images: Images;
-  pins: Pins;
+  leases: Leases;
   fetches: Fetches;
   pool: UnpackPool;
   registry: RegistryOptions;

@@ -139,7 +139,7 @@ export function waitForChild(pid: number): void {
 }
 
 /** Children whose parents end become this process's (prctl(2), PR_SET_CHILD_SUBREAPER). */
-export function adoptOrphans(): void {
+export function becomeSubreaper(): void {
   prctlCall('PR_SET_CHILD_SUBREAPER', PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 

@@ -8,11 +8,12 @@ import { hasErrno } from '../kernel/libc.ts';
 import { NetlinkFamily } from '../kernel/netlink.ts';
 import { makeBridge } from './bridge.ts';
 import { forgetUdpFlows } from './conntrack.ts';
+import { defaultRouteEndpoint, ensureDefaultRoute, hasDefaultRoute } from './default-route.ts';
 import { defineNetwork } from './define-network.ts';
 import { type DeviceNames, defaultNetworkName, deviceNames } from './device-names.ts';
 import { DnsServer } from './dns.ts';
 import { NameTable } from './dns-names.ts';
-import { machineHome, type NetworkHome } from './home.ts';
+import { type EngineNetwork, hostNetwork } from './engine-network.ts';
 import type { HostResolver } from './host-resolver.ts';
 import { AddressLeases } from './ipam.ts';
 import { addressBytes, parseSubnet } from './ipv4.ts';
@@ -36,7 +37,6 @@ import {
   ignoreRouterAnnouncements,
 } from './sysctl.ts';
 import { configureInside, joinBridge, makeVethPair, setPortModes } from './veth.ts';
-import { exitOf, hasDefaultRoute, leadOut } from './way-out.ts';
 
 export interface NetworksOptions {
   /** One to five small letters or digits that tell this agent's devices and table from another's. */
@@ -44,8 +44,8 @@ export interface NetworksOptions {
   /** Default `/etc/resolv.conf`. */
   resolvConf?: string;
   /** Default: the machine's own network. */
-  home?: NetworkHome;
-  /** For a home from which the machine's ports are out of reach. */
+  engineNetwork?: EngineNetwork;
+  /** For a engineNetwork from which the machine's ports are out of reach. */
   forwarder?: PortForwarder;
   /** Published ports on the computer around this machine. */
   outsidePorts?: OutsidePorts;
@@ -73,7 +73,7 @@ class BridgeNetworks implements Networks {
   readonly #resolvConf: string | undefined;
   readonly #hostAddress: string | undefined;
   readonly #hostResolver: Pick<HostResolver, 'ask'> | undefined;
-  readonly #home: NetworkHome;
+  readonly #engineNetwork: EngineNetwork;
   readonly #netlink: Rtnetlink;
   readonly #nftables: NftablesSocket;
   readonly #removals: LinkRemovals;
@@ -88,16 +88,22 @@ class BridgeNetworks implements Networks {
   /** Under way, so that fifty containers that start at once make one bridge. */
   readonly #ensuring = new Map<string, Promise<void>>();
 
-  constructor({ suffix, resolvConf, home = machineHome, forwarder, ...outside }: NetworksOptions) {
+  constructor({
+    suffix,
+    resolvConf,
+    engineNetwork = hostNetwork,
+    forwarder,
+    ...outside
+  }: NetworksOptions) {
     const { route, netfilter } = NetlinkFamily;
-    this.#home = home;
-    this.#netlink = new Rtnetlink(home.openNetlink(route));
-    this.#nftables = new NftablesSocket(home.openNetlink(netfilter));
-    this.#removals = new LinkRemovals(new Rtnetlink(home.openNetlink(route)));
-    this.#conntrack = new Rtnetlink(home.openNetlink(netfilter));
+    this.#engineNetwork = engineNetwork;
+    this.#netlink = new Rtnetlink(engineNetwork.openNetlink(route));
+    this.#nftables = new NftablesSocket(engineNetwork.openNetlink(netfilter));
+    this.#removals = new LinkRemovals(new Rtnetlink(engineNetwork.openNetlink(route)));
+    this.#conntrack = new Rtnetlink(engineNetwork.openNetlink(netfilter));
     this.#names = deviceNames(suffix);
     this.#resolvConf = resolvConf;
-    this.#nat = new Nat(this.#names.table, this.#nftables, home);
+    this.#nat = new Nat(this.#names.table, this.#nftables, engineNetwork);
     this.#hostAddress = outside.hostAddress;
     this.#hostResolver = outside.hostResolver;
     const hostPorts = new HostPorts({
@@ -187,8 +193,8 @@ class BridgeNetworks implements Networks {
     this.#leases.release(network.id, endpoint.endpointId, endpoint.ipv4Address);
   }
 
-  leadOut(sandbox: SandboxNetwork, endpoint: EndpointView): void {
-    leadOut(sandbox, endpoint);
+  ensureDefaultRoute(sandbox: SandboxNetwork, endpoint: EndpointView): void {
+    ensureDefaultRoute(sandbox, endpoint);
   }
 
   rates({ endpointId }: EndpointView): NetworkRates {
@@ -243,7 +249,7 @@ class BridgeNetworks implements Networks {
     const published = state.running.map(({ containerId, ports, endpoints }) => ({
       containerId,
       ports,
-      address: exitOf(endpoints, state.networks)?.ipv4Address ?? '0.0.0.0',
+      address: defaultRouteEndpoint(endpoints, state.networks)?.ipv4Address ?? '0.0.0.0',
     }));
     if (inUse.length > 0 || this.#nat.tableExists)
       await this.#nat.restore(
@@ -288,17 +294,17 @@ class BridgeNetworks implements Networks {
       macAddress: macOf(network.gateway),
       mtu: network.mtu ?? this.#machineMtu(),
     });
-    if (network.enableIpv6) ignoreRouterAnnouncements(this.#home, network.bridge);
-    else disableIpv6(this.#home, network.bridge);
+    if (network.enableIpv6) ignoreRouterAnnouncements(this.#engineNetwork, network.bridge);
+    else disableIpv6(this.#engineNetwork, network.bridge);
     await this.#nat.addNetwork(network);
     // Only now: the rule that keeps containers off the machine's loopback is in place.
-    allowLoopbackThrough(this.#home, network.bridge);
+    allowLoopbackThrough(this.#engineNetwork, network.bridge);
     await this.#serveNames(network);
     this.#active.set(network.id, network);
   }
 
   #startRouting(): void {
-    if (!enableForwarding(this.#home)) return;
+    if (!enableForwarding(this.#engineNetwork)) return;
     this.#nat.keepApart(
       listLinks(this.#netlink)
         .filter((link) => link.index !== loopbackIndex && !this.#names.isBridge(link.name))
@@ -314,7 +320,7 @@ class BridgeNetworks implements Networks {
       networkId: network.id,
       gateway: network.gateway,
       names: this.#nameTable,
-      home: this.#home,
+      engineNetwork: this.#engineNetwork,
       outside: network.internal
         ? undefined
         : {

@@ -23,7 +23,7 @@ import { askServers, type NameServer } from '../contract/name-servers.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import type { NameTable } from './dns-names.ts';
-import type { NetworkHome } from './home.ts';
+import type { EngineNetwork } from './engine-network.ts';
 import { addressBytes } from './ipv4.ts';
 import { portOwner } from './port-owner.ts';
 
@@ -41,7 +41,7 @@ export interface DnsPlan {
   gateway: string;
   names: NameTable;
   /** Where the gateway is, if not in the machine's own network. */
-  home?: NetworkHome;
+  engineNetwork?: EngineNetwork;
   /** Undefined in an internal network, which must not reach outside. */
   outside?: {
     /** What the host's names stand for. */
@@ -69,7 +69,7 @@ export class DnsServer {
   async start(): Promise<void> {
     const address = this.#plan.gateway;
     try {
-      const sockets = await this.#plan.home?.listen(address, dnsPort);
+      const sockets = await this.#plan.engineNetwork?.listen(address, dnsPort);
       await new Promise<void>((resolve, reject) => {
         this.#udp.once('error', reject);
         const place = sockets && { fd: sockets.udpFd };

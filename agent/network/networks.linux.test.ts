@@ -221,14 +221,14 @@ describe('a bridge network', () => {
     assert.match(one.run('ip -o -4 addr show eth1'), new RegExp(second.ipv4Address));
     await networks.disconnect(bridge, first);
     assert.equal(one.run('ip route show default'), '');
-    networks.leadOut({ containerId: name, ...one }, second);
+    networks.ensureDefaultRoute({ containerId: name, ...one }, second);
     const { gateway } = second;
     assert.match(one.run('ip route show default'), new RegExp(`^default via ${gateway} dev eth1`));
     one.run('ip route del default');
     const third = await attach(bridge, one, name, 'free');
     assert.match(one.run('ip -o -4 addr show eth0'), new RegExp(third.ipv4Address));
     assert.match(one.run('ip route show default'), /^default via 172\.17\.0\.1 dev eth0/);
-    networks.leadOut({ containerId: name, ...one }, second);
+    networks.ensureDefaultRoute({ containerId: name, ...one }, second);
     assert.match(one.run('ip route show default'), /^default via 172\.17\.0\.1 dev eth0/);
     for (const [network, view] of [
       [blue, second],

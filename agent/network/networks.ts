@@ -72,7 +72,7 @@ export interface Networks {
     options?: { sandboxGone?: boolean },
   ): Promise<void>;
   /** Gives a container that has no default route one by this endpoint. */
-  leadOut(sandbox: SandboxNetwork, endpoint: EndpointView): void;
+  ensureDefaultRoute(sandbox: SandboxNetwork, endpoint: EndpointView): void;
   /**
    * How fast a connected endpoint may send and receive, from now on; absent and null are no limit.
    * It ends with the endpoint. Throws invalid when the kernel cannot.

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { listenTo } from '../kernel/internet-socket.ts';
-import { keptProcess } from '../kernel/kept-process.ts';
+import { findRecordedProcess } from '../kernel/recorded-process.ts';
 import { PortForwarder } from './port-forwarder.ts';
 import { enterPrivateMachine, makeNamespace, type TestNamespace } from './testdata/sandbox.ts';
 
@@ -129,7 +129,7 @@ test('it outlives its agent, which finds it again and ends it', async () => {
   await answering('echo');
   later.keepOnly(new Set());
   assert.ok(!later.isRunning('web'));
-  assert.equal(keptProcess(join(directory, 'web')), undefined);
+  assert.equal(findRecordedProcess(join(directory, 'web')), undefined);
   later.close();
   const [error] = await once(dial('echo').resume(), 'error');
   assert.match(String(error), /ECONNREFUSED/);

@@ -5,10 +5,14 @@
  */
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { endKeptProcess, keepProcess, keptProcess } from '../kernel/kept-process.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { sealedFile } from '../kernel/memfd.ts';
 import { spawn, waitForChild } from '../kernel/process.ts';
+import {
+  endRecordedProcess,
+  findRecordedProcess,
+  recordProcess,
+} from '../kernel/recorded-process.ts';
 import type { PortMapping } from './ruleset.ts';
 
 /** A port and the machine's socket that has it. */
@@ -63,16 +67,16 @@ export class PortForwarder {
       ],
     );
     this.#children.set(containerId, pid);
-    keepProcess(this.#recordOf(containerId), pid);
+    recordProcess(this.#recordOf(containerId), pid);
   }
 
   /** Whether the container's ports are forwarded, perhaps since an earlier agent. */
   isRunning(containerId: string): boolean {
-    return keptProcess(this.#recordOf(containerId)) !== undefined;
+    return findRecordedProcess(this.#recordOf(containerId)) !== undefined;
   }
 
   stop(containerId: string): void {
-    endKeptProcess(this.#recordOf(containerId));
+    endRecordedProcess(this.#recordOf(containerId));
     const child = this.#children.get(containerId);
     this.#children.delete(containerId);
     if (child === undefined) return;

@@ -1,15 +1,15 @@
 /** Network settings of the machine that containers need (ip-sysctl in the kernel's documentation). */
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import type { NetworkHome } from './home.ts';
+import type { EngineNetwork } from './engine-network.ts';
 
 const forwarding = '/proc/sys/net/ipv4/ip_forward';
 
 /** Switches routing on; true when this call did it, so that the machine did not route before. */
-export function enableForwarding(home: NetworkHome): boolean {
-  if (home.readSetting(forwarding).trim() === '1') return false;
+export function enableForwarding(engineNetwork: EngineNetwork): boolean {
+  if (engineNetwork.readSetting(forwarding).trim() === '1') return false;
   try {
-    home.writeSetting(forwarding, '1');
+    engineNetwork.writeSetting(forwarding, '1');
   } catch (error) {
     throw new CortenError(
       'unavailable',
@@ -21,17 +21,17 @@ export function enableForwarding(home: NetworkHome): boolean {
 }
 
 /** Lets 127.0.0.1 of the machine reach containers through this bridge; ruleset.ts bars the way back. */
-export function allowLoopbackThrough(home: NetworkHome, bridge: string): void {
-  home.writeSetting(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
+export function allowLoopbackThrough(engineNetwork: EngineNetwork, bridge: string): void {
+  engineNetwork.writeSetting(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
 }
 
 /**
  * Without IPv6 in the network the machine must not listen to it there: a container could otherwise
  * announce itself as the machine's router (CVE-2020-13401).
  */
-export function disableIpv6(home: NetworkHome, bridge: string): void {
+export function disableIpv6(engineNetwork: EngineNetwork, bridge: string): void {
   try {
-    home.writeSetting(`/proc/sys/net/ipv6/conf/${bridge}/disable_ipv6`, '1');
+    engineNetwork.writeSetting(`/proc/sys/net/ipv6/conf/${bridge}/disable_ipv6`, '1');
   } catch (error) {
     // A kernel without IPv6 has nothing to switch off.
     if (!hasErrno(error, 'ENOENT')) throw error;
@@ -39,9 +39,9 @@ export function disableIpv6(home: NetworkHome, bridge: string): void {
 }
 
 /** With IPv6: still no router announcements from containers. */
-export function ignoreRouterAnnouncements(home: NetworkHome, bridge: string): void {
+export function ignoreRouterAnnouncements(engineNetwork: EngineNetwork, bridge: string): void {
   try {
-    home.writeSetting(`/proc/sys/net/ipv6/conf/${bridge}/accept_ra`, '0');
+    engineNetwork.writeSetting(`/proc/sys/net/ipv6/conf/${bridge}/accept_ra`, '0');
   } catch (error) {
     if (!hasErrno(error, 'ENOENT')) throw error;
   }

@@ -15,8 +15,8 @@ import {
 } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { isListed, isNew } from '../runtime/listed-namespaces.ts';
 import { checkSelinux } from '../runtime/security-labels.ts';
+import { isListed, isNew } from '../runtime/spec-namespaces.ts';
 import { readIntelRdt } from './intel-rdt.ts';
 import { JsonReader } from './json-reader.ts';
 import { readProcess } from './process-document.ts';

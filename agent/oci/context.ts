@@ -1,5 +1,5 @@
 /** What every verb works with. */
-import type { Tools } from '../runtime/unattended.ts';
+import type { Tools } from '../runtime/detached.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { Log } from './log.ts';
 

@@ -6,15 +6,15 @@ import { withPlacement } from '../cgroup/placement.ts';
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { readPidInside } from '../kernel/procfs.ts';
+import { createDetached } from '../runtime/detached.ts';
 import { readPids } from '../runtime/run-directory.ts';
-import { createWaiting } from '../runtime/unattended.ts';
 import { type Bundle, checkRootfs, readBundle } from './bundle.ts';
 import { cgroupPlace } from './cgroup-path.ts';
 import { type Call, type Options, onlyIdOf, textOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { destroy } from './delete.ts';
-import { withHome } from './home.ts';
+import { withHome } from './home-variable.ts';
 import { runHooks, runHooksInside } from './hooks.ts';
 import { joinRdtPlace, makeRdtPlace, resctrlRoot } from './intel-rdt.ts';
 import {
@@ -110,15 +110,15 @@ async function build(
   ) as [number, number];
   try {
     const { pid, terminalFd } = await withPlacement(cgroup, async (placement) =>
-      createWaiting(await context.tools(), {
-        spec: { ...spec, process: { ...first, env: [...first.env, ...place.handedOn.env] } },
+      createDetached(await context.tools(), {
+        spec: { ...spec, process: { ...first, env: [...first.env, ...place.preservedFds.env] } },
         rootfs: { kind: 'directory', path: rootfs },
         cgroupPaths: cgroup.paths,
         placement,
         runDirectory: container.directory,
         stdioFds: [0, 1, 2],
         start: { gateFd: fifos[0], reportsFd: fifos[1] },
-        handOnFds: place.handedOn.fds,
+        preservedFds: place.preservedFds.fds,
         hooks: hooksBeforePivot(context, container, spec),
         listener: listenerOf(spec.linux.seccomp, container, () => 'creating'),
         noPivot,

@@ -7,13 +7,13 @@ import { withPlacement } from '../cgroup/placement.ts';
 import { variableName, withoutThoseOf } from '../contract/environment.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';
-import { execUnattended } from '../runtime/unattended.ts';
+import { execDetached } from '../runtime/detached.ts';
 import { parseConfig } from './bundle.ts';
 import { type Call, idOf, type Options, textOf, textsOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { Foreground } from './foreground.ts';
-import { withHome } from './home.ts';
+import { withHome } from './home-variable.ts';
 import { joinRdtPlace } from './intel-rdt.ts';
 import { JsonReader } from './json-reader.ts';
 import { readProcess } from './process-document.ts';
@@ -65,7 +65,7 @@ async function exec(context: Context, call: Call): Promise<number> {
   checkConsole(process.terminal, place.consoleSocket, detached);
   const foreground = detached ? undefined : new Foreground();
   const { pid, terminalFd } = await startIn(context, container, spec, process, {
-    handOnFds: place.handedOn.fds,
+    preservedFds: place.preservedFds.fds,
     below: textOf(call, 'cgroup'),
   });
   if (terminalFd !== undefined && place.consoleSocket !== undefined)
@@ -87,7 +87,7 @@ async function startIn(
   container: Container,
   spec: OciSpec,
   process: OciProcess,
-  { handOnFds, below }: { handOnFds: readonly number[]; below: string | undefined },
+  { preservedFds, below }: { preservedFds: readonly number[]; below: string | undefined },
 ) {
   const runDirectory = join(container.directory, `exec-${randomUUID()}`);
   const { rdt } = container.record;
@@ -97,11 +97,11 @@ async function startIn(
     return await withPlacement(
       container.cgroup(),
       async (placement) =>
-        execUnattended(await context.tools(), container.handle(), {
+        execDetached(await context.tools(), container.handle(), {
           ...rightsOf(container, spec, process, placement),
           runDirectory,
           stdioFds: [0, 1, 2],
-          handOnFds,
+          preservedFds,
         }),
       { below, beside: container.record.process?.pid },
     );

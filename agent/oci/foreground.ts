@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { isatty, ReadStream, WriteStream } from 'node:tty';
 import { withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { adoptOrphans, collectExit, openProcess, signalProcess } from '../kernel/process.ts';
+import { becomeSubreaper, collectExit, openProcess, signalProcess } from '../kernel/process.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 
 /** Not what is about this command itself, and not what cannot be caught. */
@@ -25,7 +25,7 @@ export class Foreground {
 
   /** Before the process is made: it becomes this one's child, and no signal is lost meanwhile. */
   constructor() {
-    adoptOrphans();
+    becomeSubreaper();
     for (const name of Object.keys(constants.signals) as NodeJS.Signals[])
       if (!ownSignals.has(name)) this.#listen(name);
     process.on('SIGCHLD', () => this.#look());

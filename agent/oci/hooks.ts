@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { OciHook, OciHookName, OciHooks } from '../contract/oci-runtime.ts';
 import { CortenError } from '../errors.ts';
 import { memoryFile, sealedFile } from '../kernel/memfd.ts';
-import { type HookProcess, runInContainer, type Tools } from '../runtime/unattended.ts';
+import { type HookProcess, runInContainer, type Tools } from '../runtime/detached.ts';
 import type { Container, Status } from './container.ts';
 
 /** How much of a hook's complaint is repeated. */

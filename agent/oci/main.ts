@@ -7,7 +7,7 @@ import { findPackageJSON } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { CortenError, invalid } from '../errors.ts';
 import { ociVersion } from '../runtime/default-spec.ts';
-import type { Tools } from '../runtime/unattended.ts';
+import type { Tools } from '../runtime/detached.ts';
 import {
   type Call,
   type Options,

@@ -3,7 +3,7 @@ import { closeSync, renameSync, writeFileSync } from 'node:fs';
 import { invalid } from '../errors.ts';
 import { sendDescriptor } from '../kernel/unix-socket.ts';
 import { type Call, type Options, textOf } from './command-line.ts';
-import { type HandedOn, handedOn } from './handed-on.ts';
+import { type PreservedFds, readPreservedFds } from './preserved-fds.ts';
 
 export const processOptions = {
   'console-socket': { type: 'string' },
@@ -14,14 +14,14 @@ export const processOptions = {
 export interface ProcessPlace {
   consoleSocket: string | undefined;
   pidFile: string | undefined;
-  handedOn: HandedOn;
+  preservedFds: PreservedFds;
 }
 
 export function processPlace(call: Call, warn: (text: string) => void): ProcessPlace {
   return {
     consoleSocket: textOf(call, 'console-socket'),
     pidFile: textOf(call, 'pid-file'),
-    handedOn: handedOn(call, warn),
+    preservedFds: readPreservedFds(call, warn),
   };
 }
 

@@ -5,9 +5,9 @@
 import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 import { canonicalCapability } from '../runtime/capabilities.ts';
-import { isListed, ownsMounts } from '../runtime/listed-namespaces.ts';
+import type { ExecRights } from '../runtime/detached.ts';
 import type { ProcessExtras } from '../runtime/process-steps.ts';
-import type { ExecRights } from '../runtime/unattended.ts';
+import { isListed, ownsMounts } from '../runtime/spec-namespaces.ts';
 import type { Container } from './container.ts';
 import type { ContainerRecord } from './container-store.ts';
 import { listenerOf } from './seccomp-listener.ts';

@@ -3,8 +3,8 @@ import type { OciSeccomp } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { sendDescriptor } from '../kernel/unix-socket.ts';
 import { ociVersion } from '../runtime/default-spec.ts';
+import type { TakeListener } from '../runtime/detached.ts';
 import { notifies } from '../runtime/seccomp.ts';
-import type { TakeListener } from '../runtime/unattended.ts';
 import type { Container, Status } from './container.ts';
 
 /** Undefined where nobody is to answer. Throws invalid where nobody could. */

@@ -7,8 +7,12 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { conflict } from '../errors.ts';
 import { lockFile } from '../kernel/file-lock.ts';
-import { endKeptProcess, keepProcess, keptProcess } from '../kernel/kept-process.ts';
 import { openNamespace } from '../kernel/namespaces.ts';
+import {
+  endRecordedProcess,
+  findRecordedProcess,
+  recordProcess,
+} from '../kernel/recorded-process.ts';
 import { startKeeper } from './keeper.ts';
 import { startPasta } from './pasta.ts';
 
@@ -49,7 +53,7 @@ export async function enterNamespaces(
   const records = recordsIn(run);
   const recordPath = records.keeper;
   const keeper =
-    keptProcess(recordPath) ??
+    findRecordedProcess(recordPath) ??
     (await startKeeper({ shimPath, recordPath, user: { name, uid, gid } }));
   const disconnected = connect(keeper, records);
   const { [disconnectedVariable]: _, [groupRefusalVariable]: __, ...environment } = process.env;
@@ -67,10 +71,10 @@ export async function enterNamespaces(
 
 function connect(keeper: number, records: ReturnType<typeof recordsIn>): string | undefined {
   // It ends with its namespace, so one that runs is this keeper's.
-  if (keptProcess(records.pasta) !== undefined) return undefined;
+  if (findRecordedProcess(records.pasta) !== undefined) return undefined;
   const failure = startPasta(keeper, records.pastaPid);
   if (failure === undefined)
-    keepProcess(records.pasta, Number(readFileSync(records.pastaPid, 'utf8')));
+    recordProcess(records.pasta, Number(readFileSync(records.pastaPid, 'utf8')));
   return failure;
 }
 
@@ -98,8 +102,8 @@ export function keptNamespaces(run: string): KeptNamespaces | undefined {
     groupRefusal: process.env[groupRefusalVariable],
     userName: process.env[userVariable] ?? '',
     end: () => {
-      endKeptProcess(records.keeper);
-      endKeptProcess(records.pasta);
+      endRecordedProcess(records.keeper);
+      endRecordedProcess(records.pasta);
       rmSync(records.pastaPid, { force: true });
     },
   };

@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { CortenError } from '../errors.ts';
-import { keepProcess } from '../kernel/kept-process.ts';
 import { hasErrno, KernelError } from '../kernel/libc.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
+import { recordProcess } from '../kernel/recorded-process.ts';
 import { refusalAdvice } from './namespace-refusal.ts';
 import {
   mapArguments,
@@ -44,7 +44,7 @@ export async function startKeeper({ shimPath, recordPath, user }: KeeperPlan): P
     writeMaps(keeper.pid ?? 0, user, ranges);
     keeper.stdin?.write('.');
     await step('its network namespace');
-    keepProcess(recordPath, keeper.pid ?? 0);
+    recordProcess(recordPath, keeper.pid ?? 0);
     keeper.stdin?.write('.');
     return keeper.pid ?? 0;
   } catch (error) {

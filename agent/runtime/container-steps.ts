@@ -4,9 +4,8 @@ import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
 import { MountAttribute } from '../kernel/mount.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
-import { isNew } from './listed-namespaces.ts';
 import { mountPath, rootPropagation } from './mount-options.ts';
-import { type ShimDuties, ShimFd, type Step } from './plan.ts';
+import { ShimFd, type ShimOptions, type Step } from './plan.ts';
 import type { Prepared } from './prepare.ts';
 import {
   type BeforeExec,
@@ -16,6 +15,7 @@ import {
 } from './process-steps.ts';
 import { labelSteps } from './security-labels.ts';
 import type { DescriptorTable } from './shim.ts';
+import { isNew } from './spec-namespaces.ts';
 import { timeSteps } from './time-namespace.ts';
 import { isRemapped } from './user-namespace.ts';
 
@@ -49,7 +49,7 @@ export function sandboxSteps(
     gates === undefined
       ? []
       : [
-          ...[gates.start.gateFd, gates.start.reportsFd, ...gates.handOnFds],
+          ...[gates.start.gateFd, gates.start.reportsFd, ...gates.preservedFds],
           ...(gates.listenerGateFd === undefined ? [] : [gates.listenerGateFd]),
         ];
   const keep = kept.map((fd) => descriptors.add(fd));
@@ -88,7 +88,7 @@ export interface Gates {
   hooksFd: number | undefined;
   start: { gateFd: number; reportsFd: number };
   /** The caller's descriptors that become 3 and on. */
-  handOnFds: readonly number[];
+  preservedFds: readonly number[];
   /** Read end of a pipe, where somebody is to answer for the seccomp filter. */
   listenerGateFd: number | undefined;
   /** Its root goes on top of the machine's, which stays below. */
@@ -121,15 +121,15 @@ function hooksGate(gates: Gates | undefined, descriptors: DescriptorTable): Step
   return fd === undefined ? [] : [{ do: 'wait', gate: descriptors.add(fd), reports: undefined }];
 }
 
-function atExec({ handOnFds, extras }: Gates): BeforeExec {
+function atExec({ preservedFds, extras }: Gates): BeforeExec {
   const [gate, reports, first] = [ShimFd.firstFree, ShimFd.firstFree + 1, ShimFd.firstFree + 2];
-  const handOn = { first, count: handOnFds.length };
+  const preserved = { first, count: preservedFds.length };
   return {
     ...extras,
     steps: [{ do: 'wait', gate, reports }],
-    handOn,
+    preserved,
     // Without a filter that notifies there is none, and nobody waits there.
-    listenerGate: first + handOn.count,
+    listenerGate: first + preserved.count,
   };
 }
 
@@ -179,7 +179,7 @@ export function setnsSteps(
 }
 
 /** A pid namespace of a user namespace is made once its first process is in there. */
-export function birthDuties(spec: OciSpec): Pick<ShimDuties, 'cloneFlags' | 'moves'> {
+export function cloneOptions(spec: OciSpec): Pick<ShimOptions, 'cloneFlags' | 'moves'> {
   const moves = isNew(spec, 'pid') && isRemapped(spec);
   return { cloneFlags: isNew(spec, 'pid') && !moves ? NamespaceFlag.pid : 0, moves };
 }

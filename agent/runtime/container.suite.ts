@@ -271,7 +271,7 @@ export function containerSuite(remapped: boolean): void {
     until(() => {
       const { children, spares } = footprint();
       const [only = ''] = children;
-      return children.length === 1 && only.startsWith('corten-shim\0--spare') && spares === 1;
+      return children.length === 1 && only.startsWith('corten-shim\0--warm') && spares === 1;
     }, `nothing of ${what} is left`);
 
   /** Another thread may have something open for a moment, at this one or at the other. */
@@ -420,7 +420,7 @@ export function containerSuite(remapped: boolean): void {
   test('a shim that is killed just when it is given its work is missed by nobody', async () => {
     // Stopped, it is given its work and cannot begin it.
     const losing = async <T>(run: string, begin: () => Promise<T>): Promise<T> => {
-      const isSpare = (pid: string) => commandOf(pid).startsWith('corten-shim\0--spare');
+      const isSpare = (pid: string) => commandOf(pid).startsWith('corten-shim\0--warm');
       await until(() => childPids().some(isSpare), 'there is a spare');
       const spare = Number(childPids().find(isSpare));
       process.kill(spare, 'SIGSTOP');
@@ -459,7 +459,7 @@ export function containerSuite(remapped: boolean): void {
     const [spare] = childPids();
     const { running: waiting } = await bench.start(shell('read x'), { openStdin: true });
     assert.equal(String(waiting.shimPid), spare);
-    assert.match(commandOf(String(waiting.shimPid)), /^corten-shim\0(?!--spare)[^\0]+\0/);
+    assert.match(commandOf(String(waiting.shimPid)), /^corten-shim\0(?!--warm)[^\0]+\0/);
     waiting.signal(9);
     await waiting.exited;
     await settled('the second container');

@@ -1,11 +1,11 @@
 /** From a prepared sandbox to a running container. */
 import { resizeTerminal } from '../kernel/pty.ts';
 import { containerSteps } from './container-steps.ts';
-import { containerDuties, openLogDirectory } from './duties.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { LaunchRequest } from './runtime.ts';
 import type { Sandbox } from './sandbox.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
+import { containerShimOptions, openLogDirectory } from './shim-options.ts';
 import { startProcess } from './start-process.ts';
 import { containerPipes, containerTerminal, type StdioPlan } from './stdio.ts';
 
@@ -16,8 +16,8 @@ export async function launch(
   request: LaunchRequest,
 ): Promise<ShimProcess> {
   try {
-    const begun = await sandbox.takeEarlyStart()?.finish(sandbox);
-    return begun ?? (await launchNow(starter, sandbox, request));
+    const pending = await sandbox.takePendingStart()?.finish(sandbox);
+    return pending ?? (await launchNow(starter, sandbox, request));
   } finally {
     await sandbox.close();
   }
@@ -32,7 +32,7 @@ async function launchNow(
   const { spec, runDirectory, placement, init } = request;
   const descriptors = starter.descriptors();
   const { pid } = sandbox.prepared.namespaces;
-  const duties = containerDuties(request, descriptors, {
+  const shimOptions = containerShimOptions(request, descriptors, {
     terminal: sandbox.prepared.terminal !== undefined,
     pidNamespaceFd: pid,
   });
@@ -42,7 +42,7 @@ async function launchNow(
     closeLog = openLogDirectory(request, descriptors);
     const steps = containerSteps(spec, sandbox.prepared, placement, stdio.child, descriptors, init);
     const takeRoot = request.keepsRoot ? () => sandbox.takeRoot() : () => undefined;
-    const plan = { runDirectory, descriptors, duties, steps, stdio, takeRoot };
+    const plan = { runDirectory, descriptors, shimOptions, steps, stdio, takeRoot };
     return await startProcess(starter, plan);
   } catch (error) {
     stdio.closeShimEnds();

@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
-import { type Gate, newGate, openGate, refuseAtGate } from './gate.ts';
+import { failLatch, type Latch, newLatch, openLatch } from './latch.ts';
 import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
@@ -21,8 +21,8 @@ export interface LauncherSettings extends LauncherFds {
 export interface LauncherRequest {
   id: number;
   request: Omit<PrepareRequest, keyof MadeMeanwhile>;
-  sources: Gate;
-  groups: Gate;
+  sources: Latch;
+  groups: Latch;
 }
 
 export interface Failure {
@@ -63,19 +63,19 @@ export class LauncherClient {
     request: LauncherRequest['request'],
     { makeSources, makeGroups, meanwhile }: MadeMeanwhile,
   ): Promise<Sandbox> {
-    const [sources, groups] = [newGate(), newGate()];
+    const [sources, groups] = [newLatch(), newLatch()];
     const { made, ready } = this.#send(request, sources, groups);
     try {
       makeSources?.();
-      openGate(sources);
+      openLatch(sources);
       makeGroups?.();
-      openGate(groups);
+      openLatch(groups);
       meanwhile();
       return new Sandbox(await made.promise, ready.promise);
     } catch (error) {
-      refuseAtGate(sources);
-      refuseAtGate(groups);
-      // The launcher did not come to the gate, or needs no groups.
+      failLatch(sources);
+      failLatch(groups);
+      // The launcher did not come to the latch, or needs no groups.
       made.promise.then(
         (prepared) => new Sandbox(prepared).close(),
         () => {},
@@ -89,7 +89,7 @@ export class LauncherClient {
     return this.#waiting.size;
   }
 
-  #send(request: LauncherRequest['request'], sources: Gate, groups: Gate): Waiter {
+  #send(request: LauncherRequest['request'], sources: Latch, groups: Latch): Waiter {
     const id = ++this.#lastId;
     const waiter: Waiter = { made: Promise.withResolvers(), ready: Promise.withResolvers() };
     // Nobody need ask; without the sandbox nobody can.

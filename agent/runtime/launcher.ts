@@ -7,8 +7,8 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
 import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/namespaces.ts';
 import { favourThread } from '../kernel/priority.ts';
-import { keepWayHome, StrandedError } from './come-home.ts';
-import { passGate } from './gate.ts';
+import { NamespaceReturnError, saveHostNamespaces } from './host-namespaces.ts';
+import { awaitLatch } from './latch.ts';
 import type {
   Failure,
   LauncherReply,
@@ -16,8 +16,8 @@ import type {
   LauncherSettings,
   Made,
 } from './launcher-client.ts';
-import { type Ahead, type Prepared, prepare } from './prepare.ts';
-import { SpareParts } from './spare-parts.ts';
+import { type Prepared, type PrepareHooks, prepare } from './prepare.ts';
+import { SandboxPool } from './sandbox-pool.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
   ownFilesystemState();
@@ -26,22 +26,24 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
     // A home that can be come back to, unlike the machine's own namespaces.
     unshare(NamespaceFlag.uts | NamespaceFlag.ipc);
     setns(settings.networkFd, NamespaceFlag.network, "the agent's own network");
-    keepWayHome(settings.procFd);
+    saveHostNamespaces(settings.procFd);
   }
-  // Without root nothing is made ahead: it is not tried there.
-  const spare = settings.networkFd === undefined ? new SpareParts(settings.procFd) : undefined;
-  spare?.makeSoon();
+  // Without root there is no pool: the kernel would refuse what it makes.
+  const pool = settings.networkFd === undefined ? new SandboxPool(settings.procFd) : undefined;
+  pool?.makeSoon();
   port.on('message', (message: LauncherRequest | 'close') => {
     if (message === 'close') {
-      spare?.close();
+      pool?.close();
       port.close();
       return;
     }
     const { id, request, sources, groups } = message;
-    const awaitSources = () => passGate(sources, 'the files');
-    const awaitGroups = () => passGate(groups, 'the control groups');
-    const takeNetwork: Ahead['takeNetwork'] = (spec, planned) => spare?.network.take(spec, planned);
-    const giveMounts: Ahead['giveMounts'] = (planned, paths) => spare?.mounts.give(planned, paths);
+    const awaitSources = () => awaitLatch(sources, 'the files');
+    const awaitGroups = () => awaitLatch(groups, 'the control groups');
+    const takeNetwork: PrepareHooks['takeNetwork'] = (spec, planned) =>
+      pool?.network.take(spec, planned);
+    const giveMounts: PrepareHooks['giveMounts'] = (planned, paths) =>
+      pool?.mounts.give(planned, paths);
     const reply = (made: Made) => port.postMessage({ id, ...made } satisfies LauncherReply);
     let isHandedOver = false;
     const handOver = (value: Prepared, last: () => void) => {
@@ -50,10 +52,10 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
       const left = answer(last);
       reply('failure' in left ? left : { isReady: true });
     };
-    const ahead = { awaitSources, awaitGroups, takeNetwork, giveMounts, handOver };
-    const made = answer(() => prepare(request, settings, ahead));
+    const hooks = { awaitSources, awaitGroups, takeNetwork, giveMounts, handOver };
+    const made = answer(() => prepare(request, settings, hooks));
     if (!isHandedOver) reply(made);
-    spare?.makeSoon();
+    pool?.makeSoon();
   });
 }
 
@@ -63,7 +65,7 @@ function answer<T>(work: () => T): { value: T } | Failure {
     return { value: work() };
   } catch (error) {
     // A thread that could not come home must not make another container: this ends it.
-    if (error instanceof StrandedError) throw error;
+    if (error instanceof NamespaceReturnError) throw error;
     const kind = error instanceof CortenError ? error.kind : 'internal';
     return { failure: { kind, message: String(error instanceof Error ? error.message : error) } };
   }

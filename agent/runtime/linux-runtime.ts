@@ -2,20 +2,20 @@
 import { closeSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { openProcfs } from '../kernel/procfs.ts';
-import { adopt } from './adopt.ts';
-import { beginExec } from './early-exec.ts';
-import { canStartEarly, EarlyStart } from './early-start.ts';
+import { ConcurrentStart, canStartConcurrently } from './concurrent-start.ts';
 import { exec } from './exec.ts';
 import { launch } from './launch.ts';
 import { LauncherClient } from './launcher-client.ts';
+import { prestartExec } from './prestarted-exec.ts';
+import { readopt } from './readopt.ts';
 import type { ShimProcess } from './running-process.ts';
 import type {
-  BegunExec,
   ExecRequest,
   ExitRecord,
   LaunchRequest,
   PreparedSandbox,
   PrepareRequest,
+  PrestartedExec,
   ProcessHandle,
   RunningProcess,
   Runtime,
@@ -35,8 +35,8 @@ export interface RuntimeOptions {
 
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const procFd = openProcfs();
-  const keepsSpare = options.networkFd === undefined;
-  const starter = new ShimStarter(options.shimPath, procFd, { keepsSpare });
+  const keepsWarmShim = options.networkFd === undefined;
+  const starter = new ShimStarter(options.shimPath, procFd, { keepsWarmShim });
   return new LinuxRuntime(procFd, starter, options);
 }
 
@@ -69,21 +69,25 @@ class LinuxRuntime implements Runtime {
     meanwhile,
     ...request
   }: PrepareRequest): Promise<PreparedSandbox> {
-    let begun: EarlyStart | undefined;
+    let pending: ConcurrentStart | undefined;
     try {
       const sandbox = await this.#launcher.prepare(request, {
         ...{ makeSources, makeGroups },
         meanwhile: () => {
           const wanted = meanwhile?.();
           // Where others wait for the launcher their processes would only take its time.
-          if (wanted !== undefined && this.#launcher.underWay === 1 && canStartEarly(wanted.spec))
-            begun = new EarlyStart(this.#starter, this.#inTurns(wanted));
+          if (
+            wanted !== undefined &&
+            this.#launcher.underWay === 1 &&
+            canStartConcurrently(wanted.spec)
+          )
+            pending = new ConcurrentStart(this.#starter, this.#inTurns(wanted));
         },
       });
-      sandbox.keepEarlyStart(begun);
+      sandbox.setPendingStart(pending);
       return sandbox;
     } catch (error) {
-      await begun?.giveUp();
+      await pending?.discard();
       throw error;
     }
   }
@@ -103,22 +107,22 @@ class LinuxRuntime implements Runtime {
     return this.#watch(await exec(this.#starter, this.#procFd, container, { ...request, process }));
   }
 
-  beginExec(container: ProcessHandle, request: ExecRequest): BegunExec | undefined {
+  prestartExec(container: ProcessHandle, request: ExecRequest): PrestartedExec | undefined {
     const process = inShortTurns(request.process, this.#sliceMicros);
-    const begun = beginExec(this.#starter, container, { ...request, process });
+    const prestarted = prestartExec(this.#starter, container, { ...request, process });
     return (
-      begun && {
+      prestarted && {
         finish: async (meanwhile) => {
-          const running = await begun.finish(meanwhile);
+          const running = await prestarted.finish(meanwhile);
           return running && this.#watch(running);
         },
-        giveUp: () => begun.giveUp(),
+        discard: () => prestarted.discard(),
       }
     );
   }
 
-  async adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {
-    const found = adopt(runDirectory);
+  async readopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {
+    const found = readopt(runDirectory);
     return found !== undefined && 'signal' in found && typeof found.signal === 'function'
       ? this.#watch(found as ShimProcess)
       : found;

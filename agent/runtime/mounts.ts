@@ -28,10 +28,10 @@ import {
 } from '../kernel/mount.ts';
 import { copyOfProcfs } from '../kernel/procfs.ts';
 import { outsideId } from '../kernel/user-namespaces.ts';
-import { cloneForeignMount, isForeign } from './borrowed-mount.ts';
 import { mountCgroups } from './cgroup-mount.ts';
 import { copiedLink, makeLink } from './copied-link.ts';
 import type { OpenDescriptors } from './descriptors.ts';
+import { cloneForeignMount, isForeignMount } from './foreign-mount.ts';
 import { type MountOptions, mountPath, parseMountOptions } from './mount-options.ts';
 import { onDirectory, onFile, onRealDirectory, openRealDirectory } from './mount-targets.ts';
 import type { Remapping } from './user-namespace.ts';
@@ -132,7 +132,7 @@ function linkInPlaceOf(
 function openSource(mount: OciMount, options: MountOptions): number {
   const source = mount.source ?? '';
   const recursive = options.bind === 'recursive';
-  const tree = isForeign(source)
+  const tree = isForeignMount(source)
     ? cloneForeignMount(source, recursive)
     : withFd(openSourcePath(source), (fd) => cloneMount(fd, recursive, source));
   try {

@@ -21,7 +21,7 @@ export const ShimFd = {
 } as const;
 
 /** What the shim itself does, beside starting its child. */
-export interface ShimDuties {
+export interface ShimOptions {
   /** CLONE_NEW* flags of the child. */
   cloneFlags: number;
   /** v2 cgroup directory the child is born in. */
@@ -125,7 +125,7 @@ export type Step =
       args: readonly string[];
       env: readonly string[];
       /** Descriptors that stay open, as 3 and on. */
-      handOn?: { first: number; count: number };
+      preserved?: { first: number; count: number };
     };
 
 const version = 1;
@@ -175,9 +175,9 @@ const tags: Record<Step['do'], number> = {
 const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 64 } as const;
 
 /** Steps in the shim's reports count from 1; 0 is what the shim itself does. */
-export function encodePlan(duties: ShimDuties, steps: readonly Step[]): Buffer {
+export function encodePlan(shimOptions: ShimOptions, steps: readonly Step[]): Buffer {
   const plan = new PlanWriter();
-  plan.record(startTag, () => writeDuties(plan, duties));
+  plan.record(startTag, () => writeShimOptions(plan, shimOptions));
   for (const step of steps) plan.record(tags[step.do], () => writeStep(plan, step));
   return plan.bytes();
 }
@@ -189,25 +189,25 @@ export function encodeRest(steps: readonly Step[]): Buffer {
   return plan.bytes();
 }
 
-function writeDuties(plan: PlanWriter, duties: ShimDuties): void {
-  const output = duties.output ? (duties.terminal ? Io.out : Io.out | Io.err) : 0;
+function writeShimOptions(plan: PlanWriter, shimOptions: ShimOptions): void {
+  const output = shimOptions.output ? (shimOptions.terminal ? Io.out : Io.out | Io.err) : 0;
   const io =
     output |
-    (duties.input ? Io.input : 0) |
-    (duties.terminal ? Io.terminal : 0) |
-    (duties.moves ? Io.moves : 0) |
-    (duties.log === undefined ? 0 : Io.log) |
-    (duties.leave ? Io.leave : 0);
+    (shimOptions.input ? Io.input : 0) |
+    (shimOptions.terminal ? Io.terminal : 0) |
+    (shimOptions.moves ? Io.moves : 0) |
+    (shimOptions.log === undefined ? 0 : Io.log) |
+    (shimOptions.leave ? Io.leave : 0);
   plan.u32(version);
-  plan.u32(duties.cloneFlags);
-  plan.i32(duties.cgroupFd ?? -1);
-  plan.i32(duties.pidNamespaceFd ?? -1);
+  plan.u32(shimOptions.cloneFlags);
+  plan.i32(shimOptions.cgroupFd ?? -1);
+  plan.i32(shimOptions.pidNamespaceFd ?? -1);
   plan.u32(io);
-  plan.u32(duties.log?.firstFile ?? 0);
-  plan.u64(BigInt(duties.log?.maxBytes ?? 0));
-  plan.u32(duties.log?.maxFiles ?? 0);
+  plan.u32(shimOptions.log?.firstFile ?? 0);
+  plan.u64(BigInt(shimOptions.log?.maxBytes ?? 0));
+  plan.u32(shimOptions.log?.maxFiles ?? 0);
   // 0 is no gate: the shim's own stdin.
-  plan.u32(duties.gate ?? 0);
+  plan.u32(shimOptions.gate ?? 0);
 }
 
 function writeStep(plan: PlanWriter, step: Step): void {
@@ -293,8 +293,8 @@ function writeStep(plan: PlanWriter, step: Step): void {
       break;
     case 'exec':
       plan.u32(step.init ? 1 : 0);
-      plan.u32(step.handOn?.first ?? 0);
-      plan.u32(step.handOn?.count ?? 0);
+      plan.u32(step.preserved?.first ?? 0);
+      plan.u32(step.preserved?.count ?? 0);
       plan.text(step.program ?? step.args[0] ?? '');
       plan.list(step.args);
       plan.list(step.env);

@@ -31,12 +31,11 @@ import { duplicateFrom } from '../kernel/process.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 import { openTerminal } from '../kernel/pty.ts';
 import { asFileOwner, type IdMap, inUserNamespace } from '../kernel/user-namespaces.ts';
-import { comeHome } from './come-home.ts';
 import { OpenDescriptors } from './descriptors.ts';
 import { addDevices, bindConsole, fillDev } from './devices.ts';
 import { checkProgram } from './find-program.ts';
+import { returnToHostNamespaces } from './host-namespaces.ts';
 import { copyUp, readFiles } from './image-files.ts';
-import { isListed, isNew, joinedNamespaces, ownsMounts } from './listed-namespaces.ts';
 import { mapMountIds } from './mount-ids.ts';
 import { rootPropagation } from './mount-options.ts';
 import {
@@ -49,9 +48,10 @@ import {
   showMachine,
   showNamespaces,
 } from './mounts.ts';
+import type { PooledNetwork } from './network-pool.ts';
 import { mountRootfs } from './rootfs.ts';
 import type { PrepareRequest } from './runtime.ts';
-import type { GivenNetwork } from './spare-network.ts';
+import { isListed, isNew, joinedNamespaces, ownsMounts } from './spec-namespaces.ts';
 import { checkSysctls, writeSysctls } from './sysctl.ts';
 import {
   checkRemapping,
@@ -93,13 +93,13 @@ export interface LauncherFds {
 }
 
 /** What is made meanwhile or before by others. */
-export interface Ahead {
+export interface PrepareHooks {
   /** Returns when the sources of its mounts are there; throws when they will not be. */
   awaitSources?: () => void;
   /** The same for its control groups. */
   awaitGroups?: () => void;
   /** A new network namespace; what shows it is given to its mount. The descriptors are ours from then on. */
-  takeNetwork?: (spec: OciSpec, planned: readonly PlannedMount[]) => GivenNetwork | undefined;
+  takeNetwork?: (spec: OciSpec, planned: readonly PlannedMount[]) => PooledNetwork | undefined;
   /** Gives those mounts that were made before what is theirs; the descriptors are ours from then on. */
   giveMounts?: (planned: readonly PlannedMount[], cgroupPaths: ReadonlyMap<string, string>) => void;
   /**
@@ -118,7 +118,7 @@ export function prepare(
     takeNetwork = () => undefined,
     giveMounts = () => {},
     handOver = (_, last) => last(),
-  }: Ahead = {},
+  }: PrepareHooks = {},
 ): Prepared {
   checkSupported(request);
   const opened = new OpenDescriptors();
@@ -135,12 +135,14 @@ export function prepare(
     if (owned === undefined) {
       mapMountIds(planned, fds, undefined);
       if (request.spec.linux.mountLabel === undefined) giveMounts(planned, request.cgroupPaths);
-      const spare = isNew(request.spec, 'network') ? takeNetwork(request.spec, planned) : undefined;
-      const made = unshareAll(request.spec, spare?.fd, opened);
+      const pooled = isNew(request.spec, 'network')
+        ? takeNetwork(request.spec, planned)
+        : undefined;
+      const made = unshareAll(request.spec, pooled?.fd, opened);
       enter({ ...joined, mount: undefined });
       if (inUserNamespace()) showMachine(planned, ownedOf(request.spec));
       setNames(request.spec);
-      if (spare?.isSet !== true) writeSysctls(fds.procFd, request.spec.linux.sysctl);
+      if (pooled?.isSet !== true) writeSysctls(fds.procFd, request.spec.linux.sysctl);
       const known = { ...joined, ...made };
       return build({
         ...{ request, procFd: fds.procFd, planned, joined: known, opened },
@@ -169,7 +171,7 @@ export function prepare(
     throw error;
   } finally {
     closeTrees(planned.filter((mount) => !isLate(mount)));
-    if (away !== 0) comeHome(away);
+    if (away !== 0) returnToHostNamespaces(away);
   }
 }
 
@@ -303,21 +305,21 @@ function newNamespaceFlags(spec: OciSpec): number {
   );
 }
 
-/** Returns those that were made ahead: the network's, if there is a `spare`. */
+/** Returns those that were made ahead: the network's, if there is a `pooled`. */
 function unshareAll(
   spec: OciSpec,
-  spare: number | undefined,
+  pooled: number | undefined,
   opened: OpenDescriptors,
 ): Prepared['namespaces'] {
   const flags = newNamespaceFlags(spec);
-  if (spare === undefined) {
+  if (pooled === undefined) {
     unshare(flags);
     if (isNew(spec, 'network')) bringLoopbackUp();
     return {};
   }
-  setns(opened.add(spare), NamespaceFlag.network, 'network');
+  setns(opened.add(pooled), NamespaceFlag.network, 'network');
   unshare(flags & ~NamespaceFlag.network);
-  return { network: spare };
+  return { network: pooled };
 }
 
 function openJoinedNamespaces(spec: OciSpec, opened: OpenDescriptors): Prepared['namespaces'] {

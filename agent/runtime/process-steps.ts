@@ -39,7 +39,7 @@ const largestId = 0xffff_fffe;
 export interface BeforeExec extends ProcessExtras {
   /** The last before execve. */
   steps: readonly Step[];
-  handOn: { first: number; count: number };
+  preserved: { first: number; count: number };
   /** Executed in the place of the first argument. */
   program?: string;
   /** Where it waits until somebody has the listener of its seccomp filter. */
@@ -95,7 +95,7 @@ export function processSteps(
       init,
       args: checkedArgs(process.args),
       env: process.env,
-      ...(before && { handOn: before.handOn }),
+      ...(before && { preserved: before.preserved }),
       ...(before?.program !== undefined && { program: before.program }),
     },
   ];

@@ -11,7 +11,7 @@
  * wires the network through `netlinkFd`; `launch` spawns the shim and resolves once the image's
  * process has been executed; `exited` resolves with the exit record. Closing a prepared sandbox
  * that was never launched undoes everything, because nothing but its descriptors holds it.
- * After an agent restart `adopt` takes a run directory up again.
+ * After an agent restart `readopt` takes a run directory up again.
  */
 import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
@@ -29,9 +29,9 @@ export interface Runtime {
    * Does of such an exec what is not to be seen in the container yet, for a caller who will very soon want
    * it, or not. Undefined when it would take longer than it gains. Throws as `exec` does.
    */
-  beginExec(container: ProcessHandle, request: ExecRequest): BegunExec | undefined;
+  prestartExec(container: ProcessHandle, request: ExecRequest): PrestartedExec | undefined;
   /** Finds the process of a run directory: still running, or ended while nobody watched. */
-  adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined>;
+  readopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined>;
   /**
    * How long a turn on a processor is of all threads of `processes`, pids on this machine: as this runtime gave it to
    * them, or shorter ones, with which they interrupt all others at once. Those with turns that they set themselves
@@ -130,13 +130,13 @@ export interface ExecRequest {
 }
 
 /** Finished or given up, once. The request's placement is the caller's to close as soon as it is begun. */
-export interface BegunExec {
+export interface PrestartedExec {
   /**
    * As `exec`. Undefined when its shim was killed meanwhile, and nothing has happened: it can be done anew. While it is on
    * its way `meanwhile` is called, which throws nothing; descriptors that it takes out of `stdio` are its own.
    */
   finish(meanwhile?: (stdio: ProcessStdio) => void): Promise<RunningProcess | undefined>;
-  giveUp(): Promise<void>;
+  discard(): Promise<void>;
 }
 
 export interface ProcessHandle {

@@ -4,10 +4,10 @@ import type { Prepared } from './prepare.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { PreparedSandbox } from './runtime.ts';
 
-/** A process of the sandbox that was begun before this was there (early-start.ts): finished or given up, once. */
-export interface BegunStart {
+/** A process of the sandbox that was begun before this was there (concurrent-start.ts): finished or given up, once. */
+export interface PendingStart {
   finish(sandbox: Sandbox): Promise<ShimProcess | undefined>;
-  giveUp(): Promise<void>;
+  discard(): Promise<void>;
 }
 
 export class Sandbox implements PreparedSandbox {
@@ -17,7 +17,7 @@ export class Sandbox implements PreparedSandbox {
   #closed = false;
   #root: number | undefined;
   /** What was begun of its process. */
-  #earlyStart: BegunStart | undefined;
+  #pendingStart: PendingStart | undefined;
 
   constructor(prepared: Prepared, ready: Promise<void> = Promise.resolve()) {
     this.prepared = prepared;
@@ -44,15 +44,15 @@ export class Sandbox implements PreparedSandbox {
     return fd;
   }
 
-  keepEarlyStart(earlyStart: BegunStart | undefined): void {
-    this.#earlyStart = earlyStart;
+  setPendingStart(pendingStart: PendingStart | undefined): void {
+    this.#pendingStart = pendingStart;
   }
 
   /** For the caller to finish. */
-  takeEarlyStart(): BegunStart | undefined {
-    const earlyStart = this.#earlyStart;
-    this.#earlyStart = undefined;
-    return earlyStart;
+  takePendingStart(): PendingStart | undefined {
+    const pendingStart = this.#pendingStart;
+    this.#pendingStart = undefined;
+    return pendingStart;
   }
 
   /** When others hold it. */
@@ -77,7 +77,7 @@ export class Sandbox implements PreparedSandbox {
     this.closeAllButRoot();
     const root = this.takeRoot();
     if (root !== undefined) closeSync(root);
-    await this.takeEarlyStart()?.giveUp();
+    await this.takePendingStart()?.discard();
     // Until then the launcher is at work on it.
     await this.ready.catch(() => {});
   }

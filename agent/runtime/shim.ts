@@ -6,13 +6,13 @@ import { hasErrno } from '../kernel/libc.ts';
 import { sealedFile } from '../kernel/memfd.ts';
 import { makeConnection, mostPassed, passDescriptors } from '../kernel/pass-descriptors.ts';
 import { spawn } from '../kernel/process.ts';
-import { encodePlan, encodeRest, type ShimDuties, ShimFd, type Step } from './plan.ts';
+import { encodePlan, encodeRest, ShimFd, type ShimOptions, type Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 
 /** Its room is for the name of what it will be the parent of. */
-const spareName = '--spare'.padEnd(64, '-');
-/** As with the launcher's spare: once the one that was just started has its processor to itself no longer. */
-const sparePauseMs = 30;
+const warmShimName = '--warm'.padEnd(64, '-');
+/** As with the launcher's warm: once the one that was just started has its processor to itself no longer. */
+const warmShimDelayMs = 30;
 
 /** Where steps get the numbers of their descriptors from. */
 export interface DescriptorTable {
@@ -71,12 +71,12 @@ export function restFile(steps: readonly Step[]): number {
 export interface StartedShim {
   shimPid: number;
   /** It may have been killed just when it was given its work, which then nobody has begun. */
-  wasSpare: boolean;
+  wasWarm: boolean;
 }
 
 interface ShimWork {
   descriptors: ShimDescriptors;
-  duties: ShimDuties;
+  shimOptions: ShimOptions;
   steps: readonly Step[];
 }
 
@@ -90,12 +90,12 @@ export class ShimStarter {
   readonly programFd: number;
   readonly #nullFd: number;
   readonly #procFd: number;
-  #keepsSpare: boolean;
-  #spare: { pid: number; fd: number } | undefined;
+  #keepsWarmShim: boolean;
+  #warmShim: { pid: number; fd: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(shimPath: string, procFd: number, { keepsSpare = false } = {}) {
-    this.#keepsSpare = keepsSpare;
+  constructor(shimPath: string, procFd: number, { keepsWarmShim = false } = {}) {
+    this.#keepsWarmShim = keepsWarmShim;
     // The program is run from a sealed copy in memory, which no container can write to through
     // /proc/<pid>/exe (CVE-2019-5736).
     this.programFd = sealedFile('corten-shim', readFileSync(shimPath));
@@ -104,8 +104,8 @@ export class ShimStarter {
   }
 
   /** Whether a start would find one that was started ahead. */
-  get hasSpare(): boolean {
-    return this.#spare !== undefined;
+  get hasWarmShim(): boolean {
+    return this.#warmShim !== undefined;
   }
 
   descriptors(): ShimDescriptors {
@@ -116,23 +116,23 @@ export class ShimStarter {
   start(
     runDirectory: string,
     aliveFd: number,
-    { descriptors, duties, steps }: ShimWork,
+    { descriptors, shimOptions, steps }: ShimWork,
     fresh = false,
   ): StartedShim {
     // Not while somebody waits for this one.
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const plan = sealedFile('corten-plan', encodePlan(duties, steps));
+    const plan = sealedFile('corten-plan', encodePlan(shimOptions, steps));
     const run = openDirectory(runDirectory);
     try {
       descriptors.set(ShimFd.plan, plan);
       descriptors.set(ShimFd.runDirectory, run);
       descriptors.set(ShimFd.alive, aliveFd);
       const name = basename(runDirectory);
-      const spare = fresh ? undefined : this.#giveToSpare(name, descriptors.all);
-      if (spare !== undefined) return { shimPid: spare, wasSpare: true };
+      const warm = fresh ? undefined : this.#giveToWarmShim(name, descriptors.all);
+      if (warm !== undefined) return { shimPid: warm, wasWarm: true };
       const shimPid = spawn(this.programFd, ['corten-shim', name], descriptors.all);
-      return { shimPid, wasSpare: false };
+      return { shimPid, wasWarm: false };
     } finally {
       closeSync(plan);
       closeSync(run);
@@ -140,39 +140,42 @@ export class ShimStarter {
   }
 
   /** Undefined when there is none that could take it. */
-  #giveToSpare(name: string, descriptors: readonly number[]): number | undefined {
-    const spare = this.#spare;
+  #giveToWarmShim(name: string, descriptors: readonly number[]): number | undefined {
+    const warm = this.#warmShim;
     const fds = descriptors.slice(ShimFd.plan);
-    if (spare === undefined || fds.length > mostPassed || name.length > spareName.length)
+    if (warm === undefined || fds.length > mostPassed || name.length > warmShimName.length)
       return undefined;
-    this.#spare = undefined;
+    this.#warmShim = undefined;
     try {
-      passDescriptors(spare.fd, name, fds);
-      return spare.pid;
+      passDescriptors(warm.fd, name, fds);
+      return warm.pid;
     } catch (error) {
       if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error;
       // Somebody has killed it.
-      reapInBackground(spare.pid);
+      reapInBackground(warm.pid);
       return undefined;
     } finally {
-      closeSync(spare.fd);
+      closeSync(warm.fd);
     }
   }
 
   /** When a start is over: the whole agent stands still while a new process comes to execute its program. */
-  makeSpareSoon(): void {
-    if (!this.#keepsSpare || this.#spare !== undefined || this.#timer !== undefined) return;
+  startWarmShimSoon(): void {
+    if (!this.#keepsWarmShim || this.#warmShim !== undefined || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#makeSpare();
-    }, sparePauseMs).unref();
+      this.#startWarmShim();
+    }, warmShimDelayMs).unref();
   }
 
-  #makeSpare(): void {
+  #startWarmShim(): void {
     const { ourFd, theirFd } = makeConnection();
     try {
       const table = [this.#nullFd, this.#nullFd, this.#nullFd, theirFd];
-      this.#spare = { pid: spawn(this.programFd, ['corten-shim', spareName], table), fd: ourFd };
+      this.#warmShim = {
+        pid: spawn(this.programFd, ['corten-shim', warmShimName], table),
+        fd: ourFd,
+      };
     } catch {
       // No memory, or no process: the next start says so, if it is still the case.
       closeSync(ourFd);
@@ -183,12 +186,12 @@ export class ShimStarter {
 
   close(): void {
     // A start may end after this.
-    this.#keepsSpare = false;
+    this.#keepsWarmShim = false;
     clearTimeout(this.#timer);
-    if (this.#spare !== undefined) {
+    if (this.#warmShim !== undefined) {
       // Which ends it.
-      closeSync(this.#spare.fd);
-      reapInBackground(this.#spare.pid);
+      closeSync(this.#warmShim.fd);
+      reapInBackground(this.#warmShim.pid);
     }
     closeSync(this.programFd);
     closeSync(this.#nullFd);

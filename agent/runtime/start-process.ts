@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 import { AliveWatch, type Waiting } from './alive-watch.ts';
-import type { ShimDuties, Step } from './plan.ts';
+import type { ShimOptions, Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 import { makeRunDirectory, readPids } from './run-directory.ts';
 import { ShimProcess } from './running-process.ts';
@@ -13,7 +13,7 @@ import type { StdioPlan } from './stdio.ts';
 export interface ProcessPlan {
   runDirectory: string;
   descriptors: ShimDescriptors;
-  duties: ShimDuties;
+  shimOptions: ShimOptions;
   steps: readonly Step[];
   stdio: StdioPlan;
   /** Taken over by the process that is started. */
@@ -42,7 +42,7 @@ export function processOf(
  * For a shim whose duty is to leave: resolves with the child's pid once the shim has gone and the
  * child is the caller's, or that of the caller's nearest subreaper.
  */
-export async function startUnattended(starter: ShimStarter, plan: ProcessPlan): Promise<number> {
+export async function startDetached(starter: ShimStarter, plan: ProcessPlan): Promise<number> {
   const { shimPid, childPid, alive } = await start(starter, plan);
   await alive.ended;
   reapInBackground(shimPid);
@@ -71,15 +71,15 @@ async function start(starter: ShimStarter, plan: ProcessPlan): Promise<Started> 
   }
 }
 
-export interface BegunShim extends StartedShim {
+export interface SpawnedShim extends StartedShim {
   alive: AliveWatch;
 }
 
 export function spawnShim(
   starter: ShimStarter,
-  plan: Pick<ProcessPlan, 'runDirectory' | 'descriptors' | 'duties' | 'steps'>,
+  plan: Pick<ProcessPlan, 'runDirectory' | 'descriptors' | 'shimOptions' | 'steps'>,
   fresh = false,
-): BegunShim {
+): SpawnedShim {
   const { aliveReadFd, aliveWriteFd } = makeRunDirectory(plan.runDirectory);
   try {
     const shim = starter.start(plan.runDirectory, aliveWriteFd, plan, fresh);
@@ -96,20 +96,20 @@ export function spawnShim(
 export async function awaitStart(
   starter: ShimStarter,
   plan: Pick<ProcessPlan, 'runDirectory' | 'steps' | 'gates'>,
-  { shimPid, wasSpare, alive }: BegunShim,
+  { shimPid, wasWarm, alive }: SpawnedShim,
 ): Promise<Started | undefined> {
   for (const gate of plan.gates ?? []) {
     const waiting = await alive.nextWaiting();
     if (waiting !== undefined) await gate(waiting);
   }
   const report = await alive.report;
-  starter.makeSpareSoon();
+  starter.startWarmShimSoon();
   if (report?.kind === 'started') return { shimPid, childPid: report.childPid, alive };
   // The shim leaves only after its child is gone, so that nothing is left when the caller hears of it.
   await alive.ended;
   reapInBackground(shimPid);
   if (report !== undefined) throw startFailure(plan.steps, report);
   // Its child does nothing of its own before it is written down, and ends when it never is.
-  if (wasSpare && readPids(plan.runDirectory) === undefined) return undefined;
+  if (wasWarm && readPids(plan.runDirectory) === undefined) return undefined;
   throw new CortenError('internal', "the container's parent process was killed while it started");
 }

@@ -4,7 +4,7 @@ import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { writeProcfs } from '../kernel/procfs.ts';
 import { asEffectiveUser } from '../kernel/user-namespaces.ts';
-import { isNew } from './listed-namespaces.ts';
+import { isNew } from './spec-namespaces.ts';
 
 const ipcParameters = new Set([
   'kernel/msgmax',

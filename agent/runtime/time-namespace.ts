@@ -1,8 +1,8 @@
 /** Time namespaces (time_namespaces(7)): what a container's clocks say beside the machine's. */
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
-import { isNew } from './listed-namespaces.ts';
 import type { Step } from './plan.ts';
+import { isNew } from './spec-namespaces.ts';
 
 const billion = 1_000_000_000;
 

@@ -20,7 +20,7 @@ import {
   writeIdMap,
 } from '../kernel/user-namespaces.ts';
 import type { OpenDescriptors } from './descriptors.ts';
-import { isListed, isNew } from './listed-namespaces.ts';
+import { isListed, isNew } from './spec-namespaces.ts';
 
 /** What the launcher needs of a container's user namespace. */
 export interface Remapping {

@@ -15,7 +15,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { keepProcess, keptProcess } from '../kernel/kept-process.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { sealedFile } from '../kernel/memfd.ts';
 import { PollEvent, poll } from '../kernel/poll.ts';
@@ -28,6 +27,7 @@ import {
   threadId,
   waitForChild,
 } from '../kernel/process.ts';
+import { findRecordedProcess, recordProcess } from '../kernel/recorded-process.ts';
 import { type KeptState, readJournal } from './journal.ts';
 
 export interface KeptMountsOptions {
@@ -95,7 +95,7 @@ export class KeptMounts {
       [this.#nullFd, this.#nullFd, this.#nullFd, deviceFd, mountFd],
     );
     this.#children.add(pid);
-    keepProcess(this.#path(share, 'process'), pid);
+    recordProcess(this.#path(share, 'process'), pid);
   }
 
   /** All that an earlier agent left and that still is a file system. `onLost`: it is none any more. */
@@ -115,7 +115,7 @@ export class KeptMounts {
 
   #take(facts: MountFacts): TakenMount | undefined {
     const record = this.#path(facts.share, 'process');
-    const pid = keptProcess(record);
+    const pid = findRecordedProcess(record);
     if (pid === undefined) return undefined;
     const pidfd = openProcess(pid);
     const taken: number[] = [];
@@ -146,7 +146,7 @@ export class KeptMounts {
   /** It is unmounted: nothing of it is left. */
   end(share: string): void {
     const record = this.#path(share, 'process');
-    const pid = keptProcess(record);
+    const pid = findRecordedProcess(record);
     if (pid !== undefined) this.#kill(pid);
     for (const kind of ['process', 'json', 'journal'])
       rmSync(this.#path(share, kind), { force: true });

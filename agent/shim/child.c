@@ -15,29 +15,6 @@
 #include <linux/openat2.h>
 #include "user-namespace.h"
 
-/* Until the shim has written our pid down; if it died before that, nobody would know of us. */
-static void await_shim(void) {
-  static int known;
-  char go;
-  if (!known && read(FD_PEER, &go, 1) != 1) _exit(1);
-  known = 1;
-}
-
-/* Goes on when a byte comes, and ends when its writer has gone. */
-static void pass_gate(int gate) {
-  char go;
-  if (read(gate, &go, 1) != 1) _exit(1);
-  close(gate);
-}
-
-/* Says so with one word to whoever made the plan, who opens the gate. */
-void wait_at(int gate, uint32_t word) {
-  struct report report = {REPORT_WAITING, 0, word};
-  await_shim();
-  write_all(FD_PEER, &report, sizeof report);
-  pass_gate(gate);
-}
-
 /*
  * With a place for reports of its own the child is from here on alone: the shim sees the socket close, takes that for
  * the start, and may leave.
@@ -69,11 +46,11 @@ static void close_others(struct bytes *step) {
 }
 
 /* As many descriptors as a process can have without asking for more (fs.nr_open). */
-static const unsigned most_handed_on = 1 << 20;
+static const unsigned max_preserved = 1 << 20;
 
 /* The caller's own descriptors become 3 and on of the program, and nothing else of ours reaches it. */
-static void hand_on(unsigned first, unsigned count) {
-  if (count > most_handed_on || first > most_handed_on) fail_step(EINVAL);
+static void preserve_descriptors(unsigned first, unsigned count) {
+  if (count > max_preserved || first > max_preserved) fail_step(EINVAL);
   if (count > 0) {
     peer = fcntl(FD_PEER, F_DUPFD_CLOEXEC, (int)(first + count));
     if (peer < 0) _exit(1);
@@ -131,7 +108,7 @@ static _Noreturn void execute(struct bytes *step) {
   if (with_init) split_init();
   sigemptyset(&none);
   check(sigprocmask(SIG_SETMASK, &none, NULL));
-  hand_on(first, count);
+  preserve_descriptors(first, count);
   execvpe(program, arguments, environ); /* searches PATH of the new environment */
   fail_step(errno);
 }
@@ -221,7 +198,7 @@ _Noreturn void run_plan(struct bytes plan) {
       case STEP_EXEC: execute(&step);
       case STEP_REST:
         if (plan.left != 0) fail_step(EPROTO);
-        take_rest(&step, &plan);
+        receive_rest(&step, &plan);
         break;
       case STEP_WAIT: wait_outside(&step); break;
       case STEP_PIVOT: pivot(&step); break;

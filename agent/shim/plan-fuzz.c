@@ -255,10 +255,11 @@ static _Noreturn void fake__exit(int code) { longjmp(leave, code + 1); }
 #include "ports.c"
 #include "plan.c"
 #include "mounts.c"
+#include "gate.c"
 #include "process.c"
 #include "child.c"
 #include "log.c"
-#include "spare.c"
+#include "receive.c"
 #include "beat.c"
 #include "shim.c"
 #undef main

@@ -260,7 +260,7 @@ int main(int count, char **arguments) {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_NAME, "corten-shim", 0, 0, 0);
   if (chdir("/") < 0) return 1; /* the agent's directory must not stay busy because of us */
-  if (count == 2 && strncmp(arguments[1], "--spare", 7) == 0) await_work(arguments[1]);
+  if (count == 2 && strncmp(arguments[1], "--warm", 6) == 0) receive_plan(arguments[1]);
   watch_signals();
   if (fstat(FD_PLAN, &stat) < 0) fail(FD_ALIVE, errno);
   size_t size = (size_t)stat.st_size;

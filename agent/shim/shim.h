@@ -38,7 +38,7 @@ enum {
   STEP_TIME, STEP_PERSONALITY, STEP_AFFINITY, STEP_BORROW_MOUNTS, STEP_CARRY_ROOT
 };
 
-/* Last of a plan whose rest comes later (agent/runtime/early-start.ts). */
+/* Last of a plan whose rest comes later (agent/runtime/concurrent-start.ts). */
 enum { STEP_REST = 96 };
 
 enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_LEAVE = 32, IO_MOVES = 64 };
@@ -113,13 +113,17 @@ void set_scheduler(struct bytes *step);
 void set_affinity(struct bytes *step);
 void join_keyring(void);
 
-/* child.c: the child's way from clone to execve. */
+/* gate.c: where the child waits. */
+void await_shim(void);
+void pass_gate(int gate);
 void wait_at(int gate, uint32_t word);
+
+/* child.c: the child's way from clone to execve. Nothing that the child calls calls back into it. */
 _Noreturn void run_plan(struct bytes plan);
 
-/* spare.c */
-void await_work(char *name);
-void take_rest(struct bytes *step, struct bytes *plan);
+/* receive.c: plans that come by a socket. */
+void receive_plan(char *name);
+void receive_rest(struct bytes *step, struct bytes *plan);
 
 /* log.c */
 void begin_log(uint32_t number);

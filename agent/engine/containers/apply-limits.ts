@@ -4,21 +4,21 @@ import { invalid } from '../../errors.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { logPlan } from './launch-plan.ts';
-import type { LiveContainer } from './live-containers.ts';
-import { mergedLimits, wayBack } from './merge-limits.ts';
+import { mergedLimits, revertingChange } from './merge-limits.ts';
 import { fileLimitOf, limitOpenFiles } from './open-files.ts';
+import type { RunningContainer } from './running-containers.ts';
 
 /** All of the change, or none of it: what was done is taken back when a part is refused. */
 export async function applyLimits(
   context: Pick<EngineContext, 'network' | 'report'>,
   record: ContainerRecord,
-  live: LiveContainer,
+  live: RunningContainer,
   change: Limits,
 ): Promise<void> {
   try {
     await apply(context, record, live, change);
   } catch (error) {
-    const back = wayBack(record.settings.limits, change);
+    const back = revertingChange(record.settings.limits, change);
     await apply(context, record, live, back).catch(
       reporter(context, `take a refused change of ${record.name}'s limits back`),
     );
@@ -29,7 +29,7 @@ export async function applyLimits(
 async function apply(
   { network }: Pick<EngineContext, 'network'>,
   { settings, networks, logDirectory }: ContainerRecord,
-  live: LiveContainer,
+  live: RunningContainer,
   change: Limits,
 ): Promise<void> {
   const limits = mergedLimits(settings.limits, change);

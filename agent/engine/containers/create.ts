@@ -18,12 +18,12 @@ import { Undo } from '../undo.ts';
 import { prepareBindSources } from '../volumes/bind-sources.ts';
 import { resolveMounts } from '../volumes/mounts.ts';
 import { prepareVolumes } from '../volumes/volume-space.ts';
+import { containerDirectories, makeDirectory } from './container-directories.ts';
 import { withDiskDefault } from './disk-default.ts';
 import { explainFullDisk } from './full-disk.ts';
 import { planSpec } from './launch-plan.ts';
 import { makeLayer, newSpace, prepareLayer } from './layer.ts';
 import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
-import { makeDirectory, ownDirectories } from './own-directories.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
 
 type CreateContext = Pick<
@@ -41,9 +41,9 @@ type CreateContext = Pick<
   | 'proxies'
   | 'hostFolders'
   | 'cgroups'
-  | 'nextDirectory'
-  | 'nextLayer'
-  | 'specAhead'
+  | 'containerDirectoryPool'
+  | 'layerDirectoryPool'
+  | 'specCache'
   | 'live'
 >;
 
@@ -96,7 +96,7 @@ export async function createContainer(
     context.containers.insert(record);
     announceContainer(context.events, record, 'create');
     // Once the reply is on its way.
-    setImmediate(() => context.specAhead.begin(record, () => planSpec(context, record)));
+    setImmediate(() => context.specCache.prebuild(record, () => planSpec(context, record)));
   } catch (failure) {
     // While it is full: the undoing may make room.
     const error = explainFullDisk(failure, `${name} cannot be made`, context.paths);
@@ -169,7 +169,11 @@ function idleNetworks({ networks }: Pick<EngineContext, 'networks'>, settings: C
 }
 
 function makeDirectories(
-  { disks, nextDirectory, nextLayer }: Pick<EngineContext, 'disks' | 'nextDirectory' | 'nextLayer'>,
+  {
+    disks,
+    containerDirectoryPool,
+    layerDirectoryPool,
+  }: Pick<EngineContext, 'disks' | 'containerDirectoryPool' | 'layerDirectoryPool'>,
   paths: ContainerPaths,
   makeSpace: MakeSpace | undefined,
   undo: Undo,
@@ -179,6 +183,7 @@ function makeDirectories(
     for (const directory of [paths.layer, paths.directory])
       await rm(directory, { recursive: true, force: true });
   });
-  if (!nextDirectory.moveTo(paths.directory)) makeDirectory(paths.directory, ownDirectories(paths));
-  return makeLayer({ disks, nextLayer }, paths, makeSpace);
+  if (!containerDirectoryPool.takeAs(paths.directory))
+    makeDirectory(paths.directory, containerDirectories(paths));
+  return makeLayer({ disks, layerDirectoryPool }, paths, makeSpace);
 }

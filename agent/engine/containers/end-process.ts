@@ -1,7 +1,7 @@
 /** Ending a container's process: its stop signal, then SIGKILL, then every process it has. */
 import type { EngineContext } from '../context.ts';
 import { timerMs } from '../timer.ts';
-import type { LiveContainer } from './live-containers.ts';
+import type { RunningContainer } from './running-containers.ts';
 import { sendSignal } from './send-signal.ts';
 
 const SIGKILL = 9;
@@ -30,7 +30,7 @@ export async function endProcess(
 }
 
 /** A negative time waits for ever. */
-async function releasedWithin(live: LiveContainer, timeoutMs: number): Promise<boolean> {
+async function releasedWithin(live: RunningContainer, timeoutMs: number): Promise<boolean> {
   if (timeoutMs < 0) {
     await live.released;
     return true;

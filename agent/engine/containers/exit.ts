@@ -12,16 +12,16 @@ import {
 import { containerPaths } from '../paths.ts';
 import { removeRunDirectory } from '../run-directory.ts';
 import { type ContainerRecord, resultOf } from '../state/container-record.ts';
-import { leftovers } from './leftovers.ts';
-import type { LiveContainer } from './live-containers.ts';
+import { cleanupKey } from './cleanup-key.ts';
 import { removeRecord } from './remove.ts';
 import { shouldRestart } from './restart-policy.ts';
+import type { RunningContainer } from './running-containers.ts';
 
 /** Made once: an error notes where it was made, which takes time that somebody waits for. */
 const hasEnded = new Error('the container has ended');
 
 /** Takes care of the exit when it comes, in its turn among the container's other operations. */
-export function watchExit(context: EngineContext, id: string, live: LiveContainer): void {
+export function watchExit(context: EngineContext, id: string, live: RunningContainer): void {
   live.process.exited
     .then((exit) => context.locks.run(id, () => handleExit(context, id, live, exit)))
     .catch(async (error) => {
@@ -38,10 +38,10 @@ export function watchExit(context: EngineContext, id: string, live: LiveContaine
 async function handleExit(
   context: EngineContext,
   id: string,
-  live: LiveContainer,
+  live: RunningContainer,
   exit: ExitRecord,
 ): Promise<void> {
-  live.attendants.abort(hasEnded);
+  live.supervision.abort(hasEnded);
   live.input?.close();
   const oomKills = live.cgroup.oomKills();
   await context.pressure.end(id, oomKills);
@@ -54,7 +54,7 @@ async function handleExit(
   await release(context, record, live.cgroup, live.process);
   context.live.remove(id);
   live.markReleased();
-  context.waiters.wake(id, 'exit', resultOf(record));
+  context.exitWaiters.wake(id, 'exit', resultOf(record));
   if (!live.restarting) await afterwards(context, id, record);
 }
 
@@ -112,7 +112,7 @@ export async function release(
     });
   // With a pid namespace of its own everything inside died with its init; otherwise we end it here.
   if (settings.namespaces.pid !== 'private') cgroup.kill();
-  context.spareTime.putOff(leftovers(id), `release what ${name} left`, async () => {
+  context.idleQueue.defer(cleanupKey(id), `release what ${name} left`, async () => {
     await process?.releaseRoot();
     await process?.settled;
     // The next agent finds the ending there when it was not written down.

@@ -12,13 +12,13 @@ import { connectAll, exposedOnly, publishPorts } from '../networks/network-endpo
 import { writeHosts, writeNetworkFiles } from '../networks/network-files.ts';
 import { containerPaths } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { attend } from '../streams/attend.ts';
+import { supervise } from '../streams/supervise.ts';
 import { Undo } from '../undo.ts';
 import { requireHostFolders } from '../volumes/bind-sources.ts';
+import { cleanupKey } from './cleanup-key.ts';
 import { explainFullDisk } from './full-disk.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { type OpenLayer, openLayer } from './layer.ts';
-import { leftovers } from './leftovers.ts';
 
 /** Docker's code for a container that could not be started, when the shell has none for it. */
 const couldNotStart = 128;
@@ -52,7 +52,7 @@ async function launch(
 ): Promise<void> {
   const { id } = record;
   requireHostFolders(context.hostFolders, record.mounts);
-  await context.spareTime.finish(leftovers(id));
+  await context.idleQueue.flush(cleanupKey(id));
   const layer = openLayer(context, record);
   undo.push(() => layer.close());
   const { spec, joined, cgroup, placement, sandbox } = await prepare(context, record, layer, undo);
@@ -90,7 +90,7 @@ async function prepare(
   undo: Undo,
 ) {
   const { spec, deviceRules } =
-    context.specAhead.take(record) ?? planSpec(context, { ...record, rootfs: layer.rootfs });
+    context.specCache.take(record) ?? planSpec(context, { ...record, rootfs: layer.rootfs });
   const joined = joinedInits(context, record);
   // Its paths are known before it is there.
   let cgroup = context.cgroups.open(record.id);
@@ -176,7 +176,7 @@ async function began(
   });
   announceVolumeMounts(context.events, record, 'mount');
   announceContainer(context.events, record, 'start');
-  attend(context, record, process, cgroup);
+  supervise(context, record, process, cgroup);
 }
 
 /** A process that cannot be written down would run on with nobody who knows it: it ends first. */

@@ -11,7 +11,7 @@ import { conflict } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import type { ContainerPaths } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { layerDirectories, makeDirectory, ownMode } from './own-directories.ts';
+import { layerDirectories, makeDirectory, privateMode } from './container-directories.ts';
 
 type DiskContext = Pick<EngineContext, 'disks'>;
 type LayerOf = Pick<ContainerRecord, 'rootfs' | 'settings'>;
@@ -40,17 +40,17 @@ export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>
 
 /** Makes the layer in its space, or in a directory among those of all others, and says where it is. */
 export function makeLayer(
-  { disks, nextLayer }: Pick<EngineContext, 'disks' | 'nextLayer'>,
+  { disks, layerDirectoryPool }: Pick<EngineContext, 'disks' | 'layerDirectoryPool'>,
   paths: ContainerPaths,
   makeSpace: MakeSpace | undefined,
 ): Omit<ContainerRecord['rootfs'], 'lowers'> {
   const { layer } = paths;
   if (makeSpace === undefined) {
-    if (!nextLayer.moveTo(layer)) makeDirectory(layer, layerDirectories);
+    if (!layerDirectoryPool.takeAs(layer)) makeDirectory(layer, layerDirectories);
     return within(layer);
   }
   const space = newSpace({ disks }, paths);
-  if (disks.layers.amongLayers) mkdirSync(layer, { mode: ownMode });
+  if (disks.layers.amongLayers) mkdirSync(layer, { mode: privateMode });
   makeSpace(space);
   return { ...within(space), space };
 }

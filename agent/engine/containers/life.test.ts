@@ -18,7 +18,7 @@ const onBridge = (hostPort: number) => ({
   ports: [{ containerPort: 80, protocol: 'tcp' as const, hostPort }],
 });
 
-test('start, exit, start again: state, waiters and events in dockerd’s order', async (t) => {
+test('start, exit, start again: state, exitWaiters and events in dockerd’s order', async (t) => {
   const bench = await workbench(t);
   const { containers } = bench.engine;
   const id = await create(bench, {}, 'web');

@@ -11,8 +11,8 @@ import type { PressureSample } from '../../contract/pressure.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { listSegments, segmentPath } from '../logs/log-file.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import type { LiveContainer } from './live-containers.ts';
 import { mostOpenFiles } from './open-files.ts';
+import type { RunningContainer } from './running-containers.ts';
 
 /** From this share of a limit on it is as good as reached. */
 const close = 0.9;
@@ -34,7 +34,7 @@ export interface Facts {
 export function factsFor(
   change: Limits,
   record: ContainerRecord,
-  live: LiveContainer | undefined,
+  live: RunningContainer | undefined,
 ): Facts {
   const counted = change.memory !== undefined || typeof change.pids === 'number';
   return {

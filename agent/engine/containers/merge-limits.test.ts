@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Limits } from '../../contract/limits.ts';
-import { mergedLimits, wayBack, withFittingBurst } from './merge-limits.ts';
+import { mergedLimits, revertingChange, withFittingBurst } from './merge-limits.ts';
 
 test('a change keeps what it does not name, and null takes away', () => {
   const before: Limits = {
@@ -62,7 +62,7 @@ test('the way back names what the change named, as it was', () => {
     openFiles: 64,
     log: { maxBytes: 5 },
   };
-  const back = wayBack(before, change);
+  const back = revertingChange(before, change);
   assert.deepEqual(back, {
     cpu: { quotaMicros: 5000 },
     memory: { maxBytes: null, oomKillDisabled: false },

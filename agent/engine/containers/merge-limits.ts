@@ -29,7 +29,7 @@ function mergedBy<T, K extends keyof T>(key: K, before: T[] = [], change: T[] = 
 }
 
 /** The change that takes `change` back: what it names, as it was before. */
-export function wayBack(before: Limits, change: Limits): Limits {
+export function revertingChange(before: Limits, change: Limits): Limits {
   const part = <T extends object>(was: T | undefined, now: T | undefined): T | undefined =>
     now && (Object.fromEntries(named(now).map((key) => [key, was?.[key] ?? null])) as T);
   const listed = <T extends object, K extends keyof T>(key: K, was: T[] = [], now: T[] = []) =>

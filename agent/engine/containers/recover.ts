@@ -9,7 +9,7 @@ import { type EngineContext, reporter } from '../context.ts';
 import { containerPaths } from '../paths.ts';
 import { restoreProcessors } from '../pressure/set-precedence.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { attend } from '../streams/attend.ts';
+import { supervise } from '../streams/supervise.ts';
 import { sweep } from '../sweep.ts';
 import { recordExit, release } from './exit.ts';
 import { logPlan } from './launch-plan.ts';
@@ -28,7 +28,7 @@ export async function recover(context: EngineContext): Promise<void> {
     context.containers.all().map((record) => look(context, record)),
   );
   for (const { record, found } of findings) {
-    if (isRunning(found)) takeUp(context, record, found);
+    if (isRunning(found)) readopt(context, record, found);
   }
   await reconcileNetworks(context);
   await restoreLimits(context);
@@ -42,7 +42,7 @@ export async function recover(context: EngineContext): Promise<void> {
 
 async function look(context: EngineContext, record: ContainerRecord): Promise<Finding> {
   const { run } = containerPaths(context.paths, record.id);
-  return { record, found: await context.runtime.adopt(run) };
+  return { record, found: await context.runtime.readopt(run) };
 }
 
 const isRunning = (found: Finding['found']): found is RunningProcess =>
@@ -51,13 +51,13 @@ const isRunning = (found: Finding['found']): found is RunningProcess =>
 const wasAlive = ({ state }: ContainerRecord) =>
   state.status === 'running' || state.status === 'paused';
 
-function takeUp(context: EngineContext, record: ContainerRecord, process: RunningProcess): void {
+function readopt(context: EngineContext, record: ContainerRecord, process: RunningProcess): void {
   // It may be one that was started and not yet written down when the agent was killed.
   const status = record.state.status === 'paused' ? 'paused' : 'running';
   const current = context.containers.setLive(record.id, {
     state: { ...record.state, status, pid: process.pid, startedAt: process.startedAt },
   });
-  attend(context, current, process, context.cgroups.open(record.id));
+  supervise(context, current, process, context.cgroups.open(record.id));
 }
 
 async function reconcileNetworks(context: EngineContext): Promise<void> {

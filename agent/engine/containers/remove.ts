@@ -15,8 +15,8 @@ import { type EngineContext, reporter } from '../context.ts';
 import { containerPaths, removedDirectory, removedLayersDirectory } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { removeVolume } from '../volumes/volumes.ts';
+import { cleanupKey } from './cleanup-key.ts';
 import { endProcess } from './end-process.ts';
-import { leftovers } from './leftovers.ts';
 
 export async function removeContainer(
   context: EngineContext,
@@ -60,25 +60,25 @@ export async function removeRecord(
   // Without the reason of a failed start, which its own caller was told: the CLI would say it twice.
   const result = { exitCode: record.state.exitCode };
   context.restarts.forget(id);
-  context.waiters.remember(id, result);
+  context.exitWaiters.remember(id, result);
   context.containers.delete(id);
   context.pressure.forget(id);
   context.live.giveUp(id);
-  context.specAhead.forget(id);
+  context.specCache.forget(id);
   await context.logReaders.gone(id);
   await removeDirectory(context, record);
   if (volumes) await removeOwnVolumes(context, record);
   announceContainer(context.events, record, 'destroy');
-  context.waiters.wake(id, 'removal', result);
+  context.exitWaiters.wake(id, 'removal', result);
 }
 
 async function removeDirectory(
-  { disks, paths, spareTime }: Pick<EngineContext, 'disks' | 'paths' | 'spareTime'>,
+  { disks, paths, idleQueue }: Pick<EngineContext, 'disks' | 'paths' | 'idleQueue'>,
   { id, name, rootfs, logDirectory }: ContainerRecord,
 ): Promise<void> {
   const { directory, layer } = containerPaths(paths, id);
   if (rootfs.space !== undefined) {
-    await spareTime.finish(leftovers(id));
+    await idleQueue.flush(cleanupKey(id));
     await disks.layers.remove(rootfs.space);
     // Its files went with the space.
     for (const path of [directory, layer]) rmSync(path, { recursive: true, force: true });
@@ -90,13 +90,13 @@ async function removeDirectory(
   ] as const;
   // What takes up space is removed before anybody hears that it is gone: they may need it now.
   if (isSmall([rootfs.upper, logDirectory]) && doomed.every(([from, to]) => isMoved(from, to)))
-    spareTime.putOff(`files of ${id}`, `remove the files of ${name}`, () => {
+    idleQueue.defer(`files of ${id}`, `remove the files of ${name}`, () => {
       // Here and now: the walk through the thread pool takes four times as long, and wakes others.
       for (const [, moved] of doomed) rmSync(moved, { recursive: true, force: true });
     });
   else {
     // While its root is mounted, what is removed keeps its space.
-    await spareTime.finish(leftovers(id));
+    await idleQueue.flush(cleanupKey(id));
     for (const path of doomed.flat()) await rm(path, { recursive: true, force: true });
   }
 }

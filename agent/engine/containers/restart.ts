@@ -2,8 +2,8 @@ import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
 import { awaitHostFolders } from '../volumes/bind-sources.ts';
 import { endProcess } from './end-process.ts';
-import { launchAsAsked } from './start.ts';
-import { type StopOptions, stopWish } from './stop.ts';
+import { launchOnRequest } from './start.ts';
+import { type StopOptions, stopParameters } from './stop.ts';
 
 /** `docker restart`: stops it if it runs, and starts it. Auto-remove leaves it alone meanwhile. */
 export async function restartContainer(
@@ -15,7 +15,7 @@ export async function restartContainer(
   await awaitHostFolders(context.hostFolders, mounts);
   const wish = await context.locks.run(id, () => {
     // Throws for what is no signal; then nothing has changed.
-    const asked = stopWish(context.containers.require(id), options);
+    const asked = stopParameters(context.containers.require(id), options);
     context.restarts.forget(id);
     const live = context.live.get(id);
     if (live !== undefined) live.restarting = true;
@@ -27,7 +27,7 @@ export async function restartContainer(
   }
   await context.locks.run(id, async () => {
     // Somebody else's start came first: it runs, which is what was asked for.
-    if (context.live.get(id) === undefined) await launchAsAsked(context, id);
+    if (context.live.get(id) === undefined) await launchOnRequest(context, id);
     announceContainer(context.events, context.containers.require(id), 'restart');
   });
 }

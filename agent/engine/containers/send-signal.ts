@@ -2,7 +2,7 @@ import { CortenError } from '../../errors.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
-import type { LiveContainer } from './live-containers.ts';
+import type { RunningContainer } from './running-containers.ts';
 
 const SIGKILL = 9;
 
@@ -10,7 +10,7 @@ const SIGKILL = 9;
 export function sendSignal(
   context: Pick<EngineContext, 'containers' | 'events' | 'pressure'>,
   id: string,
-  live: LiveContainer,
+  live: RunningContainer,
   signal: number,
   { ends = true }: { ends?: boolean } = {},
 ): void {

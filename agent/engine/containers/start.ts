@@ -16,12 +16,12 @@ export async function startContainer(context: EngineContext, reference: string):
     if (state.status === 'removing' || state.status === 'dead')
       throw conflict('container is marked for removal and cannot be started');
     context.restarts.forget(id);
-    await launchAsAsked(context, id);
+    await launchOnRequest(context, id);
   });
 }
 
 /** A start that somebody waits for. The caller holds the container's lock. */
-export async function launchAsAsked(context: EngineContext, id: string): Promise<void> {
+export async function launchOnRequest(context: EngineContext, id: string): Promise<void> {
   const { settings } = context.containers.require(id);
   try {
     await launchContainer(context, id, 0);
@@ -45,13 +45,13 @@ export async function restartByPolicy(context: EngineContext, id: string): Promi
       await launchContainer(context, id, record.state.restartCount + 1);
     } catch (error) {
       context.report(`start ${record.name} again`, error);
-      giveUpOrGoOn(context, id);
+      retryOrGiveUp(context, id);
     }
   });
 }
 
 /** A start that fails counts as an exit that fails: the policy decides again, with a longer wait. */
-function giveUpOrGoOn(context: EngineContext, id: string): void {
+function retryOrGiveUp(context: EngineContext, id: string): void {
   const { state, settings } = context.containers.require(id);
   const restartCount = state.restartCount + 1;
   const { name, maximumRetryCount } = settings.restart;

@@ -34,7 +34,7 @@ function beginStop(context: EngineContext, id: string, options: StopOptions) {
   if (context.live.get(id) === undefined)
     throw new CortenError('not-modified', `${record.name} is not running`);
   context.containers.setLive(id, { manuallyStopped: true });
-  return stopWish(record, options);
+  return stopParameters(record, options);
 }
 
 /** It has no process now: to stop it is to drop the plan. */
@@ -44,11 +44,11 @@ function cancelRestart(context: EngineContext, record: ContainerRecord) {
     manuallyStopped: true,
     state: { ...record.state, status: 'exited' },
   });
-  return stopWish(record, {});
+  return stopParameters(record, {});
 }
 
 /** The signal and the patience that apply: the caller's, the container's, Docker's. */
-export function stopWish(
+export function stopParameters(
   { settings }: ContainerRecord,
   { signal, timeoutSeconds }: StopOptions,
 ): { signal: number; timeoutMs: number } {

@@ -4,15 +4,15 @@ import { resultOf } from '../state/container-record.ts';
 
 /** Registered before it returns its promise: an exit right after the call is not missed. */
 export async function waitForContainer(
-  context: Pick<EngineContext, 'containers' | 'live' | 'waiters'>,
+  context: Pick<EngineContext, 'containers' | 'live' | 'exitWaiters'>,
   reference: string,
   condition: WaitCondition,
   signal: AbortSignal,
 ): Promise<WaitResult> {
-  const ended = context.waiters.resultOfRemoved(reference);
+  const ended = context.exitWaiters.resultOfRemoved(reference);
   if (ended !== undefined) return ended;
   const record = context.containers.find(reference);
-  if (condition === 'removed') return context.waiters.next(record.id, 'removal', signal);
+  if (condition === 'removed') return context.exitWaiters.next(record.id, 'removal', signal);
   const over = condition === 'not-running' && context.live.get(record.id) === undefined;
-  return over ? resultOf(record) : context.waiters.next(record.id, 'exit', signal);
+  return over ? resultOf(record) : context.exitWaiters.next(record.id, 'exit', signal);
 }

@@ -2,14 +2,14 @@
 import type { OciProcess, OciSeccomp } from '../../contract/oci-runtime.ts';
 import { readTextInRoot, withFd } from '../../kernel/files.ts';
 import type { ProcessHandle } from '../../runtime/runtime.ts';
-import type { LiveContainer } from '../containers/live-containers.ts';
+import type { RunningContainer } from '../containers/running-containers.ts';
 import { openRootOfProcess } from '../files/container-root.ts';
 import { hostnameOf } from '../networks/network-files.ts';
 import { processOfExec, seccompOf } from '../spec/process.ts';
 import { resolveUser } from '../spec/user.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 
-export interface ExecWish {
+export interface ExecOptions {
   command: string[];
   env: string[];
   workingDirectory?: string;
@@ -21,16 +21,20 @@ export interface ExecWish {
 
 export function execProcess(
   record: ContainerRecord,
-  live: Pick<LiveContainer, 'process'>,
-  wish: ExecWish,
+  live: Pick<RunningContainer, 'process'>,
+  options: ExecOptions,
 ): { process: OciProcess; seccomp: OciSeccomp | undefined } {
   const { settings, process } = record;
-  const { command, env, terminal, privileged, workingDirectory, size } = wish;
+  const { command, env, terminal, privileged, workingDirectory, size } = options;
   const built = processOfExec({
     settings,
     process,
     hostname: hostnameOf(record),
-    user: resolveUser(wish.user || process.user, userFilesOf(live.process), settings.extraGroups),
+    user: resolveUser(
+      options.user || process.user,
+      userFilesOf(live.process),
+      settings.extraGroups,
+    ),
     exec: {
       args: command,
       env,

@@ -1,5 +1,5 @@
 /** An exec's ends of stdio as streams, which are opened while it is on its way where that can be. */
-import type { BegunExec, ProcessStdio, RunningProcess } from '../../runtime/runtime.ts';
+import type { PrestartedExec, ProcessStdio, RunningProcess } from '../../runtime/runtime.ts';
 import { ProcessOutput } from '../streams/process-output.ts';
 import { closeStreams, openStreams, type ProcessStreams } from '../streams/process-streams.ts';
 
@@ -22,12 +22,14 @@ export interface RunningExec {
   stdio: ExecStdio;
 }
 
-/** Undefined when nothing was begun, or it has to be done anew. */
-export async function finishBegun(begun: BegunExec | undefined): Promise<RunningExec | undefined> {
+/** Undefined when nothing was prestarted, or it has to be done anew. */
+export async function finishPrestarted(
+  prestarted: PrestartedExec | undefined,
+): Promise<RunningExec | undefined> {
   const opened: ExecStdio[] = [];
   let process: RunningProcess | undefined;
   try {
-    process = await begun?.finish((stdio) => opened.push(openStdio(stdio)));
+    process = await prestarted?.finish((stdio) => opened.push(openStdio(stdio)));
   } finally {
     if (process === undefined) for (const { streams } of opened) closeStreams(streams);
   }

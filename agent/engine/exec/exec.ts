@@ -7,22 +7,22 @@ import { conflict, invalid } from '../../errors.ts';
 import type { ExecRequest, RunningProcess } from '../../runtime/runtime.ts';
 import { StartError } from '../../runtime/start-error.ts';
 import { announceContainer } from '../announce.ts';
-import type { LiveContainer } from '../containers/live-containers.ts';
+import type { RunningContainer } from '../containers/running-containers.ts';
 import type { EngineContext } from '../context.ts';
 import { newId } from '../ids.ts';
 import { execRunDirectory } from '../paths.ts';
 import { removeRunDirectory } from '../run-directory.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { inputRelay, ProcessInput } from '../streams/process-input.ts';
-import type { ExecAhead } from './exec-ahead.ts';
+import type { ExecPrestarter } from './exec-prestart.ts';
 import { execProcess } from './exec-process.ts';
-import { finishBegun, openStdio, type RunningExec } from './exec-stdio.ts';
+import { finishPrestarted, openStdio, type RunningExec } from './exec-stdio.ts';
 import type { ExecRecord, ExecTable } from './exec-table.ts';
 
 export type ExecContext = Pick<
   EngineContext,
-  'paths' | 'containers' | 'live' | 'runtime' | 'events' | 'report' | 'spareTime'
-> & { execs: ExecTable; ahead: ExecAhead };
+  'paths' | 'containers' | 'live' | 'runtime' | 'events' | 'report' | 'idleQueue'
+> & { execs: ExecTable; prestarter: ExecPrestarter };
 
 export function createExecBackend(context: ExecContext): ExecBackend {
   return {
@@ -58,7 +58,7 @@ async function createExec(
   // Once the reply is on its way.
   setImmediate(() => {
     if (!record.started && context.live.get(container.id) === live)
-      context.ahead.begin(id, live, (placement) =>
+      context.prestarter.begin(id, live, (placement) =>
         requestOf(context, record, container, live, placement),
       );
   });
@@ -69,7 +69,7 @@ async function createExec(
 function requireRunning(
   { live }: Pick<EngineContext, 'live'>,
   { id, state }: ContainerRecord,
-): LiveContainer {
+): RunningContainer {
   const running = live.get(id);
   if (state.status === 'restarting')
     throw conflict(`Container ${id} is restarting, wait until the container is running`);
@@ -114,10 +114,10 @@ async function run(
   context: ExecContext,
   record: ExecRecord,
   container: ContainerRecord,
-  live: LiveContainer,
+  live: RunningContainer,
 ): Promise<RunningExec> {
-  const begun = await finishBegun(context.ahead.take(record.id, live));
-  if (begun !== undefined) return begun;
+  const prestarted = await finishPrestarted(context.prestarter.take(record.id, live));
+  if (prestarted !== undefined) return prestarted;
   const process = await withPlacement(
     live.cgroup,
     (placement) =>
@@ -131,7 +131,7 @@ function requestOf(
   { paths }: Pick<ExecContext, 'paths'>,
   { id, settings, size }: ExecRecord,
   container: ContainerRecord,
-  live: LiveContainer,
+  live: RunningContainer,
   placement: CgroupPlacement,
 ): ExecRequest {
   return {
@@ -158,7 +158,7 @@ async function watchExecExit(
     });
   const directory = execRunDirectory(context.paths, record.containerId, record.id);
   void process.settled.then(() =>
-    context.spareTime.putOff(directory, `remove ${directory}`, () =>
+    context.idleQueue.defer(directory, `remove ${directory}`, () =>
       removeRunDirectory(directory, context.report),
     ),
   );

@@ -3,7 +3,7 @@
 import { withPlacement } from '../../cgroup/placement.ts';
 import type { HealthCheck } from '../../contract/container.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
-import type { LiveContainer } from '../containers/live-containers.ts';
+import type { RunningContainer } from '../containers/running-containers.ts';
 import { signalUnlessEnded } from '../containers/send-signal.ts';
 import type { EngineContext } from '../context.ts';
 import { execProcess } from '../exec/exec-process.ts';
@@ -30,7 +30,7 @@ export interface ProbeResult {
 export async function probe(
   context: Pick<EngineContext, 'paths' | 'runtime' | 'report'>,
   record: ContainerRecord,
-  live: LiveContainer,
+  live: RunningContainer,
   check: HealthCheck,
 ): Promise<ProbeResult> {
   const start = new Date();

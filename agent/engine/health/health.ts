@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerState, HealthCheck } from '../../contract/container.ts';
 import { announceContainer } from '../announce.ts';
-import type { LiveContainer } from '../containers/live-containers.ts';
+import type { RunningContainer } from '../containers/running-containers.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import { timerMs } from '../timer.ts';
 import { type ProbeResult, probe } from './health-probe.ts';
@@ -19,13 +19,13 @@ const defaults = {
 const keptResults = 5;
 
 /** Probes a container for as long as it runs. */
-export function watchHealth(context: EngineContext, id: string, live: LiveContainer): void {
+export function watchHealth(context: EngineContext, id: string, live: RunningContainer): void {
   const { health } = context.containers.require(id).settings;
   if (health === undefined || isOff(health)) return;
   const check = withDefaults(health);
   keepProbing(context, id, live, check).catch((error) => {
     // The abort is how a container's end stops its checks.
-    if (!live.attendants.signal.aborted) reporter(context, `check the health of ${id}`)(error);
+    if (!live.supervision.signal.aborted) reporter(context, `check the health of ${id}`)(error);
   });
 }
 
@@ -45,10 +45,10 @@ function withDefaults(check: HealthCheck): HealthCheck {
 async function keepProbing(
   context: EngineContext,
   id: string,
-  live: LiveContainer,
+  live: RunningContainer,
   check: HealthCheck,
 ): Promise<void> {
-  const { signal } = live.attendants;
+  const { signal } = live.supervision;
   for (;;) {
     await sleep(timerMs(pauseMs(context, id, check)), undefined, { signal, ref: false });
     const record = context.containers.require(id);

@@ -13,10 +13,10 @@ import type { MountEntry } from '../../kernel/mountinfo.ts';
 import { idInside } from '../../kernel/process-status.ts';
 import { capabilityNames, defaultCapabilities } from '../../runtime/capabilities.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import type { AskedIsolation } from './asked.ts';
-import { askedMount, samePlace } from './asked-mount.ts';
 import { capabilityMeanings } from './capability-meanings.data.ts';
 import { namespaceMeanings } from './namespace-meanings.data.ts';
+import type { RequestedIsolation } from './requested.ts';
+import { requestedMount, samePlace } from './requested-mount.ts';
 import { resourceLimits } from './resource-limits.data.ts';
 import type { CapabilitySet, IsolationView } from './view.ts';
 
@@ -73,7 +73,7 @@ const setNames: readonly CapabilitySet[] = [
 
 export function describeCapabilities(
   { capabilities }: IsolationView,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
 ): CapabilityFact[] {
   const held = setNames.flatMap((set) => capabilities[set]);
   // A kernel younger than our list has names that we do not know.
@@ -101,7 +101,7 @@ function capabilityMeaning(name: string, kind: 'held' | 'possible' | 'absent'): 
 
 export function describePrivileges(
   { noNewPrivileges, seccomp, securityLabel }: IsolationView,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
 ): PrivilegeFact[] {
   const onOff = (on: boolean) => (on ? 'on' : 'off');
   const filter = seccomp === 'none' ? 'none' : asked.seccomp === 'custom' ? 'custom' : 'default';
@@ -169,13 +169,13 @@ const identityMeanings = {
 export function describeMounts(
   { mounts }: IsolationView,
   record: ContainerRecord,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
 ): MountFact[] {
   return mounts.map((mount) => {
     const { mountPoint: target, type, source, root, options } = mount;
     const origin = originOf(mount, record, asked);
     const readOnly = options.includes('ro') || mount.superOptions.includes('ro');
-    const host = askedMount(mount, record.mounts)?.source;
+    const host = requestedMount(mount, record.mounts)?.source;
     return {
       id: `mount.${origin}.${readOnly ? 'read-only' : 'writable'}`,
       target,
@@ -199,11 +199,11 @@ const engineTargets =
 function originOf(
   mount: MountEntry,
   { mounts, settings }: ContainerRecord,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
 ): MountFact['origin'] {
   const { mountPoint } = mount;
   if (mountPoint === '/') return 'root';
-  const view = askedMount(mount, mounts);
+  const view = requestedMount(mount, mounts);
   if (view !== undefined) return view.type;
   if (settings.mounts.some(({ target }) => samePlace(target, mountPoint))) return 'tmpfs';
   if (asked.kernelPaths.has(mountPoint)) return 'guard';
@@ -246,7 +246,7 @@ const kernelPathMeanings: Readonly<Record<KernelPathFact['state'], string>> = {
 
 export function describeKernelPaths(
   { kernelPaths }: IsolationView,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
 ): KernelPathFact[] {
   return [...kernelPaths].map(([path, state]) => ({
     id: `kernel-path.${state}`,
@@ -259,7 +259,7 @@ export function describeKernelPaths(
 
 export function describeResourceLimits(
   view: IsolationView,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
 ): ResourceLimitFact[] {
   return view.resourceLimits.map((limit) => {
     const known = resourceLimits.find(({ name }) => name === limit.name);

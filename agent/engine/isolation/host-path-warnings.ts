@@ -3,8 +3,8 @@ import { realpathSync, type Stats, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { MountView } from '../../contract/container.ts';
 import type { IsolationWarning } from '../../contract/isolation.ts';
-import { askedMount } from './asked-mount.ts';
-import type { Judged } from './judged.ts';
+import { requestedMount } from './requested-mount.ts';
+import type { WarningInput } from './warning-input.ts';
 
 /** Whoever may write to one of these is root on the machine. */
 const engineSocketName = /^(docker|podman|containerd|crio|buildkitd|corten)\.sock$/;
@@ -19,14 +19,14 @@ const engineSockets = [
 const gravePlaces =
   /^\/$|^\/(etc|boot|dev|proc|sys|usr|bin|sbin|lib|lib64|root|run)(\/|$)|^\/(home|var|var\/lib)$/;
 
-export function hostPathWarnings(judged: Judged): IsolationWarning[] {
-  return judged.record.mounts
-    .filter((mount) => isHostPath(mount, judged.engine.volumes))
+export function hostPathWarnings(input: WarningInput): IsolationWarning[] {
+  return input.record.mounts
+    .filter((mount) => isHostPath(mount, input.engine.volumes))
     .flatMap((mount) => {
       const stat = statOf(mount.source);
       const warning =
-        socketWarning(mount, stat, judged.engine.socket) ??
-        (isWritable(mount, judged) ? writableWarning(mount) : undefined);
+        socketWarning(mount, stat, input.engine.socket) ??
+        (isWritable(mount, input) ? writableWarning(mount) : undefined);
       return warning === undefined ? [] : [warning];
     });
 }
@@ -72,8 +72,8 @@ function isWithin(socket: string, source: string): boolean {
 }
 
 /** As the kernel has it; where it does not say (a plan), as was asked for. */
-function isWritable(mount: MountView, { view, record }: Judged): boolean {
-  const entries = view.mounts.filter((entry) => askedMount(entry, record.mounts) === mount);
+function isWritable(mount: MountView, { view, record }: WarningInput): boolean {
+  const entries = view.mounts.filter((entry) => requestedMount(entry, record.mounts) === mount);
   if (entries.length === 0) return !mount.readOnly;
   return entries.some(({ options }) => !options.includes('ro'));
 }

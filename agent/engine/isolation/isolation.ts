@@ -10,7 +10,6 @@ import type { EngineContext } from '../context.ts';
 import { volumesDirectory } from '../paths.ts';
 import { devicesOf } from '../spec/devices.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { type AskedIsolation, askedIsolation } from './asked.ts';
 import {
   describeCapabilities,
   describeControlGroup,
@@ -24,6 +23,7 @@ import {
 import { describeDevices } from './describe-devices.ts';
 import { describeOtherLimits, type NetworkLimit } from './describe-other-limits.ts';
 import { planView } from './plan-view.ts';
+import { type RequestedIsolation, requestedIsolation } from './requested.ts';
 import type { IsolationView } from './view.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -44,7 +44,7 @@ type Parts = Pick<
 export function isolationReport(parts: Parts, reference: string): IsolationReport {
   const { containers, live, cgroups, paths, apiSocket } = parts;
   const record = containers.find(reference);
-  const asked = askedIsolation(record);
+  const asked = requestedIsolation(record);
   const isRunning = live.get(record.id) !== undefined;
   const view = isRunning ? kernelView(parts, record, asked) : plannedView(parts, record, asked);
   const engine = {
@@ -85,7 +85,7 @@ function ratesOf({ network }: Parts, record: ContainerRecord, isRunning: boolean
 function kernelView(
   { live, kernelViews }: Parts,
   record: ContainerRecord,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
 ): IsolationView {
   const running = live.ids().flatMap((id) => {
     const found = live.get(id);
@@ -106,7 +106,7 @@ function kernelView(
 function plannedView(
   { containers, disks }: Parts,
   record: ContainerRecord,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
 ): IsolationView {
   const joined: Partial<Record<NamespaceType, string>> = {};
   for (const [type, reference] of joinedContainers(record))

@@ -20,7 +20,7 @@ import type { ProcessHandle } from '../../runtime/runtime.ts';
 import { kernelPathStates } from './kernel-paths.ts';
 import { type IsolationView, type NamespaceView, namespaceTypes } from './view.ts';
 
-export interface RunningContainer {
+export interface KernelViewSubject {
   id: string;
   process: ProcessHandle;
   cgroup: Cgroup;
@@ -35,8 +35,8 @@ const namespaceNames: Record<NamespaceType, string> = { ...namespaceFile, time: 
 /** Throws conflict when the container has just ended. `paths` are those to tell the state of. */
 export function readKernelView(
   procFd: number,
-  container: RunningContainer,
-  others: readonly RunningContainer[],
+  container: KernelViewSubject,
+  others: readonly KernelViewSubject[],
   paths: readonly string[],
 ): IsolationView {
   return withProcess(procFd, container.process, (directory) => {
@@ -90,7 +90,7 @@ function withProcess<T>(procFd: number, process: ProcessHandle, read: (directory
 function namespacesOf(
   procFd: number,
   directory: number,
-  others: readonly RunningContainer[],
+  others: readonly KernelViewSubject[],
 ): NamespaceView[] {
   const inside = namespaceIds(directory);
   const host = withFd(openProcessDirectory(procFd, 'self'), namespaceIds);

@@ -6,10 +6,10 @@ import type { OciMount } from '../../contract/oci-runtime.ts';
 import type { MountEntry } from '../../kernel/mountinfo.ts';
 import { parseLimits, type ResourceLimit } from '../../kernel/process-limits.ts';
 import { idOutside } from '../../kernel/user-namespaces.ts';
-import { isListed } from '../../runtime/listed-namespaces.ts';
+import { isListed } from '../../runtime/spec-namespaces.ts';
 import { rangesOf } from '../../runtime/user-namespace.ts';
 import type { BuiltSpec } from '../spec/spec.ts';
-import type { AskedIsolation } from './asked.ts';
+import type { RequestedIsolation } from './requested.ts';
 import { resourceLimits } from './resource-limits.data.ts';
 import { type IsolationView, type NamespaceView, namespaceTypes } from './view.ts';
 
@@ -19,7 +19,7 @@ const everyId = [{ inside: 0, outside: 0, count: 2 ** 32 - 1 }];
 /** `joined`: ids of the containers whose namespaces it would join, by kind. */
 export function planView(
   { spec, deviceRules }: BuiltSpec,
-  asked: AskedIsolation,
+  asked: RequestedIsolation,
   joined: Partial<Record<NamespaceType, string>>,
 ): IsolationView {
   const { process, linux } = spec;

@@ -182,7 +182,7 @@ test('what the kernel gives beyond what was asked for is the first warning; less
   }
 });
 
-test('limits are judged by the kernel’s files, not by what was asked for', async (t) => {
+test('limits are input by the kernel’s files, not by what was asked for', async (t) => {
   let files: [string, string][] = [];
   const bench = await workbench(t, {
     kernelViews: {

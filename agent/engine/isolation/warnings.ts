@@ -5,24 +5,24 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { capabilityMeanings, gravestCapabilities } from './capability-meanings.data.ts';
 import { kindOf } from './describe-devices.ts';
 import { hostPathWarnings } from './host-path-warnings.ts';
-import type { Judged } from './judged.ts';
 import { unlimited } from './unlimited.ts';
+import type { WarningInput } from './warning-input.ts';
 
 const order = ['high', 'medium', 'low'] as const;
 
-export function warningsOf(judged: Judged): IsolationWarning[] {
+export function warningsOf(input: WarningInput): IsolationWarning[] {
   return [
-    ...driftWarnings(judged),
-    ...privilegeWarnings(judged),
-    ...namespaceWarnings(judged),
-    ...hostPathWarnings(judged),
-    ...limitWarnings(judged),
+    ...driftWarnings(input),
+    ...privilegeWarnings(input),
+    ...namespaceWarnings(input),
+    ...hostPathWarnings(input),
+    ...limitWarnings(input),
   ].toSorted((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
 
 /** A privileged container has all that the others would warn of: one warning says it. */
-function privilegeWarnings(judged: Judged): IsolationWarning[] {
-  if (judged.asked.privileged)
+function privilegeWarnings(input: WarningInput): IsolationWarning[] {
+  if (input.asked.privileged)
     return [
       {
         id: 'warning.privileged',
@@ -34,14 +34,14 @@ function privilegeWarnings(judged: Judged): IsolationWarning[] {
       },
     ];
   return [
-    ...capabilityWarnings(judged),
-    ...callWarnings(judged),
-    ...deviceWarnings(judged),
-    ...openPathWarnings(judged),
+    ...capabilityWarnings(input),
+    ...callWarnings(input),
+    ...deviceWarnings(input),
+    ...openPathWarnings(input),
   ];
 }
 
-function capabilityWarnings({ view, asked }: Judged): IsolationWarning[] {
+function capabilityWarnings({ view, asked }: WarningInput): IsolationWarning[] {
   return view.capabilities.bounding
     .filter((name) => asked.capabilities.has(name) && !defaultCapabilities.includes(name))
     .map((name) => ({
@@ -55,7 +55,7 @@ function capabilityWarnings({ view, asked }: Judged): IsolationWarning[] {
     }));
 }
 
-function callWarnings({ view, asked }: Judged): IsolationWarning[] {
+function callWarnings({ view, asked }: WarningInput): IsolationWarning[] {
   const warnings: IsolationWarning[] = [];
   if (view.seccomp === 'none' && asked.seccomp === 'unconfined')
     warnings.push({
@@ -75,7 +75,7 @@ function callWarnings({ view, asked }: Judged): IsolationWarning[] {
   return warnings;
 }
 
-function deviceWarnings({ view }: Judged): IsolationWarning[] {
+function deviceWarnings({ view }: WarningInput): IsolationWarning[] {
   return view.devices.rules
     .filter((rule) => ['all', 'added'].includes(kindOf(rule)))
     .map((rule) => ({
@@ -89,7 +89,7 @@ function deviceWarnings({ view }: Judged): IsolationWarning[] {
     }));
 }
 
-function openPathWarnings({ view, asked }: Judged): IsolationWarning[] {
+function openPathWarnings({ view, asked }: WarningInput): IsolationWarning[] {
   const open = [...view.kernelPaths]
     .filter(([path, state]) => state === 'open' && asked.kernelPaths.get(path) === 'open')
     .map(([path]) => path);
@@ -143,7 +143,7 @@ const hostNamespaces: Partial<
   },
 };
 
-function namespaceWarnings({ view, record, engine }: Judged): IsolationWarning[] {
+function namespaceWarnings({ view, record, engine }: WarningInput): IsolationWarning[] {
   return view.namespaces.flatMap(({ type, scope }) => {
     // Where containers have none by default, one without is not weaker than others.
     if (type === 'user' && !engine.remapsUsers) return [];
@@ -165,7 +165,7 @@ function askedForHost(type: NamespaceType, { settings }: ContainerRecord): boole
 }
 
 /** What the kernel gives beyond what was asked for; less is a program's own doing, and fine. */
-function driftWarnings({ view, record, asked }: Judged): IsolationWarning[] {
+function driftWarnings({ view, record, asked }: WarningInput): IsolationWarning[] {
   const more = [
     ...view.capabilities.bounding.filter((name) => !asked.capabilities.has(name)),
     ...(view.seccomp === 'none' && asked.seccomp !== 'unconfined' ? ['no seccomp filter'] : []),
@@ -193,7 +193,7 @@ function driftWarnings({ view, record, asked }: Judged): IsolationWarning[] {
   ];
 }
 
-function limitWarnings({ view, record }: Judged): IsolationWarning[] {
+function limitWarnings({ view, record }: WarningInput): IsolationWarning[] {
   const free = unlimited(view.controllers, record.settings.limits);
   if (free.length === 0) return [];
   return [

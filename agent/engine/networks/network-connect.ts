@@ -1,10 +1,10 @@
 /** Joining and leaving a network, before a container runs or while it does. */
 import type { EndpointSettings, EndpointView } from '../../contract/container.ts';
 import { CortenError, conflict } from '../../errors.ts';
+import { defaultRouteEndpoint } from '../../network/default-route.ts';
 import type { SandboxNetwork } from '../../network/networks.ts';
-import { exitOf } from '../../network/way-out.ts';
 import { announceNetwork } from '../announce.ts';
-import type { LiveContainer } from '../containers/live-containers.ts';
+import type { RunningContainer } from '../containers/running-containers.ts';
 import type { EngineContext } from '../context.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { NetworkRecord } from '../state/network-table.ts';
@@ -77,7 +77,7 @@ function refuseUnconnectable(record: ContainerRecord, network: NetworkRecord): v
 
 async function inNetwork<T>(
   { id }: ContainerRecord,
-  { process }: LiveContainer,
+  { process }: RunningContainer,
   use: (sandbox: SandboxNetwork) => T | Promise<T>,
 ): Promise<T> {
   const { networkFd, netlinkFd, close } = await enterNetwork(process);
@@ -160,18 +160,18 @@ function setEndpoints(
 async function followNetworks(
   context: EngineContext,
   before: ContainerRecord,
-  live: LiveContainer,
+  live: RunningContainer,
 ): Promise<void> {
   const after = context.containers.require(before.id);
   // The container sees both at its next look.
   writeHosts(context, after, after.networks);
   refreshResolvConf(context, before, after);
   const definitions = context.networks.definitions();
-  const exit = exitOf(after.networks, definitions);
-  const earlier = exitOf(before.networks, definitions);
+  const exit = defaultRouteEndpoint(after.networks, definitions);
+  const earlier = defaultRouteEndpoint(before.networks, definitions);
   if (exit?.endpointId === earlier?.endpointId) return;
   if (exit !== undefined)
-    await inNetwork(after, live, (sandbox) => context.network.leadOut(sandbox, exit));
+    await inNetwork(after, live, (sandbox) => context.network.ensureDefaultRoute(sandbox, exit));
   await movePorts(context, before, earlier === undefined);
 }
 

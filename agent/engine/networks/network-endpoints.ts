@@ -6,8 +6,8 @@ import type {
   PublishedPort,
 } from '../../contract/container.ts';
 import { CortenError, conflict } from '../../errors.ts';
+import { defaultRouteEndpoint } from '../../network/default-route.ts';
 import type { NetworkDefinition, SandboxNetwork } from '../../network/networks.ts';
-import { exitOf } from '../../network/way-out.ts';
 import { announceNetwork } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import { newId, shortId } from '../ids.ts';
@@ -107,7 +107,7 @@ export async function publishPorts(
   endpoints: readonly EndpointView[],
   bindings: readonly PortBinding[] = wantedBindings(record),
 ): Promise<PublishedPort[]> {
-  const endpoint = exitOf(endpoints, context.networks.definitions());
+  const endpoint = defaultRouteEndpoint(endpoints, context.networks.definitions());
   const exposed = exposedOnly(record, bindings);
   if (endpoint === undefined || bindings.length === 0) return exposed;
   for (const binding of bindings) refuseNeighbours(context, record, binding);

@@ -12,7 +12,7 @@ import {
   stateDocument,
 } from './container-record.ts';
 import type { Database } from './database.ts';
-import { noRoomNeeded, type RoomAhead } from './room.ts';
+import { noReserve, type SpaceReserve } from './database-reserve.ts';
 
 export class ContainerTable {
   readonly #records = new Map<string, ContainerRecord>();
@@ -21,16 +21,16 @@ export class ContainerTable {
   readonly #writeState;
   readonly #writeDefinition;
   readonly #delete;
-  readonly #room: RoomAhead;
+  readonly #reserve: SpaceReserve;
   readonly #report: Report;
   /** In memory only, since the disk did not take them. */
   readonly #unwritten = new Set<string>();
 
   constructor(
     database: Database,
-    { room = noRoomNeeded, report }: { room?: RoomAhead; report: Report },
+    { reserve = noReserve, report }: { reserve?: SpaceReserve; report: Report },
   ) {
-    this.#room = room;
+    this.#reserve = reserve;
     this.#report = report;
     this.#insert = database.prepare(
       'INSERT INTO containers (id, name, definition, state) VALUES (?, ?, ?, ?)',
@@ -80,7 +80,7 @@ export class ContainerTable {
   insert(record: ContainerRecord): void {
     this.#refuseTakenName(record.name);
     const [definition, state] = [definitionDocument(record), stateDocument(record)];
-    this.#room.forNew(definition.length + state.length);
+    this.#reserve.forNew(definition.length + state.length);
     this.#insert.run(record.id, record.name, definition, state);
     this.#remember(record);
   }
@@ -120,7 +120,7 @@ export class ContainerTable {
     const record = { ...before, ...change };
     if (record.name !== before.name) this.#refuseTakenName(record.name);
     const definition = definitionDocument(record);
-    this.#room.forChange(definition.length);
+    this.#reserve.forChange(definition.length);
     this.#writeDefinition.run(record.name, definition, id);
     this.#idsByName.delete(before.name);
     this.#remember(record);
@@ -138,7 +138,7 @@ export class ContainerTable {
 
   #write(record: ContainerRecord): void {
     const state = stateDocument(record);
-    this.#room.forChange(state.length);
+    this.#reserve.forChange(state.length);
     this.#writeState.run(state, record.id);
     this.#unwritten.delete(record.id);
   }

@@ -2,7 +2,7 @@
 import { conflict, invalid, notFound } from '../../errors.ts';
 import type { NetworkDefinition } from '../../network/networks.ts';
 import type { Database } from './database.ts';
-import { noRoomNeeded, type RoomAhead } from './room.ts';
+import { noReserve, type SpaceReserve } from './database-reserve.ts';
 
 export interface NetworkRecord {
   id: string;
@@ -17,12 +17,12 @@ export interface NetworkRecord {
 
 export class NetworkTable {
   readonly #records = new Map<string, NetworkRecord>();
-  readonly #room: RoomAhead;
+  readonly #reserve: SpaceReserve;
   readonly #insert;
   readonly #delete;
 
-  constructor(database: Database, room: RoomAhead = noRoomNeeded) {
-    this.#room = room;
+  constructor(database: Database, reserve: SpaceReserve = noReserve) {
+    this.#reserve = reserve;
     this.#insert = database.prepare('INSERT INTO networks (id, name, document) VALUES (?, ?, ?)');
     this.#delete = database.prepare('DELETE FROM networks WHERE id = ?');
     for (const row of database.prepare('SELECT document FROM networks').all()) {
@@ -63,7 +63,7 @@ export class NetworkTable {
     if (this.byName(record.name) !== undefined)
       throw conflict(`network with name ${record.name} already exists`);
     const document = JSON.stringify(record);
-    this.#room.forNew(document.length);
+    this.#reserve.forNew(document.length);
     this.#insert.run(record.id, record.name, document);
     this.#records.set(record.id, record);
   }

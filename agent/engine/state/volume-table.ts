@@ -2,7 +2,7 @@
 import type { VolumeView } from '../../api/volumes/backend.ts';
 import { notFound } from '../../errors.ts';
 import type { Database } from './database.ts';
-import { noRoomNeeded, type RoomAhead } from './room.ts';
+import { noReserve, type SpaceReserve } from './database-reserve.ts';
 
 export interface VolumeRecord extends Omit<VolumeView, 'users'> {
   /** What limits its content (agent/disk); absent when that lies on the state file system itself. */
@@ -11,13 +11,13 @@ export interface VolumeRecord extends Omit<VolumeView, 'users'> {
 
 export class VolumeTable {
   readonly #records = new Map<string, VolumeRecord>();
-  readonly #room: RoomAhead;
+  readonly #reserve: SpaceReserve;
   readonly #insert;
   readonly #update;
   readonly #delete;
 
-  constructor(database: Database, room: RoomAhead = noRoomNeeded) {
-    this.#room = room;
+  constructor(database: Database, reserve: SpaceReserve = noReserve) {
+    this.#reserve = reserve;
     this.#insert = database.prepare('INSERT INTO volumes (name, document) VALUES (?, ?)');
     this.#update = database.prepare('UPDATE volumes SET document = ? WHERE name = ?');
     this.#delete = database.prepare('DELETE FROM volumes WHERE name = ?');
@@ -43,7 +43,7 @@ export class VolumeTable {
 
   insert(record: VolumeRecord): void {
     const document = JSON.stringify(record);
-    this.#room.forNew(document.length);
+    this.#reserve.forNew(document.length);
     this.#insert.run(record.name, document);
     this.#records.set(record.name, record);
   }

@@ -54,7 +54,7 @@ export class FakeNetworks implements Networks {
     if (this.failDisconnect) throw this.failDisconnect;
     this.endpoints.delete(endpointId);
   }
-  leadOut({ containerId }: { containerId: string }, { endpointId }: EndpointView): void {
+  ensureDefaultRoute({ containerId }: { containerId: string }, { endpointId }: EndpointView): void {
     this.exits.set(containerId, endpointId);
   }
   async publish(

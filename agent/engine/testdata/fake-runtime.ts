@@ -2,12 +2,12 @@
 import { mkdirSync } from 'node:fs';
 import { conflict } from '../../errors.ts';
 import type {
-  BegunExec,
   ExecRequest,
   ExitRecord,
   LaunchRequest,
   PreparedSandbox,
   PrepareRequest,
+  PrestartedExec,
   RunningProcess,
   Runtime,
 } from '../../runtime/runtime.ts';
@@ -65,7 +65,7 @@ export class FakeRuntime implements Runtime {
   failPrepare: Error | undefined;
   failLaunch: Error | undefined;
   failExec: Error | undefined;
-  /** What `adopt` finds, by run directory. */
+  /** What `readopt` finds, by run directory. */
   readonly leftBehind = new Map<string, RunningProcess | ExitRecord>();
   openSandboxes = 0;
   #nextPid = 1_000_000;
@@ -106,11 +106,11 @@ export class FakeRuntime implements Runtime {
 
   setTurns(): void {}
 
-  beginExec(): BegunExec | undefined {
+  prestartExec(): PrestartedExec | undefined {
     return undefined;
   }
 
-  async adopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {
+  async readopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined> {
     return this.leftBehind.get(runDirectory);
   }
 

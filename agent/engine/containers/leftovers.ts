@@ -1,2 +1,0 @@
-/** Under which key of spare time an ended container's root, empty group and run directory are taken away. */
-export const leftovers = (id: string) => `leftovers of ${id}`;

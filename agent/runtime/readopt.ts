@@ -1,0 +1,57 @@
+/** Takes up, after a restart of the agent, a process that an earlier agent had started. */
+import { closeSync, fstatSync } from 'node:fs';
+import { withFd } from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { openProcess, signalProcess, takeDescriptor } from '../kernel/process.ts';
+import { AliveWatch } from './alive-watch.ts';
+import { ShimFd } from './plan.ts';
+import { isSameProcess, openAlive, type Pids, readExit, readPids } from './run-directory.ts';
+import { ShimProcess } from './running-process.ts';
+import type { ExitRecord, ProcessStdio } from './runtime.ts';
+
+const SIGKILL = 9;
+
+export function readopt(runDirectory: string): ShimProcess | ExitRecord | undefined {
+  const pids = readPids(runDirectory);
+  if (pids === undefined) return readExit(runDirectory);
+  // Opened before anything is asked: a FIFO tells its reader only of writers that leave later.
+  const aliveFd = openAlive(runDirectory);
+  const supervised = isSameProcess(pids.shimPid, pids.shimStartTime);
+  const exit = readExit(runDirectory);
+  if (supervised && exit === undefined) return reconnect(runDirectory, pids, aliveFd);
+  closeSync(aliveFd);
+  return exit ?? endOrphan(pids);
+}
+
+function reconnect(runDirectory: string, pids: Pids, aliveFd: number): ShimProcess {
+  const { shimPid, childPid, startedAt } = pids;
+  const stdio = takeStdio(shimPid);
+  const alive = new AliveWatch(aliveFd);
+  return new ShimProcess({ runDirectory, shimPid, childPid, startedAt, stdio, alive });
+}
+
+/** The shim was killed: nobody can collect its child's status any more, so the child is ended. */
+function endOrphan({ childPid, childStartTime }: Pids): ExitRecord {
+  try {
+    withFd(openProcess(childPid), (pidfd) => {
+      // Checked after the pidfd was opened: from then on the number cannot mean another process.
+      if (isSameProcess(childPid, childStartTime)) signalProcess(pidfd, SIGKILL);
+    });
+  } catch (error) {
+    // It is gone already, which is what we want.
+    if (!hasErrno(error, 'ESRCH')) throw error;
+  }
+  return { exitCode: 255, signal: undefined, finishedAt: new Date() };
+}
+
+/** The agent's ends of stdio, copied from the shim, which holds them for this. */
+function takeStdio(shimPid: number): ProcessStdio {
+  try {
+    const fd = withFd(openProcess(shimPid), (pidfd) => takeDescriptor(pidfd, ShimFd.input));
+    return fstatSync(fd).isFIFO() ? { stdinFd: fd } : { terminalFd: fd };
+  } catch (error) {
+    // EBADF: it holds none. ESRCH: it has just ended, which its `alive` will tell.
+    if (hasErrno(error, 'EBADF', 'ESRCH')) return {};
+    throw error;
+  }
+}

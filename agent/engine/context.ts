@@ -13,9 +13,9 @@ import type { MachineFacts } from './abilities.ts';
 import type { DirectoryPool } from './containers/directory-pool.ts';
 import type { ExitWaiters } from './containers/exit-waiters.ts';
 import type { IdPool } from './containers/id-range.ts';
+import type { PrebuiltSpec } from './containers/prebuilt-spec.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
 import type { RunningContainers } from './containers/running-containers.ts';
-import type { SpecCache } from './containers/spec-cache.ts';
 import type { EventLog } from './event-log.ts';
 import type { IdleQueue } from './idle-queue.ts';
 import type { KernelViews } from './kernel-views.ts';
@@ -56,7 +56,7 @@ export interface EngineContext {
   idleQueue: IdleQueue;
   containerDirectoryPool: DirectoryPool;
   layerDirectoryPool: DirectoryPool;
-  specCache: SpecCache;
+  prebuiltSpec: PrebuiltSpec;
   /** What the agent found out about the machine when it started. */
   abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;
   userNamespaces: {

@@ -16,10 +16,10 @@ import { createContainersBackend } from './containers/containers.ts';
 import { newContainerDirectoryPool, newLayerDirectoryPool } from './containers/directory-pool.ts';
 import { ExitWaiters } from './containers/exit-waiters.ts';
 import { prepareDefaultLayer } from './containers/layer.ts';
+import { PrebuiltSpec } from './containers/prebuilt-spec.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
 import { RunningContainers } from './containers/running-containers.ts';
-import { SpecCache } from './containers/spec-cache.ts';
 import { restartByPolicy } from './containers/start.ts';
 import { stopAll } from './containers/stop-all.ts';
 import type { EngineContext } from './context.ts';
@@ -52,8 +52,8 @@ import { setPrecedence } from './pressure/set-precedence.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { openDatabase } from './state/database.ts';
-import { closeKeepingReserve, DatabaseReserve } from './state/database-reserve.ts';
 import { NetworkTable } from './state/network-table.ts';
+import { closeKeepingPages, ReservedPages } from './state/reserved-pages.ts';
 import { VolumeTable } from './state/volume-table.ts';
 import { createSystemBackend } from './system.ts';
 import { type HostFolders, noHostFolders } from './volumes/bind-sources.ts';
@@ -136,7 +136,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   // There a file system may have come to be since.
   mkdirSync(removedLayersDirectory(paths), { recursive: true, mode: 0o700 });
   const database = openDatabase(databasePath(paths));
-  const reserve = new DatabaseReserve(database, databasePath(paths));
+  const reserve = new ReservedPages(database, databasePath(paths));
   const restarts = new RestartSchedule((id) => {
     restartByPolicy(context, id).catch((error) => report(`start ${id} again`, error));
   });
@@ -175,7 +175,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     idleQueue,
     containerDirectoryPool: newContainerDirectoryPool(paths, idleQueue),
     layerDirectoryPool: newLayerDirectoryPool(paths, idleQueue),
-    specCache: new SpecCache(),
+    prebuiltSpec: new PrebuiltSpec(),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,
@@ -215,7 +215,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       context.pressure.close();
       detachVolumes(context);
       for (const driver of new Set(Object.values(context.disks))) driver.close();
-      closeKeepingReserve(database, databasePath(paths));
+      closeKeepingPages(database, databasePath(paths));
     },
   };
 }

@@ -8,7 +8,7 @@ const silent = { report: () => {} };
 test('queue time: work is done later, in order, and once', async () => {
   const done: number[] = [];
   const idleQueue = new IdleQueue({ ...silent, quietMs: 1 });
-  for (const index of [1, 2, 3]) idleQueue.defer(`k${index}`, 'count', () => void done.push(index));
+  for (const index of [1, 2, 3]) idleQueue.add(`k${index}`, 'count', () => void done.push(index));
   assert.deepEqual(done, []);
   await until(() => done.length >= 3);
   await idleQueue.close();
@@ -19,7 +19,7 @@ test('queue time: who needs it done has it done first, also when it is under way
   const idleQueue = new IdleQueue({ ...silent, quietMs: 60_000 });
   const { promise, resolve } = Promise.withResolvers<void>();
   let ended = false;
-  idleQueue.defer('slow', 'wait', async () => {
+  idleQueue.add('slow', 'wait', async () => {
     await promise;
     ended = true;
   });
@@ -34,17 +34,17 @@ test('queue time: who needs it done has it done first, also when it is under way
 test('queue time: what piles up is begun whatever else goes on', async () => {
   const idleQueue = new IdleQueue({ ...silent, quietMs: 60_000 });
   let done = 0;
-  for (let index = 0; index < 100; index++) idleQueue.defer(`${index}`, 'count', () => void done++);
+  for (let index = 0; index < 100; index++) idleQueue.add(`${index}`, 'count', () => void done++);
   while (done < 100) await new Promise((next) => setImmediate(next));
 });
 
 test('queue time: an engine that is never left alone does it all the same', async () => {
   const idleQueue = new IdleQueue({ ...silent, quietMs: 50, longestMs: 5 });
   let done = false;
-  idleQueue.defer('one', 'work', () => {
+  idleQueue.add('one', 'work', () => {
     done = true;
   });
-  const busy = setInterval(() => idleQueue.touch(), 1);
+  const busy = setInterval(() => idleQueue.postpone(), 1);
   await until(() => done);
   clearInterval(busy);
 });
@@ -53,10 +53,10 @@ test('queue time: a piece that fails is reported and keeps none of the others', 
   const reports: string[] = [];
   const idleQueue = new IdleQueue({ report: (what, error) => reports.push(`${what}: ${error}`) });
   let done = false;
-  idleQueue.defer('bad', 'break', () => {
+  idleQueue.add('bad', 'break', () => {
     throw new Error('broken');
   });
-  idleQueue.defer('good', 'work', () => {
+  idleQueue.add('good', 'work', () => {
     done = true;
   });
   await idleQueue.close();

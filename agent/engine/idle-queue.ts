@@ -37,14 +37,14 @@ export class IdleQueue {
   }
 
   /** A key stands for one piece of work: who puts off another has finished the one before. */
-  defer(key: string, what: string, run: Work['run']): void {
+  add(key: string, what: string, run: Work['run']): void {
     this.#work.set(key, { what, run });
     if (this.#work.size > maxDeferred) this.#startNow();
-    else this.touch();
+    else this.postpone();
   }
 
   /** Somebody is at work with the engine: not now. */
-  touch(): void {
+  postpone(): void {
     if (this.#work.size === 0 || this.#under !== undefined) return;
     if (this.#timer === undefined) {
       this.#waitingSince = performance.now();

@@ -13,7 +13,7 @@ import {
   findRecordedProcess,
   recordProcess,
 } from '../kernel/recorded-process.ts';
-import { startKeeper } from './keeper.ts';
+import { startNamespaceHolder } from './namespace-holder.ts';
 import { startPasta } from './pasta.ts';
 
 /** Set for the agent inside: the pid of the process that keeps its namespaces. */
@@ -54,7 +54,7 @@ export async function enterNamespaces(
   const recordPath = records.keeper;
   const keeper =
     findRecordedProcess(recordPath) ??
-    (await startKeeper({ shimPath, recordPath, user: { name, uid, gid } }));
+    (await startNamespaceHolder({ shimPath, recordPath, user: { name, uid, gid } }));
   const disconnected = connect(keeper, records);
   const { [disconnectedVariable]: _, [groupRefusalVariable]: __, ...environment } = process.env;
   const words = ['corten-enter', `/proc/${keeper}/ns/user`, ...program];

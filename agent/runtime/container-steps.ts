@@ -5,7 +5,7 @@ import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
 import { MountAttribute } from '../kernel/mount.ts';
 import { NamespaceFlag } from '../kernel/namespaces.ts';
 import { mountPath, rootPropagation } from './mount-options.ts';
-import { ShimFd, type ShimOptions, type Step } from './plan.ts';
+import { type ShimConfig, ShimFd, type Step } from './plan.ts';
 import type { Prepared } from './prepare.ts';
 import {
   type BeforeExec,
@@ -179,7 +179,7 @@ export function setnsSteps(
 }
 
 /** A pid namespace of a user namespace is made once its first process is in there. */
-export function cloneOptions(spec: OciSpec): Pick<ShimOptions, 'cloneFlags' | 'moves'> {
+export function cloneOptions(spec: OciSpec): Pick<ShimConfig, 'cloneFlags' | 'moves'> {
   const moves = isNew(spec, 'pid') && isRemapped(spec);
   return { cloneFlags: isNew(spec, 'pid') && !moves ? NamespaceFlag.pid : 0, moves };
 }

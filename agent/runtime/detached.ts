@@ -16,14 +16,14 @@ import type { IdMap } from '../kernel/user-namespaces.ts';
 import { cloneOptions, containerSteps } from './container-steps.ts';
 import {
   enterContainer,
-  execShimOptions,
+  execShimConfig,
   execSteps,
   idsOf,
   openContainer,
   openContainerTerminal,
 } from './exec.ts';
-import { saveHostNamespaces } from './host-namespaces.ts';
-import { ShimFd, type ShimOptions, type Step } from './plan.ts';
+import { keepHostNamespaces } from './host-namespaces.ts';
+import { type ShimConfig, ShimFd, type Step } from './plan.ts';
 import { type LauncherFds, prepare } from './prepare.ts';
 import type { ProcessExtras } from './process-steps.ts';
 import type { ProcessHandle, Rootfs } from './runtime.ts';
@@ -90,7 +90,7 @@ export async function createDetached(
         ? callersStdio(request.stdioFds, descriptors)
         : containerTerminal(terminal, descriptors);
     if (terminal !== undefined) setSize(terminal.masterFd, spec.process);
-    const shimOptions: ShimOptions = {
+    const shimConfig: ShimConfig = {
       ...cloneOptions(spec),
       cgroupFd:
         placement.directoryFd === undefined ? undefined : descriptors.add(placement.directoryFd),
@@ -113,7 +113,7 @@ export async function createDetached(
       false,
       { hooksFd, start, preservedFds, listenerGateFd, noPivot, extras },
     );
-    const plan = { runDirectory, descriptors, shimOptions, steps, stdio, gates: gates.all };
+    const plan = { runDirectory, descriptors, shimConfig, steps, stdio, gates: gates.all };
     const pid = await startDetached(starter, plan);
     return { pid, terminalFd: stdio.agent.terminalFd, steps };
   } finally {
@@ -125,7 +125,7 @@ export async function createDetached(
 function prepareHere(request: DetachedRequest, fds: LauncherFds): Sandbox {
   const { spec, rootfs, cgroupPaths } = request;
   const umask = process.umask();
-  saveHostNamespaces(fds.procFd);
+  keepHostNamespaces(fds.procFd);
   ownFilesystemState();
   try {
     return new Sandbox(prepare({ spec, rootfs, cgroupPaths, pivotLater: true }, fds));
@@ -192,8 +192,8 @@ export function execDetached(
     const before = beforeExec(request, gates, keep, descriptors);
     const entered = { fd: containerFd, ids, rootFd, inTime };
     const steps = execSteps(request, entered, stdio, descriptors, before);
-    const shimOptions = { ...execShimOptions(request, containerFd, descriptors), leave: true };
-    const plan = { runDirectory, descriptors, shimOptions, steps, stdio, gates: gates.all };
+    const shimConfig = { ...execShimConfig(request, containerFd, descriptors), leave: true };
+    const plan = { runDirectory, descriptors, shimConfig, steps, stdio, gates: gates.all };
     const pid = await startDetached(starter, plan);
     return { pid, terminalFd: stdio.agent.terminalFd, steps };
   }).finally(() => gates.close());
@@ -269,7 +269,7 @@ export async function runInContainer(
     const inTime = rights?.inTime === true;
     const entered = { fd: containerFd, ids, rootFd, inTime };
     const steps = hookSteps(request, entered, stdio, descriptors, gates);
-    const shimOptions: ShimOptions = {
+    const shimConfig: ShimConfig = {
       cloneFlags: 0,
       cgroupFd: rights?.placement.directoryFd && descriptors.add(rights.placement.directoryFd),
       pidNamespaceFd: containerFd,
@@ -279,7 +279,7 @@ export async function runInContainer(
       moves: false,
       log: undefined,
     };
-    const plan = { runDirectory, descriptors, shimOptions, steps, stdio, gates: gates.all };
+    const plan = { runDirectory, descriptors, shimConfig, steps, stdio, gates: gates.all };
     return startProcess(starter, plan);
   }).finally(() => gates.close());
   let timedOut = false;

@@ -9,7 +9,7 @@ import { openRootOf } from '../kernel/procfs.ts';
 import { openTerminal, resizeTerminal, type Terminal } from '../kernel/pty.ts';
 import { foreignIdMap, type IdMap } from '../kernel/user-namespaces.ts';
 import { entrySteps } from './container-steps.ts';
-import type { ShimOptions, Step } from './plan.ts';
+import type { ShimConfig, Step } from './plan.ts';
 import { type BeforeExec, processSteps, userEntrySteps } from './process-steps.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { ExecRequest, ProcessHandle } from './runtime.ts';
@@ -69,9 +69,9 @@ function execIn(
   const ids = idsOf(pid, pidfd);
   const stdio = makeStdio(procFd, pid, pidfd, request, descriptors);
   try {
-    const shimOptions = execShimOptions(request, containerFd, descriptors);
+    const shimConfig = execShimConfig(request, containerFd, descriptors);
     const steps = execSteps(request, { fd: containerFd, ids }, stdio, descriptors);
-    return startProcess(starter, { runDirectory, descriptors, shimOptions, steps, stdio });
+    return startProcess(starter, { runDirectory, descriptors, shimConfig, steps, stdio });
   } catch (error) {
     stdio.closeShimEnds();
     stdio.closeAgentEnds();
@@ -120,11 +120,11 @@ export function idsOf(pid: number, pidfd: number): IdMap | undefined {
   }
 }
 
-export function execShimOptions(
+export function execShimConfig(
   { process, placement: { directoryFd } }: Pick<ExecRequest, 'process' | 'placement'>,
   containerFd: number,
   descriptors: ShimDescriptors,
-): ShimOptions {
+): ShimConfig {
   return {
     cloneFlags: 0,
     cgroupFd: directoryFd === undefined ? undefined : descriptors.add(directoryFd),

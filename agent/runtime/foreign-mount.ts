@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { AT_FDCWD, O_PATH, openat2, openInRoot, withFd } from '../kernel/files.ts';
 import { cloneMount } from '../kernel/mount.ts';
 import { NamespaceFlag, openNamespace, setns } from '../kernel/namespaces.ts';
-import { returnToHostNamespaces } from './host-namespaces.ts';
+import { returnToHost } from './host-namespaces.ts';
 
 /** `/proc/<pid>/root/<path>`, which names what that process sees at the path. */
 const foreignPath = /^\/proc\/(\d+)\/root(\/.+)$/;
@@ -27,7 +27,7 @@ export function cloneForeignMount(source: string, recursive: boolean): number {
         withFd(openInRoot(rootFd, path!, O_PATH), (fd) => cloneMount(fd, recursive, source)),
       );
     } finally {
-      returnToHostNamespaces(NamespaceFlag.mount);
+      returnToHost(NamespaceFlag.mount);
     }
   });
 }

@@ -5,7 +5,7 @@ import type { ShimProcess } from './running-process.ts';
 import type { LaunchRequest } from './runtime.ts';
 import type { Sandbox } from './sandbox.ts';
 import type { ShimDescriptors, ShimStarter } from './shim.ts';
-import { containerShimOptions, openLogDirectory } from './shim-options.ts';
+import { containerShimConfig, openLogDirectory } from './shim-config.ts';
 import { startProcess } from './start-process.ts';
 import { containerPipes, containerTerminal, type StdioPlan } from './stdio.ts';
 
@@ -32,7 +32,7 @@ async function launchNow(
   const { spec, runDirectory, placement, init } = request;
   const descriptors = starter.descriptors();
   const { pid } = sandbox.prepared.namespaces;
-  const shimOptions = containerShimOptions(request, descriptors, {
+  const shimConfig = containerShimConfig(request, descriptors, {
     terminal: sandbox.prepared.terminal !== undefined,
     pidNamespaceFd: pid,
   });
@@ -42,7 +42,7 @@ async function launchNow(
     closeLog = openLogDirectory(request, descriptors);
     const steps = containerSteps(spec, sandbox.prepared, placement, stdio.child, descriptors, init);
     const takeRoot = request.keepsRoot ? () => sandbox.takeRoot() : () => undefined;
-    const plan = { runDirectory, descriptors, shimOptions, steps, stdio, takeRoot };
+    const plan = { runDirectory, descriptors, shimConfig, steps, stdio, takeRoot };
     return await startProcess(starter, plan);
   } catch (error) {
     stdio.closeShimEnds();

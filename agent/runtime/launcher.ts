@@ -7,7 +7,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
 import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/namespaces.ts';
 import { favourThread } from '../kernel/priority.ts';
-import { NamespaceReturnError, saveHostNamespaces } from './host-namespaces.ts';
+import { keepHostNamespaces, ReturnError } from './host-namespaces.ts';
 import { awaitLatch } from './latch.ts';
 import type {
   Failure,
@@ -26,7 +26,7 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
     // A home that can be come back to, unlike the machine's own namespaces.
     unshare(NamespaceFlag.uts | NamespaceFlag.ipc);
     setns(settings.networkFd, NamespaceFlag.network, "the agent's own network");
-    saveHostNamespaces(settings.procFd);
+    keepHostNamespaces(settings.procFd);
   }
   // Without root there is no pool: the kernel would refuse what it makes.
   const pool = settings.networkFd === undefined ? new SandboxPool(settings.procFd) : undefined;
@@ -65,7 +65,7 @@ function answer<T>(work: () => T): { value: T } | Failure {
     return { value: work() };
   } catch (error) {
     // A thread that could not come home must not make another container: this ends it.
-    if (error instanceof NamespaceReturnError) throw error;
+    if (error instanceof ReturnError) throw error;
     const kind = error instanceof CortenError ? error.kind : 'internal';
     return { failure: { kind, message: String(error instanceof Error ? error.message : error) } };
   }

@@ -2,11 +2,11 @@
 import { closeSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { openProcfs } from '../kernel/procfs.ts';
-import { ConcurrentStart, canStartConcurrently } from './concurrent-start.ts';
 import { exec } from './exec.ts';
 import { launch } from './launch.ts';
 import { LauncherClient } from './launcher-client.ts';
 import { prestartExec } from './prestarted-exec.ts';
+import { canPrestart, PrestartedProcess } from './prestarted-process.ts';
 import { readopt } from './readopt.ts';
 import type { ShimProcess } from './running-process.ts';
 import type {
@@ -69,19 +69,15 @@ class LinuxRuntime implements Runtime {
     meanwhile,
     ...request
   }: PrepareRequest): Promise<PreparedSandbox> {
-    let pending: ConcurrentStart | undefined;
+    let pending: PrestartedProcess | undefined;
     try {
       const sandbox = await this.#launcher.prepare(request, {
         ...{ makeSources, makeGroups },
         meanwhile: () => {
           const wanted = meanwhile?.();
           // Where others wait for the launcher their processes would only take its time.
-          if (
-            wanted !== undefined &&
-            this.#launcher.underWay === 1 &&
-            canStartConcurrently(wanted.spec)
-          )
-            pending = new ConcurrentStart(this.#starter, this.#inTurns(wanted));
+          if (wanted !== undefined && this.#launcher.underWay === 1 && canPrestart(wanted.spec))
+            pending = new PrestartedProcess(this.#starter, this.#inTurns(wanted));
         },
       });
       sandbox.setPendingStart(pending);

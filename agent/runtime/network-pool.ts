@@ -9,7 +9,7 @@ import { bringLoopbackUp } from '../kernel/loopback.ts';
 import { newFilesystem } from '../kernel/mount.ts';
 import { NamespaceFlag, namespaceFile, unshare } from '../kernel/namespaces.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
-import { returnToHostNamespaces } from './host-namespaces.ts';
+import { returnToHost } from './host-namespaces.ts';
 import { isPlain, type PlannedMount } from './mounts.ts';
 import { writeSysctls } from './sysctl.ts';
 
@@ -94,7 +94,7 @@ export class NetworkPool {
       // What the last one asked for is refused, as it has heard.
       this.#shape = bare;
     } finally {
-      returnToHostNamespaces(NamespaceFlag.network);
+      returnToHost(NamespaceFlag.network);
     }
   }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { encodePlan, ShimFd, type ShimOptions, type Step } from './plan.ts';
+import { encodePlan, type ShimConfig, ShimFd, type Step } from './plan.ts';
 
-const shimOptions: ShimOptions = {
+const shimConfig: ShimConfig = {
   cloneFlags: 0x20000000,
   cgroupFd: undefined,
   pidNamespaceFd: 17,
@@ -25,10 +25,10 @@ function records(plan: Buffer): { tag: number; bytes: Buffer }[] {
   return found;
 }
 
-const encode = (...steps: Step[]) => records(encodePlan(shimOptions, steps)).slice(1);
+const encode = (...steps: Step[]) => records(encodePlan(shimConfig, steps)).slice(1);
 
 test('the first record is what the shim itself does', () => {
-  const [start] = records(encodePlan(shimOptions, []));
+  const [start] = records(encodePlan(shimConfig, []));
   assert.equal(start?.tag, 1);
   assert.equal(start?.bytes.length, 40);
   const numbers = Array.from({ length: 6 }, (_, index) => start?.bytes.readInt32LE(index * 4));
@@ -39,7 +39,7 @@ test('the first record is what the shim itself does', () => {
 });
 
 test('with a terminal there is one output and no stderr', () => {
-  const [start] = records(encodePlan({ ...shimOptions, terminal: true, log: undefined }, []));
+  const [start] = records(encodePlan({ ...shimConfig, terminal: true, log: undefined }, []));
   assert.equal(start?.bytes.readUInt32LE(16), 1 + 2 + 8);
 });
 
@@ -66,7 +66,7 @@ test('steps keep their order, and every record is padded to 8 bytes', () => {
     { do: 'groups', ids: [1, 2, 3] },
     { do: 'exec', init: false, args: ['sh', '-c', 'ü'], env: [] },
   ];
-  const plan = encodePlan(shimOptions, steps);
+  const plan = encodePlan(shimConfig, steps);
   assert.equal(plan.length % 8, 0);
   const [chdir, keyring, groups, exec] = records(plan).slice(1);
   assert.equal(chdir?.bytes.toString(), '/a\0');

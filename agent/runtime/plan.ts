@@ -21,7 +21,7 @@ export const ShimFd = {
 } as const;
 
 /** What the shim itself does, beside starting its child. */
-export interface ShimOptions {
+export interface ShimConfig {
   /** CLONE_NEW* flags of the child. */
   cloneFlags: number;
   /** v2 cgroup directory the child is born in. */
@@ -175,9 +175,9 @@ const tags: Record<Step['do'], number> = {
 const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 64 } as const;
 
 /** Steps in the shim's reports count from 1; 0 is what the shim itself does. */
-export function encodePlan(shimOptions: ShimOptions, steps: readonly Step[]): Buffer {
+export function encodePlan(shimConfig: ShimConfig, steps: readonly Step[]): Buffer {
   const plan = new PlanWriter();
-  plan.record(startTag, () => writeShimOptions(plan, shimOptions));
+  plan.record(startTag, () => writeShimConfig(plan, shimConfig));
   for (const step of steps) plan.record(tags[step.do], () => writeStep(plan, step));
   return plan.bytes();
 }
@@ -189,25 +189,25 @@ export function encodeRest(steps: readonly Step[]): Buffer {
   return plan.bytes();
 }
 
-function writeShimOptions(plan: PlanWriter, shimOptions: ShimOptions): void {
-  const output = shimOptions.output ? (shimOptions.terminal ? Io.out : Io.out | Io.err) : 0;
+function writeShimConfig(plan: PlanWriter, shimConfig: ShimConfig): void {
+  const output = shimConfig.output ? (shimConfig.terminal ? Io.out : Io.out | Io.err) : 0;
   const io =
     output |
-    (shimOptions.input ? Io.input : 0) |
-    (shimOptions.terminal ? Io.terminal : 0) |
-    (shimOptions.moves ? Io.moves : 0) |
-    (shimOptions.log === undefined ? 0 : Io.log) |
-    (shimOptions.leave ? Io.leave : 0);
+    (shimConfig.input ? Io.input : 0) |
+    (shimConfig.terminal ? Io.terminal : 0) |
+    (shimConfig.moves ? Io.moves : 0) |
+    (shimConfig.log === undefined ? 0 : Io.log) |
+    (shimConfig.leave ? Io.leave : 0);
   plan.u32(version);
-  plan.u32(shimOptions.cloneFlags);
-  plan.i32(shimOptions.cgroupFd ?? -1);
-  plan.i32(shimOptions.pidNamespaceFd ?? -1);
+  plan.u32(shimConfig.cloneFlags);
+  plan.i32(shimConfig.cgroupFd ?? -1);
+  plan.i32(shimConfig.pidNamespaceFd ?? -1);
   plan.u32(io);
-  plan.u32(shimOptions.log?.firstFile ?? 0);
-  plan.u64(BigInt(shimOptions.log?.maxBytes ?? 0));
-  plan.u32(shimOptions.log?.maxFiles ?? 0);
+  plan.u32(shimConfig.log?.firstFile ?? 0);
+  plan.u64(BigInt(shimConfig.log?.maxBytes ?? 0));
+  plan.u32(shimConfig.log?.maxFiles ?? 0);
   // 0 is no gate: the shim's own stdin.
-  plan.u32(shimOptions.gate ?? 0);
+  plan.u32(shimConfig.gate ?? 0);
 }
 
 function writeStep(plan: PlanWriter, step: Step): void {

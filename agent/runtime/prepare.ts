@@ -34,7 +34,7 @@ import { asFileOwner, type IdMap, inUserNamespace } from '../kernel/user-namespa
 import { OpenDescriptors } from './descriptors.ts';
 import { addDevices, bindConsole, fillDev } from './devices.ts';
 import { checkProgram } from './find-program.ts';
-import { returnToHostNamespaces } from './host-namespaces.ts';
+import { returnToHost } from './host-namespaces.ts';
 import { copyUp, readFiles } from './image-files.ts';
 import { mapMountIds } from './mount-ids.ts';
 import { rootPropagation } from './mount-options.ts';
@@ -171,7 +171,7 @@ export function prepare(
     throw error;
   } finally {
     closeTrees(planned.filter((mount) => !isLate(mount)));
-    if (away !== 0) returnToHostNamespaces(away);
+    if (away !== 0) returnToHost(away);
   }
 }
 

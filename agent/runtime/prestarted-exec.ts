@@ -5,7 +5,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
 import { makePipe } from '../kernel/pipe.ts';
-import { execShimOptions, execSteps, idsOf, openContainer } from './exec.ts';
+import { execShimConfig, execSteps, idsOf, openContainer } from './exec.ts';
 import type { Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 import type { ShimProcess } from './running-process.ts';
@@ -45,15 +45,15 @@ class PrestartedShimExec implements PrestartedExec {
     const gate = makePipe();
     const stdio = execPipes(request.openStdin, descriptors);
     try {
-      const shimOptions = {
-        ...execShimOptions(request, containerFd, descriptors),
+      const shimConfig = {
+        ...execShimConfig(request, containerFd, descriptors),
         gate: descriptors.add(gate.readFd),
       };
       this.#steps = execSteps(request, { fd: containerFd, ids }, stdio, descriptors);
       this.#shim = spawnShim(starter, {
         runDirectory,
         descriptors,
-        shimOptions,
+        shimConfig,
         steps: this.#steps,
       });
     } catch (error) {

@@ -4,7 +4,7 @@ import type { Prepared } from './prepare.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { PreparedSandbox } from './runtime.ts';
 
-/** A process of the sandbox that was begun before this was there (concurrent-start.ts): finished or given up, once. */
+/** A process of the sandbox that was begun before this was there (prestarted-process.ts): finished or given up, once. */
 export interface PendingStart {
   finish(sandbox: Sandbox): Promise<ShimProcess | undefined>;
   discard(): Promise<void>;

@@ -7,7 +7,7 @@ import { sealedFile } from '../kernel/memfd.ts';
 import { spawn } from '../kernel/process.ts';
 import { openProcfs } from '../kernel/procfs.ts';
 import { AliveWatch, type ShimReport } from './alive-watch.ts';
-import { encodePlan, ShimFd, type ShimOptions, type Step } from './plan.ts';
+import { encodePlan, type ShimConfig, ShimFd, type Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 import { makeRunDirectory, readExit } from './run-directory.ts';
 import type { ExitRecord } from './runtime.ts';
@@ -21,7 +21,7 @@ before(async () => {
 });
 after(() => bench.close());
 
-const shimOptions: ShimOptions = {
+const shimConfig: ShimConfig = {
   cloneFlags: 0,
   cgroupFd: undefined,
   pidNamespaceFd: undefined,
@@ -31,7 +31,7 @@ const shimOptions: ShimOptions = {
   moves: false,
   log: undefined,
 };
-const plan = (...steps: Step[]) => encodePlan(shimOptions, steps);
+const plan = (...steps: Step[]) => encodePlan(shimConfig, steps);
 const start = plan();
 const exec: Step = { do: 'exec', init: false, args: ['/bin/busybox', 'false'], env: [] };
 

@@ -6,7 +6,7 @@ import { hasErrno } from '../kernel/libc.ts';
 import { sealedFile } from '../kernel/memfd.ts';
 import { makeConnection, mostPassed, passDescriptors } from '../kernel/pass-descriptors.ts';
 import { spawn } from '../kernel/process.ts';
-import { encodePlan, encodeRest, ShimFd, type ShimOptions, type Step } from './plan.ts';
+import { encodePlan, encodeRest, type ShimConfig, ShimFd, type Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 
 /** Its room is for the name of what it will be the parent of. */
@@ -76,7 +76,7 @@ export interface StartedShim {
 
 interface ShimWork {
   descriptors: ShimDescriptors;
-  shimOptions: ShimOptions;
+  shimConfig: ShimConfig;
   steps: readonly Step[];
 }
 
@@ -116,13 +116,13 @@ export class ShimStarter {
   start(
     runDirectory: string,
     aliveFd: number,
-    { descriptors, shimOptions, steps }: ShimWork,
+    { descriptors, shimConfig, steps }: ShimWork,
     fresh = false,
   ): StartedShim {
     // Not while somebody waits for this one.
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const plan = sealedFile('corten-plan', encodePlan(shimOptions, steps));
+    const plan = sealedFile('corten-plan', encodePlan(shimConfig, steps));
     const run = openDirectory(runDirectory);
     try {
       descriptors.set(ShimFd.plan, plan);

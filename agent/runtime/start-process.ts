@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 import { AliveWatch, type Waiting } from './alive-watch.ts';
-import type { ShimOptions, Step } from './plan.ts';
+import type { ShimConfig, Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 import { makeRunDirectory, readPids } from './run-directory.ts';
 import { ShimProcess } from './running-process.ts';
@@ -13,7 +13,7 @@ import type { StdioPlan } from './stdio.ts';
 export interface ProcessPlan {
   runDirectory: string;
   descriptors: ShimDescriptors;
-  shimOptions: ShimOptions;
+  shimConfig: ShimConfig;
   steps: readonly Step[];
   stdio: StdioPlan;
   /** Taken over by the process that is started. */
@@ -77,7 +77,7 @@ export interface SpawnedShim extends StartedShim {
 
 export function spawnShim(
   starter: ShimStarter,
-  plan: Pick<ProcessPlan, 'runDirectory' | 'descriptors' | 'shimOptions' | 'steps'>,
+  plan: Pick<ProcessPlan, 'runDirectory' | 'descriptors' | 'shimConfig' | 'steps'>,
   fresh = false,
 ): SpawnedShim {
   const { aliveReadFd, aliveWriteFd } = makeRunDirectory(plan.runDirectory);

@@ -38,7 +38,7 @@ enum {
   STEP_TIME, STEP_PERSONALITY, STEP_AFFINITY, STEP_BORROW_MOUNTS, STEP_CARRY_ROOT
 };
 
-/* Last of a plan whose rest comes later (agent/runtime/concurrent-start.ts). */
+/* Last of a plan whose rest comes later (agent/runtime/prestarted-process.ts). */
 enum { STEP_REST = 96 };
 
 enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_LEAVE = 32, IO_MOVES = 64 };

@@ -1,9 +1,9 @@
 /** Plans for the fuzzer to begin with: each step by itself and all of them together. Usage: seeds.ts DIR */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodePlan, encodeRest, type ShimOptions, type Step } from '../../agent/runtime/plan.ts';
+import { encodePlan, encodeRest, type ShimConfig, type Step } from '../../agent/runtime/plan.ts';
 
-const shimOptions: ShimOptions = {
+const shimConfig: ShimConfig = {
   cloneFlags: 0x20000000,
   cgroupFd: 15,
   pidNamespaceFd: undefined,
@@ -67,21 +67,21 @@ const steps: Step[] = [
 
 const [directory = '.'] = process.argv.slice(2);
 for (const [index, step] of steps.entries())
-  put(`${index}-${step.do}`, encodePlan(shimOptions, [step, exec]));
+  put(`${index}-${step.do}`, encodePlan(shimConfig, [step, exec]));
 // What stands behind the word comes by a message (agent/shim/plan-fuzz.c).
-const begun = encodePlan(shimOptions, [{ do: 'rest', socket: 17, first: 20 }]);
+const begun = encodePlan(shimConfig, [{ do: 'rest', socket: 17, first: 20 }]);
 const word = Buffer.from('<rest>');
 put('rest', begun);
 put('rest-exec', Buffer.concat([begun, word, encodeRest([exec])]));
 put('rest-all', Buffer.concat([begun, word, encodeRest([...steps, exec])]));
 // Numbers that no descriptor has.
 for (const first of [0x7fff_fffe, 0xffff_ffff]) {
-  const far = encodePlan(shimOptions, [{ do: 'rest', socket: 17, first }]);
+  const far = encodePlan(shimConfig, [{ do: 'rest', socket: 17, first }]);
   put(`rest-${first}`, Buffer.concat([far, word, encodeRest([exec])]));
 }
 put('rest-rest', Buffer.concat([begun, word, encodeRest([{ do: 'rest', socket: 17, first: 20 }])]));
-put('all', encodePlan(shimOptions, [...steps, exec]));
-put('init', encodePlan({ ...shimOptions, terminal: false }, [{ ...exec, init: true }]));
+put('all', encodePlan(shimConfig, [...steps, exec]));
+put('init', encodePlan({ ...shimConfig, terminal: false }, [{ ...exec, init: true }]));
 
 /** A byte more makes system calls fail now and then (agent/shim/plan-fuzz.c). */
 function put(name: string, plan: Buffer): void {

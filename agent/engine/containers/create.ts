@@ -43,7 +43,7 @@ type CreateContext = Pick<
   | 'cgroups'
   | 'containerDirectoryPool'
   | 'layerDirectoryPool'
-  | 'specCache'
+  | 'prebuiltSpec'
   | 'live'
 >;
 
@@ -96,7 +96,7 @@ export async function createContainer(
     context.containers.insert(record);
     announceContainer(context.events, record, 'create');
     // Once the reply is on its way.
-    setImmediate(() => context.specCache.prebuild(record, () => planSpec(context, record)));
+    setImmediate(() => context.prebuiltSpec.prebuild(record, () => planSpec(context, record)));
   } catch (failure) {
     // While it is full: the undoing may make room.
     const error = explainFullDisk(failure, `${name} cannot be made`, context.paths);

@@ -69,7 +69,7 @@ export class DirectoryPool {
   }
 
   #makeSoon(): void {
-    this.#idleQueue.defer(`next ${this.#path}`, 'make a directory ahead', () => this.#make());
+    this.#idleQueue.add(`next ${this.#path}`, 'make a directory ahead', () => this.#make());
   }
 
   #make(): void {

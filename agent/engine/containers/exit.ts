@@ -41,7 +41,7 @@ async function handleExit(
   live: RunningContainer,
   exit: ExitRecord,
 ): Promise<void> {
-  live.supervision.abort(hasEnded);
+  live.watchers.abort(hasEnded);
   live.input?.close();
   const oomKills = live.cgroup.oomKills();
   await context.pressure.end(id, oomKills);
@@ -112,7 +112,7 @@ export async function release(
     });
   // With a pid namespace of its own everything inside died with its init; otherwise we end it here.
   if (settings.namespaces.pid !== 'private') cgroup.kill();
-  context.idleQueue.defer(cleanupKey(id), `release what ${name} left`, async () => {
+  context.idleQueue.add(cleanupKey(id), `release what ${name} left`, async () => {
     await process?.releaseRoot();
     await process?.settled;
     // The next agent finds the ending there when it was not written down.

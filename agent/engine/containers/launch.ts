@@ -12,7 +12,7 @@ import { connectAll, exposedOnly, publishPorts } from '../networks/network-endpo
 import { writeHosts, writeNetworkFiles } from '../networks/network-files.ts';
 import { containerPaths } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { supervise } from '../streams/supervise.ts';
+import { watchContainer } from '../streams/watch-container.ts';
 import { Undo } from '../undo.ts';
 import { requireHostFolders } from '../volumes/bind-sources.ts';
 import { cleanupKey } from './cleanup-key.ts';
@@ -90,7 +90,7 @@ async function prepare(
   undo: Undo,
 ) {
   const { spec, deviceRules } =
-    context.specCache.take(record) ?? planSpec(context, { ...record, rootfs: layer.rootfs });
+    context.prebuiltSpec.take(record) ?? planSpec(context, { ...record, rootfs: layer.rootfs });
   const joined = joinedInits(context, record);
   // Its paths are known before it is there.
   let cgroup = context.cgroups.open(record.id);
@@ -176,7 +176,7 @@ async function began(
   });
   announceVolumeMounts(context.events, record, 'mount');
   announceContainer(context.events, record, 'start');
-  supervise(context, record, process, cgroup);
+  watchContainer(context, record, process, cgroup);
 }
 
 /** A process that cannot be written down would run on with nobody who knows it: it ends first. */

@@ -9,7 +9,7 @@ import { type EngineContext, reporter } from '../context.ts';
 import { containerPaths } from '../paths.ts';
 import { restoreProcessors } from '../pressure/set-precedence.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { supervise } from '../streams/supervise.ts';
+import { watchContainer } from '../streams/watch-container.ts';
 import { sweep } from '../sweep.ts';
 import { recordExit, release } from './exit.ts';
 import { logPlan } from './launch-plan.ts';
@@ -57,7 +57,7 @@ function readopt(context: EngineContext, record: ContainerRecord, process: Runni
   const current = context.containers.setLive(record.id, {
     state: { ...record.state, status, pid: process.pid, startedAt: process.startedAt },
   });
-  supervise(context, current, process, context.cgroups.open(record.id));
+  watchContainer(context, current, process, context.cgroups.open(record.id));
 }
 
 async function reconcileNetworks(context: EngineContext): Promise<void> {

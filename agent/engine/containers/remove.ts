@@ -64,7 +64,7 @@ export async function removeRecord(
   context.containers.delete(id);
   context.pressure.forget(id);
   context.live.giveUp(id);
-  context.specCache.forget(id);
+  context.prebuiltSpec.forget(id);
   await context.logReaders.gone(id);
   await removeDirectory(context, record);
   if (volumes) await removeOwnVolumes(context, record);
@@ -90,7 +90,7 @@ async function removeDirectory(
   ] as const;
   // What takes up space is removed before anybody hears that it is gone: they may need it now.
   if (isSmall([rootfs.upper, logDirectory]) && doomed.every(([from, to]) => isMoved(from, to)))
-    idleQueue.defer(`files of ${id}`, `remove the files of ${name}`, () => {
+    idleQueue.add(`files of ${id}`, `remove the files of ${name}`, () => {
       // Here and now: the walk through the thread pool takes four times as long, and wakes others.
       for (const [, moved] of doomed) rmSync(moved, { recursive: true, force: true });
     });

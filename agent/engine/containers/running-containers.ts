@@ -15,7 +15,7 @@ export interface RunningContainer {
   /** The exit that comes belongs to a restart: auto-remove and restart policy leave it alone. */
   restarting: boolean;
   /** Cancels what runs beside the container, such as its health checks. */
-  readonly supervision: AbortController;
+  readonly watchers: AbortController;
 }
 
 export function newRunningContainer(
@@ -27,7 +27,7 @@ export function newRunningContainer(
     released: promise,
     markReleased: resolve,
     restarting: false,
-    supervision: new AbortController(),
+    watchers: new AbortController(),
   };
 }
 

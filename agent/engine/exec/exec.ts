@@ -158,7 +158,7 @@ async function watchExecExit(
     });
   const directory = execRunDirectory(context.paths, record.containerId, record.id);
   void process.settled.then(() =>
-    context.idleQueue.defer(directory, `remove ${directory}`, () =>
+    context.idleQueue.add(directory, `remove ${directory}`, () =>
       removeRunDirectory(directory, context.report),
     ),
   );

@@ -25,7 +25,7 @@ export function watchHealth(context: EngineContext, id: string, live: RunningCon
   const check = withDefaults(health);
   keepProbing(context, id, live, check).catch((error) => {
     // The abort is how a container's end stops its checks.
-    if (!live.supervision.signal.aborted) reporter(context, `check the health of ${id}`)(error);
+    if (!live.watchers.signal.aborted) reporter(context, `check the health of ${id}`)(error);
   });
 }
 
@@ -48,7 +48,7 @@ async function keepProbing(
   live: RunningContainer,
   check: HealthCheck,
 ): Promise<void> {
-  const { signal } = live.supervision;
+  const { signal } = live.watchers;
   for (;;) {
     await sleep(timerMs(pauseMs(context, id, check)), undefined, { signal, ref: false });
     const record = context.containers.require(id);

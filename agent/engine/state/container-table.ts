@@ -12,7 +12,7 @@ import {
   stateDocument,
 } from './container-record.ts';
 import type { Database } from './database.ts';
-import { noReserve, type SpaceReserve } from './database-reserve.ts';
+import { noPageReserve, type PageReserve } from './reserved-pages.ts';
 
 export class ContainerTable {
   readonly #records = new Map<string, ContainerRecord>();
@@ -21,14 +21,14 @@ export class ContainerTable {
   readonly #writeState;
   readonly #writeDefinition;
   readonly #delete;
-  readonly #reserve: SpaceReserve;
+  readonly #reserve: PageReserve;
   readonly #report: Report;
   /** In memory only, since the disk did not take them. */
   readonly #unwritten = new Set<string>();
 
   constructor(
     database: Database,
-    { reserve = noReserve, report }: { reserve?: SpaceReserve; report: Report },
+    { reserve = noPageReserve, report }: { reserve?: PageReserve; report: Report },
   ) {
     this.#reserve = reserve;
     this.#report = report;

@@ -2,7 +2,7 @@
 import { conflict, invalid, notFound } from '../../errors.ts';
 import type { NetworkDefinition } from '../../network/networks.ts';
 import type { Database } from './database.ts';
-import { noReserve, type SpaceReserve } from './database-reserve.ts';
+import { noPageReserve, type PageReserve } from './reserved-pages.ts';
 
 export interface NetworkRecord {
   id: string;
@@ -17,11 +17,11 @@ export interface NetworkRecord {
 
 export class NetworkTable {
   readonly #records = new Map<string, NetworkRecord>();
-  readonly #reserve: SpaceReserve;
+  readonly #reserve: PageReserve;
   readonly #insert;
   readonly #delete;
 
-  constructor(database: Database, reserve: SpaceReserve = noReserve) {
+  constructor(database: Database, reserve: PageReserve = noPageReserve) {
     this.#reserve = reserve;
     this.#insert = database.prepare('INSERT INTO networks (id, name, document) VALUES (?, ?, ?)');
     this.#delete = database.prepare('DELETE FROM networks WHERE id = ?');

@@ -2,7 +2,7 @@
 import type { VolumeView } from '../../api/volumes/backend.ts';
 import { notFound } from '../../errors.ts';
 import type { Database } from './database.ts';
-import { noReserve, type SpaceReserve } from './database-reserve.ts';
+import { noPageReserve, type PageReserve } from './reserved-pages.ts';
 
 export interface VolumeRecord extends Omit<VolumeView, 'users'> {
   /** What limits its content (agent/disk); absent when that lies on the state file system itself. */
@@ -11,12 +11,12 @@ export interface VolumeRecord extends Omit<VolumeView, 'users'> {
 
 export class VolumeTable {
   readonly #records = new Map<string, VolumeRecord>();
-  readonly #reserve: SpaceReserve;
+  readonly #reserve: PageReserve;
   readonly #insert;
   readonly #update;
   readonly #delete;
 
-  constructor(database: Database, reserve: SpaceReserve = noReserve) {
+  constructor(database: Database, reserve: PageReserve = noPageReserve) {
     this.#reserve = reserve;
     this.#insert = database.prepare('INSERT INTO volumes (name, document) VALUES (?, ?)');
     this.#update = database.prepare('UPDATE volumes SET document = ? WHERE name = ?');

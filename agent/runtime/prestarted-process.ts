@@ -16,20 +16,20 @@ import type { ShimProcess } from './running-process.ts';
 import type { LaunchRequest } from './runtime.ts';
 import type { PendingStart, Sandbox } from './sandbox.ts';
 import { RestDescriptors, restFile, type ShimDescriptors, type ShimStarter } from './shim.ts';
-import { containerShimOptions, openLogDirectory } from './shim-options.ts';
+import { containerShimConfig, openLogDirectory } from './shim-config.ts';
 import { joinedNamespaces } from './spec-namespaces.ts';
 import { awaitStart, processOf, type SpawnedShim, spawnShim } from './start-process.ts';
 import { containerPipes, type StdioPlan } from './stdio.ts';
 import { isRemapped } from './user-namespace.ts';
 
 /** Whether the shim itself needs nothing that the launcher makes, and its child only what one message holds. */
-export function canStartConcurrently(spec: OciSpec): boolean {
+export function canPrestart(spec: OciSpec): boolean {
   const joinsPids = joinedNamespaces(spec).some(({ type }) => type === 'pid');
   const isBelowProc = spec.mounts.some(({ destination }) => destination.includes('/proc/'));
   return !spec.process.terminal && !joinsPids && !isRemapped(spec) && !isBelowProc;
 }
 
-export class ConcurrentStart implements PendingStart {
+export class PrestartedProcess implements PendingStart {
   readonly #starter: ShimStarter;
   readonly #request: LaunchRequest;
   readonly #descriptors: ShimDescriptors;
@@ -47,13 +47,13 @@ export class ConcurrentStart implements PendingStart {
     try {
       closeLog = openLogDirectory(request, descriptors);
       const entry = entrySteps(spec.process.oomScoreAdj, placement, descriptors);
-      const shimOptions = containerShimOptions(request, descriptors, {});
+      const shimConfig = containerShimConfig(request, descriptors, {});
       const socket = descriptors.add(theirFd);
       this.#steps = [...entry, { do: 'rest', socket, first: descriptors.all.length }];
       this.#shim = spawnShim(starter, {
         runDirectory,
         descriptors,
-        shimOptions,
+        shimConfig,
         steps: this.#steps,
       });
     } catch (error) {

@@ -16,7 +16,7 @@ import {
   totalIds,
 } from './subordinate-ids.ts';
 
-export interface KeeperPlan {
+export interface NamespaceHolderPlan {
   shimPath: string;
   /** Where it is written down. */
   recordPath: string;
@@ -29,7 +29,11 @@ interface IdRanges {
 }
 
 /** Returns the pid. Throws CortenError, with what to do, where the machine does not let a user do this. */
-export async function startKeeper({ shimPath, recordPath, user }: KeeperPlan): Promise<number> {
+export async function startNamespaceHolder({
+  shimPath,
+  recordPath,
+  user,
+}: NamespaceHolderPlan): Promise<number> {
   const ranges = rangesOf(user);
   const keeper = spawn(shimPath, [String(NamespaceFlag.network), '-1'], {
     argv0: 'corten-keeper',
@@ -57,7 +61,7 @@ export async function startKeeper({ shimPath, recordPath, user }: KeeperPlan): P
   }
 }
 
-function rangesOf(user: KeeperPlan['user']): IdRanges {
+function rangesOf(user: NamespaceHolderPlan['user']): IdRanges {
   const ranges = {
     uids: subordinateIds('/etc/subuid', user),
     gids: subordinateIds('/etc/subgid', user),
@@ -75,7 +79,7 @@ function rangesOf(user: KeeperPlan['user']): IdRanges {
   return ranges;
 }
 
-function writeMaps(pid: number, user: KeeperPlan['user'], { uids, gids }: IdRanges): void {
+function writeMaps(pid: number, user: NamespaceHolderPlan['user'], { uids, gids }: IdRanges): void {
   runMapper('newuidmap', [String(pid), ...mapArguments(user.uid, uids)]);
   runMapper('newgidmap', [String(pid), ...mapArguments(user.gid, gids)]);
 }

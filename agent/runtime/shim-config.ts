@@ -3,7 +3,7 @@ import { closeSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDirectory } from '../kernel/files.ts';
 import { cloneOptions } from './container-steps.ts';
-import { ShimFd, type ShimOptions } from './plan.ts';
+import { type ShimConfig, ShimFd } from './plan.ts';
 import type { LaunchRequest, LogPlan } from './runtime.ts';
 import type { ShimDescriptors } from './shim.ts';
 
@@ -16,11 +16,11 @@ export function openLogDirectory({ log }: LaunchRequest, descriptors: ShimDescri
 }
 
 /** `made`: what the sandbox has, of what the shim itself needs. */
-export function containerShimOptions(
+export function containerShimConfig(
   { spec, placement: { directoryFd }, openStdin, log }: LaunchRequest,
   descriptors: ShimDescriptors,
   { terminal = false, pidNamespaceFd }: { terminal?: boolean; pidNamespaceFd?: number | undefined },
-): ShimOptions {
+): ShimConfig {
   return {
     ...cloneOptions(spec),
     cgroupFd: directoryFd === undefined ? undefined : descriptors.add(directoryFd),
@@ -33,7 +33,7 @@ export function containerShimOptions(
 }
 
 /** Goes on in the last file of an earlier run, and drops what is beyond `maxFiles`. */
-function planLog({ directory, maxBytes, maxFiles }: LogPlan): NonNullable<ShimOptions['log']> {
+function planLog({ directory, maxBytes, maxFiles }: LogPlan): NonNullable<ShimConfig['log']> {
   const numbers = readdirSync(directory)
     .map((name) => /^(\d{8})\.log$/.exec(name)?.[1])
     .filter((digits) => digits !== undefined)

@@ -10,7 +10,7 @@ import { ProcessInput } from './process-input.ts';
 import { openStreams } from './process-streams.ts';
 
 /** For one that was just started, and for one that an agent before us started. */
-export function supervise(
+export function watchContainer(
   context: EngineContext,
   { id, settings }: ContainerRecord,
   process: RunningProcess,

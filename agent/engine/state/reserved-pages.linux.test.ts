@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type Database, openDatabase } from './database.ts';
-import { closeKeepingReserve, DatabaseReserve, isFull } from './database-reserve.ts';
+import { closeKeepingPages, isFull, ReservedPages } from './reserved-pages.ts';
 
 const sizeBytes = 64 * 1024 * 1024;
 let disk: string;
@@ -39,7 +39,7 @@ const change = (id: string, state: string) =>
 const remove = (id: string) => database.prepare('DELETE FROM containers WHERE id = ?').run(id);
 
 test('room: on a full disk thousands of changes and every removal are written', () => {
-  const room = new DatabaseReserve(database, path);
+  const room = new ReservedPages(database, path);
   const ids = Array.from({ length: 300 }, (_, index) => `c${index}`);
   for (const id of ids) {
     room.forNew(3000);
@@ -72,12 +72,12 @@ test('room: without it the same disk refuses', () => {
 });
 
 test('room: it outlives the agent, however that ends', () => {
-  new DatabaseReserve(database, path);
+  new ReservedPages(database, path);
   insert('one');
-  closeKeepingReserve(database, path);
+  closeKeepingPages(database, path);
   fill();
   database = openDatabase(path);
-  const room = new DatabaseReserve(database, path);
+  const room = new ReservedPages(database, path);
   for (let round = 0; round < 3000; round++) {
     room.forChange(3000);
     change('one', String(round % 10).repeat(3000));
@@ -86,7 +86,7 @@ test('room: it outlives the agent, however that ends', () => {
 });
 
 test('room: what new containers take of it is made again, and where it cannot be, they are refused', () => {
-  const room = new DatabaseReserve(database, path);
+  const room = new ReservedPages(database, path);
   const before = statSync(path).size;
   for (let index = 0; index < 1000; index++) {
     room.forNew(8000);
@@ -111,6 +111,6 @@ test('room: what new containers take of it is made again, and where it cannot be
 
 test('room: a disk that is nearly full is left to others', () => {
   writeFileSync(join(disk, 'most'), Buffer.alloc(sizeBytes - 16 * 1024 * 1024));
-  new DatabaseReserve(database, path);
+  new ReservedPages(database, path);
   assert.ok(statSync(path).size < 1024 * 1024);
 });

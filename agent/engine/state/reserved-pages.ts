@@ -1,5 +1,5 @@
 /**
- * DatabaseReserve in the database's own files, taken ahead: a removal, and a process that begins or ends, must be
+ * ReservedPages in the database's own files, taken ahead: a removal, and a process that begins or ends, must be
  * written down on a full disk too. A file that was kept in reserve for that could be used up, by the
  * first who spends it and by whoever takes what a removal frees. What lies inside the database and its
  * log cannot: pages on the free list are taken before the file grows
@@ -20,7 +20,7 @@ const lowPages = 768;
 const unseenPages = 256;
 
 /** What tables tell of their writes. */
-export interface SpaceReserve {
+export interface PageReserve {
   /**
    * Something new of about this size is to be written, which leaves as much room as was there.
    * Throws SQLite's error when the disk has no place for it.
@@ -30,9 +30,9 @@ export interface SpaceReserve {
   forChange(bytes: number): void;
 }
 
-export const noReserve: SpaceReserve = { forNew() {}, forChange() {} };
+export const noPageReserve: PageReserve = { forNew() {}, forChange() {} };
 
-export class DatabaseReserve implements SpaceReserve {
+export class ReservedPages implements PageReserve {
   readonly #database: Database;
   readonly #path: string;
   readonly #freePages;
@@ -118,7 +118,7 @@ export class DatabaseReserve implements SpaceReserve {
  * Closes the database and leaves its log, which has the room. SQLite removes the log when the last
  * connection is closed, but not when that one cannot write.
  */
-export function closeKeepingReserve(database: Database, path: string): void {
+export function closeKeepingPages(database: Database, path: string): void {
   const last = existsSync(path) ? connect(path, { readOnly: true }) : undefined;
   try {
     database.exec('PRAGMA wal_checkpoint(PASSIVE)');

@@ -12,7 +12,7 @@ const freshMs = 300;
 /** After so many that nobody took none is made, until the one that was made last is started at once again. */
 const maxUnused = 3;
 
-export class SpecCache {
+export class PrebuiltSpec {
   readonly #now: () => number;
   #known: { record: ContainerRecord; built: BuiltSpec | undefined; at: number } | undefined;
   #unused = 0;

@@ -298,7 +298,7 @@ async function networkPlace({ networkFd }: KeptNamespaces, run: string) {
     namespaceFd: networkFd,
     directory: join(run, 'ports'),
   });
-  return { engineNetwork: await openEngineNetwork(networkFd), forwarder };
+  return { netns: await openEngineNetwork(networkFd), forwarder };
 }
 
 function userNamespacesOf({ usernsRemap }: AgentOptions, kept: KeptNamespaces | undefined) {

@@ -44,8 +44,8 @@ export interface NetworksOptions {
   /** Default `/etc/resolv.conf`. */
   resolvConf?: string;
   /** Default: the machine's own network. */
-  engineNetwork?: EngineNetwork;
-  /** For a engineNetwork from which the machine's ports are out of reach. */
+  netns?: EngineNetwork;
+  /** Publishes ports where that namespace cannot reach the machine's. */
   forwarder?: PortForwarder;
   /** Published ports on the computer around this machine. */
   outsidePorts?: OutsidePorts;
@@ -73,7 +73,7 @@ class BridgeNetworks implements Networks {
   readonly #resolvConf: string | undefined;
   readonly #hostAddress: string | undefined;
   readonly #hostResolver: Pick<HostResolver, 'ask'> | undefined;
-  readonly #engineNetwork: EngineNetwork;
+  readonly #netns: EngineNetwork;
   readonly #netlink: Rtnetlink;
   readonly #nftables: NftablesSocket;
   readonly #removals: LinkRemovals;
@@ -88,22 +88,16 @@ class BridgeNetworks implements Networks {
   /** Under way, so that fifty containers that start at once make one bridge. */
   readonly #ensuring = new Map<string, Promise<void>>();
 
-  constructor({
-    suffix,
-    resolvConf,
-    engineNetwork = hostNetwork,
-    forwarder,
-    ...outside
-  }: NetworksOptions) {
+  constructor({ suffix, resolvConf, netns = hostNetwork, forwarder, ...outside }: NetworksOptions) {
     const { route, netfilter } = NetlinkFamily;
-    this.#engineNetwork = engineNetwork;
-    this.#netlink = new Rtnetlink(engineNetwork.openNetlink(route));
-    this.#nftables = new NftablesSocket(engineNetwork.openNetlink(netfilter));
-    this.#removals = new LinkRemovals(new Rtnetlink(engineNetwork.openNetlink(route)));
-    this.#conntrack = new Rtnetlink(engineNetwork.openNetlink(netfilter));
+    this.#netns = netns;
+    this.#netlink = new Rtnetlink(netns.openNetlink(route));
+    this.#nftables = new NftablesSocket(netns.openNetlink(netfilter));
+    this.#removals = new LinkRemovals(new Rtnetlink(netns.openNetlink(route)));
+    this.#conntrack = new Rtnetlink(netns.openNetlink(netfilter));
     this.#names = deviceNames(suffix);
     this.#resolvConf = resolvConf;
-    this.#nat = new Nat(this.#names.table, this.#nftables, engineNetwork);
+    this.#nat = new Nat(this.#names.table, this.#nftables, netns);
     this.#hostAddress = outside.hostAddress;
     this.#hostResolver = outside.hostResolver;
     const hostPorts = new HostPorts({
@@ -294,17 +288,17 @@ class BridgeNetworks implements Networks {
       macAddress: macOf(network.gateway),
       mtu: network.mtu ?? this.#machineMtu(),
     });
-    if (network.enableIpv6) ignoreRouterAnnouncements(this.#engineNetwork, network.bridge);
-    else disableIpv6(this.#engineNetwork, network.bridge);
+    if (network.enableIpv6) ignoreRouterAnnouncements(this.#netns, network.bridge);
+    else disableIpv6(this.#netns, network.bridge);
     await this.#nat.addNetwork(network);
     // Only now: the rule that keeps containers off the machine's loopback is in place.
-    allowLoopbackThrough(this.#engineNetwork, network.bridge);
+    allowLoopbackThrough(this.#netns, network.bridge);
     await this.#serveNames(network);
     this.#active.set(network.id, network);
   }
 
   #startRouting(): void {
-    if (!enableForwarding(this.#engineNetwork)) return;
+    if (!enableForwarding(this.#netns)) return;
     this.#nat.keepApart(
       listLinks(this.#netlink)
         .filter((link) => link.index !== loopbackIndex && !this.#names.isBridge(link.name))
@@ -320,7 +314,7 @@ class BridgeNetworks implements Networks {
       networkId: network.id,
       gateway: network.gateway,
       names: this.#nameTable,
-      engineNetwork: this.#engineNetwork,
+      netns: this.#netns,
       outside: network.internal
         ? undefined
         : {

@@ -41,7 +41,7 @@ export interface DnsPlan {
   gateway: string;
   names: NameTable;
   /** Where the gateway is, if not in the machine's own network. */
-  engineNetwork?: EngineNetwork;
+  netns?: EngineNetwork;
   /** Undefined in an internal network, which must not reach outside. */
   outside?: {
     /** What the host's names stand for. */
@@ -69,7 +69,7 @@ export class DnsServer {
   async start(): Promise<void> {
     const address = this.#plan.gateway;
     try {
-      const sockets = await this.#plan.engineNetwork?.listen(address, dnsPort);
+      const sockets = await this.#plan.netns?.listen(address, dnsPort);
       await new Promise<void>((resolve, reject) => {
         this.#udp.once('error', reject);
         const place = sockets && { fd: sockets.udpFd };

@@ -13,15 +13,15 @@ import { type PortMapping, type RulesetState, renderRuleset } from './ruleset.ts
 export class Nat {
   readonly #table: string;
   readonly #socket: NftablesSocket;
-  readonly #engineNetwork: EngineNetwork;
+  readonly #netns: EngineNetwork;
   readonly #networks = new Map<string, NetworkDefinition>();
   readonly #ports = new Map<string, PortMapping>();
   #outside: readonly string[] = [];
   /** Changes are made one after the other: a reload must not swallow a port that came meanwhile. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(table: string, socket: NftablesSocket, engineNetwork: EngineNetwork = hostNetwork) {
-    this.#engineNetwork = engineNetwork;
+  constructor(table: string, socket: NftablesSocket, netns: EngineNetwork = hostNetwork) {
+    this.#netns = netns;
     this.#table = table;
     this.#socket = socket;
   }
@@ -87,8 +87,7 @@ export class Nat {
       this.#ports.clear();
       for (const network of networks) this.#networks.set(network.id, network);
       for (const port of ports) this.#ports.set(keyOf(port), port);
-      if (this.tableExists)
-        this.#outside = await listSet(this.#engineNetwork, this.#table, 'outside');
+      if (this.tableExists) this.#outside = await listSet(this.#netns, this.#table, 'outside');
       await this.#load();
     });
   }
@@ -109,7 +108,7 @@ export class Nat {
       state.networks.length === 0
         ? `table inet ${this.#table}\ndelete table inet ${this.#table}\n`
         : renderRuleset(state);
-    await runNft(this.#engineNetwork, ['-f', '-'], text);
+    await runNft(this.#netns, ['-f', '-'], text);
   }
 
   #serialised(change: () => Promise<void>): Promise<void> {
@@ -122,27 +121,17 @@ export class Nat {
 
 const keyOf = (port: PortMapping) => `${port.hostAddress} ${port.protocol} ${port.hostPort}`;
 
-async function listSet(
-  engineNetwork: EngineNetwork,
-  table: string,
-  set: string,
-): Promise<string[]> {
-  const answer = JSON.parse(
-    await runNft(engineNetwork, ['-j', 'list', 'set', 'inet', table, set]),
-  ) as {
+async function listSet(netns: EngineNetwork, table: string, set: string): Promise<string[]> {
+  const answer = JSON.parse(await runNft(netns, ['-j', 'list', 'set', 'inet', table, set])) as {
     nftables: { set?: { elem?: string[] } }[];
   };
   return answer.nftables.flatMap((entry) => entry.set?.elem ?? []);
 }
 
 /** Resolves with what nft printed. */
-function runNft(
-  engineNetwork: EngineNetwork,
-  options: readonly string[],
-  script = '',
-): Promise<string> {
+function runNft(netns: EngineNetwork, options: readonly string[], script = ''): Promise<string> {
   return new Promise((resolve, reject) => {
-    const [program, ...words] = engineNetwork.commandLine(['nft', ...options]);
+    const [program, ...words] = netns.commandLine(['nft', ...options]);
     const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] });
     let output = '';
     let complaint = '';

@@ -2,10 +2,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import type { EngineClient } from '../peers/engine-client.ts';
-import { type Entry, tar, withBox } from './box.ts';
+import type { HostCanary } from './host-canary.ts';
 import { importImage, removeImage } from './images.ts';
-import type { Outside } from './outside.ts';
 import { refusal, type Scenario } from './scenario.ts';
+import { type Entry, tar, withContainer } from './target-container.ts';
 
 const sleeper = { Cmd: ['sleep', '1000'] };
 /** More than any path here is deep. */
@@ -14,12 +14,12 @@ const up = '../../../../../../../../../..';
 export const copies: Scenario[] = [
   {
     name: 'copy out through a link of the container (CVE-2018-15664)',
-    run: (client, outside) =>
-      withBox(client, linker(outside, '/'), async (box) => {
-        await box.start();
-        await box.ready();
+    run: (client, canary) =>
+      withContainer(client, linker(canary, '/'), async (container) => {
+        await container.start();
+        await container.ready();
         for (const path of ['/absolute/secret', '/relative/secret', '/file', '/absolute/.']) {
-          const got = outside.reached(await box.get(path).catch(() => ''));
+          const got = canary.touched(await container.get(path).catch(() => ''));
           if (got !== undefined) return `${path}: ${got}`;
         }
         return undefined;
@@ -27,15 +27,15 @@ export const copies: Scenario[] = [
   },
   {
     name: 'copy in through a link of the container',
-    run: (client, outside) =>
-      withBox(client, linker(outside, '/'), async (box) => {
-        await box.start();
-        await box.ready();
+    run: (client, canary) =>
+      withContainer(client, linker(canary, '/'), async (container) => {
+        await container.start();
+        await container.ready();
         for (const state of ['running', 'stopped']) {
-          if (state === 'stopped') await box.kill();
+          if (state === 'stopped') await container.kill();
           for (const path of ['/absolute', '/relative', '/absolute/secret', '/file'])
-            await refusal(box.put(path, [{ name: 'written', content: 'x' }]));
-          const got = outside.changed();
+            await refusal(container.put(path, [{ name: 'written', content: 'x' }]));
+          const got = canary.changed();
           if (got !== undefined) return `${state}: ${got}`;
         }
         return undefined;
@@ -43,73 +43,78 @@ export const copies: Scenario[] = [
   },
   {
     name: "copy through a link in a stopped container's volume (CVE-2026-42306)",
-    run: (client, outside) => {
+    run: (client, canary) => {
       const HostConfig = { Mounts: [{ Type: 'volume', Target: '/data' }] };
-      return withBox(client, { ...linker(outside, '/data'), HostConfig }, async (box) => {
-        await box.start();
-        await box.ready();
-        await box.kill();
-        for (const path of ['/data/absolute', '/data/relative', '/data/file'])
-          await refusal(box.put(path, [{ name: 'written', content: 'x' }]));
-        const output = await box.get('/data/absolute/secret').catch(() => '');
-        return outside.reached(output);
-      });
+      return withContainer(
+        client,
+        { ...linker(canary, '/data'), HostConfig },
+        async (container) => {
+          await container.start();
+          await container.ready();
+          await container.kill();
+          for (const path of ['/data/absolute', '/data/relative', '/data/file'])
+            await refusal(container.put(path, [{ name: 'written', content: 'x' }]));
+          const output = await container.get('/data/absolute/secret').catch(() => '');
+          return canary.touched(output);
+        },
+      );
     },
   },
   {
     name: 'copy of procfs through a link (CVE-2026-42306)',
-    run: (client, outside) =>
-      withBox(client, sleeper, async (box) => {
-        const link = `/proc/1/root${outside.path}/secret`;
-        await box.start();
-        await box.exec(['ln', '-s', link, '/link']);
-        for (const path of ['/link', link, `/proc/self/root${outside.path}/secret`]) {
-          const got = outside.reached(await box.get(path).catch(() => ''));
+    run: (client, canary) =>
+      withContainer(client, sleeper, async (container) => {
+        const link = `/proc/1/root${canary.path}/secret`;
+        await container.start();
+        await container.exec(['ln', '-s', link, '/link']);
+        for (const path of ['/link', link, `/proc/self/root${canary.path}/secret`]) {
+          const got = canary.touched(await container.get(path).catch(() => ''));
           if (got !== undefined) return `${path}: ${got}`;
         }
         return undefined;
       }),
   },
-  ...hostileArchives('an archive for docker cp', (client, outside, entries) =>
-    withBox(client, sleeper, async (box) => {
+  ...hostileArchives('an archive for docker cp', (client, canary, entries) =>
+    withContainer(client, sleeper, async (container) => {
       const archive = await tar(entries);
       // Compressed too: what unpacks must be the engine, not a program of the container (CVE-2026-41567).
-      for (const bytes of [archive, gzipSync(archive)]) await refusal(box.putArchive('/', bytes));
-      await refusal(box.start());
-      await refusal(box.putArchive('/', archive));
-      return outside.reached(await box.get('/hard').catch(() => ''));
+      for (const bytes of [archive, gzipSync(archive)])
+        await refusal(container.putArchive('/', bytes));
+      await refusal(container.start());
+      await refusal(container.putArchive('/', archive));
+      return canary.touched(await container.get('/hard').catch(() => ''));
     }),
   ),
-  ...hostileArchives("an image's layer", async (client, outside, entries) => {
+  ...hostileArchives("an image's layer", async (client, canary, entries) => {
     const image = await importImage(client, entries).catch(() => undefined);
-    if (image === undefined) return outside.changed();
+    if (image === undefined) return canary.changed();
     try {
       let output = '';
       const Cmd = ['cat', '/hard', '/link/secret'];
       await refusal(
-        withBox(client, { Image: image, Cmd }, async (box) => {
-          output = await box.run();
+        withContainer(client, { Image: image, Cmd }, async (container) => {
+          output = await container.run();
         }),
       );
-      return outside.reached(output);
+      return canary.touched(output);
     } finally {
       await removeImage(client, image);
     }
   }),
   {
     name: 'a volume starts with what a link of the image leads to',
-    run: async (client, outside) => {
-      const image = await importImage(client, linksTo(outside));
+    run: async (client, canary) => {
+      const image = await importImage(client, linksTo(canary));
       try {
         const HostConfig = { Mounts: [{ Type: 'volume', Target: '/absolute' }] };
         const settings = { Image: image, Cmd: ['cat', '/absolute/secret'], HostConfig };
         let output = '';
         await refusal(
-          withBox(client, settings, async (box) => {
-            output = await box.run();
+          withContainer(client, settings, async (container) => {
+            output = await container.run();
           }),
         );
-        return outside.reached(output);
+        return canary.touched(output);
       } finally {
         await removeImage(client, image);
       }
@@ -117,16 +122,18 @@ export const copies: Scenario[] = [
   },
   {
     name: 'a bind of a path that does not exist is made where a link of the image leads',
-    run: async (client, outside) => {
-      const source = `${outside.path}-bound`;
+    run: async (client, canary) => {
+      const source = `${canary.path}-bound`;
       mkdirSync(source);
-      const image = await importImage(client, linksTo(outside));
+      const image = await importImage(client, linksTo(canary));
       try {
         const HostConfig = { Binds: [`${source}:/absolute/made`, `${source}:/relative/made/too`] };
         await refusal(
-          withBox(client, { Image: image, Cmd: ['true'], HostConfig }, (box) => box.run()),
+          withContainer(client, { Image: image, Cmd: ['true'], HostConfig }, (container) =>
+            container.run(),
+          ),
         );
-        return outside.changed();
+        return canary.changed();
       } finally {
         await removeImage(client, image);
         rmSync(source, { recursive: true });
@@ -135,14 +142,16 @@ export const copies: Scenario[] = [
   },
   {
     name: 'the working directory is made where a link of the image leads',
-    run: async (client, outside) => {
-      const image = await importImage(client, linksTo(outside));
+    run: async (client, canary) => {
+      const image = await importImage(client, linksTo(canary));
       try {
         const WorkingDir = '/absolute/made';
         await refusal(
-          withBox(client, { Image: image, Cmd: ['true'], WorkingDir }, (box) => box.run()),
+          withContainer(client, { Image: image, Cmd: ['true'], WorkingDir }, (container) =>
+            container.run(),
+          ),
         );
-        return outside.changed();
+        return canary.changed();
       } finally {
         await removeImage(client, image);
       }
@@ -150,24 +159,24 @@ export const copies: Scenario[] = [
   },
   {
     name: 'the engine writes hosts and resolv.conf where links of the image lead',
-    run: async (client, outside) => {
+    run: async (client, canary) => {
       const names = ['hosts', 'hostname', 'resolv.conf', 'mtab'];
       const image = await importImage(
         client,
         names.map((name) => ({
           name: `etc/${name}`,
           type: 'symlink',
-          linkname: `${outside.path}/secret`,
+          linkname: `${canary.path}/secret`,
         })),
       );
       try {
         let output = '';
         await refusal(
-          withBox(client, { Image: image, Cmd: ['cat', '/etc/mtab'] }, async (box) => {
-            output = await box.run();
+          withContainer(client, { Image: image, Cmd: ['cat', '/etc/mtab'] }, async (container) => {
+            output = await container.run();
           }),
         );
-        return outside.reached(output);
+        return canary.touched(output);
       } finally {
         await removeImage(client, image);
       }
@@ -175,17 +184,19 @@ export const copies: Scenario[] = [
   },
   {
     name: 'users are looked up where a link of the image leads',
-    run: async (client, outside) => {
+    run: async (client, canary) => {
       const image = await importImage(client, [
-        { name: 'etc/passwd', type: 'symlink', linkname: `${up}${outside.path}/secret` },
-        { name: 'etc/group', type: 'symlink', linkname: `${up}${outside.path}/secret` },
+        { name: 'etc/passwd', type: 'symlink', linkname: `${up}${canary.path}/secret` },
+        { name: 'etc/group', type: 'symlink', linkname: `${up}${canary.path}/secret` },
       ]);
       try {
-        const User = outside.secret;
+        const User = canary.secret;
         const refused = await refusal(
-          withBox(client, { Image: image, Cmd: ['id'], User }, (box) => box.run()),
+          withContainer(client, { Image: image, Cmd: ['id'], User }, (container) =>
+            container.run(),
+          ),
         );
-        return refused === undefined ? 'a user was found outside' : outside.changed();
+        return refused === undefined ? 'a user was found outside' : canary.changed();
       } finally {
         await removeImage(client, image);
       }
@@ -194,24 +205,24 @@ export const copies: Scenario[] = [
 ];
 
 /** A container that makes links to outside itself, as an engine would not let an archive. */
-function linker(outside: Outside, directory: string): { Cmd: string[] } {
-  const links = linksTo(outside).map(({ name, linkname }) => `ln -s ${linkname} ${name}`);
+function linker(canary: HostCanary, directory: string): { Cmd: string[] } {
+  const links = linksTo(canary).map(({ name, linkname }) => `ln -s ${linkname} ${name}`);
   return {
     Cmd: ['sh', '-c', `cd ${directory} && ${links.join(' && ')} && echo ready && sleep 1000`],
   };
 }
 
-function linksTo(outside: Outside): Entry[] {
+function linksTo(canary: HostCanary): Entry[] {
   return [
-    { name: 'absolute', type: 'symlink', linkname: outside.path },
-    { name: 'relative', type: 'symlink', linkname: `${up}${outside.path}` },
-    { name: 'file', type: 'symlink', linkname: `${outside.path}/secret` },
+    { name: 'absolute', type: 'symlink', linkname: canary.path },
+    { name: 'relative', type: 'symlink', linkname: `${up}${canary.path}` },
+    { name: 'file', type: 'symlink', linkname: `${canary.path}/secret` },
   ];
 }
 
 type Attempt = (
   client: EngineClient,
-  outside: Outside,
+  canary: HostCanary,
   entries: Entry[],
 ) => Promise<string | undefined>;
 
@@ -264,6 +275,6 @@ function hostileArchives(what: string, attempt: Attempt): Scenario[] {
   ];
   return attacks.map(([how, entries]) => ({
     name: `${what} ${how}`,
-    run: (client, outside) => attempt(client, outside, entries(outside.path)),
+    run: (client, canary) => attempt(client, canary, entries(canary.path)),
   }));
 }

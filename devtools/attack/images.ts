@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { EngineClient } from '../peers/engine-client.ts';
-import { type Entry, probeEntry, query, tar, within } from './box.ts';
+import { withTimeout } from '../peers/timeout.ts';
+import { type Entry, probeEntry, query, tar } from './target-container.ts';
 
 /** An image of the probes, busybox and whatever else the attack needs; returns its name. */
 export async function importImage(client: EngineClient, entries: Entry[]): Promise<string> {
@@ -21,11 +22,11 @@ export async function importImage(client: EngineClient, entries: Entry[]): Promi
   ].filter((entry) => !names.has(entry.name.replace(/\/$/, '')));
   const archive = await tar([...base, ...entries]);
   const path = `/images/create?${query({ fromSrc: '-', repo: name, tag: 'latest' })}`;
-  const reply = await within(client.bytes('POST', path, archive));
+  const reply = await withTimeout(client.bytes('POST', path, archive));
   if (/"error"/.test(reply.toString())) throw new Error(`import: ${reply}`);
   return `${name}:latest`;
 }
 
 export async function removeImage(client: EngineClient, name: string): Promise<void> {
-  await within(client.call('DELETE', `/images/${name}?force=1`));
+  await withTimeout(client.call('DELETE', `/images/${name}?force=1`));
 }

@@ -11,10 +11,16 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineClient } from '../peers/engine-client.ts';
-import { Box, type Entry, probeInside, trapPath, withBox } from './box.ts';
 import { parseLine } from './finding.ts';
 import { importImage, removeImage } from './images.ts';
 import { refusal, type Scenario } from './scenario.ts';
+import {
+  type Entry,
+  probeInside,
+  TargetContainer,
+  trapPath,
+  withContainer,
+} from './target-container.ts';
 
 const sleeper = { Cmd: ['sleep', '1000'] };
 /** Bounded, as every loop here: a race that is lost this often is not won in a test. */
@@ -26,26 +32,26 @@ export const incidents: Scenario[] = [
   {
     name: "the runtime's program can be overwritten (CVE-2019-5736)",
     run: (client) =>
-      withBox(client, { Cmd: [probeInside, 'attack-exe'] }, async (box) => {
-        await box.start();
-        await box.ready();
+      withContainer(client, { Cmd: [probeInside, 'attack-exe'] }, async (container) => {
+        await container.start();
+        await container.ready();
         // As in the original: what is executed is the runtime's own program, by way of a link.
         for (let round = 0; round < execs; round++)
-          await refusal(box.exec(['/proc/self/exe', 'whoami']));
-        const found = /^overwritable (.*)$/m.exec(await box.output());
+          await refusal(container.exec(['/proc/self/exe', 'whoami']));
+        const found = /^overwritable (.*)$/m.exec(await container.output());
         return found?.[1];
       }),
   },
   {
     name: 'an entry point that is the runtime itself (CVE-2019-5736)',
     run: (client) =>
-      withBox(
+      withContainer(
         client,
         { Cmd: ['/script'] },
-        async (box) => {
-          await refusal(box.start().then(() => box.wait()));
+        async (container) => {
+          await refusal(container.start().then(() => container.wait()));
           const output = await refusal(
-            box.output().then(async (text) => Promise.reject(new Error(text))),
+            container.output().then(async (text) => Promise.reject(new Error(text))),
           );
           // Its own complaint about its arguments would show that the runtime ran in the container.
           return /runc|shim|containerd/i.test(output ?? '') ? output : undefined;
@@ -67,17 +73,17 @@ export const incidents: Scenario[] = [
         { name: 'trap.so', mode: 0o755, content: library },
         { name: 'etc/ld.so.preload', content: '/trap.so\n' },
       ];
-      return withBox(
+      return withContainer(
         client,
         sleeper,
-        async (box) => {
-          await box.start();
+        async (container) => {
+          await container.start();
           for (let round = 0; round < 3; round++) {
-            await box.put('/tmp', [{ name: 'copied', content: 'x' }]);
-            await box.get('/tmp/copied');
-            await refusal(box.exec(['id'], { User: 'user' }));
+            await container.put('/tmp', [{ name: 'copied', content: 'x' }]);
+            await container.get('/tmp/copied');
+            await refusal(container.exec(['id'], { User: 'user' }));
           }
-          const missing = await refusal(box.get('/trapped'));
+          const missing = await refusal(container.get('/trapped'));
           return missing === undefined ? 'the library was loaded in the container' : undefined;
         },
         entries,
@@ -95,12 +101,12 @@ export const incidents: Scenario[] = [
   {
     name: "the machine's /dev/null is given to the container's user",
     run: (client) =>
-      withBox(
+      withContainer(
         client,
         { Cmd: ['sleep', '1000'], User: `${strangeId}:${strangeId}` },
-        async (box) => {
-          await box.start();
-          await box.exec(['true']);
+        async (container) => {
+          await container.start();
+          await container.exec(['true']);
           const { uid, gid } = statSync('/dev/null');
           if (uid !== strangeId && gid !== strangeId) return undefined;
           chownSync('/dev/null', 0, 0);
@@ -111,27 +117,32 @@ export const incidents: Scenario[] = [
   {
     name: 'abstract sockets on the host network (CVE-2020-15257)',
     run: (client) =>
-      withBox(
+      withContainer(
         client,
         { Cmd: [probeInside, 'sockets'], HostConfig: { NetworkMode: 'host' } },
-        async (box) => openIn(await box.run(), /^abstract sockets/),
+        async (container) => openIn(await container.run(), /^abstract sockets/),
       ),
   },
   {
     name: 'the working directory is a descriptor of the runtime (CVE-2024-21626)',
-    run: async (client, outside) => {
-      const read = ['cat', `../../../../../../../../../../..${outside.path}/secret`];
+    run: async (client, canary) => {
+      const read = ['cat', `../../../../../../../../../../..${canary.path}/secret`];
       for (let fd = 3; fd < 16; fd++) {
         const WorkingDir = `/proc/self/fd/${fd}`;
-        const box = await Box.create(client, { Cmd: read, WorkingDir }).catch(() => undefined);
+        const container = await TargetContainer.create(client, { Cmd: read, WorkingDir }).catch(
+          () => undefined,
+        );
         try {
-          if ((await refusal(box?.start() ?? Promise.reject(new Error('refused')))) !== undefined)
+          if (
+            (await refusal(container?.start() ?? Promise.reject(new Error('refused')))) !==
+            undefined
+          )
             continue;
-          await box?.wait();
-          const got = outside.reached((await box?.output()) ?? '');
+          await container?.wait();
+          const got = canary.touched((await container?.output()) ?? '');
           if (got !== undefined) return `${WorkingDir}: ${got}`;
         } finally {
-          await box?.remove();
+          await container?.remove();
         }
       }
       return undefined;
@@ -139,18 +150,18 @@ export const incidents: Scenario[] = [
   },
   {
     name: "an exec's working directory is a descriptor of the runtime (CVE-2024-21626)",
-    run: (client, outside) =>
-      withBox(client, sleeper, async (box) => {
-        await box.start();
-        const read = ['cat', `../../../../../../../../../../..${outside.path}/secret`];
+    run: (client, canary) =>
+      withContainer(client, sleeper, async (container) => {
+        await container.start();
+        const read = ['cat', `../../../../../../../../../../..${canary.path}/secret`];
         for (let fd = 3; fd < 16; fd++) {
           let output = '';
           await refusal(
-            box.exec(read, { WorkingDir: `/proc/self/fd/${fd}` }).then((text) => {
+            container.exec(read, { WorkingDir: `/proc/self/fd/${fd}` }).then((text) => {
               output = text;
             }),
           );
-          const got = outside.reached(output);
+          const got = canary.touched(output);
           if (got !== undefined) return `descriptor ${fd}: ${got}`;
         }
         return undefined;
@@ -194,8 +205,8 @@ async function kernelFilesOf(client: EngineClient, name: string): Promise<string
   return withImage(client, entries, async (Image) => {
     let output = '';
     const refused = await refusal(
-      withBox(client, { Image, Cmd: [probeInside, 'files'] }, async (box) => {
-        output = await box.run();
+      withContainer(client, { Image, Cmd: [probeInside, 'files'] }, async (container) => {
+        output = await container.run();
       }),
     );
     return refused === undefined ? openIn(output, controls) : undefined;
@@ -236,10 +247,10 @@ async function ownDev(
     };
     let output = '';
     const refused = await refusal(
-      withBox(client, body, async (box) => {
-        await box.start();
-        await box.wait();
-        output = settings.Tty === true ? await box.screen() : await box.output();
+      withContainer(client, body, async (container) => {
+        await container.start();
+        await container.wait();
+        output = settings.Tty === true ? await container.screen() : await container.output();
       }),
     );
     return refused === undefined ? openIn(output, controls) : undefined;
@@ -250,12 +261,12 @@ async function ownDev(
 
 async function mountsBelowProc(
   client: EngineClient,
-  settings: Parameters<typeof Box.create>[1],
+  settings: Parameters<typeof TargetContainer.create>[1],
 ): Promise<string | undefined> {
   let output = '';
   const refused = await refusal(
-    withBox(client, settings, async (box) => {
-      output = await box.run();
+    withContainer(client, settings, async (container) => {
+      output = await container.run();
     }),
   );
   if (refused !== undefined) return undefined;

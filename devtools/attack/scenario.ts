@@ -1,14 +1,14 @@
 /** An attack that takes an engine's part: containers, copies and images, and a place outside. */
 import type { EngineClient } from '../peers/engine-client.ts';
-import { TimeoutError } from './box.ts';
+import { TimeoutError } from '../peers/timeout.ts';
 import type { Finding } from './finding.ts';
-import { Outside } from './outside.ts';
+import { HostCanary } from './host-canary.ts';
 
 export interface Scenario {
   /** With the incident that it repeats. */
   name: string;
   /** What got through, in words; undefined: nothing. */
-  run(client: EngineClient, outside: Outside): Promise<string | undefined>;
+  run(client: EngineClient, canary: HostCanary): Promise<string | undefined>;
 }
 
 /** The attack did not get as far as its point, so that nothing can be said. */
@@ -21,9 +21,9 @@ export async function runScenarios(
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { name, run } of scenarios) {
-    const outside = new Outside();
+    const canary = new HostCanary();
     try {
-      const got = await run(client, outside);
+      const got = await run(client, canary);
       findings.push({
         group,
         probe: name,
@@ -39,7 +39,7 @@ export async function runScenarios(
         findings.push({ group, probe: name, outcome: 'none', detail });
       else throw new Error(`"${name}"`, { cause: error });
     } finally {
-      outside.remove();
+      canary.remove();
     }
   }
   return findings;

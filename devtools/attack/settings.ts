@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { probeInside, withBox } from './box.ts';
 import { NotTriedError, refusal, type Scenario } from './scenario.ts';
+import { probeInside, withContainer } from './target-container.ts';
 
 const sleeper = { Cmd: ['sleep', '1000'] };
 const status = ['grep', '-E', '^(Cap|NoNewPrivs|Seccomp:|Groups)', '/proc/self/status'];
@@ -17,9 +17,9 @@ export const settings: Scenario[] = [
   {
     name: 'dropped capabilities come back in an exec',
     run: (client) =>
-      withBox(client, { ...sleeper, HostConfig: { CapDrop: ['ALL'] } }, async (box) => {
-        await box.start();
-        const sets = (await box.exec(status)).match(/^Cap\w+:\t\w+$/gm) ?? [];
+      withContainer(client, { ...sleeper, HostConfig: { CapDrop: ['ALL'] } }, async (container) => {
+        await container.start();
+        const sets = (await container.exec(status)).match(/^Cap\w+:\t\w+$/gm) ?? [];
         if (sets.length !== 5) throw new NotTriedError('the exec did not show its capabilities');
         return sets.find((set) => !set.endsWith('\t0000000000000000'));
       }),
@@ -28,9 +28,9 @@ export const settings: Scenario[] = [
     name: 'no_new_privs, when asked for, is off in an exec',
     run: (client) => {
       const HostConfig = { SecurityOpt: ['no-new-privileges:true'] };
-      return withBox(client, { ...sleeper, HostConfig }, async (box) => {
-        await box.start();
-        const line = /^NoNewPrivs:.*$/m.exec(await box.exec(status))?.[0];
+      return withContainer(client, { ...sleeper, HostConfig }, async (container) => {
+        await container.start();
+        const line = /^NoNewPrivs:.*$/m.exec(await container.exec(status))?.[0];
         return line === 'NoNewPrivs:\t1' ? undefined : (line ?? 'unknown');
       });
     },
@@ -38,12 +38,12 @@ export const settings: Scenario[] = [
   {
     name: 'a filter of one’s own does not hold in an exec',
     run: (client) =>
-      withBox(
+      withContainer(
         client,
         { ...sleeper, HostConfig: { SecurityOpt: [`seccomp=${profile}`] } },
-        async (box) => {
-          await box.start();
-          const output = await box.exec(['sh', '-c', 'mkdir /tmp/made && echo made']);
+        async (container) => {
+          await container.start();
+          const output = await container.exec(['sh', '-c', 'mkdir /tmp/made && echo made']);
           return output.includes('made\n') && !/not permitted/.test(output) ? output : undefined;
         },
       ),
@@ -51,70 +51,84 @@ export const settings: Scenario[] = [
   {
     name: 'an exec has groups of the engine',
     run: (client) =>
-      withBox(client, { ...sleeper, User: '1000:1000' }, async (box) => {
-        await box.start();
-        const groups = /^Groups:\t(.*?) *$/m.exec(await box.exec(status))?.[1] ?? 'unknown';
+      withContainer(client, { ...sleeper, User: '1000:1000' }, async (container) => {
+        await container.start();
+        const groups = /^Groups:\t(.*?) *$/m.exec(await container.exec(status))?.[1] ?? 'unknown';
         return groups === '' || groups === '1000' ? undefined : groups;
       }),
   },
   {
     name: 'a read-only root is written by a copy or an exec',
     run: (client) =>
-      withBox(client, { ...sleeper, HostConfig: { ReadonlyRootfs: true } }, async (box) => {
-        for (const state of ['stopped', 'running']) {
-          if (state === 'running') await box.start();
-          await refusal(box.put('/root', [{ name: `by-copy-${state}`, content: 'x' }]));
-        }
-        await box.exec(['sh', '-c', 'echo x > /root/by-exec']);
-        return /^by-.*$/m.exec(await box.exec(['ls', '/root']))?.[0];
-      }),
+      withContainer(
+        client,
+        { ...sleeper, HostConfig: { ReadonlyRootfs: true } },
+        async (container) => {
+          for (const state of ['stopped', 'running']) {
+            if (state === 'running') await container.start();
+            await refusal(container.put('/root', [{ name: `by-copy-${state}`, content: 'x' }]));
+          }
+          await container.exec(['sh', '-c', 'echo x > /root/by-exec']);
+          return /^by-.*$/m.exec(await container.exec(['ls', '/root']))?.[0];
+        },
+      ),
   },
   {
     name: 'a read-only bind is written by a copy, an exec or a remount',
-    run: (client, outside) => {
-      const HostConfig = { Binds: [`${outside.path}:/data:ro`] };
-      return withBox(client, { ...sleeper, HostConfig }, async (box) => {
+    run: (client, canary) => {
+      const HostConfig = { Binds: [`${canary.path}:/data:ro`] };
+      return withContainer(client, { ...sleeper, HostConfig }, async (container) => {
         for (const state of ['stopped', 'running']) {
-          if (state === 'running') await box.start();
-          await refusal(box.put('/data', [{ name: 'by-copy', content: 'x' }]));
-          await refusal(box.put('/data', [{ name: 'secret', content: 'x' }]));
-          const got = outside.changed();
+          if (state === 'running') await container.start();
+          await refusal(container.put('/data', [{ name: 'by-copy', content: 'x' }]));
+          await refusal(container.put('/data', [{ name: 'secret', content: 'x' }]));
+          const got = canary.changed();
           if (got !== undefined) return `${state}: ${got}`;
         }
-        await box.exec(['sh', '-c', 'mount -o remount,rw,bind /data; echo x > /data/by-exec']);
-        return outside.changed();
+        await container.exec([
+          'sh',
+          '-c',
+          'mount -o remount,rw,bind /data; echo x > /data/by-exec',
+        ]);
+        return canary.changed();
       });
     },
   },
   {
     name: 'a mount below a read-only bind is written',
-    run: async (client, outside) => {
-      const below = join(`${outside.path}-tree`, 'below');
+    run: async (client, canary) => {
+      const below = join(`${canary.path}-tree`, 'below');
       mkdirSync(below, { recursive: true });
       spawnSync('mount', ['-t', 'tmpfs', 'below', below]);
       try {
-        const HostConfig = { Binds: [`${outside.path}-tree:/data:ro`] };
-        return await withBox(client, { ...sleeper, HostConfig }, async (box) => {
-          await box.start();
-          await box.exec(['sh', '-c', 'echo x > /data/below/written']);
+        const HostConfig = { Binds: [`${canary.path}-tree:/data:ro`] };
+        return await withContainer(client, { ...sleeper, HostConfig }, async (container) => {
+          await container.start();
+          await container.exec(['sh', '-c', 'echo x > /data/below/written']);
           return readdirSync(below)[0];
         });
       } finally {
         spawnSync('umount', [below]);
-        spawnSync('rm', ['-r', `${outside.path}-tree`]);
+        spawnSync('rm', ['-r', `${canary.path}-tree`]);
       }
     },
   },
   {
     name: 'a tmpfs without options runs setuid programs or opens devices',
     run: (client) =>
-      withBox(client, { ...sleeper, HostConfig: { Tmpfs: { '/scratch': '' } } }, async (box) => {
-        await box.start();
-        const line = (await box.exec(['grep', ' /scratch ', '/proc/self/mountinfo'])).trim();
-        if (line === '') throw new NotTriedError('there is no tmpfs');
-        const missing = ['nosuid', 'nodev', 'noexec'].filter((flag) => !line.includes(flag));
-        return missing.length === 0 ? undefined : `without ${missing.join(', ')}`;
-      }),
+      withContainer(
+        client,
+        { ...sleeper, HostConfig: { Tmpfs: { '/scratch': '' } } },
+        async (container) => {
+          await container.start();
+          const line = (
+            await container.exec(['grep', ' /scratch ', '/proc/self/mountinfo'])
+          ).trim();
+          if (line === '') throw new NotTriedError('there is no tmpfs');
+          const missing = ['nosuid', 'nodev', 'noexec'].filter((flag) => !line.includes(flag));
+          return missing.length === 0 ? undefined : `without ${missing.join(', ')}`;
+        },
+      ),
   },
   {
     name: 'a device that was given for reading is written',
@@ -127,9 +141,9 @@ export const settings: Scenario[] = [
       const Devices = [
         { PathOnHost: device, PathInContainer: '/dev/given', CgroupPermissions: 'r' },
       ];
-      return withBox(client, { ...sleeper, HostConfig: { Devices } }, async (box) => {
-        await box.start();
-        const output = await box.exec([
+      return withContainer(client, { ...sleeper, HostConfig: { Devices } }, async (container) => {
+        await container.start();
+        const output = await container.exec([
           'sh',
           '-c',
           ': < /dev/given && echo read; : > /dev/given && echo written',
@@ -142,11 +156,11 @@ export const settings: Scenario[] = [
   {
     name: 'a privileged exec keeps what the container must not have',
     run: (client) =>
-      withBox(client, sleeper, async (box) => {
-        await box.start();
+      withContainer(client, sleeper, async (container) => {
+        await container.start();
         // Privileged is privileged; the next exec must be an ordinary one again.
-        await refusal(box.exec(['true'], { Privileged: true }));
-        const output = await box.exec([probeInside, 'processes']);
+        await refusal(container.exec(['true'], { Privileged: true }));
+        const output = await container.exec([probeInside, 'processes']);
         return /^capabilities beyond .*\topen.*$/m.exec(output)?.[0];
       }),
   },

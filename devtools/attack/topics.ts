@@ -1,9 +1,9 @@
 /** The probes' program in a default container: as its first process, in an exec, as another user. */
 import { patienceMs } from '../../agent/e2e/patience.ts';
 import type { EngineClient } from '../peers/engine-client.ts';
-import { probeInside, withBox } from './box.ts';
 import { callFindings } from './calls.ts';
 import { type Finding, parseLine } from './finding.ts';
+import { probeInside, withContainer } from './target-container.ts';
 
 /** Topics of devtools/attack/probes/main.c, each a group of the suite. */
 export const topics = [
@@ -35,25 +35,27 @@ async function runProbes(
   prefix = '',
   settings: object = {},
 ): Promise<Finding[]> {
-  const output = await withBox(client, { Cmd: [probeInside, topic], ...settings }, (box) =>
-    box.run(),
+  const output = await withContainer(
+    client,
+    { Cmd: [probeInside, topic], ...settings },
+    (container) => container.run(),
   );
   return parse(topic, prefix, output);
 }
 
 async function execProbes(client: EngineClient, topic: string): Promise<Finding[]> {
-  return withBox(client, { Cmd: ['sleep', '1000'] }, async (box) => {
-    await box.start();
-    return parse(topic, 'exec: ', await box.exec([probeInside, topic]));
+  return withContainer(client, { Cmd: ['sleep', '1000'] }, async (container) => {
+    await container.start();
+    return parse(topic, 'exec: ', await container.exec([probeInside, topic]));
   });
 }
 
 export async function attackTerminal(client: EngineClient): Promise<Finding[]> {
   const settings = { Cmd: [probeInside, 'terminal'], Tty: true, OpenStdin: true };
-  return withBox(client, settings, async (box) => {
-    await box.start();
-    await box.wait();
-    return parse('terminal', '', await box.screen());
+  return withContainer(client, settings, async (container) => {
+    await container.start();
+    await container.wait();
+    return parse('terminal', '', await container.screen());
   });
 }
 
@@ -66,7 +68,9 @@ export async function attackCalls(client: EngineClient): Promise<Finding[]> {
 export async function runCalls(client: EngineClient) {
   // Some 1,900 processes, one after the other, of which several wait until they are killed.
   const run = (settings: object) =>
-    withBox(client, { Cmd: [probeInside, 'calls'], ...settings }, (box) => box.run(5 * patienceMs));
+    withContainer(client, { Cmd: [probeInside, 'calls'], ...settings }, (container) =>
+      container.run(5 * patienceMs),
+    );
   return {
     filtered: await run({}),
     unfiltered: await run({ HostConfig: { SecurityOpt: ['seccomp=unconfined'] } }),

@@ -1,11 +1,11 @@
-/** Exec of `/bin/true` in a running container. */
+/** Runs `/bin/true` in a running container. */
 import type { EngineClient } from '../peers/engine-client.ts';
 import { type Engine, starterImage } from '../peers/engines.ts';
-import { goal, type Result, race } from './measure.ts';
+import { goal, measureInTurns, type Result } from './measure.ts';
 
 export async function benchExec(engines: Engine[], runs: number): Promise<Result[]> {
   const containers = await Promise.all(engines.map(({ client }) => startSleeper(client)));
-  const measurements = await race(
+  const measurements = await measureInTurns(
     engines.map(({ name, client }, index) => ({
       name,
       run: () => execTrue(client, containers[index] ?? ''),

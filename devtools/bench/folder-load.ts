@@ -17,7 +17,7 @@ import { join } from 'node:path';
 
 const mib = 1024 * 1024;
 const smallFiles = 2000;
-/** What is cloned: made by the benchmark, outside of all places. */
+/** The repository to clone, which the benchmark makes outside the measured folders. */
 export const cloneSource = join(tmpdir(), 'corten-bench-repository');
 
 const loads: Record<string, (directory: string) => void> = {

@@ -1,6 +1,6 @@
 /**
- * Host folders: the same loads on a folder itself, on Corten's mount of it over SSH, and on sshfs over
- * SSH, all on this machine. 9p would be another peer, and is not in every kernel.
+ * Host folders: the same loads on a folder itself, on Corten's mount of it over SSH, and on sshfs over SSH, all on this
+ * machine. 9p is not compared, since not every kernel has it.
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,23 +17,23 @@ import { cloneSource, folderLoads } from './folder-load.ts';
 import { type Measurement, type Result, summarise } from './measure.ts';
 
 const run = promisify(execFile);
-/** A load takes up to seconds, and its ratio is stable long before thirty runs. */
+/** A load takes seconds, and its ratio is stable after few runs. */
 const mostRuns = 5;
 
 interface Place {
   name: string;
-  /** Where the files are. */
+  /** The directory that has the files. */
   host: string;
-  /** Where the load sees them. */
+  /** The path through which the load uses them. */
   guest: string;
   close(): Promise<void>;
 }
 
-/** One result after the other: a run that is stopped half-way has told what it knows. */
+/** Yields each result as it is there, so that a run that is interrupted has shown some. */
 export async function* benchFolders(runs: number): AsyncGenerator<Result> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-bench-folders-'));
   const places: Place[] = [];
-  // Memory, so that the way is measured and not the disk at its end.
+  // The files are on a tmpfs, so that the transport is measured and not the disk.
   execFileSync('mount', ['-t', 'tmpfs', 'corten-bench', directory]);
   try {
     places.push(nativePlace(directory), await cortenPlace(directory));
@@ -51,7 +51,7 @@ async function measure(load: string, places: Place[], runs: number): Promise<Res
   const times = places.map((): number[] => []);
   for (let round = 0; round <= runs; round++)
     for (const [index, place] of places.entries()) {
-      // A folder of its own for each run: nothing of an earlier one is in a cache.
+      // Each run has its own folder, of which no cache knows anything.
       const name = `round-${round}`;
       await prepare(load, join(place.host, name));
       const { stdout } = await run(
@@ -137,7 +137,7 @@ async function cortenPlace(directory: string): Promise<Place> {
   };
 }
 
-/** Undefined where sshfs or an SSH server is not installed. */
+/** Resolves to undefined where sshfs or an SSH server is not installed. */
 async function sshfsPlace(directory: string): Promise<Place | undefined> {
   const [host, guest, keys] = ['sshfs', 'sshfs-mount', 'sshfs-keys'].map((name) =>
     join(directory, name),

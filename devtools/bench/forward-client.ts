@@ -1,4 +1,4 @@
-/** The client of `scripts/bench-forward`; prints one number. Usage: WHAT TCP UDP */
+/** The client of `scripts/bench-forward`, which prints one number. Arguments: what to measure, TCP port, UDP port. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

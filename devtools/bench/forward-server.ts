@@ -1,4 +1,4 @@
-/** The server of `scripts/bench-forward`: the first byte says what is wanted. Usage: HOST TCP UDP */
+/** The server of `scripts/bench-forward`; a connection's first byte chooses the service. Arguments: host, TCP port, UDP port. */
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 
@@ -10,7 +10,7 @@ const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => 
   socket.once('data', (first: Buffer) => {
     switch (String.fromCharCode(first[0] ?? 0)) {
       case 'd': {
-        // As much as is asked for, in MiB, after the letter.
+        // The client sends the number of MiB after the letter.
         let left = Number(first.subarray(1).toString()) * 4;
         const more = () => {
           for (; left > 0; left -= 1)

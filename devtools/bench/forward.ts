@@ -76,7 +76,7 @@ try {
   rmSync(directory, { recursive: true });
 }
 
-/** Each client is a process of its own: what it does must not stand before the forwarding. */
+/** Each client is its own process, so that its work does not delay the forwarding in this one. */
 async function measure(what: string, tcp: number, udp: number): Promise<number> {
   const { stdout } = await run(process.execPath, [client, what, String(tcp), String(udp)]);
   return Number(stdout);

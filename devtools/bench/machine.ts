@@ -1,7 +1,6 @@
 /**
- * What a virtual machine's starts take, stage by stage, and what it takes of this computer's memory and, while nothing
- * runs in it, of one of its processors: booted once, then resumed from kept memory as often as is asked.
- * Usage: scripts/bench-machine [RUNS]
+ * `scripts/bench-machine`: boots a virtual machine once and resumes it from its snapshot several times, and prints the
+ * duration of each stage, the memory of QEMU, and the CPU time while the machine is idle.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +12,7 @@ import { qemuBackend } from '../../electron/host/machine/qemu/backend.ts';
 
 const memoryBytes = 768 * 1024 ** 2;
 const runs = Number(process.argv[2] ?? 5);
-/** It settles: what is freed in the guest comes back within seconds. */
+/** The guest returns freed memory to the host within seconds (free page reporting). */
 const settleMs = 10_000;
 const idleMs = 5_000;
 const directory = mkdtempSync(join(tmpdir(), 'bench-machine-'));
@@ -81,8 +80,8 @@ function megabytes(bytes: number): number {
 }
 
 /**
- * Of the QEMU whose sockets are ours (proc_pid_smaps(5)): all; the buffer for translated code, which only emulation has; what the
- * guest has touched of its memory; what else QEMU has of its own; and what it has mapped of files.
+ * Resident memory of our QEMU in MB (proc_pid_smaps(5)): in total; the buffer for translated code, which only emulation
+ * has; the guest's memory; other anonymous memory; and mapped files.
  */
 function residentMegabytes(): number[] {
   const kib = { translated: 0, guest: 0, rest: 0, files: 0 };

@@ -1,4 +1,4 @@
-/** `scripts/bench [NAME…] [--runs N] [--engines a,b] [--json FILE]` */
+/** `scripts/bench`, whose --help describes the options. */
 import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -12,7 +12,7 @@ import { benchPull } from './pull.ts';
 import { benchStart } from './start.ts';
 
 const benchmarks: Record<string, (engines: Engine[], runs: number) => Promise<Result[]>> = {
-  // Memory first: an engine that has worked holds more than one that is idle.
+  // Memory comes first, since an engine that has worked keeps more of it than a fresh one.
   memory: benchMemory,
   start: benchStart,
   exec: benchExec,
@@ -36,7 +36,7 @@ if (unknown.length > 0) {
 }
 
 const results: Result[] = [];
-// Its peers are no engines, and nothing else is to run beside it.
+// The folder benchmark compares no engines, so it runs before any of them is started.
 if (positionals.length === 0 || positionals.includes('folders'))
   for await (const result of benchFolders(Number(values.runs))) tell(result);
 keep(results);
@@ -63,7 +63,7 @@ function tell(result: Result): void {
   console.log(table(result));
 }
 
-/** After each benchmark: one that is stopped half-way has told what it knows. */
+/** Called after each benchmark, so that a run that is interrupted keeps its results. */
 function keep(results: Result[]): void {
   const machine = { cpus: cpus().length, memoryBytes: totalmem(), kernel: release() };
   if (values.json !== undefined)

@@ -1,10 +1,10 @@
-/** Timing and the table that a benchmark prints. */
+/** Timing of benchmarks and the table that they print. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Measurement {
-  /** Engine or floor. */
+  /** An engine, or a lower bound such as util-linux's unshare. */
   name: string;
-  /** Median; milliseconds or bytes, as the result's unit says. */
+  /** In milliseconds or bytes, by the result's `unit`, as `min` and `max` are. */
   median: number;
   min: number;
   max: number;
@@ -19,48 +19,48 @@ export interface Result {
   unit: 'ms' | 'bytes';
   measurements: Measurement[];
   goals: { text: string; met: boolean; ratio: number }[];
-  /** What else is to be known of it. */
+  /** Notes below the table. */
   remarks?: string[];
 }
 
-export interface Contestant {
+export interface BenchmarkCase {
   name: string;
   run: () => Promise<void>;
-  /** Puts things back after a run; not timed. */
+  /** Restores the state from before the run; not timed. */
   restore?: () => Promise<void>;
-  /** How often one run does the work; times are given for once. */
+  /** How often one `run` does the work; the reported time is that of one repeat. */
   repeats?: number;
 }
 
-/** A daemon runs for weeks: what counts is how it does once its code is compiled and its caches full. */
+/** A daemon runs for weeks, so it is measured once its code is compiled and its caches are full. */
 const warmUps = 10;
-/** What one leaves to the kernel, such as a network namespace to take down, is not the next one's. */
+/** The kernel's deferred work of one run, such as taking down a network namespace, must not slow the next one. */
 const settleMs = 100;
 
 /**
- * Times each contestant `runs` times, taking turns, so that a slow minute of the machine falls on
- * all of them alike. The first runs of each are warm-ups; the very first is shown on its own.
+ * Times each case `runs` times. The cases take turns, so that a slow minute of the machine affects all of them
+ * alike. The first `unmeasured` runs of each are warm-ups, of which the very first is reported as `first`.
  */
-export async function race(
-  contestants: Contestant[],
+export async function measureInTurns(
+  cases: BenchmarkCase[],
   runs: number,
   unmeasured = warmUps,
 ): Promise<Measurement[]> {
   const first: number[] = [];
-  const times = contestants.map((): number[] => []);
+  const times = cases.map((): number[] => []);
   for (let round = 0; round < unmeasured + runs; round++) {
-    for (const [index, contestant] of contestants.entries()) {
+    for (const [index, each] of cases.entries()) {
       await sleep(settleMs);
       const begin = process.hrtime.bigint();
-      await contestant.run();
+      await each.run();
       const elapsedMs = Number(process.hrtime.bigint() - begin) / 1e6;
-      const onceMs = elapsedMs / (contestant.repeats ?? 1);
+      const onceMs = elapsedMs / (each.repeats ?? 1);
       if (round === 0) first[index] = onceMs;
       if (round >= unmeasured) times[index]?.push(onceMs);
-      await contestant.restore?.();
+      await each.restore?.();
     }
   }
-  return contestants.map(({ name }, index) => ({
+  return cases.map(({ name }, index) => ({
     ...summarise(name, times[index] ?? []),
     first: first[index],
   }));
@@ -77,7 +77,7 @@ export function summarise(name: string, values: number[]): Measurement {
   };
 }
 
-/** A goal such as "under 1/20 of dockerd": met when ours / theirs is at most `limit`. */
+/** A goal such as "under 1/20 of dockerd": met when our median divided by the peer's is at most `limit`. */
 export function goal(
   measurements: Measurement[],
   peer: string,
@@ -115,7 +115,7 @@ export function table(result: Result): string {
   ].join('\n');
 }
 
-/** The smallest value that at least `share` (0 to 1) of them do not exceed (nearest rank). */
+/** The percentile for `share` (0 to 1) by the nearest-rank method. */
 export function percentile(values: number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;

@@ -5,7 +5,7 @@ import { startSleeper } from './exec.ts';
 import { goal, type Measurement, type Result, summarise } from './measure.ts';
 
 const containersEach = 5;
-/** What an engine does at its start, such as importing an image, is over and given back by then. */
+/** An engine's work at its start, such as importing an image, has ended and freed its memory by then. */
 const settleMs = 10_000;
 
 export async function benchMemory(engines: Engine[]): Promise<Result[]> {
@@ -17,7 +17,7 @@ export async function benchMemory(engines: Engine[]): Promise<Result[]> {
     for (let index = 0; index < containersEach; index++)
       ids.push(await startSleeper(engine.client));
     await sleep(1_000);
-    // Helpers leave their engine's process tree, so every one of the machine is counted: run no other.
+    // Helpers leave their engine's process tree, so all of the host are counted, and no other engine may run.
     helpers.push(summarise(engine.name, residentBytes(engine.helperProcess)));
     for (const id of ids) await engine.client.call('DELETE', `/containers/${id}?force=1`);
   }

@@ -4,7 +4,7 @@ import type { EngineClient } from '../peers/engine-client.ts';
 import { table } from './measure.ts';
 import { benchParallel } from './parallel.ts';
 
-/** Answers at once; or never, from the given call on. */
+/** A client whose calls are answered at once, but for those from the given one on, which never are. */
 function fakeClient(hangsFrom = Number.POSITIVE_INFINITY): EngineClient & { calls: number } {
   const client = {
     calls: 0,
@@ -31,8 +31,8 @@ test('an engine that hangs is left out, and said to be', async () => {
     result.measurements.map(({ name, runs }) => [name, runs]),
     [['corten', 3]],
   );
-  assert.deepEqual(result.remarks, ['podman left out: it did not come to an end within 0.02 s']);
+  assert.deepEqual(result.remarks, ['podman left out: it did not finish within 0.02 s']);
   assert.match(table(result), /^- podman left out/m);
-  // 50 to create, of which 29 were answered and went on to start; nothing in the other rounds.
+  // 50 calls create a container and 29 of them, which were answered, start it; no other round ran.
   assert.equal(stuck.calls, 50 + 29);
 });

@@ -1,18 +1,18 @@
-/** 50 containers created and started at once. */
+/** Creates and starts 50 containers at the same time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../peers/engine-client.ts';
 import { type Engine, starterImage } from '../peers/engines.ts';
 import { goal, type Result, summarise } from './measure.ts';
 
 const count = 50;
-/** Ten times what the slowest that ever came to an end took. */
-const usualPatienceMs = 120_000;
+/** Ten times the slowest run that ever finished. */
+const defaultTimeoutMs = 120_000;
 
-/** An engine that does not come to an end with it is left out from then on, and that is said. */
+/** An engine that does not finish in time is left out of the later rounds, with a remark below the table. */
 export async function benchParallel(
   engines: Pick<Engine, 'name' | 'client'>[],
   runs: number,
-  patienceMs = usualPatienceMs,
+  timeoutMs = defaultTimeoutMs,
 ): Promise<Result[]> {
   const rounds = Math.max(3, Math.ceil(runs / 10));
   const times = engines.map((): number[] => []);
@@ -21,7 +21,7 @@ export async function benchParallel(
   for (let round = 0; round <= rounds; round++)
     for (const [index, { name, client }] of engines.entries()) {
       if (stuck.has(name)) continue;
-      const elapsedMs = await inTime(startAll(client), patienceMs);
+      const elapsedMs = await withDeadline(startAll(client), timeoutMs);
       if (elapsedMs === undefined) stuck.add(name);
       else if (round > 0) times[index]?.push(elapsedMs);
     }
@@ -36,25 +36,25 @@ export async function benchParallel(
       measurements,
       goals: goal(measurements, 'dockerd', 1 / 10, 'under 1/10 of dockerd'),
       remarks: [...stuck].map(
-        (name) => `${name} left out: it did not come to an end within ${patienceMs / 1000} s`,
+        (name) => `${name} left out: it did not finish within ${timeoutMs / 1000} s`,
       ),
     },
   ];
 }
 
-/** Undefined when it takes longer; what it comes to later is nobody's any more. */
-async function inTime<T>(work: Promise<T>, patienceMs: number): Promise<T | undefined> {
-  const patience = new AbortController();
-  const late = sleep(patienceMs, undefined, { signal: patience.signal }).catch(() => undefined);
+/** Resolves to undefined when the work takes longer than `timeoutMs`; its later outcome is ignored. */
+async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  const deadline = new AbortController();
+  const late = sleep(timeoutMs, undefined, { signal: deadline.signal }).catch(() => undefined);
   work.catch(() => {});
   try {
     return await Promise.race([work, late]);
   } finally {
-    patience.abort();
+    deadline.abort();
   }
 }
 
-/** Milliseconds until the last one runs; removing them is not counted. */
+/** Resolves to the milliseconds until the last container runs, without their removal. */
 async function startAll(client: EngineClient): Promise<number> {
   const begin = process.hrtime.bigint();
   const ids = await Promise.all(

@@ -4,14 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../peers/engines.ts';
-import { type Contestant, goal, type Result, race } from './measure.ts';
+import { type BenchmarkCase, goal, measureInTurns, type Result } from './measure.ts';
 import { fillRegistry, layeredImage, layeredImageText, serveRegistry } from './registry.ts';
 
 const { repository, tag } = layeredImage;
 const warmUps = 1;
 
 export async function benchPull(engines: Engine[], runs: number): Promise<Result[]> {
-  // Podman takes no plain HTTP without a change of its machine-wide configuration.
+  // Podman allows plain HTTP only in its system-wide configuration, which must not be changed here.
   const pulling = engines.filter(({ name }) => name !== 'podman');
   const storage = mkdtempSync(join(tmpdir(), 'corten-bench-registry-'));
   const registries: ChildProcess[] = [];
@@ -20,7 +20,7 @@ export async function benchPull(engines: Engine[], runs: number): Promise<Result
     if (first !== undefined) await fillRegistry(storage, first.pid);
     for (const { pid } of pulling) registries.push(await serveRegistry(storage, pid));
     const rounds = Math.max(5, Math.ceil(runs / 3));
-    const measurements = await race(pulling.map(contestant), rounds, warmUps);
+    const measurements = await measureInTurns(pulling.map(each), rounds, warmUps);
     return [
       {
         benchmark: 'pull',
@@ -36,11 +36,11 @@ export async function benchPull(engines: Engine[], runs: number): Promise<Result
   }
 }
 
-function contestant({ name, client }: Engine): Contestant {
+function each({ name, client }: Engine): BenchmarkCase {
   return {
     name,
     run: () => client.drain('POST', `/images/create?fromImage=${repository}&tag=${tag}`),
-    // Fails where the pull did, since the API tells of that in a stream that began with 200.
+    // The API reports a failed pull inside a stream with status 200; inspecting the image shows it.
     restore: async () => {
       await client.call('DELETE', `/images/${repository}:${tag}?force=1`);
     },

@@ -15,7 +15,7 @@ const filesEach = 300;
 const fileBytes = 40_000;
 export const layeredImageText = `${layers} layers of ${filesEach} files of ${fileBytes / 1000} kB`;
 
-/** Fills `storage` with the image, in a network namespace that has a loopback. */
+/** Pushes the image into `storage`, by a registry in a network namespace that has only a loopback. */
 export async function fillRegistry(storage: string, pid: number): Promise<void> {
   const layout = join(storage, 'layout');
   await writeLayout(layout);
@@ -28,7 +28,7 @@ export async function fillRegistry(storage: string, pid: number): Promise<void> 
   registry.kill('SIGTERM');
 }
 
-/** Answers once the registry does. The caller ends it. */
+/** Resolves when the registry answers. The caller kills it. */
 export async function serveRegistry(storage: string, pid: number): Promise<ChildProcess> {
   const configuration = join(storage, 'registry.yml');
   writeFileSync(
@@ -45,7 +45,7 @@ export async function serveRegistry(storage: string, pid: number): Promise<Child
     try {
       inNetworkOf(pid, 'skopeo', ['list-tags', '--tls-verify=false', `docker://${address}/none`]);
     } catch (error) {
-      // It says that it knows no such name, so it speaks.
+      // An error answer shows that the registry serves.
       if (String((error as { stderr?: unknown }).stderr).includes('not known')) return child;
     }
   }
@@ -89,7 +89,7 @@ async function writeLayout(layout: string): Promise<void> {
   writeFileSync(join(layout, 'index.json'), JSON.stringify(index));
 }
 
-/** Half noise and half zeros, so that it compresses as programs do. */
+/** Half random bytes and half zeros, which compress about as well as programs. */
 async function layer(index: number): Promise<Buffer> {
   const archive = pack();
   for (let file = 0; file < filesEach; file++)

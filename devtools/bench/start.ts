@@ -1,14 +1,14 @@
-/** Create, start, wait and remove of `/bin/true`: without a network, and with a published port. */
+/** Creates, starts, awaits and removes a container of `/bin/true`: without a network, and with a published port. */
 import { spawnSync } from 'node:child_process';
 import { runOnce } from '../peers/engine-client.ts';
 import { type Engine, starterImage } from '../peers/engines.ts';
-import { type Contestant, goal, type Result, race } from './measure.ts';
+import { type BenchmarkCase, goal, measureInTurns, type Result } from './measure.ts';
 
 const floorLoops = 20;
 
 export async function benchStart(engines: Engine[], runs: number): Promise<Result[]> {
-  const bare = await race([...contestants(engines, bareSettings), floor()], runs);
-  const published = await race(contestants(engines, publishedSettings), runs);
+  const bare = await measureInTurns([...cases(engines, bareSettings), floor()], runs);
+  const published = await measureInTurns(cases(engines, publishedSettings), runs);
   return [
     {
       benchmark: 'start',
@@ -43,16 +43,16 @@ function publishedSettings(): unknown {
   };
 }
 
-function contestants(engines: Engine[], settings: () => unknown): Contestant[] {
+function cases(engines: Engine[], settings: () => unknown): BenchmarkCase[] {
   return engines.map(({ name, client }) => ({ name, run: () => runOnce(client, settings()) }));
 }
 
-/** What the kernel alone takes, with util-linux: no engine can go below it by much. */
-function floor(): Contestant {
+/** The same namespaces made by util-linux, as a lower bound of what the kernel alone needs. */
+function floor(): BenchmarkCase {
   const loop = `i=0; while [ $i -lt ${floorLoops} ]; do unshare -mpiunC --fork /bin/true; i=$((i+1)); done`;
   return {
     name: 'unshare',
-    // In a loop, so that starting the loop's shell is not part of the figure.
+    // One shell runs them in a loop, so that its own start does not count.
     repeats: floorLoops,
     run: async () => {
       const { status } = spawnSync('sh', ['-c', loop]);

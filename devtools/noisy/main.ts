@@ -1,12 +1,12 @@
-/** `scripts/noisy [--engines corten,corten-disk,dockerd] [--seconds N] [--rounds N] [--json FILE] [--over-others] [NAME…]` */
+/** `scripts/noisy`, whose --help describes the options. */
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Contestant, startContestant, variants } from './contestant.ts';
-import { machineIsShort } from './room.ts';
-import { pooled, type Row, table } from './table.ts';
+import { hostShortage } from './confinement.ts';
+import { type EngineUnderTest, startEngineUnderTest, variants } from './engine-under-test.ts';
+import { mergeRounds, type Row, table } from './table.ts';
 
-/** By name in noise.c. `all` is every one of them at once. */
+/** The names that noise.c takes. `all` runs every one of them at the same time. */
 const noises = ['forks', 'memory', 'disk', 'io', 'cpu', 'logs', 'connections', 'files', 'inodes'];
 
 const { values, positionals } = parseArgs({
@@ -23,13 +23,13 @@ const all = [...noises, 'all'];
 const chosen = positionals.length > 0 ? positionals : all;
 refuseUnknown(chosen, all);
 refuseUnknown(values.engines.split(','), Object.keys(variants));
-const short = machineIsShort();
+const short = hostShortage();
 if (short !== undefined) {
-  console.error(`noisy: too little left for this: ${short}`);
+  console.error(`noisy: the host has too little left: ${short}`);
   process.exit(1);
 }
 
-const contestants: Contestant[] = [];
+const engines: EngineUnderTest[] = [];
 const rows: Row[] = [];
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, async () => {
@@ -38,26 +38,26 @@ for (const signal of ['SIGINT', 'SIGTERM'])
   });
 try {
   for (const name of values.engines.split(','))
-    contestants.push(await startContestant(name, values['over-others']));
-  // What watches over the real machine must not wait for the noise.
+    engines.push(await startEngineUnderTest(name, values['over-others']));
+  // The check for shortage on the host must run in time beside the noise.
   setPriority(-15);
-  // Taking turns, so that a slow minute of the machine falls on all of them alike.
+  // The engines take turns, so that a slow minute of the host affects all of them alike.
   for (let round = 1; round <= Number(values.rounds); round++)
     for (const noise of chosen)
-      for (const contestant of contestants) {
+      for (const engine of engines) {
         const load = loadavg()[0]?.toFixed(1);
-        console.error(`noisy: round ${round}, ${noise} on ${contestant.name}, load ${load}`);
+        console.error(`noisy: round ${round}, ${noise} on ${engine.name}, load ${load}`);
         const names = noise === 'all' ? noises : [noise];
-        rows.push(await contestant.endure(noise, names, Number(values.seconds)));
+        rows.push(await engine.measureNoise(noise, names, Number(values.seconds)));
         keep();
       }
 } finally {
   await stopAll();
 }
-console.log(table(pooled(rows)));
+console.log(table(mergeRounds(rows)));
 
 async function stopAll(): Promise<void> {
-  for (const contestant of contestants) await contestant.stop();
+  for (const engine of engines) await engine.stop();
 }
 
 function keep(): void {

@@ -1,8 +1,8 @@
 /*
- * meter SECONDS ADDRESS PORT SOCKET: asks a neighbour (HTTP there, a connection for each request) and an engine (at its SOCKET,
- * over one) for SECONDS, or until SIGTERM, and prints how many milliseconds each answer took, a line each: `neighbour 1.234`,
- * `api 0.567`, or `failed` for one that did not come. Each has a thread of its own, at real-time priority: what is told is how
- * long they take, and not how long the meter waits or collects garbage.
+ * meter SECONDS ADDRESS PORT SOCKET: sends requests for SECONDS, or until SIGTERM, to a neighbour (HTTP to ADDRESS and
+ * PORT, a new connection for each request) and to an engine (HTTP to its SOCKET, one connection for all), and prints a
+ * line for each with its milliseconds: `neighbour 1.234`, `api 0.567`, or `failed` when there was no answer. Each target
+ * has its own thread of real-time priority, so that the meter itself is not delayed by the noise.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

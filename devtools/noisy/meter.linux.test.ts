@@ -1,4 +1,4 @@
-/** The meter, asking a server of its own. */
+/** The meter against a server that this test starts. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { parseReading, patienceMs, type Reading } from './meter.ts';
+import { parseReading, type Reading, requestTimeoutMs } from './meter.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'corten-meter-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -39,7 +39,7 @@ test('meter: each answer in full, with a length, in chunks, or until the connect
     t,
     (_, response) => response.end('hello'),
     (_, response) => {
-      // The second piece is what it has to wait for.
+      // The meter has to wait for the second part of the answer.
       response.write(page);
       setTimeout(() => response.end(page), 30);
     },
@@ -58,5 +58,5 @@ test('meter: what is refused or cut off has failed', async (t) => {
     (request) => request.socket.destroy(),
   );
   assert.ok(reading.neighbourFailures > 5 && reading.apiFailures > 5);
-  assert.deepEqual(least(reading), [patienceMs, patienceMs]);
+  assert.deepEqual(least(reading), [requestTimeoutMs, requestTimeoutMs]);
 });

@@ -1,4 +1,4 @@
-/* What a noisy container runs: /noise NAME. Each goes on, whatever it is refused, until it is killed. */
+/* The program of a noisy container: /noise NAME. It goes on until it is killed, also when a call is refused. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,7 +33,7 @@ static void memory(void) {
   }
 }
 
-/* Takes all the room at once, then goes on asking for more. */
+/* Fills the disk as fast as it can, then keeps trying to write more. */
 static void disk(void) {
   int file = open("/fill", O_CREAT | O_WRONLY, 0600);
   off_t taken = 0;
@@ -101,8 +101,8 @@ static void connections(const char *address) {
 static long *taken;
 
 /*
- * Opens all that one process may, then has another process do the same, up to two fifths of what the
- * machine has: beyond it others would be refused, and who is root outside would not even notice.
+ * Opens as many files as one process may, then forks a process that does the same, up to two fifths of the host's
+ * limit (fs.file-max): beyond it other programs of the host would be refused.
  */
 static void files(void) {
   long most = 0;

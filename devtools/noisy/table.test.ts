@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { floorsBroken, pooled, type Row, ratio, table } from './table.ts';
+import { floorsBroken, mergeRounds, type Row, ratio, table } from './table.ts';
 
 const enough = { memory: 0.5, pids: 0.4, disk: 0.3, inodes: 0.2, files: 0.9 };
 
@@ -46,13 +46,13 @@ test('table: a row that misses them says by what', () => {
   const bad = row({
     loud: reading(2000, 1),
     least: { ...enough, pids: -0.1 },
-    stoppedFor: 'memory of the machine',
+    stoppedFor: 'memory of the host',
     recoveredS: undefined,
     leftovers: ['group abc'],
   });
   assert.equal(
     table([bad]).split('\n').at(-1),
-    '| cpu | corten | 2000.0, 2000.0 ms, 1 of 1 failed | **1000.0** | 2000.0, 2000.0 ms | **1000.0** | pids 0 %, stopped: memory of the machine | **no**, left: group abc |',
+    '| cpu | corten | 2000.0, 2000.0 ms, 1 of 1 failed | **1000.0** | 2000.0, 2000.0 ms | **1000.0** | pids 0 %, stopped: memory of the host | **no**, left: group abc |',
   );
 });
 
@@ -73,7 +73,7 @@ test('rounds: all their requests count as one, and the worst of what was left an
     row({ engine: 'dockerd' }),
     row({ loud: reading(5, 1), least: { ...enough, disk: 0 }, recoveredS: 4, leftovers: ['a'] }),
   ];
-  const [corten, dockerd, ...more] = pooled(rows);
+  const [corten, dockerd, ...more] = mergeRounds(rows);
   assert.deepEqual(corten, {
     ...row({}),
     quiet: { neighbourMs: [2, 2], apiMs: [2, 2], neighbourFailures: 0, apiFailures: 0 },
@@ -83,5 +83,5 @@ test('rounds: all their requests count as one, and the worst of what was left an
     leftovers: ['a'],
   });
   assert.deepEqual([dockerd, more], [rows[1], []]);
-  assert.equal(pooled([row({}), row({ recoveredS: undefined })])[0]?.recoveredS, undefined);
+  assert.equal(mergeRounds([row({}), row({ recoveredS: undefined })])[0]?.recoveredS, undefined);
 });

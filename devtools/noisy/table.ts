@@ -1,11 +1,11 @@
 /** What is printed: a row for each noise and engine, and the goals. */
 import { percentile } from '../bench/measure.ts';
+import { type Headroom, leastOf } from './confinement.ts';
 import type { Reading } from './meter.ts';
-import type { Left } from './room.ts';
 
-/** At most this often the quiet p99. */
+/** The goal: with noise the p99 is at most this many times the quiet one. */
 export const goalRatio = 2;
-/** Less than this share of something left is not a floor kept. */
+/** The goal: at least this share of each resource of the confinement stays free. */
 const floorShare = 0.1;
 
 export interface Row {
@@ -13,12 +13,15 @@ export interface Row {
   engine: string;
   quiet: Reading;
   loud: Reading;
-  least: Left;
-  /** What the real machine ran short of, for which the noise was ended early. */
+  least: Headroom;
+  /** The resource of the host that ran short, which ended the noise early. `undefined`: none did. */
   stoppedFor: string | undefined;
-  /** Seconds from the order to remove the noise until both p99 were within the goal; undefined: not within the patience. */
+  /**
+   * Seconds from the removal of the noise until both p99 met the goal again. `undefined`: they did not
+   * within 20 s.
+   */
   recoveredS: number | undefined;
-  /** What is still there, in words. */
+  /** Control groups and resources that the removal did not give back, in words. */
   leftovers: string[];
 }
 
@@ -26,19 +29,22 @@ export function ratio(quiet: number[], loud: number[], share: number): number {
   return percentile(loud, share) / percentile(quiet, share);
 }
 
-export function floorsBroken(least: Left): string[] {
+export function floorsBroken(least: Headroom): string[] {
   return Object.entries(least)
     .filter(([, share]) => share < floorShare)
     .map(([name, share]) => `${name} ${Math.max(0, Math.round(share * 100))} %`);
 }
 
-/** What the engine and its neighbour took whenever it was quiet: a few seconds alone have no steady p99. */
-function quietOf(rows: Row[], engine: string): Reading {
-  return joined(rows.filter((row) => row.engine === engine).map(({ quiet }) => quiet));
+/** The quiet seconds before all noises of an engine, since the few before one noise have no steady p99. */
+function baselineOf(rows: Row[], engine: string): Reading {
+  return mergeReadings(rows.filter((row) => row.engine === engine).map(({ quiet }) => quiet));
 }
 
-/** One row for each noise and engine, of all the rounds: a single round's p99 is its few slowest requests. */
-export function pooled(rows: Row[]): Row[] {
+/**
+ * One row for each noise and engine, with the requests of all rounds, since the p99 of a single round is decided by its
+ * few slowest requests.
+ */
+export function mergeRounds(rows: Row[]): Row[] {
   const groups = Object.groupBy(rows, ({ noise, engine }) => `${noise} ${engine}`);
   return Object.values(groups).flatMap((rounds = []) => {
     const [first] = rounds;
@@ -46,8 +52,8 @@ export function pooled(rows: Row[]): Row[] {
     const recovered = rounds.map(({ recoveredS }) => recoveredS ?? Infinity);
     return {
       ...first,
-      quiet: joined(rounds.map(({ quiet }) => quiet)),
-      loud: joined(rounds.map(({ loud }) => loud)),
+      quiet: mergeReadings(rounds.map(({ quiet }) => quiet)),
+      loud: mergeReadings(rounds.map(({ loud }) => loud)),
       least: leastOf(rounds.map(({ least }) => least)),
       stoppedFor: rounds.find(({ stoppedFor }) => stoppedFor !== undefined)?.stoppedFor,
       recoveredS: recovered.includes(Infinity) ? undefined : Math.max(...recovered),
@@ -56,7 +62,7 @@ export function pooled(rows: Row[]): Row[] {
   });
 }
 
-function joined(readings: Reading[]): Reading {
+function mergeReadings(readings: Reading[]): Reading {
   return {
     neighbourMs: readings.flatMap(({ neighbourMs }) => neighbourMs),
     apiMs: readings.flatMap(({ apiMs }) => apiMs),
@@ -65,21 +71,10 @@ function joined(readings: Reading[]): Reading {
   };
 }
 
-function leastOf(all: Left[]): Left {
-  const least = (name: keyof Left) => Math.min(...all.map((left) => left[name]));
-  return {
-    memory: least('memory'),
-    pids: least('pids'),
-    disk: least('disk'),
-    inodes: least('inodes'),
-    files: least('files'),
-  };
-}
-
-/** Of {@link pooled} rows. */
+/** In Markdown. Takes what {@link mergeRounds} returns. */
 export function table(rows: Row[]): string {
   const engines = [...new Set(rows.map(({ engine }) => engine))];
-  const quiet = Object.fromEntries(engines.map((engine) => [engine, quietOf(rows, engine)]));
+  const quiet = Object.fromEntries(engines.map((engine) => [engine, baselineOf(rows, engine)]));
   return [
     '| noise | engine | neighbour p50, p99 | times quiet | API p50, p99 | times quiet | floors | recovered |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',

@@ -1,13 +1,13 @@
-/** An engine in a room of its own, with a well-behaved container in it, and what noise does to both. */
+/** An engine in a confinement of its own with a quiet container, and how noisy containers slow both of them down. */
 import { type ChildProcess, execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { within } from '../attack/box.ts';
 import { percentile } from '../bench/measure.ts';
 import { type Engine, startEngines, starterImage } from '../peers/engines.ts';
+import { withTimeout } from '../peers/timeout.ts';
+import { Confinement, type Headroom, mountSmallDisk, watchHeadroom } from './confinement.ts';
 import { parseReading, type Reading } from './meter.ts';
-import { type Left, mountRoom, Room, watch } from './room.ts';
 import { goalRatio, type Row } from './table.ts';
 
 const built = (name: string) => resolve(import.meta.dirname, '../../dist/noise', name);
@@ -15,12 +15,12 @@ const noisePath = built('noise');
 const meterPath = built('meter');
 const run = promisify(execFile);
 const quietSeconds = 3;
-/** Between the start of a noise and the measurement: a disk has to fill, a bomb to grow. */
-const growMs = 1500;
+/** The time from the start of a noise to the measurement, in which a disk fills and a fork bomb grows. */
+const rampUpMs = 1500;
 const recoveryWindowSeconds = 1.5;
-const recoveryPatienceMs = 20_000;
+const recoveryTimeoutMs = 20_000;
 
-/** Each engine with its defaults; the limit of disk space is one that Corten has only when told. */
+/** The engines by the names that --engines takes, with the parameters in which they differ from their defaults. */
 export const variants: Record<string, { engine: Engine['name']; parameters: string[] }> = {
   corten: { engine: 'corten', parameters: [] },
   'corten-kernel-slice': { engine: 'corten', parameters: ['--cpu-slice', 'kernel'] },
@@ -33,13 +33,16 @@ interface Inspected {
   NetworkSettings: { Networks: { [name: string]: { IPAddress: string } } };
 }
 
-export async function startContestant(name: string, overOthers: boolean): Promise<Contestant> {
+export async function startEngineUnderTest(
+  name: string,
+  overOthers: boolean,
+): Promise<EngineUnderTest> {
   const variant = variants[name];
   if (variant === undefined) throw new Error(`no engine ${name}`);
   const [engine] = await startEngines('noisy', {
     only: [variant.engine],
     parameters: variant.parameters,
-    prepareState: mountRoom,
+    prepareState: mountSmallDisk,
     quiet: true,
     inOwnSession: true,
   });
@@ -50,34 +53,34 @@ export async function startContestant(name: string, overOthers: boolean): Promis
     });
     await engine.client.call('POST', `/containers/${neighbour}/start`);
     const { State } = await inspect(engine, neighbour);
-    const room = new Room(engine.state, State.Pid, engine.pid, overOthers);
-    return new Contestant(name, engine, neighbour, room);
+    const confinement = new Confinement(engine.state, State.Pid, engine.pid, overOthers);
+    return new EngineUnderTest(name, engine, neighbour, confinement);
   } catch (error) {
     await engine.stop();
     throw error;
   }
 }
 
-export class Contestant {
+export class EngineUnderTest {
   readonly name: string;
   readonly #engine: Engine;
   readonly #neighbour: string;
-  readonly #room: Room;
+  readonly #confinement: Confinement;
   #meter: ChildProcess | undefined;
 
-  constructor(name: string, engine: Engine, neighbour: string, room: Room) {
+  constructor(name: string, engine: Engine, neighbour: string, confinement: Confinement) {
     this.name = name;
     this.#engine = engine;
     this.#neighbour = neighbour;
-    this.#room = room;
+    this.#confinement = confinement;
   }
 
-  /** Lets a container of each of `names` run at once for about `seconds`, and takes them away. */
-  async endure(noise: string, names: string[], seconds: number): Promise<Row> {
+  /** Runs one container for each of `names` at the same time for about `seconds`, then removes them. */
+  async measureNoise(noise: string, names: string[], seconds: number): Promise<Row> {
     const address = await this.#neighbourAddress();
     const quiet = await this.#read(quietSeconds, address);
-    const groups = this.#room.groups();
-    const before = this.#room.left();
+    const groups = this.#confinement.containerGroups();
+    const before = this.#confinement.headroom();
     const noisy: string[] = [];
     for (const name of names)
       noisy.push(
@@ -88,16 +91,16 @@ export class Contestant {
       );
     const ended = new AbortController();
     const stop = () => {
-      // What comes now is not the noise's doing.
+      // Requests after the noise has ended must not count as its effect.
       this.#meter?.kill();
       void this.#remove(noisy);
     };
-    const watching = watch(this.#room, ended.signal, stop);
+    const watching = watchHeadroom(this.#confinement, ended.signal, stop);
     let loud: Reading;
     try {
       await Promise.all(noisy.map((id) => this.#start(id)));
-      await sleep(growMs);
-      loud = await this.#read(seconds - growMs / 1000, address);
+      await sleep(rampUpMs);
+      loud = await this.#read(seconds - rampUpMs / 1000, address);
     } finally {
       ended.abort();
     }
@@ -111,11 +114,12 @@ export class Contestant {
 
   async stop(): Promise<void> {
     await this.#remove([this.#neighbour]);
-    for (const group of this.#room.groups()) await this.#room.end(group);
+    for (const group of this.#confinement.containerGroups())
+      await this.#confinement.killGroup(group);
     await this.#engine.stop();
   }
 
-  /** Where it answers, started again if a noise before has ended it. */
+  /** The IP address of the neighbour, which is started again when an earlier noise has ended it. */
   async #neighbourAddress(): Promise<string> {
     await this.#start(this.#neighbour);
     const { NetworkSettings } = await inspect(this.#engine, this.#neighbour);
@@ -124,10 +128,10 @@ export class Contestant {
     return address;
   }
 
-  /** One that cannot be started for the noise of the others is less noise, and seen in the API's figures. */
+  /** A noise may keep another from starting. The run goes on, and the slow API shows in its own column. */
   async #start(id: string): Promise<void> {
     const starting = this.#engine.client.call('POST', `/containers/${id}/start`);
-    await within(starting, 10_000).catch((error: Error) =>
+    await withTimeout(starting, 10_000).catch((error: Error) =>
       console.error(`noisy: ${this.name}: ${error.message}`),
     );
   }
@@ -136,9 +140,9 @@ export class Contestant {
     const removals = ids.map((id) =>
       this.#engine.client.call('DELETE', `/containers/${id}?force=1&v=1`),
     );
-    // Ended by the watch already, or not to be ended: that is among the leftovers.
+    // A container that is gone already is no error, and one that cannot be removed is listed as a leftover.
     const failed = (error: Error) => console.error(`noisy: ${this.name}: ${error.message}`);
-    const outcomes = await within(Promise.allSettled(removals)).catch(failed);
+    const outcomes = await withTimeout(Promise.allSettled(removals)).catch(failed);
     for (const outcome of outcomes ?? [])
       if (outcome.status === 'rejected') failed(outcome.reason as Error);
   }
@@ -153,11 +157,11 @@ export class Contestant {
     return parseReading((await measuring).stdout);
   }
 
-  /** Seconds since `begin` after which both answer as they did; undefined: not within the patience. */
+  /** Seconds since `begin` after which both p99 meet the goal. `undefined`: they did not in time. */
   async #recovered(quiet: Reading, address: string, begin: number): Promise<number | undefined> {
     const isBack = (of: 'neighbourMs' | 'apiMs', now: Reading) =>
       percentile(now[of], 0.99) <= goalRatio * percentile(quiet[of], 0.99);
-    while (Date.now() - begin < recoveryPatienceMs) {
+    while (Date.now() - begin < recoveryTimeoutMs) {
       const elapsedS = (Date.now() - begin) / 1000;
       const now = await this.#read(recoveryWindowSeconds, address);
       if (isBack('neighbourMs', now) && isBack('apiMs', now)) return elapsedS;
@@ -165,11 +169,11 @@ export class Contestant {
     return undefined;
   }
 
-  /** What is left, in words; it is ended, or the next noise would not be measured alone. */
-  async #leftovers(groups: string[], before: Left): Promise<string[]> {
-    const now = this.#room.left();
-    const more = this.#room.groups().filter((group) => !groups.includes(group));
-    for (const group of more) await this.#room.end(group);
+  /** What the removal left, in words. Its processes are killed, so that the next noise is measured alone. */
+  async #leftovers(groups: string[], before: Headroom): Promise<string[]> {
+    const now = this.#confinement.headroom();
+    const more = this.#confinement.containerGroups().filter((group) => !groups.includes(group));
+    for (const group of more) await this.#confinement.killGroup(group);
     const shares = (['pids', 'disk', 'inodes', 'memory'] as const)
       .filter((name) => before[name] - now[name] > 0.02)
       .map((name) => `${name} ${Math.round((before[name] - now[name]) * 100)} %`);
@@ -179,10 +183,10 @@ export class Contestant {
 
 async function create(engine: Engine, settings: object): Promise<string> {
   const body = { Image: starterImage, ...settings };
-  const created = await within(engine.client.call('POST', '/containers/create', body));
+  const created = await withTimeout(engine.client.call('POST', '/containers/create', body));
   return (created as { Id: string }).Id;
 }
 
 async function inspect(engine: Engine, id: string): Promise<Inspected> {
-  return (await within(engine.client.call('GET', `/containers/${id}/json`))) as Inspected;
+  return (await withTimeout(engine.client.call('GET', `/containers/${id}/json`))) as Inspected;
 }

@@ -6,6 +6,7 @@ import { type Header, pack } from 'tar-stream';
 import { patienceMs } from '../../agent/e2e/patience.ts';
 import type { EngineClient } from '../peers/engine-client.ts';
 import { starterImage } from '../peers/engines.ts';
+import { withTimeout } from '../peers/timeout.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 export const probePath = join(repository, 'dist/probes/probe');
@@ -24,7 +25,7 @@ export interface Settings {
   [key: string]: unknown;
 }
 
-export class Box {
+export class TargetContainer {
   readonly #client: EngineClient;
   readonly id: string;
 
@@ -44,15 +45,15 @@ export class Box {
       ...rest,
       HostConfig: { NetworkMode: 'none', ...HostConfig },
     };
-    const created = await within(client.call('POST', '/containers/create', body));
-    const box = new Box(client, (created as { Id: string }).Id);
-    if (HostConfig?.ReadonlyRootfs !== true) await box.put('/', [probeEntry(), ...entries]);
-    return box;
+    const created = await withTimeout(client.call('POST', '/containers/create', body));
+    const container = new TargetContainer(client, (created as { Id: string }).Id);
+    if (HostConfig?.ReadonlyRootfs !== true) await container.put('/', [probeEntry(), ...entries]);
+    return container;
   }
 
   /** One that is there already. */
-  static of(client: EngineClient, id: string): Box {
-    return new Box(client, id);
+  static of(client: EngineClient, id: string): TargetContainer {
+    return new TargetContainer(client, id);
   }
 
   async put(path: string, entries: Entry[]): Promise<void> {
@@ -60,26 +61,28 @@ export class Box {
   }
 
   async putArchive(path: string, archive: Buffer): Promise<void> {
-    await within(this.#client.bytes('PUT', this.#path(`/archive?${query({ path })}`), archive));
+    await withTimeout(
+      this.#client.bytes('PUT', this.#path(`/archive?${query({ path })}`), archive),
+    );
   }
 
   /** The tar of a path. Throws where there is none. */
   get(path: string): Promise<Buffer> {
-    return within(this.#client.bytes('GET', this.#path(`/archive?${query({ path })}`)));
+    return withTimeout(this.#client.bytes('GET', this.#path(`/archive?${query({ path })}`)));
   }
 
   async start(): Promise<void> {
-    await within(this.#client.call('POST', this.#path('/start')));
+    await withTimeout(this.#client.call('POST', this.#path('/start')));
   }
 
   async kill(): Promise<void> {
-    await within(this.#client.call('POST', this.#path('/kill')));
+    await withTimeout(this.#client.call('POST', this.#path('/kill')));
     await this.wait();
   }
 
   /** Exit status. */
   async wait(limitMs = patienceMs): Promise<number> {
-    const { StatusCode } = (await within(
+    const { StatusCode } = (await withTimeout(
       this.#client.call('POST', this.#path('/wait')),
       limitMs,
     )) as { StatusCode: number };
@@ -87,12 +90,14 @@ export class Box {
   }
 
   async output(): Promise<string> {
-    return unframed(await within(this.#client.bytes('GET', this.#path('/logs?stdout=1&stderr=1'))));
+    return demultiplex(
+      await withTimeout(this.#client.bytes('GET', this.#path('/logs?stdout=1&stderr=1'))),
+    );
   }
 
   /** What a terminal showed, which is not in frames. */
   async screen(): Promise<string> {
-    const bytes = await within(this.#client.bytes('GET', this.#path('/logs?stdout=1')));
+    const bytes = await withTimeout(this.#client.bytes('GET', this.#path('/logs?stdout=1')));
     return bytes.toString().replaceAll('\r\n', '\n');
   }
 
@@ -104,7 +109,7 @@ export class Box {
   }
 
   async exec(command: string[], settings: object = {}): Promise<string> {
-    const { Id } = (await within(
+    const { Id } = (await withTimeout(
       this.#client.call('POST', this.#path('/exec'), {
         Cmd: command,
         AttachStdout: true,
@@ -113,7 +118,7 @@ export class Box {
       }),
     )) as { Id: string };
     const start = { Detach: false, Tty: false };
-    return unframed(await within(this.#client.bytes('POST', `/exec/${Id}/start`, start)));
+    return demultiplex(await withTimeout(this.#client.bytes('POST', `/exec/${Id}/start`, start)));
   }
 
   /** Until the program inside has said that it is at work. */
@@ -126,7 +131,7 @@ export class Box {
   /** With its volumes, unless others use them. */
   async remove(volumes = true): Promise<void> {
     const path = this.#path(`?force=1&v=${volumes ? 1 : 0}`);
-    await within(this.#client.call('DELETE', path), patienceMs / 3);
+    await withTimeout(this.#client.call('DELETE', path), patienceMs / 3);
   }
 
   #path(rest: string): string {
@@ -135,35 +140,18 @@ export class Box {
 }
 
 /** Creates a container, works with it, and takes it away whatever comes of it. */
-export async function withBox<T>(
+export async function withContainer<T>(
   client: EngineClient,
   settings: Settings,
-  work: (box: Box) => Promise<T>,
+  work: (container: TargetContainer) => Promise<T>,
   entries: Entry[] = [],
 ): Promise<T> {
-  const box = await Box.create(client, settings, entries);
+  const container = await TargetContainer.create(client, settings, entries);
   try {
-    return await work(box);
+    return await work(container);
   } finally {
     // An engine that a hostile container has stuck cannot remove it either; what was found counts.
-    await box.remove().catch((error: Error) => console.error(`attack: ${error.message}`));
-  }
-}
-
-export class TimeoutError extends Error {}
-
-/** An engine that does not answer is a finding and must not stop the suite. */
-export async function within<T>(promise: Promise<T>, limitMs = patienceMs): Promise<T> {
-  const late = new AbortController();
-  try {
-    return await Promise.race([
-      promise,
-      sleep(limitMs, undefined, { signal: late.signal }).then(() => {
-        throw new TimeoutError(`no answer within ${limitMs / 1000} s`);
-      }),
-    ]);
-  } finally {
-    late.abort();
+    await container.remove().catch((error: Error) => console.error(`attack: ${error.message}`));
   }
 }
 
@@ -185,7 +173,7 @@ export function query(values: Record<string, string>): string {
 }
 
 /** Docker's frames around output without a terminal: stream, three noughts, length, bytes. */
-function unframed(bytes: Buffer): string {
+function demultiplex(bytes: Buffer): string {
   const parts: Buffer[] = [];
   for (let at = 0; at + 8 <= bytes.length; ) {
     const length = bytes.readUInt32BE(at + 4);

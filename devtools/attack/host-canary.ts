@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export class Outside {
+export class HostCanary {
   readonly path = mkdtempSync(join(tmpdir(), 'corten-attack-outside-'));
   readonly secret = `secret-${randomBytes(12).toString('hex')}`;
 
@@ -22,7 +22,7 @@ export class Outside {
   }
 
   /** What `output` tells of it, or what was changed. */
-  reached(output: string | Buffer): string | undefined {
+  touched(output: string | Buffer): string | undefined {
     if (output.includes(this.secret)) return 'a file outside was read';
     return this.changed();
   }

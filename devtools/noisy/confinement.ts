@@ -1,7 +1,6 @@
 /**
- * The small machine that an engine and its containers get, so that they can exhaust it and not the
- * real one: a file system of their own for the state, and a cap on memory and processes of the
- * engine's parent group. And how much of it is left.
+ * The resources that an engine and its containers may use up without harm to the host: a small file system for the
+ * engine's state, and limits of memory and processes on the control group above all its containers.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -20,13 +19,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { keepFloor } from '../../agent/cgroup/floor.ts';
 
 const GiB = 1024 ** 3;
-export const roomDiskBytes = 3 * GiB;
-export const roomMemoryBytes = 4 * GiB;
-export const roomPids = 8192;
+const diskBytes = 3 * GiB;
+const memoryBytes = 4 * GiB;
+const maxProcesses = 8192;
 const cgroupRoot = '/sys/fs/cgroup';
 
-/** What is left, each as a share (0 to 1) of what there is. Open files are the real machine's. */
-export interface Left {
+/** The free share of each resource, from 0 to 1. Open files cannot be confined and are the host's. */
+export interface Headroom {
   memory: number;
   pids: number;
   disk: number;
@@ -34,58 +33,58 @@ export interface Left {
   files: number;
 }
 
-/** At `state`: a file system that ends with its mount. */
-export function mountRoom(state: string): void {
+/** Mounts a new file system at `state`, which is gone when it is unmounted. */
+export function mountSmallDisk(state: string): void {
   const directory = mkdtempSync(join(tmpdir(), 'corten-noisy-disk-'));
   const image = join(directory, 'disk.ext4');
   try {
     writeFileSync(image, '');
-    truncateSync(image, roomDiskBytes);
+    truncateSync(image, diskBytes);
     command('mkfs.ext4', ['-q', '-O', '^orphan_file', image]);
     command('mount', ['-o', 'loop', image, state]);
   } finally {
-    // The loop device holds the file from here on.
+    // The loop device keeps the file's data while it is mounted.
     rmSync(directory, { recursive: true });
   }
 }
 
-export class Room {
+export class Confinement {
   readonly #state: string;
   readonly #memory: string;
   readonly #pids: string;
 
-  /** `pid` is of any container of the engine: the first component of its group is the engine's. */
+  /** `pid` is of any container of the engine: the engine's group is the first component of its path. */
   constructor(state: string, pid: number, enginePid: number, overOthers: boolean) {
     this.#state = state;
     this.#memory = topGroup(pid, 'memory');
     this.#pids = topGroup(pid, 'pids');
-    // On a machine that others use: what they do is not this engine's doing.
-    if (overOthers) comeFirst(topGroup(pid, 'cpu'), enginePid);
+    // Other programs of a shared host must not slow the engine down.
+    if (overOthers) raisePriority(topGroup(pid, 'cpu'), enginePid);
     const memoryFile = this.#memoryFile('memory.limit_in_bytes', 'memory.max');
     const pidsFile = join(this.#pids, 'pids.max');
-    const leavesFloor = isLimit(memoryFile) && isLimit(pidsFile);
-    writeFileSync(memoryFile, `${roomMemoryBytes}`);
-    writeFileSync(pidsFile, `${roomPids}`);
-    // What an engine leaves to the machine by itself it leaves to one of this size.
-    const small = { memoryBytes: roomMemoryBytes, processes: roomPids };
-    if (leavesFloor) for (const group of [this.#memory, this.#pids]) keepFloor({}, small)(group);
+    const keepsReserve = isLimit(memoryFile) && isLimit(pidsFile);
+    writeFileSync(memoryFile, `${memoryBytes}`);
+    writeFileSync(pidsFile, `${maxProcesses}`);
+    // An engine that keeps a reserve for the host keeps it for a host of this size.
+    const size = { memoryBytes, processes: maxProcesses };
+    if (keepsReserve) for (const group of [this.#memory, this.#pids]) keepFloor({}, size)(group);
   }
 
-  left(): Left {
+  headroom(): Headroom {
     const disk = statfsSync(this.#state);
     const [taken = 0, , most = 1] = readFileSync('/proc/sys/fs/file-nr', 'utf8')
       .split('\t')
       .map(Number);
     return {
-      memory: 1 - this.#memoryInUse() / roomMemoryBytes,
-      pids: 1 - readNumber(join(this.#pids, 'pids.current')) / roomPids,
+      memory: 1 - this.#memoryInUse() / memoryBytes,
+      pids: 1 - readNumber(join(this.#pids, 'pids.current')) / maxProcesses,
       disk: disk.bavail / disk.blocks,
       inodes: disk.ffree / disk.files,
       files: 1 - taken / most,
     };
   }
 
-  groups(): string[] {
+  containerGroups(): string[] {
     if (!existsSync(this.#pids)) return [];
     return readdirSync(this.#pids, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
@@ -93,18 +92,18 @@ export class Room {
       .sort();
   }
 
-  /** What an engine could not end: no new process, and then the end of each that there is. */
-  async end(group: string): Promise<void> {
+  /** Kills a group that the engine could not remove: first it may fork no more, then every process is killed. */
+  async killGroup(group: string): Promise<void> {
     const directory = join(this.#pids, group);
     for (let attempt = 0; existsSync(directory) && attempt < 100; attempt++, await sleep(100)) {
       try {
         writeFileSync(join(directory, 'pids.max'), '0');
         const pids = readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').map(Number);
-        // 0 is a process of another pid namespace.
+        // cgroup.procs shows a process of another pid namespace as 0.
         for (const pid of pids.filter((number) => number > 1)) endProcess(pid);
         if (readNumber(join(directory, 'pids.current')) === 0) return;
       } catch {
-        // The engine removed the group meanwhile.
+        // The group was removed while it was read.
       }
     }
   }
@@ -114,7 +113,7 @@ export class Room {
     return existsSync(first) ? first : join(this.#memory, v2);
   }
 
-  /** Without the pages of files, which the kernel takes back as it needs them. */
+  /** Does not count the page cache, which the kernel reclaims when it is needed. */
   #memoryInUse(): number {
     const stat = readFileSync(join(this.#memory, 'memory.stat'), 'utf8');
     const field = (name: string) =>
@@ -125,61 +124,67 @@ export class Room {
   }
 }
 
-/** Why the real machine needs the noise to stop now; undefined: it does not. */
-export function machineIsShort(): string | undefined {
+/** The resource that the host itself runs short of, so that the noise has to stop. `undefined`: none. */
+export function hostShortage(): string | undefined {
   const available = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
-  if (Number(available) * 1024 < 3 * GiB) return 'memory of the machine';
+  if (Number(available) * 1024 < 3 * GiB) return 'memory of the host';
   const threads = Number(/\/(\d+)/.exec(readFileSync('/proc/loadavg', 'utf8'))?.[1]);
-  if (readNumber('/proc/sys/kernel/pid_max') - threads < 8192) return 'processes of the machine';
+  if (readNumber('/proc/sys/kernel/pid_max') - threads < 8192) return 'processes of the host';
   const [taken = 0, , most = 1] = readFileSync('/proc/sys/fs/file-nr', 'utf8')
     .split('\t')
     .map(Number);
-  if (taken > most * 0.8) return 'open files of the machine';
+  if (taken > most * 0.8) return 'open files of the host';
   const disk = statfsSync(tmpdir());
-  if (disk.bavail * disk.bsize < 5 * GiB) return 'disk of the machine';
+  if (disk.bavail * disk.bsize < 5 * GiB) return 'disk of the host';
   return undefined;
 }
 
-export interface Watch {
-  /** The least of each that was seen. */
-  least: Left;
+export interface HeadroomWatch {
+  /** The least free share of each resource. */
+  least: Headroom;
   stoppedFor: string | undefined;
 }
 
-/** Looks until `ended`; calls `stop`, once, when the real machine runs short. */
-export async function watch(room: Room, ended: AbortSignal, stop: () => void): Promise<Watch> {
-  let least = room.left();
+/** Samples every 100 ms until `ended`, and calls `stop` once when the host runs short. */
+export async function watchHeadroom(
+  confinement: Confinement,
+  ended: AbortSignal,
+  stop: () => void,
+): Promise<HeadroomWatch> {
+  let least = confinement.headroom();
   let stoppedFor: string | undefined;
   for (; !ended.aborted; await sleep(100)) {
-    least = lower(least, room.left());
+    least = leastOf([least, confinement.headroom()]);
     if (stoppedFor !== undefined) continue;
-    stoppedFor = machineIsShort();
+    stoppedFor = hostShortage();
     if (stoppedFor !== undefined) stop();
   }
   return { least, stoppedFor };
 }
 
-function lower(one: Left, other: Left): Left {
+/** For each resource the least of `all`. */
+export function leastOf(all: Headroom[]): Headroom {
+  const least = (name: keyof Headroom) => Math.min(...all.map((one) => one[name]));
   return {
-    memory: Math.min(one.memory, other.memory),
-    pids: Math.min(one.pids, other.pids),
-    disk: Math.min(one.disk, other.disk),
-    inodes: Math.min(one.inodes, other.inodes),
-    files: Math.min(one.files, other.files),
+    memory: least('memory'),
+    pids: least('pids'),
+    disk: least('disk'),
+    inodes: least('inodes'),
+    files: least('files'),
   };
 }
 
 /**
- * Sixteen times what it had, and the engine's session with it, so that one is to the other as before. Not the most
- * there is: with 256 the neighbour was seen to wait 20 ms behind programs that have one.
+ * Gives the group 16 times the usual CPU weight, and the engine's autogroup as much more, so that their ratio stays.
+ * More is worse: with 256 times the neighbour waited up to 20 ms behind programs of weight 1.
  */
-function comeFirst(group: string, enginePid: number): void {
+function raisePriority(group: string, enginePid: number): void {
   const shares = join(group, 'cpu.shares');
   if (existsSync(shares)) writeFileSync(shares, '16384');
   else writeFileSync(join(group, 'cpu.weight'), '1600');
   const session = `/proc/${enginePid}/autogroup`;
   if (!existsSync(session)) return;
-  // Each step of niceness is a quarter more (sched(7)).
+  // Each step of the nice value changes the weight by a factor of 1.25, and 1.25^12 is about 15 (sched(7)).
   const [, nice] = / nice (-?\d+)/.exec(readFileSync(session, 'utf8')) ?? [];
   writeFileSync(session, `${Math.max(-20, Number(nice ?? 0) - 12)}`);
 }
@@ -193,7 +198,7 @@ function topGroup(pid: number, controller: string): string {
   return join(cgroupRoot, v1 === undefined ? '' : controller, top);
 }
 
-/** v1 has a number near 2^63 for none. */
+/** In cgroup v1 "no limit" is a number near 2^63. */
 function isLimit(path: string): boolean {
   const text = readFileSync(path, 'utf8').trim();
   return text !== 'max' && Number(text) < 2 ** 60;
@@ -203,7 +208,7 @@ function endProcess(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended already.
+    // The process has ended already.
   }
 }
 

@@ -1,4 +1,4 @@
-/** The table of system calls: what a container's filter does with each number. */
+/** What a container's seccomp filter does with each system call, compared with the reviewed list. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Finding } from './finding.ts';
@@ -6,7 +6,7 @@ import type { Finding } from './finding.ts';
 export type Answer = 'reached' | 'refused' | 'missing' | 'killed';
 
 export interface CallAnswer {
-  /** The way into the kernel: `native`, `x32` or `int80`. */
+  /** The entry into the kernel: `native`, `x32` or `int80`. */
   way: string;
   number: number;
   answer: Answer;
@@ -17,7 +17,7 @@ const answers: readonly string[] = ['reached', 'refused', 'missing', 'killed'];
 
 export type Intention = 'allowed' | 'refused' | 'missing' | 'passed';
 
-/** The reviewed list of this architecture: number, name, intention. */
+/** The lines of this architecture's reviewed list, or none where there is no such list. */
 function listed(): [number, string, Intention][] {
   const path = join(import.meta.dirname, `testdata/calls.${process.arch}.txt`);
   if (!existsSync(path)) return [];
@@ -28,14 +28,14 @@ function listed(): [number, string, Intention][] {
     .map(([number, name = '', intention]) => [Number(number), name, intention as Intention]);
 }
 
-/** What the default profile means to do with a call; a number that is not here is refused. */
+/** What the default seccomp profile is to do with each call. A number that is not in the map is to be refused. */
 export function callIntentions(): Map<number, Intention> {
   return new Map(listed().map(([number, , intention]) => [number, intention]));
 }
 
 /**
- * Whether the filter did what was meant; `bare` is what the kernel says without one. Where it has no such
- * call itself, or refuses it, the filter's consent cannot be seen; what was to be refused must be so all the same.
+ * Whether the filter did what the list says; `bare` is the kernel's answer without a filter. A call that the kernel itself
+ * lacks or refuses looks the same when the filter allows it.
  */
 export function isAsMeant(answer: Answer, intention: Intention, bare: Answer | undefined): boolean {
   switch (intention) {
@@ -50,7 +50,7 @@ export function isAsMeant(answer: Answer, intention: Intention, bare: Answer | u
   }
 }
 
-/** The lines of the probes' topic `calls`. Throws for anything else. */
+/** Reads the output of the topic `calls`. Throws an Error for other text. */
 export function parseCalls(output: string): CallAnswer[] {
   return output
     .split('\n')
@@ -63,7 +63,7 @@ export function parseCalls(output: string): CallAnswer[] {
     });
 }
 
-/** A call is open where it reaches the kernel; where the kernel has none, nothing is there to reach. */
+/** A call is `open` when it reaches a kernel that has it. */
 export function callFindings(filtered: string, unfiltered: string): Finding[] {
   const names = new Map(listed().map(([number, name]) => [number, name]));
   const bare = new Map(parseCalls(unfiltered).map((call) => [`${call.way} ${call.number}`, call]));

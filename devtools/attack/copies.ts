@@ -1,4 +1,4 @@
-/** Archives into and out of a container, and images, that reach for what lies outside. */
+/** Attacks by `docker cp`, and by images, whose archives or links lead to the host. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import type { EngineClient } from '../peers/engine-client.ts';
@@ -8,7 +8,7 @@ import { refusal, type Scenario } from './scenario.ts';
 import { type Entry, tar, withContainer } from './target-container.ts';
 
 const sleeper = { Cmd: ['sleep', '1000'] };
-/** More than any path here is deep. */
+/** Climbs beyond the root from any path of these tests. */
 const up = '../../../../../../../../../..';
 
 export const copies: Scenario[] = [
@@ -77,7 +77,7 @@ export const copies: Scenario[] = [
   ...hostileArchives('an archive for docker cp', (client, canary, entries) =>
     withContainer(client, sleeper, async (container) => {
       const archive = await tar(entries);
-      // Compressed too: what unpacks must be the engine, not a program of the container (CVE-2026-41567).
+      // Compressed too, since the engine must not unpack it with a program of the container (CVE-2026-41567).
       for (const bytes of [archive, gzipSync(archive)])
         await refusal(container.putArchive('/', bytes));
       await refusal(container.start());
@@ -204,7 +204,7 @@ export const copies: Scenario[] = [
   },
 ];
 
-/** A container that makes links to outside itself, as an engine would not let an archive. */
+/** The container makes the links to the host itself, since engines refuse them in archives. */
 function linker(canary: HostCanary, directory: string): { Cmd: string[] } {
   const links = linksTo(canary).map(({ name, linkname }) => `ln -s ${linkname} ${name}`);
   return {
@@ -226,7 +226,7 @@ type Attempt = (
   entries: Entry[],
 ) => Promise<string | undefined>;
 
-/** What archives have been made to do since there are archives. */
+/** The usual tricks of hostile tar archives. */
 function hostileArchives(what: string, attempt: Attempt): Scenario[] {
   const attacks: [string, (path: string) => Entry[]][] = [
     ['climbs with dots', (path) => [{ name: `${up}${path}/written`, content: 'x' }]],

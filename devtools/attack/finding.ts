@@ -1,6 +1,6 @@
-/** What an attack found on one engine, and what two engines' findings say beside each other. */
+/** The outcome of each attack on one engine, and the comparison of two engines. */
 
-/** `open`: it went through. `held`: it was refused. `none`: there was nothing to try it on. */
+/** `open`: the attack succeeded. `held`: it was refused. `none`: its target does not exist here. */
 export type Outcome = 'open' | 'held' | 'none';
 
 export interface Finding {
@@ -10,7 +10,7 @@ export interface Finding {
   detail: string;
 }
 
-/** `reviewed`: weaker than this peer, and meant (reviewed.ts says why). */
+/** `reviewed`: weaker than this peer on purpose (reviewed.ts has the reasons). */
 export const verdicts = ['equal', 'stronger', 'reviewed', 'WEAKER'] as const;
 export type Verdict = (typeof verdicts)[number];
 
@@ -23,7 +23,7 @@ export interface Row {
   verdict: Verdict | undefined;
 }
 
-/** One line of the probes' program: NAME, OUTCOME, DETAIL between tabs. Throws for another text. */
+/** Reads a line of the probe program: NAME, OUTCOME and DETAIL, with tabs between. Throws an Error for other text. */
 export function parseLine(group: string, prefix: string, line: string): Finding {
   const [name = '', outcome = '', detail = ''] = line.split('\t');
   if (outcome !== 'open' && outcome !== 'held' && outcome !== 'none')
@@ -32,8 +32,8 @@ export function parseLine(group: string, prefix: string, line: string): Finding 
 }
 
 /**
- * Findings side by side. What a sweep names only where it is open (a writable file, a device) is
- * held where it is not named.
+ * Pairs the findings of both engines. A sweep over many files or devices reports only the open ones, so what one engine
+ * reports and the other does not is held there.
  */
 export function compare(corten: Finding[] | undefined, dockerd: Finding[] | undefined): Row[] {
   const key = ({ group, probe }: Finding) => `${group}\t${probe}`;

@@ -1,4 +1,4 @@
-/** Every group of attacks, by the name that `--only` takes, in the order in which they run. */
+/** The groups of attacks by the names that `--only` takes, in the order in which they run. */
 import type { Engine } from '../peers/engines.ts';
 import { copies } from './copies.ts';
 import type { Finding } from './finding.ts';

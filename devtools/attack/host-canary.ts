@@ -1,4 +1,4 @@
-/** A directory of the machine that no container was given: what is read from or left in it got out. */
+/** A directory of the host that no container may use. Whoever reads its secret or changes it has escaped. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ export class HostCanary {
     writeFileSync(join(this.path, 'secret'), this.secret, { mode: 0o600 });
   }
 
-  /** What an attack changed here, in words; undefined: nothing. */
+  /** What was changed, in words. `undefined`: nothing. */
   changed(): string | undefined {
     const names = readdirSync(this.path).sort();
     if (names.join() !== 'secret') return `left outside: ${names.join(', ')}`;
@@ -21,7 +21,7 @@ export class HostCanary {
       : 'a file outside was written';
   }
 
-  /** What `output` tells of it, or what was changed. */
+  /** Says whether `output` has the secret, else what was changed. `undefined`: neither. */
   touched(output: string | Buffer): string | undefined {
     if (output.includes(this.secret)) return 'a file outside was read';
     return this.changed();

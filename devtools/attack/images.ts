@@ -1,11 +1,11 @@
-/** Hostile images: a file system of one's own, and archives whose layers reach for the machine. */
+/** Hostile images, imported from a file system archive. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { EngineClient } from '../peers/engine-client.ts';
 import { withTimeout } from '../peers/timeout.ts';
 import { type Entry, probeEntry, query, tar } from './target-container.ts';
 
-/** An image of the probes, busybox and whatever else the attack needs; returns its name. */
+/** Imports an image of the probes, busybox and `entries`. Resolves to its name. */
 export async function importImage(client: EngineClient, entries: Entry[]): Promise<string> {
   const name = `attack-${randomBytes(6).toString('hex')}`;
   const busybox = readFileSync('/usr/bin/busybox');

@@ -1,4 +1,4 @@
-/** Known ways out of a container, repeated by their numbers. */
+/** Container escapes that had a CVE number, repeated. */
 import {
   chownSync,
   mkdirSync,
@@ -23,9 +23,9 @@ import {
 } from './target-container.ts';
 
 const sleeper = { Cmd: ['sleep', '1000'] };
-/** Bounded, as every loop here: a race that is lost this often is not won in a test. */
+/** Enough: a race that is lost this often is not won in a test. */
 const execs = 12;
-/** Nobody's: what belongs to it afterwards was given away by the engine. */
+/** No user has this id, so a file that belongs to it was given away by the engine. */
 const strangeId = 54321;
 
 export const incidents: Scenario[] = [
@@ -35,7 +35,7 @@ export const incidents: Scenario[] = [
       withContainer(client, { Cmd: [probeInside, 'attack-exe'] }, async (container) => {
         await container.start();
         await container.ready();
-        // As in the original: what is executed is the runtime's own program, by way of a link.
+        // As in the CVE: in an exec /proc/self/exe is the runtime's own program.
         for (let round = 0; round < execs; round++)
           await refusal(container.exec(['/proc/self/exe', 'whoami']));
         const found = /^overwritable (.*)$/m.exec(await container.output());
@@ -53,7 +53,7 @@ export const incidents: Scenario[] = [
           const output = await refusal(
             container.output().then(async (text) => Promise.reject(new Error(text))),
           );
-          // Its own complaint about its arguments would show that the runtime ran in the container.
+          // The runtime's usage error would show that its program ran in the container.
           return /runc|shim|containerd/i.test(output ?? '') ? output : undefined;
         },
         [{ name: 'script', mode: 0o755, content: '#!/proc/self/exe\n' }],
@@ -196,7 +196,7 @@ export const incidents: Scenario[] = [
   ),
 ];
 
-/** An image whose directory of the kernel's is a link to a place that a volume or the image fills. */
+/** Starts an image in which `name`, such as /proc, is a link to a directory that the image or a volume fills. */
 async function kernelFilesOf(client: EngineClient, name: string): Promise<string | undefined> {
   const entries: Entry[] = [
     { name: 'elsewhere/', type: 'directory' },
@@ -213,7 +213,7 @@ async function kernelFilesOf(client: EngineClient, name: string): Promise<string
   });
 }
 
-/** Which of what is hidden or read-only by default is open all the same. */
+/** Names of probes of paths that are masked or read-only by default. */
 const controls =
   /^(write \/proc\/(sysrq-trigger|sys\/)|read \/proc\/(kcore|keys|timer_list)|list \/sys\/firmware|sweep of \/(proc\/)?sys )/;
 
@@ -227,7 +227,10 @@ function openIn(output: string, which: RegExp): string | undefined {
   return open && `${open.probe} ${open.detail}`.trim();
 }
 
-/** A `/dev` that the attacker filled, in which `link` leads to the pattern of core files. */
+/**
+ * Mounts a directory on `/dev` in which `link` leads to /proc/sys/kernel/core_pattern. Without `link` its `null` is a plain
+ * file.
+ */
 async function ownDev(
   client: EngineClient,
   link: string | undefined,
@@ -273,7 +276,7 @@ async function mountsBelowProc(
   const strange = output
     .split('\n')
     .map((line) => ({ point: line.split(' ')[4] ?? '', tail: line.split(' - ')[1] ?? '' }))
-    // A read-write tmpfs there is ours; the masks are read-only ones.
+    // The engine's own masks are read-only tmpfs, and the one that was asked for is writable.
     .find(({ point, tail }) => point.startsWith('/proc') && /^tmpfs \S+ rw/.test(tail));
   return strange && `a tmpfs lies on ${strange.point}`;
 }

@@ -1,4 +1,4 @@
-/** `scripts/attack [--only NAME…] [--engines a,b] [--json FILE] [--all] [--without-root]`; exit status 1 where Corten is weaker. */
+/** `scripts/attack`, whose --help describes the options; exits 1 where Corten is weaker. */
 import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -18,7 +18,7 @@ const { values, positionals } = parseArgs({
     'without-root': { type: 'boolean', default: false },
   },
 });
-// `--only a b` and `--only a --only b` alike.
+// `--only a b` means the same as `--only a --only b`.
 const chosen = [...(values.only ?? []), ...positionals];
 const unknown = chosen.filter((name) => !(name in groups));
 if (unknown.length > 0) {
@@ -41,7 +41,7 @@ try {
   for (const [name, attack] of Object.entries(groups)) {
     if (chosen.length > 0 && !chosen.includes(name)) continue;
     const found = new Map<string, Finding[]>();
-    // One after the other: races are for the engine's own processes, not between engines.
+    // One engine after the other, so that they do not slow each other's races down.
     for (const engine of engines) found.set(engine.name, await attackOne(name, attack, engine));
     const compared = compare(found.get('corten'), found.get('dockerd'));
     rows.push(

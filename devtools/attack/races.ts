@@ -1,6 +1,6 @@
 /**
- * A hostile container changes what a path means while the engine works with it. How often each race
- * is run is bounded: enough that an engine which resolves a path twice was caught every time.
+ * Races (TOCTOU): a hostile container changes what a path leads to while the engine uses it. The number of rounds is
+ * such that an engine which resolves a path twice was caught every time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { patienceMs } from '../../agent/e2e/patience.ts';
@@ -12,24 +12,24 @@ import { probeInside, TargetContainer, withContainer } from './target-container.
 
 const rounds = { starts: 15, execs: 20, copies: 60, ends: 5 };
 /**
- * So many times these where every round was refused: of Corten's starts three in four are, so that
- * fifteen in a row are no wonder.
+ * Rounds go on up to this factor while the engine has refused all of them. Corten refuses three of four starts, so 15
+ * refusals in a row do happen.
  */
-const patience = 10;
-/** Within which an engine answers that does not wait for ever. */
+const mostExtraRounds = 10;
+/** An engine that has not answered after this time is waiting for ever. */
 const answerMs = patienceMs / 4;
 
-/** A directory and a link to outside that change places all the time, in the volume `/data`. */
+/** Keeps exchanging a directory and a link to the host's directory, in the volume `/data`. */
 function swapper(canary: HostCanary): string[] {
   const make = `mkdir real && echo harmless > real/secret && ln -s ${canary.path} other`;
   return ['sh', '-c', `cd /data && ${make} && exec ${probeInside} attack-swap real other`];
 }
 
-/** How often the engine did what was asked for, with the harmless one of the two. */
+/** Counts the rounds in which the engine used the directory and not the link. */
 class HarmlessCounter {
   #count = 0;
 
-  /** The same output, for what looks at it next. */
+  /** Counts `output` if it is the harmless file's, and returns it. */
   see<T extends string | Buffer>(output: T): T {
     if (output.includes('harmless')) this.#count++;
     return output;
@@ -45,7 +45,7 @@ export const races: Scenario[] = [
     name: 'mounts below a path that is swapped during the start (CVE-2021-30465, 2024-45310)',
     run: (client, canary) =>
       withSwapper(client, canary, rounds.starts, async ({ round, harmless, volume }) => {
-        // One at a time: a directory that must be made, a file that must be made, one that is there.
+        // In turn: a directory to create, a file to create, and a directory that exists.
         const target = `/data/real/made${round}`;
         const mounts = [
           { Tmpfs: { [target]: '' } },
@@ -57,7 +57,7 @@ export const races: Scenario[] = [
           ...mounts[round % mounts.length],
         };
         const Cmd = ['cat', '/data/real/secret', '/data/other/secret', '/proc/self/mountinfo'];
-        return runAndLook(client, canary, harmless, { Cmd, HostConfig });
+        return runAndCheck(client, canary, harmless, { Cmd, HostConfig });
       }),
   },
   {
@@ -67,7 +67,7 @@ export const races: Scenario[] = [
         const HostConfig = { Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }] };
         const WorkingDir = round % 2 === 0 ? '/data/real' : `/data/real/made${round}`;
         const Cmd = ['cat', 'secret', '../secret'];
-        return runAndLook(client, canary, harmless, { Cmd, WorkingDir, HostConfig });
+        return runAndCheck(client, canary, harmless, { Cmd, WorkingDir, HostConfig });
       }),
   },
   {
@@ -109,7 +109,7 @@ export const races: Scenario[] = [
         for (let round = 0; round < rounds.execs; round++) {
           const refused = await refusal(
             container.exec(['id'], { User: canary.secret }).then((text) => {
-              // The engine says no on the exec's own stream.
+              // A refusal comes on the exec's output stream, with a status of success.
               if (!text.startsWith('uid=')) throw new Error(text);
             }),
           );
@@ -132,14 +132,14 @@ export const races: Scenario[] = [
         return undefined;
       }),
   },
-  // Last: an engine that waits here has this container on its hands for good.
+  // These come last, since an engine that waits for ever here cannot remove the container.
   {
     name: 'an exec looks at a FIFO in the place of /etc/passwd',
     run: (client) =>
       withContainer(client, { Cmd: ['sleep', '1000'] }, async (container) => {
         await container.start();
         await container.exec(['sh', '-c', 'rm /etc/passwd; mkfifo /etc/passwd']);
-        // Whatever it answers: that it answers.
+        // Any answer will do; none within the time is the finding.
         const User = 'somebody';
         await refusal(withTimeout(container.exec(['true'], { User }), answerMs));
         return undefined;
@@ -168,8 +168,8 @@ interface SwapRound {
 }
 
 /**
- * A running container in whose volume two names are swapped all the time. Every round says what got
- * through. When the engine refused every one of them there was no race, and there are more.
+ * Runs rounds of `work` beside a container that keeps exchanging two names in a volume, until one of them reached the host.
+ * Rounds that the engine refuses are no race, so there are more of them until it has accepted one.
  */
 async function withSwapper(
   client: EngineClient,
@@ -184,7 +184,8 @@ async function withSwapper(
     await container.ready();
     const harmless = new HarmlessCounter();
     for (let round = 0; round < count || harmless.count === 0; round++) {
-      if (round === patience * count) throw new NotTriedError('the engine refused every round');
+      if (round === mostExtraRounds * count)
+        throw new NotTriedError('the engine refused every round');
       const got = (await work({ round, harmless, volume, container })) ?? canary.changed();
       if (got !== undefined) return `round ${round}: ${got}`;
     }
@@ -192,7 +193,7 @@ async function withSwapper(
   });
 }
 
-/** A running container that swaps two names of its own root, one of them a link to outside. */
+/** Runs `work` with a container that keeps exchanging two names of its root, one of them a link to the host. */
 async function hostileRoot(
   client: EngineClient,
   names: [string, string],
@@ -212,7 +213,7 @@ async function hostileRoot(
   );
 }
 
-async function runAndLook(
+async function runAndCheck(
   client: EngineClient,
   canary: HostCanary,
   harmless: HarmlessCounter,
@@ -245,7 +246,7 @@ async function runAndLook(
   }
 }
 
-/** A removal may meet the swap too, and is tried again. */
+/** The removal may fail because of the exchange too, so it is repeated. */
 async function removed(container: TargetContainer): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt++) {
     if ((await refusal(container.remove(false))) === undefined) return;

@@ -1,12 +1,12 @@
 /**
- * Where Corten lets through what the peer of this machine refuses, and why that is meant. Everything
- * else of that kind makes scripts/attack fail.
+ * The attacks that Corten allows on purpose although dockerd refuses them, with the reasons. Any other such attack makes
+ * scripts/attack fail.
  */
 import type { Row } from './finding.ts';
 
 /**
- * Calls that Linux got after the list of dockerd 26, which answers ENOSYS to them. moby allows them
- * since (github.com/moby/moby/pull/50077), and its list is our measure (docs/decisions/0004).
+ * System calls that are newer than dockerd 26, which answers ENOSYS to them. moby has allowed them since
+ * (github.com/moby/moby/pull/50077), and we follow its list (docs/decisions/0004).
  */
 const youngerThanPeer = [
   'native 457 statmount',
@@ -18,7 +18,7 @@ const youngerThanPeer = [
   'native 466 removexattrat',
 ];
 
-/** Without root device nodes cannot be made: the machine's harmless ones are bound (docs/decisions/0014-without-root.md). */
+/** Without root no device node can be made, so the host's harmless ones are bind-mounted (docs/decisions/0014-without-root.md). */
 const boundDevice = /^\/dev\/(null|zero|full|random|urandom|tty) of type devtmpfs$/;
 
 export function reviewed(

@@ -1,17 +1,17 @@
-/** An attack that takes an engine's part: containers, copies and images, and a place outside. */
+/** An attack that uses the engine's API, with a directory of the host that it tries to reach. */
 import type { EngineClient } from '../peers/engine-client.ts';
 import { TimeoutError } from '../peers/timeout.ts';
 import type { Finding } from './finding.ts';
 import { HostCanary } from './host-canary.ts';
 
 export interface Scenario {
-  /** With the incident that it repeats. */
+  /** Includes the CVE number of the incident that it repeats. */
   name: string;
-  /** What got through, in words; undefined: nothing. */
+  /** Resolves to what it reached, in words. `undefined`: nothing. */
   run(client: EngineClient, canary: HostCanary): Promise<string | undefined>;
 }
 
-/** The attack did not get as far as its point, so that nothing can be said. */
+/** The attack failed before its decisive step, so it has no result. */
 export class NotTriedError extends Error {}
 
 export async function runScenarios(
@@ -32,7 +32,7 @@ export async function runScenarios(
       });
     } catch (error) {
       const { message: detail } = error as Error;
-      // That an engine can be made to wait for ever is what some of them try.
+      // To make the engine wait for ever is the aim of some attacks.
       if (error instanceof TimeoutError)
         findings.push({ group, probe: name, outcome: 'open', detail });
       else if (error instanceof NotTriedError)
@@ -45,7 +45,7 @@ export async function runScenarios(
   return findings;
 }
 
-/** The error's message where an engine refuses, which most attacks hope to hear; a timeout goes on. */
+/** Resolves to the message of the engine's refusal, or undefined without one. Rejects with a TimeoutError. */
 export async function refusal(attempt: Promise<unknown>): Promise<string | undefined> {
   try {
     await attempt;

@@ -1,4 +1,4 @@
-/** What a person asked to be kept from a container: does it hold for an exec and a copy too? */
+/** Restrictions that the user set on a container, tried in an exec and by a copy too. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { probeInside, withContainer } from './target-container.ts';
 
 const sleeper = { Cmd: ['sleep', '1000'] };
 const status = ['grep', '-E', '^(Cap|NoNewPrivs|Seccomp:|Groups)', '/proc/self/status'];
-/** Everything is allowed but mkdir(2), so that the default filter cannot be mistaken for it. */
+/** A profile that allows everything but mkdir(2), which the default profile allows. */
 const profile = JSON.stringify({
   defaultAction: 'SCMP_ACT_ALLOW',
   syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
@@ -133,7 +133,7 @@ export const settings: Scenario[] = [
   {
     name: 'a device that was given for reading is written',
     run: async (client) => {
-      // To open one of these does nothing.
+      // Opening one of these has no effect on the host.
       const device = ['/dev/loop-control', '/dev/fuse', '/dev/rtc0'].find((path) =>
         existsSync(path),
       );
@@ -158,7 +158,7 @@ export const settings: Scenario[] = [
     run: (client) =>
       withContainer(client, sleeper, async (container) => {
         await container.start();
-        // Privileged is privileged; the next exec must be an ordinary one again.
+        // The privileged exec may do anything; the one after it must be unprivileged again.
         await refusal(container.exec(['true'], { Privileged: true }));
         const output = await container.exec([probeInside, 'processes']);
         return /^capabilities beyond .*\topen.*$/m.exec(output)?.[0];

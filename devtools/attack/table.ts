@@ -1,7 +1,7 @@
-/** What is printed: rows in Markdown, and how many of each verdict every group has. */
+/** The printed result: a table in Markdown, and the number of each verdict in every group. */
 import { type Finding, type Row, verdicts } from './finding.ts';
 
-/** Rows in which the engines differ; with `all` every row. */
+/** The rows in which the engines differ, or with `all` every row. */
 export function table(rows: Row[], all: boolean): string {
   const shown = all ? rows : folded(rows.filter(({ verdict }) => verdict !== 'equal'));
   return [
@@ -14,7 +14,7 @@ export function table(rows: Row[], all: boolean): string {
   ].join('\n');
 }
 
-/** A whole entry into the kernel that only one engine has is one row and not four hundred. */
+/** Joins the rows of an entry into the kernel that only one engine blocks, which are about four hundred. */
 function folded(rows: Row[]): Row[] {
   const other: Row[] = [];
   const ways = new Map<string, Row[]>();

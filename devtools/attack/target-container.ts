@@ -1,4 +1,4 @@
-/** One container under attack, driven over the Docker Engine API: the same code for every engine. */
+/** The container that an attack runs in or against, driven over the Docker Engine API. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { withTimeout } from '../peers/timeout.ts';
 const repository = resolve(import.meta.dirname, '../..');
 export const probePath = join(repository, 'dist/probes/probe');
 export const trapPath = join(repository, 'dist/probes/trap.so');
-/** Where the probes' program lies in a container. */
+/** The probe program's path in a container. */
 export const probeInside = '/probe';
 
 export interface Entry extends Partial<Header> {
@@ -34,10 +34,7 @@ export class TargetContainer {
     this.id = id;
   }
 
-  /**
-   * A container of the starter image, unless the settings say otherwise, with the probes in it where
-   * its root can be written.
-   */
+  /** Of the starter image unless `settings` say otherwise; the probe program is copied in unless the root is read-only. */
   static async create(client: EngineClient, settings: Settings, entries: Entry[] = []) {
     const { HostConfig, ...rest } = settings;
     const body = {
@@ -51,7 +48,7 @@ export class TargetContainer {
     return container;
   }
 
-  /** One that is there already. */
+  /** Wraps an existing container. */
   static of(client: EngineClient, id: string): TargetContainer {
     return new TargetContainer(client, id);
   }
@@ -66,7 +63,7 @@ export class TargetContainer {
     );
   }
 
-  /** The tar of a path. Throws where there is none. */
+  /** Resolves to the tar archive of a path. Rejects where there is no such path. */
   get(path: string): Promise<Buffer> {
     return withTimeout(this.#client.bytes('GET', this.#path(`/archive?${query({ path })}`)));
   }
@@ -80,7 +77,7 @@ export class TargetContainer {
     await this.wait();
   }
 
-  /** Exit status. */
+  /** Resolves to the exit status. */
   async wait(limitMs = patienceMs): Promise<number> {
     const { StatusCode } = (await withTimeout(
       this.#client.call('POST', this.#path('/wait')),
@@ -95,13 +92,13 @@ export class TargetContainer {
     );
   }
 
-  /** What a terminal showed, which is not in frames. */
+  /** The output of a container with a terminal, which is not multiplexed. */
   async screen(): Promise<string> {
     const bytes = await withTimeout(this.#client.bytes('GET', this.#path('/logs?stdout=1')));
     return bytes.toString().replaceAll('\r\n', '\n');
   }
 
-  /** Starts, waits and returns what was written. */
+  /** Starts the container, awaits its end and resolves to its output. */
   async run(limitMs = patienceMs): Promise<string> {
     await this.start();
     await this.wait(limitMs);
@@ -121,14 +118,14 @@ export class TargetContainer {
     return demultiplex(await withTimeout(this.#client.bytes('POST', `/exec/${Id}/start`, start)));
   }
 
-  /** Until the program inside has said that it is at work. */
+  /** Resolves once the program in the container has printed `ready`. */
   async ready(): Promise<void> {
     for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(50))
       if ((await this.output()).includes('ready')) return;
     throw new Error('the attacker in the container did not begin');
   }
 
-  /** With its volumes, unless others use them. */
+  /** Removes its anonymous volumes too unless `volumes` is false. */
   async remove(volumes = true): Promise<void> {
     const path = this.#path(`?force=1&v=${volumes ? 1 : 0}`);
     await withTimeout(this.#client.call('DELETE', path), patienceMs / 3);
@@ -139,7 +136,7 @@ export class TargetContainer {
   }
 }
 
-/** Creates a container, works with it, and takes it away whatever comes of it. */
+/** Creates a container for `work`, and removes it also when `work` fails. */
 export async function withContainer<T>(
   client: EngineClient,
   settings: Settings,
@@ -150,7 +147,7 @@ export async function withContainer<T>(
   try {
     return await work(container);
   } finally {
-    // An engine that a hostile container has stuck cannot remove it either; what was found counts.
+    // An engine that hangs cannot remove the container either; the finding still counts.
     await container.remove().catch((error: Error) => console.error(`attack: ${error.message}`));
   }
 }
@@ -172,7 +169,7 @@ export function query(values: Record<string, string>): string {
   return new URLSearchParams(values).toString();
 }
 
-/** Docker's frames around output without a terminal: stream, three noughts, length, bytes. */
+/** Removes the headers of multiplexed output: stream, three zero bytes, length (Docker Engine API, attach). */
 function demultiplex(bytes: Buffer): string {
   const parts: Buffer[] = [];
   for (let at = 0; at + 8 <= bytes.length; ) {

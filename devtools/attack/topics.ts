@@ -1,11 +1,11 @@
-/** The probes' program in a default container: as its first process, in an exec, as another user. */
+/** Runs the probe program in a default container: as its first process, in an exec, and as another user. */
 import { patienceMs } from '../../agent/e2e/patience.ts';
 import type { EngineClient } from '../peers/engine-client.ts';
 import { callFindings } from './calls.ts';
 import { type Finding, parseLine } from './finding.ts';
 import { probeInside, withContainer } from './target-container.ts';
 
-/** Topics of devtools/attack/probes/main.c, each a group of the suite. */
+/** The topics of devtools/attack/probes/main.c; each is a group of attacks. */
 export const topics = [
   'files',
   'devices',
@@ -17,7 +17,7 @@ export const topics = [
   'cgroups',
 ] as const;
 
-/** Another user has less to begin with, so only what needs no right of root's is asked again. */
+/** Attacks of these topics need no capability, so they are repeated as another user. */
 const userTopics = ['files', 'sockets', 'namespaces', 'kernel', 'processes', 'cgroups'];
 const execTopics = ['processes', 'mounts', 'kernel'];
 
@@ -64,9 +64,9 @@ export async function attackCalls(client: EngineClient): Promise<Finding[]> {
   return callFindings(filtered, unfiltered);
 }
 
-/** The system calls, and again without a filter to know what this kernel itself says. */
+/** Tries all system calls, and again without a seccomp filter to see the kernel's own answers. */
 export async function runCalls(client: EngineClient) {
-  // Some 1,900 processes, one after the other, of which several wait until they are killed.
+  // It runs about 1,900 processes in sequence, and some of them wait until they are killed.
   const run = (settings: object) =>
     withContainer(client, { Cmd: [probeInside, 'calls'], ...settings }, (container) =>
       container.run(5 * patienceMs),

@@ -7,29 +7,29 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../agent/network/testdata/free-port.ts';
 
-/** `ann` is nobody special, `carol` may become root (devtools/desktop-tests/customize). */
+/** `ann` is an ordinary user, and `carol` may use sudo (devtools/desktop-tests/customize). */
 export type Person = 'root' | 'ann' | 'carol';
 
 export interface Desktop {
-  /** Of its sshd, on 127.0.0.1. */
+  /** The port on 127.0.0.1 that leads to the machine's sshd. */
   port: number;
-  /** A home whose `.ssh` opens it: a key, and nothing known of it. */
+  /** A home directory whose `.ssh` has a key for the machine, and no known hosts. */
   home: string;
-  /** What a shell script of a login says. Rejects with its errors when it fails. */
+  /** Resolves to the output of a shell script in a login session. Rejects with its stderr when it fails. */
   run(person: Person, script: string): Promise<string>;
-  /** Ends a person's login; each has at most one. */
+  /** Ends the person's login session; each person has at most one. */
   logOut(person: Person): Promise<void>;
-  /** A socket here that leads to one there, by a person's login. */
+  /** Resolves to a local socket that is forwarded to one in the machine, as the person. */
   forward(person: Person, socket: string): Promise<string>;
-  /** Waits until logins are possible again. */
+  /** Restarts the machine and resolves when logins are possible again. */
   reboot(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** An emulated machine beside other work. */
+/** Generous, since an emulated machine may run beside other tests. */
 const patienceMs = 10 * 60_000;
 
-/** This checkout is in `/code` there, and its `dist` is ann's. */
+/** Mounts this checkout at `/code` in the machine, with a `dist` that belongs to ann. */
 const layCheckout = `
 mkdir -p /code-disk /code /var/over/files /var/over/work
 mount -t erofs -o ro /dev/disk/by-id/virtio-corten-code /code-disk
@@ -64,7 +64,7 @@ export async function startDesktop(): Promise<Desktop> {
   const run: Desktop['run'] = (person, script) =>
     ssh([...words(person), 'bash -es'], `main() {\n${script}\n}\nmain </dev/null\n`);
   const logOut: Desktop['logOut'] = async (person) => {
-    // Without a login there is nothing to end.
+    // Without a login session there is nothing to end.
     await ssh([...words(person).slice(0, -1), '-O', 'exit', 'there'], '').catch(() => undefined);
   };
 
@@ -134,7 +134,7 @@ function ssh(words: string[], input: string): Promise<string> {
       if (error === null) resolve(stdout.trim());
       else reject(new Error(`${error.message}\n${stdout}${stderr}`));
     });
-    // One that cannot connect reads nothing; its status tells.
+    // An ssh that cannot connect does not read its stdin (EPIPE); its exit status is checked instead.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
@@ -144,7 +144,7 @@ function readConsole(directory: string): string {
   try {
     return readFileSync(join(directory, 'console'), 'utf8').slice(-2000);
   } catch {
-    // It ended before it had one.
+    // The machine ended before the file was written.
     return '';
   }
 }

@@ -1,11 +1,11 @@
-/** The little of the Docker Engine API that benchmarks and attacks drive: the same code for every engine. */
+/** A small client of the Docker Engine API, the same for every engine. */
 import { Agent, request } from 'node:http';
 
 export interface EngineClient {
   call(method: string, path: string, body?: unknown): Promise<unknown>;
-  /** Reads a streamed response to its end and throws it away. */
+  /** Reads a streamed response to its end and discards it. */
   drain(method: string, path: string, body?: unknown): Promise<void>;
-  /** A response's bytes as they are: archives and framed output. A Buffer is sent as an archive. */
+  /** Resolves to the undecoded body, for archives and multiplexed output. A Buffer is sent as a tar archive. */
   bytes(method: string, path: string, body?: unknown): Promise<Buffer>;
   close(): void;
 }
@@ -57,7 +57,7 @@ export function connectEngine(socketPath: string): EngineClient {
   };
 }
 
-/** One container's whole life; the shape that `docker run --rm` has. */
+/** Creates, starts, awaits and removes a container, as `docker run --rm` does. */
 export async function runOnce(engine: EngineClient, settings: unknown): Promise<void> {
   const { Id: id } = (await engine.call('POST', '/containers/create', settings)) as { Id: string };
   await engine.call('POST', `/containers/${id}/start`);

@@ -1,6 +1,6 @@
 /**
- * The engines that are measured or attacked, each started by us with its own state, socket and
- * network namespace, so that none of them touches the machine or another.
+ * Starts the engines that are measured or attacked. Each has its own state, socket and network namespace, so that none of
+ * them changes the host or another engine.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
@@ -24,13 +24,14 @@ export const starterImage = 'corten/starter:latest';
 export interface Engine {
   name: 'corten' | 'dockerd' | 'podman';
   client: EngineClient;
-  /** Names of the processes that stay while nothing runs, and of the one beside each container. */
+  /** Names of the processes that run while there is no container. */
   idleProcesses: string[];
+  /** The name of the process beside each container. */
   helperProcess: string;
-  /** The engine's own process and every descendant. */
   pid: number;
-  /** Its data, on the disk, and the socket of its API. */
+  /** The data directory. */
   state: string;
+  /** The path of the API's socket. */
   socket: string;
   stop(): Promise<void>;
 }
@@ -39,9 +40,9 @@ interface Directories {
   state: string;
   run: string;
   socket: string;
-  /** Of Corten's agent. */
+  /** The agent's file in dist/agent; other engines have no use for it. */
   entry: string;
-  /** The words before the command. */
+  /** Comes before the engine's command, such as to run it as another user. */
   launcher: string[];
 }
 
@@ -58,7 +59,7 @@ const recipes: Recipe[] = [
     name: 'corten',
     command: join(root, 'node_modules/.bin/node'),
     parameters: ({ state, run, socket, entry }) => [
-      // As scripts/agent does.
+      // The same options as in scripts/agent.
       ...['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'],
       join(root, 'dist/agent', entry),
       ...['--root', state, '--run', run, '--socket', socket],
@@ -72,7 +73,7 @@ const recipes: Recipe[] = [
     parameters: ({ state, run, socket }) => [
       ...['--data-root', state, '--exec-root', run, '--pidfile', join(run, 'pid')],
       ...['--host', `unix://${socket}`, '--log-level', 'error'],
-      // Not /docker, where another dockerd of this machine would have its groups.
+      // The default, /docker, may belong to another dockerd of this host.
       ...['--cgroup-parent', `/${basename(state)}`],
     ],
     idleProcesses: ['dockerd', 'containerd'],
@@ -83,7 +84,7 @@ const recipes: Recipe[] = [
     command: 'podman',
     parameters: ({ state, run, socket }) => [
       ...['--root', state, '--runroot', run],
-      // crun refuses machines whose controllers lie on both versions of cgroups.
+      // crun refuses a host that has controllers in both versions of cgroups.
       ...['--runtime', 'runc', '--cgroup-manager', 'cgroupfs'],
       ...['system', 'service', '--time', '0', `unix://${socket}`],
     ],
@@ -94,21 +95,21 @@ const recipes: Recipe[] = [
 
 export interface StartOptions {
   only?: string[] | undefined;
-  /** Corten's agent is an ordinary user's; the others are root's. */
+  /** Corten's agent runs as an ordinary user; the peers run as root all the same. */
   withoutRoot?: boolean;
-  /** What Corten says of the requests that it refuses is not shown. */
+  /** Discards Corten's stderr. */
   quiet?: boolean;
-  /** As what an app or a service manager starts; and nobody's Ctrl-C reaches it. */
+  /** Starts each engine in a session of its own (setsid(2)), as a service manager does. Ctrl-C does not reach it. */
   inOwnSession?: boolean;
-  /** What its command is given besides. */
+  /** More arguments for the engine's command. */
   parameters?: string[];
-  /** Called with the directory of its data before it starts, such as to mount something there. */
+  /** Called with the data directory before the engine starts, such as to mount a file system there. */
   prepareState?: (state: string) => void;
 }
 
 /**
- * Starts every engine that this machine has and gives each the starter image. `purpose`, one word,
- * is in the names of what they make and in what is said about them.
+ * Starts every engine that is installed, and loads the starter image into each. `purpose`, one word, is part of the names
+ * of their directories and begins every message.
  */
 export async function startEngines(purpose: string, options: StartOptions = {}): Promise<Engine[]> {
   const engines: Engine[] = [];
@@ -128,7 +129,7 @@ export async function startEngines(purpose: string, options: StartOptions = {}):
   return engines;
 }
 
-/** Where a machine keeps what ends with it: on a tmpfs, even where `/run` is not one (containers). */
+/** A tmpfs for sockets. Inside a container `/run` may be none. */
 function volatileParent(): string {
   const tmpfs = 0x01021994;
   return ['/run', '/dev/shm'].find((path) => statfsSync(path).type === tmpfs) ?? tmpdir();
@@ -197,7 +198,7 @@ async function startEngine(
       child.kill('SIGTERM');
       await Promise.race([gone, sleep(15_000)]);
       child.kill('SIGKILL');
-      // An engine that keeps its storage mounted for itself would make the removal fail.
+      // Some engines leave their storage mounted, and then its removal would fail.
       for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
         const point = line.split(' ')[1] ?? '';
         if ([state, run].some((top) => point === top || point.startsWith(`${top}/`)))
@@ -217,7 +218,7 @@ async function startEngine(
   }
 }
 
-/** The control groups that dockerd leaves behind, and with them containers that it could not end. */
+/** Removes the control groups that dockerd leaves behind, and kills containers that it could not stop. */
 async function removeGroups(name: string): Promise<void> {
   const top = '/sys/fs/cgroup';
   const groups = [top, ...readdirSync(top).map((entry) => join(top, entry))]
@@ -233,16 +234,16 @@ function childrenOf(group: string): string[] {
     .map((entry) => join(group, entry.name));
 }
 
-/** Whether it is gone; what still runs in it is ended first. */
+/** Kills the group's processes and removes it. Returns whether it is gone. */
 function removeGroup(group: string): boolean {
   try {
     const pids = readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n');
-    // 0 is a process of another pid namespace.
+    // cgroup.procs shows a process of another pid namespace as 0.
     for (const pid of pids.map(Number).filter((number) => number > 1)) process.kill(pid, 'SIGKILL');
     rmdirSync(group);
     return true;
   } catch {
-    // Busy until the last process is reaped; one that just ended cannot be signalled.
+    // EBUSY until the last process is reaped, or ESRCH for a process that has just ended.
     return !existsSync(group);
   }
 }
@@ -260,7 +261,7 @@ async function answers(client: EngineClient, child: ChildProcess, name: string):
   throw new Error(`${name} did not answer within 30 s`);
 }
 
-/** dockerd 26 without containerd's store cannot load an OCI archive; its own format every peer can. */
+/** dockerd 26 without containerd's store cannot load an OCI archive, but every peer loads Docker's own format. */
 function load(socket: string, directory: string): void {
   const archive = join(directory, 'image.tar');
   command('skopeo', [
@@ -286,7 +287,7 @@ export function residentBytes(name: string, ancestor?: number): number[] {
       if (ancestor !== undefined && !descends(Number(pid), ancestor)) continue;
       found.push(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024);
     } catch {
-      // The process ended while we looked.
+      // The process ended while its files were read.
     }
   }
   return found;

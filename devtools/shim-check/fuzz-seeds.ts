@@ -1,4 +1,4 @@
-/** Plans for the fuzzer to begin with: each step by itself and all of them together. Usage: seeds.ts DIR */
+/** Writes the fuzzer's first plans, each step by itself and all of them together, into the directory that is given. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodePlan, encodeRest, type ShimConfig, type Step } from '../../agent/runtime/plan.ts';
@@ -68,13 +68,13 @@ const steps: Step[] = [
 const [directory = '.'] = process.argv.slice(2);
 for (const [index, step] of steps.entries())
   put(`${index}-${step.do}`, encodePlan(shimConfig, [step, exec]));
-// What stands behind the word comes by a message (agent/shim/plan-fuzz.c).
+// The fuzzer sends what follows `<rest>` as a message of its own (agent/shim/plan-fuzz.c).
 const begun = encodePlan(shimConfig, [{ do: 'rest', socket: 17, first: 20 }]);
 const word = Buffer.from('<rest>');
 put('rest', begun);
 put('rest-exec', Buffer.concat([begun, word, encodeRest([exec])]));
 put('rest-all', Buffer.concat([begun, word, encodeRest([...steps, exec])]));
-// Numbers that no descriptor has.
+// No process has descriptors with these numbers.
 for (const first of [0x7fff_fffe, 0xffff_ffff]) {
   const far = encodePlan(shimConfig, [{ do: 'rest', socket: 17, first }]);
   put(`rest-${first}`, Buffer.concat([far, word, encodeRest([exec])]));
@@ -83,7 +83,7 @@ put('rest-rest', Buffer.concat([begun, word, encodeRest([{ do: 'rest', socket: 1
 put('all', encodePlan(shimConfig, [...steps, exec]));
 put('init', encodePlan({ ...shimConfig, terminal: false }, [{ ...exec, init: true }]));
 
-/** A byte more makes system calls fail now and then (agent/shim/plan-fuzz.c). */
+/** Writes each plan also with one more byte, which makes the fuzzer fail some system calls (agent/shim/plan-fuzz.c). */
 function put(name: string, plan: Buffer): void {
   writeFileSync(join(directory, name), plan);
   writeFileSync(join(directory, `${name}-failing`), Buffer.concat([plan, Buffer.alloc(1)]));

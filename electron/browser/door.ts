@@ -5,12 +5,15 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { linkExplanation, openCommand } from './link-page.ts';
 
 export type Verdict =
   | { allow: true }
   /** The token was right: set the cookie and go to the page, so that the token leaves the address. */
   | { allow: false; enter: string }
-  | { allow: false; status: 403 | 421; reason: string };
+  | { allow: false; status: 403 | 421; reason: string }
+  /** A browser without a session: a person is shown how to get a link. */
+  | { allow: false; status: 403; reason: string; needsLink: true };
 
 export const tokenPath = '/enter';
 
@@ -41,9 +44,9 @@ export class Door {
       // A person who opens the same address again in the same browser is let in by the cookie.
       if (known || this.#redeem(url.searchParams.get('token')))
         return { allow: false, enter: this.#cookie() };
-      return { allow: false, status: 403, reason: closedDoor };
+      return noSession;
     }
-    return known ? { allow: true } : { allow: false, status: 403, reason: closedDoor };
+    return known ? { allow: true } : noSession;
   }
 
   /** A WebSocket is open to every page of the web, so here the Origin must be there and be ours. */
@@ -90,8 +93,12 @@ export class Door {
   }
 }
 
-const closedDoor =
-  'This address works once and in one browser. Run "scripts/start --no-open" again for a new one.';
+const noSession: Verdict = {
+  allow: false,
+  status: 403,
+  reason: `${linkExplanation} Run "${openCommand}" to get a fresh link.`,
+  needsLink: true,
+};
 
 function secret(): string {
   return randomBytes(32).toString('base64url');

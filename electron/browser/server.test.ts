@@ -57,7 +57,7 @@ test('without the cookie, or with another, nothing is served', async () => {
     for (const headers of [{}, wrong]) {
       const { status, body } = await get(`${origin}${path}`, headers);
       assert.equal(status, 403, path);
-      assert.match(body, /scripts\/start --no-open/);
+      assert.match(body, /another browser or has expired\. Run "scripts\/corten open"/);
     }
 });
 

@@ -8,6 +8,7 @@ import { securityHeaders } from '../contract/page-headers.ts';
 import { serveChannels } from '../contract/serve.ts';
 import type { RendererFiles } from '../host/renderer-files.ts';
 import { Door, type Verdict } from './door.ts';
+import { linkPage, linkPagePolicy, wantsPage } from './link-page.ts';
 import { portOf } from './socket-port.ts';
 
 export const bridgePath = '/bridge';
@@ -47,7 +48,7 @@ export async function serveBrowserShell(options: {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const verdict = door.judge(request);
     if (!verdict.allow) {
-      refuse(response, verdict);
+      refuse(request, response, verdict);
       return;
     }
     const file = options.files.read(pathOf(request));
@@ -64,7 +65,11 @@ export async function serveBrowserShell(options: {
     }
   }
 
-  function refuse(response: ServerResponse, verdict: Exclude<Verdict, { allow: true }>): void {
+  function refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    verdict: Exclude<Verdict, { allow: true }>,
+  ): void {
     if ('enter' in verdict) {
       response.writeHead(303, {
         ...headers,
@@ -73,6 +78,14 @@ export async function serveBrowserShell(options: {
         'cache-control': 'no-store',
       });
       response.end();
+    } else if ('needsLink' in verdict && wantsPage(request.method, request.headers)) {
+      response.writeHead(verdict.status, {
+        ...headers,
+        'content-security-policy': linkPagePolicy,
+        'content-type': 'text/html; charset=utf-8',
+        'cache-control': 'no-store',
+      });
+      response.end(request.method === 'HEAD' ? undefined : linkPage);
     } else say(response, verdict.status, verdict.reason);
   }
 

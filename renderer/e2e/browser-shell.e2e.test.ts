@@ -48,6 +48,30 @@ test('the address opens once; what it gave lasts over a reload', async () => {
   assert.match(origin, /^http:\/\/127\.0\.0\.1:/);
 });
 
+test('a browser without the cookie is told how to get a link, in light and dark', async () => {
+  const { context, readyAddress } = app;
+  const cookies = await context.cookies();
+  await context.clearCookies();
+  const page = await context.newPage();
+  const grounds: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    assert.equal((await page.goto(readyAddress))?.status(), 403);
+    await page.getByRole('heading', { name: 'A fresh link is needed' }).waitFor();
+    await page.getByText('scripts/corten open', { exact: true }).waitFor();
+    grounds.push(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
+  }
+  assert.deepEqual(grounds, ['rgb(250, 249, 247)', 'rgb(23, 20, 18)']);
+  await context.addCookies(cookies);
+  await page.getByRole('link', { name: 'Go to Corten' }).click();
+  await page.getByRole('heading', { name: 'Containers' }).waitFor();
+  await page.close();
+  // Chromium itself reports each answer of 403.
+  const others = app.complaints.filter((text) => !text.includes('status of 403'));
+  assert.deepEqual(others, []);
+  app.complaints.length = 0;
+});
+
 test('another host name, or another page, is turned away', async () => {
   const own = { cookie: await cookie() };
   assert.equal(await statusOf('/', { ...own, host: 'evil.example' }), 421);

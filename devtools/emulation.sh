@@ -1,7 +1,7 @@
-# What the emulated machines of devtools/guest-tests/machine and devtools/desktop-tests/boot have in common; sourced by them.
+# Functions for the emulated machines, sourced by devtools/guest-tests/machine and devtools/desktop-tests/boot.
 # shellcheck shell=bash disable=SC2034
 
-# With `console`, a file: a console whose reader is slow for a moment may stand still for good.
+# The console goes to a file, since it may hang for good when its reader is slow.
 emulated() { # CONSOLE-FILE
   printf '%s\n' -M q35 -cpu max -accel tcg,thread=multi,tb-size=512 -m 3072 -smp "${CORTEN_GUEST_PROCESSORS:-2}" \
     -display none -nodefaults -no-user-config -monitor none -serial none \
@@ -14,7 +14,7 @@ disk() { # SERIAL FILE OPTIONS
     "$2" "$1" "${3:-}" "$1" "$1"
 }
 
-# This checkout as a file system. The tests that run there need no browser and no compiler.
+# Packs this checkout into an erofs image, without packages that tests in the machine do not need, such as browsers.
 pack_code() { # FILE REGEX-OF-NODE-MODULES-LEFT-OUT
   mkfs.erofs --quiet "$1" . \
     --exclude-regex="^\.git\$|^dist/(vm-image|guest-tests|desktop-tests|remote|compile-cache|shim-check)|^node_modules/($2@biomejs|@typescript|typescript|@rolldown|lightningcss|electron|@electron|playwright-core|@base-ui|@xterm)" \

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 
-/** Of this machine; it also says which applets there are, for a busybox that cannot run here. */
+/** This machine's busybox. It also lists the applets of a busybox for another processor, which cannot run here. */
 const ownBusyboxPath = '/usr/bin/busybox';
 const name = 'docker.io/corten/starter:latest';
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

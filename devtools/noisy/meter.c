@@ -82,7 +82,7 @@ static int open_connection(const struct target *target) {
   return -1;
 }
 
-/* Whether all is there that the head of an answer promises. One without a promise ends with its connection. */
+/* Whether the body has its Content-Length. Without that header the answer ends with the connection. */
 static int is_whole(const char *answer, size_t bytes) {
   static const char *const lengths[] = {"\r\nContent-Length: ", "\r\ncontent-length: "};
   const char *body = memmem(answer, bytes, "\r\n\r\n", 4);

@@ -60,7 +60,7 @@ static void inodes(void) {
   }
 }
 
-/* Writes that reach the disk at once, over and over the same 64 MiB. */
+/* Writes the same 64 MiB again and again, and flushes every write to the disk. */
 static void io(void) {
   char path[64];
   snprintf(path, sizeof path, "/io-%d", getpid());
@@ -82,7 +82,7 @@ static void logs(void) {
     if (write(1, block, sizeof block) <= 0) rest();
 }
 
-/* As many connections a second as the kernel makes, to a port of the neighbour that nobody listens on. */
+/* Opens connections as fast as it can to a port of the neighbour on which nobody listens. */
 static void connections(const char *address) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(81)};
   inet_pton(AF_INET, address, &to.sin_addr);
@@ -97,7 +97,7 @@ static void connections(const char *address) {
   }
 }
 
-/* By all workers, also by those that the OOM killer took: what they have left open with others is still open. */
+/* Counts the files opened by all workers, also by those that the OOM killer has ended while their children live on. */
 static long *taken;
 
 /*
@@ -121,7 +121,7 @@ static void files(void) {
   for (;;) pause();
 }
 
-/* Each of `count` workers is begun again when it ends: the OOM killer takes the worker, not this one. */
+/* Restarts each of `count` workers when the OOM killer has ended it. */
 static void keep(int count, void (*work)(void)) {
   for (int running = 0;; running--) {
     for (; running < count; running++) {

@@ -1,12 +1,12 @@
-/* What a hostile container does while the engine works on it: it goes on until it is killed. */
+/* Programs of hostile containers, which run while the engine works on the container, until they are killed. */
 #include "probe.h"
 #include <dirent.h>
 
 enum { RENAME_EXCHANGED = 2 };
 
 /*
- * CVE-2019-5736: whatever program of the machine comes in to join us is opened through its /proc/N/exe,
- * and for writing as soon as it has ended. Nothing is written. One line for each that could have been.
+ * CVE-2019-5736: opens the program of each process that joins the container through /proc/PID/exe, and opens that for
+ * writing once the process has ended. Prints a line for each that could be opened, and writes nothing to it.
  */
 int attack_exe(void) {
   struct stat own, other;
@@ -38,7 +38,7 @@ int attack_exe(void) {
     }
 }
 
-/* Two names that change places, as fast as they can: a check and a use in between see different things. */
+/* Exchanges two names as fast as it can, so that the engine's check and use of a path may see different files. */
 int attack_swap(const char *first, const char *second) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   puts("ready");

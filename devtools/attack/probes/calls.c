@@ -1,16 +1,16 @@
 /*
- * Every system call by its number, through each way into the kernel, with arguments that do nothing:
- * -1 is no descriptor, no address and no size. What comes back tells whether the call got past the
- * filter. Lines: "WAY NUMBER", then `reached`, `refused` (EPERM), `missing` (ENOSYS) or `killed`.
+ * Makes every system call by its number, through each entry into the kernel, with arguments that have no effect: -1 is no
+ * descriptor, no address and no size. The error tells whether the call got past the seccomp filter. Prints "ENTRY NUMBER",
+ * then `reached`, `refused` (EPERM), `missing` (ENOSYS) or `killed`.
  */
 #include "probe.h"
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { LAST_CALL = 470, X32_BIT = 0x40000000, X32_FIRST_OWN = 512, X32_LAST_OWN = 547, PATIENCE_MS = 300, MOST_ROUNDS = 100 };
+enum { LAST_CALL = 470, X32_BIT = 0x40000000, X32_FIRST_OWN = 512, X32_LAST_OWN = 547, TIMEOUT_MS = 300, MOST_ROUNDS = 100 };
 
-/* Calls that mistake -1 for something else: the kernel's own ENOSYS or EPERM would look like the filter's. */
+/* Calls to which the kernel itself answers ENOSYS or EPERM for -1, which would look like the filter's answer. */
 static const struct {
   int number;
   long arguments[3];
@@ -31,7 +31,7 @@ static const struct {
     {SYS_mlockall, {0, 0, 0}},
 };
 
-/* sync(2) takes no argument that would make it do nothing, and a busy machine waits for it. */
+/* sync(2) has no arguments, and on a busy host it takes long, so it is left out. */
 static int is_sync(const char *way, long number) { return number == (strcmp(way, "int80") == 0 ? 36 : SYS_sync); }
 
 struct answer {
@@ -41,7 +41,7 @@ struct answer {
 
 static struct answer *answer;
 
-/* Inline, because after vfork two processes come back on one stack. */
+/* Inlined, because after vfork(2) two processes return on the same stack. */
 static inline __attribute__((always_inline)) _Noreturn void report(long value) {
   answer->value = value;
   answer->back = 1;
@@ -77,7 +77,7 @@ static _Noreturn void call_native(long number) {
 }
 
 #ifdef __x86_64__
-/* The 32-bit entry, open to every 64-bit program where the kernel has it. */
+/* The 32-bit entry, which 64-bit programs can use too (CONFIG_IA32_EMULATION). */
 static _Noreturn void call_int80(long number) {
   long value;
   __asm__ volatile("int $0x80" : "=a"(value) : "a"(number), "b"(-1L), "c"(-1L), "d"(-1L), "S"(-1L), "D"(-1L) : "r8", "r9", "r10", "r11", "memory");
@@ -85,7 +85,7 @@ static _Noreturn void call_int80(long number) {
 }
 #endif
 
-/* Whether it waits in the kernel; one that others keep from the processor has not even made its call (proc_pid_stat(5)). */
+/* Whether the child waits in its call (state S or D, proc_pid_stat(5)). A runnable child may not have made it yet. */
 static int sleeps(pid_t child) {
   char path[32], state = 0;
   snprintf(path, sizeof path, "/proc/%d/stat", child);
@@ -99,11 +99,11 @@ static int sleeps(pid_t child) {
 static void wait_or_kill(pid_t child, int *status) {
   int rounds = 0;
   sigset_t set;
-  struct timespec patience = {PATIENCE_MS / 1000, PATIENCE_MS % 1000 * 1000000L};
+  struct timespec timeout = {TIMEOUT_MS / 1000, TIMEOUT_MS % 1000 * 1000000L};
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
   while (waitpid(child, status, WNOHANG) == 0)
-    if (sigtimedwait(&set, NULL, &patience) < 0 && errno == EAGAIN && (sleeps(child) || ++rounds > MOST_ROUNDS))
+    if (sigtimedwait(&set, NULL, &timeout) < 0 && errno == EAGAIN && (sleeps(child) || ++rounds > MOST_ROUNDS))
       kill(child, SIGKILL);
 }
 
@@ -115,7 +115,7 @@ static void probe_call(const char *way, long number, void (*call)(long)) {
   pid_t child = fork();
   if (child == 0) {
     signal(SIGSYS, SIG_DFL);
-    /* Some calls ask for it before they look at anything else; with it the answer is the same everywhere. */
+    /* Some calls check no_new_privs first. With it set their answers are the same everywhere. */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     int null = open("/dev/null", O_RDWR); /* calls on 0, 1 and 2 must not touch our own output */
     for (int fd = 0; fd < 3; fd++) dup2(null, fd);

@@ -4,7 +4,7 @@
 #include <sys/mount.h>
 
 static const char top[] = "/sys/fs/cgroup";
-/* In the own group, of either version. */
+/* Opens a file of this process's own group, in cgroup v1 or v2. */
 static const char *const files[] = {
     "release_agent", "notify_on_release", "cgroup.procs", "tasks", "devices.allow", "devices.deny", "memory.limit_in_bytes",
     "memory.max", "memory.swap.max", "cpu.max", "cpu.cfs_quota_us", "pids.max", "cpuset.cpus", "cgroup.subtree_control", "cgroup.freeze",
@@ -28,7 +28,7 @@ static void try_directory(const char *directory) {
   if (made == 0) rmdir(path);
 }
 
-/* Paths of the machine instead of "/": the container is not in a cgroup namespace of its own. */
+/* Paths other than "/" show that the container has no cgroup namespace (cgroup_namespaces(7)). */
 static long paths_of_the_machine(void) {
   char line[1024];
   FILE *groups = fopen("/proc/self/cgroup", "r");
@@ -36,7 +36,7 @@ static long paths_of_the_machine(void) {
   while (fgets(line, sizeof line, groups) != NULL) {
     line[strcspn(line, "\n")] = 0;
     char *path = strrchr(line, ':');
-    /* A hierarchy that no engine uses is at its root for everyone. */
+    /* In a hierarchy that the engine does not use every process is in the root group. */
     if (path == NULL || strcmp(path, ":/") == 0) continue;
     note("%.200s", line);
     return 0;
@@ -67,13 +67,13 @@ static long mount_hierarchy(const char *type, const char *options) {
 }
 static long mount_v1(void) { return mount_hierarchy("cgroup", "memory"); }
 static long mount_v2(void) { return mount_hierarchy("cgroup2", NULL); }
-/* As CVE-2022-0492 has it: root of a new user namespace mounts a hierarchy and names a release agent. */
+/* CVE-2022-0492: root of a new user namespace mounts a hierarchy and sets its release_agent. */
 static long release_agent(void) {
   if (unshare(0x10000000 | 0x20000 | 0x02000000) < 0) return -1;
   if (mount_hierarchy("cgroup", "rdma") < 0 && mount_hierarchy("cgroup", "memory") < 0) return -1;
   return open("/tmp/groups/release_agent", O_WRONLY);
 }
-/* A new cgroup namespace over the machine's hierarchy would show its release_agent. */
+/* In a new cgroup namespace a mount of the host's hierarchy would have its release_agent. */
 static long new_namespace(void) { return unshare(0x02000000); }
 static long born_elsewhere(void) {
   struct {

@@ -1,4 +1,4 @@
-/* The machine's devices: any node may be made, but which can be opened? And what lies in /dev? */
+/* The host's devices: a container may make any node, but must not open most of them. And the contents of /dev. */
 #include "probe.h"
 #include <dirent.h>
 #include <sys/sysmacros.h>
@@ -7,7 +7,7 @@ enum { MAJORS = 262, MINORS = 32, MISC = 10, WATCHDOG_MINOR = 130 };
 
 static const char node[] = "/dev/probed";
 
-/* The named ones, for the table; the sweep below finds all others. */
+/* Devices with a row of their own in the table; the sweep below finds all others. */
 static const struct {
   const char *name;
   mode_t type;
@@ -21,7 +21,7 @@ static const struct {
     {"mice", S_IFCHR, 13, 63},        {"framebuffer", S_IFCHR, 29, 0},   {"ppp", S_IFCHR, 108, 0},      {"graphics", S_IFCHR, 226, 0},
 };
 
-/* Without the right the answer is EPERM; ENXIO means that the right is there and only the device is not. */
+/* EPERM means that the device is forbidden. ENXIO means that it is allowed, and that this host does not have it. */
 static int may_open(mode_t type, unsigned major, unsigned minor, int flags) {
   unlink(node);
   if (mknod(node, type | 0600, makedev(major, minor)) < 0) return 0;

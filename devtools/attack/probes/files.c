@@ -1,11 +1,11 @@
-/* procfs and sysfs: what can be opened for writing, what tells of the machine, what can be changed. */
+/* procfs and sysfs: files that can be opened for writing, that tell about the host, or that change it. */
 #include "probe.h"
 #include <dirent.h>
 #include <sys/statfs.h>
 
 enum { DEPTH = 14, READ_SOME = 64 };
 
-/* Tell of the machine or of its other tenants. */
+/* Files that tell about the host or about other containers. */
 static const char *const secrets[] = {
     "/proc/kcore", "/proc/kmsg", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/timer_stats", "/proc/latency_stats",
     "/proc/sched_debug", "/proc/interrupts", "/proc/softirqs", "/proc/iomem", "/proc/ioports", "/proc/vmallocinfo", "/proc/slabinfo",
@@ -23,7 +23,7 @@ static const char *const secret_directories[] = {
     "/sys/firmware/efi/efivars", "/sys/devices/system/cpu/cpu0/thermal_throttle", "/lost+found", "/boot", "/.dockerenv",
 };
 
-/* Change the machine where they can be written; the sweep opens them too, here they have names. */
+/* Files that change the host. The sweep opens them too; here each has a row of its own. */
 static const char *const controls[] = {
     "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/kernel/hostname",
     "/proc/sys/kernel/sysrq", "/proc/sys/kernel/randomize_va_space", "/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/vm/panic_on_oom",
@@ -37,7 +37,7 @@ static const char *const controls[] = {
 
 static int is_number(const char *text) { return text[0] >= '0' && text[0] <= '9'; }
 
-/* A mask is /dev/null, which takes what is written and gives it to nobody. */
+/* A masked file is /dev/null, to which anybody may write. */
 static int is_null(int fd) {
   struct stat stat;
   return fstat(fd, &stat) == 0 && S_ISCHR(stat.st_mode);
@@ -64,7 +64,7 @@ static void sweep(const char *directory, int depth, int top) {
     if (snprintf(path, sizeof path, "%s/%s", directory, entry->d_name) >= (int)sizeof path) continue;
     if (lstat(path, &stat) < 0) continue;
     if (S_ISDIR(stat.st_mode) && depth > 0) sweep(path, depth - 1, 0);
-    /* Without a write bit root can open it all the same, and the kernel has nothing that takes a write. */
+    /* Root can open a file without a write bit too, but the kernel has no write handler for it. */
     if (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0222) || !open_for_writing(path)) continue;
     found++;
     tell("open", "", "writable %s", path);
@@ -104,7 +104,7 @@ static void list_secret(const char *path) {
   tell(count > 0 ? "open" : "held", count > 0 ? "" : "empty", "list %s", path);
 }
 
-/* Addresses of the kernel, which are noughts for those who may not see them. */
+/* Addresses of kernel symbols, which read as zeros without permission (kptr_restrict). */
 static long kernel_addresses(void) {
   char line[256];
   FILE *symbols = fopen("/proc/kallsyms", "r");
@@ -115,7 +115,7 @@ static long kernel_addresses(void) {
   return seen ? 0 : held_as(EACCES);
 }
 
-/* Modes of what lies in procfs are the machine's, not the container's. The same mode again harms nobody. */
+/* The modes of files in procfs belong to the host. These calls set the mode that the file already has. */
 static long change_mode(void) { return chmod("/proc/uptime", 0444); }
 static long change_mode_of_sysctl(void) { return chmod("/proc/sys/kernel/core_pattern", 0644); }
 static long change_mode_of_sysfs(void) { return chmod("/sys/kernel/uevent_seqnum", 0444); }

@@ -1,4 +1,4 @@
-/* Parts of the kernel that a container has no business in, asked in the way that would work. */
+/* Interfaces of the kernel that a container must not use, each called in a way that would succeed. */
 #include "probe.h"
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -10,7 +10,7 @@
 static char zeros[256];
 
 static long load_bpf(void) {
-  /* r0 = 0; exit: a program that sees nothing. */
+  /* The smallest BPF program: r0 = 0; exit. */
   static const struct {
     uint8_t code, registers;
     int16_t offset;
@@ -49,7 +49,7 @@ static long load_module_file(void) { return syscall(SYS_finit_module, 0, "", 0);
 static long unload_module(void) { return syscall(SYS_delete_module, "no_such_module", 0x800) < 0 && errno != ENOENT ? -1 : 0; }
 static long kexec(void) { return syscall(SYS_kexec_load, 0UL, 0UL, NULL, 0UL); }
 static long kexec_file(void) { return syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL, 0UL) < 0 && errno != EBADF ? -1 : 0; }
-/* Turns Ctrl-Alt-Delete off, as it is everywhere with systemd. */
+/* Disables Ctrl-Alt-Delete, as systemd does on every host. */
 static long reboot(void) { return syscall(SYS_reboot, 0xfee1dead, 672274793, 0, NULL); }
 static long swap_on(void) { return syscall(SYS_swapon, "/tmp/no-such-swap", 0) < 0 && errno != ENOENT ? -1 : 0; }
 static long swap_off(void) { return syscall(SYS_swapoff, "/tmp/no-such-swap") < 0 && errno != ENOENT && errno != EINVAL ? -1 : 0; }
@@ -120,13 +120,13 @@ static long set_flags(void) {
   if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) return NOTHING;
   return ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
-/* The same as a system call of its own, since Linux 6.17. */
+/* The same by file_setattr(2), since Linux 6.17. */
 static long set_project_by_call(void) {
   uint64_t attributes[3] = {0};
   close(scratch_file());
   return syscall(469, AT_FDCWD, "/tmp/attributes", attributes, sizeof attributes, 0);
 }
-/* Only thaws: what is not frozen stays as it is. */
+/* FITHAW has no effect on a file system that is not frozen. */
 static long thaw(void) {
   int fd = scratch_file();
   return fd < 0 || ioctl(fd, FITHAW, 0) == 0 || errno == EINVAL ? 0 : -1;

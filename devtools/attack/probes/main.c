@@ -1,4 +1,4 @@
-/* One static program with every probe. Usage: probe TOPIC… (see topics), or one of the attackers. */
+/* The static program of all probes. Usage: probe TOPIC… (see topics), or the name of an attacker. */
 #include "probe.h"
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -47,7 +47,7 @@ void tell_result(long result, const char *name, ...) {
   va_end(arguments);
 }
 
-/* The child's exit status: 0 open, 255 none, else errno. */
+/* The child's exit status is 0 for open, 255 for none, and else an errno. */
 static _Noreturn void be_probe(const struct probe *probe) {
   alarm(PROBE_SECONDS);
   long result = probe->run();

@@ -1,4 +1,4 @@
-/* Mounts, by the old calls and by the new, and ways out of the root directory. */
+/* Mounts by mount(2) and by the new mount API, and escapes from the root directory. */
 #include "probe.h"
 #include <linux/mount.h>
 #include <sys/mount.h>
@@ -40,7 +40,7 @@ static long set_attributes(void) {
 static long move_mount(void) { return syscall(SYS_move_mount, AT_FDCWD, "/dev/shm", AT_FDCWD, "/tmp", 0); }
 static long pivot_root(void) { return syscall(SYS_pivot_root, ".", "."); }
 
-/* The old way out of a chroot: a directory that is held open lies outside the next root. */
+/* The classic escape from chroot(2): a directory that stays open is outside the next root. */
 static long leave_chroot(void) {
   struct stat before, after;
   int root = open("/", O_RDONLY | O_DIRECTORY);
@@ -53,7 +53,7 @@ static long leave_chroot(void) {
   return before.st_dev == after.st_dev && before.st_ino == after.st_ino ? held_as(EACCES) : 0;
 }
 
-/* "Shocker": a file handle names an inode, and the root's of most file systems is 2. */
+/* "Shocker": a file handle names an inode, and inode 2 is the root of most file systems. */
 static long open_by_handle(void) {
   struct {
     unsigned bytes;
@@ -63,7 +63,7 @@ static long open_by_handle(void) {
   int mount = open("/etc/hosts", O_RDONLY);
   return mount < 0 ? NOTHING : syscall(SYS_open_by_handle_at, mount, &handle, O_RDONLY | O_DIRECTORY);
 }
-/* Since Linux 6.17 through a pidfs or own descriptor without a mount; the capability is asked for all the same. */
+/* Since Linux 6.17 it works through pidfs without a mount, but the kernel still checks the capability. */
 static long open_by_connectable_handle(void) {
   struct {
     unsigned bytes;
@@ -75,7 +75,7 @@ static long open_by_connectable_handle(void) {
   return syscall(SYS_open_by_handle_at, root, &handle, O_RDONLY);
 }
 
-/* Anything mounted here that the machine did not mean to show: the root of another file system. */
+/* A mount of the root of another file system, which the host did not mean to show. */
 static long mounts_of_the_machine(void) {
   static const char *const own[] = {"overlay", "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"};
   static const char *const files[] = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"};
@@ -95,7 +95,7 @@ static long mounts_of_the_machine(void) {
   return held_as(ENOENT);
 }
 
-/* Mounts that go on to a peer, or come from one, tie the container's tree to the machine's. */
+/* Shared or slave mounts would connect the container's mounts with the host's (mount_namespaces(7)). */
 static long shared_mounts(void) {
   char line[4096];
   FILE *mounts = fopen("/proc/self/mountinfo", "r");

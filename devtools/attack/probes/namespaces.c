@@ -1,4 +1,4 @@
-/* New namespaces by each call that makes them, with each flag, and entering those that exist. */
+/* Creates namespaces by each call and flag, and enters existing ones. */
 #include "probe.h"
 #include <linux/sched.h>
 #include <sys/ioctl.h>
@@ -11,7 +11,7 @@ static const struct {
     {"user", 0x10000000},    {"pid", 0x20000000},    {"net", 0x40000000}, {"time", 0x80},
 };
 
-/* In a child: where it goes through, the rest must not run in the new namespace. */
+/* In a child process, since the other probes must not run in the new namespace. */
 static long in_child(long (*run)(uint64_t), uint64_t flag) {
   int status;
   fflush(stdout);
@@ -51,7 +51,7 @@ static long enter_by_pidfd(void) {
   int fd = (int)syscall(SYS_pidfd_open, 1, 0);
   return fd < 0 ? -1 : syscall(SYS_setns, fd, 0x40000000);
 }
-/* NS_GET_PARENT and NS_GET_USERNS (ioctl_ns(2)) hand out namespaces that contain one's own. */
+/* NS_GET_PARENT and NS_GET_USERNS (ioctl_ns(2)) return namespaces that contain the process's own. */
 static long parent_namespace(const char *path, unsigned long request) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   return fd < 0 ? -1 : ioctl(fd, request);
@@ -60,7 +60,7 @@ static long parent_of_pid(void) { return parent_namespace("/proc/self/ns/pid", 0
 static long parent_of_user(void) { return parent_namespace("/proc/self/ns/user", 0xb702); }
 static long owner_of_net(void) { return parent_namespace("/proc/self/ns/net", 0xb701); }
 
-/* The beginning of CVE-2022-0185 and 2022-0492: rights of one's own in a new user namespace. */
+/* The first step of CVE-2022-0185 and CVE-2022-0492: capabilities in a new user namespace. */
 static long rights_by_user_namespace(void) {
   if (syscall(SYS_unshare, 0x10020000) < 0) return -1;
   return syscall(SYS_mount, "tmpfs", "/tmp", "tmpfs", 0, NULL);
@@ -77,7 +77,7 @@ static const struct probe probes[] = {
 void probe_namespaces(void) {
   for (size_t i = 0; i < COUNT(kinds); i++) {
     tell_result(in_child(call_unshare, kinds[i].flag), "unshare of %s", kinds[i].name);
-    /* CLONE_NEWTIME lies in clone's signal bits and means nothing there. */
+    /* clone(2) takes the bit of CLONE_NEWTIME for a part of the exit signal. */
     if (kinds[i].flag != 0x80) {
       tell_result(in_child(call_clone, kinds[i].flag), "clone of %s", kinds[i].name);
       tell_result(in_child(call_clone_high, kinds[i].flag), "clone of %s with a high bit", kinds[i].name);

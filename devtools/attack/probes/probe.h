@@ -1,8 +1,7 @@
 /*
- * What the probes share. Each tries one thing that a container should not be able to do, in a process
- * of its own, and one line tells how it went: NAME, a tab, OUTCOME, a tab, DETAIL. An outcome is
- * `open` (it went through), `held` (it was refused) or `none` (here there is nothing to try it on).
- * Nothing that a probe does harms the machine, also where it goes through.
+ * The interface of the probes. Each tries one thing that a container must not do, in a process of its own, and prints a
+ * line: NAME, a tab, OUTCOME, a tab, DETAIL. The outcome is `open` (it succeeded), `held` (it was refused) or `none` (its
+ * target does not exist here). No probe harms the host, even when it succeeds.
  */
 #ifndef PROBE_H
 #define PROBE_H
@@ -33,14 +32,14 @@ enum {
   ROOT_AGAIN = 10 /* exit status of the setuid copy that became root */
 };
 
-/* More than errno says, for the line of the probe that runs. */
+/* Sets the DETAIL of the running probe, instead of its errno's text. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void run_probes(const struct probe *probes, size_t count);
-/* The line of something that was tried without a process of its own. */
+/* Prints the line of a probe that ran without a process of its own. */
 void tell(const char *outcome, const char *detail, const char *name, ...) __attribute__((format(printf, 3, 4)));
-/* The same by a system call's result, whose errno is still there. */
+/* The same for the result of a system call, with errno as its DETAIL. */
 void tell_result(long result, const char *name, ...) __attribute__((format(printf, 2, 3)));
-/* Held with an errno of our own choice: what was asked for did not happen, though no call failed. */
+/* Sets errno and returns -1: no call failed, but the attack had no effect. */
 long held_as(int error);
 
 void probe_calls(void);

@@ -1,4 +1,4 @@
-/* Credentials, descriptors, keyrings, other processes: what a process of a container was born with. */
+/* What a container's process has from its start: credentials, descriptors and keyrings; and other processes. */
 #include "probe.h"
 #include <dirent.h>
 #include <sys/prctl.h>
@@ -30,7 +30,7 @@ static long beyond(const char *set, unsigned long long allowed) {
   note("%016llx", value);
   return (value & ~allowed) != 0 ? 0 : held_as(EPERM);
 }
-/* chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap */
+/* The default capabilities of Docker: chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap */
 static const unsigned long long docker_default = 0xa80425fb;
 static long more_bounding(void) { return beyond("CapBnd", docker_default); }
 static long more_effective(void) { return beyond("CapEff", docker_default); }
@@ -50,7 +50,7 @@ static long extra_groups(void) {
   return held_as(ENOENT);
 }
 
-/* Descriptors 0, 1 and 2 are the program's; any other one is something of the engine's. */
+/* Descriptors 0, 1 and 2 belong to the program; any other one has leaked from the engine. */
 static long leaked_in(const char *directory, int allow_own) {
   DIR *entries = opendir(directory);
   if (entries == NULL) return -1;
@@ -89,7 +89,7 @@ static long program_of_the_engine(void) {
   target[length] = 0;
   int fd = open("/proc/1/exe", O_WRONLY | O_CLOEXEC);
   note("%s", target);
-  /* Busy, since it runs; only a text file of the image itself could be written. */
+  /* A program that runs cannot be opened for writing (ETXTBSY), but a script of the image could be. */
   return fd >= 0 ? 0 : -1;
 }
 
@@ -98,7 +98,7 @@ static long read_another(pid_t pid) {
   struct iovec here = {&byte, 1}, there = {(void *)0x400000, 1};
   return syscall(SYS_process_vm_readv, pid, &here, 1, &there, 1, 0);
 }
-/* A container that runs one program has it, this process, and perhaps an exec beside it. */
+/* A container of one program has that, this process, and perhaps an exec. More would be processes of the host. */
 static long processes_outside(void) {
   int count = 0;
   DIR *processes = opendir("/proc");
@@ -130,7 +130,7 @@ static long keys_of_others(void) {
   return user_keyring();
 }
 
-/* A copy of this program with the setuid bit, run as somebody else: does it come back as root? */
+/* Runs a copy of this program with the setuid bit as another user, and checks whether it becomes root. */
 static long setuid_program(void) {
   char bytes[65536];
   int from = open("/proc/self/exe", O_RDONLY), to = open("/tmp/setuid", O_WRONLY | O_CREAT | O_TRUNC, 0755);

@@ -1,4 +1,4 @@
-/* Socket families and types, netlink, and what a socket reaches beyond the container's network. */
+/* Socket families and types, netlink, and sockets that lead out of the container's network. */
 #include "probe.h"
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -23,7 +23,7 @@ static void try_families(void) {
     }
 }
 
-/* EPERM is the filter's; everything else is the kernel's own answer, whatever it has built in. */
+/* EPERM and EACCES are the filter's answer. Any other error is the kernel's, which may lack the family. */
 static long reaches(long family) {
   long fd = syscall(SYS_socket, family, SOCK_SEQPACKET, 0);
   return fd >= 0 || (errno != EPERM && errno != EACCES) ? 0 : -1;
@@ -71,7 +71,7 @@ static long kernel_events(void) {
   int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
   return fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof address);
 }
-/* Firewall tables take CAP_NET_ADMIN. */
+/* Reading firewall tables takes CAP_NET_ADMIN. */
 static long firewall(void) {
   int fd = socket(AF_INET, SOCK_RAW, 255);
   char table[84] = "filter";
@@ -82,7 +82,7 @@ static long forced_buffer(void) {
   int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = 1 << 20;
   return fd < 0 ? -1 : setsockopt(fd, SOL_SOCKET, 33 /* SO_RCVBUFFORCE */, &bytes, sizeof bytes);
 }
-/* As somebody else: the right credentials(7) SCM_CREDENTIALS takes. Pid 1 of the machine must not be named. */
+/* SCM_CREDENTIALS with the pid of another process takes CAP_SYS_ADMIN (unix(7)). */
 static long forged_pid(void) {
   int pair[2];
   struct ucred who = {getpid() + 100000, 0, 0};

@@ -1,8 +1,8 @@
-/* The terminal of a container, from inside. */
+/* The terminal of a container, attacked from inside. */
 #include "probe.h"
 #include <sys/ioctl.h>
 
-/* The terminal of a container is its own: what is put into its input must not reach another's. */
+/* Input that is pushed into the container's terminal must not reach the user's own terminal. */
 static long push_input(void) { return ioctl(0, TIOCSTI, "\n"); }
 static long paste_selection(void) {
   char subcode = 3;
@@ -15,7 +15,7 @@ static long terminal_of_the_machine(void) {
   ssize_t length = readlink("/proc/self/fd/0", name, sizeof name - 1);
   if (length < 0 || fstat(0, &own) < 0) return NOTHING;
   name[length] = 0;
-  /* In the own devpts, under the name that the link gives. */
+  /* The terminal must be in the container's own devpts, by the name that /proc/self/fd/0 has. */
   return stat(name, &listed) < 0 || listed.st_dev != own.st_dev || listed.st_rdev != own.st_rdev ? 0 : held_as(ENOENT);
 }
 static long console_is_no_terminal(void) {

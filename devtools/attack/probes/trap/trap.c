@@ -1,6 +1,6 @@
 /*
- * A library that whoever loads it regrets (CVE-2019-14271): it leaves the file /trapped in the root
- * directory of the process that it was loaded into. No C library is needed, so any of them can load it.
+ * A library that an engine must not load from a container (CVE-2019-14271): it creates the file /trapped in the root
+ * directory of the process that loads it. It needs no C library, so programs of any C library can load it.
  */
 static long call(long number, long a, long b, long c) {
 #if defined(__x86_64__)

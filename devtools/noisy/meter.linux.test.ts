@@ -12,7 +12,7 @@ import { parseReading, type Reading, requestTimeoutMs } from './meter.ts';
 const directory = mkdtempSync(join(tmpdir(), 'corten-meter-'));
 after(() => rmSync(directory, { recursive: true }));
 const program = join(directory, 'meter');
-execFileSync(resolve(import.meta.dirname, '../build-noise'), [directory]);
+execFileSync(resolve(import.meta.dirname, '../../scripts/build-noise'), [directory]);
 
 async function read(t: TestContext, neighbour: RequestListener, api: RequestListener) {
   const socket = join(directory, 'engine.sock');

@@ -1,4 +1,6 @@
-/** Brings a change of limits to everything of a running container that it reaches. */
+/**
+ * Applies a change of limits to a running container: its cgroup, network rates, open files and log.
+ */
 import type { Limits } from '../../contract/limits.ts';
 import { invalid } from '../../errors.ts';
 import { type EngineContext, reporter } from '../context.ts';
@@ -8,7 +10,10 @@ import { mergedLimits, revertingChange } from './merge-limits.ts';
 import { fileLimitOf, limitOpenFiles } from './open-files.ts';
 import type { RunningContainer } from './running-containers.ts';
 
-/** All of the change, or none of it: what was done is taken back when a part is refused. */
+/**
+ * Applies all of the change or none of it: when the kernel refuses a part, the parts already
+ * applied are reverted. Throws what was refused.
+ */
 export async function applyLimits(
   context: Pick<EngineContext, 'network' | 'report'>,
   record: ContainerRecord,
@@ -42,7 +47,7 @@ async function apply(
     live.process.limitLog(logPlan({ log: settings.log, limits }, logDirectory));
 }
 
-/** Throws invalid for a limit of what this container does not have. */
+/** Throws invalid for a limit on something that this container does not have. */
 export function checkReach({ settings }: ContainerRecord, { network, log }: Limits): void {
   const { mode } = settings.network;
   const rates = Object.values(network ?? {}).some((rate) => typeof rate === 'number');

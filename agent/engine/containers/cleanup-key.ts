@@ -1,2 +1,5 @@
-/** Under which key of spare time an ended container's root, empty group and run directory are taken away. */
-export const cleanupKey = (id: string) => `cleanupKey of ${id}`;
+/**
+ * Key in the idle queue for the clean-up of an ended container: its root mount, cgroup and run
+ * directory.
+ */
+export const cleanupKey = (id: string) => `clean up ${id}`;

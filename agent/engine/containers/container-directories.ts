@@ -1,4 +1,4 @@
-/** What lies in the directory of each container, and in that of its layer, or the space that it is in (layer.ts). */
+/** The files and directories inside a container's directory and inside its layer directory. */
 import { mkdirSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import type { ContainerPaths } from '../paths.ts';
@@ -8,10 +8,16 @@ export interface DirectorySpec {
   mode: number;
 }
 
-/** Modes by number: nobody but root looks into the state of containers (CVE-2021-41091). */
+/**
+ * Modes are set explicitly so that only root can look into the state of containers
+ * (CVE-2021-41091).
+ */
 export const privateMode = 0o700;
 
-/** The upper directory's mode is that of the container's `/`; nobody looks into the other. */
+/**
+ * The mode of `upper` is the mode of `/` inside the container, so other users there need access to
+ * it.
+ */
 export const layerDirectories: readonly DirectorySpec[] = [
   { name: 'upper', mode: 0o755 },
   { name: 'work', mode: privateMode },
@@ -20,7 +26,10 @@ export const layerDirectories: readonly DirectorySpec[] = [
 export const containerDirectories = ({ log, files }: ContainerPaths): DirectorySpec[] =>
   [log, files.directory].map((path) => ({ name: basename(path), mode: privateMode }));
 
-/** Empty ones for what is mounted over the image's, by their paths in the container's directory. */
+/**
+ * Empty files that are mounted over the image's own, as paths relative to the container's
+ * directory.
+ */
 export const emptyFiles = ({ directory, files }: ContainerPaths): string[] =>
   [files.hosts, files.hostname, files.resolvConf].map((path) => relative(directory, path));
 

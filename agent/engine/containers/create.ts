@@ -57,7 +57,8 @@ export async function createContainer(
     context.userNamespaces,
   );
   await prepareBindSources(context.hostFolders, settings.mounts);
-  // What takes time comes first: from the check of the name on nothing waits.
+  // Everything that takes time comes first, so that nothing waits between the check of the name and
+  // the insert.
   const makeSpace = await prepareLayer(context, settings.limits.disk ?? {});
   const volumeMakers = await prepareVolumes(
     context,
@@ -71,8 +72,9 @@ export async function createContainer(
   const paths = containerPaths(context.paths, id);
   const undo = new Undo();
   try {
-    // No other request runs between the check of the name and the insert: all of this is
-    // synchronous. Directories come first, so that a crash leaves some that the sweep takes.
+    // All of this is synchronous, so no other request runs between the check of the name and the
+    // insert. Directories are made before the record, so that the garbage collection at the next
+    // start finds what a crash left.
     const layer = makeDirectories(context, paths, makeSpace, undo);
     const record: ContainerRecord = {
       id,
@@ -95,10 +97,11 @@ export async function createContainer(
     };
     context.containers.insert(record);
     announceContainer(context.events, record, 'create');
-    // Once the reply is on its way.
+    // The spec is built after the reply, because most containers are started right after they are
+    // created.
     setImmediate(() => context.prebuiltSpec.prebuild(record, () => planSpec(context, record)));
   } catch (failure) {
-    // While it is full: the undoing may make room.
+    // The disk is examined before the undo, which may free the space again.
     const error = explainFullDisk(failure, `${name} cannot be made`, context.paths);
     await undo.run(reporter(context, `undo the creation of ${name}`));
     throw error;
@@ -111,7 +114,7 @@ function requireImage(
   { image: reference, platform }: ContainerSettings,
 ): StoredImage {
   const image = images.find(reference);
-  // The words that the docker CLI waits for before it pulls.
+  // The docker CLI looks for exactly these words before it pulls the image.
   if (image === undefined) throw notFound(`No such image: ${withTag(reference)}`);
   if (platform !== undefined && platform !== '') checkPlatform(reference, platform, image);
   return image;

@@ -1,6 +1,6 @@
 /**
- * A directory of the next container, with what it is to have, made in spare time under a name of its own: to move it
- * where it belongs takes a tenth of what it takes to make it. Whatever is wrong with it, the container's own is made instead.
+ * A directory made in advance for the next container. Renaming it into place takes a tenth of the
+ * time that making it takes. When it cannot be used, the caller makes the directory itself.
  */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import {
   makeDirectory,
 } from './container-directories.ts';
 
-/** What each container has, whose files are empty. */
+/** A pool of container directories, each with its empty files. */
 export const newContainerDirectoryPool = (paths: EnginePaths, idleQueue: IdleQueue) =>
   new DirectoryPool(
     pooledDirectoryPath(paths),
@@ -28,7 +28,7 @@ export const newContainerDirectoryPool = (paths: EnginePaths, idleQueue: IdleQue
     idleQueue,
   );
 
-/** A layer without a space of its own. */
+/** A pool of layer directories without a disk limit of their own. */
 export const newLayerDirectoryPool = (paths: EnginePaths, idleQueue: IdleQueue) =>
   new DirectoryPool(pooledLayerPath(paths), layerDirectories, [], idleQueue);
 
@@ -49,12 +49,12 @@ export class DirectoryPool {
     this.#within = within;
     this.#files = files;
     this.#idleQueue = idleQueue;
-    // Of an agent before, which may have been killed half-way.
+    // An earlier agent may have been killed while it filled the directory.
     rmSync(this.#path, { recursive: true, force: true });
     this.#makeSoon();
   }
 
-  /** Whether `directory` is there now, with all that it is to have. */
+  /** Renames the prepared directory to `directory`. Returns false when none is ready. */
   takeAs(directory: string): boolean {
     this.#makeSoon();
     if (!this.#isThere) return false;
@@ -63,7 +63,7 @@ export class DirectoryPool {
       renameSync(this.#path, directory);
       return true;
     } catch {
-      // Removed by hand, or the containers lie on another file system.
+      // Somebody removed the directory by hand, or the containers lie on another file system.
       return false;
     }
   }
@@ -74,13 +74,14 @@ export class DirectoryPool {
 
   #make(): void {
     try {
-      // One that could not be moved is still there.
+      // A directory that could not be renamed is still there and is made anew.
       rmSync(this.#path, { recursive: true, force: true });
       makeDirectory(this.#path, this.#within);
       for (const name of this.#files) writeFileSync(join(this.#path, name), '');
       this.#isThere = true;
     } catch {
-      // The disk is full, or the engine's own directory gone: the next create says so, if it is still the case.
+      // The disk is full, or the engine's directory is gone. The next create reports that if it
+      // still holds.
     }
   }
 }

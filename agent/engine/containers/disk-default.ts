@@ -1,4 +1,4 @@
-/** What a container's writable layer may take when nobody says it (docs/decisions/0019). */
+/** The disk limit of a container whose creator named none (docs/decisions/0019). */
 import { statfsSync } from 'node:fs';
 import {
   type DiskLimits,
@@ -11,7 +11,7 @@ import { layersDirectory } from '../paths.ts';
 
 const share = 7 / 8;
 
-/** A limit that was asked for stays, `null` too, which asks for none. */
+/** Keeps a limit that was asked for, and `null`, which asks for no limit. */
 export function withDiskDefault(
   limits: Limits,
   context: Pick<EngineContext, 'disks' | 'defaultDisk' | 'paths'>,
@@ -33,7 +33,7 @@ function diskDefault({
   if (defaultDisk === 'none' || !disks.layers.freeOfCost) return {};
   const { bavail, bsize, ffree } = statfsSync(layersDirectory(paths));
   const [maxBytes, maxInodes] = [Math.floor(bavail * bsize * share), Math.floor(ffree * share)];
-  // Of a disk that is all but full a share is no limit that anybody could start with.
+  // On an almost full disk the default share is too small for any container to start.
   if (maxBytes < minDiskBytes) return {};
   if (disks.layers.bytesOnly) return { maxBytes };
   return maxInodes < minDiskInodes ? {} : { maxBytes, maxInodes };

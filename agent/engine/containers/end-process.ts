@@ -1,14 +1,14 @@
-/** Ending a container's process: its stop signal, then SIGKILL, then every process it has. */
+/** Ends a container's process: the stop signal, then SIGKILL, then the cgroup's kill. */
 import type { EngineContext } from '../context.ts';
 import { timerMs } from '../timer.ts';
 import type { RunningContainer } from './running-containers.ts';
 import { sendSignal } from './send-signal.ts';
 
 const SIGKILL = 9;
-/** After SIGKILL a process goes as soon as the kernel lets it; then the whole cgroup is killed. */
+/** How long to wait after SIGKILL, in milliseconds, before the whole cgroup is killed. */
 const killPatienceMs = 2000;
 
-/** Resolves once the process is gone and all that it held was released. */
+/** Resolves once the process has ended and everything that the container held is released. */
 export async function endProcess(
   context: EngineContext,
   id: string,
@@ -29,7 +29,7 @@ export async function endProcess(
   await live.released;
 }
 
-/** A negative time waits for ever. */
+/** A negative `timeoutMs` waits without end. */
 async function releasedWithin(live: RunningContainer, timeoutMs: number): Promise<boolean> {
   if (timeoutMs < 0) {
     await live.released;

@@ -1,4 +1,4 @@
-/** Who waits for a container's exit or removal. */
+/** Requests that wait for a container's exit or removal. */
 import type { WaitResult } from '../../api/containers/backend.ts';
 
 export type WaitEvent = 'exit' | 'removal';
@@ -9,7 +9,10 @@ export class ExitWaiters {
   readonly #waiting = new Map<string, Set<(result: WaitResult) => void>>();
   readonly #removed = new Map<string, WaitResult>();
 
-  /** Resolves at the next such event of this container. */
+  /**
+   * Resolves at the container's next exit or removal. Rejects with the signal's reason when it is
+   * aborted.
+   */
   next(id: string, event: WaitEvent, signal: AbortSignal): Promise<WaitResult> {
     if (signal.aborted) return Promise.reject(signal.reason);
     const key = `${event} ${id}`;
@@ -35,8 +38,8 @@ export class ExitWaiters {
   }
 
   /**
-   * Keeps how a container ended beyond its removal: clients that start one with `--rm` and only then
-   * wait for it (dockerode's run) would else find nothing, and a short command never its exit code.
+   * Keeps a container's exit code after its removal, because some clients (dockerode's run) start a
+   * container with `--rm` and only then wait for it.
    */
   remember(id: string, result: WaitResult): void {
     this.#removed.set(id, result);
@@ -44,7 +47,7 @@ export class ExitWaiters {
     if (this.#removed.size > keptResults && oldest !== undefined) this.#removed.delete(oldest);
   }
 
-  /** How a container that is no longer there ended; only by its full id. */
+  /** The result of a container that is already removed. Only its full id finds it. */
   resultOfRemoved(id: string): WaitResult | undefined {
     return this.#removed.get(id);
   }

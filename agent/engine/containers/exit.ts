@@ -1,4 +1,4 @@
-/** What happens when a container's process has ended, while we watch or before we did. */
+/** Handles the end of a container's process, both while the agent watches and after it was away. */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { ExitRecord, RunningProcess } from '../../runtime/runtime.ts';
 import { announceContainer, announceVolumeMounts } from '../announce.ts';
@@ -17,10 +17,13 @@ import { removeRecord } from './remove.ts';
 import { shouldRestart } from './restart-policy.ts';
 import type { RunningContainer } from './running-containers.ts';
 
-/** Made once: an error notes where it was made, which takes time that somebody waits for. */
+/**
+ * This error is made once because creating one captures a stack trace, which costs time in every
+ * exit.
+ */
 const hasEnded = new Error('the container has ended');
 
-/** Takes care of the exit when it comes, in its turn among the container's other operations. */
+/** Handles the exit when it comes, under the container's lock. */
 export function watchExit(context: EngineContext, id: string, live: RunningContainer): void {
   live.process.exited
     .then((exit) => context.locks.run(id, () => handleExit(context, id, live, exit)))
@@ -28,7 +31,7 @@ export function watchExit(context: EngineContext, id: string, live: RunningConta
       reporter(context, `take note of the exit of ${id}`)(error);
       await live.process.releaseRoot();
     })
-    // Whatever failed above: nobody may wait for ever for a process that is gone.
+    // Whatever failed above, nobody may wait without end for a process that is gone.
     .finally(() => {
       context.live.remove(id);
       live.markReleased();
@@ -45,8 +48,8 @@ async function handleExit(
   live.input?.close();
   const oomKills = live.cgroup.oomKills();
   await context.pressure.end(id, oomKills);
-  // The state goes to disk first, and the exit record only after it: whichever the agent is killed
-  // between, the next one knows how the container ended.
+  // The state is written before the exit record is removed, so that an agent killed in between
+  // still knows how the container ended.
   const record = recordExit(context, id, exit, {
     oomKilled: oomKills > 0,
     restarting: live.restarting,
@@ -58,7 +61,7 @@ async function handleExit(
   if (!live.restarting) await afterwards(context, id, record);
 }
 
-/** Writes down how it ended, and says so. */
+/** Records how the container ended and emits the `die` event, and `oom` if it was OOM killed. */
 export function recordExit(
   context: Pick<EngineContext, 'containers' | 'events'>,
   id: string,
@@ -93,7 +96,10 @@ export function recordExit(
   return record;
 }
 
-/** Gives back what the machine lent it. Each step stands alone: one that fails is reported. */
+/**
+ * Releases networks, ports, the root mount, the run directory and the cgroup. A step that fails is
+ * reported and does not stop the others.
+ */
 export async function release(
   context: EngineContext,
   record: ContainerRecord,
@@ -110,12 +116,13 @@ export async function release(
       ports: exposedOnly({ settings }, []),
       networkSandboxId: '',
     });
-  // With a pid namespace of its own everything inside died with its init; otherwise we end it here.
+  // Without a pid namespace of its own the container's other processes outlive its first one.
   if (settings.namespaces.pid !== 'private') cgroup.kill();
   context.idleQueue.add(cleanupKey(id), `release what ${name} left`, async () => {
     await process?.releaseRoot();
     await process?.settled;
-    // The next agent finds the ending there when it was not written down.
+    // The run directory stays when the exit could not be written to the database, so that the next
+    // agent finds it there.
     if (context.containers.isWritten(id))
       removeRunDirectory(containerPaths(context.paths, id).run, context.report);
     await cgroup.remove();

@@ -1,15 +1,21 @@
-/** Failures that mean no more than that the disk of the containers is full. */
+/** Explains failures that only mean that the disk of the containers is full. */
 import { CortenError } from '../../errors.ts';
 import { hasRoom } from '../../kernel/disk-room.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { type EnginePaths, layersDirectory, spaceName } from '../paths.ts';
 
-/** Overlayfs wants room for its work directory, and what is kept back changes meanwhile. */
+/**
+ * A disk with less than this counts as full: overlayfs needs some space for its work directory, and
+ * the kernel's reserve varies.
+ */
 const almostNoBytes = 1024 ** 2;
 
 const makeRoom = 'Remove what is not used (docker system prune) or make the disk larger.';
 
-/** With the cause and the next step, if that is it, and else as it was. */
+/**
+ * Returns an error that names the cause and the next step when the disk is full, and `error` itself
+ * otherwise.
+ */
 export function explainFullDisk(error: unknown, what: string, paths: EnginePaths): unknown {
   if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) return error;
   const full = fullIn(paths) ?? fullAt(error, paths);
@@ -38,7 +44,10 @@ function fullIn(paths: EnginePaths): Full | undefined {
   return undefined;
 }
 
-/** The disks have room, or have it again: others write and remove meanwhile, and a container may have a limit of its own. */
+/**
+ * The cause of an ENOSPC while the disk has space again, or while only the container's own limit is
+ * reached.
+ */
 function fullAt(error: unknown, paths: EnginePaths): Full | undefined {
   const path = error instanceof Error && 'path' in error ? String(error.path) : '';
   const isLayer = path.startsWith(`${layersDirectory(paths)}/`) || path.includes(`/${spaceName}/`);

@@ -1,8 +1,7 @@
 /**
- * The ids outside that remapped containers have as theirs, 65536 each. A range is drawn by the
- * container's id, which is random: so one that a removed container had is not soon given anew (its
- * files may lie in a bind), and two agents, which know nothing of each other, hardly ever give the
- * same.
+ * Ranges of 65536 host ids for containers with a user namespace. The random container id chooses
+ * the range, so that the range of a removed container, whose files may remain in a bind mount, is
+ * not reused soon, and so that two agents hardly ever choose the same one.
  */
 import { readFileSync } from 'node:fs';
 import { CortenError } from '../../errors.ts';
@@ -14,15 +13,15 @@ export interface IdBlock {
 }
 
 export interface IdPool extends IdBlock {
-  /** Ranges that somebody else gives out, read anew for each draw. */
+  /** Ranges that other programs allocate (subuid(5)), read anew for each draw. */
   reserved(): IdBlock[];
 }
 
 export const rangeLength = 65_536;
 
 /**
- * What systemd's UIDS-GIDS.md leaves unassigned above its own containers, without what users of this
- * machine were given for theirs (subuid(5), subgid(5)).
+ * The ids that systemd's UIDS-GIDS.md leaves unassigned above its own containers, without those in
+ * subuid(5) and subgid(5).
  */
 export const defaultIdPool: IdPool = {
   first: 0x7000_0000,
@@ -50,7 +49,7 @@ function overlap(one: IdBlock, other: IdBlock): boolean {
   return one.first < other.first + other.length && other.first < one.first + one.length;
 }
 
-/** Lines of `name:first:count`; others say nothing. */
+/** Parses lines of the form `name:first:count` and ignores all others. */
 function readSubordinateIds(path: string): IdBlock[] {
   let text: string;
   try {

@@ -1,6 +1,8 @@
 import type { ContainerRecord } from '../state/container-record.ts';
 
-/** The kinds of namespaces that are another container's, with what it was called by. */
+/**
+ * The namespaces that the container joins, each with the reference of the container that owns it.
+ */
 export function joinedContainers({
   settings: { namespaces, network },
 }: Pick<ContainerRecord, 'settings'>): ['pid' | 'ipc' | 'network', string][] {

@@ -5,7 +5,7 @@ import { sendSignal } from './send-signal.ts';
 
 const SIGKILL = 9;
 
-/** `docker kill`: one signal, and no waiting; SIGKILL when none is named. */
+/** `docker kill`: sends one signal, SIGKILL by default, and does not wait for the exit. */
 export async function killContainer(
   context: EngineContext,
   reference: string,
@@ -26,13 +26,15 @@ export async function killContainer(
     }
     if (current === undefined)
       throw conflict(`Cannot kill container: ${reference}: Container ${id} is not running`);
-    // Docker's rule: with no stop signal of its own any signal counts as a wish to end it.
+    // Docker's rule: when a container has no stop signal of its own, any signal counts as a request
+    // to stop it.
     const { stopSignal } = record.settings;
     const ends = signal === SIGKILL || !stopSignal || parseSignal(stopSignal) === signal;
     if (ends) context.containers.setLive(id, { manuallyStopped: true });
     sendSignal(context, id, current, signal, { ends });
     return signal === SIGKILL ? current : undefined;
   });
-  // dockerd answers a SIGKILL once the container is gone; scripts remove it right after.
+  // dockerd answers a SIGKILL only once the container is gone, and scripts remove it right after
+  // that.
   if (live !== undefined) await live.released;
 }

@@ -1,4 +1,4 @@
-/** What the runtime is told about one start of a container. */
+/** The OCI spec and the requests to the runtime for one start of a container. */
 import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
 import type { MountView } from '../../contract/container.ts';
 import { defaultLog } from '../../contract/limits.ts';
@@ -39,7 +39,10 @@ export function planSpec(
   });
 }
 
-/** The same for telling what a start would do: containers that it joins need not run, and are named. */
+/**
+ * The spec for a report of what a start would do. Containers that it joins need not run; their
+ * names stand for their namespaces.
+ */
 export function planSpecOf(
   record: ContainerRecord,
   { containers }: Pick<EngineContext, 'containers'>,
@@ -56,7 +59,7 @@ export function planSpecOf(
   });
 }
 
-/** Of its own, or that of the container that it joins, whose ids are known when that has its own. */
+/** The container's own user namespace, or that of the container it joins. */
 function plannedUserNamespace(
   { idRange, settings }: ContainerRecord,
   joined: string | undefined,
@@ -68,7 +71,7 @@ function plannedUserNamespace(
   return { userNamespace: { path: joined, ...(range && { range }) } };
 }
 
-/** What does not depend on other containers. */
+/** The part of the spec that does not depend on other containers. */
 function ownPart(
   record: ContainerRecord,
 ): Omit<SpecInput, 'join' | 'sharedMemory' | 'mappedTargets' | 'userNamespace'> {
@@ -77,8 +80,9 @@ function ownPart(
 }
 
 /**
- * Mounts on whose disk the ids are those inside: the engine's own volumes, so that a volume means
- * the same to every container, and binds that ask for it. Other binds show the machine's ids.
+ * Targets of the mounts whose files on disk carry the ids used inside: the engine's own volumes, so
+ * that all containers can share them, and bind mounts that ask for it. Other bind mounts show the
+ * host's ids.
  */
 function mappedTargets(
   { volumes }: Pick<EngineContext, 'volumes'>,
@@ -89,7 +93,7 @@ function mappedTargets(
     .map(({ target }) => target);
 }
 
-/** A directory that a person named for a volume is theirs. */
+/** A volume with a `device` option is a directory of the user's, which the engine does not own. */
 function isOwnVolume(
   { volumes }: Pick<EngineContext, 'volumes'>,
   { type, name }: MountView,
@@ -98,7 +102,10 @@ function isOwnVolume(
   return volume !== undefined && volume.options.device === undefined;
 }
 
-/** Who its process runs as, by the image's files as the container changed them. */
+/**
+ * The user of the container's process, looked up in passwd and group as the container has changed
+ * them.
+ */
 export function userOf({
   process,
   rootfs,
@@ -108,7 +115,10 @@ export function userOf({
   return resolveUser(process.user, files, settings.extraGroups);
 }
 
-/** The inits whose namespaces `record` joins. While they run, the paths of the plan name theirs. */
+/**
+ * The init processes whose namespaces `record` joins. The spec names them by pid, so they must
+ * still run at the launch.
+ */
 export function joinedInits(
   context: Pick<EngineContext, 'containers' | 'live'>,
   record: ContainerRecord,
@@ -130,7 +140,10 @@ function initOf(
   return running.process;
 }
 
-/** Containers that share an ipc namespace share `/dev/shm` too: POSIX shared memory lives there. */
+/**
+ * Containers that share an ipc namespace share `/dev/shm` too, because POSIX shared memory lives
+ * there.
+ */
 function sharedMemoryOf(
   context: Pick<EngineContext, 'containers' | 'live'>,
   { settings: { namespaces } }: ContainerRecord,
@@ -166,15 +179,15 @@ export function prepareRequest(
     unwired: typeof settings.network.mode !== 'object',
     keepsMounts: isByItself(record),
     copyUp: mounts
-      // Only our own are filled.
+      // Only the engine's own volumes are filled from the image.
       .filter((mount) => isOwnVolume({ volumes }, mount) && !uncopied.has(mount.target))
       .map(({ source, target }) => ({ source, target })),
   };
 }
 
 /**
- * What it has mounted is nobody else's, nor is an address of its network. So it may all stay for a moment
- * after the end, and nobody who waits for that waits for the kernel to take it down.
+ * Whether the container shares no mount and no network with others. Its mounts may then outlive it
+ * for a moment, so that nobody who waits for its exit waits for the unmounts.
  */
 function isByItself({ settings, mounts, rootfs }: ContainerRecord): boolean {
   return settings.network.mode === 'none' && mounts.length === 0 && rootfs.space === undefined;
@@ -197,10 +210,10 @@ export function launchRequest(
   };
 }
 
-/** A log that is only there to attach to. */
+/** The log of a container with log driver `none`, which `attach` still reads. */
 const transientLog = { maxBytes: 1024 * 1024, maxFiles: 2 };
 
-/** What the record does not say is ours: records of before have no such limit. */
+/** Records written before log limits existed have none, so the defaults apply. */
 export function logPlan(
   { log, limits }: Pick<ContainerRecord['settings'], 'log' | 'limits'>,
   directory: string,

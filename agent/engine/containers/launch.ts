@@ -1,4 +1,7 @@
-/** From a record to a running process; or back to where we were, with the reason in the record. */
+/**
+ * Starts a container from its record. A failed start is undone and its reason is stored in the
+ * record.
+ */
 import { closeSync, rmSync } from 'node:fs';
 import type { Cgroup, CgroupPlacement } from '../../cgroup/cgroup.ts';
 import { closePlacement } from '../../cgroup/placement.ts';
@@ -20,11 +23,16 @@ import { explainFullDisk } from './full-disk.ts';
 import { joinedInits, launchRequest, planSpec, prepareRequest } from './launch-plan.ts';
 import { type OpenLayer, openLayer } from './layer.ts';
 
-/** Docker's code for a container that could not be started, when the shell has none for it. */
+/**
+ * Docker's exit code for a container that could not be started for another reason than its command.
+ */
 const couldNotStart = 128;
 const SIGKILL = 9;
 
-/** Runs a container that is not running. The caller holds its lock. */
+/**
+ * Starts a container that does not run. The caller holds its lock. Throws StartError when the
+ * command cannot be executed.
+ */
 export async function launchContainer(
   context: EngineContext,
   id: string,
@@ -35,7 +43,7 @@ export async function launchContainer(
   try {
     await launch(context, record, restartCount, undo);
   } catch (failure) {
-    // While it is full: the undoing may make room.
+    // The disk is examined before the undo, which may free the space again.
     const error = explainFullDisk(failure, `${record.name} cannot start`, context.paths);
     await undo.run(reporter(context, `undo the start of ${record.name}`));
     recordFailure(context, record, error);
@@ -57,7 +65,8 @@ async function launch(
   undo.push(() => layer.close());
   const { spec, joined, cgroup, placement, sandbox } = await prepare(context, record, layer, undo);
   try {
-    // Had one of them ended meanwhile, its number could have been another process's, even the host's.
+    // Signal 0 proves that the joined containers still run. Otherwise their pids could have been
+    // reused, even by a host process.
     for (const init of joined) init.signal(0);
     const wired = await wire(context, record, sandbox, undo);
     const request = launchRequest(context, record, spec, placement);
@@ -71,8 +80,8 @@ async function launch(
 }
 
 /**
- * The container holds what it mounted. A mount that is kept until it has ended is unmounted by us, and
- * not by its last process, whose end everybody waits for.
+ * Closes the layer. When it lies on a mount of its own, that mount stays until the exit, so that
+ * the agent unmounts it and not the container's last process, whose exit somebody waits for.
  */
 function letGo(layer: OpenLayer, process: RunningProcess): void {
   if (layer.mount === undefined) layer.close();
@@ -92,7 +101,7 @@ async function prepare(
   const { spec, deviceRules } =
     context.prebuiltSpec.take(record) ?? planSpec(context, { ...record, rootfs: layer.rootfs });
   const joined = joinedInits(context, record);
-  // Its paths are known before it is there.
+  // The cgroup's paths are known before the cgroup is made.
   let cgroup = context.cgroups.open(record.id);
   let placement: CgroupPlacement = { procsFds: [] };
   const request = prepareRequest(context, record, spec, cgroup, layer);
@@ -120,7 +129,10 @@ async function prepare(
   }
 }
 
-/** Networks and published ports; they are kept in the record before anything can need them back. */
+/**
+ * Connects networks and publishes ports. Both are stored in the record before anything could fail
+ * and need them back.
+ */
 async function wire(
   context: EngineContext,
   record: ContainerRecord,
@@ -138,7 +150,7 @@ async function wire(
     undo.push(() => context.network.unpublish(record.id));
     wired = { networks, ports: await publishPorts(context, record, networks) };
     writeHosts(context, record, networks);
-    // An agent that is killed between here and the start finds in the record what to release.
+    // When the agent is killed before the start, the next one finds in the record what to release.
     context.containers.setLive(record.id, wired);
     undo.push(() => context.containers.noteLive(record.id, record));
   }
@@ -179,7 +191,9 @@ async function began(
   watchContainer(context, record, process, cgroup);
 }
 
-/** A process that cannot be written down would run on with nobody who knows it: it ends first. */
+/**
+ * Ends the process when its start cannot be recorded, because the next agent would not know of it.
+ */
 async function recordOrEnd(
   { containers }: Pick<EngineContext, 'containers'>,
   id: string,
@@ -200,17 +214,17 @@ async function endUnrecorded(process: RunningProcess, cgroup: Cgroup): Promise<v
   try {
     process.signal(SIGKILL);
   } catch (error) {
-    // It has ended by itself.
+    // The process has ended by itself.
     if (!(error instanceof CortenError && error.kind === 'conflict')) throw error;
   }
   await process.exited;
   await process.settled;
   await process.releaseRoot();
-  // Where it shared the machine's processes, its own live on without it.
+  // In the host's pid namespace the container's other processes outlive its first one.
   cgroup.kill();
 }
 
-/** The state stays what it was; how it went wrong is added, as `docker inspect` shows it. */
+/** Keeps the state and adds the exit code and the reason, as `docker inspect` shows them. */
 function recordFailure(context: EngineContext, record: ContainerRecord, error: unknown): void {
   context.containers.noteLive(record.id, {
     state: {

@@ -1,6 +1,6 @@
 /**
- * A container's writable layer: two directories on the state file system, or in a space that limits
- * them (agent/disk). Whoever reads or mounts it from outside opens it first.
+ * A container's writable layer: `upper` and `work` on the state file system, or in a space with a
+ * disk limit (agent/disk). Code outside the container opens the layer before it reads or mounts it.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { layerDirectories, makeDirectory, privateMode } from './container-direct
 type DiskContext = Pick<EngineContext, 'disks'>;
 type LayerOf = Pick<ContainerRecord, 'rootfs' | 'settings'>;
 
-/** Undefined when the layer needs no space of its own. */
+/** Returns undefined when the layer needs no disk space of its own. */
 export async function prepareLayer(
   { disks }: DiskContext,
   limits: DiskLimits,
@@ -26,7 +26,10 @@ export async function prepareLayer(
     : undefined;
 }
 
-/** Before the first container asks: a default that this machine cannot give is told at the start. */
+/**
+ * Checks at the agent's start that this machine can enforce the default disk limit. Throws
+ * unavailable when it cannot.
+ */
 export async function prepareDefaultLayer({
   disks,
   defaultDisk,
@@ -38,7 +41,7 @@ export async function prepareDefaultLayer({
 export const isLimited = ({ maxBytes, maxInodes }: DiskLimits) =>
   (maxBytes ?? maxInodes ?? null) !== null;
 
-/** Makes the layer in its space, or in a directory among those of all others, and says where it is. */
+/** Makes the layer's directories, in a space of its own if `makeSpace` is given. */
 export function makeLayer(
   { disks, layerDirectoryPool }: Pick<EngineContext, 'disks' | 'layerDirectoryPool'>,
   paths: ContainerPaths,
@@ -55,16 +58,16 @@ export function makeLayer(
   return { ...within(space), space };
 }
 
-/** Where a new layer has its space, if it has one. */
+/** The path of a new layer's space. */
 export const newSpace = ({ disks }: DiskContext, { disk, layerDisk }: ContainerPaths) =>
   disks.layers.amongLayers ? layerDisk : disk;
 
 const within = (place: string) => ({ upper: join(place, 'upper'), work: join(place, 'work') });
 
 export interface OpenLayer {
-  /** As this process reaches it, until it is closed. */
+  /** The layer's paths for this process, valid until `close`. */
   rootfs: ContainerView['rootfs'];
-  /** What a start has to put under the container's root first. */
+  /** A detached mount that a start attaches below the container's root. */
   mount: { fd: number; directory: string } | undefined;
   close(): void;
 }
@@ -81,7 +84,7 @@ export function openLayer({ disks }: DiskContext, { rootfs, settings }: LayerOf)
   };
 }
 
-/** Runs `use` with the layer within reach and closes it whatever happens. */
+/** Runs `use` while the layer is open, and closes it afterwards. */
 export async function withLayer<T>(
   context: DiskContext,
   record: LayerOf,
@@ -95,7 +98,10 @@ export async function withLayer<T>(
   }
 }
 
-/** Changes the limits of a layer, in use or not; `after` is all of them. */
+/**
+ * Changes the disk limits of a layer, whether it is in use or not. `after` holds all limits. Throws
+ * conflict for a layer without a space.
+ */
 export function updateLayer(
   { disks }: DiskContext,
   { rootfs, settings }: LayerOf,
@@ -106,7 +112,7 @@ export function updateLayer(
   else refuseWithoutSpace(after);
 }
 
-/** Throws what `updateLayer` would, and changes nothing. */
+/** Throws what `updateLayer` would throw, without changing anything. */
 export function checkLayer(
   { disks }: DiskContext,
   { rootfs, settings }: LayerOf,
@@ -124,7 +130,10 @@ function refuseWithoutSpace(after: DiskLimits): void {
     );
 }
 
-/** Cheap: nothing is walked. Undefined when nobody counts. */
+/**
+ * Reads the counters of the disk driver without walking the files. Returns undefined when there are
+ * none.
+ */
 export function layerUsage(
   { disks }: DiskContext,
   { rootfs, settings }: LayerOf,

@@ -1,4 +1,4 @@
-/** Limits that make no sense are refused with dockerd's words before anything is made. */
+/** Refuses limits that make no sense, in dockerd's words, before anything is made. */
 import {
   type DiskLimits,
   defaultPeriodMicros,
@@ -9,19 +9,25 @@ import {
 } from '../../contract/limits.ts';
 import { invalid } from '../../errors.ts';
 
-/** Below this a container cannot even start (moby's linuxMinMemory). */
+/** moby's linuxMinMemory: a container with less cannot start. */
 export const minMemoryBytes = 6 * 1024 * 1024;
 const minQuotaMicros = 1000;
 const periodMicros = { min: 1000, max: 1_000_000 };
 
-/** Docker's default: as much swap as memory, so twice the limit together. */
+/**
+ * Docker's default is as much swap as memory, so memory and swap together are twice the memory
+ * limit.
+ */
 export function withSwapDefault(limits: Limits): Limits {
   const { memory } = limits;
   if (!memory?.maxBytes || memory.maxWithSwapBytes !== undefined) return limits;
   return { ...limits, memory: { ...memory, maxWithSwapBytes: memory.maxBytes * 2 } };
 }
 
-/** `machineCpus` is asked only where a limit needs it: the answer comes from files. */
+/**
+ * Throws invalid. `machineCpus` is a function because counting CPUs reads files and few limits need
+ * it.
+ */
 export function checkLimits(limits: Limits, machineCpus: () => number): void {
   checkMemory(limits.memory ?? {});
   checkCpu(limits.cpu ?? {}, machineCpus);
@@ -63,7 +69,10 @@ function checkMemory(memory: NonNullable<Limits['memory']>): void {
     throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
 }
 
-/** What nobody asked for is no reason to refuse a container where nothing can hold processes to it. */
+/**
+ * Drops the default pids limit where no cgroup controller enforces it. Only a limit that was asked
+ * for may refuse a container.
+ */
 export function withoutUnkeptDefault(limits: Limits, controllers: readonly string[]): Limits {
   if (limits.pids !== defaultPids || controllers.includes('pids')) return limits;
   const { pids: _, ...others } = limits;
@@ -74,7 +83,7 @@ export function checkDisk({ maxBytes, maxInodes }: DiskLimits): void {
   if (typeof maxBytes === 'number' && (!Number.isSafeInteger(maxBytes) || maxBytes < minDiskBytes))
     throw invalid(`Invalid disk limit ${maxBytes}: the least is 4 MiB (${minDiskBytes} bytes).`);
   if (typeof maxInodes !== 'number') return;
-  // The largest that ext4 and XFS can count is 32 bits.
+  // ext4 and XFS count inodes in 32 bits.
   if (!Number.isSafeInteger(maxInodes) || maxInodes < minDiskInodes || maxInodes >= 2 ** 32)
     throw invalid(`Invalid inode limit ${maxInodes}: it is from ${minDiskInodes} to 4294967295.`);
 }
@@ -98,7 +107,7 @@ function checkCpu(cpu: NonNullable<Limits['cpu']>, machineCpus: () => number): v
     throw invalid(
       `The CPU burst (${burstMicros}) cannot be larger than the quota (${quotaMicros}): lower it too.`,
     );
-  // moby's linuxMinCPUShares and linuxMaxCPUShares; 0 means "as it is".
+  // moby's linuxMinCPUShares and linuxMaxCPUShares; 0 means the default.
   if (typeof shares === 'number' && shares !== 0 && (shares < 2 || shares > 262_144))
     throw invalid(
       `The ${shares < 2 ? 'minimum allowed cpu-shares is 2' : 'maximum allowed cpu-shares is 262144'}`,
@@ -114,7 +123,7 @@ function checkList(what: string, text: string, available: number): void {
     );
 }
 
-/** A list such as `0-2,4` (cpuset(7), "List format"). */
+/** Parses a list such as `0-2,4` (cpuset(7), "List format"). */
 function parseList(what: string, text: string): number[] {
   return text.split(',').flatMap((part) => {
     const match = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part.trim());

@@ -1,4 +1,4 @@
-/** What somebody should know about a change of limits before or after it is made. */
+/** Warnings about a change of limits, for a dry run and for the change itself. */
 import { statSync } from 'node:fs';
 import {
   defaultPeriodMicros,
@@ -14,23 +14,25 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { mostOpenFiles } from './open-files.ts';
 import type { RunningContainer } from './running-containers.ts';
 
-/** From this share of a limit on it is as good as reached. */
+/** Usage above this share of a limit counts as close to it. */
 const close = 0.9;
 
 export interface Facts {
   usage: Usage | undefined;
-  /** The most that one process has open. */
+  /** The largest number of files that one process has open. */
   openFiles: number;
   logBytes: number;
-  /** What its writable layer holds, where somebody counts. */
+  /** Usage of the writable layer. Undefined when the disk driver does not count. */
   disk?: SpaceUsage | undefined;
-  /** What it sends and receives now. */
+  /** Current network rates, in bytes per second. */
   network?: NetworkRates | undefined;
-  /** Of its last second; undefined for what does not run, or has only begun. */
+  /**
+   * The sample of the last second. Undefined when the container does not run or has just started.
+   */
   latest?: PressureSample | undefined;
 }
 
-/** Only what the change names is looked at. */
+/** Collects only the facts that the change is about. */
 export function factsFor(
   change: Limits,
   record: ContainerRecord,
@@ -44,7 +46,7 @@ export function factsFor(
   };
 }
 
-/** `limits` is how they will be, `change` what of it is new. */
+/** `limits` are the limits after the change; `change` holds only the new ones. */
 export function limitWarnings(limits: Limits, change: Limits, facts: Facts): string[] {
   const { usage } = facts;
   return [
@@ -60,7 +62,7 @@ export function limitWarnings(limits: Limits, change: Limits, facts: Facts): str
   ];
 }
 
-/** Of a container's own files, or a volume's. */
+/** Warnings for a container's layer or a volume. */
 export function diskWarnings({ disk = {} }: Limits, now: SpaceUsage | undefined): string[] {
   const { maxBytes, maxInodes } = disk;
   const warnings: string[] = [];
@@ -93,7 +95,10 @@ function cpuWarnings(
     : [];
 }
 
-/** What it read and wrote is known of all devices together, so it may have been another one's. */
+/**
+ * The sample counts all devices together, so the traffic may have gone to another device than the
+ * limited one.
+ */
 function ioWarnings({ io }: Limits, latest: PressureSample | undefined): string[] {
   if (latest === undefined) return [];
   const { readBytes, writtenBytes, readOperations, writeOperations } = latest.io;
@@ -135,7 +140,7 @@ function networkWarnings({ network }: Limits, now: NetworkRates | undefined): st
 
 function memoryWarnings({ memory = {} }: Limits, now: Usage['memory']): string[] {
   const { maxBytes, highBytes, maxWithSwapBytes } = memory;
-  // Page cache that can go at once is not what a program needs.
+  // Inactive page cache can be dropped at once and is not counted as needed.
   const used = now.usageBytes - now.inactiveFileBytes;
   const warnings: string[] = [];
   if (typeof maxBytes === 'number' && used > maxBytes)
@@ -198,7 +203,7 @@ function sizeOf(logDirectory: string): number {
     try {
       return sum + statSync(segmentPath(logDirectory, number)).size;
     } catch (error) {
-      // Rotated away while we looked.
+      // The segment was rotated away after it was listed.
       if (hasErrno(error, 'ENOENT')) return sum;
       throw error;
     }

@@ -1,4 +1,4 @@
-/** Limits with a change on top: absent keeps, `null` takes away. */
+/** Merges limits with a change: an absent value keeps the limit, `null` removes it. */
 import type { Limits } from '../../contract/limits.ts';
 
 export function mergedLimits(before: Limits, change: Limits): Limits {
@@ -28,7 +28,7 @@ function mergedBy<T, K extends keyof T>(key: K, before: T[] = [], change: T[] = 
   return [...entries.values()];
 }
 
-/** The change that takes `change` back: what it names, as it was before. */
+/** The change that reverts `change`: every value that it names, as it was before. */
 export function revertingChange(before: Limits, change: Limits): Limits {
   const part = <T extends object>(was: T | undefined, now: T | undefined): T | undefined =>
     now && (Object.fromEntries(named(now).map((key) => [key, was?.[key] ?? null])) as T);
@@ -54,7 +54,7 @@ export function revertingChange(before: Limits, change: Limits): Limits {
     openFiles: change.openFiles === undefined ? undefined : (before.openFiles ?? null),
     log: part(before.log, change.log),
   };
-  // There is no null for it: the kernel's switch is on or off.
+  // This switch is on or off, so it has no `null`.
   if (back.memory?.oomKillDisabled === null) back.memory.oomKillDisabled = false;
   return Object.fromEntries(Object.entries(back).filter(([, value]) => value !== undefined));
 }
@@ -64,8 +64,8 @@ function named<T extends object>(part: T): (keyof T)[] {
 }
 
 /**
- * A burst that the new quota cannot hold comes down with it: the kernel would refuse the quota, and
- * nobody who lowers it thinks of the burst.
+ * Lowers the burst together with the quota, because the kernel refuses a quota below the burst
+ * (cpu.cfs_burst_us).
  */
 export function withFittingBurst(before: Limits, change: Limits): Limits {
   const quota = change.cpu?.quotaMicros;

@@ -1,4 +1,4 @@
-/** The limit of open files (RLIMIT_NOFILE, getrlimit(2)), of processes that run already. */
+/** The limit of open files (RLIMIT_NOFILE, getrlimit(2)) of running processes. */
 import { readdirSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { ContainerSettings } from '../../contract/container.ts';
@@ -8,35 +8,36 @@ import { type FileLimit, openFilesLimit, setOpenFilesLimit } from '../../kernel/
 import type { RunningProcess } from '../../runtime/runtime.ts';
 
 /**
- * Sets it on every process inside; whoever they start inherits it. They are frozen meanwhile, so that
- * none forks away with the old limit, and no number is given to a process of somebody else. Files
- * that are open stay open, also those beyond a lower limit: only new ones are refused (EMFILE).
+ * Sets the limit on every process of the container; their children inherit it. The container is
+ * frozen meanwhile, so that no process forks with the old limit and no pid is reused. Open files
+ * stay open; only new ones are refused (EMFILE). Throws conflict when the kernel allows no such
+ * limit.
  */
 export function limitOpenFiles(
   { process, cgroup }: { process: Pick<RunningProcess, 'shimPid'>; cgroup: Cgroup },
   limit: FileLimit | undefined,
 ): void {
-  // The shim has what the container would have inherited, had nobody limited it.
+  // Without a limit the container gets the limit of its shim, which inherited the engine's.
   const wanted = limit ?? openFilesLimit(process.shimPid);
   cgroup.whileFrozen(() => {
     for (const pid of cgroup.processes()) {
       try {
         setOpenFilesLimit(pid, wanted);
       } catch (error) {
-        // Somebody who is root only in part: what runs keeps what it may have.
+        // An agent without CAP_SYS_RESOURCE cannot raise a hard limit.
         if (hasErrno(error, 'EPERM'))
           throw conflict(
             `Open files cannot become ${wanted.hard} while the container runs: the engine lacks CAP_SYS_RESOURCE, or the machine's fs.nr_open is lower. Stop the container, change the limit, and start it again.`,
             error,
           );
-        // On v2 a frozen process can still be killed.
+        // On v2 even a frozen process can be killed.
         if (!hasErrno(error, 'ESRCH')) throw error;
       }
     }
   });
 }
 
-/** What the container's processes start with; undefined: what the engine itself has. */
+/** The limit that the container's processes start with. Undefined means the engine's own. */
 export function fileLimitOf({
   limits: { openFiles },
   ulimits,
@@ -46,7 +47,7 @@ export function fileLimitOf({
   return asked && { soft: asked.soft, hard: asked.hard };
 }
 
-/** The most that one process inside has open now; 0 when none can be seen. */
+/** The largest number of files that one process has open; 0 when none can be read. */
 export function mostOpenFiles(cgroup: Cgroup): number {
   return Math.max(0, ...cgroup.processes().map(openFilesOf));
 }
@@ -55,7 +56,7 @@ function openFilesOf(pid: number): number {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;
   } catch (error) {
-    // It ended while we looked.
+    // The process ended after it was listed.
     if (hasErrno(error, 'ENOENT', 'ESRCH')) return 0;
     throw error;
   }

@@ -1,15 +1,19 @@
 /**
- * What the container that was made last will be started with, worked out while its maker hears of it: most are
- * started at once. Of no use once anything that it was made from may have changed.
+ * The OCI spec of the most recently created container, built after the reply to its creation,
+ * because most containers are started right away. It is dropped when anything that it was built
+ * from may have changed.
  */
 import { readdirSync } from 'node:fs';
 import type { BuiltSpec } from '../spec/spec.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { joinedContainers } from './joined-containers.ts';
 
-/** The machine's devices and its like come and go. */
+/** Host devices come and go, so a spec is used for this long only. */
 const freshMs = 300;
-/** After so many that nobody took none is made, until the one that was made last is started at once again. */
+/**
+ * After this many specs that no start used, none is built until a container is started at once
+ * again.
+ */
 const maxUnused = 3;
 
 export class PrebuiltSpec {
@@ -21,9 +25,9 @@ export class PrebuiltSpec {
     this.#now = now;
   }
 
-  /** What is wrong with it the start will say. */
+  /** An error is ignored here, because the start builds the spec again and reports it. */
   prebuild(record: ContainerRecord, build: () => BuiltSpec): void {
-    // Those others run or not, and a space is elsewhere once it is open.
+    // Specs that depend on other containers or on a mounted space cannot be built in advance.
     if (joinedContainers(record).length > 0 || record.rootfs.space !== undefined) return;
     const isUseful = this.#unused < maxUnused;
     if (isUseful) this.#unused += 1;
@@ -38,14 +42,17 @@ export class PrebuiltSpec {
     if (this.#known?.record.id === id) this.#known = undefined;
   }
 
-  /** Once, and for this very record: each change makes another. */
+  /**
+   * Returns the spec once, and only for the very record it was built from: each change makes a new
+   * record.
+   */
   take(record: ContainerRecord): BuiltSpec | undefined {
     const known = this.#known;
     if (known?.record !== record) return undefined;
     this.#known = undefined;
     if (this.#now() - known.at >= freshMs) return undefined;
     this.#unused = 0;
-    // Users may have been copied into it since.
+    // Files copied into the container since then may define other users.
     return readdirSync(record.rootfs.upper).length === 0 ? known.built : undefined;
   }
 }

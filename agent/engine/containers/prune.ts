@@ -20,7 +20,7 @@ export async function pruneContainers(
     try {
       await removeContainer(context, id, { force: false, volumes: false });
     } catch (error) {
-      // Started since we looked: it is in use, and stays.
+      // Somebody has started the container meanwhile, so it stays.
       context.report(`prune ${id}`, error);
       continue;
     }

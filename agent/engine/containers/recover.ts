@@ -1,6 +1,6 @@
 /**
- * At the agent's start: containers that an agent before us left running are taken up again, those
- * that ended meanwhile get the ending that their shim wrote down, and restart policies are applied.
+ * Recovery at the agent's start: running containers are re-adopted, containers that ended meanwhile
+ * get the exit that their shim recorded, and restart policies are applied.
  */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { Limits } from '../../contract/limits.ts';
@@ -17,10 +17,10 @@ import { removeRecord } from './remove.ts';
 import { shouldStartWithAgent } from './restart-policy.ts';
 import { restartByPolicy } from './start.ts';
 
-/** Docker's code for a container whose end nobody saw: the machine went down under it. */
+/** Docker's exit code when nobody saw the end, as after a crash of the machine. */
 const unknownEnding = 255;
 
-/** What was true while no agent ran. */
+/** A container with what its run directory says: a process, an exit record or nothing. */
 type Finding = { record: ContainerRecord; found: RunningProcess | ExitRecord | undefined };
 
 export async function recover(context: EngineContext): Promise<void> {
@@ -52,7 +52,7 @@ const wasAlive = ({ state }: ContainerRecord) =>
   state.status === 'running' || state.status === 'paused';
 
 function readopt(context: EngineContext, record: ContainerRecord, process: RunningProcess): void {
-  // It may be one that was started and not yet written down when the agent was killed.
+  // The agent may have been killed after the start and before it was recorded.
   const status = record.state.status === 'paused' ? 'paused' : 'running';
   const current = context.containers.setLive(record.id, {
     state: { ...record.state, status, pid: process.pid, startedAt: process.startedAt },
@@ -76,8 +76,8 @@ async function reconcileNetworks(context: EngineContext): Promise<void> {
 }
 
 /**
- * The kernel still has them. An agent that was killed between telling it and writing down is
- * corrected here: what was written down holds.
+ * Writes the recorded limits to the kernel again, because an earlier agent may have been killed
+ * between the kernel's change and its record.
  */
 async function restoreLimits(context: EngineContext): Promise<void> {
   for (const record of context.containers.all()) {
@@ -100,8 +100,8 @@ function restoreGroup(
   cgroup: Cgroup,
   limits: Limits,
 ): void {
-  // First, since it slows everything down: a memory limit of v2 is lowered by way of this mark
-  // (cgroup/memory.ts), and that agent may have been killed on the way.
+  // The high mark comes first: lowering a v2 memory limit sets it temporarily (cgroup/memory.ts),
+  // and an agent killed meanwhile leaves the container throttled.
   cgroup.update({ memory: { highBytes: limits.memory?.highBytes ?? null } });
   restoreProcessors(context, cgroup, limits.cpu);
   cgroup.update(limits);
@@ -113,7 +113,7 @@ async function noteEnding(
   found: ExitRecord | undefined,
 ): Promise<void> {
   const cgroup = context.cgroups.open(record.id);
-  // An exit that was written down already, before the agent was killed in the middle of the release.
+  // The exit was recorded before the agent was killed during the release.
   const known = found !== undefined && !wasAlive(record) && record.state.finishedAt !== undefined;
   const ended = known
     ? record

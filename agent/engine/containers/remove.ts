@@ -1,9 +1,9 @@
 /**
- * Removing a container: the record first, its directory after. A crash in between leaves a
- * directory that nobody owns, which the sweep at the next start removes.
+ * Removes a container: the record first, its directory after. A crash in between leaves a directory
+ * without an owner, which the garbage collection at the next start removes.
  *
- * The few files of a container that wrote nothing are moved aside and removed in spare time: removing
- * them takes most of a removal's time (docs/benchmarks.md).
+ * The few files of a container that wrote almost nothing are renamed and removed by the idle queue,
+ * because that takes most of a removal's time.
  */
 import { lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -29,7 +29,7 @@ export async function removeContainer(
       const current = context.containers.get(id);
       if (current === undefined) return undefined;
       if (!options.force) refuseRunning(current);
-      // Asked inside the lock: nothing can start it between this and the removal.
+      // This is read under the lock, so nothing can start the container before the removal.
       if (context.live.get(id) !== undefined) return current;
       return removeRecord(context, id, options).then(() => undefined);
     });
@@ -49,7 +49,7 @@ function refuseRunning({ name, state: { status } }: ContainerRecord): void {
     );
 }
 
-/** Removes one that has no process. The caller holds its lock. */
+/** Removes a container that has no process. The caller holds its lock. */
 export async function removeRecord(
   context: EngineContext,
   id: string,
@@ -57,7 +57,7 @@ export async function removeRecord(
 ): Promise<void> {
   const record = context.containers.get(id);
   if (record === undefined) return;
-  // Without the reason of a failed start, which its own caller was told: the CLI would say it twice.
+  // The reason of a failed start is left out, because the CLI would print it twice.
   const result = { exitCode: record.state.exitCode };
   context.restarts.forget(id);
   context.exitWaiters.remember(id, result);
@@ -80,7 +80,7 @@ async function removeDirectory(
   if (rootfs.space !== undefined) {
     await idleQueue.flush(cleanupKey(id));
     await disks.layers.remove(rootfs.space);
-    // Its files went with the space.
+    // The container's files were removed together with its space.
     for (const path of [directory, layer]) rmSync(path, { recursive: true, force: true });
     return;
   }
@@ -88,20 +88,20 @@ async function removeDirectory(
     [directory, join(removedDirectory(paths), id)],
     [layer, join(removedLayersDirectory(paths), id)],
   ] as const;
-  // What takes up space is removed before anybody hears that it is gone: they may need it now.
+  // Large directories are removed before the reply, because the caller may need the disk space.
   if (isSmall([rootfs.upper, logDirectory]) && doomed.every(([from, to]) => isMoved(from, to)))
     idleQueue.add(`files of ${id}`, `remove the files of ${name}`, () => {
-      // Here and now: the walk through the thread pool takes four times as long, and wakes others.
+      // This is synchronous because the thread pool takes four times as long for it.
       for (const [, moved] of doomed) rmSync(moved, { recursive: true, force: true });
     });
   else {
-    // While its root is mounted, what is removed keeps its space.
+    // Removed files keep their disk space while the container's root is mounted.
     await idleQueue.flush(cleanupKey(id));
     for (const path of doomed.flat()) await rm(path, { recursive: true, force: true });
   }
 }
 
-/** As many as the kernel removes in about a millisecond, and as much as nobody misses. */
+/** The kernel removes this many entries in about a millisecond. */
 const fewEntries = 16;
 const littleBytes = 1024 * 1024;
 
@@ -119,18 +119,21 @@ function isSmall(directories: readonly string[]): boolean {
       }
     return true;
   } catch {
-    // A name that is not UTF-8 cannot be read this way; the removal itself takes any.
+    // A name that is not UTF-8 cannot be read this way, but the removal itself can handle it.
     return false;
   }
 }
 
-/** Somebody may have mounted another file system there, and a full disk may refuse: then it goes where it is. */
+/**
+ * Renames a directory aside. Returns false when it has to be removed in place, for example because
+ * it is a mount point or the disk is full.
+ */
 function isMoved(directory: string, doomed: string): boolean {
   try {
     renameSync(directory, doomed);
     return true;
   } catch (error) {
-    // ENOENT: removed by hand, or made before layers lay apart, and what is asked for is the case.
+    // ENOENT: somebody removed it by hand, or an older agent kept the layer elsewhere.
     if (hasErrno(error, 'ENOENT')) return true;
     if (hasErrno(error, 'EXDEV', 'ENOSPC', 'EDQUOT', 'EBUSY')) return false;
     throw error;
@@ -140,7 +143,7 @@ function isMoved(directory: string, doomed: string): boolean {
 async function removeOwnVolumes(context: EngineContext, record: ContainerRecord): Promise<void> {
   for (const name of record.ownVolumes)
     await removeVolume(context, name, { force: true }).catch(
-      // Another container uses it by name by now: it stays.
+      // Another container uses the volume by name, so it stays.
       reporter(context, `remove the anonymous volume ${name}`),
     );
 }

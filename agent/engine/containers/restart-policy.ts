@@ -1,10 +1,13 @@
-/** Whether a container that ended is started again (docs.docker.com: "Restart policies"). */
+/**
+ * Decides whether a container is started again after it ended (docs.docker.com, "Restart
+ * policies").
+ */
 import type { RestartPolicy } from '../../contract/container.ts';
 
 export interface Ending {
   exitCode: number;
   manuallyStopped: boolean;
-  /** Starts by the policy so far. */
+  /** The number of starts by the policy so far. */
   restartCount: number;
 }
 
@@ -25,8 +28,8 @@ export function shouldRestart(policy: RestartPolicy, ending: Ending): boolean {
 }
 
 /**
- * Whether the agent starts it when the agent itself starts and finds it not running. Docker's rule:
- * `always` also brings back one that was stopped by hand, which is what sets `unless-stopped` apart.
+ * Whether the agent's own start starts the container. Docker's rule: `always` also restarts a
+ * container that was stopped by hand, `unless-stopped` does not.
  */
 export function shouldStartWithAgent(policy: RestartPolicy, ending: Ending): boolean {
   return policy.name === 'always' || shouldRestart(policy, ending);
@@ -34,7 +37,10 @@ export function shouldStartWithAgent(policy: RestartPolicy, ending: Ending): boo
 
 const firstDelayMs = 100;
 const longestDelayMs = 60_000;
-/** A container that ran this long was healthy: the next failure starts from the first delay. */
+/**
+ * A container that ran at least this long was healthy, so the delay starts from the first value
+ * again.
+ */
 const steadyMs = 10_000;
 
 export function nextDelayMs(previousMs: number | undefined, ranForMs: number): number {

@@ -1,4 +1,4 @@
-/** Containers that wait to be started again. */
+/** Timers of containers that wait for a restart. */
 import { nextDelayMs } from './restart-policy.ts';
 
 const postponedMs = 200;
@@ -20,7 +20,10 @@ export class RestartSchedule {
     this.#startIn(id, delayMs);
   }
 
-  /** What it needs is not there yet: that is no try, and the next one comes soon. */
+  /**
+   * Tries again soon without counting a failure, because something that the container needs is not
+   * there yet.
+   */
   postpone(id: string): void {
     this.#startIn(id, postponedMs);
   }
@@ -37,14 +40,17 @@ export class RestartSchedule {
     );
   }
 
-  /** A person stopped, started or removed it: what was planned is off, and the delay starts anew. */
+  /**
+   * Cancels a planned restart and resets the delay, after a user stopped, started or removed the
+   * container.
+   */
   forget(id: string): void {
     clearTimeout(this.#timers.get(id));
     this.#timers.delete(id);
     this.#delays.delete(id);
   }
 
-  /** The agent goes; the next one takes the containers that wait up again. */
+  /** Stops all timers. The next agent schedules the waiting containers again. */
   close(): void {
     this.#closed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);

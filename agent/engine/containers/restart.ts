@@ -5,7 +5,10 @@ import { endProcess } from './end-process.ts';
 import { launchOnRequest } from './start.ts';
 import { type StopOptions, stopParameters } from './stop.ts';
 
-/** `docker restart`: stops it if it runs, and starts it. Auto-remove leaves it alone meanwhile. */
+/**
+ * `docker restart`: stops the container if it runs and starts it. Auto-remove does not apply in
+ * between.
+ */
 export async function restartContainer(
   context: EngineContext,
   reference: string,
@@ -14,7 +17,7 @@ export async function restartContainer(
   const { id, mounts } = context.containers.find(reference);
   await awaitHostFolders(context.hostFolders, mounts);
   const wish = await context.locks.run(id, () => {
-    // Throws for what is no signal; then nothing has changed.
+    // An invalid signal throws here, before anything has changed.
     const asked = stopParameters(context.containers.require(id), options);
     context.restarts.forget(id);
     const live = context.live.get(id);
@@ -26,7 +29,7 @@ export async function restartContainer(
     announceContainer(context.events, context.containers.require(id), 'stop');
   }
   await context.locks.run(id, async () => {
-    // Somebody else's start came first: it runs, which is what was asked for.
+    // Another request may have started the container already, which satisfies this one too.
     if (context.live.get(id) === undefined) await launchOnRequest(context, id);
     announceContainer(context.events, context.containers.require(id), 'restart');
   });

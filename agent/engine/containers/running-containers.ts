@@ -1,4 +1,4 @@
-/** Containers that have a process now, and who waits for one to get it. */
+/** Containers that have a process, and requests that wait for one to start. */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
 import type { ProcessInput } from '../streams/process-input.ts';
@@ -6,15 +6,15 @@ import type { ProcessInput } from '../streams/process-input.ts';
 export interface RunningContainer {
   readonly process: RunningProcess;
   readonly cgroup: Cgroup;
-  /** Present when the container was made with an open stdin. */
+  /** Present when the container was created with an open stdin. */
   readonly input: ProcessInput | undefined;
-  /** Resolves once the exit was recorded and everything the container held was released. */
+  /** Resolves once the exit is recorded and everything that the container held is released. */
   readonly released: Promise<void>;
-  /** Set by the watcher of the exit; called once. */
+  /** Called once, by the handler of the exit. */
   readonly markReleased: () => void;
-  /** The exit that comes belongs to a restart: auto-remove and restart policy leave it alone. */
+  /** The next exit belongs to a restart, so auto-remove and the restart policy do not apply. */
   restarting: boolean;
-  /** Cancels what runs beside the container, such as its health checks. */
+  /** Cancels the container's health checks and other watchers. */
   readonly watchers: AbortController;
 }
 
@@ -52,7 +52,9 @@ export class RunningContainers {
     this.#live.delete(id);
   }
 
-  /** The container's next process; undefined when its start fails or it is removed. */
+  /**
+   * Resolves with the container's next process, or undefined when its start fails or it is removed.
+   */
   next(id: string): Promise<RunningContainer | undefined> {
     const expected =
       this.#expected.get(id) ?? Promise.withResolvers<RunningContainer | undefined>();
@@ -60,7 +62,7 @@ export class RunningContainers {
     return expected.promise;
   }
 
-  /** Lets those go who wait for a process that does not come. */
+  /** Resolves the waiting requests with undefined, because no process will start. */
   giveUp(id: string): void {
     this.#settle(id, undefined);
   }

@@ -6,7 +6,7 @@ import type { RunningContainer } from './running-containers.ts';
 
 const SIGKILL = 9;
 
-/** Sends a signal and says so. A frozen container gets it and is thawed when it is meant to end. */
+/** Sends a signal and emits the `kill` event. A paused container that is meant to end is thawed. */
 export function sendSignal(
   context: Pick<EngineContext, 'containers' | 'events' | 'pressure'>,
   id: string,
@@ -14,11 +14,11 @@ export function sendSignal(
   signal: number,
   { ends = true }: { ends?: boolean } = {},
 ): void {
-  // What is held for its forks needs processors to end.
+  // A throttled fork bomb needs CPU time to end.
   if (ends || signal === SIGKILL) context.pressure.letEnd(id);
   signalUnlessEnded(live.process, signal);
   const record = context.containers.require(id);
-  // v1's freezer holds even SIGKILL back until the thaw (cgroup-v1/freezer-subsystem.rst).
+  // v1's freezer delays even SIGKILL until the thaw (cgroup-v1/freezer-subsystem.rst).
   if (record.state.status === 'paused' && (ends || signal === SIGKILL)) {
     live.cgroup.thaw();
     context.containers.setLive(id, { state: { ...record.state, status: 'running' } });
@@ -26,7 +26,7 @@ export function sendSignal(
   announceContainer(context.events, record, 'kill', { signal: String(signal) });
 }
 
-/** To a process that may have ended a moment ago, with its exit on the way to us: that is no failure. */
+/** Ignores a process that has just ended and whose exit is not handled yet. */
 export function signalUnlessEnded(process: Pick<RunningProcess, 'signal'>, signal: number): void {
   try {
     process.signal(signal);

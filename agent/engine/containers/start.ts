@@ -4,7 +4,7 @@ import { awaitHostFolders, missingHostFolder } from '../volumes/bind-sources.ts'
 import { launchContainer } from './launch.ts';
 import { removeRecord } from './remove.ts';
 
-/** `docker start`: not-modified when it runs already. */
+/** `docker start`. Throws not-modified when the container runs already. */
 export async function startContainer(context: EngineContext, reference: string): Promise<void> {
   const { id, mounts } = context.containers.find(reference);
   await awaitHostFolders(context.hostFolders, mounts);
@@ -20,25 +20,25 @@ export async function startContainer(context: EngineContext, reference: string):
   });
 }
 
-/** A start that somebody waits for. The caller holds the container's lock. */
+/** Starts a container because a client asked for it. The caller holds its lock. */
 export async function launchOnRequest(context: EngineContext, id: string): Promise<void> {
   const { settings } = context.containers.require(id);
   try {
     await launchContainer(context, id, 0);
   } catch (error) {
-    // It will never run, so it will never be removed for having ended.
+    // A container that never runs has no exit that would auto-remove it.
     if (settings.autoRemove) await removeRecord(context, id, { volumes: true });
     throw error;
   }
 }
 
-/** The start that a restart policy asks for, when its time has come. */
+/** Starts a container because its restart policy says so. */
 export async function restartByPolicy(context: EngineContext, id: string): Promise<void> {
   await context.locks.run(id, async () => {
     const record = context.containers.get(id);
-    // Stopped, started or removed by a person while it waited.
+    // A user stopped, started or removed the container while it waited.
     if (record === undefined || record.state.status !== 'restarting') return;
-    // No try that failed: after a boot the host brings its folders a moment later.
+    // After a boot the host shares its folders a moment later, so this is not a failed try.
     if (missingHostFolder(context.hostFolders, record.mounts) !== undefined)
       return context.restarts.postpone(id);
     try {
@@ -50,7 +50,7 @@ export async function restartByPolicy(context: EngineContext, id: string): Promi
   });
 }
 
-/** A start that fails counts as an exit that fails: the policy decides again, with a longer wait. */
+/** A failed start counts as a failed exit: the policy decides again, with a longer delay. */
 function retryOrGiveUp(context: EngineContext, id: string): void {
   const { state, settings } = context.containers.require(id);
   const restartCount = state.restartCount + 1;

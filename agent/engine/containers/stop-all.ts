@@ -1,14 +1,14 @@
-/** The machine goes down: every container ends as `docker stop` ends it. */
+/** Stops every container like `docker stop` when the machine shuts down. */
 import type { EngineContext } from '../context.ts';
 import { endProcess } from './end-process.ts';
 import { stopParameters } from './stop.ts';
 
-/** A container may want to be waited for without end; a machine that was turned off does not wait. */
+/** A shutdown does not wait longer than this for a container, even if it has no stop timeout. */
 const mostPatienceMs = 20_000;
 
 /**
- * Nobody asked for their end, so it is not written down as anybody's wish: those whose policy says so
- * start with the machine again.
+ * Does not mark the containers as stopped by hand, so that restart policies start them at the next
+ * boot.
  */
 export async function stopAll(context: EngineContext): Promise<void> {
   context.restarts.close();

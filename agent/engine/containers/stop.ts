@@ -7,13 +7,13 @@ import { endProcess } from './end-process.ts';
 
 export interface StopOptions {
   signal?: string;
-  /** -1 waits for ever; absent means the container's own, then ten. */
+  /** -1 waits without end. Absent means the container's own timeout, or else 10 seconds. */
   timeoutSeconds?: number;
 }
 
 const defaultTimeoutSeconds = 10;
 
-/** `docker stop`: not-modified when it does not run. */
+/** `docker stop`. Throws not-modified when the container does not run. */
 export async function stopContainer(
   context: EngineContext,
   reference: string,
@@ -23,11 +23,13 @@ export async function stopContainer(
   const wish = await context.locks.run(id, () => beginStop(context, id, options));
   await endProcess(context, id, wish);
   const record = context.containers.get(id);
-  // Auto-remove may have taken it away meanwhile; then its last word was `destroy`.
+  // Auto-remove may have removed the container, whose last event was then `destroy`.
   if (record !== undefined) announceContainer(context.events, record, 'stop');
 }
 
-/** Notes that a person wants it stopped, before anything is sent: no policy may start it again. */
+/**
+ * Marks the container as stopped by hand before any signal is sent, so that no policy restarts it.
+ */
 function beginStop(context: EngineContext, id: string, options: StopOptions) {
   const record = context.containers.require(id);
   if (record.state.status === 'restarting') return cancelRestart(context, record);
@@ -37,7 +39,7 @@ function beginStop(context: EngineContext, id: string, options: StopOptions) {
   return stopParameters(record, options);
 }
 
-/** It has no process now: to stop it is to drop the plan. */
+/** The container has no process now, so only the planned restart is cancelled. */
 function cancelRestart(context: EngineContext, record: ContainerRecord) {
   context.restarts.forget(record.id);
   context.containers.setLive(record.id, {
@@ -47,7 +49,10 @@ function cancelRestart(context: EngineContext, record: ContainerRecord) {
   return stopParameters(record, {});
 }
 
-/** The signal and the patience that apply: the caller's, the container's, Docker's. */
+/**
+ * The signal and the timeout of a stop: those of the request, or of the container, or Docker's
+ * defaults.
+ */
 export function stopParameters(
   { settings }: ContainerRecord,
   { signal, timeoutSeconds }: StopOptions,

@@ -1,6 +1,6 @@
 /**
- * `docker top`: a container's processes, seen from the machine. No program of the container runs.
- * The usual columns come straight from /proc; any other choice is the machine's own ps(1).
+ * `docker top`: a container's processes with their host pids. No program of the container is
+ * executed. The default columns come from /proc; other columns come from the host's ps(1).
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
@@ -65,13 +65,13 @@ function terminalOf(pid: number, device: number): string {
     const path = readlinkSync(`/proc/${pid}/fd/0`);
     return path.startsWith('/dev/') ? path.slice('/dev/'.length) : '?';
   } catch (error) {
-    // Input is closed, or the process ended: the terminal has no name to show.
+    // Stdin is closed or the process has ended, so the terminal has no name.
     if (hasErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return '?';
     throw error;
   }
 }
 
-/** As ps(1): the time today, else month and day. */
+/** Start time as ps(1) shows it: the time of day for today, otherwise month and day. */
 function startTime(seconds: number): string {
   const date = new Date(seconds * 1000);
   if (date.toDateString() === new Date().toDateString()) return date.toTimeString().slice(0, 5);
@@ -87,7 +87,9 @@ function duration(seconds: number): string {
   return parts.map((part) => String(part).padStart(2, '0')).join(':');
 }
 
-/** The machine's names, as dockerd shows them: a container's own passwd is not to be believed. */
+/**
+ * User names come from the host, as with dockerd, because a container's passwd cannot be trusted.
+ */
 function userNames(): Map<number, string> {
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
   return new Map(
@@ -116,7 +118,7 @@ function runPs(options: readonly string[]): Promise<string> {
   });
 }
 
-/** ps lists the whole machine; only the container's lines may leave. */
+/** ps lists all processes of the machine, and only the container's lines may be returned. */
 export function filterPs(output: string, pids: readonly number[]): Listing {
   const [head = '', ...lines] = output.split('\n');
   const titles = head.trim().split(/\s+/);
@@ -130,7 +132,7 @@ export function filterPs(output: string, pids: readonly number[]): Listing {
   return { titles, processes };
 }
 
-/** The last column, a command, keeps its spaces. */
+/** Splits a line of ps. The last column, the command, keeps its spaces. */
 function columnsOf(line: string, count: number): string[] {
   const words = line.trim().split(/\s+/);
   return [...words.slice(0, count - 1), words.slice(count - 1).join(' ')];

@@ -1,4 +1,7 @@
-/** `docker update`: limits and restart policy, on a running container at once. A dry run only asks. */
+/**
+ * `docker update`: changes limits and the restart policy, of a running container at once. A dry run
+ * only returns the result and its warnings.
+ */
 import { availableParallelism } from 'node:os';
 import type { RestartPolicy } from '../../contract/container.ts';
 import type { DiskLimits, Limits } from '../../contract/limits.ts';
@@ -47,7 +50,7 @@ export async function updateContainer(
       if (wanted.disk !== undefined) checkLayer(context, before, limits.disk ?? {});
       return { limits, warnings };
     }
-    // The kernel first: what it refuses must not be what we remember.
+    // The kernel is changed first, so that a limit that it refuses is not recorded.
     if (wanted.disk !== undefined) updateLayer(context, before, limits.disk ?? {});
     try {
       if (live !== undefined) await applyLimits(context, before, live, wanted);
@@ -66,7 +69,9 @@ export async function updateContainer(
 const limitsRates = ({ network = {} }: Limits) =>
   Object.values(network).some((rate) => typeof rate === 'number');
 
-/** Best effort: the failure that made us undo is the one that its caller needs to hear about. */
+/**
+ * Reverts the disk limit. Its own failure is only reported, because the caller needs the first one.
+ */
 function undoLayer(context: EngineContext, before: ContainerRecord, changed: DiskLimits): void {
   const { limits } = before.settings;
   const current = { ...before, settings: { ...before.settings, limits: { disk: changed } } };

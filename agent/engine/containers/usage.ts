@@ -1,4 +1,4 @@
-/** What a container uses now, with the machine's own numbers that make it a percentage. */
+/** A container's resource usage, with the machine's counters that turn it into a percentage. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import type { EngineContext } from '../context.ts';
 
 const nanosPerTick = 1_000_000_000 / ticksPerSecond;
 
-/** Zeroes for one that does not run, as dockerd answers. */
+/** Returns zeroes for a container that does not run, as dockerd does. */
 export function containerUsage(
   { containers, live, pressure }: Pick<EngineContext, 'containers' | 'live' | 'pressure'>,
   reference: string,
@@ -22,7 +22,7 @@ export function containerUsage(
     ...(pressure.usage(id) ?? nothingUsed),
     readAt: new Date(),
     status: state.status,
-    // Idle time too.
+    // The sum includes idle time, as in Docker's `system_cpu_usage`.
     systemCpuNanos: processorTicks().reduce((sum, ticks) => sum + ticks, 0) * nanosPerTick,
     onlineCpus: availableParallelism(),
     networks:
@@ -32,7 +32,7 @@ export function containerUsage(
   };
 }
 
-/** What a container's process sends and receives in a second, seen for a fifth of one. */
+/** Network rates of a container's process, in bytes per second, measured over 200 ms. */
 export async function networkRates(pid: number): Promise<Required<NetworkRates>> {
   const count = () => {
     const all = Object.values(interfacesOf(pid));
@@ -49,12 +49,12 @@ export async function networkRates(pid: number): Promise<Required<NetworkRates>>
   };
 }
 
-/** Counters of every interface but `lo`, as the container's own namespace shows them. */
+/** Counters of every interface except `lo` in the process's network namespace. */
 function interfacesOf(pid: number): Record<string, NetworkUsage> {
   try {
     return parseInterfaces(readFileSync(`/proc/${pid}/net/dev`, 'utf8'));
   } catch (error) {
-    // It ended while we looked.
+    // The process ended meanwhile.
     if (hasErrno(error, 'ENOENT', 'ESRCH', 'EINVAL')) return {};
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Whether a container's root is the machine's, and if not, whose it is. */
+/** User namespaces: which ids a container's root has on the host. */
 import { statSync } from 'node:fs';
 import type { ContainerSettings } from '../../contract/container.ts';
 import { CortenError, conflict, invalid } from '../../errors.ts';
@@ -8,7 +8,10 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { drawRange, type IdBlock } from './id-range.ts';
 import { joinedContainers } from './joined-containers.ts';
 
-/** Settles what a request leaves to the machine, and refuses what makes no sense, as dockerd does. */
+/**
+ * Resolves the `auto` setting and refuses combinations that dockerd refuses. Throws invalid or
+ * unavailable.
+ */
 export function withUserNamespace(
   settings: ContainerSettings,
   { byDefault, lack }: EngineContext['userNamespaces'],
@@ -31,7 +34,7 @@ function checkRemapped({ security, network, namespaces }: ContainerSettings): vo
     throw invalid('cannot share the host PID namespace when user namespaces are enabled');
 }
 
-/** A range of its own, unless it will be in the user namespace of the containers that it joins. */
+/** An id range of the container's own, unless it joins the user namespace of another container. */
 export function idRangeFor(
   { containers, userNamespaces }: Pick<EngineContext, 'containers' | 'userNamespaces'>,
   settings: ContainerSettings,
@@ -43,8 +46,9 @@ export function idRangeFor(
 }
 
 /**
- * For a start. Capabilities count in a namespace only within the user namespace that it belongs to,
- * so a container that joins another's network, ipc or pid namespace joins its user namespace too.
+ * The user namespace for a start. Capabilities apply only to namespaces owned by the same user
+ * namespace, so a container that joins another's network, ipc or pid namespace joins its user
+ * namespace too.
  */
 export function userNamespaceOf(
   { containers, live }: Pick<EngineContext, 'containers' | 'live'>,

@@ -2,7 +2,10 @@ import type { WaitCondition, WaitResult } from '../../api/containers/backend.ts'
 import type { EngineContext } from '../context.ts';
 import { resultOf } from '../state/container-record.ts';
 
-/** Registered before it returns its promise: an exit right after the call is not missed. */
+/**
+ * The wait is registered before the first await, so that an exit right after the call is not
+ * missed.
+ */
 export async function waitForContainer(
   context: Pick<EngineContext, 'containers' | 'live' | 'exitWaiters'>,
   reference: string,

@@ -1,6 +1,7 @@
 /**
- * The exec that was made last, prestarted: whoever makes one starts it a moment later, and the way there and back is time
- * in which nobody waits. One at a time, and not for long, since what it was told of the container grows old.
+ * Prepares the most recently created exec, because clients start an exec a moment after they create
+ * it. Only one is prepared at a time and it is discarded soon, since its facts about the container
+ * get stale.
  */
 import { closePlacement } from '../../cgroup/placement.ts';
 import type { ExecRequest, PrestartedExec, Runtime } from '../../runtime/runtime.ts';
@@ -8,7 +9,10 @@ import type { RunningContainer } from '../containers/running-containers.ts';
 import type { EngineContext } from '../context.ts';
 import { removeRunDirectory } from '../run-directory.ts';
 
-/** A client's next request comes within milliseconds, over a slow line within a few hundred. */
+/**
+ * How long a prepared exec is kept. The client's start request follows within milliseconds, or a
+ * few hundred of them over a slow connection.
+ */
 const patienceMs = 300;
 
 interface PrestartContext extends Pick<EngineContext, 'report'> {
@@ -31,7 +35,10 @@ export class ExecPrestarter {
     this.#context = context;
   }
 
-  /** Does nothing while another is prestarted. What is wrong with the request its start will say. */
+  /**
+   * Does nothing while another exec is prepared. Errors are ignored here, because the start reports
+   * them.
+   */
   begin(
     id: string,
     live: RunningContainer,
@@ -47,13 +54,16 @@ export class ExecPrestarter {
       const timer = setTimeout(() => this.#drop(), patienceMs).unref();
       this.#prestarted = { id, live, exec, runDirectory: request.runDirectory, timer };
     } catch {
-      // Its start does all of it again, and fails to somebody who can be told.
+      // The start does all of this again and reports its failure.
     } finally {
       closePlacement(placement);
     }
   }
 
-  /** For the caller to finish; of the same process of the container, since it may have been restarted. */
+  /**
+   * Returns the prepared exec, which the caller finishes. The container may have been restarted, so
+   * its process must be the same.
+   */
   take(id: string, live: RunningContainer): PrestartedExec | undefined {
     const prestarted = this.#prestarted;
     if (prestarted?.id !== id) return undefined;

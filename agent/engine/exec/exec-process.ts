@@ -1,4 +1,4 @@
-/** The process of an exec, from what was asked for and what the container has. */
+/** The OCI process of an exec, from the request and the container's settings. */
 import type { OciProcess, OciSeccomp } from '../../contract/oci-runtime.ts';
 import { readTextInRoot, withFd } from '../../kernel/files.ts';
 import type { ProcessHandle } from '../../runtime/runtime.ts';
@@ -52,7 +52,7 @@ export function execProcess(
   };
 }
 
-/** As they are now: users may have been added since the start. */
+/** passwd and group as they are now, because users may have been added since the start. */
 function userFilesOf(process: ProcessHandle): { passwd: string; group: string } {
   return withFd(openRootOfProcess(process), (root) => ({
     passwd: readTextInRoot(root, 'etc/passwd') ?? '',

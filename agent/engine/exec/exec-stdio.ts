@@ -1,13 +1,16 @@
-/** An exec's ends of stdio as streams, which are opened while it is on its way where that can be. */
+/** The agent's ends of an exec's stdio as streams. */
 import type { PrestartedExec, ProcessStdio, RunningProcess } from '../../runtime/runtime.ts';
 import { ProcessOutput } from '../streams/process-output.ts';
 import { closeStreams, openStreams, type ProcessStreams } from '../streams/process-streams.ts';
 
-/** Opened before anything can happen to them: an end that comes while nobody listens would be missed. */
+/**
+ * The streams are opened at once, because an end of file that comes before anybody listens would be
+ * missed.
+ */
 export interface ExecStdio {
   streams: ProcessStreams;
   output: ProcessOutput;
-  /** Told once the exit code can be asked for. */
+  /** Resolves once the exit code is known. */
   exited: PromiseWithResolvers<void>;
 }
 
@@ -22,7 +25,7 @@ export interface RunningExec {
   stdio: ExecStdio;
 }
 
-/** Undefined when nothing was prestarted, or it has to be done anew. */
+/** Returns undefined when no exec was prepared, or when it has to be started from the beginning. */
 export async function finishPrestarted(
   prestarted: PrestartedExec | undefined,
 ): Promise<RunningExec | undefined> {

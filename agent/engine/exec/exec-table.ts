@@ -1,15 +1,18 @@
-/** Execs: made, running, and ended ones for as long as somebody may ask how they ended. */
+/**
+ * Execs that are created, running, or ended recently enough that a client may ask for the exit
+ * code.
+ */
 import type { ExecSettings, ExecView } from '../../api/exec/backend.ts';
 import { conflict, notFound } from '../../errors.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
 
-/** Docker's own patience with clients that ask late (moby, execCommandGC). */
+/** How long an ended exec is kept, as in moby's execCommandGC. */
 const keptMs = 5 * 60_000;
 
 export interface ExecRecord extends ExecView {
   process: RunningProcess | undefined;
   started: boolean;
-  /** Size that a client asked for before the terminal was there. */
+  /** The size that a client set before the terminal existed. */
   size: { rows: number; columns: number } | undefined;
   endedAtMs: number | undefined;
 }
@@ -47,14 +50,14 @@ export class ExecTable {
     return matches[0];
   }
 
-  /** Ids of a container's execs that are made or running. */
+  /** Ids of a container's execs that have not ended. */
   openOf(containerId: string): string[] {
     return [...this.#records.values()]
       .filter((record) => record.containerId === containerId && record.exitCode === undefined)
       .map(({ id }) => id);
   }
 
-  /** Takes the one start that an exec has. */
+  /** Marks the exec as started. Throws conflict when it was started before. */
   begin(record: ExecRecord): void {
     if (record.running) throw conflict(`Error: Exec command ${record.id} is already running`);
     if (record.started) throw conflict(`Error: Exec command ${record.id} has already run`);
@@ -72,7 +75,7 @@ export class ExecTable {
   #forgetOld(): void {
     const limit = Date.now() - keptMs;
     for (const { id, containerId, started, endedAtMs } of this.#records.values()) {
-      // One that nobody started never will be: dockerd, too, forgets those of a container that has ended.
+      // A created exec of an ended container can never start, so it is dropped, as dockerd does.
       const isVain = !started && !this.#hasProcess(containerId);
       if (isVain || (endedAtMs !== undefined && endedAtMs < limit)) this.#records.delete(id);
     }

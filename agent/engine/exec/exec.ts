@@ -55,7 +55,7 @@ async function createExec(
     execID: id,
   });
   const record = context.execs.find(id);
-  // Once the reply is on its way.
+  // The exec is prepared after the reply is sent.
   setImmediate(() => {
     if (!record.started && context.live.get(container.id) === live)
       context.prestarter.begin(id, live, (placement) =>
@@ -65,7 +65,7 @@ async function createExec(
   return id;
 }
 
-/** Docker's words for a container that takes no exec now. */
+/** Throws conflict with Docker's message when the container cannot run an exec. */
 function requireRunning(
   { live }: Pick<EngineContext, 'live'>,
   { id, state }: ContainerRecord,
@@ -99,7 +99,7 @@ async function startExec(
     context.execs.end(record, error instanceof StartError ? error.exitCode : 126);
     removeRunDirectory(execRunDirectory(context.paths, container.id, record.id), context.report);
     if (detach || !(error instanceof StartError)) throw error;
-    // The stream is where dockerd tells an attached client, and the exit code is in inspect.
+    // dockerd reports this error in the stream of an attached client; the exit code is in inspect.
     return failedAttachment(record.settings.terminal, error.message);
   }
   const { process, stdio } = ran;
@@ -142,7 +142,7 @@ function requestOf(
   };
 }
 
-/** Resolves once the exit code can be asked for. */
+/** Resolves once the exit code is known. */
 async function watchExecExit(
   context: ExecContext,
   record: ExecRecord,
@@ -185,7 +185,7 @@ function attachExec(
     stdin:
       settings.stdin && input ? inputRelay(Promise.resolve(input), { endsInput: true }) : undefined,
     output,
-    // The client left: the process goes on, and its output is read and dropped.
+    // When the client leaves, the process continues and its output is dropped.
     close: () => output.abandon(),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * One table of what the machine lets this agent do. Everything that is missing has a cause and a next step,
- * which is what people see; the parts themselves refuse, each in its place, with the same words.
+ * One table of what this machine lets the agent do. Everything that is missing has a cause and a
+ * next step for the user; the code that refuses a request uses the same words.
  */
 import type { CgroupDriver } from '../cgroup/cgroup.ts';
 import {
@@ -13,17 +13,20 @@ import {
 import type { DiskDriver } from '../disk/disk.ts';
 
 export interface MachineFacts {
-  /** Of the machine, not only of a user namespace. */
+  /** Root of the machine, not only of a user namespace. */
   root: boolean;
   cgroups: Pick<CgroupDriver, 'version' | 'controllers' | 'lack'>;
   disks: Pick<DiskDriver, 'kind' | 'lack'>;
-  /** Why networks lead nowhere; undefined when they do. */
+  /** Why container networks cannot reach the outside. Undefined when they can. */
   disconnected: string | undefined;
-  /** The lowest port that a user may take (ip_unprivileged_port_start). */
+  /** The lowest port that an ordinary user may bind (net.ipv4.ip_unprivileged_port_start). */
   lowestPort: number;
   /** Whether /dev/kmsg can be read. */
   kernelLog: boolean;
-  /** Undefined where no logout ends anything. */
+  /**
+   * Whether the user's processes survive a logout (loginctl(1), `enable-linger`). Undefined where a
+   * logout ends nothing.
+   */
   lingers: boolean | undefined;
 }
 
@@ -124,7 +127,7 @@ const lacks: Record<AbilityName, (facts: MachineFacts) => Lack | undefined> = {
       : undefined,
 };
 
-/** Also what a container is refused with that asks for one. */
+/** The same text refuses a container that asks for ids of its own. */
 export const noOwnIds: Lack = {
   cause: 'Containers share one set of ids, yours: they cannot have user namespaces of their own.',
   nextStep: asRoot,

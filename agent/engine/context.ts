@@ -40,13 +40,13 @@ export interface EngineContext {
   cgroups: CgroupDriver;
   network: Networks;
   kernelViews: KernelViews;
-  /** Where the API listens: whoever reaches it is root on the machine. */
+  /** The path of the API socket. Whoever can open it is root on the machine. */
   apiSocket: string;
   disks: Disks;
   defaultDisk: DefaultDisk;
   events: EventLog;
   exitWaiters: ExitWaiters;
-  /** One operation at a time on each container, by id. */
+  /** Runs one operation at a time on each container, by id. */
   locks: SerialLocks;
   live: RunningContainers;
   pressure: Sampler;
@@ -57,20 +57,20 @@ export interface EngineContext {
   containerDirectoryPool: DirectoryPool;
   layerDirectoryPool: DirectoryPool;
   prebuiltSpec: PrebuiltSpec;
-  /** What the agent found out about the machine when it started. */
+  /** Facts about the machine that the agent collected at its start. */
   abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;
   userNamespaces: {
-    /** Containers that say nothing have one. */
+    /** Whether containers that ask for neither get a user namespace. */
     byDefault: boolean;
     pool: IdPool;
-    /** Why no container can have one. */
+    /** Why no container can have a user namespace. */
     lack?: Lack;
   };
   proxies: Proxies;
   report: Report;
 }
 
-/** Names what failed, for {@link Undo.run} and for work that nobody waits for. */
+/** Returns a function that reports an error together with `what` failed. */
 export const reporter =
   ({ report }: Pick<EngineContext, 'report'>, what: string) =>
   (error: unknown) =>

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from './state/database.ts';
 
-/** Made once for a state root, and the same ever after. */
+/** The engine's id, made once for each state root. */
 export function engineId(database: Database): string {
   const known = database.prepare("SELECT value FROM facts WHERE name = 'engine-id'").get();
   if (known !== undefined) return String(known.value);

@@ -1,9 +1,12 @@
-/** What happened, in order: the last thousand events, and a stream of those to come. */
+/** The last thousand events, and streams of those to come. */
 import type { EngineEvent } from '../api/system/backend.ts';
 import { timerMs } from './timer.ts';
 
 const keptEvents = 1000;
-/** A client that reads so far behind is let go: it must not make the agent grow without bound. */
+/**
+ * A client that falls this many events behind is disconnected, so that the agent's memory stays
+ * bounded.
+ */
 const maxBacklog = 20_000;
 
 export class EventLog {
@@ -18,15 +21,16 @@ export class EventLog {
     for (const listener of this.#listeners) listener(stamped);
   }
 
-  /** Calls back for every event from now on; gives back how to stop. */
+  /** Calls `listener` for every event from now on. Returns a function that stops it. */
   listen(listener: (event: EngineEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Past events from `since`, then live ones until `until` or abort. */
+  /** Streams past events from `since` on, then live ones until `until` or the abort. */
   stream(options: { since?: Date; until?: Date; signal: AbortSignal }): AsyncIterable<EngineEvent> {
-    // Registered here and not at the first read: what happens in between belongs to the stream.
+    // The listener is registered here and not at the first read, so that events in between are not
+    // lost.
     const { since, until, signal } = options;
     const backlog = since === undefined ? [] : this.#recent.filter((event) => event.time >= since);
     let wake = () => {};
@@ -51,7 +55,7 @@ export class EventLog {
           if (until !== undefined && until.getTime() <= Date.now()) return;
           await new Promise<void>((resolve) => {
             wake = resolve;
-            // Set anew for each wait: a timer may fire early, and reaches only so far.
+            // The timer is set for each wait, because it may fire early and has a longest time.
             clearTimeout(deadline);
             if (until !== undefined)
               deadline = setTimeout(resolve, timerMs(until.getTime() - Date.now()));
@@ -65,7 +69,7 @@ export class EventLog {
     })();
   }
 
-  /** Wall-clock time that never repeats and never goes back, so that order is in the stamp. */
+  /** Wall-clock time that strictly increases, so that the timestamp alone gives the order. */
   #stamp(): { time: Date; nanos: number } {
     const now = BigInt(Date.now()) * 1_000_000n;
     this.#lastNanos = now > this.#lastNanos ? now : this.#lastNanos + 1n;

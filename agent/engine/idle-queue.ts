@@ -1,13 +1,14 @@
 /**
- * Work that nobody waits for, such as taking away what an ended container leaves: it is done once the
- * engine has been left alone for a moment, or when much of it waits, one piece a turn, so that no
- * request waits for more than one. What a killed agent did not come to is the sweep's at the next start.
+ * A queue of deferred clean-up, such as removing what an ended container left. It runs once the
+ * engine has been idle for a moment, or when many items wait, one item at a time, so that a request
+ * waits for one of them at most. The garbage collection at the next start does what a killed agent
+ * left undone.
  */
 export interface IdleQueueOptions {
   report: (what: string, error: unknown) => void;
-  /** Default 20. */
+  /** The idle time before the queue runs, in milliseconds. Default 20. */
   quietMs?: number;
-  /** The longest that anything is put off by those who are at work; default 1,000. */
+  /** The longest time that activity can defer an item, in milliseconds. Default 1,000. */
   longestMs?: number;
 }
 
@@ -16,14 +17,14 @@ interface Work {
   run: () => void | Promise<void>;
 }
 
-/** When more than that waits it is begun whatever else goes on. */
+/** With more items than this the queue runs at once. */
 const maxDeferred = 64;
 
 export class IdleQueue {
   readonly #report: IdleQueueOptions['report'];
   readonly #quietMs: number;
   readonly #longestMs: number;
-  /** By key, in the order in which it was put off. */
+  /** Items by key, in the order in which they were added. */
   readonly #work = new Map<string, Work>();
   readonly #underWay = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
@@ -36,14 +37,14 @@ export class IdleQueue {
     this.#longestMs = longestMs;
   }
 
-  /** A key stands for one piece of work: who puts off another has finished the one before. */
+  /** Adds an item. The caller has flushed an earlier item with the same key. */
   add(key: string, what: string, run: Work['run']): void {
     this.#work.set(key, { what, run });
     if (this.#work.size > maxDeferred) this.#startNow();
     else this.postpone();
   }
 
-  /** Somebody is at work with the engine: not now. */
+  /** Restarts the idle time, because a request is being served. */
   postpone(): void {
     if (this.#work.size === 0 || this.#under !== undefined) return;
     if (this.#timer === undefined) {
@@ -52,7 +53,7 @@ export class IdleQueue {
     } else if (performance.now() - this.#waitingSince < this.#longestMs) this.#timer.refresh();
   }
 
-  /** Resolves once what was put off under this key, if anything was, has been done. */
+  /** Resolves once the item with this key, if there is one, is done. */
   async flush(key: string): Promise<void> {
     const work = this.#work.get(key);
     if (work === undefined) return this.#underWay.get(key);
@@ -63,7 +64,7 @@ export class IdleQueue {
     this.#underWay.delete(key);
   }
 
-  /** Does all of it. */
+  /** Runs all items. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#under;

@@ -1,4 +1,4 @@
-/** What the engine reads of processes through a procfs that nobody can mount over (kernel/procfs.ts). */
+/** Reads processes through a procfs that nobody can mount over (kernel/procfs.ts). */
 import { closeSync, readdirSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { hasErrno } from '../kernel/libc.ts';
@@ -14,14 +14,14 @@ export interface KernelViews {
     others: readonly KernelViewSubject[],
     paths: readonly string[],
   ): IsolationView;
-  /** One pass over the machine's processes, which lets others have their turn meanwhile. */
+  /** Reads all processes of the machine once, and yields to other work in between. */
   processes(): Promise<ReadonlyMap<number, ProcessStat>>;
   close(): void;
 }
 
-/** A machine can have four million; beyond this nobody can look at them one by one. */
+/** A machine can have four million processes; with more than this none is listed. */
 const mostProcesses = 20_000;
-/** About three milliseconds of reading. */
+/** Reading this many takes about three milliseconds. */
 const readAtOnce = 64;
 
 export function createKernelViews(): KernelViews {
@@ -46,12 +46,12 @@ async function readProcesses(procFd: number): Promise<Map<number, ProcessStat>> 
   return found;
 }
 
-/** One file a process: `stat` alone needs nothing of the process's memory, so nothing can hold it up. */
+/** Reads only `stat`, which needs nothing of the process's memory, so that nothing can block it. */
 function readStat(procFd: number, pid: string): ProcessStat | undefined {
   try {
     return parseStat(readProcfs(procFd, `${pid}/stat`).text);
   } catch (error) {
-    // It ended since it was listed.
+    // The process ended after it was listed.
     if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;
     throw error;
   }

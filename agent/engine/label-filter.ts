@@ -1,6 +1,6 @@
 import type { LabelFilter } from '../api/containers/backend.ts';
 
-/** Whether labels pass every filter: `key`, `key=value`, or their negation. */
+/** Whether labels pass every filter: `key`, `key=value`, or a negation of these. */
 export function matchesLabels(
   labels: Record<string, string>,
   filters: readonly LabelFilter[],

@@ -1,4 +1,4 @@
-/** All processes of the machine, grouped: its own, and those of each running container. */
+/** Lists all processes of the machine in groups: those of each running container and all others. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { MachineProcesses, ProcessFigure, ProcessGroup } from '../contract/processes.ts';
@@ -8,16 +8,19 @@ import type { RunningContainer, RunningContainers } from './containers/running-c
 import type { EngineContext } from './context.ts';
 
 const nanosPerTick = 1_000_000_000 / ticksPerSecond;
-/** 4 KiB on every machine that we support (getpagesize(2)). */
+/** The page size of every supported machine (getpagesize(2)). */
 const pageBytes = 4096;
-/** Of one group; a container that makes thousands hides nobody else's. */
+/**
+ * The most processes listed for one group, so that a container with thousands hides no other group.
+ */
 const mostListed = 400;
 
 type Parts = Pick<EngineContext, 'containers' | 'live' | 'kernelViews'>;
 
 export async function machineProcesses(parts: Parts): Promise<MachineProcesses> {
   const { containers, live, kernelViews } = parts;
-  // Asked before and after: what ended or began during the pass is the container's all the same.
+  // Owners are read before and after the pass, so that processes that began or ended meanwhile
+  // still belong to their container.
   const owners = ownersOf(live);
   const processes = await kernelViews.processes();
   for (const [pid, id] of ownersOf(live)) owners.set(pid, id);
@@ -51,7 +54,7 @@ function ownersOf(live: RunningContainers): Map<number, string> {
   );
 }
 
-/** As people count it: page cache that can go at once is not used. */
+/** Memory use without the inactive page cache, which can be dropped at once. */
 function usageOf({ cgroup }: RunningContainer): Pick<ProcessGroup, 'cpuNanos' | 'memoryBytes'> {
   const { cpu, memory } = cgroup.usage();
   return {
@@ -86,7 +89,7 @@ function figureOf(pid: number, stat: ProcessStat, serves: string | undefined): P
   };
 }
 
-/** proc_stat(5), the line `cpu`; proc_meminfo(5). */
+/** Parses the line `cpu` of proc_stat(5), and proc_meminfo(5). */
 export function machineUse(
   stat: string,
   meminfo: string,

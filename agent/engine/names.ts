@@ -1,10 +1,13 @@
-/** Container names: Docker's rule for them, and two words for a container that was given none. */
+/**
+ * Container names: Docker's rule for them, and a name of two words for containers created without
+ * one.
+ */
 import { randomInt } from 'node:crypto';
 import { invalid } from '../errors.ts';
 
 const rule = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
-/** The name without its leading slash; throws invalid with Docker's words. */
+/** The name without its leading slash. Throws invalid with Docker's message. */
 export function checkedName(given: string): string {
   const name = given.replace(/^\//, '');
   if (!rule.test(name))
@@ -142,7 +145,7 @@ const things = [
   'wren',
 ];
 
-/** Two words that no container has; with a number when chance brought a taken pair often. */
+/** A name that no container has. After several collisions it gets a number. */
 export function inventName(taken: (name: string) => boolean): string {
   for (let attempt = 0; ; attempt++) {
     const pair = `${moods[randomInt(moods.length)]}_${things[randomInt(things.length)]}`;

@@ -1,11 +1,11 @@
-/** Where the engine keeps things; docs/on-disk.md lists every one of them. */
+/** Paths of the engine's files. docs/on-disk.md lists all of them. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 export interface EnginePaths {
-  /** State that outlives the machine's restart. */
+  /** State that survives a reboot. */
   root: string;
-  /** What ends with the machine: shims' run directories and sockets. */
+  /** State that ends at a reboot: the shims' run directories and sockets. */
   run: string;
 }
 
@@ -13,9 +13,9 @@ export interface ContainerPaths {
   directory: string;
   /** The writable layer, unless it lies in a space. */
   layer: string;
-  /** The space of the writable layer, when it has one (agent/disk): here, */
+  /** The space of the writable layer (agent/disk), inside the container's directory. */
   disk: string;
-  /** or among the layers. */
+  /** The space of the writable layer, among the other layers. */
   layerDisk: string;
   log: string;
   files: { directory: string; hosts: string; hostname: string; resolvConf: string };
@@ -25,22 +25,25 @@ export interface ContainerPaths {
 
 export const databasePath = (paths: EnginePaths) => join(paths.root, 'corten.db');
 export const containersDirectory = (paths: EnginePaths) => join(paths.root, 'containers');
-/** Writable layers, unless they lie in a space elsewhere; it may be a file system of their own (agent/disk/shared-disk.ts). */
+/**
+ * The directory of the writable layers, which may be a file system of its own
+ * (agent/disk/shared-disk.ts).
+ */
 export const layersDirectory = (paths: EnginePaths) => join(paths.root, 'layers');
-/** What the next container will have (agent/engine/containers/directory-pool.ts). */
+/** The directory prepared for the next container (agent/engine/containers/directory-pool.ts). */
 export const pooledDirectoryPath = (paths: EnginePaths) => join(paths.root, 'next-container');
 export const pooledLayerPath = (paths: EnginePaths) => join(layersDirectory(paths), 'next');
-/** What is on its way out. */
+/** Directories that are being removed. */
 export const removedDirectory = (paths: EnginePaths) => join(paths.root, 'removed');
 export const removedLayersDirectory = (paths: EnginePaths) =>
   join(layersDirectory(paths), 'removed');
 export const runsDirectory = (paths: EnginePaths) => join(paths.run, 'containers');
 export const volumesDirectory = (paths: EnginePaths) => join(paths.root, 'volumes');
-/** A limited place in the directory of its container, layer or volume. */
+/** The directory with a disk limit, inside that of its container, layer or volume. */
 export const spaceName = 'disk';
 export const volumeSpace = (paths: EnginePaths, name: string) =>
   join(volumesDirectory(paths), name, spaceName);
-/** A volume's content: in its space when it has one. */
+/** A volume's content, inside its space if it has one. */
 export const volumeData = (paths: EnginePaths, name: string, limited: boolean) =>
   join(limited ? volumeSpace(paths, name) : join(volumesDirectory(paths), name), volumeDataName);
 export const volumeDataName = '_data';
@@ -70,8 +73,8 @@ export const execRunDirectory = (paths: EnginePaths, container: string, exec: st
   join(containerPaths(paths, container).run, 'exec', exec);
 
 /**
- * A short name for one state root, so that what two agents make in the kernel (cgroups, bridges,
- * nft tables) never has the same name.
+ * A short name for a state root, so that the cgroups, bridges and nft tables of two agents never
+ * collide.
  */
 export function rootTag(root: string): string {
   return createHash('sha256').update(root).digest('hex').slice(0, 6);

@@ -1,13 +1,13 @@
-/** The proxies of this machine: for pulls and pushes always, for containers when it is asked for. */
+/** The machine's proxies, used for pulls and pushes and, if the user wants it, in containers. */
 import { isIP } from 'node:net';
 import { type ProxySettings, proxyVariables } from '../contract/proxies.ts';
 import { invalid } from '../errors.ts';
 
 export interface ProxiesOptions {
   initial: ProxySettings;
-  /** Where this machine reaches the computer that people sit at; undefined: it is that computer. */
+  /** The address of the host as seen from this machine. Undefined when this machine is the host. */
   hostAddress: () => string | undefined;
-  /** Makes pulls and pushes use them. */
+  /** Makes pulls and pushes use the proxies. */
   apply: (settings: ProxySettings) => void;
 }
 
@@ -23,7 +23,7 @@ export class Proxies {
     options.apply(this.#settings);
   }
 
-  /** Throws invalid. */
+  /** Throws invalid for settings that are not proxies. */
   set(given: ProxySettings): void {
     const { http, https, noProxy } = given;
     if (noProxy !== undefined && /[\r\n\0]/.test(noProxy))
@@ -37,7 +37,7 @@ export class Proxies {
     this.#options.apply(this.#settings);
   }
 
-  /** For people: without passwords. */
+  /** The settings without passwords, to be shown to users. */
   shown(): ProxySettings {
     const { http, https, ...rest } = this.#settings;
     return {
@@ -47,13 +47,14 @@ export class Proxies {
     };
   }
 
-  /** `NAME=value`, each in both cases; none when containers are not meant. */
+  /** `NAME=value` in upper and lower case. Empty when containers do not use the proxies. */
   environment(): string[] {
     if (!this.#settings.containers) return [];
     return (['http', 'https', 'noProxy'] as const).flatMap((key) => {
       const value = this.#settings[key];
       const name = proxyVariables[key];
-      // A container's loopback is its own: without a proxy it at least reaches what needs none.
+      // A container cannot reach a proxy on the machine's loopback, so it gets none and at least
+      // reaches what needs no proxy.
       const isUseless = key !== 'noProxy' && isLoopback(URL.parse(value ?? '')?.hostname ?? '');
       return value === undefined || isUseless
         ? []
@@ -61,7 +62,7 @@ export class Proxies {
     });
   }
 
-  /** A proxy on the loopback of the computer around this machine is not on this machine's. */
+  /** Replaces the host's loopback address, which a machine inside the host cannot reach. */
   #reachable(text: string): string {
     const url = URL.parse(text.includes('://') ? text : `http://${text}`);
     if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '')

@@ -1,2 +1,2 @@
-/** Tells the agent's own log of a failure that no caller can be told of. */
+/** Writes a failure that no caller can be told of to the agent's log. */
 export type Report = (what: string, error: unknown) => void;

@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import type { Report } from './report.ts';
 
 /**
- * Removes what a process left to outlive the agent. Synchronous: it holds three small files, and the
- * thread pool would take ten times as long.
+ * Removes the run directory of an ended process. This is synchronous because it holds only three
+ * small files, for which the thread pool takes ten times as long.
  */
 export function removeRunDirectory(directory: string, report: Report): void {
   try {

@@ -1,6 +1,6 @@
 /**
- * Work on one key is done one at a time, in the order of the calls; different keys do not wait for
- * each other. Not reentrant: work must not ask for its own key again.
+ * Runs work with the same key one after the other, in the order of the calls. Work must not ask for
+ * its own key again.
  */
 export class SerialLocks {
   readonly #tails = new Map<string, Promise<unknown>>();
@@ -13,7 +13,7 @@ export class SerialLocks {
       if (before !== undefined) await before;
       return await work();
     } finally {
-      // Only the last in line takes the entry away; anybody else's successor still waits on it.
+      // Only the last one in the queue removes the entry, because others still wait on it.
       if (this.#tails.get(key) === done) this.#tails.delete(key);
       finish();
     }

@@ -1,4 +1,4 @@
-/** Takes away what a crash left behind: whatever no container owns. */
+/** Garbage collection: removes what a crash left behind and no container owns. */
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import {
   volumesDirectory,
 } from './paths.ts';
 
-/** Runs at the agent's start, before anybody can make something new. */
+/** Runs at the agent's start, before any request. */
 export async function sweep(context: EngineContext): Promise<void> {
   const { containers, volumes, live, paths } = context;
   await sweepCgroups(context);
@@ -40,7 +40,7 @@ async function sweepCgroups({ cgroups, live, report }: EngineContext): Promise<v
     if (live.get(name) !== undefined) continue;
     const cgroup = cgroups.open(name);
     try {
-      // Nobody owns what still runs inside: its record is gone, or its shim is.
+      // The processes in this cgroup belong to no container any more.
       cgroup.kill();
       await cgroup.remove();
     } catch (error) {
@@ -49,7 +49,7 @@ async function sweepCgroups({ cgroups, live, report }: EngineContext): Promise<v
   }
 }
 
-/** A space may be mounted, and what lies in it must not be removed through the mount. */
+/** A space may be mounted, and its content must not be removed through the mount. */
 async function removeSpaces(
   context: EngineContext,
   driver: DiskDriver,

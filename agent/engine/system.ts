@@ -1,4 +1,4 @@
-/** The engine as a whole: what it runs on, what it does, what it takes up. */
+/** The engine as a whole: its host, its state and its disk usage. */
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
 import type { DiskUsage, SystemBackend, SystemFacts } from '../api/system/backend.ts';
@@ -10,7 +10,7 @@ import { directoryBytes } from './files/directory-size.ts';
 import { machineProcesses } from './machine-processes.ts';
 
 export interface SystemOptions {
-  /** Same for ever on one state root. */
+  /** The same as long as the state root exists. */
   engineId: string;
   registryMirrors: string[];
   insecureRegistries: string[];
@@ -67,7 +67,7 @@ function facts(
   };
 }
 
-/** os-release(5). */
+/** The distribution's name (os-release(5)). */
 function distribution(): string {
   try {
     const text = readFileSync('/etc/os-release', 'utf8');

@@ -1,7 +1,6 @@
 /**
- * What a half-done operation must take back. Steps run in reverse order; one that fails does not
- * keep the others from running, and its error goes to `report`, since the failure that people need
- * to hear about is the one that made us undo.
+ * The steps that undo a half-done operation, run in reverse order. A step that fails is reported
+ * and does not stop the others, because the caller needs the error that caused the undo.
  */
 export class Undo {
   readonly #steps: (() => unknown)[] = [];

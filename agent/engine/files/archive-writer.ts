@@ -1,8 +1,8 @@
 /**
- * Writes an archive's entries into a directory of a container, for `docker cp`. Every path is
- * resolved inside the container's root by openat2(2), anew for each entry; so neither the archive
- * nor a container that swaps links meanwhile reaches anything outside (CVE-2018-15664). Nothing
- * that exists is opened for writing: it is replaced. Synchronous.
+ * Writes the entries of an archive into a directory of a container, for `docker cp`. Each path is
+ * resolved anew inside the container's root by openat2(2), so neither the archive nor a container
+ * that swaps links meanwhile can reach anything outside (CVE-2018-15664). Existing files are
+ * replaced and never opened for writing. All calls are synchronous.
  */
 import {
   closeSync,
@@ -40,18 +40,20 @@ import { asFileOwner, type IdMap, outsideId } from '../../kernel/user-namespaces
 
 export interface WriteOptions {
   rootFd: number;
-  /** An existing directory in the root. */
+  /** An existing directory in the container's root. */
   directory: string;
   noOverwriteDirectoryNonDirectory: boolean;
-  /** Whose everything becomes; absent: as the archive says. */
+  /** The owner of everything that is written. Undefined keeps the owners in the archive. */
   owner: { uid: number; gid: number } | undefined;
-  /** The container's, when its files show ids outside: the archive has those inside. */
+  /**
+   * The container's id map, when its files carry host ids. The archive carries the ids used inside.
+   */
   ids: IdMap | undefined;
 }
 
 export class ArchiveWriter implements TarSink {
   readonly #options: WriteOptions;
-  /** Path of the target, bytes as characters like the names in the archive. */
+  /** The path of the target, with one character for each byte, like the names in the archive. */
   readonly #base: string;
   readonly #directoryTimes: { path: string; entry: TarEntry }[] = [];
   #entry: TarEntry | undefined;
@@ -70,7 +72,7 @@ export class ArchiveWriter implements TarSink {
   #place(entry: TarEntry): void {
     const components = componentsOf(entry.name);
     const name = components.pop();
-    // The target directory itself stays as it is.
+    // The target directory itself is not changed.
     if (name === undefined) return;
     const parent = [this.#base, ...components].join('/');
     withFd(this.#directory(parent), (parentFd) => this.#make(entry, parentFd, parent, name));
@@ -90,7 +92,8 @@ export class ArchiveWriter implements TarSink {
     withFd(fd, () => {
       if (entry.sizeBytes !== entry.storedBytes) ftruncateSync(fd, entry.sizeBytes);
       this.#own(fd, '', entry);
-      // Changing the owner clears set-user-id bits and capabilities: mode and attributes come after.
+      // Changing the owner clears set-user-id bits and capabilities, so mode and extended
+      // attributes come after it.
       fchmodSync(fd, entry.mode);
       keepXattrs(fd, entry);
       const modifiedSeconds = Number(entry.modifiedNanos) / 1e9;
@@ -98,7 +101,9 @@ export class ArchiveWriter implements TarSink {
     });
   }
 
-  /** Sets directories' times, which every file made in them had changed. */
+  /**
+   * Sets the directories' modification times last, because writing files into them changed these.
+   */
   finish(): void {
     for (const { path, entry } of this.#directoryTimes)
       withFd(this.#open(path), (fd) =>
@@ -106,7 +111,7 @@ export class ArchiveWriter implements TarSink {
       );
   }
 
-  /** Idempotent. */
+  /** Can be called more than once. */
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
@@ -118,7 +123,7 @@ export class ArchiveWriter implements TarSink {
       this.#makeDirectory(entry, parentFd, parent, base);
       return;
     }
-    // Like dockerd's, an archive cannot bring the machine's devices into a container.
+    // As with dockerd, an archive cannot bring host devices into a container.
     if (entry.type === 'character' || entry.type === 'block') return;
     this.#clear(parentFd, base, false, entry);
     switch (entry.type) {
@@ -165,7 +170,7 @@ export class ArchiveWriter implements TarSink {
     );
   }
 
-  /** Takes away what is in an entry's place; a directory may stay for a directory. */
+  /** Removes what is in an entry's place. A directory may stay for a directory. */
   #clear(parentFd: number, base: string, forDirectory: boolean, entry: TarEntry): void {
     let isDirectory: boolean;
     try {
@@ -187,7 +192,7 @@ export class ArchiveWriter implements TarSink {
     removeTreeAt(parentFd, kernelName(base));
   }
 
-  /** A directory of the container, made with its parents when it is missing. */
+  /** Opens a directory of the container and makes it and its parents when they are missing. */
   #directory(path: string): number {
     try {
       return this.#open(path);
@@ -216,7 +221,9 @@ export class ArchiveWriter implements TarSink {
     lchownat(fd, name, outsideId(ids, 'uids', uid), outsideId(ids, 'gids', gid));
   }
 
-  /** Where ids are mapped, a file cannot even be made by somebody who has none there. */
+  /**
+   * Under an id map, a process without an id in that file system cannot even create a file there.
+   */
   #asContainerRoot(make: () => void): void {
     const { ids } = this.#options;
     if (ids === undefined) make();
@@ -224,7 +231,7 @@ export class ArchiveWriter implements TarSink {
   }
 }
 
-/** Gives a kernel's refusal its meaning for the person who copies. */
+/** Turns a refusal of the kernel into an error that tells the user what it means. */
 export function writeError(path: string, error: unknown): unknown {
   if (hasErrno(error, 'EROFS'))
     return new CortenError('forbidden', `${path} in the container is read-only`, { cause: error });

@@ -1,4 +1,4 @@
-/** `docker cp`: one path of a container out as a tar archive, or an archive into one. */
+/** `docker cp`: reads one path of a container as a tar archive, or extracts an archive into one. */
 import { closeSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -64,7 +64,7 @@ export const writeArchive: ContainerFiles['writeArchive'] = async (
   }
 };
 
-/** A stream that gives its descriptor back however it ends, even when nobody ever reads from it. */
+/** A stream that closes its descriptor however it ends, even when nobody reads from it. */
 export function streamOf(tree: AsyncGenerator<Buffer>, fd: number): Readable {
   const stream = Readable.from(tree, { objectMode: false });
   stream.once('close', () => closeSync(fd));
@@ -79,7 +79,8 @@ async function unpack(archive: Readable, writer: ArchiveWriter): Promise<void> {
   const pieces: AsyncIterator<Buffer> = archive[Symbol.asyncIterator]();
   const head = await headOf(pieces);
   const whole = Readable.from(joined(head, pieces), { objectMode: false });
-  // In this process, never by a program of the container or the machine (CVE-2019-14271).
+  // This process itself decompresses; no program of the container or the host runs
+  // (CVE-2019-14271).
   const opener = decompressor(compressionOf(head));
   if (opener === undefined) await pipeline(whole, consume);
   else await pipeline(whole, opener, consume);
@@ -112,7 +113,7 @@ function requireDirectory(rootFd: number, inRoot: string, shown: string): void {
   }
 }
 
-/** Paths of requests are from the root, with or without the slash. */
+/** Paths in requests start at the root, with or without the slash. */
 function absolutePath(path: string): string {
   if (path === '') throw invalid('a path in the container is missing');
   return path.startsWith('/') ? path : `/${path}`;

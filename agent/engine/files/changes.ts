@@ -1,7 +1,7 @@
 /**
- * `docker diff`: the container's writable layer read against its image. In an overlay's upper a
- * character device 0:0 hides what lies below, and a directory with `trusted.overlay.opaque` hides
- * all that the lower one held (kernel, overlayfs.rst).
+ * `docker diff`: compares the container's writable layer with its image. In an overlay's upper
+ * directory a character device 0:0 hides the entry below, and a directory with
+ * `trusted.overlay.opaque` hides everything in the lower one (kernel, overlayfs.rst).
  */
 
 import { type BigIntStats, closeSync, constants, fstatSync } from 'node:fs';
@@ -36,7 +36,7 @@ export async function changes(root: ContainerRoot): Promise<Change[]> {
   return withoutEmptyParents(found, ours);
 }
 
-/** Directory by directory; `lower` is undefined where the image has none. */
+/** Compares one directory. `lower` is undefined where the image has none. */
 function compare(
   upper: number,
   lower: number | undefined,
@@ -79,19 +79,20 @@ function compareEntry(
   if (stat.isDirectory()) {
     const lower = before?.isDirectory() ? below : undefined;
     compare(entry, lower, path, ours, found);
-    // Overlayfs copies a directory up for what is written in it; the copy itself is no change.
+    // Overlayfs copies a directory up when something is written in it. The copy itself is no
+    // change.
     if (before !== undefined && found.length === start && sameDirectory(stat, before)) return;
   }
   found.splice(start, 0, { path, kind: wasThere ? 'modified' : 'added' });
 }
 
-/** Everything of the image's directory that its replacement does not have. */
+/** Adds every entry of the image's directory that its replacement lacks. */
 function addHidden(lower: number, kept: ReadonlySet<string>, path: string, found: Change[]): void {
   for (const name of readNames(lower))
     if (!kept.has(String(name))) found.push({ path: `${path}/${name}`, kind: 'deleted' });
 }
 
-/** A directory that the runtime made only to hold a mount's target says nothing either. */
+/** Drops directories that the runtime made only to hold a mount target. */
 function withoutEmptyParents(found: readonly Change[], ours: ReadonlySet<string>): Change[] {
   const holdsTarget = (path: string) => [...ours].some((target) => target.startsWith(`${path}/`));
   return found.filter(

@@ -1,22 +1,22 @@
 /**
- * What reaches into a container's files and processes from outside; the engine finds the container
- * and these do the work (archive.ts, changes.ts, export.ts, top.ts).
+ * Reads and writes a container's files and processes from outside. The engine finds the container;
+ * archive.ts, changes.ts, export.ts and top.ts do the work.
  */
 import type { Readable } from 'node:stream';
 import type { ContainersBackend, PathStat } from '../../api/containers/backend.ts';
 import type { ContainerView } from '../../contract/container.ts';
 import type { ProcessHandle } from '../../runtime/runtime.ts';
 
-/** Where a container's files are. */
+/** The places of a container's files. */
 export interface ContainerRoot {
-  /** Its init; undefined when it does not run. */
+  /** The init process. Undefined when the container does not run. */
   process: ProcessHandle | undefined;
   rootfs: ContainerView['rootfs'];
-  /** Asked for with `--read-only`; a running container's mounts tell by themselves. */
+  /** Set by `--read-only`. For a running container the mounts themselves show it. */
   readOnlyRootfs?: boolean;
-  /** The container's user, who owns what is copied in with `copyUidGid`. */
+  /** The container's user, who becomes the owner of files copied in with `copyUidGid`. */
   owner?: { uid: number; gid: number };
-  /** Seen at their targets, also in a container that does not run. */
+  /** The container's mounts, which are shown at their targets even while it does not run. */
   mounts: ContainerView['mounts'];
 }
 
@@ -31,11 +31,11 @@ export interface ContainerFiles {
     archive: Readable,
     options: ArchiveOptions,
   ): Promise<void>;
-  /** The whole root without what is mounted over it. */
+  /** Archives the whole root without the mounts over it. */
   exportArchive(root: ContainerRoot): Promise<Readable>;
-  /** The writable layer as one that an image can have. */
+  /** Archives the writable layer in the form of an image layer. */
   layerArchive(root: Pick<ContainerRoot, 'rootfs'>): Promise<Readable>;
   changes(root: ContainerRoot): ReturnType<ContainersBackend['changes']>;
-  /** `ps` columns for host processes `pids`, all of them in one container. */
+  /** `ps` columns for the host processes `pids`, all of them of one container. */
   top(pids: readonly number[], psArguments: string): ReturnType<ContainersBackend['top']>;
 }

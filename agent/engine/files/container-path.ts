@@ -1,6 +1,6 @@
 /**
- * A path in a container as `docker cp` means it: links on the way are followed as the container
- * would, the last component only when the path says so with a final `/` or `/.`.
+ * Resolves a path in a container as `docker cp` does: links on the way are followed as the
+ * container would, and the last component only when the path ends in `/` or `/.`.
  */
 import { type BigIntStats, closeSync, fstatSync } from 'node:fs';
 import { posix } from 'node:path';
@@ -18,22 +18,28 @@ import {
 } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 
-/** path_resolution(7): so many links in a row are a loop. */
+/** After this many links, path_resolution(7) reports a loop. */
 const maxLinks = 40;
 
-/** An open directory and a name in it; `.` is the directory itself. */
+/** An open directory and a name in it. The name `.` is the directory itself. */
 export interface Place {
   parentFd: number;
   name: string;
 }
 
-/** As Go's filepath.Base says it, which clients count on: `/` and `.` are names too. */
+/**
+ * The last component as Go's filepath.Base gives it, which clients expect: `/` and `.` are names
+ * too.
+ */
 export function baseOf(path: string): string {
   if (path.endsWith('/.')) return '.';
   return posix.basename(path) || '/';
 }
 
-/** The caller closes `parentFd`. Throws not-found, and invalid for a file that is used as a directory. */
+/**
+ * Opens the parent directory of `path`; the caller closes `parentFd`. Throws not-found, and invalid
+ * when a file is used as a directory.
+ */
 export function openPlace(rootFd: number, path: string): Place {
   const base = posix.basename(path);
   const whole = path.endsWith('/') || path.endsWith('/.') || ['', '.', '..'].includes(base);
@@ -81,7 +87,7 @@ function describe(stat: BigIntStats): Pick<PathStat, 'sizeBytes' | 'mode' | 'mod
   };
 }
 
-/** Where a link finally leads, as a path in the container; also when nothing is there. */
+/** The target of a chain of links, as a path in the container, even when nothing is there. */
 function followLinks(rootFd: number, path: string): string {
   let current = path;
   for (let step = 0; step < maxLinks; step++) {

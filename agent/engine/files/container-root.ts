@@ -1,7 +1,7 @@
 /**
- * A descriptor of a container's root, from outside. A running container's is reached through its
- * init, with everything that is mounted in it; a stopped one's is an overlay of our own that is
- * attached nowhere, so nobody else ever sees it and it ends with its descriptor.
+ * Opens a container's root from outside. The root of a running container is reached through its
+ * init process and includes all mounts. The root of a stopped one is an overlay that is mounted
+ * nowhere, which only this process sees and which ends with its descriptor.
  */
 import { closeSync, statSync } from 'node:fs';
 import { CortenError, notFound } from '../../errors.ts';
@@ -15,15 +15,18 @@ import type { ContainerRoot } from './container-files.ts';
 
 export interface OpenRoot {
   fd: number;
-  /** The path within `fd`; differs from the container's own when it lies in a stopped one's volume. */
+  /**
+   * The path relative to `fd`. It differs from the container's path when it lies in a volume of a
+   * stopped container.
+   */
   path: string;
-  /** Of a running container with a user namespace, whose files show ids outside. */
+  /** The id map of a running container with a user namespace, whose files carry host ids. */
   ids?: IdMap;
 }
 
 const { noSuid, noDev, noExec, readOnly } = MountAttribute;
 
-/** For reading `path`. The caller closes `fd`. */
+/** Opens the root for reading `path`. The caller closes `fd`. */
 export function openForReading(root: ContainerRoot, path: string): OpenRoot {
   if (root.process !== undefined) return { ...openRunning(root.process), path };
   const inVolume = volumePath(root, path);
@@ -31,7 +34,7 @@ export function openForReading(root: ContainerRoot, path: string): OpenRoot {
   return { fd: mountReadOnly(root.rootfs), path };
 }
 
-/** For writing below `path`. Throws forbidden where the container's owner asked for read-only. */
+/** Opens the root for writing below `path`. Throws forbidden when the container is read-only. */
 export function openForWriting(root: ContainerRoot, path: string): OpenRoot {
   if (root.process !== undefined) return { ...openRunning(root.process), path };
   const inVolume = volumePath(root, path);
@@ -43,17 +46,17 @@ export function openForWriting(root: ContainerRoot, path: string): OpenRoot {
   return { fd: mountReadWrite(root), path };
 }
 
-/** The root itself as the image and the container's writes make it, without volumes. */
+/** Opens the root as the image and the container's writes make it, without volumes. */
 export function openWithoutVolumes(root: ContainerRoot): Omit<OpenRoot, 'path'> {
   return root.process === undefined
     ? { fd: mountReadOnly(root.rootfs) }
     : openRunning(root.process);
 }
 
-/** The image alone: what the container's changes are compared with. */
+/** Opens the image's root alone, with which the container's changes are compared. */
 export function openImageRoot({ lowers }: ContainerRoot['rootfs']): number {
   const [only] = lowers;
-  // An overlay needs two layers when nothing is written to it.
+  // A read-only overlay needs two layers at least.
   if (lowers.length === 1 && only !== undefined) return openDirectory(only);
   return mountOverlay(
     lowers.map((lower) => ['lowerdir+', lower] as const),
@@ -61,7 +64,9 @@ export function openImageRoot({ lowers }: ContainerRoot['rootfs']): number {
   );
 }
 
-/** Throws not-found once it has ended: its number may by then be any other process's. */
+/**
+ * Throws not-found once the process has ended, because its pid may then belong to another process.
+ */
 export function openRootOfProcess(process: ProcessHandle): number {
   return openRunning(process).fd;
 }
@@ -86,7 +91,10 @@ function openRunning(process: ProcessHandle): { fd: number; ids?: IdMap } {
   }
 }
 
-/** As layers only: reading cannot change anything, not even while a start mounts the same layers. */
+/**
+ * Mounts the layers read-only, so that reading changes nothing even while a start mounts the same
+ * layers.
+ */
 function mountReadOnly({ upper, lowers }: ContainerRoot['rootfs']): number {
   const layers = [upper, ...lowers].map((layer) => ['lowerdir+', layer] as const);
   return mountOverlay([...layers, ...wholeFileOptions()], readOnly);
@@ -99,7 +107,7 @@ function mountOverlay(options: readonly FilesystemOption[], attributes: number):
   return newFilesystem('overlay', options, attributes | noSuid | noDev | noExec, 'overlay');
 }
 
-/** The deepest mount whose target holds `path`, with the path inside it. */
+/** Finds the deepest mount whose target contains `path`, and the path inside it. */
 function volumePath(root: ContainerRoot, path: string) {
   const cleaned = `/${path
     .split('/')
@@ -110,7 +118,7 @@ function volumePath(root: ContainerRoot, path: string) {
     .filter(({ target }) => cleaned === target || cleaned.startsWith(`${target}/`))
     .sort((a, b) => b.target.length - a.target.length);
   const [mount] = holders;
-  // A single file that is bound in cannot be a root; the overlay shows the place under it.
+  // A bind-mounted file cannot be a root, so the overlay shows the place below it.
   if (mount === undefined || !isDirectory(mount.source)) return undefined;
   return { ...mount, path: `/${cleaned.slice(mount.target.length + 1)}` };
 }
@@ -119,7 +127,7 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Runs `use` with an opened root and closes it whatever happens. */
+/** Runs `use` with an opened root and closes it afterwards. */
 export function withRoot<T>(root: OpenRoot, use: (root: OpenRoot) => T): T {
   try {
     return use(root);

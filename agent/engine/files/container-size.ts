@@ -3,7 +3,7 @@ import type { EngineContext } from '../context.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { directoryBytes } from './directory-size.ts';
 
-/** Bytes that the container itself wrote, and those together with its image. */
+/** The bytes that the container wrote, and those together with its image. */
 export async function containerSize(
   context: Pick<EngineContext, 'containers' | 'images' | 'disks'>,
   reference: string,
@@ -14,7 +14,7 @@ export async function containerSize(
   return { rwBytes, rootFsBytes: rwBytes + imageBytes };
 }
 
-/** Bytes of every file in a container's writable layer; costs a walk. */
+/** The bytes of all files in a container's writable layer. This walks the whole layer. */
 export function layerBytes(
   context: Pick<EngineContext, 'disks'>,
   record: ContainerRecord,

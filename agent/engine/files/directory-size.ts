@@ -4,7 +4,10 @@ import { hasErrno } from '../../kernel/libc.ts';
 
 const slash = Buffer.from('/');
 
-/** Bytes of every file below a directory, hard links counted once. It may change while we walk. */
+/**
+ * The bytes of all files below a directory, with hard links counted once. The directory may change
+ * meanwhile.
+ */
 export async function directoryBytes(directory: string): Promise<number> {
   const seen = new Set<string>();
   let total = 0;
@@ -19,7 +22,7 @@ export async function directoryBytes(directory: string): Promise<number> {
   return total;
 }
 
-/** Names are bytes, and need not be UTF-8. */
+/** Names are bytes and need not be UTF-8. */
 async function entriesOf(directory: Buffer): Promise<Dirent<Buffer>[]> {
   try {
     return await readdir(directory, { withFileTypes: true, encoding: 'buffer' });

@@ -1,4 +1,4 @@
-/** `docker export`: the whole root as one tar archive, mount points empty. */
+/** `docker export`: archives the whole root, with empty mount points. */
 import type { Readable } from 'node:stream';
 import { streamOf } from './archive.ts';
 import type { ContainerRoot } from './container-files.ts';

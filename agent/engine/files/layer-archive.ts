@@ -1,6 +1,6 @@
 /**
- * A container's writable layer as an image's layer: overlayfs's own marks become those of the OCI's
- * specification (image-spec layer.md, "Whiteouts"), and what the runtime put there for its mounts is left out.
+ * Archives a container's writable layer as an image layer. Overlayfs's marks become OCI whiteouts
+ * (image-spec layer.md, "Whiteouts"), and files that the runtime made for its mounts are left out.
  */
 import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -11,7 +11,7 @@ import { openImageRoot } from './container-root.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import { archiveTree } from './tree-archive.ts';
 
-/** Of a container that runs it is what is on the disk at each file's turn: pause it before. */
+/** Reads the files of a running container one after the other, so it should be paused first. */
 export async function layerArchive({ rootfs }: Pick<ContainerRoot, 'rootfs'>): Promise<Readable> {
   const missing = new Set(
     withFd(openImageRoot(rootfs), (image) => runtimeFiles.filter((path) => !isIn(image, path))),
@@ -20,7 +20,7 @@ export async function layerArchive({ rootfs }: Pick<ContainerRoot, 'rootfs'>): P
   const tree = archiveTree(fd, '.', {
     name: Buffer.from('.'),
     stayOnMount: true,
-    // On the disk ids are those inside.
+    // The files on disk carry the ids used inside the container.
     ids: undefined,
     asLayer: { isLeftOut: (path) => missing.has(path) },
   });

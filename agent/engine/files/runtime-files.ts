@@ -1,4 +1,4 @@
-/** What the runtime puts into every container for its mounts; no change that anybody made. */
+/** Files that the runtime makes in every container as mount targets, which are not changes. */
 export const runtimeFiles = [
   '/dev',
   '/proc',

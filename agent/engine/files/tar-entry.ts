@@ -1,6 +1,6 @@
 /**
- * One tar header for a file as it is on disk: ustar with pax records for what ustar cannot hold
- * (POSIX pax, "ustar Interchange Format" and "pax Extended Header"). Names are bytes.
+ * Encodes one tar header for a file: ustar, with pax records for what ustar cannot hold (POSIX pax,
+ * "ustar Interchange Format" and "pax Extended Header"). Names are bytes.
  */
 import type { TarType } from '../../images/tar-reader.ts';
 
@@ -30,7 +30,7 @@ const typeFlags: Record<TarType, string> = {
 };
 const field = { name: 100, linkName: 100, id: 0o7777777, size: 0o77777777777, time: 0o77777777777 };
 
-/** An archive's end: two empty blocks. */
+/** An archive ends with two empty blocks. */
 export const archiveEnd = Buffer.alloc(2 * blockBytes);
 
 export function encodeHeader(entry: EntryHeader): Buffer {
@@ -51,7 +51,7 @@ export function encodeHeader(entry: EntryHeader): Buffer {
   ]);
 }
 
-/** What follows a file's data. */
+/** The zeroes that fill up a file's last block. */
 export function paddingOf(sizeBytes: number): Buffer {
   return Buffer.alloc((blockBytes - (sizeBytes % blockBytes)) % blockBytes);
 }
@@ -71,7 +71,7 @@ function paxRecords(entry: EntryHeader): Buffer {
   return Buffer.concat(records);
 }
 
-/** `<length> <key>=<value>\n`, where the length counts its own digits. */
+/** Encodes `<length> <key>=<value>\n`, where the length counts its own digits. */
 function record(key: string, value: Buffer): Buffer {
   const rest = Buffer.concat([text(` ${key}=`), value, text('\n')]);
   let length = rest.length + 1;

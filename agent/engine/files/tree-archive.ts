@@ -1,7 +1,7 @@
 /**
- * A tree as a tar archive, read through descriptors: each directory is opened from its parent and
- * no link is followed, so whatever a running container renames meanwhile, nothing outside its root
- * is read. A file that shrinks while it is read is filled with zeros to the length promised.
+ * Reads a directory tree as a tar archive. Each directory is opened from its parent and no link is
+ * followed, so whatever a running container renames meanwhile, nothing outside its root is read. A
+ * file that shrinks while it is read is padded with zeroes to the length in its header.
  */
 import { type BigIntStats, closeSync, constants, fstatSync, readSync } from 'node:fs';
 import {
@@ -27,35 +27,39 @@ import { archiveEnd, type EntryHeader, encodeHeader, paddingOf } from './tar-ent
 const withinTree = Resolve.beneath | Resolve.noMagicLinks;
 const chunkBytes = 256 * 1024;
 
-/** File systems made of the kernel's own state (linux/magic.h): nothing in them is a file to keep. */
+/**
+ * File systems that show the kernel's own state (linux/magic.h), which have no files to archive.
+ */
 const kernelFilesystems = new Set([0x9fa0, 0x62656572, 0x63677270, 0x27e0eb, 0x74726163]);
 
 export interface TreeOptions {
-  /** Name of the first entry; those below it begin with it. */
+  /** The name of the first entry, with which all entries below it begin. */
   name: Buffer;
-  /** What is mounted over the tree appears as its empty mount point. */
+  /** Archives mounts inside the tree as empty mount points. */
   stayOnMount: boolean;
-  /** The container's, when its files show ids outside: the archive has those inside. */
+  /**
+   * The container's id map, when its files carry host ids. The archive carries the ids used inside.
+   */
   ids: IdMap | undefined;
-  /** It is an overlay's upper directory, and the archive a layer. */
+  /** Set when the tree is an overlay's upper directory and the archive an image layer. */
   asLayer?: LayerMarks;
 }
 
 export interface LayerMarks {
-  /** By its path in the container. */
+  /** Whether to leave out a path of the container. */
   isLeftOut(path: string): boolean;
 }
 
-/** What every entry of one archive is read with. */
+/** The settings with which every entry of one archive is read. */
 interface Reading {
   resolve: number;
   ids: IdMap | undefined;
-  /** Where a file with several names was first. */
+  /** The first name of each file that has several hard links. */
   firstNames: Map<string, Buffer>;
   asLayer: LayerMarks | undefined;
 }
 
-/** Archives `name` of the directory `parentFd`, which stays open until the caller closes it. */
+/** Archives `name` in the directory `parentFd`. The caller closes `parentFd`. */
 export async function* archiveTree(
   parentFd: number,
   name: FileName,
@@ -75,7 +79,7 @@ async function* archiveEntry(
   reading: Reading,
 ): AsyncGenerator<Buffer> {
   const { asLayer } = reading;
-  // A name that means a mark in a layer can be nobody's file there.
+  // Names that begin like a whiteout have a meaning in a layer and cannot be files.
   if (asLayer !== undefined && (baseOf(shown).startsWith(whiteout) || isLeftOut(asLayer, shown)))
     return;
   const fd = openEntry(parentFd, name, reading.resolve);
@@ -95,7 +99,7 @@ async function* archiveEntry(
 const whiteout = '.wh.';
 const opaque = '.wh..opq';
 
-/** An empty file whose name says what of the layers below is hidden; `folder` ends with a slash. */
+/** Writes the whiteout for a name in `folder`, which ends with a slash. */
 function markAt(folder: Buffer, name: string): Buffer {
   return encodeHeader({
     type: 'file',
@@ -108,13 +112,13 @@ function markAt(folder: Buffer, name: string): Buffer {
   });
 }
 
-/** Bytes, as characters. */
+/** The last component of a path in bytes. */
 const baseOf = (shown: Buffer) => shown.subarray(shown.lastIndexOf('/') + 1).toString('latin1');
 
 const isLeftOut = (marks: LayerMarks, shown: Buffer) =>
   marks.isLeftOut(shown.subarray(shown.indexOf('/')).toString('latin1'));
 
-/** Undefined for what vanished meanwhile, and for a file that is mounted over while that is unwanted. */
+/** Returns undefined for an entry that vanished, and for one with an unwanted mount over it. */
 function openEntry(parentFd: number, name: FileName, resolve: number): number | undefined {
   try {
     return openat2(parentFd, name, O_PATH | O_NOFOLLOW, resolve);
@@ -167,12 +171,12 @@ async function* archiveData(
 ): AsyncGenerator<Buffer> {
   const sizeBytes = Number(stat.size);
   yield encodeHeader({ ...header, type: 'file', sizeBytes });
-  // The O_PATH descriptor's own magic link reopens this very file; its type was seen above.
+  // The magic link of the O_PATH descriptor reopens this very file, whose type is already known.
   const data = openat2(-100, `/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK, 0);
   try {
     for (let offset = 0; offset < sizeBytes; ) {
       const buffer = Buffer.alloc(Math.min(chunkBytes, sizeBytes - offset));
-      // A short read is the end of a file that shrank: the rest stays zero.
+      // A short read means that the file shrank; the rest of the buffer stays zero.
       readSync(data, buffer, 0, buffer.length, offset);
       offset += buffer.length;
       yield buffer;
@@ -200,14 +204,17 @@ function headerOf(
   };
 }
 
-/** Who owns a file that is none of the container's, as the container sees it (user_namespaces(7)). */
+/** The id under which the container sees owners outside its id map (user_namespaces(7)). */
 const overflowId = 65_534;
 
 function shownId(ranges: readonly IdRange[] | undefined, id: number): number {
   return ranges === undefined ? id : (idInside(ranges, id) ?? overflowId);
 }
 
-/** The file's own; overlayfs's and the machine's security labels mean nothing elsewhere. */
+/**
+ * The file's own attributes. Those of overlayfs and of the host's security modules mean nothing
+ * elsewhere.
+ */
 function xattrsOf(fd: number): Map<string, Buffer> {
   const kept = new Map<string, Buffer>();
   for (const name of listXattrs(fd)) {
@@ -224,6 +231,6 @@ function nodeType(stat: BigIntStats): 'fifo' | 'block' | 'character' {
   return stat.isBlockDevice() ? 'block' : 'character';
 }
 
-/** `namesIn` ends a name that is not UTF-8 with the kernel's NUL. */
+/** `namesIn` ends a name that is not UTF-8 with a NUL. */
 const bytesOf = (name: FileName): Buffer =>
   typeof name === 'string' ? Buffer.from(name) : name.subarray(0, -1);

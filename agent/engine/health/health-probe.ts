@@ -1,4 +1,4 @@
-/** One run of a health check's command inside the container. */
+/** Runs a health check's command once inside the container. */
 
 import { withPlacement } from '../../cgroup/placement.ts';
 import type { HealthCheck } from '../../contract/container.ts';
@@ -17,7 +17,7 @@ import { timerMs } from '../timer.ts';
 
 const keptOutputBytes = 4096;
 const SIGKILL = 9;
-/** Docker's code for a check that could not run, or took too long. */
+/** Docker's exit code for a check that could not run or timed out. */
 const couldNotProbe = -1;
 
 export interface ProbeResult {

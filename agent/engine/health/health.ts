@@ -18,13 +18,13 @@ const defaults = {
 };
 const keptResults = 5;
 
-/** Probes a container for as long as it runs. */
+/** Runs the health check of a container until it exits. */
 export function watchHealth(context: EngineContext, id: string, live: RunningContainer): void {
   const { health } = context.containers.require(id).settings;
   if (health === undefined || isOff(health)) return;
   const check = withDefaults(health);
   keepProbing(context, id, live, check).catch((error) => {
-    // The abort is how a container's end stops its checks.
+    // The container's exit aborts its checks, which is no failure.
     if (!live.watchers.signal.aborted) reporter(context, `check the health of ${id}`)(error);
   });
 }
@@ -59,7 +59,7 @@ async function keepProbing(
   }
 }
 
-/** Shorter while it starts up, so that a container counts as healthy soon after it is. */
+/** The interval is shorter during the start period, so that a container counts as healthy soon. */
 function pauseMs({ containers }: EngineContext, id: string, check: HealthCheck): number {
   const { state } = containers.require(id);
   const starting = state.health?.status === 'starting' && isStartingUp(state, check);
@@ -81,7 +81,7 @@ function note(context: EngineContext, id: string, check: HealthCheck, result: Pr
     announceContainer(context.events, record, `health_status: ${after.status}`);
 }
 
-/** A failure counts only after the start period; one success ends the starting at once. */
+/** A failure counts only after the start period; one success ends that period. */
 export function nextHealth(
   before: Health,
   result: ProbeResult,

@@ -1,4 +1,4 @@
-/** New images: from a container's changes, and from a root that was exported elsewhere. */
+/** New images from a container's changes or from an exported root. */
 import type { ImagesBackend, Progress } from '../../api/images/backend.ts';
 import { CortenError, conflict } from '../../errors.ts';
 import { announceContainer, announceImage } from '../announce.ts';
@@ -9,7 +9,7 @@ import type { ContainerFiles } from '../files/container-files.ts';
 import { completed, configOfContainer } from './committed-config.ts';
 import { withChanges } from './image-changes.ts';
 
-/** `docker import`: one layer with nothing below. */
+/** `docker import`: makes an image with a single layer. */
 export async function* importRoot(
   { images, events }: Pick<EngineContext, 'images' | 'events'>,
   request: Parameters<ImagesBackend['importRoot']>[0],
@@ -28,8 +28,8 @@ export async function* importRoot(
 }
 
 /**
- * `docker commit`: the writable layer on top of the container's image. A container that runs stands still
- * meanwhile, so that its files are those of one moment.
+ * `docker commit`: adds the writable layer to the container's image. A running container is paused
+ * meanwhile, so that its files are consistent.
  */
 export async function commitContainer(
   context: EngineContext,
@@ -81,7 +81,10 @@ function nameOf({ repository, tag }: { repository?: string; tag?: string }): str
   return tag ? `${repository}:${tag}` : repository;
 }
 
-/** Undefined for one that does not run, or stands still already. */
+/**
+ * Pauses the container and returns a function that unpauses it. Returns undefined when it does not
+ * run or is paused already.
+ */
 async function standStill(
   context: EngineContext,
   container: string,
@@ -90,7 +93,7 @@ async function standStill(
   try {
     await pauseContainer(context, container);
   } catch (error) {
-    // A machine without control groups, or a container that has just ended.
+    // The machine has no freezer cgroup, or the container has just ended.
     if (!(error instanceof CortenError)) throw error;
     throw new CortenError(
       error.kind,
@@ -99,6 +102,6 @@ async function standStill(
     );
   }
   return () =>
-    // It has ended, or somebody was faster.
+    // The container has ended, or another request has unpaused it.
     unpauseContainer(context, container).catch(reporter(context, 'go on after a commit'));
 }

@@ -1,11 +1,10 @@
-/** The configuration that a committed image gets: what was asked for, else what the container has. */
+/** The configuration of a committed image: the requested values, or else the container's. */
 import type { ImageConfig } from '../../api/images/backend.ts';
 import { withoutThoseOf } from '../../contract/environment.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 
 /**
- * `machineEnv`: what the machine itself put into the container's environment, such as the way to its
- * proxy with its password, which is nobody else's.
+ * Leaves out `machineEnv`, the variables that the machine added, such as a proxy with its password.
  */
 export function configOfContainer(
   { settings, origin }: Pick<ContainerRecord, 'settings' | 'origin'>,
@@ -38,7 +37,7 @@ export function configOfContainer(
   };
 }
 
-/** What is not said in `asked` is the container's (moby daemon/commit.go, merge). */
+/** Fills values missing in `asked` from the container (moby daemon/commit.go, merge). */
 export function completed(asked: ImageConfig, container: ImageConfig): ImageConfig {
   const hasEntrypoint = (asked.Entrypoint ?? []).length > 0;
   const hasCmd = (asked.Cmd ?? []).length > 0;

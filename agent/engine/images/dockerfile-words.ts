@@ -1,7 +1,9 @@
-/** Words of a Dockerfile's instruction, with its quotes, escapes and variables (moby's shlex). */
+/**
+ * Splits a Dockerfile instruction into words, with quotes, escapes and variables (moby's shlex).
+ */
 import { invalid } from '../../errors.ts';
 
-/** As they are parted by blanks; what is quoted or escaped parts nothing, and stays as it is written. */
+/** Splits at blanks outside quotes. Words keep their quotes and escapes. */
 export function wordsOf(text: string): string[] {
   const words: string[] = [];
   let word = '';
@@ -24,7 +26,7 @@ export function wordsOf(text: string): string[] {
   return word === '' ? words : [...words, word];
 }
 
-/** A word without its quotes, and with its variables' values. */
+/** A word without its quotes and with the values of its variables. */
 export function expanded(text: string, env: ReadonlyMap<string, string>): string {
   let result = '';
   let quote = '';
@@ -35,7 +37,7 @@ export function expanded(text: string, env: ReadonlyMap<string, string>): string
       else result += char;
     } else if (char === '\\') {
       const next = text[at + 1];
-      // Within double quotes only what would mean something is escaped.
+      // Inside double quotes only characters with a special meaning are escaped.
       if (quote === '"' && next !== undefined && !'"$\\'.includes(next)) result += char;
       else {
         result += next ?? '';
@@ -53,7 +55,7 @@ export function expanded(text: string, env: ReadonlyMap<string, string>): string
   return result;
 }
 
-/** `$NAME`, `${NAME}`, `${NAME:-else}` and `${NAME:+instead}`; a `$` alone is itself. */
+/** Expands `$NAME`, `${NAME}`, `${NAME:-else}` and `${NAME:+instead}`. A lone `$` is literal. */
 function variableAt(
   text: string,
   env: ReadonlyMap<string, string>,

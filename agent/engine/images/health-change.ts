@@ -11,7 +11,7 @@ const times = {
   'start-interval': 'StartInterval',
 } as const;
 
-/** `testOf`: of the command's words. */
+/** `testOf` turns the words of the command into the check's test. */
 export function healthCheckOf(text: string, testOf: (command: string) => string[]): HealthCheck {
   let rest = text;
   const check: HealthCheck = {};
@@ -37,7 +37,7 @@ export function healthCheckOf(text: string, testOf: (command: string) => string[
 }
 
 function retriesOf(value: string): number {
-  // Zero is what it is when nobody says it.
+  // Zero means the default.
   if (!/^\d{1,9}$/.test(value))
     throw invalid(`--retries must be a whole number and not negative, not ${value}`);
   return Number(value);
@@ -53,7 +53,7 @@ const unitNanos: Record<string, number> = {
   h: 3600e9,
 };
 
-/** As Go writes a duration: `1m30s`, `1.5s`. */
+/** Parses a Go duration such as `1m30s` or `1.5s` into nanoseconds. */
 function nanosOf(name: string, text: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/gy)];
   const length = parts.reduce((sum, [part]) => sum + part.length, 0);

@@ -1,6 +1,6 @@
 /**
- * `--change` of commit and import: the instructions of a Dockerfile that only say what an image's
- * configuration is, with moby's meaning for each (builder/dockerfile, dispatchers.go).
+ * `--change` of commit and import: the Dockerfile instructions that only change an image's
+ * configuration, with moby's meaning (builder/dockerfile, dispatchers.go).
  */
 import { posix } from 'node:path';
 import type { ImageConfig } from '../../api/images/backend.ts';
@@ -12,13 +12,13 @@ import { healthCheckOf } from './health-change.ts';
 
 interface Draft {
   config: ImageConfig;
-  /** A command that these instructions gave stays beside an entrypoint that they give. */
+  /** Whether these instructions set CMD, which an ENTRYPOINT among them must then not reset. */
   isCmdSet: boolean;
 }
 
 type Instruction = (draft: Draft, rest: string) => void;
 
-/** Throws invalid; `config` itself stays as it is. */
+/** Applies the instructions to a copy of `config`. Throws invalid. */
 export function withChanges(config: ImageConfig, changes: readonly string[]): ImageConfig {
   const draft: Draft = { config: structuredClone(config), isCmdSet: false };
   for (const line of instructionsOf(changes)) {
@@ -31,7 +31,10 @@ export function withChanges(config: ImageConfig, changes: readonly string[]): Im
   return draft.config;
 }
 
-/** Without comments and empty lines; a backslash at a line's end goes on with the next one. */
+/**
+ * Splits into instructions, without comments and empty lines. A backslash at the end continues a
+ * line.
+ */
 function instructionsOf(changes: readonly string[]): string[] {
   const lines = changes.flatMap((change) => change.split('\n'));
   const whole: string[] = [];
@@ -54,7 +57,7 @@ const instructions: Record<string, Instruction> = {
   },
   entrypoint: (draft, rest) => {
     draft.config.Entrypoint = commandOf(draft, rest);
-    // The command that was there belonged to another entrypoint.
+    // The earlier command belonged to another entrypoint.
     if (!draft.isCmdSet) delete draft.config.Cmd;
   },
   env: ({ config }, rest) => {
@@ -70,7 +73,7 @@ const instructions: Record<string, Instruction> = {
   },
   expose: ({ config }, rest) => {
     const words = wordsOf(rest).map((word) => expanded(word, envOf(config)));
-    // A variable without a value is no port.
+    // A variable without a value expands to no port.
     const ports = words.filter((word) => word !== '').flatMap(portsOf);
     config.ExposedPorts = { ...config.ExposedPorts, ...keyed(ports) };
   },
@@ -108,12 +111,12 @@ const instructions: Record<string, Instruction> = {
   },
 };
 
-/** A list is run as it is, a line by the image's shell. */
+/** A JSON list is executed as it is, a plain line by the image's shell. */
 function commandOf({ config }: Draft, rest: string): string[] {
   return jsonWordsOf(rest) ?? [...(config.Shell ?? ['/bin/sh', '-c']), rest];
 }
 
-/** Undefined for what is no list in JSON, which then is a plain line. */
+/** Returns undefined when the text is not a JSON list and so is a plain line. */
 function jsonWordsOf(text: string): string[] | undefined {
   if (!text.startsWith('[')) return undefined;
   let list: unknown;
@@ -128,7 +131,7 @@ function jsonWordsOf(text: string): string[] | undefined {
   return list;
 }
 
-/** `name=value …`, or in the old form one name and the rest of the line. */
+/** Parses `name=value …`, or the old form of one name and the rest of the line. */
 function pairsOf(instruction: string, rest: string, config: ImageConfig): [string, string][] {
   const env = envOf(config);
   const words = wordsOf(rest);

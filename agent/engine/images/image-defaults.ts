@@ -1,4 +1,4 @@
-/** What a container gets from its image where nobody asked for something else. */
+/** Settings that a container takes from its image where the request names none. */
 import type { ImageConfig } from '../../api/images/backend.ts';
 import type { ContainerSettings, ContainerView, HealthCheck } from '../../contract/container.ts';
 import { variableName, withoutThoseOf } from '../../contract/environment.ts';
@@ -7,15 +7,16 @@ import { invalid } from '../../errors.ts';
 const nanosPerMs = 1_000_000;
 
 /**
- * Settings with the image's own values filled in, as Docker merges them; `machineEnv` is the machine's
- * own, which both come before.
+ * Fills in the image's values as Docker merges them. The image and the request both override
+ * `machineEnv`.
  */
 export function withImageDefaults(
   settings: ContainerSettings,
   image: ImageConfig,
   machineEnv: readonly string[] = [],
 ): ContainerSettings {
-  // Who gives an entrypoint means it alone: the image's arguments belonged to its own.
+  // An entrypoint in the request drops the image's arguments, which belonged to the image's
+  // entrypoint.
   const args = settings.args ?? (settings.entrypoint === undefined ? image.Cmd : undefined);
   const entrypoint = settings.entrypoint ?? image.Entrypoint;
   const user = settings.user || image.User;
@@ -44,7 +45,7 @@ export function withImageDefaults(
   };
 }
 
-/** The command that those settings run. */
+/** The command line of a container with these settings. */
 export function processOf(settings: ContainerSettings): ContainerView['process'] {
   const words = [...(settings.entrypoint ?? []), ...(settings.args ?? [])];
   const [path, ...args] = words[0] === '' ? words.slice(1) : words;
@@ -60,8 +61,8 @@ export function processOf(settings: ContainerSettings): ContainerView['process']
 }
 
 /**
- * Programs read a proxy's name in either case, and most of them the small letters first: who said it in
- * one case is not contradicted in the other. Docker's client says both, from its own `proxies`.
+ * Programs read a proxy variable in upper or lower case, so a variable given in one case also
+ * suppresses the machine's in the other case.
  */
 function unsaid(machineEnv: readonly string[], said: readonly string[]): string[] {
   const nameOf = (entry: string) => variableName(entry).toLowerCase();
@@ -69,7 +70,10 @@ function unsaid(machineEnv: readonly string[], said: readonly string[]): string[
   return machineEnv.filter((entry) => !names.has(nameOf(entry)));
 }
 
-/** The image's, with the user's on top; `NAME` without a value takes the image's away. */
+/**
+ * The image's environment with the user's on top. A `NAME` without a value removes the image's
+ * variable.
+ */
 function mergedEnv(image: readonly string[], given: readonly string[]): string[] {
   return [...withoutThoseOf(image, given), ...given.filter((entry) => entry.includes('='))];
 }
@@ -78,7 +82,7 @@ function healthOf(
   given: HealthCheck | undefined,
   image: ImageConfig['Healthcheck'],
 ): HealthCheck | undefined {
-  // An empty test inherits the image's, and the numbers that are given go on top of its.
+  // An empty test inherits the image's test, and given numbers override the image's.
   if (given !== undefined && given.test.length > 0) return given;
   if (image?.Test === undefined || image.Test.length === 0) return undefined;
   const pick = (own: number | undefined, nanos: number | undefined) =>

@@ -4,7 +4,7 @@ import type { EngineContext } from '../context.ts';
 import { matchesLabels } from '../label-filter.ts';
 import { usersOf } from './lookup.ts';
 
-/** Removes images that no container stands on: those without a name, or all of them. */
+/** Removes images that no container uses: those without a name, or all of them. */
 export async function pruneImages(
   context: Pick<EngineContext, 'images' | 'containers' | 'events'>,
   { danglingOnly, until, labels }: Parameters<ImagesBackend['prune']>[0],
@@ -18,7 +18,7 @@ export async function pruneImages(
     if (until !== undefined && createdAt !== undefined && createdAt > until) continue;
     for (const tag of tags) await context.images.untag(tag);
     untagged.push(...tags);
-    // A container may have been made of it meanwhile: then it stays, without a name.
+    // A container may have been created from it meanwhile, so the image stays without a name.
     if (usersOf(context, id).length > 0) continue;
     const result = await context.images.delete(id);
     deleted.push(...result.deleted);

@@ -1,4 +1,4 @@
-/** `docker rmi`: a name goes first; the image itself goes with its last one. */
+/** `docker rmi`: removes a name, and the image itself with its last name. */
 import { CortenError, conflict } from '../../errors.ts';
 import type { StoredImage } from '../../images/store.ts';
 import { announceImage } from '../announce.ts';
@@ -23,7 +23,7 @@ export async function removeImage(
     );
   refuseInUse(context, image, reference, force);
   const untagged = await untag(context, image, image.tags);
-  // Containers that do not run keep the layers they stand on: the image stays, without a name.
+  // Stopped containers need their layers, so the image stays without a name.
   if (usersOf(context, image.id).length > 0) return { untagged, deleted: [] };
   const { deleted } = await context.images.delete(image.id);
   announceImage(context.events, 'delete', image.id, image.id);
@@ -68,7 +68,7 @@ function isIdOf({ id }: StoredImage, reference: string): boolean {
   return id.startsWith(`sha256:${reference.replace(/^sha256:/, '')}`);
 }
 
-/** The tag that the reference means; the store found the image by it, so there is one. */
+/** The tag that the reference means. The store found the image by it, so there is one. */
 function nameOf({ id, tags }: StoredImage, reference: string): string {
   const last = reference.slice(reference.lastIndexOf('/') + 1);
   const full = last.includes(':') ? reference : `${reference}:latest`;

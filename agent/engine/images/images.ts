@@ -1,4 +1,4 @@
-/** Images as the API sees them: the store's, with who uses them, and the events around them. */
+/** The images API: the image store, who uses an image, and the events. */
 import type { Readable } from 'node:stream';
 import type { ImagesBackend, ImageView, Progress } from '../../api/images/backend.ts';
 import type { StoredImage } from '../../images/store.ts';
@@ -46,7 +46,7 @@ function viewOf(context: Pick<EngineContext, 'containers'>, image: StoredImage):
   return { ...image, containers: usersOf(context, image.id).length };
 }
 
-/** Passes the progress on, and says what happened once it ended without a failure. */
+/** Passes the progress on and emits the event when it ends without a failure. */
 async function* announced(
   source: AsyncIterable<Progress>,
   announce: () => void,

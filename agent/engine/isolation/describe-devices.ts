@@ -1,8 +1,8 @@
-/** Which devices may be opened, with the names that people know them by. */
+/** Device rules with the names that users know the devices by. */
 import type { DeviceFact } from '../../contract/isolation.ts';
 import type { IsolationView } from './view.ts';
 
-/** Documentation/admin-guide/devices.txt. */
+/** Names from Documentation/admin-guide/devices.txt. */
 const knownDevices: Readonly<Record<string, string>> = {
   'c 1:1': 'the machine’s memory',
   'c 1:3': 'null',
@@ -20,7 +20,7 @@ const knownDevices: Readonly<Record<string, string>> = {
   'c 136:*': 'the container’s terminals',
 };
 
-/** What every container may open or make; the rest was asked for. */
+/** Devices that every container may open or make. All others were requested. */
 const harmless = new Set([
   ...['c 1:3', 'c 1:5', 'c 1:7', 'c 1:8', 'c 1:9', 'c 5:0', 'c 5:2', 'c 136:*'],
 ]);
@@ -40,7 +40,7 @@ export function describeDevices({ devices }: IsolationView): DeviceFact[] {
   });
 }
 
-/** `c 1:3` of `c 1:3 rwm`. */
+/** The device of a rule: `c 1:3` of `c 1:3 rwm`. */
 function deviceOf(rule: string): string {
   return rule.slice(0, rule.lastIndexOf(' '));
 }

@@ -1,4 +1,4 @@
-/** Limits that are neither the group's nor a process's own: of the disk, and of the network. */
+/** Limits that are neither the cgroup's nor rlimits: disk and network. */
 import type { OtherLimitFact } from '../../contract/isolation.ts';
 import type { NetworkRates, SpaceUsage } from '../../contract/limits.ts';
 
@@ -7,7 +7,7 @@ export interface NetworkLimit {
   rates: NetworkRates;
 }
 
-/** `space`: of its writable layer; undefined when nobody counts what it holds. */
+/** `space` is the usage of the writable layer. Undefined when the disk driver does not count. */
 export function describeOtherLimits(
   space: SpaceUsage | undefined,
   networks: readonly NetworkLimit[],

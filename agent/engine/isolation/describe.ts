@@ -1,4 +1,4 @@
-/** From facts to sentences: every item with its stable id and what it keeps the container from. */
+/** Turns facts into report items, each with a stable id and a sentence about its effect. */
 import type {
   CapabilityFact,
   ControlGroupFact,
@@ -76,7 +76,7 @@ export function describeCapabilities(
   asked: RequestedIsolation,
 ): CapabilityFact[] {
   const held = setNames.flatMap((set) => capabilities[set]);
-  // A kernel younger than our list has names that we do not know.
+  // A newer kernel may have capabilities that this list lacks.
   const names = new Set<string>([...capabilityNames, ...held]);
   return [...names].map((name) => {
     const sets = setNames.filter((set) => capabilities[set].includes(name));
@@ -192,7 +192,7 @@ export function describeMounts(
   });
 }
 
-/** Made for every container, where nothing else was asked for. */
+/** Mount targets that every container has. */
 const engineTargets =
   /^\/(proc|sys|sys\/fs\/cgroup(\/.*)?|dev|dev\/(pts|mqueue|shm|console|null|zero|full|random|urandom|tty)|etc\/(hosts|hostname|resolv\.conf))$/;
 

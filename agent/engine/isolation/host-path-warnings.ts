@@ -1,4 +1,7 @@
-/** Parts of the machine that were bound in: sockets that give it away, and folders that can be written. */
+/**
+ * Warnings about host paths in a container: sockets that give root on the machine, and writable
+ * host directories.
+ */
 import { realpathSync, type Stats, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { MountView } from '../../contract/container.ts';
@@ -6,7 +9,7 @@ import type { IsolationWarning } from '../../contract/isolation.ts';
 import { requestedMount } from './requested-mount.ts';
 import type { WarningInput } from './warning-input.ts';
 
-/** Whoever may write to one of these is root on the machine. */
+/** Sockets of container engines. Whoever can write to one is root on the machine. */
 const engineSocketName = /^(docker|podman|containerd|crio|buildkitd|corten)\.sock$/;
 const engineSockets = [
   '/run/docker.sock',
@@ -15,7 +18,7 @@ const engineSockets = [
   '/run/crio/crio.sock',
 ];
 
-/** Whoever can write there changes what the machine runs, or who may use it. */
+/** Directories that decide what the machine runs or who may use it. */
 const gravePlaces =
   /^\/$|^\/(etc|boot|dev|proc|sys|usr|bin|sbin|lib|lib64|root|run)(\/|$)|^\/(home|var|var\/lib)$/;
 
@@ -31,7 +34,7 @@ export function hostPathWarnings(input: WarningInput): IsolationWarning[] {
     });
 }
 
-/** A bind; or a volume whose content lies in a folder that a person named. */
+/** A bind mount, or a volume whose content lies in a directory that the user named. */
 function isHostPath({ type, source }: MountView, volumes: string): boolean {
   if (type === 'bind') return true;
   return type === 'volume' && source !== '' && !source.startsWith(`${volumes}/`);
@@ -64,14 +67,16 @@ function socketWarning(
   };
 }
 
-/** Whether `socket` is there and lies in what was bound, by the real names of both. */
+/** Whether `socket` exists and lies below `source`, by the real paths of both. */
 function isWithin(socket: string, source: string): boolean {
   const [real, folder] = [realPath(socket), realPath(source)];
   if (real === undefined || folder === undefined) return false;
   return real === folder || real.startsWith(folder === '/' ? '/' : `${folder}/`);
 }
 
-/** As the kernel has it; where it does not say (a plan), as was asked for. */
+/**
+ * Whether the kernel lets the container write to the mount. In a plan the requested mode decides.
+ */
 function isWritable(mount: MountView, { view, record }: WarningInput): boolean {
   const entries = view.mounts.filter((entry) => requestedMount(entry, record.mounts) === mount);
   if (entries.length === 0) return !mount.readOnly;
@@ -95,7 +100,7 @@ function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch {
-    // It is not there (any more), so nothing is reached through it.
+    // The path does not exist, so nothing is reached through it.
     return undefined;
   }
 }
@@ -104,7 +109,7 @@ function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch {
-    // Out of reach, such as a loop of links: it is no socket then.
+    // The path cannot be resolved, for example because of a loop of links, so it is no socket.
     return undefined;
   }
 }

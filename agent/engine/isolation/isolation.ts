@@ -1,4 +1,4 @@
-/** The isolation report of one container: facts, sentences and warnings put together. */
+/** Builds the isolation report of one container from facts, sentences and warnings. */
 import { existsSync } from 'node:fs';
 
 import { deviceRuleLine } from '../../cgroup/devices.ts';
@@ -40,7 +40,7 @@ type Parts = Pick<
   | 'network'
 >;
 
-/** Throws not-found, or conflict when it ends while it is looked at. */
+/** Throws not-found, or conflict when the container ends meanwhile. */
 export function isolationReport(parts: Parts, reference: string): IsolationReport {
   const { containers, live, cgroups, paths, apiSocket } = parts;
   const record = containers.find(reference);
@@ -73,7 +73,7 @@ export function isolationReport(parts: Parts, reference: string): IsolationRepor
   };
 }
 
-/** Of what does not run, as they will be. */
+/** The network rates; for a stopped container those that a start would set. */
 function ratesOf({ network }: Parts, record: ContainerRecord, isRunning: boolean): NetworkLimit[] {
   const asked = record.settings.limits.network ?? {};
   return record.networks.map((endpoint) => ({
@@ -97,7 +97,7 @@ function kernelView(
   const view = kernelViews.isolation(own, others, [...asked.kernelPaths.keys()]);
   if (view.devices.source === 'kernel') return view;
   const { security } = record.settings;
-  // One that was unplugged since the start has no number to tell.
+  // A device that was unplugged since the start has no number any more.
   const devices = security.devices.filter(({ hostPath }) => existsSync(hostPath));
   const rules = devicesOf({ ...security, devices }).rules.map(deviceRuleLine);
   return { ...view, devices: { source: 'record', rules } };
@@ -113,13 +113,13 @@ function plannedView(
     joined[type] = (containers.get(reference) ?? containers.byName(reference))?.id ?? reference;
   const spec = plannedSpec({ containers, disks }, record);
   const user = spec.spec.linux.namespaces.find(({ type }) => type === 'user');
-  // It is in the user namespace of those that it joins, which is one.
+  // A container joins the user namespace of the containers whose namespaces it joins.
   const [other] = Object.values(joined);
   if (user?.path !== undefined && other !== undefined) joined.user = other;
   return planView(spec, asked, joined);
 }
 
-/** The container's user is looked up in its own files, which may lie in a space. */
+/** The container's user is looked up in its own files, so the layer has to be open. */
 function plannedSpec(
   { containers, disks }: Pick<Parts, 'containers' | 'disks'>,
   record: ContainerRecord,

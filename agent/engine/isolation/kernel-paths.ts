@@ -1,13 +1,12 @@
-/** What a container sees at paths of `/proc` and `/sys` that tell of or reach the machine. */
+/** The state of the paths in `/proc` and `/sys` that reveal or reach the machine. */
 import type { KernelPathFact } from '../../contract/isolation.ts';
 import type { MountEntry } from '../../kernel/mountinfo.ts';
 
 type State = KernelPathFact['state'];
 
 /**
- * Told by the mounts alone: a mask is `/dev/null` or an empty read-only file system over the path, a
- * guard is the path itself, mounted again and read-only. `exists` says whether this kernel has the
- * path at all.
+ * The mounts alone tell the state. A masked path has `/dev/null` or an empty read-only file system
+ * over it; a read-only path is mounted over itself. `exists` says whether this kernel has the path.
  */
 export function kernelPathStates(
   mounts: readonly MountEntry[],
@@ -19,7 +18,7 @@ export function kernelPathStates(
 
 function stateOf(mounts: readonly MountEntry[], path: string): State {
   const holder = holderOf(mounts, path);
-  // Neither procfs nor sysfs is there: what may lie at the path is a file of the image.
+  // Neither procfs nor sysfs is mounted there, so the path belongs to the image.
   if (holder === undefined || holder.mountPoint === '/') return 'absent';
   const isReadOnly = holder.options.includes('ro') || holder.superOptions.includes('ro');
   if (holder.type === 'proc' || holder.type === 'sysfs') return isReadOnly ? 'read-only' : 'open';
@@ -29,9 +28,8 @@ function stateOf(mounts: readonly MountEntry[], path: string): State {
 }
 
 /**
- * The mount that a path lies in, found as the kernel finds it: from the root on, into each mount that
- * lies on the way. A mount that another one covers (procfs once more over `/proc`, and with it over
- * the masks in it) is never come to.
+ * The mount that holds a path, found as the kernel finds it: from the root on, into each mount on
+ * the way. A mount that another one covers is never reached.
  */
 function holderOf(mounts: readonly MountEntry[], path: string): MountEntry | undefined {
   const ids = new Set(mounts.map(({ id }) => id));
@@ -53,7 +51,10 @@ function holderOf(mounts: readonly MountEntry[], path: string): MountEntry | und
   return holder;
 }
 
-/** Of two on one mount, the one that is come to first; at one place, what was mounted last. */
+/**
+ * Of two mounts on one parent the one that is reached first, and at the same place the last one
+ * mounted.
+ */
 function nearer(best: MountEntry | undefined, mount: MountEntry): MountEntry {
   if (best === undefined) return mount;
   return mount.mountPoint.length <= best.mountPoint.length ? mount : best;

@@ -1,7 +1,7 @@
 /**
- * What the kernel has for a running container: read through one descriptor of its first process's
- * directory in procfs, which stays that process's. Nothing of the container's own tree is opened, so
- * nothing in there can hold the engine up; what the container chose (names, mounts) is only text.
+ * What the kernel shows for a running container, read through one descriptor of its init's
+ * directory in procfs. Nothing in the container's own tree is opened, so nothing there can block
+ * the engine. Names and mounts that the container chose are only text.
  */
 import { existsSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
@@ -26,13 +26,16 @@ export interface KernelViewSubject {
   cgroup: Cgroup;
 }
 
-/** The kernel lets a mount namespace hold 100,000; a thousand are more than anybody reads. */
+/** The kernel allows 100,000 mounts in a namespace; a report lists this many. */
 const mostMounts = 1000;
 const mountinfoBytes = 8 * 1024 * 1024;
 
 const namespaceNames: Record<NamespaceType, string> = { ...namespaceFile, time: 'time' };
 
-/** Throws conflict when the container has just ended. `paths` are those to tell the state of. */
+/**
+ * Reads the view. `paths` are the paths whose state is wanted. Throws conflict when the container
+ * has just ended.
+ */
 export function readKernelView(
   procFd: number,
   container: KernelViewSubject,
@@ -73,7 +76,7 @@ export function readKernelView(
   });
 }
 
-/** Runs `read` on a process's directory, and believes it once the pidfd has answered. */
+/** Runs `read` on a process's directory and returns its result only if the pidfd still answers. */
 function withProcess<T>(procFd: number, process: ProcessHandle, read: (directory: number) => T): T {
   try {
     return withFd(openProcessDirectory(procFd, process.pid), (directory) => {
@@ -81,7 +84,7 @@ function withProcess<T>(procFd: number, process: ProcessHandle, read: (directory
       return read(directory);
     });
   } catch (error) {
-    // What was opened is this process's own, so an error of this kind means that it ended.
+    // The descriptor belongs to this process, so such an error means that it has ended.
     if (hasErrno(error, 'ENOENT', 'ESRCH')) throw conflict('the container has just ended', error);
     throw error;
   }
@@ -120,7 +123,7 @@ function namespaceIds(directory: number): NamespaceIds {
   );
 }
 
-/** Another container that ends meanwhile shares nothing any more. */
+/** A container that ended meanwhile shares no namespace any more. */
 function idsOf(procFd: number, process: ProcessHandle): NamespaceIds {
   try {
     return withProcess(procFd, process, namespaceIds);
@@ -130,7 +133,7 @@ function idsOf(procFd: number, process: ProcessHandle): NamespaceIds {
   }
 }
 
-/** `4:memory:/corten-…/<id>`, or `0::/corten-…/<id>` on v2 (cgroups(7)). */
+/** Parses `4:memory:/corten-…/<id>`, or `0::/corten-…/<id>` on v2 (cgroups(7)). */
 function controllersOf(cgroup: Cgroup, memberships: string): IsolationView['controllers'] {
   const places = new Map<string, string>();
   for (const line of memberships.split('\n')) {
@@ -145,7 +148,7 @@ function controllersOf(cgroup: Cgroup, memberships: string): IsolationView['cont
   });
 }
 
-/** v2 has no such list: its program cannot be read back. */
+/** On v2 the device program cannot be read back. */
 function devicesOf(controllers: IsolationView['controllers']): IsolationView['devices'] {
   const list = controllers
     .flatMap(({ values }) => values)
@@ -153,7 +156,7 @@ function devicesOf(controllers: IsolationView['controllers']): IsolationView['de
   return { source: list ? 'kernel' : 'record', rules: list?.value.split('\n') ?? [] };
 }
 
-/** A machine without such a module answers EINVAL, or has no such file. */
+/** Without a security module the file is missing or answers EINVAL. */
 function labelOf(directory: number): string | undefined {
   try {
     const label = readProcfs(directory, 'attr/current').text.replace(/[\0\n]+$/, '');

@@ -1,4 +1,4 @@
-/** What a start would ask the kernel for, for a container that does not run. */
+/** The isolation that a start would ask the kernel for, for a container that does not run. */
 import { existsSync, readFileSync } from 'node:fs';
 import { deviceRuleLine } from '../../cgroup/devices.ts';
 import type { NamespaceType } from '../../contract/isolation.ts';
@@ -13,10 +13,10 @@ import type { RequestedIsolation } from './requested.ts';
 import { resourceLimits } from './resource-limits.data.ts';
 import { type IsolationView, type NamespaceView, namespaceTypes } from './view.ts';
 
-/** Without a user namespace every id means itself (user_namespaces(7)). */
+/** Without a user namespace every id maps to itself (user_namespaces(7)). */
 const everyId = [{ inside: 0, outside: 0, count: 2 ** 32 - 1 }];
 
-/** `joined`: ids of the containers whose namespaces it would join, by kind. */
+/** `joined` holds the ids of the containers whose namespaces this one joins, by type. */
 export function planView(
   { spec, deviceRules }: BuiltSpec,
   asked: RequestedIsolation,
@@ -92,7 +92,7 @@ function entryOf({
   };
 }
 
-/** What is not asked for is inherited from the engine. */
+/** A limit that was not requested is inherited from the engine. */
 function plannedLimits(
   asked: readonly { type: string; soft: number; hard: number }[],
 ): ResourceLimit[] {

@@ -1,11 +1,11 @@
-/** Which of the mounts that were asked for an entry of the kernel is. */
+/** Finds the requested mount for a mount entry of the kernel. */
 import { posix } from 'node:path';
 import type { MountView } from '../../contract/container.ts';
 import type { MountEntry } from '../../kernel/mountinfo.ts';
 
 /**
- * By its place; or, where links of the image led it to another place than was asked for (`/var/run`
- * to `/run`), by the part of its file system that is mounted there.
+ * Compares the target or, where links of the image led the mount to another place (`/var/run` to
+ * `/run`), the part of the file system that is mounted there.
  */
 export function requestedMount(
   { mountPoint, root }: MountEntry,

@@ -1,4 +1,4 @@
-/** The asked-for side: what the record says a container should have, whatever the kernel has now. */
+/** The isolation that the record asks for, whatever the kernel shows. */
 
 import type { KernelPathFact } from '../../contract/isolation.ts';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../../runtime/default-spec.ts';
@@ -11,7 +11,7 @@ export interface RequestedIsolation {
   noNewPrivileges: boolean;
   seccomp: 'default' | 'custom' | 'unconfined';
   privileged: boolean;
-  /** Every path that the default hides or guards, and those that were named. */
+  /** Every path that the default masks or makes read-only, and those that the request named. */
   kernelPaths: ReadonlyMap<string, KernelPathFact['asked']>;
   /** docker's names of the resource limits that were set. */
   ulimits: ReadonlySet<string>;

@@ -1,10 +1,10 @@
-/** Which of the three limits that keep a machine usable a container is without. */
+/** Which of the three limits that protect a machine (memory, CPU, pids) a container lacks. */
 import type { ControllerValues } from '../../cgroup/control-values.ts';
 import type { Limits } from '../../contract/limits.ts';
 
 export type FreeResource = 'memory' | 'CPU' | 'processes';
 
-/** By the kernel's own files; without any (nothing runs yet) by what was asked for. */
+/** Reads the kernel's own values. For a container that does not run the requested limits decide. */
 export function unlimited(
   controllers: readonly ControllerValues[],
   { memory, cpu, pids }: Limits,
@@ -25,7 +25,7 @@ export function unlimited(
   return checks.filter(([, isFree]) => isFree).map(([resource]) => resource);
 }
 
-/** `max`, `max 100000`, `-1`, and the numbers near 2^63 by which v1 means none. */
+/** Whether a value means no limit: `max`, `max 100000`, `-1`, or v1's numbers near 2^63. */
 function isUnlimited(value: string): boolean {
   const [first = ''] = value.split(' ');
   return first === 'max' || first === '-1' || Number(first) >= 2 ** 60;

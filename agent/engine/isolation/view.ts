@@ -1,6 +1,6 @@
 /**
- * One container's isolation as facts, before anything is said about it: read from the kernel
- * (kernel-view.ts) or taken from what a start would ask for (plan-view.ts).
+ * One container's isolation as facts, read from the kernel (kernel-view.ts) or taken from what a
+ * start would ask for (plan-view.ts).
  */
 import type { ControllerValues } from '../../cgroup/control-values.ts';
 import type { CapabilityFact, KernelPathFact, NamespaceType } from '../../contract/isolation.ts';
@@ -13,13 +13,13 @@ export type CapabilitySet = CapabilityFact['sets'][number];
 export interface IsolationView {
   namespaces: NamespaceView[];
   controllers: (ControllerValues & { membership?: string })[];
-  /** Names in each set. */
+  /** The capability names in each set. */
   capabilities: Record<CapabilitySet, readonly string[]>;
   noNewPrivileges: boolean;
   seccomp: 'none' | 'strict' | 'filter';
-  /** The label of AppArmor, SELinux or another; undefined without one. */
+  /** The label of AppArmor, SELinux or another security module. Undefined without one. */
   securityLabel: string | undefined;
-  /** As the machine numbers them. */
+  /** The ids on the host. */
   uid: number;
   gid: number;
   groups: readonly number[];
@@ -27,13 +27,13 @@ export interface IsolationView {
   gidMap: IdRange[];
   mounts: MountEntry[];
   unlistedMounts: number;
-  /** What became of the paths that tell of or reach the machine. */
+  /** The state of the paths that reveal or reach the machine. */
   kernelPaths: ReadonlyMap<string, KernelPathFact['state']>;
   devices: { source: 'kernel' | 'record'; rules: string[] };
   resourceLimits: ResourceLimit[];
 }
 
-/** In the order in which people ask for them. */
+/** The order in which reports list namespaces. */
 export const namespaceTypes: readonly NamespaceType[] = [
   'pid',
   'mount',
@@ -50,6 +50,6 @@ export interface NamespaceView {
   insideId?: number;
   hostId?: number;
   scope: 'own' | 'host' | 'shared';
-  /** Ids of other containers in the same one. */
+  /** Ids of other containers in the same namespace. */
   sharedWith: string[];
 }

@@ -1,4 +1,4 @@
-/** What the warnings of a container are read from. */
+/** The facts from which a container's isolation warnings are computed. */
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { RequestedIsolation } from './requested.ts';
 import type { IsolationView } from './view.ts';
@@ -7,6 +7,9 @@ export interface WarningInput {
   view: IsolationView;
   record: ContainerRecord;
   asked: RequestedIsolation;
-  /** The engine's own API socket, where its volumes lie, and whether containers have users of their own. */
+  /**
+   * The engine's own API socket, the directory of its volumes, and whether containers have user
+   * namespaces by default.
+   */
   engine: { socket: string; volumes: string; remapsUsers: boolean };
 }

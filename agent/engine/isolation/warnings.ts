@@ -1,4 +1,7 @@
-/** What is weaker than the default: the risk in a sentence, and how to change it. */
+/**
+ * Warnings about settings that are weaker than the default, each with the risk and how to change
+ * it.
+ */
 import type { IsolationWarning, NamespaceType } from '../../contract/isolation.ts';
 import { defaultCapabilities } from '../../runtime/capabilities.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -20,7 +23,7 @@ export function warningsOf(input: WarningInput): IsolationWarning[] {
   ].toSorted((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
 
-/** A privileged container has all that the others would warn of: one warning says it. */
+/** A privileged container has all other weaknesses too, so one warning covers them. */
 function privilegeWarnings(input: WarningInput): IsolationWarning[] {
   if (input.asked.privileged)
     return [
@@ -145,7 +148,7 @@ const hostNamespaces: Partial<
 
 function namespaceWarnings({ view, record, engine }: WarningInput): IsolationWarning[] {
   return view.namespaces.flatMap(({ type, scope }) => {
-    // Where containers have none by default, one without is not weaker than others.
+    // Where user namespaces are not the default, a container without one is not weaker than others.
     if (type === 'user' && !engine.remapsUsers) return [];
     const warning = hostNamespaces[type];
     if (warning === undefined || scope !== 'host' || !askedForHost(type, record)) return [];
@@ -158,13 +161,16 @@ function askedForHost(type: NamespaceType, { settings }: ContainerRecord): boole
   const asked: Partial<Record<NamespaceType, unknown>> = {
     ...{ pid, ipc, uts, cgroup, network: settings.network.mode },
     user: user === 'auto' ? 'auto' : 'host',
-    // The engine makes none.
+    // The engine makes no time namespaces.
     time: 'host',
   };
   return asked[type] === 'host';
 }
 
-/** What the kernel gives beyond what was asked for; less is a program's own doing, and fine. */
+/**
+ * Reports what the kernel grants beyond the request. Having less is fine, because programs drop
+ * rights themselves.
+ */
 function driftWarnings({ view, record, asked }: WarningInput): IsolationWarning[] {
   const more = [
     ...view.capabilities.bounding.filter((name) => !asked.capabilities.has(name)),

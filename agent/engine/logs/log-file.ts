@@ -20,7 +20,7 @@ export interface LogFrame {
   data: Buffer;
 }
 
-/** Numbers of the segments that exist, oldest first. */
+/** Numbers of the existing segments, oldest first. */
 export function listSegments(directory: string): number[] {
   return readdirSync(directory)
     .map((name) => /^(\d{8})\.log$/.exec(name)?.[1])
@@ -33,30 +33,27 @@ export function segmentPath(directory: string, number: number): string {
   return join(directory, `${String(number).padStart(8, '0')}.log`);
 }
 
-/** A place in the log: what was written after it is left out. */
+/** A position in the log. Records written after it are left out. */
 export interface LogEnd {
   segment: number;
   bytes: number;
 }
 
-/** Where the log ends now. */
+/** The current end of the log. */
 export function endOfLog(directory: string): LogEnd {
   const segment = listSegments(directory).at(-1) ?? 0;
-  // The newest segment is never unlinked: it is there, or none was.
+  // The newest segment is never unlinked, so it exists if any does.
   return { segment, bytes: segment === 0 ? 0 : statSync(segmentPath(directory, segment)).size };
 }
 
-/**
- * Reads one segment from its beginning, and goes on from where it stopped when asked again after
- * more was written.
- */
+/** Reads one segment from its beginning, and continues where it stopped when called again. */
 export class SegmentReader {
   readonly number: number;
   readonly #fd: number;
   readonly #endBytes: number;
   #position = 0;
   #pending = Buffer.alloc(0);
-  /** A bad header: what follows cannot be trusted, so the segment ends here. */
+  /** Set after a bad header: nothing behind it can be trusted, so the segment ends there. */
   #corrupt = false;
 
   constructor(directory: string, number: number, endBytes = Number.POSITIVE_INFINITY) {
@@ -65,7 +62,7 @@ export class SegmentReader {
     this.#fd = openSync(segmentPath(directory, number), 'r');
   }
 
-  /** The next whole records, or none when everything written so far was read. */
+  /** The next whole records; empty when everything written so far was read. */
   next(): LogFrame[] {
     while (!this.#corrupt) {
       const frames = this.#take();

@@ -1,4 +1,4 @@
-/** A container's output as raw chunks, from the log that its shim writes. */
+/** Streams a container's output from the log that its shim writes. */
 import { existsSync, watch } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { OutputChunk } from '../../api/containers/backend.ts';
@@ -10,20 +10,20 @@ import {
   segmentPath,
 } from './log-file.ts';
 
-/** After this much without a pause, other work of the agent gets its turn. */
+/** After this many bytes without a pause, other work of the agent gets its turn. */
 const turnBytes = 1024 * 1024;
 
 export interface FollowOptions {
-  /** Where to begin: the first record that is kept, or after the last that is there now. */
+  /** Where to begin: at the oldest record, or after the newest. */
   from: 'start' | 'end';
-  /** Resolves when the container has ended; undefined: stop at the end of what is there. */
+  /** Resolves when the container has ended. Undefined stops at the current end. */
   ended?: Promise<unknown>;
-  /** Stop there, however fast the container goes on writing. */
+  /** Stops at this position, however fast the container writes. */
   end?: LogEnd;
   signal?: AbortSignal;
 }
 
-/** What the container writes, as it was written. Ends with the container, or when aborted. */
+/** Streams the output bytes. Ends with the container or on abort. */
 export async function* followOutput(
   directory: string,
   options: FollowOptions,
@@ -31,7 +31,10 @@ export async function* followOutput(
   for await (const { stream, data } of followFrames(directory, options)) yield { stream, data };
 }
 
-/** The same with times. Segments that rotation took away before they were reached are skipped. */
+/**
+ * Streams the records with their times. Segments that rotation removed before they were read are
+ * skipped.
+ */
 export async function* followFrames(
   directory: string,
   { from, ended, end, signal }: FollowOptions,
@@ -41,7 +44,7 @@ export async function* followFrames(
   let sinceTurn = 0;
   try {
     while (!signal?.aborted) {
-      // Asked before reading, so that what is written between the read and the ring is not missed.
+      // This is read before the log, so that a record written in between is not missed.
       const last = bell === undefined || bell.over;
       const frames = reader?.next() ?? [];
       for (const frame of frames) {
@@ -57,7 +60,7 @@ export async function* followFrames(
       }
       const following = openNext(directory, reader?.number ?? 0, end);
       if (following !== undefined) {
-        // Its last records may have come between the read above and the new segment's birth.
+        // The last records of the segment may have come between the read above and the new segment.
         yield* reader?.next() ?? [];
         reader?.close();
         reader = following;
@@ -90,7 +93,8 @@ function openNext(
   end: LogEnd | undefined,
 ): SegmentReader | undefined {
   if (end !== undefined && after >= end.segment) return undefined;
-  // The usual case costs one access(2); a listing only when the successor was rotated away.
+  // Usually one access(2) is enough; the directory is listed only when rotation removed the next
+  // segment.
   if (after > 0 && existsSync(segmentPath(directory, after + 1)))
     return tryOpen(directory, after + 1, end) ?? openNext(directory, after + 1, end);
   const number = listSegments(directory).find((candidate) => candidate > after);
@@ -107,12 +111,12 @@ function tryOpen(
   try {
     return new SegmentReader(directory, number, number === end?.segment ? end.bytes : undefined);
   } catch {
-    // The shim unlinked it between the look and the open: the next one is what we want.
+    // The shim unlinked the segment after it was found, so the next one is wanted.
     return undefined;
   }
 }
 
-/** Rings when something in the log directory changed, the container ended, or the reader left. */
+/** Wakes a reader when the log directory changed, the container ended, or the reader left. */
 class ChangeBell {
   over = false;
   #rings = 0;
@@ -127,7 +131,7 @@ class ChangeBell {
 
   constructor(directory: string, ended: Promise<unknown>, signal: AbortSignal | undefined) {
     this.#watcher = watch(directory, this.#ring);
-    // A watch that fails later (the directory was removed) is the container's end, not an error.
+    // A watch that fails later means that the directory was removed, which is the container's end.
     this.#watcher.on('error', () => this.#end());
     this.#signal = signal;
     signal?.addEventListener('abort', this.#ring);

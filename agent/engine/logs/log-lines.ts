@@ -1,20 +1,20 @@
-/** A container's log as lines: what `logs` shows, with times, a tail and a range. */
+/** A container's log as lines, for `logs`: with times, a tail and a range. */
 import type { LogRecord } from '../../api/containers/backend.ts';
 import { endOfLog, type LogEnd, type LogFrame } from './log-file.ts';
 import { followFrames } from './log-follow.ts';
 
-/** A line longer than this comes in pieces, as dockerd's own drivers do it. */
+/** A longer line is split, as dockerd's drivers do. */
 const maxLineBytes = 16_384;
 const newline = 0x0a;
 
 export interface ReadLogOptions {
   stdout: boolean;
   stderr: boolean;
-  /** Only the last so many lines of what is there now; undefined: all. */
+  /** The number of last lines to return. Undefined returns all. */
   tail?: number;
   since?: Date;
   until?: Date;
-  /** Go on until this resolves. */
+  /** Follows the log until this resolves. */
   ended?: Promise<unknown>;
   signal: AbortSignal;
 }
@@ -26,7 +26,7 @@ export async function* readLog(
   const wanted = (record: LogRecord) =>
     (record.stream === 'stdout' ? options.stdout : options.stderr) &&
     (options.since === undefined || record.time >= options.since);
-  // Without following, what is there now is what was asked for: a busy container writes on meanwhile.
+  // Without following, the current end is the limit, because a busy container writes on meanwhile.
   const end = endOfLog(directory);
   let skip =
     options.tail === undefined
@@ -56,7 +56,7 @@ async function* lines(
   yield* assembler.stderr.rest();
 }
 
-/** Lines of the wanted streams up to a place, counted as {@link lines} will cut them. */
+/** Counts the lines of the wanted streams up to a position, as {@link lines} splits them. */
 async function countLines(
   directory: string,
   end: LogEnd,
@@ -69,7 +69,7 @@ async function countLines(
   return count + assembler.stdout.rest().length + assembler.stderr.rest().length;
 }
 
-/** Cuts one stream's chunks into lines; a line carries the time of its first byte. */
+/** Splits one stream's chunks into lines. A line has the time of its first byte. */
 class LineAssembler {
   readonly #stream: LogRecord['stream'];
   #start: Buffer | undefined;

@@ -1,6 +1,6 @@
 /**
- * Who still reads a container's log. Its directory is removed after they have read to the end, so
- * that `docker run --rm` shows the last line of a container that is gone already.
+ * Readers of a container's log. Its directory is removed only after they have read to the end, so
+ * that `docker run --rm` shows the last line of a removed container.
  */
 const patienceMs = 10_000;
 
@@ -19,8 +19,8 @@ export class LogReaders {
     });
     signal.addEventListener('abort', () => done(), { once: true });
     const iterator = source[Symbol.asyncIterator]();
-    // The first step is taken at once, so that "from the end" means the end as it is now, and not
-    // when the client gets around to reading.
+    // The first step is taken at once, so that "from the end" means the end at the time of the
+    // request.
     let first: Promise<IteratorResult<T>> | undefined = iterator.next();
     first.catch(() => done());
     const step = async () => {
@@ -41,7 +41,7 @@ export class LogReaders {
     };
   }
 
-  /** Resolves when nobody reads any more; a client that does not read is not waited for. */
+  /** Resolves when nobody reads any more, or after a timeout for clients that do not read. */
   async gone(id: string): Promise<void> {
     const group = this.#readers.get(id);
     if (group === undefined) return;

@@ -3,7 +3,7 @@ import { CortenError } from '../../errors.ts';
 import type { EngineContext } from '../context.ts';
 import { readLog } from './log-lines.ts';
 
-/** Throws at once, not at the first read, when there is no such container or no log. */
+/** Throws at once, and not at the first read, when the container or its log does not exist. */
 export function readLogs(
   context: Pick<EngineContext, 'containers' | 'live' | 'logReaders'>,
   reference: string,

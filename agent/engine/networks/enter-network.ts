@@ -1,4 +1,4 @@
-/** A running container's network from outside, for what joins or leaves while it runs. */
+/** Enters a running container's network namespace, to connect or disconnect it while it runs. */
 import { closeSync } from 'node:fs';
 import { NamespaceFlag, openNamespace, setns } from '../../kernel/namespaces.ts';
 import { NetlinkFamily, openNetlink } from '../../kernel/netlink.ts';
@@ -12,7 +12,7 @@ export interface EnteredNetwork {
   close(): void;
 }
 
-/** Opens the namespace, and an rtnetlink socket inside it. */
+/** Opens the namespace and an rtnetlink socket inside it. */
 export async function enterNetwork(process: ProcessHandle): Promise<EnteredNetwork> {
   const networkFd = openNamespace(`/proc/${process.pid}/ns/net`);
   try {
@@ -33,8 +33,8 @@ export async function enterNetwork(process: ProcessHandle): Promise<EnteredNetwo
 }
 
 /**
- * The calling thread visits the namespace for the length of one socket(2), synchronously, so that nothing
- * else of it runs there.
+ * The calling thread is in the namespace only during one synchronous socket(2), so nothing else of
+ * the agent runs there.
  */
 function openThere(networkFd: number): number {
   const own = openNamespace('/proc/thread-self/ns/net');
@@ -50,7 +50,7 @@ function openThere(networkFd: number): number {
   }
 }
 
-/** Without root it could not come back. */
+/** Without root the thread could not return to its own namespace. */
 async function sendForSocket(networkFd: number): Promise<number> {
   const [fd = -1] = await socketsOf(networkFd, [{ kind: 'netlink', family: NetlinkFamily.route }]);
   return fd;

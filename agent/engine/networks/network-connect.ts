@@ -1,4 +1,4 @@
-/** Joining and leaving a network, before a container runs or while it does. */
+/** Connects and disconnects networks of a container, running or not. */
 import type { EndpointSettings, EndpointView } from '../../contract/container.ts';
 import { CortenError, conflict } from '../../errors.ts';
 import { defaultRouteEndpoint } from '../../network/default-route.ts';
@@ -50,7 +50,7 @@ export async function connectNetwork(
     try {
       await followNetworks(context, record, live);
     } catch (error) {
-      // A port that it wants to publish now is taken: nothing of the connection stays.
+      // A port that it publishes is in use, so the connection is undone.
       const left = await leave(context, context.containers.require(id), network, view);
       writeHosts(context, left, left.networks);
       throw error;
@@ -118,8 +118,8 @@ export async function disconnectNetwork(
 }
 
 /**
- * The kernel first: what it refuses can be asked for again, and an agent that is killed before it is written down
- * still knows an endpoint that is safe to leave twice.
+ * The kernel comes first: what it refuses can be tried again, and an agent killed before the record
+ * is written only knows an endpoint too many, which can be removed twice.
  */
 async function leave(
   context: EngineContext,
@@ -156,14 +156,17 @@ function setEndpoints(
   return containers.setLive(id, { networks });
 }
 
-/** What a running container has by its networks: names, name servers, the default route, published ports. */
+/**
+ * Updates what a running container has from its networks: names, name servers, default route and
+ * published ports.
+ */
 async function followNetworks(
   context: EngineContext,
   before: ContainerRecord,
   live: RunningContainer,
 ): Promise<void> {
   const after = context.containers.require(before.id);
-  // The container sees both at its next look.
+  // The container reads both files at its next lookup.
   writeHosts(context, after, after.networks);
   refreshResolvConf(context, before, after);
   const definitions = context.networks.definitions();

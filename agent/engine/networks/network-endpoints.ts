@@ -1,4 +1,4 @@
-/** A container's place on its networks: joined before it runs, left when it ended. */
+/** Connects a container to its networks before it runs, and releases them after it ended. */
 import type {
   EndpointSettings,
   EndpointView,
@@ -19,7 +19,7 @@ const anyAddress = '0.0.0.0';
 
 type EndpointContext = Pick<EngineContext, 'networks' | 'network' | 'events' | 'report'>;
 
-/** Endpoints as they are kept while the container has no process: where, but no address. */
+/** An endpoint of a container that does not run: it names the network but has no address. */
 export function idleEndpoint(
   networks: EngineContext['networks'],
   settings: EndpointSettings,
@@ -44,7 +44,10 @@ export function endpointSettings(record: ContainerRecord): EndpointSettings[] {
   return typeof mode === 'object' && 'networks' in mode ? mode.networks : [];
 }
 
-/** Joins every network that the container asks for, in order: the first with a way out gives the default route. */
+/**
+ * Connects every requested network in order. The first one that is not internal gives the default
+ * route.
+ */
 export async function connectAll(
   context: EndpointContext,
   record: ContainerRecord,
@@ -80,7 +83,7 @@ export async function connectOne(
     sandbox,
     {
       ...settings,
-      // Names that other containers find it by: its own, its id's, and what people gave.
+      // Other containers find it by its name, its short id and its aliases.
       aliases: [...new Set([...settings.aliases, shortId(record.id)])],
       endpointId: newId(),
       containerName: record.name,
@@ -100,7 +103,7 @@ export async function connectOne(
   return endpoint;
 }
 
-/** Publishes what the container asks for on its first network with a way out. */
+/** Publishes the container's ports on its first network that is not internal. */
 export async function publishPorts(
   context: Pick<EngineContext, 'network' | 'networks' | 'containers'>,
   record: ContainerRecord,
@@ -114,13 +117,16 @@ export async function publishPorts(
   return [...(await context.network.publish(record.id, endpoint, bindings)), ...exposed];
 }
 
-/** The port's socket is the agent's own: only here is it known which container it stands for. */
+/**
+ * Refuses a host port of another container. The port's socket belongs to the agent, so only this
+ * check knows which container holds it.
+ */
 function refuseNeighbours(
   { containers }: Pick<EngineContext, 'containers'>,
   record: ContainerRecord,
   { protocol, hostAddress = anyAddress, hostPort = 0, hostPortEnd = hostPort }: PortBinding,
 ): void {
-  // Any port of a range will do; whether one is free the network finds out.
+  // Any port of a range will do, and the network driver finds a free one.
   if (hostPort === 0 || hostPortEnd !== hostPort) return;
   const meets = (other: string) =>
     [other, hostAddress].some((address) => address === anyAddress || address === '') ||
@@ -137,7 +143,7 @@ function refuseNeighbours(
             meets(port.hostAddress ?? anyAddress),
         ),
     );
-  // dockerd's status and wording, which Testcontainers and others look for.
+  // Testcontainers and others look for dockerd's status and message.
   if (neighbour !== undefined)
     throw new CortenError(
       'internal',
@@ -159,7 +165,7 @@ export function wantedBindings(record: ContainerRecord): PortBinding[] {
   return [...ports, ...extra];
 }
 
-/** What the image says it listens on and nobody publishes: shown, and that is all. */
+/** Ports that the image exposes and nobody publishes. They are only shown. */
 export function exposedOnly(
   record: Pick<ContainerRecord, 'settings'>,
   published: readonly PortBinding[],
@@ -174,13 +180,13 @@ export function exposedOnly(
     );
 }
 
-/** `80/tcp`; a bare number means TCP. */
+/** Parses `80/tcp`. A bare number means TCP. */
 function parsePort(text: string): { containerPort: number; protocol: 'tcp' | 'udp' } {
   const [number = '', protocol = 'tcp'] = text.split('/');
   return { containerPort: Number(number), protocol: protocol === 'udp' ? 'udp' : 'tcp' };
 }
 
-/** Gives addresses and ports back. The container is gone, so a failure here is only reported. */
+/** Releases addresses and ports. The container has ended, so a failure is only reported. */
 export async function releaseEndpoints(
   context: EndpointContext,
   record: Pick<ContainerRecord, 'id' | 'name' | 'networks' | 'ports'>,

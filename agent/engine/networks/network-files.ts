@@ -1,6 +1,6 @@
 /**
- * `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf` of a container: small files of ours that are
- * mounted over the image's. They are written in place, so that the mounted inode shows the change.
+ * `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf` of a container, which are mounted over the
+ * image's. They are written in place, because a mounted file shows only changes of its inode.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname as machineName } from 'node:os';
@@ -15,21 +15,24 @@ type NetworkParts = Pick<EngineContext, 'networks' | 'network'>;
 
 const ownLoopback = '127.0.0.1';
 
-/** The name that the container's UTS namespace gets. */
+/** The hostname in the container's UTS namespace. */
 export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'settings'>): string {
   const { hostname, namespaces, network } = record.settings;
   if (hostname !== undefined && hostname !== '') return hostname;
   return namespaces.uts === 'host' || network.mode === 'host' ? machineName() : shortId(record.id);
 }
 
-/** Before anything can be mounted over them; addresses are not known yet. */
+/** Writes the files before the mounts are made, when no address is known yet. */
 export function writeNetworkFiles(context: NetworkParts, record: ContainerRecord): void {
   writeFileSync(record.files.hostname, `${hostnameOf(record)}\n`);
   writeFileSync(record.files.resolvConf, resolvText(context, record));
   writeHosts(context, record, []);
 }
 
-/** Again when its first network may be another one. What somebody has changed in the container stays. */
+/**
+ * Writes resolv.conf again when the container's first network may have changed. Changes made inside
+ * the container stay.
+ */
 export function refreshResolvConf(
   context: NetworkParts,
   before: ContainerRecord,
@@ -40,7 +43,7 @@ export function refreshResolvConf(
     writeFileSync(resolvConf, resolvText(context, after));
 }
 
-/** Again when addresses came or went. */
+/** Writes the hosts file again when addresses changed. */
 export function writeHosts(
   { networks, network }: NetworkParts,
   record: ContainerRecord,
@@ -52,7 +55,7 @@ export function writeHosts(
     writeFileSync(record.files.hosts, hostsOfMachine(record, hostAddress));
     return;
   }
-  // An internal network has no way to the host, so its containers get no name for it.
+  // Containers on an internal network cannot reach the host, so they get no name for it.
   const definition = networks.definitions().find(({ id }) => id === first?.networkId);
   const hostAddress =
     first && !definition?.internal ? network.hostAddress(first.gateway) : undefined;
@@ -94,7 +97,7 @@ function hostsOfMachine(record: ContainerRecord, hostAddress: string): string {
   return [own, ...added, ''].join('\n');
 }
 
-/** Less those that the person has given another meaning. */
+/** The names of the host, without those that the user has mapped to another address. */
 function namesOfHost(record: ContainerRecord, hostAddress: string | undefined): string[] {
   const taken = record.settings.network.extraHosts.map((line) => line.slice(0, line.indexOf(':')));
   const names = hostNames.filter((name) => !taken.includes(name));
@@ -105,7 +108,7 @@ function namesOfHost(record: ContainerRecord, hostAddress: string | undefined): 
 
 function extraHosts(record: ContainerRecord, gateway: string | undefined): string[] {
   return record.settings.network.extraHosts.map((line) => {
-    // The first colon parts name and address: the address may be IPv6.
+    // The first colon separates name and address, because an IPv6 address contains colons too.
     const colon = line.indexOf(':');
     const address = line.slice(colon + 1);
     return `${address === 'host-gateway' ? (gateway ?? ownLoopback) : address}\t${line.slice(0, colon)}`;
@@ -120,7 +123,7 @@ function resolvText({ networks, network }: NetworkParts, record: ContainerRecord
   const machine = readTextIfThere('/etc/resolv.conf').split('\n');
   const keep = (word: string) => machine.filter((line) => line.startsWith(`${word} `));
   const servers = dns.length > 0 ? dns : nameservers;
-  // `.` asks for no search list at all (docker run --dns-search).
+  // `.` means no search list (docker run --dns-search).
   const search = dnsSearch.filter((domain) => domain !== '.');
   return [
     ...(servers === undefined
@@ -140,7 +143,7 @@ function readTextIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // A machine without the file has nothing to hand on.
+    // The machine has no such file.
     return '';
   }
 }

@@ -1,4 +1,4 @@
-/** The networks that people make, and the three that are always there. */
+/** Networks that users make, and the three predefined ones. */
 import type { NetworkCreate, NetworksBackend, NetworkView } from '../../api/networks/backend.ts';
 import { CortenError, conflict, invalid } from '../../errors.ts';
 import { announceNetwork } from '../announce.ts';
@@ -26,7 +26,7 @@ export function createNetworksBackend(context: EngineContext): NetworksBackend {
   };
 }
 
-/** Makes `bridge`, `host` and `none` known when the agent first runs on this root. */
+/** Records `bridge`, `host` and `none` at the agent's first start on this state root. */
 export function ensurePredefined(context: Pick<EngineContext, 'networks' | 'network'>): void {
   const base = { createdAt: new Date(), attachable: false, labels: {} };
   const { networks, network } = context;
@@ -89,7 +89,7 @@ async function createNetwork(
     labels,
     definition,
   };
-  // The record first: a crash before the bridge is made leaves a network that `ensure` completes.
+  // The record comes first: `ensure` completes a network whose bridge a crash prevented.
   context.networks.insert(record);
   try {
     await context.network.ensure(definition);
@@ -136,7 +136,7 @@ async function pruneNetworks(
   return { deleted };
 }
 
-/** A container that is only stopped wants its network back too. */
+/** Stopped containers need the network at their next start, so they count as users too. */
 function isWanted({ containers }: EngineContext, { id, name }: NetworkRecord): boolean {
   return containers
     .all()

@@ -1,4 +1,4 @@
-/** Host devices of a container: nodes to make in its `/dev`, and rules that let it open them. */
+/** Host devices of a container: nodes in its `/dev`, and cgroup rules that let it open them. */
 import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SecuritySettings } from '../../contract/container.ts';
@@ -7,7 +7,10 @@ import { invalid } from '../../errors.ts';
 import { splitDevice } from '../../kernel/files.ts';
 import { defaultDeviceRules } from '../../runtime/default-spec.ts';
 
-/** What a container's own `/dev` has already, or what belongs to the host's sessions. */
+/**
+ * Entries of the host's `/dev` that a container has of its own, or that belong to the host's
+ * sessions.
+ */
 const notCopied = new Set([
   'pts',
   'shm',
@@ -25,7 +28,7 @@ export interface ContainerDevices {
   rules: OciDeviceRule[];
 }
 
-/** A privileged container gets every device of the machine; others what they name. */
+/** The devices that the request names, or all of the host's for a privileged container. */
 export function devicesOf(security: SecuritySettings, hostDev = '/dev'): ContainerDevices {
   if (security.privileged)
     return {
@@ -51,7 +54,7 @@ export function devicesOf(security: SecuritySettings, hostDev = '/dev'): Contain
   };
 }
 
-/** One device, or every device below a directory such as `/dev/snd`. */
+/** One device, or all devices below a directory such as `/dev/snd`. */
 function nodesAt(hostPath: string, containerPath: string): OciDevice[] {
   const stat = statSync(hostPath, { throwIfNoEntry: false });
   if (stat === undefined)
@@ -73,7 +76,7 @@ function nodesBelow(hostDirectory: string, containerDirectory: string): OciDevic
     .filter((name) => !notCopied.has(name))
     .flatMap((name) => {
       const [host, container] = [join(hostDirectory, name), join(containerDirectory, name)];
-      // Links are left out: the nodes that they lead to are listed themselves.
+      // Links are skipped because their targets are listed too.
       const stat = lstatSync(host, { throwIfNoEntry: false });
       if (stat?.isDirectory()) return nodesBelow(host, container);
       return stat === undefined
@@ -98,7 +101,7 @@ function ruleFor({ type, major, minor }: OciDevice, access: string): OciDeviceRu
   return { allow: true, type: type === 'b' ? 'b' : 'c', major, minor, access };
 }
 
-/** `c 1:3 rwm`, as the v1 controller writes it (cgroup-v1/devices.rst). */
+/** Parses a rule such as `c 1:3 rwm` (cgroup-v1/devices.rst). */
 export function parseDeviceRule(rule: string): OciDeviceRule {
   const match = /^([abc]) (\d{1,7}|\*):(\d{1,7}|\*) ([rwm]{1,3})$/.exec(rule);
   if (rule === 'a' || rule === 'a *:* rwm') return { allow: true, type: 'a', access: 'rwm' };

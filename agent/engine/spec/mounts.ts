@@ -1,4 +1,4 @@
-/** The mounts of a container in their final order: the defaults, then what was asked for. */
+/** The mounts of a container in their final order: the defaults, then the requested ones. */
 import { posix } from 'node:path';
 import type { ContainerSettings, MountSettings, MountView } from '../../contract/container.ts';
 import type { OciMount } from '../../contract/oci-runtime.ts';
@@ -7,12 +7,12 @@ import { defaultMounts, defaultShmBytes } from '../../runtime/default-spec.ts';
 
 export interface MountInput {
   settings: ContainerSettings;
-  /** Binds and volumes, resolved to paths of the machine. */
+  /** Bind mounts and volumes with their paths on the host. */
   mounts: readonly MountView[];
   files: { hosts: string; hostname: string; resolvConf: string };
-  /** Targets of mounts on whose disk the ids are those inside the container's user namespace. */
+  /** Targets of mounts whose files on disk carry the ids used inside the container. */
   mappedTargets?: readonly string[];
-  /** `/dev/shm` of the container whose ipc namespace is joined, as a path of the machine. */
+  /** The host's path of `/dev/shm` in the container whose ipc namespace is joined. */
   sharedMemory?: string;
 }
 
@@ -23,11 +23,11 @@ export function mountsOf(input: MountInput): OciMount[] {
     ({ destination }) =>
       !covered.has(destination) && !(covered.has('/dev') && destination.startsWith('/dev/')),
   );
-  // A mount below another one comes after it, whatever order they were asked for in.
+  // A mount below another one is mounted after it, whatever the order of the request.
   return [...own, ...asked.toSorted((a, b) => depth(a.destination) - depth(b.destination))];
 }
 
-/** Privileged containers may write to `/sys` and to their control group. */
+/** Privileged containers may write to `/sys` and to their cgroup. */
 function ownMounts({ settings, sharedMemory }: MountInput): OciMount[] {
   const { ipc } = settings.namespaces;
   const shm = ipc === 'host' ? '/dev/shm' : sharedMemory;
@@ -40,7 +40,7 @@ function ownMounts({ settings, sharedMemory }: MountInput): OciMount[] {
 }
 
 function fileMounts({ settings, files }: MountInput): OciMount[] {
-  // Its root owns them inside; without a user namespace `idmap` says nothing.
+  // The container's root owns these files inside; without a user namespace `idmap` has no effect.
   const options = ['rbind', 'rprivate', 'idmap', ...(settings.readOnlyRootfs ? ['ro'] : [])];
   const bind = (destination: string, source: string) => ({
     destination,
@@ -72,7 +72,7 @@ function settingsAt(settings: ContainerSettings, target: string): MountSettings 
 
 function bindOf(mount: MountView, asked: MountSettings | undefined, mapped: boolean): OciMount {
   const recursive = asked?.type === 'bind' ? asked.recursive : true;
-  // `ro` is the mount's own; `rro` reaches the mounts below it, which `ro` alone leaves writable.
+  // `ro` applies to the mount itself; `rro` also to the mounts below it.
   const readOnly = mount.readOnly ? ['ro', ...(recursive ? ['rro'] : [])] : [];
   return {
     destination: place(mount.target),
@@ -87,7 +87,7 @@ function bindOf(mount: MountView, asked: MountSettings | undefined, mapped: bool
   };
 }
 
-/** What tmpfs itself takes (tmpfs.rst), and the flags of a mount. */
+/** Parameters of tmpfs itself (tmpfs.rst); other options are mount flags. */
 const tmpfsParameters = new Set(['size', 'mode', 'uid', 'gid', 'nr_inodes', 'nr_blocks', 'mpol']);
 const tmpfsFlags = new Set(
   `exec noexec suid nosuid dev nodev ro rw atime noatime diratime nodiratime relatime strictatime`.split(
@@ -118,7 +118,7 @@ function checkTmpfsOption(option: string): void {
   if (!known) throw invalid(`Invalid tmpfs option "${option}"`);
 }
 
-/** The strongest propagation that a mount asks for is what the root needs to let it through. */
+/** The root needs the strongest propagation that any of the mounts asks for. */
 export function rootPropagationOf(mounts: readonly MountView[]): string | undefined {
   const asked = new Set(mounts.map(({ propagation }) => propagation));
   if (asked.has('shared') || asked.has('rshared')) return 'shared';

@@ -1,4 +1,4 @@
-/** The process part of a specification: the container's own, and that of an exec. */
+/** The process part of an OCI spec, for a container and for an exec. */
 import { readFileSync } from 'node:fs';
 import type { ContainerSettings, ContainerView } from '../../contract/container.ts';
 import { variableName } from '../../contract/environment.ts';
@@ -12,7 +12,7 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 export interface ProcessInput {
   settings: ContainerSettings;
-  /** The command after the image's defaults were applied. */
+  /** The command, with the image's defaults applied. */
   process: ContainerView['process'];
   hostname: string;
   user: ResolvedUser;
@@ -37,7 +37,7 @@ export function processOfContainer(input: ProcessInput): OciProcess {
 export interface ExecInput extends ProcessInput {
   exec: {
     args: string[];
-    /** On top of the container's own. */
+    /** Added to the container's environment. */
     env: string[];
     terminal: boolean;
     workingDirectory?: string;
@@ -45,7 +45,10 @@ export interface ExecInput extends ProcessInput {
   };
 }
 
-/** What an exec leaves open is the container's: environment, directory, limits, filter. */
+/**
+ * An exec takes what it does not set from the container: environment, working directory, limits and
+ * seccomp filter.
+ */
 export function processOfExec(input: ExecInput): OciProcess {
   const { settings, process, user, exec } = input;
   const capabilities = exec.privileged ? capabilityNames : capabilitiesOf(settings);
@@ -63,8 +66,9 @@ export function processOfExec(input: ExecInput): OciProcess {
 }
 
 /**
- * The engine may be protected from the kernel's OOM killer, as its unit on a remote host has it; what runs in
- * containers is not, unless it is asked for. Only root may lower a score, so others leave it.
+ * The engine may have a negative OOM score, as its systemd unit on a remote host sets it.
+ * Containers do not inherit that unless they ask for it. Only root may lower a score, so without
+ * root the engine's own stays.
  */
 export function oomScoreOf(
   { oomScoreAdj }: Pick<ContainerSettings, 'oomScoreAdj'>,
@@ -76,7 +80,7 @@ export function oomScoreOf(
 
 let ownScore: number | undefined;
 
-/** Read once: every start and every exec asks, and who started the engine has set it. */
+/** The engine's own score, read once because every start and exec needs it. */
 function ownOomScore(): number {
   ownScore ??= Number(readFileSync('/proc/self/oom_score_adj', 'utf8'));
   return ownScore;
@@ -88,8 +92,8 @@ export function capabilitiesOf({ security }: ContainerSettings): readonly string
 }
 
 /**
- * What execve(2) would leave: root keeps all, another user none but may gain them by a file. The
- * inheritable set stays empty (CVE-2022-24769), and so does the ambient one.
+ * The capability sets that execve(2) would leave: root keeps all, other users none, though they may
+ * gain them from a file. The inheritable and ambient sets stay empty (CVE-2022-24769).
  */
 function capabilitySets(
   names: readonly string[],
@@ -103,7 +107,7 @@ function userOf({ uid, gid, additionalGids }: ResolvedUser): OciProcess['user'] 
   return { uid, gid, additionalGids };
 }
 
-/** dockerd's own variables first, the container's on top; HOME as runc fills it in. */
+/** dockerd's variables with the container's on top. HOME is filled in as runc does. */
 function environmentOf(
   env: readonly string[],
   { hostname, user, terminal }: { hostname: string; user: ResolvedUser; terminal: boolean },
@@ -120,7 +124,7 @@ function environmentOf(
   return merged(own, env);
 }
 
-/** Later values replace earlier ones in place; a name without a value takes it away. */
+/** Later values replace earlier ones in place, and a name without a value removes the variable. */
 function merged(base: readonly string[], over: readonly string[]): string[] {
   const values = new Map(base.map((entry) => [variableName(entry), entry]));
   for (const entry of over) {
@@ -130,14 +134,14 @@ function merged(base: readonly string[], over: readonly string[]): string[] {
   return [...values.values()];
 }
 
-/** getrlimit(2), as docker's `--ulimit` names them. */
+/** Resource limits (getrlimit(2)) under docker's `--ulimit` names. */
 const limitNames = new Set(
   `as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack`.split(
     ' ',
   ),
 );
 
-/** A limit of open files that was set since stands above the ulimit that the container was made with. */
+/** A limit of open files set later overrides the ulimit of the creation. */
 function rlimitsOf({ ulimits, limits: { openFiles } }: ContainerSettings) {
   if (typeof openFiles !== 'number') return ulimits.map(rlimitOf);
   return [
@@ -157,7 +161,7 @@ function rlimitOf({ name, soft, hard }: ContainerSettings['ulimits'][number]) {
   return { type: `RLIMIT_${type.toUpperCase()}`, soft, hard };
 }
 
-/** The filter of a container; undefined for none. */
+/** The container's seccomp filter. Undefined means none. */
 export function seccompOf(settings: ContainerSettings): OciSeccomp | undefined {
   const { seccomp } = settings.security;
   if (seccomp === 'unconfined') return undefined;

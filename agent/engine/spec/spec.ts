@@ -1,4 +1,4 @@
-/** From what a person asked for to the OCI specification that the runtime carries out. */
+/** Builds the OCI spec from the container's settings. */
 import { existsSync } from 'node:fs';
 import type { ContainerSettings, NamespaceChoice } from '../../contract/container.ts';
 import type {
@@ -18,22 +18,22 @@ import { type MountInput, mountsOf, rootPropagationOf } from './mounts.ts';
 import { type ProcessInput, processOfContainer, seccompOf } from './process.ts';
 
 /**
- * `settings` and `process` have the image's defaults applied. `join` has the path of every namespace
- * that is another container's (`/proc/<pid>/ns/net`).
+ * `settings` and `process` have the image's defaults applied. `join` holds the path of every
+ * namespace that belongs to another container (`/proc/<pid>/ns/net`).
  */
 export interface SpecInput extends ProcessInput, MountInput {
   join: Partial<Record<OciNamespaceType, string>>;
   userNamespace?: UserNamespace;
 }
 
-/** One of its own with these ids outside, or another container's. */
+/** A user namespace of the container's own with these host ids, or that of another container. */
 export type UserNamespace =
   | { range: { first: number; length: number } }
   | { path: string; range?: { first: number; length: number } };
 
 export interface BuiltSpec {
   spec: OciSpec;
-  /** For the control group; the specification has no place of its own for them here. */
+  /** Device rules for the cgroup, which are not part of the spec. */
   deviceRules: OciDeviceRule[];
 }
 
@@ -99,7 +99,9 @@ function networkChoice({ network: { mode } }: ContainerSettings): NamespaceChoic
   return typeof mode === 'object' && 'container' in mode ? mode : 'private';
 }
 
-/** A privileged container sees all of `/proc` and `/sys`, unless lists were given. */
+/**
+ * The masked and read-only paths. A privileged container has none unless the request lists them.
+ */
 export function hiddenPaths({
   security,
 }: ContainerSettings): Pick<OciLinux, 'maskedPaths' | 'readonlyPaths'> {
@@ -111,12 +113,12 @@ export function hiddenPaths({
 }
 
 /**
- * In a network namespace of its own a container may use every port and ping without a capability:
- * nobody else's ports are there (moby's defaults since 20.10).
+ * Inside its own network namespace a container may bind every port and ping without a capability
+ * (moby's defaults since 20.10).
  */
 const ownNetworkSysctls = (): Record<string, string> => ({
   'net.ipv4.ip_unprivileged_port_start': '0',
-  // 2147483647 is the most that the kernel takes.
+  // The kernel's largest value is 2147483647.
   'net.ipv4.ping_group_range': `0 ${Math.min(2147483647, lastGroupId())}`,
 });
 
@@ -127,7 +129,7 @@ function sysctlsOf(settings: ContainerSettings): Record<string, string> {
   return { ...Object.fromEntries(known), ...settings.sysctls };
 }
 
-/** What a kernel has it keeps. */
+/** The sysctls that this kernel was found to have. */
 const knownSysctls = new Set<string>();
 
 function isKnown(name: string): boolean {

@@ -1,6 +1,6 @@
 /**
- * The image's `/etc/passwd` and `/etc/group`, read before anything is mounted: out of the layers, the
- * writable one first, as overlayfs would find them.
+ * The image's `/etc/passwd` and `/etc/group`, read from the layers as overlayfs would find them,
+ * before anything is mounted.
  */
 
 import { constants, fstatSync } from 'node:fs';
@@ -16,15 +16,15 @@ import { overlayAttribute } from '../../kernel/overlay.ts';
 import { getXattr } from '../../kernel/xattr.ts';
 
 interface UserFiles {
-  /** Empty texts for an image without the files. */
+  /** Empty when the image has no such file. */
   passwd: string;
   group: string;
 }
 
-/** Of layers that are read-only: they never change, and an image's list of them is one object. */
+/** Results for the read-only layers of an image, whose list is one object that never changes. */
 const ofLowers = new WeakMap<readonly string[], Partial<UserFiles>>();
 
-/** `lowers` from the topmost down. */
+/** `lowers` begins with the topmost layer. */
 export function readUserFiles(upper: string, lowers: readonly string[]): UserFiles {
   return withFd(openDirectory(upper), (root) => ({
     passwd: readTopmost(root, lowers, 'passwd'),
@@ -37,7 +37,7 @@ function readTopmost(upperFd: number, lowers: readonly string[], name: keyof Use
   return found === 'below' ? readLowers(lowers, name) : found;
 }
 
-/** One file at a time: what the container has replaced is not asked of its image. */
+/** Reads only the files that the writable layer does not replace. */
 function readLowers(lowers: readonly string[], name: keyof UserFiles): string {
   const known = ofLowers.get(lowers) ?? {};
   known[name] ??= readLayered(lowers, name);
@@ -53,7 +53,7 @@ function readLayered(layers: readonly string[], name: string): string {
   return '';
 }
 
-/** The text; empty when this layer hides what is below; or `below`. */
+/** The text of the file, empty when this layer hides it, or `below` when a lower layer decides. */
 function lookIn(root: number, name: string): string | 'below' {
   const directory = statOf(root, 'etc');
   if (directory === undefined) return 'below';
@@ -69,7 +69,7 @@ interface Found {
   opaque: boolean;
 }
 
-/** A link is followed inside this layer only, which is where distributions put its target. */
+/** Links are followed inside this layer only, which is where distributions keep the target. */
 function statOf(root: number, path: string): Found | undefined {
   try {
     const fd = openInRootIfAny(root, path, O_PATH);
@@ -79,13 +79,13 @@ function statOf(root: number, path: string): Found | undefined {
       return { mode, rdev, opaque: getXattr(fd, overlayAttribute('opaque'))?.toString() === 'y' };
     });
   } catch (error) {
-    // ELOOP: a link to itself, which is no file either.
+    // ELOOP means a link to itself, which is no file.
     if (hasErrno(error, 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
   }
 }
 
-/** overlayfs.rst, "whiteouts": a character device 0:0. */
+/** A whiteout of overlayfs is a character device 0:0 (overlayfs.rst, "whiteouts"). */
 function isWhiteout({ mode, rdev }: Found): boolean {
   return (mode & constants.S_IFMT) === constants.S_IFCHR && rdev === 0;
 }

@@ -1,6 +1,6 @@
 /**
- * Who a container's process runs as: `user[:group]` by name or number, looked up in the image's own
- * passwd and group files (passwd(5), group(5)). Parsing is strict: what is not a plain number is a name.
+ * Resolves the user of a container's process: `user[:group]` by name or number, looked up in the
+ * image's passwd(5) and group(5). Parsing is strict: what is not a plain number is a name.
  */
 import { invalid } from '../../errors.ts';
 import { fieldsOf, isId, maxId, type PasswdEntry, parsePasswd } from '../../runtime/passwd.ts';
@@ -8,9 +8,9 @@ import { fieldsOf, isId, maxId, type PasswdEntry, parsePasswd } from '../../runt
 export interface ResolvedUser {
   uid: number;
   gid: number;
-  /** Every supplementary group, the primary one first, as dockerd has it. */
+  /** All supplementary groups, the primary one first, as dockerd does. */
   additionalGids: number[];
-  /** `/` for a user that the image does not know. */
+  /** The home directory. `/` for a user that the image does not know. */
   home: string;
 }
 
@@ -33,7 +33,7 @@ export function resolveUser(
   const { entry, uid } = findUser(userPart, parsePasswd(files.passwd));
   const chosenGid = groupPart === '' ? undefined : findGroup(groupPart, groups);
   const gid = chosenGid ?? entry?.gid ?? 0;
-  // A group that is named stands alone; without one the user's own memberships count.
+  // A named group is used alone; without one the user's memberships apply.
   const memberships =
     chosenGid === undefined && entry !== undefined
       ? groups.filter(({ members }) => members.includes(entry.name)).map((group) => group.gid)
@@ -52,7 +52,7 @@ function findUser(
   entries: PasswdEntry[],
 ): { entry: PasswdEntry | undefined; uid: number } {
   const wanted = user === '' ? 0 : numberOf(user);
-  // A number means that number, also where somebody is called that.
+  // A number means that id, even if somebody has it as a name.
   const entry = entries.find((one) =>
     wanted === undefined ? one.name === user : one.uid === wanted,
   );
@@ -76,7 +76,7 @@ function findAddedGroup(group: string, entries: GroupEntry[]): number {
   return gid;
 }
 
-/** Undefined for what is no number. Throws for one that no user can have. */
+/** Returns undefined for text that is no number. Throws for a number that no user can have. */
 function numberOf(text: string): number | undefined {
   if (!/^[+-]?\d+$/.test(text)) return undefined;
   const number = Number(text);

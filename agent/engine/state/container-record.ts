@@ -1,20 +1,20 @@
 import type { ContainerState, ContainerView } from '../../contract/container.ts';
 import type { IdBlock } from '../containers/id-range.ts';
 
-/** What the engine knows of a container: what anybody may see, and what only it needs. */
+/** A container's record: the part that the API shows and the part that only the engine needs. */
 export interface ContainerRecord extends ContainerView {
   /**
-   * A person stopped or killed it: restart policies leave it alone until it is started again, also
-   * after a restart of the agent or the machine (`unless-stopped`).
+   * Set when a user stopped or killed it. Restart policies then ignore the container until it is
+   * started again, even after a restart of the agent or the machine (`unless-stopped`).
    */
   manuallyStopped: boolean;
-  /** Anonymous volumes that were made for it; `rm -v` and auto-remove take them along. */
+  /** Anonymous volumes made for the container, which `rm -v` and auto-remove remove too. */
   ownVolumes: string[];
-  /** The ids outside of a container that has a user namespace of its own. */
+  /** The host ids of a container with a user namespace of its own. */
   idRange?: IdBlock;
 }
 
-/** The part that changes whenever a container starts, ends or moves between networks. */
+/** The part of the record that changes when a container starts, ends or changes networks. */
 export type LiveFields = Pick<
   ContainerRecord,
   'state' | 'networks' | 'ports' | 'networkSandboxId' | 'manuallyStopped'
@@ -29,7 +29,7 @@ export const newState = (): ContainerState => ({
   restartCount: 0,
 });
 
-/** What a waiter for its exit is told. */
+/** What requests that wait for the exit receive. */
 export const resultOf = ({ state }: Pick<ContainerRecord, 'state'>) => ({
   exitCode: state.exitCode,
   ...(state.error !== '' && { error: state.error }),

@@ -1,6 +1,6 @@
 /**
- * Every container, in memory and in the database. Records are never changed in place: a view that
- * was handed out stays as it was, and what is in memory is what was written.
+ * All containers, in memory and in the database. Records are never changed in place, so a record
+ * that was handed out stays as it was, and memory holds what was written.
  */
 import { conflict, invalid, notFound } from '../../errors.ts';
 import type { Report } from '../report.ts';
@@ -23,7 +23,7 @@ export class ContainerTable {
   readonly #delete;
   readonly #reserve: PageReserve;
   readonly #report: Report;
-  /** In memory only, since the disk did not take them. */
+  /** Containers whose last state could not be written to the disk. */
   readonly #unwritten = new Set<string>();
 
   constructor(
@@ -52,14 +52,17 @@ export class ContainerTable {
     return this.#records.get(id);
   }
 
-  /** For work on a container that was found before: another caller may have removed it since. */
+  /**
+   * The record of a container found earlier. Throws not-found if another caller has removed it
+   * since.
+   */
   require(id: string): ContainerRecord {
     const record = this.#records.get(id);
     if (record === undefined) throw notFound(`No such container: ${id}`);
     return record;
   }
 
-  /** By full id, name with or without `/`, or unambiguous prefix of an id. */
+  /** Finds a container by full id, name with or without `/`, or unambiguous prefix of an id. */
   find(reference: string): ContainerRecord {
     const name = reference.replace(/^\//, '');
     const exact = this.#records.get(name) ?? this.byName(name);
@@ -85,7 +88,10 @@ export class ContainerTable {
     this.#remember(record);
   }
 
-  /** Changes what moves with the container's life. What cannot be written down has not changed. */
+  /**
+   * Changes the state of a container. Throws, and changes nothing, when it cannot be written to the
+   * disk.
+   */
   setLive(id: string, change: Partial<LiveFields>): ContainerRecord {
     const record = { ...this.require(id), ...change };
     this.#write(record);
@@ -95,8 +101,8 @@ export class ContainerTable {
   }
 
   /**
-   * The same for what is so whether it can be written down or not, such as the end of a process. What
-   * cannot is written with the next change of any container.
+   * Changes the state of a container even when it cannot be written to the disk, for facts such as
+   * the end of a process. It is then written together with the next change of any container.
    */
   noteLive(id: string, change: Partial<LiveFields>): ContainerRecord {
     const record = { ...this.require(id), ...change };
@@ -106,12 +112,12 @@ export class ContainerTable {
     return record;
   }
 
-  /** Whether the next agent would find this one as it is. */
+  /** Whether the container's current state is on the disk. */
   isWritten(id: string): boolean {
     return !this.#unwritten.has(id);
   }
 
-  /** Changes what people ask for: name, limits, restart policy. */
+  /** Changes what users set: name, limits, restart policy. */
   setDefinition(
     id: string,
     change: Partial<Pick<ContainerRecord, 'name' | 'settings' | 'origin'>>,
@@ -148,7 +154,7 @@ export class ContainerTable {
       try {
         this.#write(this.require(id));
       } catch (error) {
-        // Nobody of those who wait for this change could do anything about it.
+        // The failure is only reported, because no caller could do anything about it.
         this.#report(`write down the state of ${id}`, error);
         return;
       }

@@ -24,12 +24,12 @@ export function connect(path: string, options: { readOnly?: boolean } = {}): Dat
   return new DatabaseSync(url, options);
 }
 
-/** Opens the state at `path` (`:memory:` in tests) and brings it to this version's form. */
+/** Opens the state database at `path` (`:memory:` in tests) and applies the missing migrations. */
 export function openDatabase(path: string): Database {
-  // Containers' environments are in it, and the directory may be one that others can enter. SQLite
-  // gives its log the same mode.
+  // The database holds containers' environments, and others may be able to enter its directory.
+  // SQLite gives its log the same mode.
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
-  // An older version's; nobody has it open.
+  // Older versions made this file; nobody has it open.
   rmSync(`${path}-shm`, { force: true });
   const database = connect(path);
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
@@ -46,7 +46,7 @@ function migrate(database: Database, path: string): void {
     );
   for (const [index, migration] of migrations.entries()) {
     if (index < applied) continue;
-    // One transaction a step: a crash between two steps leaves a version that exists.
+    // Each migration is one transaction, so that a crash in between leaves a version that exists.
     database.exec(`BEGIN; ${migration}; PRAGMA user_version = ${index + 1}; COMMIT;`);
   }
 }

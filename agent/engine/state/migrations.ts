@@ -1,9 +1,9 @@
 /**
- * The database's forms, oldest first; `PRAGMA user_version` counts how many were applied. Never
- * edit one that was released: add another.
+ * The database's schema as migrations, oldest first; `PRAGMA user_version` counts those that were
+ * applied. Never edit a released one: add another.
  *
- * Rows are documents beside the columns that are looked up by. A container has two: `definition`
- * changes when a person changes it, `state` whenever it starts or ends.
+ * Rows are documents beside the columns for lookups. A container has two documents: `definition`
+ * changes when a user changes it, `state` whenever it starts or ends.
  */
 export const migrations: readonly string[] = [
   `CREATE TABLE containers (
@@ -25,6 +25,6 @@ export const migrations: readonly string[] = [
      name TEXT PRIMARY KEY,
      value TEXT NOT NULL
    ) STRICT, WITHOUT ROWID`,
-  // Empty but for moments: see room.ts.
+  // The table is empty except for moments (reserved-pages.ts).
   'CREATE TABLE room (content BLOB) STRICT',
 ];

@@ -11,7 +11,7 @@ export interface NetworkRecord {
   createdAt: Date;
   attachable: boolean;
   labels: Record<string, string>;
-  /** Absent for `host` and `none`, which need nothing made. */
+  /** Absent for `host` and `none`, which have nothing in the kernel. */
   definition?: NetworkDefinition;
 }
 
@@ -35,7 +35,7 @@ export class NetworkTable {
     return [...this.#records.values()];
   }
 
-  /** Networks that have something in the kernel. */
+  /** Networks that have a bridge in the kernel. */
   definitions(): NetworkDefinition[] {
     return this.all()
       .map(({ definition }) => definition)
@@ -46,7 +46,7 @@ export class NetworkTable {
     return this.all().find((record) => record.name === name);
   }
 
-  /** By full id, name, or unambiguous prefix of an id. */
+  /** Finds a network by full id, name, or unambiguous prefix of an id. */
   find(reference: string): NetworkRecord {
     const exact = this.#records.get(reference) ?? this.byName(reference);
     if (exact !== undefined) return exact;

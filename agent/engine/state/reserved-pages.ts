@@ -1,32 +1,34 @@
 /**
- * ReservedPages in the database's own files, taken ahead: a removal, and a process that begins or ends, must be
- * written down on a full disk too. A file that was kept in reserve for that could be used up, by the
- * first who spends it and by whoever takes what a removal frees. What lies inside the database and its
- * log cannot: pages on the free list are taken before the file grows
- * (sqlite.org/fileformat2.html#the_freelist), and the log is written over from its beginning once its
- * content is in the database (sqlite.org/wal.html#checkpointing).
+ * Pages reserved in the database's own files, because a removal, a start and an exit must be
+ * recorded even on a full disk. A separate reserve file would not do, since whatever frees or takes
+ * disk space meanwhile could use it up. Pages inside the database and its log are safe: SQLite uses
+ * the free list before the file grows (sqlite.org/fileformat2.html#the_freelist), and it overwrites
+ * the log from its beginning after a checkpoint (sqlite.org/wal.html#checkpointing).
  *
- * Where each write takes new blocks (btrfs) this promises less.
+ * On a copy-on-write file system such as btrfs this promises less.
  */
 import { existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { connect, type Database } from './database.ts';
 
 const pageBytes = 4096;
-/** More than the log holds before SQLite begins it anew (1000 pages), and what containers grow by meanwhile. */
+/**
+ * More pages than the log holds before SQLite restarts it (1000), plus growth by containers
+ * meanwhile.
+ */
 const roomPages = 1536;
 const lowPages = 768;
-/** Pages that writes may have taken before the free list is looked at. */
+/** After about this many written pages the free list is counted again. */
 const unseenPages = 256;
 
-/** What tables tell of their writes. */
+/** What the tables report about their writes. */
 export interface PageReserve {
   /**
-   * Something new of about this size is to be written, which leaves as much room as was there.
-   * Throws SQLite's error when the disk has no place for it.
+   * A new row of about this size will be written, which must leave the reserve full. Throws
+   * SQLite's error when the disk is full.
    */
   forNew(bytes: number): void;
-  /** Something known is to be written anew; takes of the room what it needs. */
+  /** An existing row will be rewritten, which may use the reserve. */
   forChange(bytes: number): void;
 }
 
@@ -37,15 +39,15 @@ export class ReservedPages implements PageReserve {
   readonly #path: string;
   readonly #freePages;
   #unseen = 0;
-  /** It is on a small or full disk that it never came to be. */
+  /** Whether the reserve exists. On a small or full disk it may never have been made. */
   #isThere: boolean;
 
-  /** Of the database at `path`, which `database` has open. */
+  /** The database at `path` is open as `database`. */
   constructor(database: Database, path: string) {
     this.#database = database;
     this.#path = path;
     this.#freePages = database.prepare('PRAGMA freelist_count');
-    // A crash between the two steps of #make.
+    // A crash may have come between the two steps of #make.
     database.exec('DELETE FROM room');
     this.#isThere = this.#logBytes() >= roomPages * pageBytes && this.#free() >= lowPages;
     if (!this.#isThere && this.#hasPlace()) this.#makeIfPossible(roomPages);
@@ -61,7 +63,7 @@ export class ReservedPages implements PageReserve {
     if (this.#isLow(pages) && this.#hasPlace()) this.#makeIfPossible(roomPages + pages);
   }
 
-  /** A row's leaf may be split, and what is long lies in pages of its own. */
+  /** The leaf of a row may be split, and long values have pages of their own. */
   #count(bytes: number): number {
     const pages = 2 + Math.ceil(bytes / pageBytes);
     this.#unseen += pages;
@@ -84,8 +86,8 @@ export class ReservedPages implements PageReserve {
   }
 
   /**
-   * Two steps, so that the pages are written, to the log and from there to the database, before they
-   * become free: those that are freed in the same transaction would be holes.
+   * The pages are written and checkpointed before they are freed, because pages freed in the same
+   * transaction would be holes in the file.
    */
   #make(pages: number): void {
     try {
@@ -99,7 +101,7 @@ export class ReservedPages implements PageReserve {
     this.#unseen = 0;
   }
 
-  /** A small disk is for what people put there. */
+  /** A small disk is left to the user. */
   #hasPlace(): boolean {
     const { bavail, bsize } = statfsSync(dirname(this.#path));
     return bavail * bsize > 4 * roomPages * pageBytes;
@@ -115,14 +117,14 @@ export class ReservedPages implements PageReserve {
 }
 
 /**
- * Closes the database and leaves its log, which has the room. SQLite removes the log when the last
- * connection is closed, but not when that one cannot write.
+ * Closes the database but keeps its log, which holds the reserve. SQLite removes the log when the
+ * last connection closes, unless that one is read-only.
  */
 export function closeKeepingPages(database: Database, path: string): void {
   const last = existsSync(path) ? connect(path, { readOnly: true }) : undefined;
   try {
     database.exec('PRAGMA wal_checkpoint(PASSIVE)');
-    // Only a connection that has read counts.
+    // Only a connection that has read something keeps the log.
     last?.prepare('SELECT count(*) FROM room').get();
   } finally {
     database.close();

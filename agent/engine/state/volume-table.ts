@@ -5,7 +5,10 @@ import type { Database } from './database.ts';
 import { noPageReserve, type PageReserve } from './reserved-pages.ts';
 
 export interface VolumeRecord extends Omit<VolumeView, 'users'> {
-  /** What limits its content (agent/disk); absent when that lies on the state file system itself. */
+  /**
+   * The space that limits the volume (agent/disk). Absent when the volume lies on the state file
+   * system itself.
+   */
   space?: string;
 }
 

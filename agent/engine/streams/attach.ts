@@ -1,7 +1,6 @@
 /**
- * Attaching to a container: its output is followed in the log that the shim writes, its input goes
- * to its stdin. A container that is only created may be attached to: everything that it writes from
- * its start on is then seen.
+ * Attaches a client to a container: output comes from the log that the shim writes, input goes to
+ * stdin. A client that attaches before the start sees everything from the start on.
  */
 import type { Attachment, AttachOptions, OutputChunk } from '../../api/containers/backend.ts';
 import { conflict } from '../../errors.ts';

@@ -1,6 +1,6 @@
 /**
- * What clients type, on its way to a process. It outlives the clients that are attached, several of
- * which may write at once.
+ * Input from clients to a process. It outlives the attached clients, several of which may write at
+ * once.
  */
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
@@ -9,20 +9,22 @@ export class ProcessInput {
   readonly #stream: Socket;
   readonly #onEnd: (() => void) | undefined;
 
-  /** `onEnd` makes the process see end of file; a terminal has none: its users type Ctrl-D. */
+  /**
+   * `onEnd` makes the process see end of file. A terminal has none, because its users type Ctrl-D.
+   */
   constructor(stream: Socket, onEnd: (() => void) | undefined) {
     this.#stream = stream;
     this.#onEnd = onEnd;
   }
 
-  /** Calls back once the kernel took it all: that is the back pressure on the client. */
+  /** Calls `taken` once the kernel took all bytes, which gives the client back pressure. */
   write(data: Buffer, taken: () => void): void {
-    // Nobody reads any more: what is left is dropped, as the other end of a broken pipe has it.
+    // The process has closed its stdin, so the rest is dropped as with a broken pipe.
     if (!this.#stream.writable) taken();
     else this.#stream.write(data, () => taken());
   }
 
-  /** End of file for the process, after everything that was written before. */
+  /** Sends end of file to the process after everything that was written before. */
   end(): void {
     if (this.#onEnd === undefined) return;
     if (this.#stream.writable) this.#stream.end(this.#onEnd);
@@ -35,8 +37,8 @@ export class ProcessInput {
 }
 
 /**
- * One client's writable onto an input that may come later, when the container starts. Ending it is
- * the half-close, which reaches the process when `endsInput` says so.
+ * A client's writable for an input that may exist only later, when the container starts. Its end
+ * reaches the process only with `endsInput`.
  */
 export function inputRelay(
   input: Promise<ProcessInput | undefined>,

@@ -1,13 +1,13 @@
-/** A process's output as chunks, with back pressure, and kept flowing when nobody listens. */
+/** A process's output as chunks with back pressure, which keeps flowing when nobody listens. */
 import type { Socket } from 'node:net';
 import type { OutputChunk } from '../../api/containers/backend.ts';
 import type { ProcessStreams } from './process-streams.ts';
 
-/** Beyond this much unread the pipe is left full, so that the process waits. */
+/** With more unread bytes than this the pipe is left full, so that the process waits. */
 const maxPendingBytes = 256 * 1024;
 /**
- * Something that the process left in the background may hold its pipes open for ever. When the
- * process is gone and they have been silent for this long, its output is over.
+ * Background processes may hold the pipes open after the process has ended. After this much silence
+ * its output is over.
  */
 const silenceMs = 100;
 
@@ -21,7 +21,7 @@ export class ProcessOutput implements AsyncIterable<OutputChunk> {
   #silence: NodeJS.Timeout | undefined;
   #wake = () => {};
 
-  /** `exited` resolves once the exit code can be asked for: the output ends after that. */
+  /** `exited` resolves once the exit code is known; the output ends after that. */
   constructor({ stdout, stderr }: ProcessStreams, exited: Promise<unknown>) {
     this.#add(stdout, 'stdout');
     this.#add(stderr, 'stderr');
@@ -51,7 +51,7 @@ export class ProcessOutput implements AsyncIterable<OutputChunk> {
     }
   }
 
-  /** Ends it, and throws away what still comes: the process must not wait for a reader that left. */
+  /** Drops the rest of the output, so that the process does not wait for a reader that left. */
   abandon(): void {
     this.#abandoned = true;
     this.#pending.length = 0;
@@ -85,7 +85,7 @@ export class ProcessOutput implements AsyncIterable<OutputChunk> {
   #watchSilence(): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
-      // Paused means that our own reader is slow, not that the pipe is silent.
+      // A paused stream means that the reader is slow, not that the pipe is silent.
       if (this.#pendingBytes < maxPendingBytes || this.#abandoned)
         for (const socket of this.#sockets) socket.destroy();
     }, silenceMs);

@@ -1,4 +1,4 @@
-/** A process's ends of stdio as Node streams. Each descriptor gets one stream, which then owns it. */
+/** The agent's ends of a process's stdio as Node streams. Each stream owns its descriptor. */
 import { Socket } from 'node:net';
 import { ReadStream as TerminalStream } from 'node:tty';
 import type { ProcessStdio } from '../../runtime/runtime.ts';
@@ -9,7 +9,7 @@ export interface ProcessStreams {
   stderr: Socket | undefined;
 }
 
-/** Takes the descriptors out of `stdio`. With a terminal its master is stdin and stdout at once. */
+/** Takes the descriptors out of `stdio`. The master of a terminal is stdin and stdout at once. */
 export function openStreams(stdio: ProcessStdio): ProcessStreams {
   const { stdinFd, stdoutFd, stderrFd, terminalFd } = stdio;
   for (const name of ['stdinFd', 'stdoutFd', 'stderrFd', 'terminalFd'] as const) delete stdio[name];
@@ -24,13 +24,13 @@ export function openStreams(stdio: ProcessStdio): ProcessStreams {
   };
 }
 
-/** Of a process that there will not be. */
+/** Closes the streams of a process that was not started. */
 export function closeStreams({ stdin, stdout, stderr }: ProcessStreams): void {
   for (const stream of [stdin, stdout, stderr]) stream?.destroy();
 }
 
-// A socket and not a file stream: files are served by a pool of four threads, and four processes
-// that do not read their stdin would stop the whole agent's file access.
+// This is a socket and not a file stream, because files share a pool of four threads, and four
+// processes that do not read their stdin would block all file access of the agent.
 function pipe(
   fd: number | undefined,
   direction: { readable: boolean; writable: boolean },
@@ -39,8 +39,9 @@ function pipe(
 }
 
 /**
- * EPIPE: the process closed its stdin. EIO: the last user of a terminal is gone (pty(7)), which is
- * its end of file. Both are followed by `close`, which is what their readers and writers act on.
+ * EPIPE means that the process closed its stdin; EIO that the last user of a terminal is gone
+ * (pty(7)), which is its end of file. Both are followed by `close`, which readers and writers
+ * handle.
  */
 function quiet<S extends Socket>(stream: S): S {
   stream.on('error', () => {});

@@ -1,4 +1,4 @@
-/** What the agent does for a container while it runs: its input, its health, what it uses, and its exit. */
+/** Watches a running container: its input, health, resource usage and exit. */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
 import { watchExit } from '../containers/exit.ts';
@@ -9,7 +9,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import { ProcessInput } from './process-input.ts';
 import { openStreams } from './process-streams.ts';
 
-/** For one that was just started, and for one that an agent before us started. */
+/** Called for a container that was just started or re-adopted. */
 export function watchContainer(
   context: EngineContext,
   { id, settings }: ContainerRecord,
@@ -20,7 +20,7 @@ export function watchContainer(
   const live = newRunningContainer({
     process,
     cgroup,
-    // Ending a terminal's input means nothing: its users type Ctrl-D.
+    // Closing a terminal's input has no effect, because its users type Ctrl-D.
     input:
       stdin && new ProcessInput(stdin, settings.terminal ? undefined : () => process.closeStdin()),
   });

@@ -1,6 +1,6 @@
 /**
- * Folders of the host as sources of binds. They are looked at here and not where the rest is: the
- * agent's main thread carries the bytes of a shared folder, so that it must never wait for one.
+ * Host folders as bind sources. They are read asynchronously here, because the main thread carries
+ * the bytes of a shared folder and must never block on one.
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,15 +9,18 @@ import { invalid } from '../../errors.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 
 export interface HostFolders {
-  /** The shared folder that a path lies in. */
+  /** The shared folder that contains the path, if any. */
   mountOf(path: string): string | undefined;
-  /** The machine is one that a person does not see into: folders they name are the host's. */
+  /**
+   * Whether bind sources are folders of the host, as in a VM whose file system the user does not
+   * see.
+   */
   areNeeded: boolean;
 }
 
 export const noHostFolders: HostFolders = { mountOf: () => undefined, areNeeded: false };
 
-/** Throws invalid for a source that is not there and cannot be made, in words that say what to do. */
+/** Checks the sources and makes missing ones. Throws invalid with what to do. */
 export async function prepareBindSources(
   folders: HostFolders,
   mounts: readonly MountSettings[],
@@ -37,8 +40,8 @@ export async function prepareBindSources(
 }
 
 /**
- * A source that the host has not brought yet, as after the machine's boot. What lies at its path
- * then is the machine's own, and a container must not have that instead.
+ * A shared folder that the host has not connected yet, as after a boot. Until then the machine's
+ * own directory lies at its path, which the container must not get.
  */
 export function missingHostFolder(
   folders: HostFolders,
@@ -51,7 +54,7 @@ export function missingHostFolder(
 export const folderPatienceMs = 10_000;
 const lookAgainMs = 50;
 
-/** For whoever starts a container while the host is still connecting. */
+/** Waits a while for host folders, because the host may still be connecting. */
 export async function awaitHostFolders(
   folders: HostFolders,
   mounts: readonly MountView[],
@@ -62,7 +65,7 @@ export async function awaitHostFolders(
     await sleep(lookAgainMs);
 }
 
-/** Throws invalid for a container whose host folder is not here. */
+/** Throws invalid when a host folder of the container is not connected. */
 export function requireHostFolders(folders: HostFolders, mounts: readonly MountView[]): void {
   const missing = missingHostFolder(folders, mounts);
   if (missing !== undefined) throw invalid(notShared(missing));

@@ -1,4 +1,4 @@
-/** From the mounts that a person asked for to the ones a container has: volumes and sources made. */
+/** Turns requested mounts into the container's mounts, and makes missing volumes and sources. */
 import { mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import type { ImageConfig } from '../../api/images/backend.ts';
@@ -17,11 +17,11 @@ type MountContext = Pick<
 
 export interface ResolvedMounts {
   mounts: MountView[];
-  /** Anonymous volumes that were made here. */
+  /** Anonymous volumes that were made for this container. */
   ownVolumes: string[];
 }
 
-/** Checks everything before anything is made; what is made goes onto `undo`. */
+/** Checks everything before anything is made. What is made is added to `undo`. */
 export function resolveMounts(
   context: MountContext,
   settings: ContainerSettings,
@@ -63,7 +63,7 @@ export function resolveMounts(
   return { mounts, ownVolumes };
 }
 
-/** What the image declares as volumes and nobody mounted: anonymous ones. */
+/** Anonymous volumes for the paths that the image declares and the request does not mount. */
 function imageVolumes(settings: ContainerSettings, image: ImageConfig): MountSettings[] {
   const covered = new Set(settings.mounts.map(({ target }) => resolve(target)));
   return Object.keys(image.Volumes ?? {})
@@ -78,7 +78,7 @@ function imageVolumes(settings: ContainerSettings, image: ImageConfig): MountSet
     }));
 }
 
-/** Looked at already, and not to be touched from this thread (bind-sources.ts). */
+/** These sources were checked before and must not be touched by this thread (bind-sources.ts). */
 const isShared = ({ source }: { source: string }, folders: HostFolders) =>
   folders.mountOf(source) !== undefined;
 
@@ -105,7 +105,7 @@ function refuseDuplicates(mounts: readonly MountSettings[]): void {
   }
 }
 
-/** `-v` makes a source that is not there; a failing create takes back what is still empty. */
+/** `-v` makes a missing source. A failed create removes it again while it is empty. */
 function makeSource(source: string, undo: Undo): void {
   if (statSync(source, { throwIfNoEntry: false }) !== undefined) return;
   const first = mkdirSync(source, { recursive: true });

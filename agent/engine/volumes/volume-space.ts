@@ -1,4 +1,4 @@
-/** Volumes with limits: their content lies in a space (agent/disk), which is visible at its path. */
+/** Volumes with limits, whose content lies in a space (agent/disk) mounted at their path. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readDiskLimits } from '../../contract/disk-options.ts';
@@ -12,7 +12,7 @@ import { type EngineContext, reporter } from '../context.ts';
 import { volumeDataName, volumesDirectory } from '../paths.ts';
 import type { VolumeRecord } from '../state/volume-table.ts';
 
-/** `size` is Docker's word; `inodes` is ours. */
+/** `size` is Docker's option; `inodes` is Corten's. */
 export const limitOptions = ['size', 'inodes'];
 
 /** Throws invalid for options that cannot be read. */
@@ -22,10 +22,13 @@ export function limitsOf({ size, inodes }: Record<string, string>): DiskLimits {
   return limits;
 }
 
-/** The maker of a volume's space, by its options; undefined when it needs none. */
+/**
+ * Returns the function that makes a volume's space, by its options, or undefined when it needs
+ * none.
+ */
 export type VolumeMakers = (options: Record<string, string>) => MakeSpace | undefined;
 
-/** What takes time, before volumes with these options are made. */
+/** Does the slow part before volumes with these options are made. */
 export async function prepareVolumes(
   { disks }: Pick<EngineContext, 'disks'>,
   requests: readonly { driverOptions: Record<string, string> }[],
@@ -33,7 +36,7 @@ export async function prepareVolumes(
   const ready = new Map<string, MakeSpace>();
   const directories = [{ name: volumeDataName, mode: 0o755 }];
   const needsSpace = (limits: DiskLimits) => isLimited(limits) || disks.volumes.freeOfCost;
-  // Those that the image declares have none.
+  // Volumes that the image declares have no options.
   for (const { driverOptions: options } of [
     ...requests,
     { driverOptions: {} as Record<string, string> },
@@ -46,7 +49,7 @@ export async function prepareVolumes(
     options.device === undefined ? ready.get(JSON.stringify(limitsOf(options))) : undefined;
 }
 
-/** Makes a volume's space and shows it; nothing is left when that fails. */
+/** Makes a volume's space and mounts it. Nothing is left when that fails. */
 export function makeVolumeSpace(
   { paths, disks }: Pick<EngineContext, 'paths' | 'disks'>,
   { name, space, limits }: VolumeRecord,
@@ -65,7 +68,7 @@ export function makeVolumeSpace(
   }
 }
 
-/** At the agent's start: a machine that went down has them mounted no more. */
+/** Mounts all spaces at the agent's start, since they are not mounted after a reboot. */
 export function attachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' | 'report'>): void {
   for (const { name, space, limits } of context.volumes.all()) {
     if (space === undefined) continue;
@@ -77,7 +80,7 @@ export function attachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' |
   }
 }
 
-/** At the agent's end. Containers that use them go on. */
+/** Unmounts the spaces at the agent's end. Containers keep those that they use. */
 export function detachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' | 'report'>): void {
   for (const { name, space } of context.volumes.all()) {
     if (space === undefined) continue;
@@ -89,7 +92,10 @@ export function detachVolumes(context: Pick<EngineContext, 'volumes' | 'disks' |
   }
 }
 
-/** Absent keeps, `null` takes away; also while containers use it. A dry run leaves all as it is. */
+/**
+ * Changes a volume's limits, even while containers use it: an absent value keeps the limit, `null`
+ * removes it. A dry run changes nothing.
+ */
 export function updateVolume(
   { volumes, disks }: Pick<EngineContext, 'volumes' | 'disks'>,
   name: string,
@@ -111,7 +117,7 @@ export function updateVolume(
   return { volume: dryRun ? changed : volumes.update(changed), warnings };
 }
 
-/** Undefined when nobody counts. */
+/** Returns undefined when the disk driver does not count. */
 export function volumeUsage(
   { disks }: Pick<EngineContext, 'disks'>,
   { space, limits }: VolumeRecord,

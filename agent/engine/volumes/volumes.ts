@@ -28,7 +28,7 @@ type VolumeContext = Pick<
 >;
 
 const nameRule = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
-/** Docker's mark of a volume that nobody named; `volume prune` asks for it. */
+/** Docker's label for anonymous volumes, which `volume prune` looks for. */
 const anonymousLabel = 'com.docker.volume.anonymous';
 
 export interface VolumeRequest {
@@ -61,7 +61,7 @@ export function createVolumesBackend(context: VolumeContext): VolumesBackend {
   };
 }
 
-/** The volume of that name, made when it is not there; a new anonymous one without a name. */
+/** The volume with this name, made if it does not exist, or a new anonymous one without a name. */
 export function ensureVolume(
   context: Pick<EngineContext, 'paths' | 'volumes' | 'events' | 'disks' | 'report'>,
   request: VolumeRequest,
@@ -113,7 +113,7 @@ function checkedVolume(
   };
 }
 
-/** The directory of a volume made with `type=none,o=bind,device=/path`, the form that people use. */
+/** The directory of a volume made with `type=none,o=bind,device=/path`. */
 function deviceOf(name: string, options: Record<string, string>): string | undefined {
   if (Object.keys(options).every((option) => limitOptions.includes(option))) return undefined;
   const { type = 'none', o = '', device } = options;
@@ -145,18 +145,22 @@ export async function removeVolume(
   });
 }
 
-/** The record is gone already: a crash from here on leaves a directory that the sweep takes. */
+/**
+ * The record is deleted already, so a directory left by a crash here is removed by the garbage
+ * collection.
+ */
 async function removeData({ paths, disks }: VolumeContext, volume: VolumeRecord): Promise<void> {
   if (volume.options.device !== undefined) return;
   const { space } = volume;
-  // What is mounted there ends first; a container that has just ended may hold it a moment longer.
+  // The mount ends first; a container that has just ended may hold it a moment longer.
   if (space !== undefined) disks.volumes.detach(space);
-  // Out of the way first, so that a new volume of the same name never meets the old data.
+  // The directory is renamed first, so that a new volume with the same name never sees the old
+  // data.
   const doomed = join(volumesDirectory(paths), `.removed-${randomUUID()}`);
   try {
     renameSync(join(volumesDirectory(paths), volume.name), doomed);
   } catch (error) {
-    // Somebody removed it by hand: what is asked for is the case.
+    // Somebody removed it by hand.
     if (hasErrno(error, 'ENOENT')) return;
     throw error;
   }
@@ -195,12 +199,12 @@ function usersOf({ containers }: Pick<EngineContext, 'containers'>, name: string
     .map(({ id }) => id);
 }
 
-/** Whether there is nothing in it yet, so that the image's files may be copied in. */
+/** Whether a volume is empty, so that the image's files may be copied into it. */
 export function isEmptyVolume(mountpoint: string): boolean {
   try {
     return readdirSync(mountpoint).length === 0;
   } catch (error) {
-    // No directory: the mount itself will say so, in better words.
+    // The path is no directory, which the mount reports with a better message.
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
     throw error;
   }

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Engine, startEngines } from '../peers/engines.ts';
+import { type Engine, engineNames, startEngines } from '../peers/engines.ts';
+import { refuseUnknown } from '../refuse-unknown.ts';
 import { compare, type Finding, type Row } from './finding.ts';
 import { groups } from './groups.ts';
 import { reviewed } from './reviewed.ts';
@@ -20,11 +21,8 @@ const { values, positionals } = parseArgs({
 });
 // `--only a b` means the same as `--only a --only b`.
 const chosen = [...(values.only ?? []), ...positionals];
-const unknown = chosen.filter((name) => !(name in groups));
-if (unknown.length > 0) {
-  console.error(`unknown: ${unknown.join(', ')}; there are ${Object.keys(groups).join(', ')}`);
-  process.exit(2);
-}
+refuseUnknown('attack', chosen, Object.keys(groups));
+refuseUnknown('engine', values.engines.split(','), engineNames);
 
 const engines = await startEngines('attack', {
   only: values.engines.split(','),

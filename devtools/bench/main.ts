@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Engine, startEngines } from '../peers/engines.ts';
+import { type Engine, engineNames, startEngines } from '../peers/engines.ts';
+import { refuseUnknown } from '../refuse-unknown.ts';
 import { benchExec } from './exec.ts';
 import { benchFolders } from './folders.ts';
 import { type Result, table } from './measure.ts';
@@ -28,12 +29,8 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
   },
 });
-const names = [...Object.keys(benchmarks), 'folders'];
-const unknown = positionals.filter((name) => !names.includes(name));
-if (unknown.length > 0) {
-  console.error(`unknown: ${unknown.join(', ')}; there are ${names.join(', ')}`);
-  process.exit(2);
-}
+refuseUnknown('benchmark', positionals, [...Object.keys(benchmarks), 'folders']);
+refuseUnknown('engine', values.engines?.split(',') ?? [], engineNames);
 
 const results: Result[] = [];
 // The folder benchmark compares no engines, so it runs before any of them is started.

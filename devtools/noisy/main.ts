@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
+import { refuseUnknown } from '../refuse-unknown.ts';
 import { hostShortage } from './confinement.ts';
 import { type EngineUnderTest, startEngineUnderTest, variants } from './engine-under-test.ts';
 import { mergeRounds, type Row, table } from './table.ts';
@@ -21,8 +22,8 @@ const { values, positionals } = parseArgs({
 });
 const all = [...noises, 'all'];
 const chosen = positionals.length > 0 ? positionals : all;
-refuseUnknown(chosen, all);
-refuseUnknown(values.engines.split(','), Object.keys(variants));
+refuseUnknown('noise', chosen, all);
+refuseUnknown('engine', values.engines.split(','), Object.keys(variants));
 const short = hostShortage();
 if (short !== undefined) {
   console.error(`noisy: the host has too little left: ${short}`);
@@ -64,11 +65,4 @@ function keep(): void {
   const machine = { cpus: cpus().length, kernel: release(), load: loadavg() };
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
-}
-
-function refuseUnknown(names: string[], known: string[]): void {
-  const unknown = names.filter((name) => !known.includes(name));
-  if (unknown.length === 0) return;
-  console.error(`unknown: ${unknown.join(', ')}; there are ${known.join(', ')}`);
-  process.exit(2);
 }

@@ -93,6 +93,8 @@ const recipes: Recipe[] = [
   },
 ];
 
+export const engineNames: string[] = recipes.map(({ name }) => name);
+
 export interface StartOptions {
   only?: string[] | undefined;
   /** Corten's agent runs as an ordinary user; the peers run as root all the same. */

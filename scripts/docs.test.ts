@@ -1,4 +1,4 @@
-/** What a machine can check of the docs: links lead somewhere, commands and files are there, dependencies have their reason. */
+/** Checks of the docs: links have a target, commands and files exist, and each dependency has a reason. */
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -22,7 +22,7 @@ test('links between pages lead to a page and a heading that are there', () => {
   assert.deepEqual(dead, []);
 });
 
-/** As GitHub makes them of headings. */
+/** The anchors that GitHub makes of headings. */
 function anchorsOf(page: string): string[] {
   return [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading
@@ -35,7 +35,7 @@ function anchorsOf(page: string): string[] {
 test('commands and files of the repository that pages name are there', () => {
   const folders = 'agent|devtools|electron|renderer|scripts|docs|vm-image|remote-bundle';
   const missing: string[] = [];
-  // A test may be named by the beginning of its file's name, as scripts/test takes it.
+  // scripts/test accepts the beginning of a file's name, so pages may name a test by that.
   for (const page of pages)
     for (const [, path = ''] of read(page).matchAll(
       new RegExp(`[\`(]((?:${folders})/[\\w./-]*\\w)(?=[ \`)])`, 'g'),

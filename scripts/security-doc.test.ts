@@ -1,4 +1,4 @@
-/** docs/security.md names a test for each defence: each of them is there. */
+/** Checks that the tests which docs/security.md names for each defence exist. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,8 +11,8 @@ const rows = readFileSync(join(root, 'docs/security.md'), 'utf8')
   .map((line) => line.slice(2, -2).split(' | '));
 
 /**
- * Titles of a test file, or of the suite beside it that it runs; the parts that a template fills in
- * are cut off with all after them.
+ * The titles in a test file, or in the suite beside it that it runs. A title from a template ends before its first
+ * `${`.
  */
 function titlesIn(file: string): string[] {
   const suite = join(root, `${file.replace(/\.linux$/, '')}.suite.ts`);
@@ -43,13 +43,13 @@ for (const [attack = '', , tests = ''] of rows) {
   });
 }
 
-/** The runtime's tests are the most, so a row may leave its folder out the second time. */
+/** A name without a folder is of agent/runtime, which has most of the tests. */
 function fileOf(name: string): string {
   if (/^(devtools|electron)\//.test(name)) return name;
   return name.includes('/') ? `agent/${name}` : `agent/runtime/${name}`;
 }
 
-/** The attack suite's tests have the names of its scenarios, which lie beside them. */
+/** The attack tests take their titles from the scenarios in files beside them. */
 function scenariosIn(file: string): string[] {
   const directory = join(root, dirname(file));
   if (!file.startsWith('devtools/attack/')) return [];

@@ -74,7 +74,7 @@ function busyboxStat() {
   return stat ?? fail(`${busyboxPath} is missing: apt-get install busybox-static`);
 }
 
-/** The root filesystem, in the order of the archive; parents come before what lies in them. */
+/** The root file system in the order of the archive, in which a directory comes before its files. */
 function rootFiles(): File[] {
   return [
     directory('dev'),
@@ -103,7 +103,7 @@ function rootFiles(): File[] {
     { name: 'etc/group', content: group },
     { name: 'etc/profile', content: profile },
     { name: 'etc/shells', content: '/bin/sh\n' },
-    // Engines mount their own over these; where they are missing, each start has to make them.
+    // Engines mount over these, and would have to create missing ones at each start.
     { name: 'etc/hostname', content: '' },
     { name: 'etc/hosts', content: '' },
     { name: 'etc/resolv.conf', content: '' },
@@ -115,7 +115,7 @@ function rootFiles(): File[] {
   ];
 }
 
-/** Where each applet belongs, by busybox itself; `/bin` and `/sbin` are those of `/usr`. */
+/** The path of each applet, as busybox lists it; `/bin` and `/sbin` are links into `/usr`. */
 function applets(): string[] {
   const listed = execFileSync(ownBusyboxPath, ['--list-full'], { encoding: 'utf8' }).split('\n');
   const merged = listed
@@ -176,7 +176,7 @@ function configuration(diffId: string, built: Date): unknown {
     architecture,
     os: 'linux',
     config: {
-      // $ENV is what ash reads when it is interactive and no login shell (sh(1posix)).
+      // An interactive ash that is no login shell reads the file $ENV (sh(1posix)).
       Env: [`PATH=${searchPath}`, 'ENV=/etc/profile'],
       Cmd: ['sh'],
       Labels: { 'org.opencontainers.image.title': 'Corten starter: a small Linux with a shell' },

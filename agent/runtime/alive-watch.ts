@@ -1,23 +1,23 @@
-/** What the shim says on its `alive` FIFO (run-directory.ts). */
+/** Reads the reports that a shim writes to its `alive` FIFO (run-directory.ts). */
 import { Socket } from 'node:net';
 import type { ExitRecord } from './runtime.ts';
 
 export type ShimReport =
   | { kind: 'started'; childPid: number }
-  /** `step` counts from 1; 0 is the shim itself. */
+  /** `step` counts from 1; 0 means the shim itself. */
   | { kind: 'failed'; step: number; errno: number };
 
-/** The read end of an `alive` FIFO: the report on the start, and then the end. */
+/** The read end of an `alive` FIFO. It yields the report on the start and later the exit. */
 export class AliveWatch {
   readonly #socket: Socket;
   readonly #waiting = new Waits();
   readonly report: Promise<ShimReport | undefined>;
-  /** How its child ended; undefined when the shim ended without a word. */
+  /** How the child ended. Undefined when the shim ended without reporting it. */
   readonly exit: Promise<ExitRecord | undefined>;
-  /** When the shim has written all that it writes. */
+  /** Resolves when the shim writes nothing more to the run directory. */
   readonly ended: Promise<void>;
 
-  /** Takes the descriptor over. */
+  /** Takes ownership of `fd`. */
   constructor(fd: number) {
     this.#socket = new Socket({ fd, readable: true, writable: false });
     let received: Buffer = Buffer.alloc(0);
@@ -46,18 +46,24 @@ export class AliveWatch {
     this.ended = ended.promise;
   }
 
-  /** When the child waits at its next gate; undefined when it comes to none any more. */
+  /**
+   * Resolves when the child waits at its next gate, or with undefined when it will pass no more
+   * gates.
+   */
   nextWaiting(): Promise<Waiting | undefined> {
     return this.#waiting.next();
   }
 
-  /** Stops watching; `exit` and `ended` then never resolve, since nothing is known of the shim's end. */
+  /**
+   * Stops watching. `exit` and `ended` then never resolve, since nothing more is known about the
+   * shim.
+   */
   close(): void {
     this.#socket.destroy();
   }
 }
 
-/** The child waits at a gate, and has one word to say. */
+/** The report of a child that waits at a gate. `word` depends on the gate. */
 export interface Waiting {
   pid: number;
   word: number;

@@ -76,7 +76,10 @@ export function capabilityNumber(name: string): number {
   return number;
 }
 
-/** The names in a mask of the kernel; one that is younger than our list is named by its number. */
+/**
+ * The names in a capability mask of the kernel. A capability that this list lacks is named by its
+ * number.
+ */
 export function namesInMask(mask: bigint): string[] {
   const names: string[] = [];
   for (let number = 0, rest = mask; rest > 0n; number++, rest >>= 1n)
@@ -84,7 +87,9 @@ export function namesInMask(mask: bigint): string[] {
   return names;
 }
 
-/** `net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are one. Throws invalid for anything else. */
+/**
+ * Accepts `net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` alike. Throws invalid for an unknown name.
+ */
 export function canonicalCapability(name: string): string {
   const upper = name.toUpperCase();
   const canonical = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
@@ -93,8 +98,8 @@ export function canonicalCapability(name: string): string {
 }
 
 /**
- * The capabilities of a container, in the kernel's order. `ALL` may stand in either list; a name in
- * both is added, except beside an added ALL, as dockerd has it (moby, daemon/pkg/oci/caps).
+ * The capabilities of a container, in the kernel's order. Either list may contain `ALL`. A name in
+ * both lists is added, except beside an added ALL, as in dockerd (moby, daemon/pkg/oci/caps).
  */
 export function resolveCapabilities(
   add: readonly string[],

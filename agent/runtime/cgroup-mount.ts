@@ -1,4 +1,4 @@
-/** `/sys/fs/cgroup` of a container: its own group, read-only (CVE-2022-0492). */
+/** Mounts `/sys/fs/cgroup` of a container: its own cgroup, read-only (CVE-2022-0492). */
 import { closeSync } from 'node:fs';
 import { mkdirat, withFd } from '../kernel/files.ts';
 import {
@@ -12,8 +12,8 @@ import {
 } from '../kernel/mount.ts';
 
 /**
- * With v2 alone the group itself; with v1 a small tmpfs with one directory per hierarchy. A group
- * that lies in several hierarchies under one path (`cpu,cpuacct`) is mounted under each name.
+ * On v2 mounts the cgroup itself, on v1 a small tmpfs with one directory per hierarchy. A cgroup
+ * that several controllers share (`cpu,cpuacct`) is mounted under each name.
  */
 export function mountCgroups(
   targetFd: number,
@@ -31,7 +31,7 @@ export function mountCgroups(
     );
 }
 
-/** The directories that a tmpfs for these groups has; none where there is no tmpfs. */
+/** The directories in the tmpfs for these cgroups. Empty where there is no tmpfs. */
 export function groupNames(paths: ReadonlyMap<string, string>): string[] {
   const isAlone = paths.size === 1 && paths.has('');
   return isAlone ? [] : [...paths.keys()].map(nameOf);
@@ -41,7 +41,7 @@ function nameOf(controller: string): string {
   return controller === '' ? 'unified' : controller;
 }
 
-/** Writable until the groups are mounted in it. */
+/** The tmpfs stays writable until the cgroups are mounted in it. */
 export function newGroupTree(attributes: number, names: readonly string[]): number {
   const tree = newFilesystem('tmpfs', [['mode', '755']], attributes & ~MountAttribute.readOnly);
   try {

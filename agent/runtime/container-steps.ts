@@ -1,4 +1,4 @@
-/** What the shim's child does to become a container's first process. */
+/** The plan of the shim's child up to the image's process. */
 
 import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
@@ -34,7 +34,7 @@ export function containerSteps(
   ];
 }
 
-/** Those that need the sandbox, which is all after the entry into the control group. */
+/** The steps that need the sandbox: all that follow the entry into the cgroup. */
 export function sandboxSteps(
   spec: OciSpec,
   prepared: Prepared,
@@ -44,7 +44,7 @@ export function sandboxSteps(
   gates?: Gates,
 ): Step[] {
   const { procs, attach } = prepared.late;
-  // In the order in which they are added, which is the order that `close` takes.
+  // The order in which descriptors are added is the ascending order that `close` expects.
   const kept =
     gates === undefined
       ? []
@@ -69,7 +69,7 @@ export function sandboxSteps(
     { do: 'session', terminal: spec.process.terminal === true },
     ...procs.map((proc) => ({ do: 'mountProc', ...proc }) as const),
     ...attach.map(({ fd, path }) => ({ do: 'attach', fd: descriptors.add(fd), path }) as const),
-    // In a tree that is attached nowhere nothing is listed.
+    // A tree that is attached nowhere has no list of mounts whose order could matter.
     ...(gates === undefined || prepared.borrowedFd !== undefined ? [] : mountsAfterProc(spec)),
     ...(spec.linux.readonlyPaths ?? []).map((path) => ({ do: 'readonly', path }) as const),
     ...(spec.linux.maskedPaths ?? []).map((path) => ({ do: 'mask', path }) as const),
@@ -80,25 +80,25 @@ export function sandboxSteps(
 }
 
 /**
- * Where the child of an OCI command waits (agent/oci): for the hooks that want to see the host's
- * tree, and, with all but exec done, for `start`.
+ * Where the child of an OCI command waits (agent/oci): for hooks that run in the host's mount tree,
+ * and before execve for `start`.
  */
 export interface Gates {
-  /** Read end of a pipe; undefined without such hooks. */
+  /** The read end of a pipe. Undefined without such hooks. */
   hooksFd: number | undefined;
   start: { gateFd: number; reportsFd: number };
-  /** The caller's descriptors that become 3 and on. */
+  /** The caller's descriptors that become 3 and following. */
   preservedFds: readonly number[];
-  /** Read end of a pipe, where somebody is to answer for the seccomp filter. */
+  /** The read end of a pipe, if the seccomp filter has a listener. */
   listenerGateFd: number | undefined;
-  /** Its root goes on top of the machine's, which stays below. */
+  /** Mounts the new root on top of the host's instead of pivoting (`--no-pivot`). */
   noPivot: boolean;
   extras: ProcessExtras;
 }
 
 /**
- * Only the container's own process can mount its /proc, which is when everything else is mounted
- * already. What is listed after it is made anew (config.md, "Mounts": "in the listed order").
+ * Only the container's own process can mount /proc, after all other mounts. Mounts that the spec
+ * lists after /proc are made again, to keep the listed order (config.md, "Mounts").
  */
 function mountsAfterProc({ mounts }: OciSpec): Step[] {
   const paths = mounts.map(({ destination }) => mountPath(destination));
@@ -128,7 +128,7 @@ function atExec({ preservedFds, extras }: Gates): BeforeExec {
     ...extras,
     steps: [{ do: 'wait', gate, reports }],
     preserved,
-    // Without a filter that notifies there is none, and nobody waits there.
+    // Without a notifying filter there is no such gate, and nobody waits at it.
     listenerGate: first + preserved.count,
   };
 }
@@ -142,7 +142,7 @@ function pivotSteps(
   if (rootFd === undefined) return [];
   const attributes = spec.root.readonly ? MountAttribute.readOnly : 0;
   const borrowed = borrowedFd === undefined ? [] : [descriptors.add(borrowedFd)];
-  // Nothing is ever mounted in a tree that is attached nowhere, nor can it be handed on.
+  // Nothing is mounted into a tree that is attached nowhere, so it has no propagation.
   const { type = 0n, recursive = false } = (borrowed.length === 0 && rootPropagation(spec)) || {};
   const fd = descriptors.add(rootFd);
   const covers = gates?.noPivot === true;
@@ -152,7 +152,10 @@ function pivotSteps(
   ];
 }
 
-/** Still in the host's namespaces: the control group first, so that all that follows is counted. */
+/**
+ * Steps that run in the host's namespaces. The cgroup comes first, so that everything after it is
+ * accounted to the container.
+ */
 export function entrySteps(
   oomScoreAdj: number | undefined,
   placement: CgroupPlacement,
@@ -178,13 +181,16 @@ export function setnsSteps(
     : [{ do: 'setns', fd: descriptors.add(fd), flag: NamespaceFlag[type] }];
 }
 
-/** A pid namespace of a user namespace is made once its first process is in there. */
+/**
+ * The pid namespace of a container with a user namespace is made only after its first process has
+ * entered the latter.
+ */
 export function cloneOptions(spec: OciSpec): Pick<ShimConfig, 'cloneFlags' | 'moves'> {
   const moves = isNew(spec, 'pid') && isRemapped(spec);
   return { cloneFlags: isNew(spec, 'pid') && !moves ? NamespaceFlag.pid : 0, moves };
 }
 
-/** From here on the steps are done by the container's root. */
+/** All following steps run as the container's root. */
 function userSteps(spec: OciSpec, prepared: Prepared, descriptors: DescriptorTable): Step[] {
   const { ids, namespaces } = prepared;
   if (ids === undefined || namespaces.user === undefined) return [];
@@ -192,7 +198,7 @@ function userSteps(spec: OciSpec, prepared: Prepared, descriptors: DescriptorTab
   return userEntrySteps(spec.process, ids, { fd: descriptors.add(namespaces.user), cloneFlags });
 }
 
-/** After the group was joined, so that the namespace's root is that group. */
+/** This follows the entry into the cgroup, which becomes the root of the cgroup namespace. */
 function cgroupNamespaceSteps(spec: OciSpec): Step[] {
   return isNew(spec, 'cgroup') ? [{ do: 'unshare', flags: NamespaceFlag.cgroup }] : [];
 }

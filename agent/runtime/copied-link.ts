@@ -1,22 +1,27 @@
-/** crun's `copy-symlink`: a source that is a symbolic link is not followed, and mounts nothing. */
+/**
+ * crun's `copy-symlink`: a source that is a symbolic link is copied as a link instead of being
+ * mounted.
+ */
 import { readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { OciMount } from '../contract/oci-runtime.ts';
 import { makeDirectoriesInRoot, readlinkat, symlinkat, withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 
-/** Undefined for a source that is no link. */
+/** The target of the link. Undefined when the source is no link. */
 export function copiedLink({ source = '' }: OciMount): string | undefined {
   try {
     return readlinkSync(source);
   } catch (error) {
-    // No link, or nothing at all, which is said where it is opened.
+    // The source is no link or is missing, which the code that opens it reports.
     if (hasErrno(error, 'EINVAL', 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }
 
-/** Unless that very link is there already. Throws EEXIST when something else is. */
+/**
+ * Makes the link unless it exists with the same target. Throws EEXIST when something else is there.
+ */
 export function makeLink(rootFd: number, destination: string, target: string): void {
   const { dir, base } = posix.parse(destination);
   withFd(makeDirectoriesInRoot(rootFd, dir), (parent) => {

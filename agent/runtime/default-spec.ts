@@ -1,6 +1,6 @@
 /**
- * What every container gets unless it asks otherwise: mounts, device rules, and the paths of procfs
- * and sysfs that are hidden or cannot be written. The lists are Docker's (moby, daemon/pkg/oci).
+ * Defaults of every container: mounts, device rules, and masked and read-only paths of procfs and
+ * sysfs. The lists are Docker's (moby, daemon/pkg/oci).
  */
 import { existsSync, readdirSync } from 'node:fs';
 import type { OciDeviceRule, OciMount } from '../contract/oci-runtime.ts';
@@ -40,8 +40,8 @@ export function defaultMounts(shmBytes = defaultShmBytes): OciMount[] {
 }
 
 /**
- * Any node may be made, since making one gives nothing; opened may be what cannot harm: null, zero,
- * full, random, urandom, tty, ptmx, and the terminals of the container's own devpts.
+ * Any node may be made, because a node gives no access. Only harmless devices may be opened: null,
+ * zero, full, random, urandom, tty, ptmx, and terminals of the container's own devpts.
  */
 export const defaultDeviceRules: readonly OciDeviceRule[] = [
   { allow: true, type: 'c', access: 'm' },
@@ -56,12 +56,12 @@ export const defaultDeviceRules: readonly OciDeviceRule[] = [
   { allow: true, type: 'c', major: 136, access: 'rwm' },
 ];
 
-/** Hidden, for they tell of or reach the machine itself. Paths that do not exist are fine. */
+/** These paths reveal or control the host, so they are masked. Missing paths are ignored. */
 export function defaultMaskedPaths(cpus = '/sys/devices/system/cpu'): string[] {
   return [
     '/proc/acpi',
     '/proc/asound',
-    // Whoever is root outside may switch the kernel's debug messages on, by its mode alone.
+    // Root may switch kernel debug messages on here without any capability.
     '/proc/dynamic_debug',
     '/proc/interrupts',
     '/proc/kcore',
@@ -85,7 +85,7 @@ export const defaultReadonlyPaths: readonly string[] = [
   '/proc/sysrq-trigger',
 ];
 
-/** Each CPU's heat tells what the neighbours compute (moby, GHSA-6fw5-f8r9-fgfm). */
+/** Each CPU's thermal events reveal what other containers compute (moby, GHSA-6fw5-f8r9-fgfm). */
 function throttleCounters(cpus: string): string[] {
   return entriesOf(cpus)
     .filter((name) => /^cpu\d+$/.test(name))
@@ -97,7 +97,7 @@ function entriesOf(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
-    // No sysfs: there is nothing to hide.
+    // Without sysfs there is nothing to mask.
     return [];
   }
 }

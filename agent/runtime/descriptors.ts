@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 
-/** Descriptors that must be closed if anything fails. */
+/** Collects descriptors that have to be closed when something fails. */
 export class OpenDescriptors {
   readonly #fds = new Set<number>();
 

@@ -1,9 +1,10 @@
 /**
- * Containers and exec'd processes that no shim stays with: the OCI command's (agent/oci). The shim
- * starts them and leaves, so that they become children of whoever called the command and wants to
- * be their reaper. Their stdio is the caller's own. Everything else is as the engine has it.
+ * Starts detached containers and execs for the OCI command (agent/oci). The shim leaves after the
+ * start, so that the processes become children of the command's caller, which is their reaper. They
+ * use the caller's stdio.
  *
- * Runs on the main thread of a process that makes one container and ends, so there is no launcher.
+ * This runs on the main thread of a process that makes one container and ends, so there is no
+ * launcher.
  */
 import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
@@ -33,13 +34,16 @@ import { startDetached, startProcess } from './start-process.ts';
 import { containerTerminal, execTerminal, StdioPlan } from './stdio.ts';
 import { SyncPipes, takeListener } from './sync-pipes.ts';
 
-/** What every one of them needs: `procFd` is a procfs that is mounted nowhere (kernel/procfs.ts). */
+/**
+ * What all of these functions need. `procFd` is a procfs that is mounted nowhere
+ * (kernel/procfs.ts).
+ */
 export interface Tools {
   starter: ShimStarter;
   procFd: number;
 }
 
-/** The caller's descriptors for 0, 1 and 2; unused with a terminal. */
+/** The caller's descriptors for stdin, stdout and stderr. Unused with a terminal. */
 type CallersStdio = readonly [number, number, number];
 
 export interface DetachedRequest {
@@ -49,11 +53,16 @@ export interface DetachedRequest {
   placement: CgroupPlacement;
   runDirectory: string;
   stdioFds: CallersStdio;
-  /** A FIFO that `start` writes to, and one that it reads failures from; both open for both. */
+  /**
+   * The FIFO that `start` writes to and the one that it reads failures from, both opened for
+   * reading and writing.
+   */
   start: { gateFd: number; reportsFd: number };
-  /** Descriptors that become 3 and on of the program. */
+  /** Descriptors that become 3 and following of the program. */
   preservedFds: readonly number[];
-  /** Before the pivot, with the pid of the container's process; what it throws ends the container. */
+  /**
+   * Called before the pivot with the pid of the container's process. An error ends the container.
+   */
   hooks: ((pid: number) => Promise<void>) | undefined;
   listener: TakeListener | undefined;
   noPivot: boolean;
@@ -61,20 +70,20 @@ export interface DetachedRequest {
 }
 
 /**
- * Gets the listener of a process's seccomp filter, which is closed afterwards, before the filter can ask
- * anything. What it throws ends the process.
+ * Receives the listener of a process's seccomp filter before the filter can notify anybody. The
+ * listener is closed afterwards. An error ends the process.
  */
 export type TakeListener = (pid: number, listenerFd: number) => Promise<void> | void;
 
 export interface DetachedProcess {
   pid: number;
-  /** The terminal's master; the caller closes it. */
+  /** The master of the terminal, which the caller closes. */
   terminalFd: number | undefined;
-  /** For a failure that comes later (start-failure.ts). */
+  /** Used to explain a failure that comes after this call (start-failure.ts). */
   steps: readonly Step[];
 }
 
-/** Makes a container whose process has done everything but execve, and waits for `start`. */
+/** Makes a container whose process has done everything except execve and waits for `start`. */
 export async function createDetached(
   { starter, procFd }: Tools,
   request: DetachedRequest,
@@ -130,7 +139,7 @@ function prepareHere(request: DetachedRequest, fds: LauncherFds): Sandbox {
   try {
     return new Sandbox(prepare({ spec, rootfs, cgroupPaths, pivotLater: true }, fds));
   } finally {
-    // The shim inherits it, and the container's process from the shim.
+    // The container's process inherits the umask through the shim.
     process.umask(umask);
   }
 }
@@ -153,11 +162,11 @@ export interface DetachedExec extends ExecRights {
   preservedFds: readonly number[];
 }
 
-/** What one more process of a container is given. */
+/** The rights of an additional process in a container. */
 export interface ExecRights {
-  /** The root of the container's mount namespace is the container's. */
+  /** Whether the root of the container's mount namespace is the container's own. */
   ownsMounts: boolean;
-  /** It is in a time namespace that is not the machine's. */
+  /** Whether the container has a time namespace of its own. */
   inTime: boolean;
   process: OciProcess;
   seccomp: OciSpec['linux']['seccomp'];
@@ -174,7 +183,7 @@ export function execDetached(
 ): Promise<DetachedProcess> {
   const { process, runDirectory, preservedFds, ownsMounts, inTime } = request;
   const gates = new SyncPipes();
-  // The shim has its own copies of both once it is spawned, which is before anything waits.
+  // The shim has copies of both descriptors once it is spawned, before anything waits.
   return withContainer(procFd, container, ownsMounts, async (pidfd, root) => {
     const descriptors = starter.descriptors();
     const keep = preservedFds.map((fd) => descriptors.add(fd));
@@ -199,7 +208,9 @@ export function execDetached(
   }).finally(() => gates.close());
 }
 
-/** `preserved`: the shim's numbers of what the program gets as 3 and on. */
+/**
+ * `preserved` are the shim's numbers of the descriptors that become 3 and following of the program.
+ */
 function beforeExec(
   { listener, extras }: ExecRights,
   gates: SyncPipes,
@@ -216,7 +227,10 @@ function beforeExec(
   };
 }
 
-/** `use` gets a pidfd of its init, and its root where that is not the root of its mount namespace. */
+/**
+ * Calls `use` with a pidfd of the container's init and, where that is not the root of its mount
+ * namespace, its root.
+ */
 function withContainer<T>(
   procFd: number,
   container: ProcessHandle,
@@ -226,7 +240,7 @@ function withContainer<T>(
   return withFd(openContainer(container), (pidfd) => {
     if (ownsMounts) return use(pidfd, undefined);
     return withFd(openRootOf(procFd, container.pid), (rootFd) => {
-      // Still there, so the root opened by number was this process's.
+      // The process still runs, so the root opened by its pid is its own.
       container.signal(0);
       return use(pidfd, rootFd);
     });
@@ -239,18 +253,18 @@ export interface HookProcess {
   env: string[];
   stdioFds: CallersStdio;
   runDirectory: string;
-  /** Absent: as long as it takes. */
+  /** Undefined waits without end. */
   timeoutMs: number | undefined;
   /**
-   * For a program that is the container's own: what its process may do. Absent: the machine's
-   * program, with the runtime's rights.
+   * The rights of a hook that is a program of the container. Undefined means a program of the host
+   * with the runtime's rights.
    */
   rights: ExecRights | undefined;
 }
 
 /**
- * Runs a hook in the namespaces of a container's process. Resolves with its exit code, or undefined
- * when it took too long and was killed.
+ * Runs a hook in the namespaces of a container's process. Resolves with its exit code, or with
+ * undefined when it timed out and was killed.
  */
 export async function runInContainer(
   { starter, procFd }: Tools,
@@ -318,7 +332,7 @@ function killIfAny(hook: ProcessHandle): void {
   try {
     hook.signal(9);
   } catch (error) {
-    // It ended at that very moment.
+    // The hook ended at that moment.
     if (!(error instanceof CortenError && error.kind === 'conflict')) throw error;
   }
 }

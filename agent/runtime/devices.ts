@@ -1,7 +1,7 @@
 /**
- * `/dev`: the six nodes that every container has, those that were asked for, and the usual links.
- * Each node is made, opened again without following links and compared, before anything else is done
- * to it (CVE-2026-41579, CVE-2026-47766). The launcher's umask is 0, so mknod's mode is final.
+ * Fills `/dev` with the six default nodes, the requested ones and the usual links. Each node is
+ * opened again without following links and compared before anything else is done to it
+ * (CVE-2026-41579, CVE-2026-47766). The launcher's umask is 0, so mknod's mode is final.
  */
 import { constants, fstatSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
@@ -57,7 +57,7 @@ const typeBits: Record<OciDevice['type'], number> = {
   p: constants.S_IFIFO,
 };
 
-/** What every container has there. */
+/** Makes the default nodes and links. */
 export function fillNewDev(devFd: number): void {
   for (const device of defaultDevices) makeDevice(devFd, posix.basename(device.path), device);
   for (const [name, target] of links) makeLink(devFd, name, target);
@@ -67,12 +67,16 @@ export function fillDev(rootFd: number): void {
   withFd(makeDirectoriesInRoot(rootFd, '/dev'), fillNewDev);
 }
 
-/** `ids`: the container's, which its devices' owners are given in (config-linux.md, "Devices"). */
+/**
+ * `ids` is the container's id map, which translates the devices' owners (config-linux.md,
+ * "Devices").
+ */
 export function addDevices(rootFd: number, devices: readonly OciDevice[], ids?: IdMap): void {
   for (const device of devices) {
     const path = posix.normalize(`/${device.path}`);
     const name = posix.basename(path);
-    // Callers that list all of the host's name it too; inside it is the link to the container's own.
+    // Callers that list all host devices name it too. Inside it is the link to the container's own
+    // ptmx.
     if (path === '/dev/ptmx') continue;
     if (name === '') throw invalid(`invalid device path "${device.path}"`);
     withFd(makeDirectoriesInRoot(rootFd, posix.dirname(path)), (parent) =>
@@ -85,7 +89,7 @@ function makeLink(directoryFd: number, name: string, target: string): void {
   try {
     symlinkat(target, directoryFd, name);
   } catch (error) {
-    // A mount of the specification lies there already, such as a bind on /dev/ptmx: it was asked for.
+    // A mount of the spec, such as a bind mount on /dev/ptmx, is there already.
     if (!hasErrno(error, 'EEXIST')) throw error;
   }
 }
@@ -95,9 +99,9 @@ function makeDevice(parentFd: number, name: string, device: OciDevice, ids?: IdM
   try {
     mknodat(parentFd, name, mode, device.major, device.minor);
   } catch (error) {
-    // In a user namespace no node can be made.
+    // In a user namespace no device node can be made, so the host's is bind-mounted.
     if (hasErrno(error, 'EPERM') && inUserNamespace()) bindDevice(parentFd, name, device);
-    // Asked for twice, or bound there: fine if it is the same device, which the check below says.
+    // The node exists. The check below accepts it only if it is the same device.
     else if (!hasErrno(error, 'EEXIST')) throw error;
   }
   withFd(openat2(parentFd, name, O_PATH | O_NOFOLLOW, Resolve.beneath), (fd) => {
@@ -114,8 +118,8 @@ function makeDevice(parentFd: number, name: string, device: OciDevice, ids?: IdM
 }
 
 /**
- * The machine's own node, which stays the machine's: its owner and mode say who opens it. Where it lies is
- * asked of the kernel, since the path inside may be another.
+ * Bind-mounts the host's node, which keeps its owner and mode. The kernel tells its path, since the
+ * path inside may differ.
  */
 function bindDevice(parentFd: number, name: string, device: OciDevice): void {
   const path = devicePath(device);
@@ -135,7 +139,8 @@ function devicePath({ type, major, minor, path }: OciDevice): string {
     const name = /^DEVNAME=(.+)$/m.exec(readFileSync(uevent, 'utf8'))?.[1];
     return name === undefined ? path : `/dev/${name}`;
   } catch {
-    // No sysfs, or no such device: the machine's node at the same path, if it is that device.
+    // Without sysfs or such a device the host's node at the same path is used, if it is that
+    // device.
     return path;
   }
 }
@@ -150,7 +155,7 @@ function verify(fd: number, device: OciDevice): void {
     );
 }
 
-/** Binds the terminal on `/dev/console`, on a file of our own that is no link (CVE-2025-52565). */
+/** Bind-mounts the terminal on `/dev/console`, on a new file that is no link (CVE-2025-52565). */
 export function bindConsole(rootFd: number, slaveFd: number): void {
   withFd(makeDirectoriesInRoot(rootFd, '/dev'), (dev) => {
     try {

@@ -1,4 +1,4 @@
-/** One more process inside a running container. */
+/** Runs one more process inside a running container. */
 import { closeSync, constants } from 'node:fs';
 import { conflict } from '../errors.ts';
 import { O_PATH, openInRoot, withFd } from '../kernel/files.ts';
@@ -35,7 +35,7 @@ export async function exec(
   }
 }
 
-/** A pidfd of the container's init. Throws conflict when it has ended. */
+/** Opens a pidfd of the container's init. Throws conflict when it has ended. */
 export function openContainer(container: ProcessHandle): number {
   const pidfd = openInit(container.pid);
   try {
@@ -80,9 +80,10 @@ function execIn(
 }
 
 /**
- * Into the container (a pidfd of its init, and the ids of its user namespace) with no more rights
- * than it has. `rootFd`: its root, where that is not the root of its mount namespace. `inTime`: it is in a time
- * namespace that is not the machine's. `keep`: the shim's numbers of descriptors that {@link BeforeExec} hands on.
+ * The plan of a process that enters the container (a pidfd of its init, and its id map) with no
+ * more rights than the container has. `rootFd` is the container's root where that is not the root
+ * of its mount namespace. `inTime` tells that it has a time namespace. `keep` holds the shim's
+ * numbers of the descriptors in {@link BeforeExec}.
  */
 export function execSteps(
   { process, placement, seccomp }: Pick<ExecRequest, 'process' | 'placement' | 'seccomp'>,
@@ -107,11 +108,11 @@ export function execSteps(
   ];
 }
 
-/** The ids of its user namespace; undefined when that is the machine's. */
+/** The id map of the container. Undefined when it has no user namespace. */
 export function idsOf(pid: number, pidfd: number): IdMap | undefined {
   try {
     const ids = foreignIdMap(pid);
-    // Still there, so what was read by number was this process's.
+    // The process still runs, so what was read by its pid is its own.
     signalProcess(pidfd, 0);
     return ids;
   } catch (error) {
@@ -138,8 +139,8 @@ export function execShimConfig(
 }
 
 /**
- * All namespaces but that of pids, which the shim enters. `fd` is a pidfd. That of time only where there is
- * one, since a kernel may know none.
+ * Enters all namespaces of the pidfd `fd` except the pid namespace, which the shim enters. The time
+ * namespace is entered only if the container has one, because some kernels know none.
  */
 export function enterContainer(fd: number, inTime = false): Step {
   return { do: 'setns', fd, flag: mount | uts | ipc | network | cgroup | (inTime ? time : 0) };
@@ -159,13 +160,13 @@ function makeStdio(
   return execTerminal(terminal, descriptors);
 }
 
-/** A terminal of the container's own devpts, so that its name means the same inside. */
+/** Opens a terminal of the container's own devpts, so that its name means the same inside. */
 export function openContainerTerminal(procFd: number, pid: number, pidfd: number): Terminal {
   return withFd(openRootOf(procFd, pid), (rootFd) =>
     withFd(openInRoot(rootFd, 'dev/pts', O_PATH | constants.O_DIRECTORY), (devptsFd) => {
       const terminal = openTerminal(devptsFd);
       try {
-        // Still there, so the root opened by number was this process's.
+        // The process still runs, so the root opened by its pid is its own.
         signalProcess(pidfd, 0);
         return terminal;
       } catch (error) {

@@ -1,6 +1,6 @@
 /**
- * Whether a program is there before anything waits to execute it. Callers of OCI runtimes read from
- * a failed `create`, not from a failed `start`, that a command does not exist.
+ * Checks that a program exists before a process waits to execute it. Callers of OCI runtimes expect
+ * `create`, not `start`, to report a missing command.
  */
 import { constants, fstatSync } from 'node:fs';
 import { constants as systemConstants } from 'node:os';
@@ -11,10 +11,13 @@ import { hasErrno } from '../kernel/libc.ts';
 import { execFailure } from './start-failure.ts';
 
 const { ENOENT, EACCES } = systemConstants.errno;
-/** execvp(3)'s, when the environment has none. */
+/** The default of execvp(3) when the environment has no PATH. */
 const defaultPath = '/usr/local/bin:/bin:/usr/bin';
 
-/** Throws StartError. What passes can still fail: execve looks with the process's own rights. */
+/**
+ * Throws StartError. A program that passes can still fail, because execve checks the rights of the
+ * process.
+ */
 export function checkProgram(rootFd: number, { args, env, cwd }: OciProcess): void {
   const [program = ''] = args;
   // The container's /proc is mounted later, by its own process.
@@ -27,7 +30,7 @@ export function checkProgram(rootFd: number, { args, env, cwd }: OciProcess): vo
 
 function placesOf(program: string, env: readonly string[], cwd: string): string[] {
   if (program.includes('/')) return [posix.resolve(cwd, program)];
-  // The last one counts, as with an environment that was built by adding.
+  // The last PATH in the environment counts.
   const path = env.findLast((pair) => pair.startsWith('PATH='))?.slice('PATH='.length);
   return (path ?? defaultPath).split(':').map((folder) => posix.resolve(cwd, folder, program));
 }
@@ -38,7 +41,7 @@ function kindOf(rootFd: number, path: string): 'program' | 'other' | 'nothing' {
     const isProgram = (mode & constants.S_IFMT) === constants.S_IFREG && (mode & 0o111) !== 0;
     return isProgram ? 'program' : 'other';
   } catch (error) {
-    // A link to a file in /proc, or anything else that only the kernel can say at execve.
+    // It is a link into /proc, or another case that only execve can decide.
     if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) return 'program';
     return 'nothing';
   }

@@ -6,7 +6,9 @@ import {
 } from '../kernel/namespaces.ts';
 import { openOwnNamespace } from '../kernel/procfs.ts';
 
-/** The launcher's thread is stuck in a container's namespaces. It must not be used any more. */
+/**
+ * The launcher's thread could not leave a container's namespaces, so it must not be used any more.
+ */
 export class ReturnError extends Error {
   constructor(cause: unknown) {
     super(`the launcher thread could not leave a container's namespaces: ${cause}`, { cause });
@@ -18,8 +20,8 @@ const enterable = ['mount', 'uts', 'ipc', 'network'] as const;
 let savedNamespaces: ReadonlyMap<(typeof enterable)[number], number> | undefined;
 
 /**
- * For a process that makes its container on its main thread, as a command does that makes one and
- * ends: once that thread has left, nothing else of the process shows where home was.
+ * Keeps descriptors of the host's namespaces. A process that makes its container on the main thread
+ * needs this, because afterwards nothing else of it shows those namespaces.
  */
 export function keepHostNamespaces(procFd: number): void {
   savedNamespaces = new Map(
@@ -27,7 +29,7 @@ export function keepHostNamespaces(procFd: number): void {
   );
 }
 
-/** Brings the launcher's thread back into the host's namespaces. */
+/** Brings the calling thread back into the host's namespaces. Throws {@link ReturnError}. */
 export function returnToHost(flags: number): void {
   try {
     if (savedNamespaces === undefined) returnToProcessNamespaces(flags);

@@ -1,4 +1,4 @@
-/** What is read or copied from an image before anything is mounted over it. */
+/** Reads and copies files of an image before anything is mounted over them. */
 import { readdirSync } from 'node:fs';
 import { copyTree } from '../kernel/copy-tree.ts';
 import {
@@ -16,7 +16,7 @@ import type { Remapping } from './user-namespace.ts';
 /** The largest file that `readFiles` reads from an image. */
 const readFileMaxBytes = 4 * 1024 * 1024;
 
-/** Fills an empty volume with what the image has at the place where it will be mounted. */
+/** Fills an empty volume with the image's content at the volume's target. */
 export function copyUp(
   rootFd: number,
   source: string,

@@ -1,6 +1,6 @@
 /**
- * Where the launcher waits, if it must, for what the main thread makes meanwhile. The launcher may block:
- * it has nothing else to do, and nobody speaks to it but the main thread.
+ * A latch with which the main thread lets the launcher continue. The launcher may block, since it
+ * serves nobody but the main thread.
  */
 export type Latch = Int32Array<SharedArrayBuffer>;
 
@@ -14,12 +14,14 @@ export function openLatch(latch: Latch): void {
   settle(latch, State.open);
 }
 
-/** It could not be made. Does nothing to a latch that is open. */
+/** Makes the launcher fail at the latch. Does nothing when the latch is open. */
 export function failLatch(latch: Latch): void {
   settle(latch, State.refused);
 }
 
-/** On the launcher's thread. Throws when it will not be there; why, the main thread knows. */
+/**
+ * Blocks the launcher's thread. Throws when the main thread failed; that thread knows the reason.
+ */
 export function awaitLatch(latch: Latch, what: string): void {
   Atomics.wait(latch, 0, State.closed);
   if (Atomics.load(latch, 0) === State.refused)

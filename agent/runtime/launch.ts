@@ -1,4 +1,4 @@
-/** From a prepared sandbox to a running container. */
+/** Starts a container in a prepared sandbox. */
 import { resizeTerminal } from '../kernel/pty.ts';
 import { containerSteps } from './container-steps.ts';
 import type { ShimProcess } from './running-process.ts';
@@ -9,7 +9,7 @@ import { containerShimConfig, openLogDirectory } from './shim-config.ts';
 import { startProcess } from './start-process.ts';
 import { containerPipes, containerTerminal, type StdioPlan } from './stdio.ts';
 
-/** Takes the sandbox over: its descriptors are closed, whether the start succeeds or not. */
+/** Takes ownership of the sandbox: its descriptors are closed even when the start fails. */
 export async function launch(
   starter: ShimStarter,
   sandbox: Sandbox,

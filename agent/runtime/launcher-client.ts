@@ -1,4 +1,4 @@
-/** The main thread's end of the launcher. */
+/** The main thread's side of the launcher. */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError, type ErrorKind } from '../errors.ts';
@@ -7,13 +7,16 @@ import type { LauncherFds, Prepared } from './prepare.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
 
-/** Open as long as the launcher runs: a procfs that is mounted nowhere, and the shim's program. */
+/** Settings and descriptors that stay open as long as the launcher runs. */
 export interface LauncherSettings extends LauncherFds {
-  /** The main thread's: when many start at once each waits for the other, so neither comes first. */
+  /**
+   * The main thread's nice value. When many containers start at once both threads need each other,
+   * so neither takes precedence.
+   */
   nice: number;
   /**
-   * Without root: the network namespace to come home to from a container's. Who has left the machine's own
-   * cannot come back.
+   * Without root: the network namespace to return to. A process that left the host's own cannot
+   * return there.
    */
   networkFd?: number;
 }
@@ -29,12 +32,12 @@ export interface Failure {
   failure: { kind: ErrorKind; message: string };
 }
 
-/** First the sandbox, and then, when something may run in it, that it is ready; or one failure. */
+/** Either the sandbox and later that it is ready to run something, or one failure. */
 export type Made = { value: Prepared } | { isReady: true } | Failure;
 
 export type LauncherReply = { id: number } & Made;
 
-/** What the main thread does while the launcher is at work. */
+/** What the main thread does while the launcher works. */
 export interface MadeMeanwhile {
   makeSources: (() => void) | undefined;
   makeGroups: (() => void) | undefined;
@@ -58,7 +61,7 @@ export class LauncherClient {
     this.#worker = this.#startWorker();
   }
 
-  /** What is made meanwhile, and throws, is thrown here. */
+  /** Rejects with the launcher's error, or with the error of a callback. */
   async prepare(
     request: LauncherRequest['request'],
     { makeSources, makeGroups, meanwhile }: MadeMeanwhile,
@@ -75,7 +78,7 @@ export class LauncherClient {
     } catch (error) {
       failLatch(sources);
       failLatch(groups);
-      // The launcher did not come to the latch, or needs no groups.
+      // The launcher did not reach the latch, or needs no cgroups.
       made.promise.then(
         (prepared) => new Sandbox(prepared).close(),
         () => {},
@@ -84,7 +87,7 @@ export class LauncherClient {
     }
   }
 
-  /** How many it works on or has yet to begin. */
+  /** The number of requests that the launcher has not finished. */
   get underWay(): number {
     return this.#waiting.size;
   }
@@ -92,7 +95,7 @@ export class LauncherClient {
   #send(request: LauncherRequest['request'], sources: Latch, groups: Latch): Waiter {
     const id = ++this.#lastId;
     const waiter: Waiter = { made: Promise.withResolvers(), ready: Promise.withResolvers() };
-    // Nobody need ask; without the sandbox nobody can.
+    // Nobody has to wait for this promise, and without the sandbox nobody can.
     waiter.ready.promise.catch(() => {});
     this.#waiting.set(id, waiter);
     this.#worker.ref();
@@ -103,7 +106,7 @@ export class LauncherClient {
 
   async close(): Promise<void> {
     this.#closed = true;
-    // It closes what it has in store for the next container, and ends.
+    // The launcher closes its pools and ends.
     const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
     this.#worker.ref();
     this.#worker.postMessage('close');
@@ -116,23 +119,23 @@ export class LauncherClient {
       {
         name: 'launcher',
         workerData: this.#settings,
-        // Descriptors outlive this thread's interest in them: the main thread closes them.
+        // The main thread closes the descriptors, which outlive this thread.
         trackUnmanagedFds: false,
       },
     );
     worker.on('message', (reply: LauncherReply) => this.#receive(reply));
     let reason = 'it has ended';
-    // Always followed by `exit`: who hears of it finds the next one there.
+    // An `exit` event always follows and starts the next thread.
     worker.on('error', (error) => {
       reason = String(error);
     });
     worker.on('exit', () => this.#replace(reason));
-    // An agent that has nothing else to do may end; the thread alone does not keep it.
+    // The thread alone does not keep the process running.
     worker.unref();
     return worker;
   }
 
-  /** What was under way is lost with the thread; the next container gets a new one. */
+  /** Requests under way fail together with the thread; the next one gets a new thread. */
   #replace(reason: string): void {
     if (!this.#closed) this.#worker = this.#startWorker();
     this.#fail(reason);
@@ -158,13 +161,16 @@ export class LauncherClient {
   }
 }
 
-/** What was answered already stays so. */
+/** Promises that are settled already keep their result. */
 function refuse({ made, ready }: Waiter, error: Error): void {
   made.reject(error);
   ready.reject(error);
 }
 
-/** Without what is the shim's alone, such as the filter's 400 names: each string is copied. */
+/**
+ * Drops the parts that only the shim needs, because each string, such as 400 names in the seccomp
+ * filter, would be copied.
+ */
 function forLauncher(request: LauncherRequest['request']): LauncherRequest['request'] {
   const { seccomp: _, maskedPaths: _m, readonlyPaths: _r, ...linux } = request.spec.linux;
   const { capabilities: _c, rlimits: _l, ...process } = request.spec.process;

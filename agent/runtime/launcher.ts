@@ -1,7 +1,7 @@
 /**
- * The launcher's thread. Namespaces belong to threads, so containers are made here, one after the
- * other, while the rest of the agent stays in the host's. Only synchronous calls run between
- * entering a container's namespaces and coming back: libuv's pool lives in the host's.
+ * The launcher's thread. Namespaces belong to threads, so containers are made here one after the
+ * other while the rest of the agent stays in the host's. Only synchronous calls run between
+ * entering and leaving a container's namespaces, because libuv's thread pool stays in the host's.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
@@ -23,7 +23,7 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
   ownFilesystemState();
   if (settings.nice !== 0) favourThread(settings.nice);
   if (settings.networkFd !== undefined) {
-    // A home that can be come back to, unlike the machine's own namespaces.
+    // Unlike the host's own namespaces, these can be re-entered without root.
     unshare(NamespaceFlag.uts | NamespaceFlag.ipc);
     setns(settings.networkFd, NamespaceFlag.network, "the agent's own network");
     keepHostNamespaces(settings.procFd);
@@ -59,12 +59,12 @@ function serve(port: MessagePort, settings: LauncherSettings): void {
   });
 }
 
-/** Errors lose their class on the way between threads, so what matters of them goes as data. */
+/** Errors lose their class between threads, so their kind and message are sent as data. */
 function answer<T>(work: () => T): { value: T } | Failure {
   try {
     return { value: work() };
   } catch (error) {
-    // A thread that could not come home must not make another container: this ends it.
+    // A thread that could not return to the host's namespaces must end.
     if (error instanceof ReturnError) throw error;
     const kind = error instanceof CortenError ? error.kind : 'internal';
     return { failure: { kind, message: String(error instanceof Error ? error.message : error) } };

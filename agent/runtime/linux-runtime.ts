@@ -1,4 +1,4 @@
-/** The runtime on Linux: launcher thread, shims, and what they leave in run directories. */
+/** The runtime for Linux: launcher thread, shims and run directories. */
 import { closeSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { openProcfs } from '../kernel/procfs.ts';
@@ -25,7 +25,7 @@ import { changeTurnsOf, inShortTurns } from './scheduling.ts';
 import { ShimStarter } from './shim.ts';
 
 export interface RuntimeOptions {
-  /** The shim's program, as scripts/build-shim makes it. */
+  /** The path of the shim's program (scripts/build-shim). */
   shimPath: string;
   /** See LauncherSettings. */
   networkFd?: number;
@@ -75,7 +75,8 @@ class LinuxRuntime implements Runtime {
         ...{ makeSources, makeGroups },
         meanwhile: () => {
           const wanted = meanwhile?.();
-          // Where others wait for the launcher their processes would only take its time.
+          // While other starts wait for the launcher, prestarted processes would only compete with
+          // it.
           if (wanted !== undefined && this.#launcher.underWay === 1 && canPrestart(wanted.spec))
             pending = new PrestartedProcess(this.#starter, this.#inTurns(wanted));
         },

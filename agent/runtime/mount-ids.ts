@@ -1,10 +1,10 @@
-/** Binds whose files have other owners than on their file system (config.md, "idmap"). */
+/** Maps the owners of files in bind mounts (config.md, "idmap"). */
 import { withFd } from '../kernel/files.ts';
 import type { PlannedMount } from './mounts.ts';
 import { mapIds } from './rootfs.ts';
 import { makeMappingNamespace } from './user-namespace.ts';
 
-/** Gives the binds that ask for it ids of their own, or else the container's, where those are not the machine's. */
+/** Applies each bind mount's own id map, or else the container's, if it has one. */
 export function mapMountIds(
   planned: readonly PlannedMount[],
   fds: { procFd: number; programFd: number },

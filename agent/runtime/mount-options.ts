@@ -1,4 +1,7 @@
-/** mount(8) options of an OCI mount, sorted into what the mount calls take (config.md, "Mounts"). */
+/**
+ * Sorts the mount(8) options of an OCI mount by the system call that takes them (config.md,
+ * "Mounts").
+ */
 import { posix } from 'node:path';
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import type { FilesystemOption } from '../kernel/mount.ts';
@@ -8,18 +11,18 @@ export interface MountOptions {
   /** MOUNT_ATTR_* to set and to clear on the mount itself. */
   set: number;
   clear: number;
-  /** The same for everything below a recursive bind (`rro`, `rnosuid`, …). */
+  /** The same for all mounts below a recursive bind mount (`rro`, `rnosuid`, …). */
   recursiveSet: number;
   recursiveClear: number;
   bind: 'no' | 'one' | 'recursive';
   propagation: { type: bigint; recursive: boolean } | undefined;
-  /** Ids on the disk are those inside the container (config.md, "idmap"). */
+  /** Whether files on disk carry the ids used inside the container (config.md, "idmap"). */
   idmap: 'no' | 'one' | 'recursive';
-  /** A new tmpfs begins with what the root has there. */
+  /** Whether a new tmpfs starts with a copy of the image's files there. */
   copyUp: boolean;
-  /** A source that is a symbolic link becomes one, and is not followed (crun's). */
+  /** Whether a source that is a symbolic link is copied as a link (crun). */
   copySymlink: boolean;
-  /** What is the file system's own: `size=64m`, `newinstance`. */
+  /** Options of the file system itself, such as `size=64m` or `newinstance`. */
   filesystem: FilesystemOption[];
 }
 
@@ -55,7 +58,7 @@ const propagationOptions: Record<string, { type: bigint; recursive: boolean }> =
   runbindable: { type: Propagation.unbindable, recursive: true },
 };
 
-/** A destination in the one spelling that is compared. */
+/** Normalizes a destination, so that two of them can be compared. */
 export function mountPath(destination: string): string {
   return posix.normalize(`/${destination}`).replace(/(.)\/$/, '$1');
 }
@@ -65,13 +68,13 @@ export function rootPropagation({ linux }: OciSpec) {
   return propagationOptions[linux.rootfsPropagation ?? ''];
 }
 
-/** Options that say nothing to the kernel: its default, or a hint for mount(8) or another engine. */
+/** Options without effect in the kernel: defaults, and hints for mount(8) or another engine. */
 const silentOptions = new Set([
   ...['defaults', 'async', 'z', 'Z', 'loud', 'silent', 'nomand', 'nolazytime'],
   ...['norelatime', 'nostrictatime', 'iversion', 'noiversion', 'rnorelatime', 'rnostrictatime'],
 ]);
 
-/** Every option that is not a file system's own. */
+/** Every option that does not belong to a file system. */
 export const mountOptionNames: readonly string[] = [
   ...['bind', 'rbind', 'idmap', 'ridmap', 'tmpcopyup', 'copy-symlink'],
   ...silentOptions,

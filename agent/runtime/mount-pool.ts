@@ -1,8 +1,8 @@
 /**
- * What a container has mounted on `/dev`, `/dev/pts` and `/dev/shm`, and what its groups of v1 are mounted in, made ahead
- * while nobody waits: empty file systems that show none of its namespaces, the first with the nodes and links that every
- * container has. Each is used once, by one container; they are made as the one before had them, since most are started
- * alike.
+ * A pool of file systems for `/dev`, `/dev/pts`, `/dev/shm` and v1's cgroup directory, made while
+ * the launcher is idle. They show no namespace of a container; `/dev` already has the default nodes
+ * and links. Each is used by one container. The next ones are made like those of the last
+ * container, because most containers are alike.
  */
 import { closeSync } from 'node:fs';
 import { posix } from 'node:path';
@@ -12,7 +12,7 @@ import { groupNames, newGroupTree } from './cgroup-mount.ts';
 import { fillNewDev } from './devices.ts';
 import { isPlain, type PlannedMount } from './mounts.ts';
 
-/** Nothing else may be mounted below `/dev`: what is to be made there depends on it. */
+/** A `/dev` with other mounts below it is not pooled, because its directories depend on them. */
 const usualBelowDev = new Set(['/dev/pts', '/dev/shm', '/dev/mqueue']);
 
 interface Recipe {
@@ -21,16 +21,16 @@ interface Recipe {
   source: string;
   parameters: readonly FilesystemOption[];
   attributes: number;
-  /** Those that others are mounted on. */
+  /** Directories to make as mount points. */
   directories: readonly string[];
 }
 
 export class MountPool {
-  /** By what they are made from. */
+  /** What the last container needed, by the parameters of the file system. */
   #wanted = new Map<string, Recipe>();
   readonly #made = new Map<string, number>();
 
-  /** Hands over what is there and just as planned. */
+  /** Gives the pooled file systems to the mounts that match exactly. */
   give(planned: readonly PlannedMount[], cgroupPaths: ReadonlyMap<string, string>): void {
     this.#wanted = new Map();
     for (const mount of planned) {
@@ -56,7 +56,7 @@ export class MountPool {
       for (const [key, recipe] of this.#wanted)
         if (!this.#made.has(key)) this.#made.set(key, makeOne(recipe));
     } catch {
-      // No memory, or no file: the next container says so, if it is still the case.
+      // The kernel is out of memory or files; the next container reports it if that still holds.
       this.#wanted = new Map();
     }
   }
@@ -81,7 +81,7 @@ function recipeOf(
     return { ...recipe, use: 'groups', directories: groups };
   if (destination === '/dev/pts' && type === 'devpts')
     return { ...recipe, use: 'other', directories: [] };
-  // Without a mode it would depend on the image.
+  // Without a mode it would get that of the image's directory.
   if (type !== 'tmpfs' || !parameters.some(([name]) => name === 'mode')) return undefined;
   if (destination === '/dev/shm') return { ...recipe, use: 'other', directories: [] };
   const below = planned.map((one) => one.destination).filter((path) => path.startsWith('/dev/'));

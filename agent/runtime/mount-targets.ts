@@ -1,6 +1,6 @@
 /**
- * Where mounts go: targets are opened once, inside the container's root, and made where they are missing.
- * One that a link leads to is looked at before anything is mounted on it.
+ * Opens mount targets inside the container's root, once, and makes missing ones. A target behind a
+ * link is checked before anything is mounted on it.
  */
 import { closeSync, fstatSync } from 'node:fs';
 import { posix } from 'node:path';
@@ -33,24 +33,24 @@ export function openRealDirectory(rootFd: number, path: string): number {
   }
 }
 
-/** Runs `attach` with the directory; one that is missing is made. */
+/** Runs `attach` with the directory, which is made if it is missing. */
 export function onDirectory<T>(rootFd: number, path: string, attach: Attach<T>): T {
   return onTarget(rootFd, path, directoryFlags, makeDirectoriesInRoot, attach);
 }
 
-/** The same with a file. */
+/** Runs `attach` with the file, which is made if it is missing. */
 export function onFile<T>(rootFd: number, path: string, attach: Attach<T>): T {
   return onTarget(rootFd, path, O_PATH, openOrMakeFileInRoot, attach);
 }
 
-/** The same with a directory that is no link itself. */
+/** Runs `attach` with a directory that is not a link. */
 export function onRealDirectory<T>(rootFd: number, path: string, attach: Attach<T>): T {
   return onTarget(rootFd, path, directoryFlags, openRealDirectory, attach);
 }
 
 type Attach<T> = (target: number) => T;
 
-/** Where no link is on the way, which is nearly always, the path says all that could be asked. */
+/** A path without links needs no further check, which is the usual case. */
 function onTarget<T>(
   rootFd: number,
   path: string,
@@ -67,8 +67,8 @@ function onTarget<T>(
 }
 
 /**
- * A link of the image may lead a target to the root itself, which would hide all that was mounted, or
- * below /proc, where the path alone would not have been let (CVE-2025-52881).
+ * A link in the image may lead a target to the root itself, hiding all mounts, or below /proc,
+ * where mounts are not allowed (CVE-2025-52881).
  */
 function refuseMisled(rootFd: number, targetFd: number, destination: string): void {
   const [root, target] = [fstatSync(rootFd), fstatSync(targetFd)];

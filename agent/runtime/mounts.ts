@@ -1,7 +1,7 @@
 /**
- * The mounts of a specification. Sources are opened on the host, before the launcher enters the new
- * mount namespace; targets are resolved inside the container's root and mounted descriptor to
- * descriptor, so that no link of the image can lead a mount elsewhere (CVE-2021-30465, 2023-28642).
+ * The mounts of a container. Sources are opened on the host, before the launcher enters the new
+ * mount namespace. Targets are resolved inside the container's root and mounted by descriptor, so
+ * that no link in the image can redirect a mount (CVE-2021-30465, 2023-28642).
  */
 import { closeSync, fstatSync } from 'node:fs';
 import type { OciIdMapping, OciMount } from '../contract/oci-runtime.ts';
@@ -36,37 +36,45 @@ import { type MountOptions, mountPath, parseMountOptions } from './mount-options
 import { onDirectory, onFile, onRealDirectory, openRealDirectory } from './mount-targets.ts';
 import type { Remapping } from './user-namespace.ts';
 
-/** A mount of the specification with what was opened for it on the host. */
+/** A mount of the spec, with what was opened for it on the host. */
 export interface PlannedMount {
   destination: string;
   type: string;
   source: string | undefined;
   options: MountOptions;
-  /** For a bind: a detached copy of the source's mount; also what was made before, such as by {@link showNamespaces}. */
+  /**
+   * A detached mount: the copy of a bind mount's source, or a file system made before, such as by
+   * {@link showNamespaces}.
+   */
   treeFd: number | undefined;
-  /** Of a `/dev` that was made before: its nodes and links are there. */
+  /** Whether this is a pooled `/dev` that has its nodes and links. */
   isFilled?: boolean;
-  /** Of a bind with a mapping of its own. */
+  /** The id map of this bind mount. */
   ids?: { uids: readonly OciIdMapping[]; gids: readonly OciIdMapping[] };
-  /** Instead of a mount a symbolic link with this target. */
+  /** The target of a symbolic link that is made instead of a mount. */
   link?: string;
-  /** The stand-in for procfs is what the container is to see: it shares the machine's pid namespace. */
+  /**
+   * Whether the copy of the host's procfs stays, because the container shares the host's pid
+   * namespace.
+   */
   stays?: boolean;
 }
 
-/** Whether a new file system is all that it is: its parameters and attributes say everything. */
+/** Whether the parameters and attributes describe the new file system completely. */
 export function isPlain({ options }: PlannedMount): boolean {
   const { copyUp, propagation, recursiveSet, recursiveClear } = options;
   return !copyUp && propagation === undefined && recursiveSet === 0 && recursiveClear === 0;
 }
 
-/** What lies below /proc can only be mounted once the shim's child has mounted it. */
+/** Mounts below /proc, which are made only after the shim's child has mounted /proc. */
 export interface LateMounts {
   procs: { attributes: number; path: string; replaces: boolean }[];
   attach: { fd: number; path: string }[];
 }
 
-/** The files that lxcfs and its like put over procfs; nothing else may be mounted there. */
+/**
+ * The files that lxcfs and similar programs mount over procfs; nothing else may be mounted there.
+ */
 const allowedBelowProc = new Set(
   [
     'cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev',
@@ -77,7 +85,9 @@ const allowedBelowProc = new Set(
     .map((name) => `/proc/${name}`),
 );
 
-/** `unbindableLater`: the shim's child does that to them, when it has made them anew. */
+/**
+ * `unbindableLater` leaves that propagation to the shim's child, which makes those mounts again.
+ */
 export function planMounts(mounts: readonly OciMount[], unbindableLater = false): PlannedMount[] {
   const planned: PlannedMount[] = [];
   try {
@@ -128,7 +138,7 @@ function linkInPlaceOf(
   return { destination, type: 'link', source, options, treeFd: undefined, link };
 }
 
-/** A private copy of the source's mount, with the flags and propagation it will have inside. */
+/** A detached copy of the source's mount, with its flags and propagation. */
 function openSource(mount: OciMount, options: MountOptions): number {
   const source = mount.source ?? '';
   const recursive = options.bind === 'recursive';
@@ -165,9 +175,9 @@ function openSourcePath(source: string): number {
 }
 
 /**
- * Makes, for a container with a user namespace, what the kernel makes there only beside something
- * that shows as much already: sysfs; and, in the place of procfs, the machine's, which the shim's
- * child needs to see and takes away before anything of the image runs.
+ * Prepares sysfs and procfs for a container with a user namespace, where the kernel mounts them
+ * only if an equal mount is visible. procfs is the host's for the moment; the shim's child replaces
+ * it before anything of the image runs.
  */
 export function showNamespaces(planned: readonly PlannedMount[]): void {
   for (const mount of planned)
@@ -176,8 +186,8 @@ export function showNamespaces(planned: readonly PlannedMount[]): void {
 }
 
 /**
- * The same where the whole agent is in a user namespace. Of a namespace that is the machine's there is no
- * file system to be made: it gets a copy of the mount.
+ * The same for an agent that runs in a user namespace. A namespace shared with the host gets a copy
+ * of the host's mount.
  */
 export function showMachine(
   planned: readonly PlannedMount[],
@@ -198,8 +208,8 @@ function copyOfSysfs(attributes: number): number {
 }
 
 /**
- * Puts the stand-in where the shim's child will mount procfs. Last of all: nothing of an image is
- * resolved any more, so no link of it can lead anything into the machine's procfs.
+ * Attaches the host's procfs where the shim's child will mount the container's. This is the last
+ * step: no path of the image is resolved afterwards, so no link can lead into the host's procfs.
  */
 export function attachStandIn(rootFd: number, planned: readonly PlannedMount[]): void {
   for (const { type, treeFd, destination } of planned)
@@ -207,19 +217,19 @@ export function attachStandIn(rootFd: number, planned: readonly PlannedMount[]):
       onRealDirectory(rootFd, destination, (target) => attachMount(treeFd, target, destination));
 }
 
-/** Where mounts go. */
+/** Where the mounts of one container go. */
 interface MountPlace {
   rootFd: number;
   cgroupPaths: ReadonlyMap<string, string>;
   awaitGroups: () => void;
   remapping: Remapping | undefined;
-  /** SELinux's, for what is new. */
+  /** The SELinux label of new file systems. */
   label: string | undefined;
 }
 
 /**
- * Attaches every mount in order; with `groupsLast` the control groups, on which nothing else is mounted, once
- * the caller has nothing else to do. Returns what the shim's child has to do, and the devpts.
+ * Attaches every mount in order. With `groupsLast` cgroup mounts that nothing else depends on wait
+ * until `mountGroups` is called. Returns what the shim's child has to do, and the devpts.
  */
 export function mountAll(
   place: MountPlace,
@@ -275,7 +285,9 @@ function mountOrExplain(place: MountPlace, mount: PlannedMount): void {
   }
 }
 
-/** What the request or the image has wrong is said as such; the rest stays the kernel's refusal. */
+/**
+ * Turns errors of the request or the image into invalid; others stay as the kernel reported them.
+ */
 function mountFailure({ destination, type, source }: PlannedMount, error: unknown): unknown {
   const what =
     type === 'bind' || type === 'link'
@@ -316,7 +328,7 @@ function mountOne(place: MountPlace, mount: PlannedMount): void {
   }
 }
 
-/** Returns the descriptor of the devpts, which is the caller's. */
+/** Returns the descriptor of the devpts, which the caller closes. */
 function mountTerminals(place: MountPlace, mount: PlannedMount): number {
   const { treeFd } = mount;
   if (treeFd === undefined) return mountNew(place, mount);
@@ -325,12 +337,12 @@ function mountTerminals(place: MountPlace, mount: PlannedMount): number {
   return treeFd;
 }
 
-/** A new file system instance on the mount's target; returns its descriptor. */
+/** Mounts a new file system on the target and returns its descriptor. */
 function mountNew({ rootFd, remapping, label }: MountPlace, mount: PlannedMount): number {
   const { destination, type, options, source } = mount;
   const isReal = destination === '/sys' || destination.startsWith('/sys/');
   const onIts = isReal ? onRealDirectory : onDirectory;
-  // Before the directory is made.
+  // The mode is read before a missing directory is made.
   const own =
     type === 'tmpfs'
       ? withModeOfImage(rootFd, destination, options.filesystem)
@@ -339,7 +351,7 @@ function mountNew({ rootFd, remapping, label }: MountPlace, mount: PlannedMount)
     const parameters = withIdsOutside(own, remapping);
     if (label !== undefined) parameters.push(['context', label]);
     const copies = type === 'tmpfs' && options.copyUp;
-    // What is copied has to be written first.
+    // The file system stays writable until the copy is done.
     const wanted = (options.set & ~options.recursiveClear) | options.recursiveSet;
     const attributes = copies ? wanted & ~MountAttribute.readOnly : wanted;
     const tree = newFilesystem(type, parameters, attributes, source ?? type);
@@ -360,7 +372,7 @@ function mountNew({ rootFd, remapping, label }: MountPlace, mount: PlannedMount)
   });
 }
 
-/** Ids in parameters are the container's, and it is the machine's root that mounts. */
+/** Parameters contain the container's ids, but the mount is made by the host's root. */
 function withIdsOutside(
   parameters: FilesystemOption[],
   remapping: Remapping | undefined,
@@ -372,12 +384,12 @@ function withIdsOutside(
   });
 }
 
-/** The kernel makes a devpts for the root of whoever mounts it. */
+/** The kernel gives a new devpts to the user who mounts it. */
 function giveTerminals(devptsFd: number, { owner: { uid, gid } }: Remapping): void {
   for (const name of ['', 'ptmx']) lchownat(devptsFd, name, uid, gid);
 }
 
-/** A tmpfs over a directory of the image keeps that directory's permissions, as with runc. */
+/** As with runc, a tmpfs keeps the mode of the image's directory. */
 function withModeOfImage(
   rootFd: number,
   destination: string,

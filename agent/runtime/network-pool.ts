@@ -1,7 +1,7 @@
 /**
- * A network namespace made ahead, with its loopback up, its parameters written and the sysfs that shows it, while nobody
- * waits: making one takes as long as all the other namespaces and mounts of a small container together. Each is used
- * once, by one container; it is made as the one before had it.
+ * A pool of one network namespace with its loopback up, its sysctls written and a sysfs that shows
+ * it, made while the launcher is idle. Making one takes as long as all other namespaces and mounts
+ * of a small container together. The next one is made like that of the last container.
  */
 import { closeSync } from 'node:fs';
 import type { OciSpec } from '../contract/oci-runtime.ts';
@@ -13,20 +13,23 @@ import { returnToHost } from './host-namespaces.ts';
 import { isPlain, type PlannedMount } from './mounts.ts';
 import { writeSysctls } from './sysctl.ts';
 
-/** What every container of the engine has; others may be the machine's in some kernel, and are written when asked for. */
+/**
+ * The sysctls that every container of the engine has. Others may not be per namespace in some
+ * kernel and are written at the start.
+ */
 const usualParameters = new Set([
   'net.ipv4.ip_unprivileged_port_start',
   'net.ipv4.ping_group_range',
 ]);
 
-/** What a container has of the kind, and what tells it from others. */
+/** The properties by which a pooled network namespace matches a container. */
 interface NetworkShape {
   parameters: Record<string, string>;
-  /** MOUNT_ATTR_* of its sysfs. */
+  /** MOUNT_ATTR_* flags of the sysfs. */
   sysfs: { attributes: number; source: string } | undefined;
 }
 
-/** Of use to everybody: the first one, since nobody has asked yet. */
+/** The shape before any container was started, which fits all of them. */
 const bare: NetworkShape = { parameters: {}, sysfs: undefined };
 const bareKey = JSON.stringify(bare);
 
@@ -37,9 +40,9 @@ interface Made {
 }
 
 export interface PooledNetwork {
-  /** The caller's from now on. */
+  /** The namespace's descriptor, which the caller owns. */
   fd: number;
-  /** Whether the parameters have been written. */
+  /** Whether the sysctls are written. */
   isSet: boolean;
 }
 
@@ -52,7 +55,10 @@ export class NetworkPool {
     this.#procFd = procFd;
   }
 
-  /** Undefined when there is none yet, or one that is another. What is there of `planned` is given to it. */
+  /**
+   * Returns undefined when no namespace is ready or its shape differs. A sysfs that is ready is
+   * given to its mount in `planned`.
+   */
   take({ linux }: OciSpec, planned: readonly PlannedMount[]): PooledNetwork | undefined {
     const { sysctl = {} } = linux;
     const isUsual = Object.keys(sysctl).every((name) => usualParameters.has(name));
@@ -77,7 +83,7 @@ export class NetworkPool {
     if (made.sysfsFd !== undefined) closeSync(made.sysfsFd);
   }
 
-  /** Unless it is there. A thread that cannot come home from it ends. */
+  /** Makes the namespace unless it exists. A thread that cannot return from it ends. */
   make(): void {
     const key = JSON.stringify(this.#shape);
     if (this.#made?.key === key) return;
@@ -85,13 +91,14 @@ export class NetworkPool {
     try {
       unshare(NamespaceFlag.network);
     } catch {
-      // user.max_net_namespaces, or no memory: the next container says so, if it is still the case.
+      // The limit user.max_net_namespaces or memory is exhausted; the next container reports it if
+      // that still holds.
       return;
     }
     try {
       this.#made = { ...this.#fill(this.#shape), key };
     } catch {
-      // What the last one asked for is refused, as it has heard.
+      // The kernel refused the last container's sysctls, which its start has reported.
       this.#shape = bare;
     } finally {
       returnToHost(NamespaceFlag.network);
@@ -111,7 +118,7 @@ export class NetworkPool {
   }
 }
 
-/** The one on /sys, where nothing about it is unusual. */
+/** The mount on /sys, if nothing about it is unusual. */
 function sysfsOf(planned: readonly PlannedMount[]): PlannedMount | undefined {
   const all = planned.filter(({ type, destination }) => type === 'sysfs' || destination === '/sys');
   const [mount] = all;

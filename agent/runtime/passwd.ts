@@ -1,7 +1,4 @@
-/**
- * passwd(5) of an image or a container. Parsing is strict: a line with a field that makes no sense is no
- * entry (CVE-2026-30892).
- */
+/** Parses passwd(5) strictly: a line with an invalid field is ignored (CVE-2026-30892). */
 
 export interface PasswdEntry {
   name: string;
@@ -20,7 +17,7 @@ export function parsePasswd(text: string): PasswdEntry[] {
   );
 }
 
-/** Each line's fields, here as in group(5). */
+/** The fields of each line of passwd(5) or group(5). */
 export function fieldsOf(text: string): string[][] {
   return text
     .split('\n')

@@ -1,4 +1,4 @@
-/** The plan's bytes, in one piece of memory that grows: a plan has a hundred small parts. */
+/** Encodes a plan into one growing buffer, because a plan has a hundred small parts. */
 import { invalid } from '../errors.ts';
 
 const alignment = 8;
@@ -8,7 +8,7 @@ export class PlanWriter {
   #memory = Buffer.allocUnsafe(usualBytes);
   #length = 0;
 
-  /** `tag u32, length u32, bytes`, padded; `content` writes the bytes. */
+  /** Writes a padded record: `tag u32, length u32, bytes`. `content` writes the bytes. */
   record(tag: number, content: () => void): void {
     this.u32(tag);
     this.u32(0);
@@ -38,13 +38,13 @@ export class PlanWriter {
     bytes.copy(this.#memory, at);
   }
 
-  /** Without an end: what comes last in a record. */
+  /** Text without a terminator, which must come last in a record. */
   characters(value: string): void {
     const at = this.#take(Buffer.byteLength(value));
     this.#memory.write(value, at);
   }
 
-  /** A C string. What holds a NUL would be cut short without a word, so it is refused here. */
+  /** A C string. Throws invalid for a text with a NUL, which would end the string early. */
   text(value: string): void {
     if (value.includes('\0'))
       throw invalid(`"${value.replaceAll('\0', '\\0')}" contains a zero byte`);
@@ -66,7 +66,7 @@ export class PlanWriter {
     this.#memory[at] = 0;
   }
 
-  /** Where the next `bytes` bytes go; the memory may be another after that. */
+  /** Reserves the next `bytes` bytes. The buffer may be replaced by this call. */
   #take(bytes: number): number {
     const begin = this.#length;
     this.#length += bytes;

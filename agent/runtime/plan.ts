@@ -1,7 +1,7 @@
 /**
- * The shim's plan: what its child does, in order, until execve. Policy is decided when the steps are
- * made; the shim only carries them out. On the wire each step is `tag u32, length u32, bytes`, all
- * little-endian, padded to 8 bytes; agent/shim is the other side and has the same numbers.
+ * The shim's plan: the steps of its child, in order, until execve. The steps hold all policy; the
+ * shim only carries them out. On the wire each step is `tag u32, length u32, bytes`, little-endian,
+ * padded to 8 bytes. agent/shim/shim.h has the same numbers.
  */
 
 import { PlanWriter } from './plan-writer.ts';
@@ -20,83 +20,89 @@ export const ShimFd = {
   firstFree: 15,
 } as const;
 
-/** What the shim itself does, beside starting its child. */
+/** What the shim itself does beside starting its child. */
 export interface ShimConfig {
   /** CLONE_NEW* flags of the child. */
   cloneFlags: number;
-  /** v2 cgroup directory the child is born in. */
+  /** Descriptor of the v2 cgroup directory in which the child is born (CLONE_INTO_CGROUP). */
   cgroupFd: number | undefined;
   /** A pid namespace to join instead of a new one. */
   pidNamespaceFd: number | undefined;
-  /** It holds `ShimFd.input`, for whoever asks later. */
+  /** Whether the shim keeps `ShimFd.input` open for a later agent. */
   input: boolean;
-  /** It reads what the child writes. */
+  /** Whether the shim reads the child's output. */
   output: boolean;
-  /** The child has a terminal. */
+  /** Whether the child has a terminal. */
   terminal: boolean;
-  /** The child makes the one that stays (the `user` step with flags). */
+  /** Whether the child starts the process that stays (the `user` step with flags). */
   moves: boolean;
   log: { firstFile: number; maxBytes: number; maxFiles: number } | undefined;
-  /** It ends once the child is on its own, which leaves the child to the caller (agent/oci). */
+  /** Whether the shim ends once the child runs and leaves it to the caller (agent/oci). */
   leave?: boolean;
-  /** Read end of a pipe: it makes its child when a byte comes, and ends when its writer has gone. */
+  /**
+   * The read end of a pipe. The shim makes its child when a byte comes, and ends when the writer
+   * has gone.
+   */
   gate?: number;
 }
 
-/** One step of the child. Numbers of descriptors are the shim's. */
+/** One step of the child. Descriptor numbers are those in the shim. */
 export type Step =
   | { do: 'write'; fd: number; text: string }
   | { do: 'procWrite'; path: string; text: string }
   | { do: 'setns'; fd: number; flag: number }
   | { do: 'unshare'; flags: number }
-  /** `undefined`: the container's own /dev/null. */
+  /** `undefined` means the container's own /dev/null. */
   | { do: 'stdio'; fds: readonly (number | undefined)[] }
   | { do: 'ownStdio'; uid: number; gid: number }
   | { do: 'session'; terminal: boolean }
-  /** `replaces`: what lies there goes first. */
+  /** `replaces` unmounts what is at the path first. */
   | { do: 'mountProc'; attributes: number; path: string; replaces: boolean }
   | { do: 'attach'; fd: number; path: string }
   | { do: 'mask'; path: string }
   | { do: 'readonly'; path: string }
-  /** `keep`, in ascending order, become `firstFree` and on; everything else but stdio is closed. */
+  /**
+   * `keep`, in ascending order, become `firstFree` and following. All others except stdio are
+   * closed.
+   */
   | { do: 'close'; keep?: readonly number[] }
   /**
-   * The last of a plan that was begun early: the rest comes by `socket` (encodeRest), with the descriptors
-   * that become `first` and on, which is the first number that the plan does not use.
+   * The last step of a prestarted plan. The rest comes by `socket` (encodeRest) together with
+   * descriptors that become `first` and following, the first numbers that the plan does not use.
    */
   | { do: 'rest'; socket: number; first: number }
   /**
-   * Goes on when a byte can be read from `gate`. With `reports` the shim takes the child for
-   * started, and what fails afterwards is written there.
+   * Continues when a byte can be read from `gate`. With `reports` the shim regards the child as
+   * started, and later failures are written there.
    */
   | { do: 'wait'; gate: number; reports: number | undefined }
-  /** `attributes` are set on the root before, `propagation` on it after. */
+  /** `attributes` are set on the root before the pivot, `propagation` after it. */
   | {
       do: 'pivot';
       fd: number;
       attributes: number;
       propagation: bigint;
       recursive: boolean;
-      /** Goes on top of the old root, which stays below. */
+      /** Mounts the new root on top of the old one instead of replacing it. */
       covers: boolean;
     }
-  /** The root becomes a tree that is attached nowhere. */
+  /** Makes a tree that is attached nowhere the root. */
   | { do: 'enterRoot'; fd: number }
-  /** Into a mount namespace in which the root is made ready, for a process that belongs in another. */
+  /** Enters a mount namespace where the root is prepared for a process that belongs in another. */
   | { do: 'borrowMounts'; fd: number }
-  /** Back from there: the root becomes a copy of what it is there, attached nowhere. */
+  /** Leaves that namespace. The root becomes a detached copy of the prepared one. */
   | { do: 'carryRoot' }
-  /** The mount at `path` is made anew, so that it is listed after those that came before. */
+  /** Mounts what is at `path` again, so that it is listed after earlier mounts. */
   | { do: 'renew'; path: string }
   | { do: 'unbindable'; path: string; recursive: boolean }
   | { do: 'scheduler'; attributes: Buffer }
   | { do: 'ioPriority'; priority: number }
-  /** A new time namespace; `offsets` as /proc/<pid>/timens_offsets takes them. */
+  /** Makes a time namespace with `offsets` in the format of /proc/<pid>/timens_offsets. */
   | { do: 'time'; offsets: string }
   | { do: 'personality'; domain: number }
   | { do: 'affinity'; mask: Buffer }
   | { do: 'chdir'; path: string }
-  /** `raiseOnly`: lifts the hard limit to `hard` when it is lower, and nothing else. */
+  /** `raiseOnly` only raises a hard limit that is lower than `hard`. */
   | {
       do: 'rlimit';
       name: string;
@@ -113,18 +119,21 @@ export type Step =
   | { do: 'capabilities'; effective: bigint; permitted: bigint; inheritable: bigint }
   | { do: 'ambient'; set: bigint }
   | { do: 'noNewPrivileges' }
-  /** With a listener the child waits at `gate`, and the word of its report is the listener's number. */
+  /** With a listener the child waits at `gate` and reports the listener's descriptor number. */
   | { do: 'seccomp'; flags: number; filter: Buffer; gate?: number }
-  /** Goes into a user namespace as its root; with flags, what follows is done by a process born there. */
+  /**
+   * Enters a user namespace as its root. With flags the remaining steps are done by a process born
+   * there.
+   */
   | { do: 'user'; fd: number; cloneFlags: number }
   | {
       do: 'exec';
       init: boolean;
-      /** Absent: the first of `args`. */
+      /** Absent means the first of `args`. */
       program?: string;
       args: readonly string[];
       env: readonly string[];
-      /** Descriptors that stay open, as 3 and on. */
+      /** Descriptors that stay open as 3 and following. */
       preserved?: { first: number; count: number };
     };
 
@@ -174,7 +183,7 @@ const tags: Record<Step['do'], number> = {
 
 const Io = { input: 1, out: 2, err: 4, terminal: 8, log: 16, leave: 32, moves: 64 } as const;
 
-/** Steps in the shim's reports count from 1; 0 is what the shim itself does. */
+/** The shim's reports count steps from 1; 0 is the shim itself. */
 export function encodePlan(shimConfig: ShimConfig, steps: readonly Step[]): Buffer {
   const plan = new PlanWriter();
   plan.record(startTag, () => writeShimConfig(plan, shimConfig));
@@ -182,7 +191,7 @@ export function encodePlan(shimConfig: ShimConfig, steps: readonly Step[]): Buff
   return plan.bytes();
 }
 
-/** What follows a `rest` step. Reports count on from there. */
+/** Encodes the steps after a `rest` step. Reports continue its count. */
 export function encodeRest(steps: readonly Step[]): Buffer {
   const plan = new PlanWriter();
   for (const step of steps) plan.record(tags[step.do], () => writeStep(plan, step));
@@ -206,7 +215,7 @@ function writeShimConfig(plan: PlanWriter, shimConfig: ShimConfig): void {
   plan.u32(shimConfig.log?.firstFile ?? 0);
   plan.u64(BigInt(shimConfig.log?.maxBytes ?? 0));
   plan.u32(shimConfig.log?.maxFiles ?? 0);
-  // 0 is no gate: the shim's own stdin.
+  // 0 is the shim's own stdin and means no gate.
   plan.u32(shimConfig.gate ?? 0);
 }
 

@@ -1,7 +1,7 @@
 /**
- * The launcher's work for one container: namespaces, the mount tree, and back. Everything here is
- * synchronous and runs on the launcher's thread. What it makes is held by descriptors alone, so when
- * it fails it closes them, goes home, and nothing is left.
+ * The launcher's work for one container: namespaces and the mount tree. Everything here is
+ * synchronous and runs on the launcher's thread. Only descriptors hold what it makes, so a failure
+ * closes them, returns to the host's namespaces and leaves nothing.
  */
 import { closeSync } from 'node:fs';
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
@@ -65,46 +65,50 @@ export interface Prepared {
   namespaces: Partial<Record<OciNamespaceType, number>>;
   netlinkFd: number | undefined;
   terminal: { masterFd: number; slaveFd: number } | undefined;
-  /** Of its user namespace, when it has one. */
+  /** The id map of the container's user namespace, if it has one. */
   ids: IdMap | undefined;
   late: LateMounts;
   files: Map<string, string>;
-  /** The root, where the shim's child is to pivot into it; undefined when that has been done. */
+  /** The root for the shim's child to pivot into. Undefined when that is done. */
   rootFd?: number;
-  /** Its mount namespace is not its own: the one in which its root is made ready. */
+  /** The mount namespace in which the root is prepared, when the container joins another one. */
   borrowedFd?: number;
   /**
-   * What keeps an overlay mounted that is its root: the overlay itself, or its mount namespace, so that no
-   * process of it has to take its mounts down when it ends.
+   * Keeps an overlay root mounted: the overlay itself or its mount namespace. Without it the
+   * container's last process would have to unmount everything before it ends.
    */
   rootHolderFd?: number;
 }
 
 /**
- * The namespaces that a thread can enter itself; pid and cgroup are the shim's. The mount namespace
- * is the last: file systems that show one of the others are made before it is entered.
+ * The namespaces that a thread can enter itself; the shim makes pid and cgroup. The mount namespace
+ * comes last, because file systems that show the others are made before.
  */
 const threadNamespaces = ['uts', 'ipc', 'network', 'mount'] as const;
 
-/** What the launcher has open for all containers: a procfs, and the shim's program. */
+/** Descriptors that the launcher has open for all containers. */
 export interface LauncherFds {
   procFd: number;
   programFd: number;
 }
 
-/** What is made meanwhile or before by others. */
+/** Callbacks for what other parts make before or meanwhile. */
 export interface PrepareHooks {
-  /** Returns when the sources of its mounts are there; throws when they will not be. */
+  /** Blocks until the sources of the mounts exist. Throws when they could not be made. */
   awaitSources?: () => void;
-  /** The same for its control groups. */
+  /** Blocks until the cgroups exist. Throws when they could not be made. */
   awaitGroups?: () => void;
-  /** A new network namespace; what shows it is given to its mount. The descriptors are ours from then on. */
+  /**
+   * Takes a network namespace from the pool and gives its sysfs to the mount. The caller owns the
+   * descriptors.
+   */
   takeNetwork?: (spec: OciSpec, planned: readonly PlannedMount[]) => PooledNetwork | undefined;
-  /** Gives those mounts that were made before what is theirs; the descriptors are ours from then on. */
+  /** Gives pooled file systems to the mounts that match. The caller owns the descriptors. */
   giveMounts?: (planned: readonly PlannedMount[], cgroupPaths: ReadonlyMap<string, string>) => void;
   /**
-   * Takes the sandbox when all of it is there, and calls `last` once, which waits for the kernel: until then
-   * nothing may run in the sandbox, which still has the machine's tree. Throws nothing.
+   * Takes the complete sandbox and calls `last` once. Until `last` has returned, which takes the
+   * kernel a while, nothing may run in the sandbox, because it still has the host's mount tree.
+   * Throws nothing.
    */
   handOver?: (prepared: Prepared, last: () => void) => void;
 }
@@ -152,8 +156,8 @@ export function prepare(
     const { mount, ...others } = owned.fds;
     enter({ ...joined, ...others });
     if (isNew(request.spec, 'network')) bringLoopbackUp();
-    // Before the container's mount namespace is entered, where the kernel would refuse what shows more
-    // than is mounted there already (mount_namespaces(7)).
+    // Inside the container's mount namespace the kernel would refuse to mount what shows more than
+    // is mounted there (mount_namespaces(7)).
     showNamespaces(planned);
     mapMountIds(planned, fds, owned.remapping.userFd);
     enter({ mount });
@@ -175,7 +179,7 @@ export function prepare(
   }
 }
 
-/** Its descriptor goes on to the shim. */
+/** Whether the mount's descriptor is passed to the shim. */
 function isLate(mount: PlannedMount): boolean {
   return mount.destination.startsWith('/proc/');
 }
@@ -198,7 +202,7 @@ interface Building {
   opened: OpenDescriptors;
   awaitGroups: () => void;
   handOver: (prepared: Prepared, last: () => void) => void;
-  /** With a user namespace: it, and what was made in it. */
+  /** The user namespace, with the namespaces made in it. */
   owned?: OwnedNamespaces;
 }
 
@@ -214,7 +218,7 @@ function build({
 }: Building): Prepared {
   const { spec } = request;
   const remapping = owned?.remapping;
-  // Nothing that is mounted here may reach the host; what the host mounts may still come in.
+  // Mounts made here must not reach the host; mounts of the host may still arrive.
   changeRootMount({ propagation: Propagation.slave, recursive: true });
   const rootFd = mountRootfs(request.rootfs, remapping?.userFd);
   return withFd(rootFd, () => {
@@ -231,7 +235,7 @@ function build({
       !request.pivotLater,
     );
     const onDev = planned.filter(({ destination }) => destination === '/dev');
-    // A /dev that is bound is somebody's own, and stays as it is.
+    // A bind-mounted /dev stays as it is.
     if (!onDev.some(({ type }) => type === 'bind')) {
       if (!onDev.some(({ isFilled }) => isFilled)) fillDev(rootFd);
       addDevices(rootFd, spec.linux.devices ?? [], remapping?.ids);
@@ -283,7 +287,8 @@ function keepRoot(
 
 function checkSupported({ spec, pivotLater }: PrepareRequest): void {
   checkRemapping(spec);
-  // The machine's mount namespace, or another's, can have a container whose root is attached in neither.
+  // A container in the host's or another's mount namespace needs a root that is attached in
+  // neither.
   if (!ownsMounts(spec) && (!pivotLater || isRemapped(spec)))
     throw invalid('a container needs a mount namespace of its own');
   if (spec.hostname !== undefined && spec.hostname !== '' && Buffer.byteLength(spec.hostname) > 64)
@@ -291,7 +296,10 @@ function checkSupported({ spec, pivotLater }: PrepareRequest): void {
   checkSysctls(spec);
 }
 
-/** Its own or another container's, in any case one that belongs to our user namespace. */
+/**
+ * Whether each namespace is the container's own or another container's, and so belongs to the
+ * agent's user namespace.
+ */
 function ownedOf(spec: OciSpec): { network: boolean; pid: boolean } {
   return { network: isListed(spec, 'network'), pid: isListed(spec, 'pid') };
 }
@@ -299,13 +307,13 @@ function ownedOf(spec: OciSpec): { network: boolean; pid: boolean } {
 function newNamespaceFlags(spec: OciSpec): number {
   return (
     threadNamespaces
-      // Mounts are made in one that ends with this, where the container has none of its own.
+      // A container without a mount namespace of its own is mounted in a temporary one.
       .filter((type) => type === 'mount' || isNew(spec, type))
       .reduce((flags, type) => flags | NamespaceFlag[type], 0)
   );
 }
 
-/** Returns those that were made ahead: the network's, if there is a `pooled`. */
+/** Returns the pooled namespaces that were used. */
 function unshareAll(
   spec: OciSpec,
   pooled: number | undefined,
@@ -335,7 +343,7 @@ function enteredFlags(joined: Prepared['namespaces']): number {
     .reduce((flags, type) => flags | NamespaceFlag[type], 0);
 }
 
-/** The file systems that show a namespace (sysfs, mqueue) show the one of the thread that mounts. */
+/** File systems that show a namespace (sysfs, mqueue) show that of the mounting thread. */
 function enter(namespaces: Prepared['namespaces']): void {
   for (const type of threadNamespaces) {
     const fd = namespaces[type];

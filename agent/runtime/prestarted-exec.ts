@@ -1,6 +1,6 @@
 /**
- * An exec that is prestarted when it is made, which is a moment before it is asked for: a shim that waits already is
- * given its work, and stops before it makes its child. Nothing of it is in the container until then.
+ * An exec that is prepared when it is created, a moment before a client starts it. A warm shim gets
+ * the plan and stops before it makes its child, so nothing of it is in the container yet.
  */
 import { closeSync, writeSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
@@ -14,7 +14,9 @@ import type { ShimStarter } from './shim.ts';
 import { awaitStart, processOf, type SpawnedShim, spawnShim } from './start-process.ts';
 import { execPipes, type StdioPlan } from './stdio.ts';
 
-/** Undefined where a program would have to be started for it, and for terminals, which are made to a size. */
+/**
+ * Returns undefined without a warm shim, and for terminals, whose size is known only at the start.
+ */
 export function prestartExec(
   starter: ShimStarter,
   container: ProcessHandle,
@@ -76,7 +78,7 @@ class PrestartedShimExec implements PrestartedExec {
     this.#openGate();
     meanwhile?.(this.#stdio.agent);
     try {
-      // However it was started: killed at its gate, it has done nothing.
+      // A shim killed at its gate has done nothing, so the exec can be started again.
       const started = await awaitStart(this.#starter, plan, { ...this.#shim, wasWarm: true });
       if (started !== undefined) return processOf({ runDirectory, stdio: this.#stdio }, started);
       this.#stdio.closeAgentEnds();
@@ -91,14 +93,14 @@ class PrestartedShimExec implements PrestartedExec {
     try {
       writeSync(this.#gateFd, '.');
     } catch (error) {
-      // The shim has been killed, which its end tells.
+      // The shim was killed, which its `alive` FIFO reports.
       if (!hasErrno(error, 'EPIPE')) throw error;
     } finally {
       closeSync(this.#gateFd);
     }
   }
 
-  /** Resolves when nothing of it is left. */
+  /** Resolves when the shim has ended. */
   async discard(): Promise<void> {
     closeSync(this.#gateFd);
     this.#stdio.closeAgentEnds();

@@ -1,8 +1,8 @@
 /**
- * A container's process that is begun while the launcher is at work on its sandbox: the shim is given its
- * work, and its child enters the control groups. There it waits for the rest of the plan, which comes with
- * the descriptors of the sandbox. Until then it is a process of ours like the shim: nothing of the image
- * runs, and nothing that runs in a container sees it.
+ * A container's process that is started while the launcher prepares its sandbox. The shim gets its
+ * plan, and its child enters the cgroups and waits for the rest of the plan, which comes with the
+ * sandbox's descriptors. Until then it is a process of the agent's: it runs nothing of the image,
+ * and no container sees it.
  */
 import { closeSync } from 'node:fs';
 import type { OciSpec } from '../contract/oci-runtime.ts';
@@ -22,7 +22,10 @@ import { awaitStart, processOf, type SpawnedShim, spawnShim } from './start-proc
 import { containerPipes, type StdioPlan } from './stdio.ts';
 import { isRemapped } from './user-namespace.ts';
 
-/** Whether the shim itself needs nothing that the launcher makes, and its child only what one message holds. */
+/**
+ * Whether the shim needs nothing that the launcher makes, and one message can hold all descriptors
+ * of its child.
+ */
 export function canPrestart(spec: OciSpec): boolean {
   const joinsPids = joinedNamespaces(spec).some(({ type }) => type === 'pid');
   const isBelowProc = spec.mounts.some(({ destination }) => destination.includes('/proc/'));
@@ -72,7 +75,10 @@ export class PrestartedProcess implements PendingStart {
     this.#socketFd = ourFd;
   }
 
-  /** Undefined when its shim was killed before it began: the caller starts it anew. Called once. */
+  /**
+   * Returns undefined when the shim was killed before it began, so that the caller starts it again.
+   * Called once.
+   */
   async finish(sandbox: Sandbox): Promise<ShimProcess | undefined> {
     const { runDirectory, keepsRoot } = this.#request;
     let rest: Step[];
@@ -83,7 +89,8 @@ export class PrestartedProcess implements PendingStart {
       throw error;
     }
     closeSync(this.#socketFd);
-    // Whoever is the last to hold them takes the container's mounts down, and waits for that.
+    // The last holder of these descriptors unmounts the container's file systems, so it should not
+    // be the agent.
     if (readPids(runDirectory) !== undefined) sandbox.closeAllButRoot();
     try {
       const steps = [...this.#steps, ...rest];
@@ -103,11 +110,11 @@ export class PrestartedProcess implements PendingStart {
     const steps = sandboxSteps(spec, sandbox.prepared, this.#stdio.child, descriptors, init);
     const planFd = restFile(steps);
     try {
-      // The launcher's last step, which began when it handed the sandbox over.
+      // The launcher's last step began when it handed the sandbox over.
       await sandbox.ready;
       descriptors.send(this.#socketFd, planFd);
     } catch (error) {
-      // It has ended already: the shim's report, or its end, says why.
+      // The child has ended already; the shim's report says why.
       if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error;
     } finally {
       closeSync(planFd);
@@ -115,7 +122,7 @@ export class PrestartedProcess implements PendingStart {
     return steps;
   }
 
-  /** Instead of `finish`. Resolves when nothing of it is left. */
+  /** Called instead of `finish`. Resolves when the shim has ended. */
   async discard(): Promise<void> {
     closeSync(this.#socketFd);
     this.#stdio.closeAgentEnds();

@@ -1,7 +1,6 @@
 /**
- * The last mile that a container's first process and an exec'd one share: limits, identity,
- * capabilities, seccomp, exec. The order is the kernel's: see credentials(7) and hardening notes in
- * docs/security.md.
+ * The steps that a container's first process and an exec share: limits, identity, capabilities,
+ * seccomp, exec. The kernel dictates their order: see credentials(7) and docs/security.md.
  */
 import type { OciProcess, OciSeccomp, OciSpec } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
@@ -11,7 +10,7 @@ import type { Step } from './plan.ts';
 import { schedulingSteps } from './scheduling.ts';
 import { compileSeccomp, notifies, seccompFlags } from './seccomp.ts';
 
-/** RLIMIT_* of getrlimit(2); the generic numbers, which amd64 and arm64 use. */
+/** RLIMIT_* of getrlimit(2), in the generic numbers of amd64 and arm64. */
 const resources: Record<string, number> = {
   RLIMIT_CPU: 0,
   RLIMIT_FSIZE: 1,
@@ -32,31 +31,31 @@ const resources: Record<string, number> = {
 };
 
 const unlimited = 0xffff_ffff_ffff_ffffn;
-/** (uid_t)-1 means "leave as it is" to setresuid(2), so it is no id. */
+/** (uid_t)-1 tells setresuid(2) to leave an id as it is, so it is no valid id. */
 const largestId = 0xffff_fffe;
 
-/** What only an OCI command has of all that. */
+/** Extras of processes that the OCI command starts. */
 export interface BeforeExec extends ProcessExtras {
-  /** The last before execve. */
+  /** Steps right before execve. */
   steps: readonly Step[];
   preserved: { first: number; count: number };
-  /** Executed in the place of the first argument. */
+  /** The program to execute instead of the first argument. */
   program?: string;
-  /** Where it waits until somebody has the listener of its seccomp filter. */
+  /** The gate at which the child waits until its seccomp listener was taken. */
   listenerGate?: number;
 }
 
 export interface ProcessExtras {
   personality?: OciSpec['linux']['personality'];
-  /** The caller's session keyring stays its own. */
+  /** Whether the process keeps the caller's session keyring. */
   keepsKeyring?: boolean;
-  /** The caller's groups stay its own. */
+  /** Whether the process keeps the caller's groups. */
   keepsGroups?: boolean;
 }
 
 /**
- * Into the user namespace, and before it what only the machine's root may do: a hard limit is raised
- * with its rights alone, and stdio is nobody's inside, so it is given away from outside.
+ * Enters the user namespace. Before that come the steps that need the host's root: raising hard
+ * limits, and changing the owner of stdio, which has no owner inside.
  */
 export function userEntrySteps(
   process: OciProcess,
@@ -66,7 +65,9 @@ export function userEntrySteps(
   return [...rlimitSteps(process, true), ownStdioStep(process, ids), { do: 'user', ...user }];
 }
 
-/** Runs inside the container's namespaces and ends in execve. `ids`: of its user namespace. */
+/**
+ * Steps inside the container's namespaces up to execve. `ids` is the id map of its user namespace.
+ */
 export function processSteps(
   process: OciProcess,
   seccomp: OciSeccomp | undefined,
@@ -79,13 +80,13 @@ export function processSteps(
   return [
     ...(before?.keepsKeyring ? [] : [{ do: 'keyring' } as const]),
     { do: 'chdir', path: process.cwd },
-    // Before the ids: a user cannot raise a hard limit.
+    // Limits come before the ids, because a user cannot raise a hard limit.
     ...rlimitSteps(process, false),
     ...schedulingSteps(process),
     ...umaskSteps(process),
     ...personalitySteps(before?.personality),
     ...(ids === undefined ? [ownStdioStep(process, ids)] : []),
-    // Without no_new_privs loading a filter needs CAP_SYS_ADMIN, which is about to go.
+    // Without no_new_privs, loading a filter needs CAP_SYS_ADMIN, which a later step drops.
     ...(noNewPrivileges ? [] : filter),
     ...identitySteps(process, ids, before?.keepsGroups === true),
     ...(noNewPrivileges ? [{ do: 'noNewPrivileges' } as const, ...filter] : []),
@@ -118,7 +119,7 @@ function identitySteps(
   for (const gid of groups) outsideId(ids, 'gids', gid);
   const set = (names: readonly string[] | undefined) => capabilitySet(names ?? []);
   return [
-    // Also when empty: the caller's own groups must not be inherited, unless it says so.
+    // An empty list is set too, so that the agent's groups are not inherited.
     ...(keepsGroups ? [] : [{ do: 'groups', ids: groups } as const]),
     { do: 'bounding', set: set(capabilities?.bounding) },
     { do: 'ids', uid: checkedId('user', user.uid), gid: checkedId('group', user.gid) },
@@ -132,7 +133,7 @@ function identitySteps(
   ];
 }
 
-/** Throws invalid for a name that is no capability (capabilityNumber does). */
+/** Throws invalid for an unknown name. */
 function capabilitySet(names: readonly string[]): bigint {
   return names.reduce((set, name) => set | (1n << BigInt(capabilityNumber(name))), 0n);
 }
@@ -153,7 +154,7 @@ function rlimitSteps({ rlimits }: OciProcess, raiseOnly: boolean): Step[] {
 }
 
 function rlimitValue(value: number): bigint {
-  // -1, and what JSON made of 2^64-1, both mean unlimited.
+  // -1 and JSON's rounded 2^64-1 both mean unlimited.
   return value < 0 || value >= Number(unlimited) ? unlimited : BigInt(value);
 }
 

@@ -1,4 +1,4 @@
-/** Takes up, after a restart of the agent, a process that an earlier agent had started. */
+/** Re-adopts a process that an earlier agent started. */
 import { closeSync, fstatSync } from 'node:fs';
 import { withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -14,7 +14,7 @@ const SIGKILL = 9;
 export function readopt(runDirectory: string): ShimProcess | ExitRecord | undefined {
   const pids = readPids(runDirectory);
   if (pids === undefined) return readExit(runDirectory);
-  // Opened before anything is asked: a FIFO tells its reader only of writers that leave later.
+  // The FIFO is opened first, because it reports only writers that leave after that.
   const aliveFd = openAlive(runDirectory);
   const supervised = isSameProcess(pids.shimPid, pids.shimStartTime);
   const exit = readExit(runDirectory);
@@ -30,27 +30,28 @@ function reconnect(runDirectory: string, pids: Pids, aliveFd: number): ShimProce
   return new ShimProcess({ runDirectory, shimPid, childPid, startedAt, stdio, alive });
 }
 
-/** The shim was killed: nobody can collect its child's status any more, so the child is ended. */
+/** The shim was killed, so nobody can collect the child's exit status and the child is ended. */
 function endOrphan({ childPid, childStartTime }: Pids): ExitRecord {
   try {
     withFd(openProcess(childPid), (pidfd) => {
-      // Checked after the pidfd was opened: from then on the number cannot mean another process.
+      // The pid is checked after the pidfd was opened, since from then on it cannot mean another
+      // process.
       if (isSameProcess(childPid, childStartTime)) signalProcess(pidfd, SIGKILL);
     });
   } catch (error) {
-    // It is gone already, which is what we want.
+    // The process is gone already, which is the goal.
     if (!hasErrno(error, 'ESRCH')) throw error;
   }
   return { exitCode: 255, signal: undefined, finishedAt: new Date() };
 }
 
-/** The agent's ends of stdio, copied from the shim, which holds them for this. */
+/** Copies the agent's ends of stdio from the shim, which keeps them for this. */
 function takeStdio(shimPid: number): ProcessStdio {
   try {
     const fd = withFd(openProcess(shimPid), (pidfd) => takeDescriptor(pidfd, ShimFd.input));
     return fstatSync(fd).isFIFO() ? { stdinFd: fd } : { terminalFd: fd };
   } catch (error) {
-    // EBADF: it holds none. ESRCH: it has just ended, which its `alive` will tell.
+    // EBADF: the shim holds none. ESRCH: the shim has just ended, which `alive` reports.
     if (hasErrno(error, 'EBADF', 'ESRCH')) return {};
     throw error;
   }

@@ -1,15 +1,15 @@
-/** Collecting shims that have ended, or are about to. */
+/** Collects the exit status of shims. */
 import { hasErrno } from '../kernel/libc.ts';
 import { reapChild } from '../kernel/process.ts';
 
 const reapRetryMs = 20;
 
-/** Collects the shim so that no zombie stays. It is about to end, but need not have ended yet. */
+/** Collects an ending shim, so that no zombie remains. Retries until it has ended. */
 export function reapInBackground(shimPid: number): void {
   try {
     if (reapChild(shimPid)) return;
   } catch (error) {
-    // An adopted shim is not our child; init collects it.
+    // A re-adopted shim is not a child of this process; init collects it.
     if (hasErrno(error, 'ECHILD')) return;
     throw error;
   }

@@ -1,4 +1,4 @@
-/** The container's root: an overlay of the image's layers, or a directory, as a detached mount. */
+/** Mounts the container's root: an overlay of the image's layers, or a directory. */
 import { closeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CortenError } from '../errors.ts';
@@ -17,9 +17,9 @@ import { mountWritable, usesUserAttributes, writableLayers } from '../kernel/ove
 import type { Rootfs } from './runtime.ts';
 
 /**
- * Mounts the root somewhere in the calling thread's (private) mount namespace and returns a
- * descriptor of it. Where does not matter: pivot_root only wants it to be attached. With a user
- * namespace layers keep the ids inside on the disk; a directory is taken as it is (config.md,
+ * Mounts the root in the calling thread's private mount namespace and returns a descriptor of it.
+ * The place does not matter, because pivot_root only requires it to be attached. With a user
+ * namespace, layers keep the ids used inside on disk; a directory is used as it is (config.md,
  * "User namespace mappings").
  */
 export function mountRootfs(rootfs: Rootfs, userNamespaceFd?: number): number {
@@ -33,7 +33,7 @@ export function mountRootfs(rootfs: Rootfs, userNamespaceFd?: number): number {
   return mountOverlay(rootfs);
 }
 
-/** A detached view of `path` in which the ids on the disk are those inside the user namespace. */
+/** A detached mount of `path` whose files carry the ids used inside the user namespace. */
 export function cloneMapped(path: string, userNamespaceFd: number): number {
   const tree = withFd(openDirectory(path), (fd) => cloneMount(fd, false, path));
   try {
@@ -45,7 +45,7 @@ export function cloneMapped(path: string, userNamespaceFd: number): number {
   }
 }
 
-/** Throws unavailable, with what to do, where the file system cannot do it. */
+/** Throws unavailable, with what to do, when the file system supports no id-mapped mounts. */
 export function mapIds(
   tree: number,
   path: string,
@@ -66,11 +66,11 @@ export function mapIds(
 }
 
 /**
- * Puts a mapped view of every layer over the layer itself, in the mount namespace that only this
- * container has, so that the overlay finds them under the same paths. They go with the old root.
+ * Mounts an id-mapped copy of every layer over the layer itself, in the container's own mount
+ * namespace, so that the overlay finds them under the same paths. They go away with the old root.
  */
 function mapLayers({ lowers, upper, work }: Overlay, userNamespaceFd: number): void {
-  // Of an overlay upper and work must lie on one mount.
+  // Overlayfs needs upper and work on the same mount.
   const own = dirname(upper);
   if (dirname(work) !== own) throw new Error(`${upper} and ${work} lie in different directories`);
   for (const path of [...lowers, own])
@@ -92,7 +92,7 @@ function mountOverlay(overlay: Overlay): number {
   return attached(mountWritable(mount, overlay.work), overlay.upper);
 }
 
-/** Detached too, but by mount(2), with everything in one string of at most a page. */
+/** Makes the same detached overlay with mount(2), whose options must fit into one page. */
 export function mountOverlayInOneLine({ lowers, upper, work }: Overlay): number {
   const escaped = lowers.map((lower) => lower.replace(/[\\:]/g, '\\$&')).join(':');
   const data = `lowerdir=${escaped},upperdir=${upper},workdir=${work},index=off${usesUserAttributes() ? ',userxattr' : ''}`;

@@ -31,11 +31,11 @@ export interface Pids {
   shimStartTime: bigint;
   childPid: number;
   childStartTime: bigint;
-  /** When the shim wrote them down. */
+  /** The time at which the shim wrote the file. */
   startedAt: Date;
 }
 
-/** Makes the directory fresh for a new start: what an earlier process left there is gone. */
+/** Makes the directory, or removes what an earlier process left in it. */
 export function makeRunDirectory(path: string): { aliveReadFd: number; aliveWriteFd: number } {
   const made = mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
   if (!made)
@@ -43,7 +43,7 @@ export function makeRunDirectory(path: string): { aliveReadFd: number; aliveWrit
   const alive = join(path, 'alive');
   makeFifo(alive, 0o600);
   const aliveReadFd = openAlive(path);
-  // A reader exists, so this does not wait for one.
+  // There is a reader, so the open does not block.
   return { aliveReadFd, aliveWriteFd: openSync(alive, constants.O_WRONLY | O_CLOEXEC) };
 }
 
@@ -81,7 +81,7 @@ export function readExit(path: string): ExitRecord | undefined {
   };
 }
 
-/** In one piece, whenever the shim looks. */
+/** Renames the file into place, so that the shim never reads half of it. */
 export function writeLogLimits(
   path: string,
   { maxBytes, maxFiles }: Pick<LogPlan, 'maxBytes' | 'maxFiles'>,
@@ -91,7 +91,7 @@ export function writeLogLimits(
   renameSync(fresh, join(path, 'log'));
 }
 
-/** Whether this very process still runs, and not another one under the same number. */
+/** Whether this very process still runs, and not another one with a reused pid. */
 export function isSameProcess(pid: number, startTime: bigint): boolean {
   try {
     const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -102,7 +102,10 @@ export function isSameProcess(pid: number, startTime: bigint): boolean {
   }
 }
 
-/** The shim of a start that failed takes `pids` away whenever it does: one file, then, for both. */
+/**
+ * The shim of a failed start may remove `pids` at any time, so content and time are read from one
+ * open file.
+ */
 function readNumbers(file: string): { numbers: bigint[]; writtenAt: Date } | undefined {
   let fd: number;
   try {

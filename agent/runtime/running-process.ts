@@ -1,4 +1,4 @@
-/** A process under a shim, as the engine holds it. */
+/** A process under a shim, as the engine uses it. */
 import { close, closeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { CortenError } from '../errors.ts';
@@ -23,7 +23,7 @@ export interface ShimmedProcess {
   startedAt: Date;
   stdio: ProcessStdio;
   alive: AliveWatch;
-  /** See RunningProcess.releaseRoot; it is this object's from now on. */
+  /** See RunningProcess.releaseRoot. This object owns the descriptor. */
   rootFd?: number | undefined;
 }
 
@@ -36,10 +36,10 @@ export class ShimProcess implements RunningProcess {
   readonly settled: Promise<void>;
   readonly #alive: AliveWatch;
   readonly #runDirectory: string;
-  /** Undefined once the process is over. */
+  /** Undefined once the process has ended. */
   #pidfd: number | undefined;
   #shimPidfd: number | undefined;
-  /** Our own copy of the master: the one in `stdio` belongs to whoever reads it. */
+  /** A copy of the terminal's master; the descriptor in `stdio` belongs to its reader. */
   #terminalFd: number | undefined;
   #rootFd: number | undefined;
 
@@ -54,7 +54,7 @@ export class ShimProcess implements RunningProcess {
     this.#runDirectory = runDirectory;
     const shimPidfd = unlessGone(() => openProcess(shimPid));
     this.#shimPidfd = shimPidfd;
-    // The shim's own pidfd of its child: no moment at which the number could stand for another.
+    // The shim's own pidfd of its child never refers to another process.
     if (shimPidfd !== undefined)
       this.#pidfd = unlessGone(() => takeDescriptor(shimPidfd, ShimFd.child));
     if (stdio.terminalFd !== undefined) this.#terminalFd = duplicateFrom(stdio.terminalFd, 3);
@@ -92,11 +92,11 @@ export class ShimProcess implements RunningProcess {
   async releaseRoot(): Promise<void> {
     const fd = this.#rootFd;
     this.#rootFd = undefined;
-    // In the thread pool, which waits for the disk.
+    // The close runs in the thread pool, because it waits for the disk.
     if (fd !== undefined) await closeInBackground(fd);
   }
 
-  /** Lets go of the process without ending it: the agent stops. */
+  /** Stops watching the process without ending it, when the agent stops. */
   release(): void {
     this.#alive.close();
     this.#closeDescriptors();
@@ -113,8 +113,8 @@ export class ShimProcess implements RunningProcess {
   }
 
   /**
-   * The shim was killed and its child may live on with nobody to read its output or collect its
-   * status. It cannot be supervised again, so it is ended; 255 is what shells say of the unknown.
+   * The shim was killed, so nobody can read the child's output or collect its status. The child is
+   * ended; 255 stands for the unknown exit code.
    */
   #endOrphan(): ExitRecord {
     const pidfd = this.#pidfd;
@@ -129,7 +129,10 @@ export class ShimProcess implements RunningProcess {
   }
 }
 
-/** That it has ended is known also where its record cannot be read, as when no descriptor is left for that. */
+/**
+ * The record may be unreadable, for example when no descriptors are left. The process has ended all
+ * the same.
+ */
 function exitIn(runDirectory: string): ExitRecord | undefined {
   try {
     return readExit(runDirectory);
@@ -142,7 +145,10 @@ function notRunning(): CortenError {
   return new CortenError('conflict', 'the process is not running any more');
 }
 
-/** Undefined when the process, or the descriptor in it, is gone: it ended meanwhile. */
+/**
+ * Returns undefined when the process or its descriptor is gone, because the process ended
+ * meanwhile.
+ */
 function unlessGone<T>(work: () => T): T | undefined {
   try {
     return work();

@@ -54,26 +54,28 @@ export interface PrepareRequest {
    */
   makeGroups?: () => void;
   /**
-   * The same for what nobody waits for: it is called after that. It may tell what will be launched: as much
-   * of that as needs no sandbox is begun at once, in the groups.
+   * Called after `makeGroups`, for work that nobody waits for. If it returns what will be launched,
+   * the parts that need no sandbox are prestarted in the cgroups.
    */
   meanwhile?: () => LaunchRequest | undefined;
-  /** Nobody will wire its network: the loopback is all it gets. */
+  /** Whether nobody will configure the network, so that it has only the loopback. */
   unwired?: boolean;
-  /** With `keepsRoot`: all its mounts stay when it ends, and what they show with them, such as its network. */
+  /**
+   * With `keepsRoot`: all mounts stay after the exit, and with them the namespaces that they show.
+   */
   keepsMounts?: boolean;
   /** Files to read from the image before anything is mounted over it, such as `/etc/passwd`. */
   readFiles?: string[];
-  /** Fills each empty directory `source` of the host with what the image has at `target`. */
+  /** Copies the image's content at `target` into each empty host directory `source`. */
   copyUp?: { source: string; target: string }[];
   /**
-   * The shim's child pivots, after it has waited, so that hooks find the container's tree beside the
-   * host's (agent/oci). Else nothing that has a container's pid ever sees the host's tree.
+   * Lets the shim's child pivot after its gates, so that hooks find both mount trees (agent/oci).
+   * Otherwise no process of the container ever sees the host's tree.
    */
   pivotLater?: boolean;
 }
 
-/** An overlay of image layers (the topmost first), or a plain directory. */
+/** An overlay of image layers, the topmost first, or a plain directory. */
 export type Rootfs =
   | {
       kind: 'overlay';
@@ -81,21 +83,28 @@ export type Rootfs =
       upper: string;
       work: string;
       /**
-       * A detached mount that holds `upper` and `work`, with its place. It is attached there in the
-       * container's mount namespace only, and from then on the overlay holds it. The caller closes `fd`.
+       * A detached mount that holds `upper` and `work`, and its place. It is attached only in the
+       * container's mount namespace and then held by the overlay. The caller closes `fd`.
        */
       below?: { fd: number; directory: string };
     }
   | { kind: 'directory'; path: string };
 
 export interface PreparedSandbox {
-  /** The new network namespace, with its loopback up; undefined when the container uses the host's. */
+  /**
+   * The new network namespace, with its loopback up. Undefined when the container uses the host's.
+   */
   readonly networkFd: number | undefined;
-  /** An rtnetlink socket that was made inside that namespace, usable from any thread; none when `unwired`. */
+  /**
+   * An rtnetlink socket inside that namespace, usable from any thread. Undefined when `unwired`.
+   */
   readonly netlinkFd: number | undefined;
-  /** Those of `readFiles` that the image has. */
+  /** The content of those `readFiles` that the image has. */
   readonly files: ReadonlyMap<string, string>;
-  /** Releases every descriptor at once, and resolves when nothing is left of a process that was begun. Idempotent. */
+  /**
+   * Closes all descriptors at once, and resolves when a prestarted process has ended. Can be called
+   * more than once.
+   */
   close(): Promise<void>;
 }
 
@@ -103,21 +112,21 @@ export interface LaunchRequest {
   spec: OciSpec;
   runDirectory: string;
   placement: CgroupPlacement;
-  /** Absent: output is thrown away. */
+  /** Absent drops the output. */
   log?: LogPlan;
   openStdin: boolean;
-  /** Run the shim's own init as PID 1, which reaps and forwards signals. */
+  /** Runs the shim's own init as PID 1, which reaps processes and forwards signals. */
   init: boolean;
-  /** Its overlay stays mounted when it ends, until `releaseRoot`. */
+  /** Keeps the overlay mounted after the exit until `releaseRoot`. */
   keepsRoot?: boolean;
 }
 
 export interface LogPlan {
-  /** An existing directory; files are `00000001.log` and on. */
+  /** An existing directory. Files are named `00000001.log` and so on. */
   directory: string;
-  /** A new file begins when one would grow beyond this; 0: never. */
+  /** A file that would grow beyond this is followed by a new one; 0 means no limit. */
   maxBytes: number;
-  /** The oldest file beyond this number is removed; 0: none. */
+  /** The oldest files beyond this number are removed; 0 means no limit. */
   maxFiles: number;
 }
 
@@ -129,23 +138,27 @@ export interface ExecRequest {
   seccomp: OciSpec['linux']['seccomp'];
 }
 
-/** Finished or given up, once. The request's placement is the caller's to close as soon as it is begun. */
+/**
+ * Either finished or discarded, once. The caller closes the request's placement after this was
+ * returned.
+ */
 export interface PrestartedExec {
   /**
-   * As `exec`. Undefined when its shim was killed meanwhile, and nothing has happened: it can be done anew. While it is on
-   * its way `meanwhile` is called, which throws nothing; descriptors that it takes out of `stdio` are its own.
+   * Resolves like `exec`, or with undefined when its shim was killed and the exec has to be started
+   * again. Calls `meanwhile`, which must not throw, while the process starts; it owns the
+   * descriptors that it takes out of `stdio`.
    */
   finish(meanwhile?: (stdio: ProcessStdio) => void): Promise<RunningProcess | undefined>;
   discard(): Promise<void>;
 }
 
 export interface ProcessHandle {
-  /** Pid of the container's init on the host. */
+  /** The host pid of the container's init. */
   readonly pid: number;
   /**
-   * Sends a signal through the pidfd: never to a process that merely has the same number. Throws
-   * conflict when the process has ended. Signal 0 only asks: what was opened by `pid` before it was
-   * answered is this process's, since a number is not given anew while its process is there.
+   * Sends a signal through the pidfd, so never to another process with the same pid. Throws
+   * conflict when the process has ended. Signal 0 only checks: what was opened by `pid` before a
+   * successful check belongs to this process.
    */
   signal(signal: number): void;
 }
@@ -155,33 +168,33 @@ export interface RunningProcess extends ProcessHandle {
   /** When the image's process was executed. */
   readonly startedAt: Date;
   /**
-   * The process's ends of stdio that the agent may use. For a container only `stdin` and
-   * `terminal` are present, since the shim alone reads its output; for an exec all are. The caller
-   * owns these descriptors and closes them.
+   * The agent's ends of stdio. A container has only `stdin` and `terminal`, since its shim reads
+   * the output; an exec has all. The caller owns and closes these descriptors.
    */
   readonly stdio: ProcessStdio;
-  /** Never rejects; how it ended is 255 where that cannot be found out. */
+  /** Never rejects. An unknown exit code is 255. */
   readonly exited: Promise<ExitRecord>;
-  /** After that: when nothing is written to its run directory any more. */
+  /** Resolves after `exited`, when nothing more is written to the run directory. */
   readonly settled: Promise<void>;
-  /** Sets the terminal's size, in characters. */
+  /** Sets the terminal's size in characters. */
   resize(rows: number, columns: number): void;
   /**
-   * Closes the shim's copy of stdin. Once the caller has closed `stdio.stdinFd` too, the process
-   * sees end of file.
+   * Closes the shim's copy of stdin. The process sees end of file once the caller has closed
+   * `stdio.stdinFd` too.
    */
   closeStdin(): void;
   /**
-   * After the end of one that keeps its root: unmounts it, for which the kernel writes all of that file
-   * system's changes to the disk. Else the last process to end waits for that, and whoever waits for its end.
+   * Unmounts the root that `keepsRoot` kept. The kernel then writes all changes of that file system
+   * to disk, for which otherwise the container's last process, and everybody who waits for its
+   * exit, would wait.
    */
   releaseRoot(): Promise<void>;
-  /** Tells the shim of new limits of the log that it writes; what is written already stays. */
+  /** Sends new log limits to the shim. Existing log records stay. */
   limitLog(limits: Pick<LogPlan, 'maxBytes' | 'maxFiles'>): void;
 }
 
 export interface ProcessStdio {
-  /** Write end of stdin, or the pty master (then also readable for an exec). */
+  /** The write end of stdin, or the pty master, which for an exec is readable too. */
   stdinFd?: number;
   stdoutFd?: number;
   stderrFd?: number;
@@ -189,7 +202,7 @@ export interface ProcessStdio {
 }
 
 export interface ExitRecord {
-  /** 0 to 255; 128 + signal when a signal ended it, as a shell says it. */
+  /** 0 to 255, or 128 + signal when a signal ended it. */
   exitCode: number;
   signal: number | undefined;
   finishedAt: Date;

@@ -1,8 +1,8 @@
-/** What the launcher makes ahead of the next container, a moment after the last one. */
+/** The launcher's pools for the next container, filled a moment after each start. */
 import { MountPool } from './mount-pool.ts';
 import { NetworkPool } from './network-pool.ts';
 
-/** By when the container that was just made has its processor to itself no longer. */
+/** The delay lets the container that was just started use the CPU first. */
 const pauseMs = 30;
 
 export class SandboxPool {

@@ -1,10 +1,13 @@
-/** A prepared sandbox as the main thread holds it: the launcher's descriptors, closed exactly once. */
+/** A prepared sandbox on the main thread. The launcher's descriptors are closed exactly once. */
 import { closeSync } from 'node:fs';
 import type { Prepared } from './prepare.ts';
 import type { ShimProcess } from './running-process.ts';
 import type { PreparedSandbox } from './runtime.ts';
 
-/** A process of the sandbox that was begun before this was there (prestarted-process.ts): finished or given up, once. */
+/**
+ * A process that was started before the sandbox was ready (prestarted-process.ts). Either finished
+ * or discarded, once.
+ */
 export interface PendingStart {
   finish(sandbox: Sandbox): Promise<ShimProcess | undefined>;
   discard(): Promise<void>;
@@ -12,11 +15,11 @@ export interface PendingStart {
 
 export class Sandbox implements PreparedSandbox {
   readonly prepared: Prepared;
-  /** Resolves when something may run in it. */
+  /** Resolves when something may run in the sandbox. */
   readonly ready: Promise<void>;
   #closed = false;
   #root: number | undefined;
-  /** What was begun of its process. */
+  /** The prestarted process, if there is one. */
   #pendingStart: PendingStart | undefined;
 
   constructor(prepared: Prepared, ready: Promise<void> = Promise.resolve()) {
@@ -37,7 +40,7 @@ export class Sandbox implements PreparedSandbox {
     return this.prepared.files;
   }
 
-  /** What keeps its root mounted, for the caller to close. */
+  /** Returns the descriptor that keeps the root mounted. The caller closes it. */
   takeRoot(): number | undefined {
     const fd = this.#root;
     this.#root = undefined;
@@ -48,14 +51,14 @@ export class Sandbox implements PreparedSandbox {
     this.#pendingStart = pendingStart;
   }
 
-  /** For the caller to finish. */
+  /** Returns the prestarted process for the caller to finish. */
   takePendingStart(): PendingStart | undefined {
     const pendingStart = this.#pendingStart;
     this.#pendingStart = undefined;
     return pendingStart;
   }
 
-  /** When others hold it. */
+  /** Closes all descriptors except the root's, once another process holds them. */
   closeAllButRoot(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -78,7 +81,7 @@ export class Sandbox implements PreparedSandbox {
     const root = this.takeRoot();
     if (root !== undefined) closeSync(root);
     await this.takePendingStart()?.discard();
-    // Until then the launcher is at work on it.
+    // Until then the launcher still works on this sandbox.
     await this.ready.catch(() => {});
   }
 }

@@ -1,7 +1,7 @@
 /**
- * What AppArmor (apparmor(7), aa_change_onexec(3)) and SELinux (setexeccon(3)) are told of the program
- * that is executed next. What is asked for where the kernel has neither is an error: nobody should
- * believe that it was done.
+ * Steps that set the AppArmor profile (apparmor(7), aa_change_onexec(3)) and SELinux label
+ * (setexeccon(3)) of the next program. A label that the kernel does not support is an error, so
+ * that nobody relies on it.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { OciProcess } from '../contract/oci-runtime.ts';
@@ -17,13 +17,13 @@ export function hasSelinux(): boolean {
   return /^nodev\tselinuxfs$/m.test(readFileSync('/proc/filesystems', 'utf8'));
 }
 
-/** Throws invalid where the kernel cannot do it. */
+/** Throws invalid when the kernel does not support it. */
 export function labelSteps(
   { apparmorProfile, selinuxLabel }: OciProcess,
   kernel = { hasAppArmor, hasSelinux },
 ): Step[] {
   const steps: Step[] = [];
-  // Without AppArmor everything is unconfined.
+  // Without AppArmor every process is unconfined.
   if (apparmorProfile && (apparmorProfile !== 'unconfined' || kernel.hasAppArmor())) {
     if (!kernel.hasAppArmor())
       throw invalid('this kernel has no AppArmor; remove process.apparmorProfile');
@@ -39,7 +39,7 @@ export function labelSteps(
   return steps;
 }
 
-/** Throws invalid on a kernel without it. */
+/** Throws invalid on a kernel without SELinux. */
 export function checkSelinux(what: string, has = hasSelinux): void {
   if (!has()) throw invalid(`this kernel has no SELinux; remove ${what}`);
 }

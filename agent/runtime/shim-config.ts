@@ -1,4 +1,4 @@
-/** What the shim of a container does itself, and what it needs open for that. */
+/** The configuration of a container's shim, and the descriptors it needs. */
 import { closeSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDirectory } from '../kernel/files.ts';
@@ -7,7 +7,10 @@ import { type ShimConfig, ShimFd } from './plan.ts';
 import type { LaunchRequest, LogPlan } from './runtime.ts';
 import type { ShimDescriptors } from './shim.ts';
 
-/** Opened for the shim, which has its own copy once it has told of the start. Returns what closes it. */
+/**
+ * Opens the log directory for the shim. Returns a function that closes it once the shim has its
+ * copy.
+ */
 export function openLogDirectory({ log }: LaunchRequest, descriptors: ShimDescriptors): () => void {
   if (log === undefined) return () => {};
   const fd = openDirectory(log.directory);
@@ -15,7 +18,7 @@ export function openLogDirectory({ log }: LaunchRequest, descriptors: ShimDescri
   return () => closeSync(fd);
 }
 
-/** `made`: what the sandbox has, of what the shim itself needs. */
+/** The third argument holds what the shim needs of the sandbox. */
 export function containerShimConfig(
   { spec, placement: { directoryFd }, openStdin, log }: LaunchRequest,
   descriptors: ShimDescriptors,
@@ -32,7 +35,7 @@ export function containerShimConfig(
   };
 }
 
-/** Goes on in the last file of an earlier run, and drops what is beyond `maxFiles`. */
+/** Continues in the last log file of an earlier run, and removes files beyond `maxFiles`. */
 function planLog({ directory, maxBytes, maxFiles }: LogPlan): NonNullable<ShimConfig['log']> {
   const numbers = readdirSync(directory)
     .map((name) => /^(\d{8})\.log$/.exec(name)?.[1])

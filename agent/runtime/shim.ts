@@ -1,4 +1,4 @@
-/** Starts the shim, and listens to it. */
+/** Starts shims, cold or warm. */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { O_CLOEXEC, openDirectory } from '../kernel/files.ts';
@@ -9,14 +9,14 @@ import { spawn } from '../kernel/process.ts';
 import { encodePlan, encodeRest, type ShimConfig, ShimFd, type Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
 
-/** Its room is for the name of what it will be the parent of. */
+/** The padding leaves space for the name of the container in the process list. */
 const warmShimName = '--warm'.padEnd(64, '-');
-/** As with the launcher's warm: once the one that was just started has its processor to itself no longer. */
+/** The delay lets the process that was just started use the CPU first. */
 const warmShimDelayMs = 30;
 
-/** Where steps get the numbers of their descriptors from. */
+/** Assigns numbers to the descriptors of steps. */
 export interface DescriptorTable {
-  /** Returns the number that `fd` will have in the shim. */
+  /** Returns the number of `fd` in the shim. */
   add(fd: number): number;
 }
 
@@ -24,7 +24,7 @@ export interface DescriptorTable {
 export class ShimDescriptors implements DescriptorTable {
   readonly #fds: number[];
 
-  /** `nullFd` fills the numbers that the shim has no use for. */
+  /** `nullFd` fills unused numbers. */
   constructor(nullFd: number, procFd: number) {
     this.#fds = new Array<number>(ShimFd.firstFree).fill(nullFd);
     this.#fds[ShimFd.proc] = procFd;
@@ -43,12 +43,14 @@ export class ShimDescriptors implements DescriptorTable {
   }
 }
 
-/** Those that come with the rest of a plan, which is the first of them (the `rest` step). */
+/**
+ * Descriptors sent together with the rest of a plan, which is the first of them (the `rest` step).
+ */
 export class RestDescriptors implements DescriptorTable {
   readonly #first: number;
   readonly #fds: number[] = [];
 
-  /** `used`: those of the plan's first part. */
+  /** `used` are the descriptors of the first part. */
   constructor(used: ShimDescriptors) {
     this.#first = used.all.length;
   }
@@ -57,20 +59,22 @@ export class RestDescriptors implements DescriptorTable {
     return this.#first + this.#fds.push(fd);
   }
 
-  /** Throws EPIPE when neither the shim nor its child is there. */
+  /** Throws EPIPE when the shim and its child have ended. */
   send(socketFd: number, planFd: number): void {
     passDescriptors(socketFd, '.', [planFd, ...this.#fds]);
   }
 }
 
-/** The caller closes it. */
+/** The caller closes the descriptor. */
 export function restFile(steps: readonly Step[]): number {
   return sealedFile('corten-plan', encodeRest(steps));
 }
 
 export interface StartedShim {
   shimPid: number;
-  /** It may have been killed just when it was given its work, which then nobody has begun. */
+  /**
+   * A warm shim may have been killed just before it received its plan, so that nothing has begun.
+   */
   wasWarm: boolean;
 }
 
@@ -81,12 +85,12 @@ interface ShimWork {
 }
 
 /**
- * Keeps what every shim needs open: its sealed program, /dev/null and procfs. And, where many are
- * started one after the other, a shim that waits for its work: starting a program takes longer than
- * handing it what it needs, and the whole agent stands still until the new process has executed it.
+ * Holds what every shim needs: its sealed program, /dev/null and procfs. It also keeps one warm
+ * shim, because executing a program takes longer than passing descriptors, and the whole agent is
+ * blocked until the new process has executed it (vfork(2)).
  */
 export class ShimStarter {
-  /** The sealed program, which makes a container's own namespaces too (user-namespace.ts). */
+  /** The sealed program, which also makes a container's owned namespaces (user-namespace.ts). */
   readonly programFd: number;
   readonly #nullFd: number;
   readonly #procFd: number;
@@ -103,7 +107,7 @@ export class ShimStarter {
     this.#procFd = procFd;
   }
 
-  /** Whether a start would find one that was started ahead. */
+  /** Whether a warm shim is ready. */
   get hasWarmShim(): boolean {
     return this.#warmShim !== undefined;
   }
@@ -112,14 +116,17 @@ export class ShimStarter {
     return new ShimDescriptors(this.#nullFd, this.#procFd);
   }
 
-  /** Its own ends of everything stay the caller's to close. `fresh`: not one that was started ahead. */
+  /**
+   * The caller keeps and closes its ends of all descriptors. `fresh` starts a new shim instead of
+   * the warm one.
+   */
   start(
     runDirectory: string,
     aliveFd: number,
     { descriptors, shimConfig, steps }: ShimWork,
     fresh = false,
   ): StartedShim {
-    // Not while somebody waits for this one.
+    // A new warm shim is not started while somebody waits for this one.
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const plan = sealedFile('corten-plan', encodePlan(shimConfig, steps));
@@ -139,7 +146,7 @@ export class ShimStarter {
     }
   }
 
-  /** Undefined when there is none that could take it. */
+  /** Returns undefined when no warm shim can take the plan. */
   #giveToWarmShim(name: string, descriptors: readonly number[]): number | undefined {
     const warm = this.#warmShim;
     const fds = descriptors.slice(ShimFd.plan);
@@ -151,7 +158,7 @@ export class ShimStarter {
       return warm.pid;
     } catch (error) {
       if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error;
-      // Somebody has killed it.
+      // Somebody has killed the warm shim.
       reapInBackground(warm.pid);
       return undefined;
     } finally {
@@ -159,7 +166,9 @@ export class ShimStarter {
     }
   }
 
-  /** When a start is over: the whole agent stands still while a new process comes to execute its program. */
+  /**
+   * Called after a start, because spawning blocks the whole agent until the program is executed.
+   */
   startWarmShimSoon(): void {
     if (!this.#keepsWarmShim || this.#warmShim !== undefined || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
@@ -177,7 +186,7 @@ export class ShimStarter {
         fd: ourFd,
       };
     } catch {
-      // No memory, or no process: the next start says so, if it is still the case.
+      // No memory or no process is left; the next start reports it if that still holds.
       closeSync(ourFd);
     } finally {
       closeSync(theirFd);
@@ -185,11 +194,11 @@ export class ShimStarter {
   }
 
   close(): void {
-    // A start may end after this.
+    // A start may end after the close.
     this.#keepsWarmShim = false;
     clearTimeout(this.#timer);
     if (this.#warmShim !== undefined) {
-      // Which ends it.
+      // Closing its socket ends the warm shim.
       closeSync(this.#warmShim.fd);
       reapInBackground(this.#warmShim.pid);
     }

@@ -1,24 +1,28 @@
-/** What `linux.namespaces` says of each kind (config-linux.md, "Namespaces"). Nothing else reads that list. */
+/**
+ * What `linux.namespaces` lists (config-linux.md, "Namespaces"). Only this file reads that list.
+ */
 import type { OciNamespaceType, OciSpec } from '../contract/oci-runtime.ts';
 
 type Listing = Pick<OciSpec, 'linux'>;
 
-/** Listed, be it a new one or another's: not the one that the runtime is in. */
+/**
+ * Whether a type is listed, as a new namespace or another's. Otherwise the runtime's own is used.
+ */
 export function isListed({ linux }: Listing, type: OciNamespaceType): boolean {
   return linux.namespaces.some((namespace) => namespace.type === type);
 }
 
-/** Listed without a path, which callers in Go write as an empty one. */
+/** Whether a type is listed without a path. Callers in Go write an empty path. */
 export function isNew({ linux }: Listing, type: OciNamespaceType): boolean {
   return linux.namespaces.some((namespace) => namespace.type === type && !namespace.path);
 }
 
-/** Those of others that it is to be in. */
+/** The namespaces of others that the container joins. */
 export function joinedNamespaces({ linux }: Listing): { type: OciNamespaceType; path: string }[] {
   return linux.namespaces.flatMap(({ type, path }) => (path ? [{ type, path }] : []));
 }
 
-/** Else its root is not the root of the mount namespace that it is in. */
+/** Otherwise the container's root is not the root of its mount namespace. */
 export function ownsMounts(spec: Listing): boolean {
   return isNew(spec, 'mount');
 }

@@ -2,8 +2,8 @@ import { CortenError } from '../errors.ts';
 
 /**
  * The image's process could not be started. `exitCode` is 127 when the command does not exist and
- * 126 when it cannot be executed, as POSIX shells say it; the `docker` CLI reads the two from the
- * message's words, so the sentence keeps "executable file not found" and "permission denied".
+ * 126 when it cannot be executed, as in POSIX shells. The `docker` CLI recognizes both by
+ * "executable file not found" and "permission denied" in the message.
  */
 export class StartError extends CortenError {
   readonly exitCode: 126 | 127 | 128;

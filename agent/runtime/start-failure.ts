@@ -1,4 +1,4 @@
-/** Turns the shim's "step n failed with errno e" into a sentence, and the exit code shells use. */
+/** Turns a failed step and its errno from the shim into a message and a shell's exit code. */
 import { constants } from 'node:os';
 import { CortenError } from '../errors.ts';
 import { inUserNamespace } from '../kernel/user-namespaces.ts';
@@ -46,7 +46,7 @@ export function startFailure(steps: readonly Step[], failure: Failure): CortenEr
   );
 }
 
-/** Why the machine's root alone may do it. */
+/** Explains why only the host's root may do this. */
 function advice({ do: what }: Step, errno: number): string {
   if (errno !== constants.errno.EPERM && errno !== constants.errno.EACCES) return '';
   if (!inUserNamespace() || (what !== 'rlimit' && what !== 'procWrite')) return '';
@@ -55,7 +55,7 @@ function advice({ do: what }: Step, errno: number): string {
     : "; without root the score cannot be lowered below the agent's own";
 }
 
-/** In the words that callers look for. */
+/** Callers of OCI runtimes look for these words. */
 export function execFailure(command: string, errno: number): StartError {
   const missing = errno === constants.errno.ENOENT;
   const prefix = 'unable to start container process: exec:';
@@ -73,7 +73,7 @@ function errnoWords(errno: number): string {
   return words[errno] ?? `errno ${errno}`;
 }
 
-/** What the step was doing, in a few words. */
+/** A description of the step for the message. */
 function describe(step: Step): string {
   switch (step.do) {
     case 'write':

@@ -1,4 +1,4 @@
-/** Spawns a shim with its plan, and waits until the image's program was executed or refused. */
+/** Spawns a shim with its plan and waits until the program was executed or the start has failed. */
 import { closeSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 import { AliveWatch, type Waiting } from './alive-watch.ts';
@@ -16,9 +16,9 @@ export interface ProcessPlan {
   shimConfig: ShimConfig;
   steps: readonly Step[];
   stdio: StdioPlan;
-  /** Taken over by the process that is started. */
+  /** Returns a descriptor that the started process owns. */
   takeRoot?: () => number | undefined;
-  /** One for each place where the child waits, in order; it goes on when its gate is opened. */
+  /** One callback for each gate of the child, in order. The gate opens when it resolves. */
   gates?: readonly ((waiting: Waiting) => Promise<void> | void)[];
 }
 
@@ -39,8 +39,8 @@ export function processOf(
 }
 
 /**
- * For a shim whose duty is to leave: resolves with the child's pid once the shim has gone and the
- * child is the caller's, or that of the caller's nearest subreaper.
+ * Starts a process whose shim leaves. Resolves with its pid once the shim has ended and the process
+ * is a child of the caller or of its nearest subreaper.
  */
 export async function startDetached(starter: ShimStarter, plan: ProcessPlan): Promise<number> {
   const { shimPid, childPid, alive } = await start(starter, plan);
@@ -55,7 +55,10 @@ export interface Started {
   alive: AliveWatch;
 }
 
-/** The shim's ends stay open until it has told: one that was killed has a successor that needs them. */
+/**
+ * The shim's ends stay open until it reports the start, because a killed warm shim is replaced by
+ * another one.
+ */
 async function start(starter: ShimStarter, plan: ProcessPlan): Promise<Started> {
   try {
     const started =
@@ -92,7 +95,7 @@ export function spawnShim(
   }
 }
 
-/** Undefined when the shim was killed before it began, and nothing is to be seen of it. */
+/** Returns undefined when the shim was killed before it began. */
 export async function awaitStart(
   starter: ShimStarter,
   plan: Pick<ProcessPlan, 'runDirectory' | 'steps' | 'gates'>,
@@ -105,11 +108,11 @@ export async function awaitStart(
   const report = await alive.report;
   starter.startWarmShimSoon();
   if (report?.kind === 'started') return { shimPid, childPid: report.childPid, alive };
-  // The shim leaves only after its child is gone, so that nothing is left when the caller hears of it.
+  // The shim ends after its child, so nothing is left when the caller is told.
   await alive.ended;
   reapInBackground(shimPid);
   if (report !== undefined) throw startFailure(plan.steps, report);
-  // Its child does nothing of its own before it is written down, and ends when it never is.
+  // The child does nothing before its pid is written down, and ends if that never happens.
   if (wasWarm && readPids(plan.runDirectory) === undefined) return undefined;
   throw new CortenError('internal', "the container's parent process was killed while it started");
 }

@@ -1,6 +1,6 @@
 /**
- * Who holds which end of a process's stdio. A container's output is read by its shim, since it must
- * outlive the agent; an exec's by the agent, which then can push back on a slow reader.
+ * Who holds which end of a process's stdio. A container's output is read by its shim, because that
+ * outlives the agent. An exec's output is read by the agent, which can apply back pressure.
  */
 import { closeSync } from 'node:fs';
 import { makePipe } from '../kernel/pipe.ts';
@@ -11,7 +11,10 @@ import type { ProcessStdio } from './runtime.ts';
 import type { ShimDescriptors } from './shim.ts';
 
 export class StdioPlan {
-  /** The shim's numbers of the child's 0, 1 and 2; undefined: its own /dev/null. */
+  /**
+   * The shim's numbers of the child's stdin, stdout and stderr. Undefined means the container's
+   * /dev/null.
+   */
   readonly child: readonly (number | undefined)[];
   readonly agent: ProcessStdio;
   readonly #shimEnds: number[];
@@ -22,12 +25,12 @@ export class StdioPlan {
     this.#shimEnds = shimEnds;
   }
 
-  /** Once the shim has its copies. */
+  /** Called once the shim has its copies. */
   closeShimEnds(): void {
     for (const fd of this.#shimEnds.splice(0)) closeSync(fd);
   }
 
-  /** When there will be no process. */
+  /** Called when no process was started. */
   closeAgentEnds(): void {
     closeStdio(this.agent);
   }
@@ -42,17 +45,20 @@ export function closeStdio(stdio: ProcessStdio): void {
   }
 }
 
-/** A container's terminal: the shim holds the master, and the slave so that it never hangs up. */
+/**
+ * A container's terminal. The shim holds the master, and the slave too so that the master never
+ * hangs up.
+ */
 export function containerTerminal(terminal: Terminal, descriptors: ShimDescriptors): StdioPlan {
   descriptors.set(ShimFd.input, terminal.masterFd);
   descriptors.set(ShimFd.out, terminal.slaveFd);
   const slave = descriptors.add(terminal.slaveFd);
-  // The sandbox closes the original.
+  // The sandbox closes the original descriptor.
   const terminalFd = duplicateFrom(terminal.masterFd, 3);
   return new StdioPlan([slave, slave, slave], { terminalFd }, []);
 }
 
-/** A container's pipes; without a log its output is thrown away. */
+/** A container's pipes. Without a log its output is dropped. */
 export function containerPipes(
   openStdin: boolean,
   keepOutput: boolean,

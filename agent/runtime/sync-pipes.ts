@@ -1,4 +1,7 @@
-/** Gates at which the shim's child waits for work of ours, in the order in which it comes to them. */
+/**
+ * Pipes at which the shim's child waits for the runtime (runc: sync pipes), in the order in which
+ * it reaches them.
+ */
 import { closeSync, writeSync } from 'node:fs';
 import { withFd } from '../kernel/files.ts';
 import { makePipe } from '../kernel/pipe.ts';
@@ -8,11 +11,11 @@ import type { Waiting } from './alive-watch.ts';
 type Work = (waiting: Waiting) => Promise<void> | void;
 
 export class SyncPipes {
-  /** For the plan (start-process.ts). */
+  /** The callbacks for the plan (start-process.ts). */
   readonly all: Work[] = [];
   readonly #fds: number[] = [];
 
-  /** Opened once `work` is done. Returns what the child is to read from. */
+  /** Adds a gate that opens once `work` is done. Returns the read end for the child. */
   add(work: Work): number {
     const { readFd, writeFd } = makePipe();
     this.#fds.push(readFd, writeFd);
@@ -23,13 +26,16 @@ export class SyncPipes {
     return readFd;
   }
 
-  /** Whoever still waits at one ends. */
+  /** Ends a child that still waits. */
   close(): void {
     for (const fd of this.#fds.splice(0)) closeSync(fd);
   }
 }
 
-/** The word of a child that has just loaded a seccomp filter is the number of its listener. */
+/**
+ * After a child has loaded a notifying seccomp filter, the word of its report is the listener's
+ * descriptor number.
+ */
 export async function takeListener(
   { pid, word }: Waiting,
   use: (pid: number, listenerFd: number) => Promise<void> | void,

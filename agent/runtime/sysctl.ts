@@ -1,4 +1,4 @@
-/** Kernel parameters of a container: only those that belong to one of its private namespaces. */
+/** Sysctls of a container, limited to those of its own namespaces. */
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
@@ -17,7 +17,7 @@ const ipcParameters = new Set([
   'kernel/shm_rmid_forced',
 ]);
 
-/** Throws invalid for a parameter that would reach the host or another container. */
+/** Throws invalid for a sysctl that would affect the host or another container. */
 export function checkSysctls(spec: OciSpec): void {
   for (const name of Object.keys(spec.linux.sysctl ?? {})) {
     const path = sysctlPath(name);
@@ -30,8 +30,8 @@ export function checkSysctls(spec: OciSpec): void {
 }
 
 /**
- * Writes them, on a thread that is in the container's namespaces. Those of an ipc namespace are its
- * root's alone, whatever capabilities another has; `owner` is that root's id outside.
+ * Writes the sysctls on a thread inside the container's namespaces. Those of an ipc namespace can
+ * be written only by its root, whatever the capabilities; `owner` is that root's host id.
  */
 export function writeSysctls(
   procFd: number,
@@ -62,8 +62,8 @@ function namespaceOf(path: string): 'ipc' | 'network' | 'uts' | undefined {
 }
 
 /**
- * sysctl(8)'s two spellings: the first separator decides, and the other sign is then part of a name
- * (`net.ipv4.conf.eth0/100.forwarding`).
+ * Parses sysctl(8)'s two notations. The first separator decides, and the other sign then belongs to
+ * a name (`net.ipv4.conf.eth0/100.forwarding`).
  */
 export function sysctlPath(name: string): string {
   const first = /[./]/.exec(name)?.[0];

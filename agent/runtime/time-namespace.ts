@@ -1,4 +1,4 @@
-/** Time namespaces (time_namespaces(7)): what a container's clocks say beside the machine's. */
+/** Time namespaces (time_namespaces(7)), which shift a container's clocks. */
 import type { OciSpec } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import type { Step } from './plan.ts';
@@ -6,7 +6,7 @@ import { isNew } from './spec-namespaces.ts';
 
 const billion = 1_000_000_000;
 
-/** For a new one. Throws invalid for offsets that would be nobody's. */
+/** The step for a new time namespace. Throws invalid for offsets without one. */
 export function timeSteps(spec: Pick<OciSpec, 'linux'>): Step[] {
   const { timeOffsets = {} } = spec.linux;
   const lines = Object.entries(timeOffsets).map(([clock, { secs, nanosecs }]) => {

@@ -1,7 +1,8 @@
 /**
- * A container whose root is nobody outside. Its namespaces must belong to its user namespace, or its
- * capabilities would not count there; the launcher cannot make them itself, so a short-lived process
- * does (shim/user-namespace.c), and the launcher enters them with the machine's rights.
+ * Namespaces of a container whose root has no rights on the host. They must be owned by its user
+ * namespace, or its capabilities would not apply to them. The launcher cannot make these itself, so
+ * a short-lived helper does (shim/user-namespace.c) and the launcher enters them with the host's
+ * rights.
  */
 import { closeSync, readSync, writeSync } from 'node:fs';
 import type { OciIdMapping, OciLinux, OciSpec } from '../contract/oci-runtime.ts';
@@ -26,18 +27,18 @@ import { isListed, isNew } from './spec-namespaces.ts';
 export interface Remapping {
   userFd: number;
   ids: IdMap;
-  /** Ids outside of the root inside. */
+  /** The host ids of the root inside. */
   owner: { uid: number; gid: number };
 }
 
-/** The kinds that the helper makes; pid and cgroup come with the container's first process. */
+/** The namespaces that the helper makes. Pid and cgroup come with the container's first process. */
 export type OwnedNamespace = 'mount' | 'uts' | 'ipc' | 'network';
 
 export function isRemapped(spec: Pick<OciSpec, 'linux'>): boolean {
   return isListed(spec, 'user');
 }
 
-/** Throws invalid for what no kernel or no sense would allow. */
+/** Throws invalid for settings that the kernel refuses or that make no sense. */
 export function checkRemapping(spec: OciSpec): void {
   if (!isRemapped(spec)) return;
   if (!isListed(spec, 'pid'))
@@ -54,8 +55,8 @@ export interface OwnedNamespaces {
 }
 
 /**
- * Makes `types` in a new user namespace, or in the one of `joinedUserFd`. What it opens is added to
- * `opened`. Blocks the calling thread for the helper.
+ * Makes `types` in a new user namespace, or in that of `joinedUserFd`. Descriptors are added to
+ * `opened`. Blocks the calling thread until the helper is done.
  */
 export function makeOwnedNamespaces(
   { procFd, programFd }: { procFd: number; programFd: number },
@@ -82,7 +83,10 @@ export function makeOwnedNamespaces(
   });
 }
 
-/** One in which nobody lives: the kernel takes a mount's mapping from it (mount_setattr(2)). */
+/**
+ * A user namespace without processes, from which the kernel takes a mount's id map
+ * (mount_setattr(2)).
+ */
 export function makeMappingNamespace(
   { procFd, programFd }: { procFd: number; programFd: number },
   uids: readonly OciIdMapping[],
@@ -95,7 +99,7 @@ export function makeMappingNamespace(
   });
 }
 
-/** Runs `use` with the helper; `next` waits for its next step and lets it go on. */
+/** Runs `use` with the helper. `next` waits for the helper's next step and lets it continue. */
 function withHelper<T>(
   programFd: number,
   types: readonly OwnedNamespace[],
@@ -118,7 +122,7 @@ function withHelper<T>(
       awaitStep(answer.readFd, what);
     });
   } finally {
-    // The end of the pipe is what it waits for last.
+    // The helper ends when this pipe is closed.
     for (const fd of ends) closeSync(fd);
     if (pid !== undefined) waitForChild(pid);
   }

@@ -178,7 +178,7 @@ async function followNetworks(
   await movePorts(context, before, earlier === undefined);
 }
 
-/** Those that had been published keep their numbers. */
+/** Published ports keep their numbers when they move to another network. */
 async function movePorts(
   context: EngineContext,
   { id, ports }: ContainerRecord,

@@ -1,4 +1,4 @@
-/** A directory of the host that no container may use. Whoever reads its secret or changes it has escaped. */
+/** A directory of the host that no container may use. An attack that reads its secret or changes it has escaped. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -27,7 +27,7 @@ export interface Desktop {
 }
 
 /** Generous, since an emulated machine may run beside other tests. */
-const patienceMs = 10 * 60_000;
+const timeoutMs = 10 * 60_000;
 
 /** Mounts this checkout at `/code` in the machine, with a `dist` that belongs to ann. */
 const layCheckout = `
@@ -69,7 +69,7 @@ export async function startDesktop(): Promise<Desktop> {
   };
 
   async function answers(): Promise<void> {
-    const deadline = performance.now() + patienceMs;
+    const deadline = performance.now() + timeoutMs;
     for (;;)
       try {
         await run(
@@ -130,7 +130,7 @@ export async function startDesktop(): Promise<Desktop> {
 
 function ssh(words: string[], input: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = execFile('ssh', words, { timeout: patienceMs }, (error, stdout, stderr) => {
+    const child = execFile('ssh', words, { timeout: timeoutMs }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout.trim());
       else reject(new Error(`${error.message}\n${stdout}${stderr}`));
     });

@@ -41,7 +41,7 @@ struct target {
 
 static double neighbour_ms[MOST_REQUESTS], api_ms[MOST_REQUESTS];
 static char neighbour_answer[MOST_BYTES], api_answer[MOST_BYTES];
-static const struct timeval patience = {.tv_sec = 2};
+static const struct timeval timeout = {.tv_sec = 2};
 static struct target neighbour = {
     .name = "neighbour",
     .request = "GET /index.html HTTP/1.1\r\nHost: neighbour\r\nConnection: close\r\n\r\n",
@@ -75,8 +75,8 @@ static void stop(int signal) {
 
 static int open_connection(const struct target *target) {
   int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
   if (connect(fd, &target->address.any, target->address_bytes) == 0) return fd;
   close(fd);
   return -1;

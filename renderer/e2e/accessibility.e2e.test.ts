@@ -20,7 +20,7 @@ for (const colorScheme of ['light', 'dark'] as const)
       await look(app, '/', '2 containers');
       await look(app, '/new', 'Create and start');
       await look(app, '/images', starterImage);
-      await look(app, '/volumes', 'No volume here');
+      await look(app, '/volumes', 'No volumes');
       await app.docker('volume', 'create', '-o', 'size=64m', 'box');
       await look(app, '/volumes', 'of 64 MiB');
       await app.page.getByRole('button', { name: 'Size of box' }).click();
@@ -38,7 +38,7 @@ for (const colorScheme of ['light', 'dark'] as const)
       await look(app, `/containers/${id}/logs`, 'Follow');
       await look(app, `/containers/${id}/limits`, 'Apply now');
       await look(app, `/containers/${id}/limits`, 'A limit is suggested after');
-      await look(app, `/containers/${id}/isolation`, 'Of each process by itself.');
+      await look(app, `/containers/${id}/isolation`, 'For each process.');
       for (const more of await app.page.locator('summary').all()) await more.click();
       await look(app, `/containers/${id}/isolation`, 'It cannot load code into the kernel.');
       await look(app, `/containers/${id}/inspect`, 'HostConfig');

@@ -22,6 +22,6 @@ test('a place that fails says so, the others go on, and a new load brings it bac
   await broken.waitFor({ state: 'detached' });
   await context.unroute(/\/assets\/view-.*\.js/);
   await app.go('/containers/web/terminal');
-  await page.getByRole('button', { name: 'Load the window again' }).click();
+  await page.getByRole('button', { name: 'Reload the window' }).click();
   await page.getByRole('tabpanel', { name: /^Terminal in / }).waitFor();
 });

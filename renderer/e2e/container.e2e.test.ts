@@ -39,8 +39,8 @@ test('wrong fields are named, nothing is created, and the form stays', async () 
   await page.getByRole('button', { name: 'Create and start' }).click();
   await page.getByText('Choose an image.').waitFor();
   await page.getByRole('combobox', { name: 'Image' }).fill(starterImage);
-  await page.getByRole('textbox', { name: 'Memory', exact: true }).fill('1');
-  await page.getByRole('textbox', { name: 'Memory', exact: true }).press('Enter');
+  await page.getByRole('textbox', { name: 'Memory limit', exact: true }).fill('1');
+  await page.getByRole('textbox', { name: 'Memory limit', exact: true }).press('Enter');
   await page.getByText('At least 6 MiB.').waitFor();
   await page.getByRole('button', { name: 'Add port' }).click();
   await page.getByRole('textbox', { name: 'Port in the container' }).fill('99999');
@@ -71,9 +71,9 @@ test('a container is made with limits, and the line beside the form says the sam
   const command = page.getByRole('textbox', { name: 'Command', exact: true });
   await command.fill(`sh -c '${chatter.replaceAll("'", `'\\''`)}'`);
   for (const [name, value] of [
-    ['CPUs', '0.5'],
-    ['Memory', '64'],
-    ['Processes', '50'],
+    ['CPU limit', '0.5'],
+    ['Memory limit', '64'],
+    ['Process limit', '50'],
   ] as const) {
     await page.getByRole('textbox', { name, exact: true }).fill(value);
     await page.getByRole('textbox', { name, exact: true }).press('Tab');
@@ -169,13 +169,13 @@ test('the terminal draws, resizes, interrupts, and knows wide characters', async
 test('limits change while it runs, go away, and come back by undo', async () => {
   const { page } = app;
   await view('Limits');
-  const memory = page.getByRole('textbox', { name: 'Memory', exact: true });
+  const memory = page.getByRole('textbox', { name: 'Memory limit', exact: true });
   await memory.waitFor();
   assert.equal(await memory.inputValue(), '64');
   const started = await app.docker('inspect', '-f', '{{.State.StartedAt}}', 'talker');
   await memory.fill('96');
   await memory.press('Tab');
-  await page.getByRole('slider', { name: 'CPUs' }).focus();
+  await page.getByRole('slider', { name: 'CPU limit' }).focus();
   await page.keyboard.press('Home');
   await page.getByRole('button', { name: 'Apply now' }).click();
   // Under the pointer it stays until its undo is wanted, however long what is between takes.
@@ -187,7 +187,7 @@ test('limits change while it runs, go away, and come back by undo', async () => 
   host = await hostConfig();
   assert.equal(host.Memory, 64 * MiB);
   const card = page.getByRole('region', { name: 'Processes' });
-  await card.getByRole('button', { name: 'Take the limit away' }).click();
+  await card.getByRole('button', { name: 'Remove the limit' }).click();
   await page.getByRole('button', { name: 'Apply now' }).click();
   await eventually(async () => assert.ok(!((await hostConfig()).PidsLimit! > 0)));
   assert.equal(await app.docker('inspect', '-f', '{{.State.StartedAt}}', 'talker'), started);

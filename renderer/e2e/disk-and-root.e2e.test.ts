@@ -41,13 +41,13 @@ test('New container gives a disk limit and a root that is nobody outside', async
   await fill('Disk space', '2');
   await card('Limits').getByText('At least 4 MiB.').waitFor();
   await fill('Disk space', '64');
-  const own = page.getByRole('radio', { name: 'Nobody outside (own user namespace)' });
+  const own = page.getByRole('radio', { name: 'Runs as root in its user namespace' });
   await own.check({ force: true });
-  const line = card('The same as');
+  const line = card('Command line');
   await line.getByText('--storage-opt size=64m').waitFor();
   await line.getByText('--security-opt userns=auto').waitFor();
   await page.getByRole('button', { name: 'Create and start' }).click();
-  await card('Container').getByText('Nobody outside (own user namespace)').waitFor();
+  await card('Container').getByText('Runs as root in its user namespace').waitFor();
   assert.equal(await inspect('small', '.HostConfig.StorageOpt.size'), String(64 * MiB));
   assert.equal(await inspect('small', '.HostConfig.UsernsMode'), 'auto');
   const [inside, outside] = readFileSync(
@@ -95,7 +95,7 @@ test('its disk limit is warned of, raised and taken away while it runs', async (
   // Without project quota the number was fixed with the file system: it is not offered.
   if (inodesAreFixed) await card('Disk space').getByText('was fixed when').waitFor();
   assert.equal(await box('Files and folders').isDisabled(), inodesAreFixed);
-  await card('Disk space').getByRole('button', { name: 'Take the limit away' }).click();
+  await card('Disk space').getByRole('button', { name: 'Remove the limit' }).click();
   await apply();
   assert.equal((await diskOf('small')).maxBytes, null);
 });
@@ -107,14 +107,14 @@ test('one that can get no disk limit is not offered one, and its root is the mac
     return;
   }
   await toLimits('plain');
-  await app.page.getByText('Made without a disk limit, and on this machine').waitFor();
+  await app.page.getByText('Created without a disk limit, which this machine').waitFor();
   for (const field of ['Disk space', 'Files and folders']) {
     assert.equal(await box(field).isDisabled(), true);
     const slider = card('Disk space').getByRole('slider', { name: field });
     assert.equal(await slider.isDisabled(), true);
   }
   await app.go(`/containers/${await inspect('plain', '.Id')}`);
-  await app.page.getByText('The machine’s root').waitFor();
+  await app.page.getByText('Runs as root on the machine').waitFor();
 });
 
 test('the page had nothing to complain about', () => assertNoComplaints(app));

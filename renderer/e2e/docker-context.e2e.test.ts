@@ -59,10 +59,10 @@ test('a folder is shared, refused with the reason, and taken away', async () => 
   };
   await share(join(directory, 'none'));
   await card.getByText('there is no such folder').waitFor();
-  await card.getByText('Only to be read').click();
+  await card.getByText('Read-only').click();
   await share(directory);
   await list.getByText(realpathSync(directory), { exact: true }).waitFor();
-  await list.getByText('only to be read').waitFor();
+  await list.getByText('read-only').waitFor();
   await list.getByRole('button', { name: `Stop sharing ${homedir()}` }).click();
   await list.getByText(homedir(), { exact: true }).waitFor({ state: 'detached' });
   assertNoComplaints(app);

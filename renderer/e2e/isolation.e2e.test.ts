@@ -60,10 +60,10 @@ test('numbers inside and on the machine stand side by side, equal where it is no
       .allTextContents();
   const [inside, machine, scope] = await cells('Network');
   assert.match(inside ?? '', /^\d+$/);
-  assert.deepEqual([machine, scope], [inside, 'The machine']);
-  const [ownInside, onMachine, ownScope] = await cells('Process');
+  assert.deepEqual([machine, scope], [inside, 'Host']);
+  const [ownInside, onMachine, ownScope] = await cells('PID');
   assert.notEqual(ownInside, onMachine);
-  assert.equal(ownScope, 'It alone');
+  assert.equal(ownScope, 'Private');
 });
 
 test('an ordinary container has nothing to warn of, and its limits as the kernel has them', async () => {
@@ -85,9 +85,7 @@ test('an ordinary container has nothing to warn of, and its limits as the kernel
 test('a stopped container shows what a start would ask for', async () => {
   await app.docker('stop', '-t', '0', 'weak');
   await open('weak');
-  await app.page
-    .getByText('It does not run. This is what a start would ask the kernel for.')
-    .waitFor();
+  await app.page.getByText('Not running. This is what a start would ask the kernel for.').waitFor();
   await section('Weaker than the default').getByText('CAP_SYS_TIME').waitFor();
   // What it will share with the machine is not new.
   const user = app.page.getByRole('row', { name: /^User –/ });
@@ -114,9 +112,9 @@ test('the map shows each container in a box with its limits, and leads to it', a
       /of 64 MiB · [\d.]+ of 0\.5 CPUs · 1 of 50 processes/,
     ),
   );
-  await map.getByRole('link', { name: /^weak.*no limits/ }).waitFor();
+  await map.getByRole('link', { name: /^weak.*not limited/ }).waitFor();
   await app.page.getByRole('radio', { name: 'CPU', exact: true }).check({ force: true });
-  await map.getByRole('link', { name: /^weak.*no limits/ }).waitFor();
+  await map.getByRole('link', { name: /^weak.*not limited/ }).waitFor();
   await app.page.getByRole('radio', { name: 'Shared' }).check({ force: true });
   await box.waitFor({ state: 'detached' });
   await app.page.getByRole('radio', { name: 'By container' }).check({ force: true });

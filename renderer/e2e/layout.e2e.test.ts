@@ -95,7 +95,7 @@ test('a machine with a long name keeps its button, and its neighbours theirs', a
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: `Actions for ${name}` }).click();
   await page.getByRole('menuitem', { name: 'Remove…' }).click();
-  await page.getByRole('button', { name: 'Take off the list' }).click();
+  await page.getByRole('button', { name: 'Remove from the list' }).click();
   await page.getByText(`${name} was removed.`).waitFor();
 });
 

@@ -39,8 +39,8 @@ test('what a new container gets without asking is shown', async () => {
   const value = (place: string, field: string) =>
     card(place).getByRole('textbox', { name: field, exact: true }).inputValue();
   await card('Log').waitFor();
-  assert.equal(await value('Processes and open files', 'Processes'), '4096');
-  assert.equal(await value('Log', 'Size of a file'), '20');
+  assert.equal(await value('Processes and open files', 'Process limit'), '4096');
+  assert.equal(await value('Log', 'File size'), '20');
   assert.equal(await value('Log', 'Files'), '3');
 });
 
@@ -48,10 +48,10 @@ test('network speed, open files, log, reservation and burst are set while it run
   await fill('Network speed', 'Sends', '2');
   await fill('Network speed', 'Receives', '512k');
   await fill('Processes and open files', 'Open files', '256');
-  await fill('Log', 'Size of a file', '1');
+  await fill('Log', 'File size', '1');
   await fill('Log', 'Files', '2');
   await fill('Memory', 'Reservation', '32');
-  await fill('CPU', 'CPUs', '0.5');
+  await fill('CPU', 'CPU limit', '0.5');
   await fill('CPU', 'Burst', '20');
   await apply();
   const set = await limits();
@@ -70,22 +70,22 @@ test('network speed, open files, log, reservation and burst are set while it run
 test('huge pages are limited by their size', async () => {
   const { page } = app;
   await page.getByRole('button', { name: 'Limit huge pages' }).click();
-  await fill('Huge pages', 'Size of a page', '3 MiB');
-  await fill('Huge pages', 'In use, at most', '4 MiB');
+  await fill('Huge pages', 'Page size', '3 MiB');
+  await fill('Huge pages', 'Usage limit', '4 MiB');
   await page.getByText('This machine has no huge pages of 3145728 bytes').waitFor();
-  await fill('Huge pages', 'Size of a page', '2 MiB');
+  await fill('Huge pages', 'Page size', '2 MiB');
   await apply();
   assert.deepEqual((await limits()).hugetlb, [
     { pageBytes: 2 * MiB, maxBytes: 4 * MiB, reservedMaxBytes: null },
   ]);
-  await card('Huge pages').getByRole('button', { name: 'Take these limits away' }).click();
+  await card('Huge pages').getByRole('button', { name: 'Remove these limits' }).click();
   await apply();
   assert.equal((await limits()).hugetlb?.[0]?.maxBytes, null);
 });
 
 test('the engine warns before a limit goes below what is used, and nothing has changed yet', async () => {
   const { page } = app;
-  await fill('Processes and open files', 'Processes', '4');
+  await fill('Processes and open files', 'Process limit', '4');
   await page.getByRole('alert').getByText('no new one can start until some end').waitFor();
   assert.equal((await limits()).pids, 4096);
   await page.getByRole('button', { name: 'Reset' }).click();
@@ -94,7 +94,7 @@ test('the engine warns before a limit goes below what is used, and nothing has c
 
 test('Enter in a number field does not outrun the warning; a second one applies', async () => {
   const { page } = app;
-  const field = card('Processes and open files').getByRole('textbox', { name: 'Processes' });
+  const field = card('Processes and open files').getByRole('textbox', { name: 'Process limit' });
   await field.fill('4');
   await field.press('Enter');
   await page.getByRole('alert').getByText('no new one can start until some end').waitFor();
@@ -102,29 +102,29 @@ test('Enter in a number field does not outrun the warning; a second one applies'
   await field.press('Enter');
   await page.getByRole('alert').waitFor({ state: 'detached' });
   assert.equal((await limits()).pids, 4);
-  await fill('Processes and open files', 'Processes', '4096');
+  await fill('Processes and open files', 'Process limit', '4096');
   await apply();
 });
 
 test('what is no number stays to be put right, and takes no limit away', async () => {
   const { page } = app;
   const before = await limits();
-  const pids = card('Processes and open files').getByRole('textbox', { name: 'Processes' });
+  const pids = card('Processes and open files').getByRole('textbox', { name: 'Process limit' });
   await fill('Processes and open files', 'Open files', '128');
   await pids.fill('many');
   await pids.press('Tab');
-  await page.getByText('Not a number that can be used here.').waitFor();
+  await page.getByText('Not a valid number.').waitFor();
   await page.getByRole('button', { name: 'Apply now' }).click();
-  await page.getByRole('alert').getByText('Put right what is marked first.').waitFor();
+  await page.getByRole('alert').getByText('Correct the marked fields first.').waitFor();
   assert.equal(await pids.evaluate((field) => field === document.activeElement), true);
   await page.getByRole('button', { name: 'Limit a device' }).click();
-  const rate = page.getByRole('textbox', { name: 'Read, a second' });
+  const rate = page.getByRole('textbox', { name: 'Read rate' });
   await rate.fill('5 MiB');
   await rate.press('Enter');
   await rate.fill('fast');
   await rate.press('Tab');
   assert.equal(await rate.inputValue(), 'fast');
-  assert.equal(await page.getByText('Not a number that can be used here.').count(), 2);
+  assert.equal(await page.getByText('Not a valid number.').count(), 2);
   await page.getByRole('button', { name: 'Remove this device’s limit' }).click();
   await pids.press('Escape');
   assert.equal(await pids.inputValue(), String(before.pids));
@@ -134,12 +134,12 @@ test('what is no number stays to be put right, and takes no limit away', async (
 
 test('what was moved is still there after another place, and leaves alone what others set', async () => {
   const { page } = app;
-  await fill('CPU', 'CPUs', '0.25');
+  await fill('CPU', 'CPU limit', '0.25');
   await page.getByRole('link', { name: 'Overview' }).click();
   await app.docker('update', '--pids-limit', '777', 'limited');
   await page.getByRole('link', { name: 'Limits' }).click();
   await page.getByText('Not applied yet.').waitFor();
-  const pids = card('Processes and open files').getByRole('textbox', { name: 'Processes' });
+  const pids = card('Processes and open files').getByRole('textbox', { name: 'Process limit' });
   await eventually(async () => assert.equal(await pids.inputValue(), '777'));
   await apply();
   const { cpu, pids: set } = await limits();
@@ -181,7 +181,7 @@ test('whatever the keyboard comes to is in sight, above the bar with the buttons
 test('each is taken away by its own button', async () => {
   for (const place of ['Network speed', 'Log'])
     for (let left = 2; left > 0; left--)
-      await card(place).getByRole('button', { name: 'Take the limit away' }).first().click();
+      await card(place).getByRole('button', { name: 'Remove the limit' }).first().click();
   await apply();
   const { network, log } = await limits();
   assert.deepEqual(network, { egressBytesPerSecond: null, ingressBytesPerSecond: null });

@@ -23,7 +23,7 @@ test('a killed engine is told of and started again; terminal and log go on', asy
 
   const lock = join(dirname(app.socket), 'agent.lock');
   process.kill(Number(readFileSync(lock, 'utf8')), 'SIGKILL');
-  await page.getByRole('heading', { name: 'The engine is not there any more' }).waitFor();
+  await page.getByRole('heading', { name: 'The engine stopped unexpectedly' }).waitFor();
   await page.getByText('it was killed by SIGKILL').waitFor();
   await page.getByRole('button', { name: 'Try again' }).click();
 

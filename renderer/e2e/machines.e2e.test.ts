@@ -43,7 +43,7 @@ test('a machine is added in one dialog, its key confirmed, and its start seen', 
   await page.getByText('here', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Add a machine' }).click();
   await page.getByRole('button', { name: 'Add and connect' }).click();
-  await page.getByText('Say which computer.').waitFor();
+  await page.getByText('Enter a host.').waitFor();
   await page.getByLabel('Host').fill(`root@${host.address}:${host.port}`);
   await page.getByLabel('Key file').fill(`${host.home}/.ssh/id_ed25519`);
   await page.getByLabel('Name').fill('Server');
@@ -94,7 +94,7 @@ test('what was moved on a Limits page and not applied is there after a look at t
   await app.go('/containers/here/limits');
   const cpus = page
     .getByRole('region', { name: 'CPU', exact: true })
-    .getByRole('textbox', { name: 'CPUs', exact: true });
+    .getByRole('textbox', { name: 'CPU limit', exact: true });
   await cpus.fill('0.25');
   await cpus.press('Tab');
   await page.getByText('Not applied yet.').waitFor();
@@ -120,7 +120,7 @@ test('its ports are on this computer and the folders there for as long as that i
   const [, hostPort = ''] = /:(\d+)\n/.exec(there('port', 'web', '80')) ?? [];
   await eventually(() => connects(hostPort));
   await app.go(`/m/${id}/machine`);
-  const card = page.getByRole('region', { name: 'With this computer' });
+  const card = page.getByRole('region', { name: 'Sharing with this computer' });
   const folders = page.getByRole('region', { name: 'Folders' });
   const ports = card.getByRole('checkbox', { name: /^Published ports/ });
   await ports.click();

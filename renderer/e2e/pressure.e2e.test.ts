@@ -28,13 +28,13 @@ test('the overview shows the last hour, and what the limits did in it', async ()
   const { page } = app;
   await app.go(`/containers/${id}`);
   const hour = page.getByRole('region', { name: 'Last hour' });
-  await hour.getByRole('list', { name: 'What limits did' }).waitFor();
+  await hour.getByRole('list', { name: 'Limit events' }).waitFor();
   await hour.getByText('the process limit was reached').waitFor();
   await hour
     .getByRole('img', { name: /^Processes over the last hour: peak .* refused\.$/ })
     .waitFor();
   await hour.getByRole('img', { name: /^CPU over the last hour: peak/ }).waitFor();
-  await hour.getByText(/^The kernel killed (dd|a process)/).waitFor();
+  await hour.getByText(/^OOM killed: (dd|a process)/).waitFor();
   await hour.getByRole('img', { name: /^Memory over the last hour: .* 1 OOM kill\.$/ }).waitFor();
 });
 
@@ -45,13 +45,13 @@ test('the suggested limit is set in one click, and undone in another', async () 
   await card.getByText(/refused in the last hour\.$/).waitFor();
   await page
     .getByRole('region', { name: 'Memory' })
-    .getByText('1 process was killed for memory in the last hour.')
+    .getByText('1 process was OOM killed in the last hour.')
     .waitFor();
   await card.getByRole('button', { name: 'Use 60' }).click();
   // Under the pointer it stays until its undo is wanted, however long what is between takes.
   await page.getByText('Changed the limits of pressed').hover();
   assert.equal(await pidsLimit(), 60);
-  const field = card.getByRole('textbox', { name: 'Processes' });
+  const field = card.getByRole('textbox', { name: 'Process limit' });
   await eventually(async () => assert.equal(await field.inputValue(), '60'));
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText('The limits of pressed are as before').waitFor();

@@ -129,13 +129,13 @@ test('what cannot be is not applied; what can be says when it counts', async () 
   const disk = card().getByRole('textbox', { name: 'Disk' });
   await disk.fill('16');
   await disk.press('Tab');
-  await app.page.getByRole('combobox', { name: 'Rest when idle for' }).click();
+  await app.page.getByRole('combobox', { name: 'Pause when idle for' }).click();
   await app.page.getByRole('option', { name: '5 minutes', exact: true }).click();
   await card().getByText('Memory: after the next start; until then as it was.').waitFor();
   await card().getByText('Disk: at once.').waitFor();
   await shoot('plan');
   await button('Apply').click();
-  await card().getByText('In force after the next start: Memory.').waitFor();
+  await card().getByText('Applies after the next start: Memory.').waitFor();
   await card()
     .getByText(/of 16 GiB/)
     .waitFor();
@@ -173,7 +173,7 @@ test('a stop that hangs is forced, and the next start has what was set', async (
   writeFileSync(join(machine, 'behaviour.json'), '{}');
   await button('Stop by force').click();
   await app.page.getByRole('alertdialog').getByRole('button', { name: 'Stop by force' }).click();
-  await card().getByText('In force after the next start: Memory.').waitFor({ state: 'detached' });
+  await card().getByText('Applies after the next start: Memory.').waitFor({ state: 'detached' });
   await card()
     .getByText(/of 16 GiB/)
     .waitFor();
@@ -187,15 +187,15 @@ test('a stop that hangs is forced, and the next start has what was set', async (
 });
 
 test('an idle machine rests, is shown so, and wakes by a click', async () => {
-  await app.page.getByText('It rests: nothing of it runs until it is used.').waitFor();
+  await app.page.getByText('Paused: nothing runs in it until it is used.').waitFor();
   await app.page
     .getByRole('region', { name: 'Machines' })
-    .getByRole('link', { name: 'Engine resting' })
+    .getByRole('link', { name: 'Engine paused' })
     .waitFor();
   await shoot('resting');
   rest(null);
-  await button('Wake').click();
-  await button('Wake').waitFor({ state: 'detached' });
+  await button('Resume').click();
+  await button('Resume').waitFor({ state: 'detached' });
   await app.page
     .getByRole('region', { name: 'Machines' })
     .getByRole('link', { name: 'Engine running' })

@@ -24,7 +24,7 @@ async function setSize(text: string): Promise<void> {
 
 test('without one the page says what a volume is for; the first is made in a dialog', async () => {
   const { page } = app;
-  await page.getByRole('heading', { name: 'No volume here' }).waitFor();
+  await page.getByRole('heading', { name: 'No volumes' }).waitFor();
   await page.getByRole('button', { name: 'New volume' }).click();
   await dialog().getByRole('textbox', { name: 'Name' }).fill('b/x');
   await setSize('1 MiB');
@@ -35,7 +35,7 @@ test('without one the page says what a volume is for; the first is made in a dia
   await setSize('64 MiB');
   await dialog().getByRole('button', { name: 'Create' }).click();
   await row('box').getByText('of 64 MiB').waitFor();
-  await row('box').getByText('nobody').waitFor();
+  await row('box').getByText('not used').waitFor();
   assert.equal(await sizeOf('box'), 64 * MiB);
 });
 
@@ -57,7 +57,7 @@ test('a size below what it holds is warned of first, applied all the same, and u
   await dialog().getByRole('button', { name: 'Apply now' }).click();
   await dialog().getByRole('alert').waitFor();
   assert.equal(await sizeOf('box'), 64 * MiB);
-  await dialog().getByRole('button', { name: 'Apply all the same' }).click();
+  await dialog().getByRole('button', { name: 'Apply anyway' }).click();
   await dialog().waitFor({ state: 'detached' });
   assert.equal(await sizeOf('box'), 32 * MiB);
   await page.getByText('Changed the size of box').hover();
@@ -76,10 +76,10 @@ test('one in use is not removed, and says by whom; one that is free goes after a
   await remove();
   await page.getByRole('alert').getByText('box was not removed').waitFor();
   await app.docker('rm', '-f', 'user');
-  await row('box').getByText('nobody').waitFor();
+  await row('box').getByText('not used').waitFor();
   await remove();
   await page.getByText('box was removed').first().waitFor();
-  await page.getByRole('heading', { name: 'No volume here' }).waitFor();
+  await page.getByRole('heading', { name: 'No volumes' }).waitFor();
 });
 
 test('the page had nothing to complain about', () => assertNoComplaints(app));

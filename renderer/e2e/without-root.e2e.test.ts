@@ -21,7 +21,7 @@ test('containers run, and the machine’s page says what is missing and how to g
   const words = ['run', '--rm', starterImage, 'cat', '/proc/self/uid_map'];
   assert.match(await app.docker(...words), /^\s*0\s+4242\s+1/);
   await app.go('/machine');
-  const lacks = page.getByRole('region', { name: 'Not possible here' });
+  const lacks = page.getByRole('region', { name: 'Not available on this machine' });
   await lacks.getByText('The engine runs without root.').waitFor();
   await lacks.getByText('Disk limits').waitFor();
   await lacks.getByText('Without root there are neither loop devices nor quotas').waitFor();

@@ -1,18 +1,18 @@
 /** The names of what a machine may not let the engine do; causes and next steps are the engine's own words. */
 export const abilityWords = {
-  'abilities.title': 'Not possible here',
+  'abilities.title': 'Not available on this machine',
   'abilities.unprivileged':
     'The engine runs without root. Containers work; what follows does not, and this is how to get it.',
   'abilities.missing': 'This machine keeps the engine from some things. This is how to get them.',
-  'abilities.limits': 'Limits of CPU, memory and processes',
+  'abilities.limits': 'CPU, memory and process limits',
   'abilities.pause': 'Pausing containers',
   'abilities.disk-limits': 'Disk limits',
-  'abilities.outside-network': 'Reaching the network from containers',
+  'abilities.outside-network': 'Network access from containers',
   'abilities.low-ports': 'Publishing low ports',
   'abilities.source-addresses': 'Clients’ addresses at published ports',
   'abilities.devices': 'All devices',
   'abilities.user-namespaces': 'User namespaces of their own',
   'abilities.raised-limits': 'Raising process limits',
-  'abilities.kill-reasons': 'Who was killed for memory',
+  'abilities.kill-reasons': 'Details of OOM kills',
   'abilities.after-logout': 'Running on after logout',
 } as const;

@@ -3,7 +3,7 @@ export const forwardWords = {
   'context.title': 'Docker command line',
   'context.about':
     'A Docker context lets “docker”, “docker compose” and editors on this computer use this machine.',
-  'context.leadsTo': 'Leads to',
+  'context.leadsTo': 'Endpoint',
   'context.state': 'Context “{name}”',
   'context.none': 'not set up',
   'context.setUp': 'set up',
@@ -17,6 +17,6 @@ export const forwardWords = {
   'context.line': 'Without using it for everything: docker --context {name} ps',
   'failed.contextSetUp': 'The Docker context was not set up',
   'failed.contextRemove': 'The Docker context was not removed',
-  'port.failed': 'Not open on this computer: {cause}. What to do: {nextStep}.',
+  'port.failed': 'Not published: {cause}. What to do: {nextStep}.',
   'port.partly': '{cause}.',
 } as const;

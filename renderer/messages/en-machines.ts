@@ -52,9 +52,9 @@ export const machinesWords = {
     'Corten logs in, checks the computer, puts its engine into /opt/corten and starts it. Nothing else there is changed, and it can be removed again.',
   'add.submit': 'Add and connect',
   'add.submitLocal': 'Add and start',
-  'add.noHost': 'Say which computer.',
+  'add.noHost': 'Enter a host.',
   'add.badPort': 'A number from 1 to 65535.',
-  'add.noName': 'Give it a name.',
+  'add.noName': 'Enter a name.',
 
   'machines.address': 'Address…',
   'move.open': 'Change the address',
@@ -66,7 +66,7 @@ export const machinesWords = {
   'move.submit': 'Save',
   'move.submitConnect': 'Save and connect',
 
-  'choices.title': 'With this computer',
+  'choices.title': 'Sharing with this computer',
   'choices.about':
     'What containers there are asked for stays there: a path in “docker run -v” is a path of that computer, and a published port is open on it.',
   'choices.portsHere': 'Published ports on this computer, too (only for its own programs)',
@@ -85,13 +85,13 @@ export const machinesWords = {
   'ask.passphrase': 'Passphrase of {keyFile}',
   'ask.wrong': 'That was not right. Try again.',
   'ask.notKept': 'It is used for this connection and not stored.',
-  'ask.answer': 'Go on',
-  'ask.callOff': 'Call off',
+  'ask.answer': 'Continue',
+  'ask.callOff': 'Cancel',
 
   'diagnostics.menu': 'Save diagnostics…',
   'diagnostics.title': 'Diagnostics of {name}',
   'diagnostics.what':
-    'For who helps you. Passwords, keys, values of variables and labels, user names, hosts and home directories are removed; look into it all the same before you send it.',
+    'For people who help you. Passwords, keys, values of variables and labels, user names, hosts and home directories are removed; check it all the same before you send it.',
   'diagnostics.collecting': 'Collecting…',
   'diagnostics.failed': 'They could not be collected: {cause}',
   'diagnostics.save': 'Save',
@@ -104,9 +104,9 @@ export const machinesWords = {
   'remove.machineRunning':
     '{count, plural, one {# container is running and will be stopped.} other {# containers are running and will be stopped.}}',
   'remove.machineUnreachable': 'It cannot be looked at: {cause}',
-  'remove.machineForget': 'Only take it off this list; what is there stays.',
+  'remove.machineForget': 'Only remove it from this list; what is there stays.',
   'remove.machineConfirm': 'Remove',
-  'remove.machineForgetConfirm': 'Take off the list',
+  'remove.machineForgetConfirm': 'Remove from the list',
   'remove.machineBusy': 'Removing…',
   'toast.machineRemoved': '{name} was removed.',
   'failed.machineAnswer': 'The answer did not reach the machine',

@@ -1,9 +1,9 @@
 /** What limits did to a container, and what follows from it. */
 export const pressureWords = {
   'hour.title': 'Last hour',
-  'hour.observed': 'Seen for {time}',
+  'hour.observed': 'Recorded for {time}',
   'hour.key.throttled': 'throttled',
-  'hour.key.event': 'limit in the way',
+  'hour.key.event': 'limit reached',
   'hour.key.limit': 'limit',
   'hour.peak': 'peak {peak}',
   'hour.cpuLabel': 'CPU over the last hour: peak {peak}, throttled in {throttled}% of the periods.',
@@ -13,31 +13,31 @@ export const pressureWords = {
     'Processes over the last hour: peak {peak}, {refusals, plural, =0 {none refused} other {# refused}}.',
   'hour.ago': '{minutes} min ago',
   'hour.now': 'now',
-  'hour.events': 'What limits did',
+  'hour.events': 'Limit events',
   'hour.earlier': '{count, plural, one {And # earlier.} other {And # earlier.}}',
   'blame.oom-kill':
-    'The kernel killed {process} (pid {pid} of the machine), which had {memory}: the memory limit was reached.',
+    'OOM killed: {process} (PID {pid} on the machine), which used {memory}. The memory limit was reached.',
   'blame.oom-machine':
-    'The kernel killed {process} (pid {pid} of the machine), which had {memory}: the machine ran out of memory.',
+    'OOM killed: {process} (PID {pid} on the machine), which used {memory}. The machine ran out of memory.',
   'blame.oom-unknown':
-    '{count, plural, one {The kernel killed a process} other {The kernel killed # processes}} for memory; no name is known: {reason}.',
+    'OOM killed: {count, plural, one {a process} other {# processes}}. No name is known: {reason}.',
   'blame.pids-full':
     '{count, plural, one {A new process was refused} other {# new processes were refused}}: the process limit was reached.',
-  'blame.memory-limit': 'Memory stood at its limit: the kernel had to take pages back first.',
-  'blame.disk-limit': 'Its disk limit was reached: less than 1 MiB was left, or no inode.',
+  'blame.memory-limit': 'The memory limit was reached: the kernel had to reclaim pages first.',
+  'blame.disk-limit': 'The disk limit was reached: less than 1 MiB was left, or no inode.',
   'blame.disk-volume': 'The volume {volume} was full: less than 1 MiB was left, or no inode.',
   'blame.disk-machine': 'The machine’s disk was full: less than 1 MiB was left, or no inode.',
-  'blame.throttled': 'The CPU limit held it back in {count}% of the periods for ten seconds.',
+  'blame.throttled': 'Throttled by the CPU limit in {count}% of the periods for ten seconds.',
 
   'advice.use': 'Use {value}',
   'advice.fromUse':
     'Suggested: in {seen} it used up to {peak}, 95% of the time at most {p95}; {headroom}% on top.',
   'advice.raise':
-    'Suggested: the limit was in the way for {limited} of the {seen} seen; {headroom}% more.',
-  'advice.tooLittle': 'A limit is suggested after {needed} of use; {seen} seen so far.',
+    'Suggested: the limit was reached for {limited} of the {seen} recorded; {headroom}% more.',
+  'advice.tooLittle': 'A limit is suggested after {needed} of use; {seen} recorded so far.',
   'advice.throttled': 'Throttled in {share}% of the periods of the last hour.',
   'advice.oomKills':
-    '{count, plural, one {# process was} other {# processes were}} killed for memory in the last hour.',
+    '{count, plural, one {# process was} other {# processes were}} OOM killed in the last hour.',
   'advice.limitHits':
     'Reached its limit {count, plural, one {once} other {# times}} in the last hour.',
   'advice.refusals':

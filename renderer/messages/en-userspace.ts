@@ -26,7 +26,7 @@ export const userspaceWords = {
   'userspace.cpusOf': '{use} of {limit} CPUs',
   'userspace.processes': '{count, plural, one {# process} other {# processes}}',
   'userspace.processesOf': '{count, number} of {limit, number} processes',
-  'userspace.noLimits': 'no limits',
+  'userspace.noLimits': 'not limited',
   'userspace.others': '{count, plural, one {# more} other {# more}}',
   'userspace.memoryUsed': '{use} of {total} in use',
   'userspace.cpusUsed': '{use} of {total} CPUs busy',

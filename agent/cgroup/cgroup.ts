@@ -19,17 +19,20 @@ export interface CgroupDriver {
   readonly version: 1 | 2;
   /** Controllers that this machine can limit with: `cpu`, `memory`, `pids`, `io`, `cpuset`, … */
   readonly controllers: readonly string[];
-  /** Why there are no control groups at all, and what to do. */
+  /** Why this agent has no cgroups, and what to do about it. */
   readonly lack?: Lack;
-  /** Throws invalid for a limit that this driver could never keep, running or not. */
+  /** Throws invalid for a limit that this driver can never enforce. */
   check(limits: Limits): void;
-  /** Makes the group and applies limits and the device allow-list; on failure nothing is left. */
+  /** Makes the cgroup and applies limits and device rules. Nothing is left on failure. */
   create(name: string, limits: Limits, devices: readonly OciDeviceRule[]): Cgroup;
-  /** The group of a container that already runs (after an agent restart). Touches nothing. */
+  /** The cgroup of a container that runs already. Changes nothing. */
   open(name: string): Cgroup;
   /** Names of every group under the agent's own parent, running or left behind. */
   list(): string[];
-  /** Removes the agent's own parent if no container is left in it; it comes back by itself. */
+  /**
+   * Removes the agent's parent cgroup if no container is left in it. The next `create` makes it
+   * again.
+   */
   removeParent(): void;
 }
 
@@ -39,39 +42,44 @@ export interface Cgroup {
   readonly paths: ReadonlyMap<string, string>;
   /** Opens what the shim needs to put its child here. The caller closes the descriptors. */
   placement(place?: Place): CgroupPlacement;
-  /** Changes only what is present in `limits`; `null` takes a limit away. */
+  /** Changes only the limits that are present; `null` removes one. */
   update(limits: Limits): void;
   /** For one without a memory limit of its own: what all others need by now (floor.ts). */
   leaveToOthers(othersBytes: number): void;
   usage(): Usage;
-  /** For who reads again and again: the same figures for a fifth of the effort. */
+  /**
+   * Reads the same figures as `usage` for a fifth of the cost, for callers that read repeatedly.
+   */
   meter(): UsageMeter;
-  /** Times the kernel killed a process of this group for memory; 0 when the group is gone. */
+  /** How often the kernel OOM killed a process of this cgroup; 0 when the cgroup is gone. */
   oomKills(): number;
   freeze(): void;
   thaw(): void;
   isFrozen(): boolean;
-  /** Does `work` while nothing inside can fork or end; a group that was frozen stays so. */
+  /**
+   * Runs `work` while nothing inside can fork or exit. A cgroup that was frozen before stays
+   * frozen.
+   */
   whileFrozen<T>(work: () => T): T;
   /** Host pids of every process inside. */
   processes(): number[];
-  /** SIGKILL to every process inside, frozen or not. */
+  /** Sends SIGKILL to every process inside, frozen or not. */
   kill(): void;
-  /** Removes the directories; waits briefly for the kernel to let go of dying processes. */
+  /** Removes the directories, and waits briefly for dying processes. */
   remove(): Promise<void>;
 }
 
-/** Keeps the group's files open. Once the group is gone it reads zeroes; close it by then. */
+/** Keeps the cgroup's files open. Reads zeroes once the cgroup is gone; must be closed then. */
 export interface UsageMeter {
   read(): Usage;
   close(): void;
 }
 
-/** Where in the group; without any of these, in the group itself. */
+/** A place inside the cgroup. Without any of these fields it is the cgroup itself. */
 export interface Place {
-  /** A group that its processes have made: a path below it. */
+  /** A path of a cgroup that the container's processes have made. */
   below?: string | undefined;
-  /** A process of it, by whose side there is a place where the group itself has none. */
+  /** A process whose cgroup is used when the container's own takes no processes. */
   beside?: number | undefined;
 }
 

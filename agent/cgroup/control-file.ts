@@ -4,7 +4,7 @@ import { conflict, invalid } from '../errors.ts';
 import { withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 
-/** A control file that could not be written: which, what, and errno's name. */
+/** A control file that could not be written, with its path, the value and errno. */
 export class ControlFileError extends Error {
   readonly path: string;
   readonly value: string;
@@ -29,7 +29,7 @@ export function writeControl(directory: string, file: string, value: string | nu
   }
 }
 
-/** Several values into one file that takes one a write: opened once. */
+/** Writes several values into one file that takes one value per write. */
 export function writeControls(directory: string, file: string, values: readonly string[]): void {
   const path = `${directory}/${file}`;
   let last = '';
@@ -46,8 +46,8 @@ export function writeControls(directory: string, file: string, values: readonly 
 }
 
 /**
- * Writes what a person asked for: a value that the kernel refuses is their mistake, one that the
- * group's present use forbids is a conflict. `limit` is the name they know it by.
+ * Writes a requested limit. A value that the kernel refuses is invalid; one that current usage
+ * forbids is a conflict. `limit` is the name in the message.
  */
 export function writeLimit(
   directory: string,
@@ -78,7 +78,7 @@ export function readControl(directory: string, file: string): string {
   return readFileSync(`${directory}/${file}`, 'utf8').trimEnd();
 }
 
-/** Undefined for a file that is not there: not every kernel has every file. */
+/** Returns undefined when this kernel has no such file. */
 export function readControlIfAny(directory: string, file: string): string | undefined {
   try {
     return readControl(directory, file);
@@ -100,7 +100,7 @@ export function readCount(directory: string, file: string, read: ReadFile = read
   return Number(read(directory, file) ?? 0);
 }
 
-/** A limit in bytes or processes; undefined when there is none. */
+/** A limit in bytes or processes. Undefined means no limit. */
 export function readBound(
   directory: string,
   file: string,

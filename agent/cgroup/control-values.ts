@@ -1,19 +1,19 @@
-/** What a group's files say, as the kernel has it: for showing, never for deciding. */
+/** Reads a cgroup's limits back from the kernel. They are only shown, never used for decisions. */
 import { readdirSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
 import type { Cgroup } from './cgroup.ts';
 import { readControlIfAny } from './control-file.ts';
 
 export interface ControllerValues {
-  /** As people know it: `memory`, `cpu`, `io`, … */
+  /** The usual name: `memory`, `cpu`, `io`, … */
   controller: string;
   directory: string;
   values: { file: string; value: string }[];
 }
 
 /**
- * The files that hold a limit, by their first word. What only counts (`memory.usage_in_bytes`) or
- * acts (`cgroup.kill`) is left out. v1 and v2 have no name with two meanings, so one list serves.
+ * The files that hold limits. Counters (`memory.usage_in_bytes`) and actions (`cgroup.kill`) are
+ * left out. No name means different things on v1 and v2, so one list serves both.
  */
 const limitFiles: Record<string, RegExp> = {
   cpu: /^(shares|cfs_(quota|period|burst)_us|rt_(runtime|period)_us|max|max\.burst|weight|idle|uclamp\.(min|max))$/,
@@ -34,7 +34,10 @@ const limitFiles: Record<string, RegExp> = {
 const shownName: Record<string, string> = { blkio: 'io' };
 const longestValue = 8 * 1024;
 
-/** By controller; v2's one directory counts for each controller that has a limit in it. */
+/**
+ * Lists the values by controller. v2's single directory counts for each controller with a limit in
+ * it.
+ */
 export function readControlValues({ paths }: Pick<Cgroup, 'paths'>): ControllerValues[] {
   const found = new Map<string, ControllerValues>();
   for (const [controller, directory] of paths)

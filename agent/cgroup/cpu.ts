@@ -1,4 +1,4 @@
-/** The cpu controller: a hard quota in each period, and a weight against the neighbours. */
+/** The cpu controller: a quota per period, and a weight relative to other cgroups. */
 import { type CpuLimits, defaultPeriodMicros, type Usage } from '../contract/limits.ts';
 import {
   type ReadFile,
@@ -36,7 +36,7 @@ export function applyCpuV2(directory: string, limits: CpuLimits): void {
   if (typeof quotaMicros === 'number' && readCount(directory, 'cpu.max.burst') > quotaMicros)
     writeChanged(directory, 'cpu.max.burst', 0, 'CPU burst');
   if (quotaMicros !== undefined || periodMicros !== undefined) {
-    // One file holds both; what is not asked for stays.
+    // One file holds both values; one that is not requested keeps its value.
     const [quotaNow = 'max', periodNow] = (readControlIfAny(directory, 'cpu.max') ?? '').split(' ');
     const quota = quotaMicros === undefined ? quotaNow || 'max' : (quotaMicros ?? 'max');
     const period =
@@ -50,8 +50,8 @@ export function applyCpuV2(directory: string, limits: CpuLimits): void {
 }
 
 /**
- * A quota that is written, the same one too, begins a new period: all that waited for it run (tg_set_cfs_bandwidth,
- * kernel/sched/core.c). So what it is already is not.
+ * Writes only a changed quota. Even an equal one starts a new period and unthrottles all waiting
+ * threads (tg_set_cfs_bandwidth, kernel/sched/core.c).
  */
 function writeChanged(directory: string, file: string, value: number | string, what: string): void {
   if (readControlIfAny(directory, file)?.trim() !== String(value))

@@ -17,7 +17,7 @@ export function inheritCpusetV1(directory: string, parent: string): void {
   }
 }
 
-/** The kernel fills those below it from now on, so that a start does not wait until we have (cpusets.rst, 1.6). */
+/** Lets the kernel fill the cpusets below, so that a start need not do it (cpusets.rst, 1.6). */
 export function fillCpusetsBelowV1(directory: string): void {
   writeControl(directory, 'cgroup.clone_children', 1);
 }
@@ -39,7 +39,8 @@ export function applyCpusetV2(directory: string, parent: string, limits: CpuLimi
     const available = () => readControlIfAny(parent, `${files[name]}.effective`) ?? '';
     // v2 takes any list and quietly uses what exists of it.
     if (list !== null) checkAvailable(name, list, available());
-    // "As the parent has it" is an empty list, but not once processes are inside (ENOSPC, measured).
+    // An empty list means the parent's, but it is refused once processes are inside (ENOSPC,
+    // measured).
     writeList(directory, name, list ?? available(), available);
   }
 }

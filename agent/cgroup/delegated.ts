@@ -16,12 +16,15 @@ import type { BoundAll } from './floor.ts';
 import { createNoCgroups } from './none.ts';
 import { createV2Driver } from './v2.ts';
 
-/** The texts stand in for those of `/proc/self`, for tests. */
+/** Contents of files in `/proc/self`, which tests replace. */
 export interface OwnGroups {
   mountinfo: string;
   /** cgroups(7), "/proc/[pid]/cgroup". */
   memberships: string;
-  /** Whether systemd has the groups: then only what it handed over is ours, whoever may write to it. */
+  /**
+   * Whether systemd manages the cgroups. Then only a delegated subtree may be used, even if others
+   * are writable.
+   */
   managed: boolean;
 }
 
@@ -32,8 +35,8 @@ const ownGroups = (): OwnGroups => ({
 });
 
 /**
- * A driver in any case; without control groups one that refuses limits, with the reason. `refusal`: why
- * systemd gave no group when it was asked for one.
+ * Always returns a driver; without cgroups one that refuses limits. `refusal` is why systemd
+ * delegated none when asked.
  */
 export function detectDelegatedDriver(
   {
@@ -49,10 +52,10 @@ export function detectDelegatedDriver(
   return createV2Driver(found, parent, { attachDevices: () => {}, boundAll });
 }
 
-/** Of a process's memberships, the one in the unified hierarchy. */
+/** The membership in the unified hierarchy. */
 export const unifiedPath = (memberships: string) => /^0::(.*)$/m.exec(memberships)?.[1] ?? '/';
 
-/** Its directory, or why there is none. */
+/** The delegated directory, or the reason why there is none. */
 export function delegatedGroup(groups = ownGroups(), refusal?: string): string | Lack {
   const { unified, hierarchies } = mountedGroups(groups.mountinfo);
   if (['memory', 'cpu', 'pids'].some((name) => hierarchies.has(name)) || unified === undefined)
@@ -62,7 +65,7 @@ export function delegatedGroup(groups = ownGroups(), refusal?: string): string |
         "Start the machine with systemd.unified_cgroup_hierarchy=1 on its kernel's command line, or run the agent as root: sudo scripts/agent.",
     };
   const own = ownDirectory(unified, groups);
-  // Where the agent moved itself, or an earlier one (user-scope.ts, delegation.ts).
+  // The agent, or an earlier one, moved itself into a leaf (user-scope.ts, delegation.ts).
   const isLeaf = basename(own) === leafName;
   const directory = isLeaf ? dirname(own) : own;
   if (isWritable(directory) && (isLeaf || !groups.managed || isHandedOver(directory)))
@@ -83,7 +86,10 @@ function ownDirectory(unified: string, { mountinfo, memberships }: OwnGroups): s
   return `${unified}${below}`.replace(/\/+$/, '');
 }
 
-/** Delegation is just that (cgroup-v2.rst, "Model of Delegation"): these two belong to the user. */
+/**
+ * A delegated cgroup belongs to the user: its directory and cgroup.procs (cgroup-v2.rst, "Model of
+ * Delegation").
+ */
 function isWritable(directory: string): boolean {
   try {
     for (const name of ['', '/cgroup.procs', '/cgroup.subtree_control'])
@@ -94,7 +100,10 @@ function isWritable(directory: string): boolean {
   }
 }
 
-/** All groups of a user's units are the user's to write, and yet their manager's; this mark tells (systemd 251). */
+/**
+ * systemd marks delegated units (systemd 251). Others are writable too, but belong to the user's
+ * manager.
+ */
 function isHandedOver(directory: string): boolean {
   const fd = openSync(directory, constants.O_RDONLY);
   try {

@@ -4,10 +4,13 @@ import { hasErrno } from '../kernel/libc.ts';
 import { readControl, readControlIfAny, writeControl } from './control-file.ts';
 import { groupPath } from './directories.ts';
 
-/** Where processes go that stand in the way; beside the containers' parent, never inside it. */
+/** The leaf for processes that prevent delegation. It lies beside the containers' parent. */
 export const leafName = 'corten-init';
 
-/** From the hierarchy's mount down to the children of `parent`, which is made where it is missing. */
+/**
+ * Delegates controllers from the hierarchy's root down to the children of `parent`, which is made
+ * if missing.
+ */
 export function delegateTo(mount: string, parent: string, controllers: readonly string[]): void {
   let directory = mount;
   delegate(directory, controllers);

@@ -38,7 +38,7 @@ export interface MountedGroups {
   hierarchies: Map<string, string>;
 }
 
-/** The file system's options name its controllers, and beside them `rw` or `xattr`, which are none. */
+/** Mount options name the controllers of a hierarchy, among others such as `rw` and `xattr`. */
 export function mountedGroups(mountinfo: string): MountedGroups {
   const groups: MountedGroups = { unified: undefined, hierarchies: new Map() };
   for (const { type, mountPoint: directory, superOptions } of parseMountinfo(mountinfo)) {

@@ -14,7 +14,7 @@ export function applyDevicesV1(directory: string, rules: readonly OciDeviceRule[
     writeControls(directory, run.allow ? 'devices.allow' : 'devices.deny', run.lines);
 }
 
-/** Neighbours that go into the same file; their order is what decides. */
+/** Groups neighbouring rules that go into the same file, keeping their order. */
 function runsOf(rules: readonly OciDeviceRule[]): { allow: boolean; lines: string[] }[] {
   const runs: { allow: boolean; lines: string[] }[] = [];
   for (const rule of rules) {

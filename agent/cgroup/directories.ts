@@ -52,7 +52,7 @@ export function makeGroup(directory: string, keeps = false): void {
   }
 }
 
-/** Removes a group and those below it, as far as nothing runs in them. Whether it is gone. */
+/** Removes a cgroup and those below it if they have no processes. Returns whether it is gone. */
 export function removeAtOnce(directory: string): boolean {
   if (removeEmpty(directory)) return true;
   const children = childrenOf(directory);
@@ -60,7 +60,7 @@ export function removeAtOnce(directory: string): boolean {
   return children.length > 0 && removeEmpty(directory);
 }
 
-/** False when something is inside. */
+/** Returns false when processes are inside. */
 export function removeEmpty(directory: string): boolean {
   try {
     rmdirSync(directory);

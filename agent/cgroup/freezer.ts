@@ -1,10 +1,10 @@
-/** Freezing every process of a group, and letting them go on. */
+/** Freezes and thaws all processes of a cgroup. */
 import { CortenError } from '../errors.ts';
 import { readControlIfAny, readKeyed, writeControl } from './control-file.ts';
 
 const defaultAttempts = 5000;
 const pauseMs = 0.1;
-/** A child that is forked at the wrong moment escapes a v1 freeze; asking anew catches it. */
+/** A child forked at the wrong moment escapes a v1 freeze; repeating the freeze catches it. */
 const attemptsPerRound = 500;
 
 /** freezer-subsystem.rst: FREEZING becomes FROZEN when the last process has stopped. */
@@ -54,7 +54,7 @@ function cannotFreeze(directory: string): CortenError {
   );
 }
 
-/** Blocks this thread: whoever freezes must not let anything else happen between. */
+/** Blocks the thread, because nothing else may happen during a freeze. */
 function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs);
 }

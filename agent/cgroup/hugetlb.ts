@@ -114,13 +114,13 @@ export class UnifiedHugetlb {
     return existsSync(this.directory(name));
   }
 
-  /** Pages that were charged before stay with the group they were charged to. */
+  /** Moves a process. Pages charged before stay charged to the old cgroup. */
   moveIn(name: string, pids: readonly number[]): void {
     for (const pid of pids) {
       try {
         writeControl(this.directory(name), 'cgroup.procs', pid);
       } catch (error) {
-        // It ended on the way.
+        // The process ended meanwhile.
         if (!hasErrno(error, 'ESRCH')) throw error;
       }
     }

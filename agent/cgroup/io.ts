@@ -9,7 +9,7 @@ import { hasControl, type ReadFile, readControlIfAny, writeLimit } from './contr
 const defaultWeightV1 = 500;
 const defaultWeightV2 = 100;
 
-/** v1 throttles what reaches the device in the group's own name: buffered writeback escapes it. */
+/** v1 throttles only I/O that a process does itself; buffered writeback is not throttled. */
 export function applyIoV1(directory: string, limits: IoLimits): void {
   // BFQ renamed the files when it replaced CFQ; a machine whose disks use neither has none.
   const prefix = ['blkio.bfq', 'blkio'].find((name) => hasControl(directory, `${name}.weight`));
@@ -56,7 +56,7 @@ export function applyIoV2(directory: string, limits: IoLimits): void {
   }
 }
 
-/** A disk of a scheduler without weights has one as little as a machine without the file. */
+/** A disk whose scheduler has no weights is treated like a kernel without the file. */
 function ifKnown(writeWeight: () => void): void {
   try {
     writeWeight();
@@ -99,7 +99,7 @@ function ratesV2(device: IoDeviceLimits): string {
     .join(' ');
 }
 
-/** Undefined when all that is asked is to take limits off a disk that is not there any more. */
+/** Returns undefined when the change only removes limits of a disk that no longer exists. */
 function numberIfNeeded({ device, ...values }: IoDeviceLimits): string | undefined {
   const clears = Object.values(values).every((value) => value === null || value === undefined);
   return clears && !isDeviceNumber(device) && !existsSync(device)
@@ -109,7 +109,7 @@ function numberIfNeeded({ device, ...values }: IoDeviceLimits): string | undefin
 
 const isDeviceNumber = (text: string) => /^\d+:\d+$/.test(text);
 
-/** `major:minor` of a block device, which may be said as that too. */
+/** The `major:minor` of a block device, given by path or as `major:minor`. */
 function deviceNumber(path: string): string {
   if (isDeviceNumber(path)) return path;
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });

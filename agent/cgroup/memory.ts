@@ -1,4 +1,4 @@
-/** The memory controller: memory, swap, and what the kernel tries to leave alone. */
+/** The memory controller: memory, swap and reservations. */
 import type { MemoryLimits, Usage } from '../contract/limits.ts';
 import { conflict, invalid } from '../errors.ts';
 import {
@@ -19,7 +19,7 @@ const v1 = {
 } as const;
 const none = -1;
 
-/** v1 has nothing that slows down, and its OOM killer takes one process at a time. */
+/** v1 has no memory.high, and its OOM killer ends single processes only. */
 export function checkMemoryV1({ highBytes, oomGroup }: MemoryLimits): void {
   if (typeof highBytes === 'number')
     throw invalid(
@@ -42,7 +42,7 @@ export function applyMemoryV1(directory: string, limits: MemoryLimits): void {
     writeControl(directory, 'memory.oom_control', oomKillDisabled ? 1 : 0);
 }
 
-/** Taken away, it is again what the group was born with: its parent's. */
+/** Without an own value the cgroup has its parent's swappiness again. */
 function writeSwappiness(directory: string, swappiness: number | null): void {
   const value = swappiness ?? readControlIfAny(`${directory}/..`, 'memory.swappiness');
   if (value !== undefined) writeLimit(directory, 'memory.swappiness', value, 'memory swappiness');
@@ -107,7 +107,7 @@ export function applyMemoryV2(directory: string, limits: MemoryLimits): void {
   if (oomGroup !== undefined) killTogetherV2(directory, oomGroup ?? true);
 }
 
-/** One process that is killed for memory takes its whole container with it, never half of it. */
+/** Makes the OOM killer end the whole container (memory.oom.group). */
 export function killTogetherV2(directory: string, together = true): void {
   if (hasControl(directory, 'memory.oom.group'))
     writeControl(directory, 'memory.oom.group', together ? 1 : 0);
@@ -157,7 +157,7 @@ function swapV2(directory: string, limits: MemoryLimits): number | 'max' | undef
   return sum - limit;
 }
 
-/** For kernels before memory.high: page cache can go, so it does not count. */
+/** For kernels before memory.high. Page cache can be reclaimed, so it is not counted. */
 function refuseBelowUse(directory: string, maxBytes: number): void {
   const current = readCount(directory, 'memory.current');
   const stat = readKeyed(directory, 'memory.stat');

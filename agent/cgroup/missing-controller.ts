@@ -1,7 +1,7 @@
-/** A limit that this machine cannot keep is refused: nobody should believe in one that is not there. */
+/** Refuses limits that this machine cannot enforce, so that nobody relies on them. */
 import { invalid } from '../errors.ts';
 
-/** Whether any value is asked for; `null` only takes away what cannot be there. */
+/** Whether any value is requested. `null` only removes a limit. */
 export function asksForAny(values: readonly unknown[]): boolean {
   return values.some((value) =>
     Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null,

@@ -1,7 +1,6 @@
 /**
- * For a machine that gives this agent no control groups, as one without root on cgroup v1. Limits are
- * refused, each with the reason; what a group is for beside them (which processes are a container's, what
- * they use, ending them all) is asked of /proc.
+ * The driver for an agent without cgroups, such as one without root on v1. It refuses limits with
+ * the reason. A container's processes, their usage and killing them all come from /proc.
  */
 import type { Lack } from '../contract/abilities.ts';
 import { type Limits, nothingUsed, type Usage } from '../contract/limits.ts';
@@ -64,7 +63,7 @@ class NoCgroup implements Cgroup {
 
   leaveToOthers(): void {}
 
-  /** Of the processes that are there now: what has ended is not counted any more. */
+  /** Sums the processes that exist now; ended ones are not counted. */
   usage(): Usage {
     const processes = processesOf(this.name);
     const sum = (of: (process: ContainerProcess) => number) =>

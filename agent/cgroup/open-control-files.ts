@@ -9,11 +9,13 @@ import { hasErrno } from '../kernel/libc.ts';
 import type { UsageMeter } from './cgroup.ts';
 import { type ReadFile, readControlIfAny } from './control-file.ts';
 
-/** memory.stat, the longest, has about 2 KB; what is longer is read the other way. */
+/**
+ * memory.stat, the longest file, has about 2 KB. A longer file is read without the open descriptor.
+ */
 const buffer = Buffer.alloc(16 * 1024);
 let kept = 0;
 
-/** The descriptors are for connections and containers first; beyond this share, files are opened anew. */
+/** The most descriptors kept open; beyond it files are opened for each reading. */
 const mostKept = Math.min(8192, Math.floor(openFilesLimit() / 4));
 
 export function cachingMeter(usage: (read: ReadFile) => Usage): UsageMeter {
@@ -22,7 +24,7 @@ export function cachingMeter(usage: (read: ReadFile) => Usage): UsageMeter {
 }
 
 export class OpenControlFiles {
-  /** By path; undefined for a file that this kernel does not have. */
+  /** Descriptors by path. Undefined for a file that this kernel does not have. */
   readonly #descriptors = new Map<string, number | undefined>();
 
   /** As {@link readControlIfAny}. */

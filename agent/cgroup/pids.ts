@@ -2,7 +2,7 @@
 import type { Usage } from '../contract/limits.ts';
 import { type ReadFile, readBound, readCount, readKeyed, writeLimit } from './control-file.ts';
 
-/** As Docker takes it: negative means none, and 0 could start nothing at all. */
+/** Docker's rule: a negative value or 0 means no limit. */
 export function applyPids(directory: string, limit: number | null): void {
   const value = limit === null || limit < 0 ? 'max' : Math.max(1, limit);
   writeLimit(directory, 'pids.max', value, 'process limit');

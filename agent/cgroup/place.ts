@@ -1,4 +1,4 @@
-/** Where in a container's group one more process of it goes. */
+/** Where an additional process goes inside a container's cgroup. */
 import { posix } from 'node:path';
 import { invalid } from '../errors.ts';
 import type { Place } from './cgroup.ts';
@@ -6,9 +6,9 @@ import { readControlIfAny } from './control-file.ts';
 import { processesIn, subtree } from './processes.ts';
 
 /**
- * On v2. A group that hands controllers down takes no process itself (EBUSY, "No Internal Process Constraint"
- * in cgroup-v2.rst), as that of a container whose first program is systemd: there it goes to where
- * that program is.
+ * On v2 a cgroup that delegates controllers takes no processes itself (EBUSY, "No Internal Process
+ * Constraint" in cgroup-v2.rst), as in a container that runs systemd. A process then goes where
+ * that container's init is.
  */
 export function placeOnV2(directory: string, { below, beside }: Place): string {
   if (below !== undefined) return directoryBelow(directory, below);
@@ -17,7 +17,7 @@ export function placeOnV2(directory: string, { below, beside }: Place): string {
   return subtree(directory).find((group) => processesIn(group).includes(beside)) ?? directory;
 }
 
-/** Throws invalid for a way out. The kernel has no links there. */
+/** Throws invalid for a path that leaves the cgroup. The kernel has no links there. */
 export function directoryBelow(directory: string, below: string): string {
   const path = posix.normalize(below.replace(/^\/+/, ''));
   if (/^\.\.(\/|$)/.test(path) || below.includes('\0'))

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Cgroup, CgroupPlacement, Place } from './cgroup.ts';
 
-/** Lends the way into a cgroup for as long as a process is started with it. */
+/** Opens the placement for as long as `use` starts a process with it. */
 export async function withPlacement<T>(
   cgroup: Cgroup,
   use: (placement: CgroupPlacement) => Promise<T>,

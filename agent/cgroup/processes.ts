@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
 import { readControl } from './control-file.ts';
 
-/** The directory and everything below it, the deepest first. Empty when it is gone. */
+/** The directory and all below it, the deepest first. Empty when it is gone. */
 export function subtree(directory: string): string[] {
   const below = childrenOf(directory).flatMap((child) => subtree(`${directory}/${child}`));
   return [...below, directory];
@@ -41,7 +41,7 @@ export function killAll(pids: readonly number[]): void {
     try {
       process.kill(pid, 'SIGKILL');
     } catch (error) {
-      // It ended by itself, which is what was wanted.
+      // The process has ended by itself.
       if (!hasErrno(error, 'ESRCH')) throw error;
     }
   }

@@ -1,4 +1,4 @@
-/** Which processes are a container's, without a control group to ask: those below its shim. */
+/** Finds a container's processes without a cgroup: those below its shim. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
 import { type ProcessStat, parseStat } from '../kernel/process-stat.ts';
@@ -23,7 +23,7 @@ export function processesOf(container: string): ContainerProcess[] {
     ({ pid, stat }) =>
       stat.name === 'corten-shim' &&
       readOrEmpty(`/proc/${pid}/cmdline`) === command &&
-      // A container's process may call itself anything, in its own pid namespace.
+      // A process may choose any name in its own pid namespace, so the namespace decides.
       namespaceOf(pid) === own,
   );
   if (shim === undefined) return [];
@@ -34,7 +34,7 @@ export function processesOf(container: string): ContainerProcess[] {
   const [first] = children.get(shim.pid) ?? [];
   const inside = first && namespaceOf(first.pid);
   if (inside !== undefined && inside !== own)
-    // Also what was brought in from outside, by exec.
+    // Processes that an exec brought in are included.
     for (const process of all)
       if (namespaceOf(process.pid) === inside) found.set(process.pid, process);
   return [...found.values()];
@@ -47,7 +47,7 @@ function everyProcess(): ContainerProcess[] {
   });
 }
 
-/** Undefined for a process that is none of ours, or gone. */
+/** Returns undefined for a process that has ended or is not the agent's. */
 function namespaceOf(pid: number | 'self'): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
@@ -61,7 +61,7 @@ function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, 'latin1');
   } catch (error) {
-    // It ended meanwhile, or /proc hides what is not ours (hidepid).
+    // The process ended, or /proc hides it (hidepid).
     if (hasErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return '';
     throw error;
   }

@@ -11,7 +11,7 @@ export const groupStallFiles: StallFiles = {
 };
 export const machineStallFiles: StallFiles = { cpu: 'cpu', memory: 'memory', io: 'io' };
 
-/** Undefined where the kernel has none: built without PSI, started with psi=0, or a group of v1. */
+/** Returns undefined when the kernel has no PSI, was started with psi=0, or the cgroup is on v1. */
 export function readStall(
   directory: string,
   files: StallFiles,

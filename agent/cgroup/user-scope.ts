@@ -14,17 +14,17 @@ import { writeControl } from './control-file.ts';
 import { unifiedPath } from './delegated.ts';
 import { leafName } from './delegation.ts';
 
-/** How this process asks the manager; for tests, others. */
+/** Calls systemd's manager. Tests replace it. */
 export type CallManager = (method: string, ...words: readonly string[]) => void;
 
 const mount = '/sys/fs/cgroup';
-/** A busy machine takes its time. */
+/** How long to wait for the manager, in milliseconds, on a busy machine. */
 const patienceMs = 20_000;
 const pauseMs = 20;
 
 /**
- * Moves this process into a scope, whose name is kept in `run`. Undefined when it is there, or where there is
- * no systemd to ask; else why not.
+ * Moves this process into a scope, whose name is kept in `run`. Returns undefined on success or
+ * without systemd, otherwise the reason.
  */
 export async function joinUserScope(
   run: string,
@@ -45,14 +45,16 @@ export async function joinUserScope(
   }
 }
 
-/** Into the leaf: once containers have groups beside it, the scope itself takes no process any more. */
+/**
+ * Moves into the leaf, because the scope takes no processes once containers have cgroups below it.
+ */
 function goBack(scope: string, call: CallManager): boolean {
   if (scope === '') return false;
   try {
     call('AttachProcessesToUnit', 'ssau', scope, `/${leafName}`, '1', String(process.pid));
     return true;
   } catch {
-    // It ended with the last process in it, as after a restart of the machine.
+    // The scope ended with its last process.
     return false;
   }
 }
@@ -70,7 +72,7 @@ function newScope(name: string): string[] {
   return ['ssa(sv)a(sa(sv))', name, 'fail', count, ...properties.flat(), '0'];
 }
 
-/** The manager answers before it has moved anybody. */
+/** The manager answers before it has moved the process. */
 async function arrived(scope: string): Promise<void> {
   const deadline = performance.now() + patienceMs;
   while (basename(ownPath()) !== scope) {
@@ -97,7 +99,9 @@ function recordedScope(path: string): string {
   }
 }
 
-/** Of the user whose process this is, also after `su`, which leaves another's in the environment. */
+/**
+ * Uses the bus of this process's user, even after `su`, which leaves another's in the environment.
+ */
 function callManager(method: string, ...words: readonly string[]): void {
   const runtime = `/run/user/${process.getuid?.()}`;
   const systemd = 'org.freedesktop.systemd1';

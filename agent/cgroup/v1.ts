@@ -34,7 +34,7 @@ import { applyPids, readPids } from './pids.ts';
 import { directoryBelow } from './place.ts';
 import { childrenOf, killAll, processesBelow } from './processes.ts';
 
-/** The one controller whose name people know otherwise. */
+/** The one controller with another name in the kernel. */
 const kernelName: Record<string, string> = { io: 'blkio' };
 const killRounds = 20;
 /** Nobody waits long for a freeze that only makes the kill shorter: about 20 ms. */
@@ -96,7 +96,7 @@ export function createV1Driver(
 
 interface OwnerOptions {
   unified: UnifiedHugetlb | undefined;
-  /** Those that are there are their makers'. */
+  /** Whether existing cgroups belong to their makers and are kept. */
   keepsGroups: boolean;
   boundAll: BoundAll | undefined;
 }
@@ -275,7 +275,7 @@ class CgroupV1 implements Cgroup {
       freezeV1(freezer, killFreezeAttempts);
       return true;
     } catch (error) {
-      // Whoever sits in the kernel takes SIGKILL when it comes out; the caller goes on.
+      // A process inside a system call gets SIGKILL when it returns.
       if (error instanceof CortenError) return false;
       throw error;
     }
@@ -347,7 +347,7 @@ function makeParent(directory: string): void {
   try {
     mkdirSync(directory);
   } catch (error) {
-    // Another process's containers may have the same parent.
+    // Another process may use the same parent.
     if (hasErrno(error, 'EEXIST')) return;
     if (!hasErrno(error, 'ENOENT')) throw error;
     makeParent(above);

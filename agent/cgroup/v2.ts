@@ -95,7 +95,7 @@ export function createV2Driver(
 }
 
 interface OwnerOptions {
-  /** Those that are there are their makers'. */
+  /** Whether existing cgroups belong to their makers and are kept. */
   keepsGroups: boolean;
   leavesToOthers: boolean;
 }

@@ -69,7 +69,7 @@ export function qgroupsOf(fd: number): string {
   return `/sys/fs/btrfs/${uuid}/qgroups`;
 }
 
-/** Undefined where nothing is counted under that number. */
+/** Returns undefined when nothing is counted under that number. */
 export function readQgroup(
   qgroups: string,
   id: bigint,

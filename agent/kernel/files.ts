@@ -58,7 +58,7 @@ function shown(name: FileName): string {
   return typeof name === 'string' ? name : name.toString('utf8', 0, name.length - 1);
 }
 
-/** As often as a rename may race with `..` inside the root (EAGAIN); openat2(2) says retry. */
+/** openat2(2) answers EAGAIN when `..` races with a rename and asks to retry. */
 const mostRaces = 32;
 
 /** openat2(2). O_CLOEXEC is always added: descriptors are shared by every thread of the process. */
@@ -115,7 +115,7 @@ export function openDirectory(path: string): number {
   return openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
 }
 
-/** Runs `use` with a descriptor and closes it whatever happens. */
+/** Runs `use` with a descriptor and closes it afterwards. */
 export function withFd<T>(fd: number, use: (fd: number) => T): T {
   try {
     return use(fd);

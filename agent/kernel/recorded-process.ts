@@ -14,7 +14,7 @@ export function recordProcess(path: string, pid: number): void {
   renameSync(`${path}.new`, path);
 }
 
-/** Undefined when there is none, or it has ended. */
+/** Returns undefined when there is no record or the process has ended. */
 export function findRecordedProcess(path: string): number | undefined {
   const [pid, startTicks] = readOrEmpty(path).trim().split(' ');
   if (pid === undefined || startTicks === undefined) return undefined;
@@ -22,7 +22,7 @@ export function findRecordedProcess(path: string): number | undefined {
   return stat?.startTicks === BigInt(startTicks) && stat.state !== 'Z' ? Number(pid) : undefined;
 }
 
-/** Forgets it in any case. */
+/** Ends the process if it still runs, and removes the record. */
 export function endRecordedProcess(path: string): void {
   const pid = findRecordedProcess(path);
   if (pid !== undefined) endProcess(pid, path);
@@ -38,7 +38,7 @@ function endProcess(pid: number, path: string): void {
     throw error;
   }
   try {
-    // The descriptor stands for one process: what is asked again now holds for it.
+    // The pidfd refers to one process, so a check after it was opened holds.
     if (findRecordedProcess(path) !== pid) return;
     signalProcess(pidfd, SIGKILL);
     awaitEnd(pidfd, patienceMs);

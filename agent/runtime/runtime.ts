@@ -19,18 +19,19 @@ import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
 export interface Runtime {
   prepare(request: PrepareRequest): Promise<PreparedSandbox>;
   /**
-   * Throws {@link StartError} when the image's process could not be executed; nothing is left.
-   * Either way the sandbox is used up: its descriptors are closed when this settles.
+   * Throws {@link StartError} when the image's process could not be executed; nothing is left then.
+   * The sandbox's descriptors are closed in any case.
    */
   launch(sandbox: PreparedSandbox, request: LaunchRequest): Promise<RunningProcess>;
   /** Runs one more process inside a running container. */
   exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess>;
   /**
-   * Does of such an exec what is not to be seen in the container yet, for a caller who will very soon want
-   * it, or not. Undefined when it would take longer than it gains. Throws as `exec` does.
+   * Prepares an exec without showing anything of it in the container yet, for a caller who will
+   * probably start it soon. Returns undefined when that would take longer than it gains. Throws as
+   * `exec` does.
    */
   prestartExec(container: ProcessHandle, request: ExecRequest): PrestartedExec | undefined;
-  /** Finds the process of a run directory: still running, or ended while nobody watched. */
+  /** Finds the process of a run directory: still running, or ended while no agent ran. */
   readopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined>;
   /**
    * How long a turn on a processor is of all threads of `processes`, pids on this machine: as this runtime gave it to
@@ -44,13 +45,16 @@ export interface Runtime {
 export interface PrepareRequest {
   spec: OciSpec;
   rootfs: Rootfs;
-  /** What `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf` and volumes are is in `spec.mounts`. */
+  /** `spec.mounts` contains `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf` and the volumes. */
   cgroupPaths: ReadonlyMap<string, string>;
-  /** Makes what `spec.mounts` names and is not there yet, in the way of `makeGroups`, and before. */
+  /**
+   * Makes the sources that `spec.mounts` names and that do not exist yet. Called like `makeGroups`,
+   * and before it.
+   */
   makeSources?: () => void;
   /**
-   * Makes them, while the rest is prepared: it is called once, before `prepare` returns. When it throws,
-   * `prepare` throws that, and nothing is left of the sandbox.
+   * Makes the cgroups while the rest is prepared. Called once, before `prepare` returns. When it
+   * throws, `prepare` throws that error and nothing of the sandbox is left.
    */
   makeGroups?: () => void;
   /**

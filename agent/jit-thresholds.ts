@@ -1,6 +1,6 @@
 /**
  * Compiles what is called again after a few calls and not after hundreds: most of what the agent does it does
- * seldom, and somebody waits for each time (docs/benchmarks.md).
+ * seldom, and somebody waits for each time.
  *
  * Names that V8 does not know are told on stderr, and change nothing.
  */

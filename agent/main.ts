@@ -48,8 +48,8 @@ import { PortForwarder } from './network/port-forwarder.ts';
 import { type AgentOptions, parseOptions, usage } from './options.ts';
 import { type KeptNamespaces, keptNamespaces } from './rootless/enter.ts';
 import { abilityFacts } from './rootless/facts.ts';
-import { Beat } from './runtime/beat.ts';
 import { createRuntime } from './runtime/linux-runtime.ts';
+import { SchedulerTick } from './runtime/scheduler-tick.ts';
 import { shortestSliceMicros } from './runtime/scheduling.ts';
 import { openShares } from './share/open-shares.ts';
 import { openShellOverExec } from './ssh/exec-shells.ts';
@@ -157,7 +157,8 @@ async function start(options: AgentOptions): Promise<Agent> {
     ? detectDelegatedDriver({ parent, boundAll, refusal: kept.groupRefusal })
     : detectCgroupDriver({ parent, boundAll });
   // What makes short turns end in time.
-  const beat = options.cpuSliceMicros === undefined ? undefined : new Beat(shimPath);
+  const schedulerTick =
+    options.cpuSliceMicros === undefined ? undefined : new SchedulerTick(shimPath);
   const kernelViews = createKernelViews();
   const shares = openShares({
     socketPath: join(run, 'share.sock'),
@@ -179,7 +180,7 @@ async function start(options: AgentOptions): Promise<Agent> {
     kernelViews,
     apiSocket: options.socket,
     kernelLog: new KernelLog(),
-    beat,
+    schedulerTick,
     hostFolders: { mountOf: shares.mountOf, areNeeded: options.machine },
     openDisks: async ({ parents, layers, hasLayers }) => {
       const disks = detectDiskDriver({ root, parents, report });
@@ -234,7 +235,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       await runtime.close();
       await engine.close();
       sharedDisk?.close(hasRunning() ? 'leave' : 'unmount');
-      beat?.close();
+      schedulerTick?.close();
       kernelViews.close();
       await network.close();
       await images.close();

@@ -44,8 +44,6 @@ export interface Cgroup {
   placement(place?: Place): CgroupPlacement;
   /** Changes only the limits that are present; `null` removes one. */
   update(limits: Limits): void;
-  /** For one without a memory limit of its own: what all others need by now (floor.ts). */
-  leaveToOthers(othersBytes: number): void;
   usage(): Usage;
   /**
    * Reads the same figures as `usage` for a fifth of the cost, for callers that read repeatedly.

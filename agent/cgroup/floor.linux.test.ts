@@ -1,12 +1,10 @@
 /** What all containers together leave to the machine, against programs that want it all. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from '../e2e/until.ts';
 import type { Cgroup } from './cgroup.ts';
-import { readCount, readKeyed } from './control-file.ts';
 import { detectCgroupDriver } from './detect.ts';
 import { keepFloor } from './floor.ts';
 import { exitOf, runIn } from './testdata/group-process.ts';
@@ -74,37 +72,6 @@ test('its share is its limit, until it has one of its own, and again after', () 
   assert.equal(group.usage().memory.limitBytes, 56 * MiB);
   assert.equal(create({ memory: { maxBytes: GiB } }).usage().memory.limitBytes, GiB);
 });
-
-test('one that wants all while others have much ends before the limit of all is reached', async () => {
-  const neighbour = create();
-  // 14 of the 64 MiB that all may have: with its seven eighths the greedy one would get there.
-  const holder = runIn(
-    neighbour,
-    'held=$(head -c 12M /dev/zero | tr "\\0" x); echo held; sleep 60; echo',
-  );
-  await once(holder.stdout ?? assert.fail(), 'data');
-  const need = neighbour.usage().memory.usageBytes;
-  assert.ok(need > 12 * MiB && need <= 16 * MiB, `${need} bytes`);
-  const greedy = create();
-  const before = refusalsOfAll(greedy);
-  greedy.leaveToOthers(16 * MiB);
-  assert.equal(greedy.usage().memory.limitBytes, 48 * MiB);
-  await exitOf(runIn(greedy, 'head -c 60M /dev/zero | tail >/dev/null'));
-  const most = greedy.usage().memory.maxUsageBytes ?? 0;
-  assert.ok(most <= 48 * MiB, `${most} bytes`);
-  assert.equal(refusalsOfAll(greedy), before);
-  greedy.leaveToOthers(0);
-  assert.equal(greedy.usage().memory.limitBytes, 56 * MiB);
-});
-
-/** How often a page was refused at the limit of all. */
-function refusalsOfAll({ paths }: Cgroup): number {
-  const v1 = paths.get('memory');
-  const all = dirname(v1 ?? paths.get('') ?? '');
-  return v1 === undefined
-    ? (readKeyed(all, 'memory.events.local').max ?? 0)
-    : readCount(all, 'memory.failcnt');
-}
 
 function cached(group: Cgroup): number {
   const { stat } = group.usage().memory;

@@ -1,7 +1,7 @@
 /**
  * What all containers together leave to the machine: the group that holds them is limited to what is
  * there less a floor, of memory and of processes (docs/decisions/0019). What goes beyond ends or fails in a
- * container, not in the machine's own programs. And what one of them leaves to the others.
+ * container, not in the machine's own programs. One container without a memory limit of its own gets less than all.
  */
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
@@ -14,10 +14,6 @@ export type BoundAll = (directory: string) => void;
 
 const GiB = 1024 ** 3;
 const share = 1 / 8;
-/** Of what all may have: what one may have however much the others need. */
-const leastShare = 3 / 4;
-/** Of what all may have: what the others may grow by until that is seen. */
-const growthShare = 1 / 32;
 const mostMemoryBytes = 8 * GiB;
 const mostProcesses = 4096;
 
@@ -56,21 +52,14 @@ export function keepFloor(floor: Floor, size: MachineSize = machineSize()): Boun
 }
 
 /**
- * Limits the memory of a container that has no limit of its own to seven eighths of what all have, and down to
- * three quarters while the others need `othersBytes`. At the limit of all, the kernel takes back whatever the others
- * have read from the disk before it ends the one that wants more, and whoever asks for a page then does that work;
- * at its own, only the one that wants more.
+ * Limits the memory of a container that has no limit of its own to seven eighths of what all containers may have.
+ * At the limit of all, the kernel reclaims the page cache of every container before it kills; at its own limit, a
+ * container's growth reclaims only what is its own.
  */
-export function leaveToOthers(
-  directory: string,
-  { bound, usage }: MemoryFiles,
-  othersBytes: number,
-): void {
+export function applyDefaultMemoryLimit(directory: string, { bound, usage }: MemoryFiles): void {
   limit(directory, bound, usage, () => {
     const all = readBound(dirname(directory), bound);
-    if (all === undefined) return undefined;
-    const left = all * (1 - growthShare) - othersBytes;
-    return Math.floor(Math.min(all * (1 - share), Math.max(all * leastShare, left)));
+    return all === undefined ? undefined : Math.floor(all * (1 - share));
   });
 }
 

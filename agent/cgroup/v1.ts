@@ -23,7 +23,7 @@ import {
   removeEmpty,
   removeGroups,
 } from './directories.ts';
-import { type BoundAll, leaveToOthers, memoryFilesV1 } from './floor.ts';
+import { applyDefaultMemoryLimit, type BoundAll, memoryFilesV1 } from './floor.ts';
 import { freezeV1, isFrozenV1, thawV1 } from './freezer.ts';
 import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, UnifiedHugetlb } from './hugetlb.ts';
 import { applyIoV1, readIoV1 } from './io.ts';
@@ -108,7 +108,6 @@ class CgroupV1 implements Cgroup {
   readonly #unified: UnifiedHugetlb | undefined;
   readonly #boundAll: BoundAll | undefined;
   readonly #keepsGroups: boolean;
-  #othersBytes = 0;
 
   constructor(
     name: string,
@@ -129,7 +128,7 @@ class CgroupV1 implements Cgroup {
     try {
       for (const [controller, directory] of this.#directories())
         this.#makeIn(controller, directory);
-      this.#leaveToOthers();
+      this.#applyDefaultMemoryLimit();
       this.update(limits);
       this.#applyDevices(devices);
     } catch (error) {
@@ -164,18 +163,13 @@ class CgroupV1 implements Cgroup {
     );
     this.#with('memory', Object.values(memory), (directory) => {
       applyMemoryV1(directory, memory);
-      if (memory.maxBytes === null) this.#leaveToOthers();
+      if (memory.maxBytes === null) this.#applyDefaultMemoryLimit();
     });
     this.#with('pids', [pids], (directory) => {
       if (pids !== undefined) applyPids(directory, pids);
     });
     this.#with('io', Object.values(io), (directory) => applyIoV1(directory, io));
     this.#updateHugetlb(hugetlb);
-  }
-
-  leaveToOthers(othersBytes: number): void {
-    this.#othersBytes = othersBytes;
-    this.#leaveToOthers();
   }
 
   usage(): Usage {
@@ -294,10 +288,10 @@ class CgroupV1 implements Cgroup {
     if (this.paths.get('cpuset') === directory) inheritCpusetV1(directory, parent);
   }
 
-  #leaveToOthers(): void {
+  #applyDefaultMemoryLimit(): void {
     const directory = this.paths.get('memory');
     if (this.#boundAll !== undefined && directory !== undefined)
-      leaveToOthers(directory, memoryFilesV1, this.#othersBytes);
+      applyDefaultMemoryLimit(directory, memoryFilesV1);
   }
 
   #applyDevices(devices: readonly OciDeviceRule[]): void {

@@ -29,7 +29,7 @@ import {
   removeEmpty,
   removeGroups,
 } from './directories.ts';
-import { type BoundAll, leaveToOthers, memoryFilesV2 } from './floor.ts';
+import { applyDefaultMemoryLimit, type BoundAll, memoryFilesV2 } from './floor.ts';
 import { freezeV2, isFrozenV2, thawV2 } from './freezer.ts';
 import { applyHugetlbV2, checkPageSizes } from './hugetlb.ts';
 import { applyIoV2, readIoV2 } from './io.ts';
@@ -66,7 +66,7 @@ export function createV2Driver(
     checkName(name);
     return new CgroupV2(name, parentDirectory, controllers, {
       keepsGroups: typeof within !== 'string',
-      leavesToOthers: boundAll !== undefined,
+      hasDefaultMemoryLimit: boundAll !== undefined,
     });
   };
   return {
@@ -97,7 +97,7 @@ export function createV2Driver(
 interface OwnerOptions {
   /** Whether existing cgroups belong to their makers and are kept. */
   keepsGroups: boolean;
-  leavesToOthers: boolean;
+  hasDefaultMemoryLimit: boolean;
 }
 
 class CgroupV2 implements Cgroup {
@@ -107,7 +107,6 @@ class CgroupV2 implements Cgroup {
   readonly #parent: string;
   readonly #controllers: readonly string[];
   readonly #owner: OwnerOptions;
-  #othersBytes = 0;
 
   constructor(name: string, parent: string, controllers: readonly string[], owner: OwnerOptions) {
     this.name = name;
@@ -128,7 +127,7 @@ class CgroupV2 implements Cgroup {
         makeGroup(this.#directory, this.#owner.keepsGroups);
       }
       killTogetherV2(this.#directory);
-      this.#leaveToOthers();
+      this.#applyDefaultMemoryLimit();
       this.update(limits);
       attach(this.#directory);
     } catch (error) {
@@ -149,7 +148,7 @@ class CgroupV2 implements Cgroup {
     this.#with('cpuset', [cpus, mems], (directory) => applyCpusetV2(directory, this.#parent, cpu));
     this.#with('memory', Object.values(memory), (directory) => {
       applyMemoryV2(directory, memory);
-      if (memory.maxBytes === null) this.#leaveToOthers();
+      if (memory.maxBytes === null) this.#applyDefaultMemoryLimit();
       if (memory.reservationBytes !== undefined) protectParent(this.#parent);
     });
     this.#with('pids', [pids], (directory) => {
@@ -159,11 +158,6 @@ class CgroupV2 implements Cgroup {
     checkPageSizes(hugetlb);
     const pages = hugetlb.flatMap(({ maxBytes, reservedMaxBytes }) => [maxBytes, reservedMaxBytes]);
     this.#with('hugetlb', pages, (directory) => applyHugetlbV2(directory, hugetlb));
-  }
-
-  leaveToOthers(othersBytes: number): void {
-    this.#othersBytes = othersBytes;
-    this.#leaveToOthers();
   }
 
   usage(): Usage {
@@ -233,9 +227,8 @@ class CgroupV2 implements Cgroup {
     if (reserved) protectParent(this.#parent);
   }
 
-  #leaveToOthers(): void {
-    if (this.#owner.leavesToOthers)
-      leaveToOthers(this.#directory, memoryFilesV2, this.#othersBytes);
+  #applyDefaultMemoryLimit(): void {
+    if (this.#owner.hasDefaultMemoryLimit) applyDefaultMemoryLimit(this.#directory, memoryFilesV2);
   }
 
   #with(controller: string, asked: readonly unknown[], apply: (directory: string) => void): void {

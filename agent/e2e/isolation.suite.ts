@@ -212,7 +212,7 @@ export function isolationSuite({ isRoot, start }: IsolatingAgent): void {
       assert.equal(readlinkSync(`/proc/${parent}/ns/pid`), readlinkSync('/proc/self/ns/pid'));
     });
 
-    test('the engine comes before its containers; they, their shims and execs are as all others', async () => {
+    test('the engine has a higher priority than its containers, shims and execs', async () => {
       const pid = await hostPid();
       const shim = Number(
         /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1],
@@ -224,16 +224,16 @@ export function isolationSuite({ isRoot, start }: IsolatingAgent): void {
       assert.equal(await inside('cut -d " " -f 19 /proc/self/stat'), '0');
     });
 
-    test('where containers keep each other waiting, the scheduler is made to look more often', async (t) => {
-      if (!isRoot) return t.skip('coming before others takes CAP_SYS_NICE');
-      if (tickMicros() <= 1000) return t.skip('this kernel looks often by itself');
-      const beats = () =>
-        childrenOf(agent.pid).filter((pid) => nameOf(pid) === 'corten-beat').length;
+    test('while containers contend, the scheduler ticks more often', async (t) => {
+      if (!isRoot) return t.skip('a real-time priority takes CAP_SYS_NICE');
+      if (tickMicros() <= 1000) return t.skip('this kernel ticks as often by itself');
+      const ticks = () =>
+        childrenOf(agent.pid).filter((pid) => nameOf(pid) === 'corten-tick').length;
       const loops = '(while :; do :; done) & '.repeat(2 * availableParallelism());
       await docker('run', '-d', '--name', 'busy', image, 'sh', '-c', `${loops} wait`);
-      await until(() => beats() === 1);
+      await until(() => ticks() === 1);
       await docker('rm', '-f', 'busy');
-      await until(() => beats() === 0);
+      await until(() => ticks() === 0);
     });
   });
 }

@@ -11,7 +11,7 @@ import type { NetworksBackend } from '../api/networks/backend.ts';
 import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
 import type { Disks } from '../disk/disk.ts';
-import type { Beat } from '../runtime/beat.ts';
+import type { SchedulerTick } from '../runtime/scheduler-tick.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { newContainerDirectoryPool, newLayerDirectoryPool } from './containers/directory-pool.ts';
 import { ExitWaiters } from './containers/exit-waiters.ts';
@@ -23,6 +23,7 @@ import { RunningContainers } from './containers/running-containers.ts';
 import { restartByPolicy } from './containers/start.ts';
 import { stopAll } from './containers/stop-all.ts';
 import type { EngineContext } from './context.ts';
+import { applyCpuPriority } from './cpu-priority/apply-cpu-priority.ts';
 import { engineId } from './engine-id.ts';
 import { EventLog } from './event-log.ts';
 import { createExecBackend } from './exec/exec.ts';
@@ -33,7 +34,9 @@ import { IdleQueue } from './idle-queue.ts';
 import { isId } from './ids.ts';
 import { createImagesBackend } from './images/images.ts';
 import { LogReaders } from './logs/log-readers.ts';
+import { Sampler } from './metrics/sampler.ts';
 import { createNetworksBackend, ensurePredefined } from './networks/networks.ts';
+import type { RecordSource } from './oom/oom-events.ts';
 import {
   containersDirectory,
   databasePath,
@@ -43,12 +46,8 @@ import {
   runsDirectory,
   volumesDirectory,
 } from './paths.ts';
-import { fullDiskOf } from './pressure/disk-room.ts';
-import { leaveToOthers } from './pressure/leave-to-others.ts';
-import type { RecordSource } from './pressure/oom-blame.ts';
-import { announceBlame, createPressureBackend } from './pressure/pressure.ts';
-import { Sampler } from './pressure/sampler.ts';
-import { setPrecedence } from './pressure/set-precedence.ts';
+import { fullDiskOf } from './pressure/full-disk.ts';
+import { announceLimitEvent, createPressureBackend } from './pressure/pressure.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { openDatabase } from './state/database.ts';
@@ -96,8 +95,8 @@ export interface EngineOptions
   openDisks: (places: DiskPlaces) => Promise<Disks>;
   files: ContainerFiles;
   kernelLog: RecordSource;
-  /** Absent: processors have the kernel's turns. */
-  beat?: Pick<Beat, 'follow' | 'listen'> | undefined;
+  /** Absent where containers have the kernel's time slice. */
+  schedulerTick?: Pick<SchedulerTick, 'update'> | undefined;
   /** Absent: sources of binds are the machine's own. */
   hostFolders?: HostFolders;
   registryMirrors: string[];
@@ -163,10 +162,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
       fullDisk: (id) => fullDiskOf(context, id),
-      blame: (id, event) => announceBlame(context, id, event),
-      setPrecedence: (id, change) => setPrecedence(context, id, change),
-      leaveToOthers: (id, othersBytes) => leaveToOthers(context, id, othersBytes),
-      onRound: (round) => options.beat?.follow(round),
+      onEvent: (id, event) => announceLimitEvent(context, id, event),
+      applyCpuPriority: (id, change) => applyCpuPriority(context, id, change),
+      onContention: (isContended) => options.schedulerTick?.update(isContended),
       report,
     }),
     logReaders: new LogReaders(),
@@ -180,7 +178,6 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     proxies,
     abilityFacts: options.abilityFacts,
   };
-  options.beat?.listen(() => void context.pressure.lookEarly());
   ensurePredefined(context);
   await prepareDefaultLayer(context);
   attachVolumes(context);

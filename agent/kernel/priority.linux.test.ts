@@ -3,7 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { test } from 'node:test';
-import { changeTurns } from './priority.ts';
+import { changeTimeSlice } from './priority.ts';
 
 /** In a process of its own: the test runner's priority stays as it is. */
 const program = `
@@ -40,15 +40,15 @@ test('turns: changed for who has those, and left to who set others', async (t) =
   const turns = () =>
     Number(/se.slice *: *(\d+)/.exec(readFileSync(`/proc/${pid}/sched`, 'utf8'))?.[1]);
   const kernels = turns();
-  changeTurns(pid, kernels / 1000 + 1, 100);
+  changeTimeSlice(pid, kernels / 1000 + 1, 100);
   assert.equal(turns(), kernels);
-  changeTurns(pid, kernels / 1000, 100);
+  changeTimeSlice(pid, kernels / 1000, 100);
   assert.equal(turns(), 100_000);
   assert.equal(getPriority(pid), 0, 'and nothing else of it');
   execFileSync('chrt', ['--fifo', '--pid', '1', String(pid)]);
-  changeTurns(pid, 100, 300);
+  changeTimeSlice(pid, 100, 300);
   assert.match(execFileSync('chrt', ['--pid', String(pid)], { encoding: 'utf8' }), /SCHED_FIFO/);
-  assert.throws(() => changeTurns(0x3f_ff_ff, 100, 300), { code: 'ESRCH' });
+  assert.throws(() => changeTimeSlice(0x3f_ff_ff, 100, 300), { code: 'ESRCH' });
 });
 
 test('priority: a session is favoured by its leader, and by nobody else', {

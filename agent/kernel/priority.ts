@@ -1,4 +1,4 @@
-/** When a thread gets the processor: sched_setattr(2), sched(7). */
+/** Scheduling attributes of threads: sched_setattr(2), sched(7). */
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { hasErrno, KernelError, libcCall, systemCall } from './libc.ts';
@@ -38,9 +38,9 @@ export function favourSession(nice: number): void {
 }
 
 /**
- * Gives the calling thread a nice value of -20 to -1, and turns of `sliceMicros` where that is given
+ * Gives the calling thread a nice value of -20 to -1, and a time slice of `sliceMicros` where that is given
  * (Linux 6.12; before, it changes nothing). What it starts from now on, processes and threads, begins at
- * 0 and with the kernel's turns again. Throws KernelError: EPERM or EACCES without CAP_SYS_NICE.
+ * 0 and with the kernel's time slice again. Throws KernelError: EPERM or EACCES without CAP_SYS_NICE.
  */
 export function favourThread(nice: number, sliceMicros = 0): void {
   const runtime = BigInt(sliceMicros) * 1000n;
@@ -57,10 +57,10 @@ export function favourThread(nice: number, sliceMicros = 0): void {
 }
 
 /**
- * Gives `thread` turns of `to` microseconds if it has those of `from`, and leaves it alone otherwise; before Linux 6.12
- * nobody has such. Throws KernelError: ESRCH when it has ended, EPERM for another user's without CAP_SYS_NICE.
+ * Changes the time slice of `thread` from `from` to `to` microseconds, and does nothing if its slice is another one;
+ * before Linux 6.12 no thread has one. Throws KernelError: ESRCH when it has ended, EPERM for another user's without CAP_SYS_NICE.
  */
-export function changeTurns(thread: number, from: number, to: number): void {
+export function changeTimeSlice(thread: number, from: number, to: number): void {
   const bytes = Buffer.alloc(schedulerBytes);
   getAttributes(String(thread), thread, bytes, schedulerBytes, 0);
   const attributes = decodeScheduler(bytes);

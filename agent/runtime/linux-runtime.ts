@@ -21,7 +21,7 @@ import type {
   Runtime,
 } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
-import { changeTurnsOf, inShortTurns } from './scheduling.ts';
+import { changeTimeSlices, withTimeSlice } from './scheduling.ts';
 import { ShimStarter } from './shim.ts';
 
 export interface RuntimeOptions {
@@ -95,17 +95,17 @@ class LinuxRuntime implements Runtime {
   }
 
   #inTurns(request: LaunchRequest): LaunchRequest {
-    const process = inShortTurns(request.spec.process, this.#sliceMicros);
+    const process = withTimeSlice(request.spec.process, this.#sliceMicros);
     return { ...request, spec: { ...request.spec, process } };
   }
 
   async exec(container: ProcessHandle, request: ExecRequest): Promise<RunningProcess> {
-    const process = inShortTurns(request.process, this.#sliceMicros);
+    const process = withTimeSlice(request.process, this.#sliceMicros);
     return this.#watch(await exec(this.#starter, this.#procFd, container, { ...request, process }));
   }
 
   prestartExec(container: ProcessHandle, request: ExecRequest): PrestartedExec | undefined {
-    const process = inShortTurns(request.process, this.#sliceMicros);
+    const process = withTimeSlice(request.process, this.#sliceMicros);
     const prestarted = prestartExec(this.#starter, container, { ...request, process });
     return (
       prestarted && {
@@ -125,8 +125,8 @@ class LinuxRuntime implements Runtime {
       : found;
   }
 
-  setTurns(processes: readonly number[], turns: 'own' | 'shorter'): void {
-    if (this.#sliceMicros !== undefined) changeTurnsOf(processes, turns, this.#sliceMicros);
+  setTimeSlice(processes: readonly number[], slice: 'default' | 'short'): void {
+    if (this.#sliceMicros !== undefined) changeTimeSlices(processes, slice, this.#sliceMicros);
   }
 
   async close(): Promise<void> {

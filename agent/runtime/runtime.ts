@@ -34,11 +34,11 @@ export interface Runtime {
   /** Finds the process of a run directory: still running, or ended while no agent ran. */
   readopt(runDirectory: string): Promise<RunningProcess | ExitRecord | undefined>;
   /**
-   * How long a turn on a processor is of all threads of `processes`, pids on this machine: as this runtime gave it to
-   * them, or shorter ones, with which they interrupt all others at once. Those with turns that they set themselves
-   * keep theirs, as do those of very many processes.
+   * Sets the scheduler's time slice of all threads of `processes` (pids on this machine): the default that this runtime
+   * gave them, or a shorter one with which they preempt the others at once. Threads that set their own slice keep it,
+   * as do groups of more than 256 processes.
    */
-  setTurns(processes: readonly number[], turns: 'own' | 'shorter'): void;
+  setTimeSlice(processes: readonly number[], slice: 'default' | 'short'): void;
   close(): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import { getPriority } from 'node:os';
 import type { OciProcess } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
-import { changeTurns } from '../kernel/priority.ts';
+import { changeTimeSlice } from '../kernel/priority.ts';
 import { encodeScheduler, type SchedulerAttributes } from '../kernel/scheduler-attributes.ts';
 import type { Step } from './plan.ts';
 
@@ -46,46 +46,46 @@ export function schedulingSteps({ scheduler, ioPriority }: OciProcess): Step[] {
 }
 
 /**
- * What a container's process asks of the scheduler when nothing else is asked for: turns of
- * `sliceMicros`, which all that it starts inherits. Linux before 6.12 accepts it and does nothing.
+ * Gives a container's process a time slice of `sliceMicros`, unless it asks for a scheduler of its own. Its children
+ * inherit it. Linux before 6.12 accepts it and does nothing (sched_setattr(2), sched_runtime).
  */
-export function inShortTurns(process: OciProcess, sliceMicros: number | undefined): OciProcess {
+export function withTimeSlice(process: OciProcess, sliceMicros: number | undefined): OciProcess {
   if (sliceMicros === undefined || process.scheduler !== undefined) return process;
-  // What is begun by a favoured thread begins at 0 (kernel/priority.ts), and stays there.
+  // The agent's own nice value is reset to 0 in its children (kernel/priority.ts).
   const nice = Math.max(0, getPriority());
   return { ...process, scheduler: { policy: 'SCHED_OTHER', nice, runtime: sliceMicros * 1000 } };
 }
 
 /** The shortest that the kernel has (kernel/sched/syscalls.c). */
 export const shortestSliceMicros = 100;
-/** As much of a turn as the kernel lets nobody take away (sysctl_sched_base_slice). */
-const keptMicros = 700;
-/** Of the others' turns: any less will do, and a burst should fit into one. */
-const shorter = 0.7;
-/** Each costs a look; who has more of them has other worries. */
+/** The kernel protects a running task for so long (sysctl_sched_base_slice). */
+const protectedMicros = 700;
+/** Of the default slice: a thread with a shorter slice preempts those with a longer one, and a burst should fit in it. */
+const shortShare = 0.7;
+/** Reading one process costs a few system calls. */
 const mostProcesses = 256;
 
 /**
- * Whoever has shorter turns interrupts those with longer ones at once. Threads whose turns are not those that
- * {@link inShortTurns} gave them, or this did, keep theirs.
+ * Changes the time slice of all threads of `processes` between the default of {@link withTimeSlice} and a short one.
+ * A thread with a shorter slice preempts those with longer ones at once (PREEMPT_SHORT, Linux 6.12). Threads with
+ * another slice than these two have set it themselves and keep it.
  */
-export function changeTurnsOf(
+export function changeTimeSlices(
   processes: readonly number[],
-  turns: 'own' | 'shorter',
+  slice: 'default' | 'short',
   sliceMicros: number,
 ): void {
-  if (turns === 'shorter' && processes.length > mostProcesses) return;
-  const shorterMicros = Math.max(
+  if (slice === 'short' && processes.length > mostProcesses) return;
+  const shortMicros = Math.max(
     shortestSliceMicros,
-    Math.min(keptMicros, Math.round(shorter * sliceMicros)),
+    Math.min(protectedMicros, Math.round(shortShare * sliceMicros)),
   );
-  const [from, to] =
-    turns === 'shorter' ? [sliceMicros, shorterMicros] : [shorterMicros, sliceMicros];
+  const [from, to] = slice === 'short' ? [sliceMicros, shortMicros] : [shortMicros, sliceMicros];
   for (const thread of processes.flatMap(threadsOf))
     try {
-      changeTurns(thread, from, to);
+      changeTimeSlice(thread, from, to);
     } catch (error) {
-      // Without root a container's users are others than the agent's.
+      // The thread has ended, or belongs to another user and the agent is not root.
       if (!hasErrno(error, 'ESRCH', 'EPERM')) throw error;
     }
 }

@@ -260,7 +260,7 @@ static _Noreturn void fake__exit(int code) { longjmp(leave, code + 1); }
 #include "child.c"
 #include "log.c"
 #include "receive.c"
-#include "beat.c"
+#include "scheduler-tick.c"
 #include "shim.c"
 #undef main
 /* Other work of the same program, which no plan leads to. */

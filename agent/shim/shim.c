@@ -9,7 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "shim.h"
-#include "beat.h"
+#include "scheduler-tick.h"
 #include "folder.h"
 #include "ports.h"
 #include "user-namespace.h"
@@ -249,7 +249,7 @@ int main(int count, char **arguments) {
   if (count == 3 && strcmp(arguments[0], "corten-namespaces") == 0) return make_namespaces(arguments[1], arguments[2], 0);
   if (count == 3 && strcmp(arguments[0], "corten-keeper") == 0) return make_namespaces(arguments[1], arguments[2], 1);
   if (count > 2 && strcmp(arguments[0], "corten-ports") == 0) return forward_ports((int)strtol(arguments[1], NULL, 10), arguments + 2);
-  if (count == 1 && strcmp(arguments[0], "corten-beat") == 0) return keep_beat();
+  if (count == 1 && strcmp(arguments[0], "corten-tick") == 0) return run_scheduler_tick();
   if (count == 5 && strcmp(arguments[0], "corten-folder") == 0) return keep_folder(arguments + 1);
   if (count > 2 && strcmp(arguments[0], "corten-enter") == 0) return enter_namespaces(arguments[1], arguments + 2);
   struct stat stat;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Limits } from '../../contract/limits.ts';
-import { sample } from '../pressure/testdata/samples.ts';
+import { sample } from '../metrics/testdata/samples.ts';
 import { FakeCgroup } from '../testdata/fake-cgroups.ts';
 import { limitWarnings } from './limit-warnings.ts';
 

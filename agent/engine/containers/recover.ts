@@ -6,8 +6,8 @@ import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { Limits } from '../../contract/limits.ts';
 import type { ExitRecord, RunningProcess } from '../../runtime/runtime.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { restoreCpuLimits } from '../cpu-priority/apply-cpu-priority.ts';
 import { containerPaths } from '../paths.ts';
-import { restoreProcessors } from '../pressure/set-precedence.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { watchContainer } from '../streams/watch-container.ts';
 import { sweep } from '../sweep.ts';
@@ -103,7 +103,7 @@ function restoreGroup(
   // The high mark comes first: lowering a v2 memory limit sets it temporarily (cgroup/memory.ts),
   // and an agent killed meanwhile leaves the container throttled.
   cgroup.update({ memory: { highBytes: limits.memory?.highBytes ?? null } });
-  restoreProcessors(context, cgroup, limits.cpu);
+  restoreCpuLimits(context, cgroup, limits.cpu);
   cgroup.update(limits);
 }
 

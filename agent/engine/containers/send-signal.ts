@@ -15,7 +15,7 @@ export function sendSignal(
   { ends = true }: { ends?: boolean } = {},
 ): void {
   // A throttled fork bomb needs CPU time to end.
-  if (ends || signal === SIGKILL) context.pressure.letEnd(id);
+  if (ends || signal === SIGKILL) context.pressure.stopping(id);
   signalUnlessEnded(live.process, signal);
   const record = context.containers.require(id);
   // v1's freezer delays even SIGKILL until the thaw (cgroup-v1/freezer-subsystem.rst).

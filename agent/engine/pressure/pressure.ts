@@ -5,9 +5,9 @@ import type { PressureBackend } from '../../api/corten/backend.ts';
 import type { BlameEvent, PressureDocument, PressureSample } from '../../contract/pressure.ts';
 import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
-import { historyColumns, stallColumns, stepsUntil } from './history.ts';
-import { nothingSeen, type SampleRing } from './ring.ts';
-import type { Subject } from './sampler.ts';
+import { historyColumns, stallColumns, stepsUntil } from '../metrics/history.ts';
+import { nothingSeen, type SampleRing } from '../metrics/sample-ring.ts';
+import type { ContainerMetrics } from '../metrics/sampler.ts';
 import { suggestLimits } from './suggestions.ts';
 
 type Parts = Pick<EngineContext, 'containers' | 'live' | 'pressure' | 'cgroups'>;
@@ -32,18 +32,18 @@ export function createPressureBackend(context: Parts): PressureBackend {
     }),
     history(reference, { seconds, stepSeconds }) {
       const { id } = containers.find(reference);
-      const subject = pressure.find(id);
+      const metrics = pressure.find(id);
       const steps = stepsUntil(Date.now(), seconds, stepSeconds);
       const machine = [...pressure.machine.since(steps.fromMs)];
       return {
         id,
         fromMs: steps.fromMs,
         stepSeconds,
-        columns: historyColumns(samplesOf(subject?.ring), steps),
-        stall: stallColumns(samplesOf(subject?.ring), steps),
+        columns: historyColumns(samplesOf(metrics?.ring), steps),
+        stall: stallColumns(samplesOf(metrics?.ring), steps),
         machineStall: stallColumns(machine, steps),
-        events: subject?.events.filter(({ atMs }) => atMs >= steps.fromMs) ?? [],
-        absent: absent(cgroups.version, subject),
+        events: metrics?.events.filter(({ atMs }) => atMs >= steps.fromMs) ?? [],
+        absent: absent(cgroups.version, metrics),
       };
     },
     suggestions(reference) {
@@ -56,7 +56,7 @@ export function createPressureBackend(context: Parts): PressureBackend {
 }
 
 /** Goes out with the other events, in Docker's form: an action with its detail behind a colon. */
-export function announceBlame(
+export function announceLimitEvent(
   { containers, events }: Pick<EngineContext, 'containers' | 'events'>,
   id: string,
   { kind, count, process, cause, volume }: BlameEvent,
@@ -76,18 +76,18 @@ export function announceBlame(
 }
 
 function document({ containers, live, pressure, cgroups }: Parts, id: string): PressureDocument {
-  const subject = pressure.find(id);
+  const metrics = pressure.find(id);
   return {
     id,
     name: containers.require(id).name,
     running: live.get(id) !== undefined,
-    sample: subject?.latest ?? null,
-    lastHour: subject?.ring?.sums() ?? nothingSeen,
-    absent: absent(cgroups.version, subject),
+    sample: metrics?.latest ?? null,
+    lastHour: metrics?.ring?.sums() ?? nothingSeen,
+    absent: absent(cgroups.version, metrics),
   };
 }
 
-function absent(version: 1 | 2, subject: Subject | undefined): Record<string, string> {
+function absent(version: 1 | 2, metrics: ContainerMetrics | undefined): Record<string, string> {
   return {
     diskFull:
       'The kernel counts no writes that failed because a file system was full; seconds in which one was full are counted instead.',
@@ -95,7 +95,7 @@ function absent(version: 1 | 2, subject: Subject | undefined): Record<string, st
       stall:
         'Control groups of version 1 have no pressure of their own; machineStall is the whole machine’s.',
     }),
-    ...(subject?.countsNoHits && {
+    ...(metrics?.countsNoHits && {
       memoryLimitHits:
         'This kernel does not count hits of the memory limit; seconds in which memory stood at its limit are counted instead.',
     }),

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Limits } from '../../contract/limits.ts';
 import type { PressureSample } from '../../contract/pressure.ts';
+import { sample } from '../metrics/testdata/samples.ts';
 import { neededSeconds, percentile, suggestLimits } from './suggestions.ts';
-import { sample } from './testdata/samples.ts';
 
 const MiB = 1024 ** 2;
 const machine = { cpus: 4, memoryBytes: 8192 * MiB };

@@ -9,8 +9,8 @@ import type {
   SuggestionReason,
   SuggestionsDocument,
 } from '../../contract/pressure.ts';
-import { throttledShare } from './blame.ts';
-import { cpusOf } from './history.ts';
+import { cpusOf } from '../metrics/history.ts';
+import { throttledShare } from './limit-events.ts';
 
 /** Use of less than this says nothing of the next hour. */
 export const neededSeconds = 300;

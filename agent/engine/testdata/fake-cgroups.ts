@@ -34,7 +34,6 @@ export class FakeCgroup implements Cgroup {
   readonly name: string;
   readonly paths: ReadonlyMap<string, string> = new Map();
   readonly updates: Limits[];
-  readonly leftToOthers: number[] = [];
   frozen = false;
   oomKillCount = 0;
   /** What it uses; nothing unless a test says so. */
@@ -53,9 +52,6 @@ export class FakeCgroup implements Cgroup {
   }
   update(limits: Limits): void {
     this.updates.push(limits);
-  }
-  leaveToOthers(othersBytes: number): void {
-    this.leftToOthers.push(othersBytes);
   }
   usage(): Usage {
     return this.used;

@@ -104,7 +104,7 @@ export class FakeRuntime implements Runtime {
     return process;
   }
 
-  setTurns(): void {}
+  setTimeSlice(): void {}
 
   prestartExec(): PrestartedExec | undefined {
     return undefined;

@@ -3,7 +3,7 @@ import { machineStallFiles, readStall } from '../../cgroup/stall.ts';
 import type { Stall } from '../../contract/limits.ts';
 import type { StallShares } from '../../contract/pressure.ts';
 import { stallDifference } from './difference.ts';
-import { hourSeconds } from './ring.ts';
+import { hourSeconds } from './sample-ring.ts';
 
 export interface MachineSample {
   atMs: number;
@@ -15,7 +15,7 @@ const words = 5;
 const scale = 10_000;
 const longestIntervalMs = 60_000;
 
-export class MachineStall {
+export class MachinePressure {
   latest: MachineSample | undefined;
   readonly #directory: string;
   #before: { atMs: number; stall: Stall } | undefined;

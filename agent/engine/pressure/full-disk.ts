@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import type { DiskDriver } from '../../disk/disk.ts';
 import { hasRoom } from '../../kernel/disk-room.ts';
 import type { EngineContext } from '../context.ts';
-import type { FullDisk } from './blame.ts';
+import type { FullDisk } from './limit-events.ts';
 
 /** With less a larger write fails whole (992 KiB were left of 32 MiB by `dd bs=1M`: ext4, Linux 6.18). */
 const leastBytes = 1024 ** 2;

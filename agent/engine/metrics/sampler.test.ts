@@ -9,20 +9,19 @@ import { createV2Driver } from '../../cgroup/v2.ts';
 import { nothingUsed, type Usage } from '../../contract/limits.ts';
 import type { BlameEvent } from '../../contract/pressure.ts';
 import { until } from '../../e2e/until.ts';
-import type { Round } from '../../runtime/beat.ts';
-import type { Contention } from './contention.ts';
+import type { CpuPriorityChange } from '../cpu-priority/cpu-priorities.ts';
 import { Sampler, type SamplerOptions } from './sampler.ts';
 
 function bench(t: TestContext, options: Partial<SamplerOptions> = {}) {
   const root = mkdtempSync(join(tmpdir(), 'corten-sampler-'));
   writeFileSync(join(root, 'cgroup.controllers'), 'cpu memory pids io\n');
   const told: BlameEvent[] = [];
-  const rounds: Round[] = [];
+  const contentions: boolean[] = [];
   const sampler = new Sampler({
     cgroupVersion: 2,
     kernelLog: { records: async function* () {}, close() {} },
-    blame: (_, event) => told.push(event),
-    onRound: (round) => rounds.push(round),
+    onEvent: (_, event) => told.push(event),
+    onContention: (isContended) => contentions.push(isContended),
     report: (what, error) => assert.fail(`${what}: ${error}`),
     ...options,
   });
@@ -47,7 +46,7 @@ function bench(t: TestContext, options: Partial<SamplerOptions> = {}) {
     'memory.pressure': 'some avg10=0 total=0\nfull avg10=0 total=0\n',
     'io.pressure': 'some avg10=0 total=0\nfull avg10=0 total=0\n',
   });
-  return { root, sampler, group, put, told, rounds };
+  return { root, sampler, group, put, told, contentions };
 }
 
 /** A group whose use is what `usage` says. */
@@ -55,9 +54,6 @@ function posing(group: Cgroup, usage: () => Partial<Usage>): Cgroup {
   const meter = () => ({ read: () => ({ ...nothingUsed, ...usage() }), close() {} });
   return Object.create(group, { meter: { value: meter } });
 }
-
-const posingContention = (isContended: () => boolean) =>
-  ({ look: isContended }) as unknown as Contention;
 
 function openBelow(directory: string): number {
   return readdirSync('/proc/self/fd').filter((descriptor) => {
@@ -135,70 +131,26 @@ test('a container that an agent before us started is counted from now on', async
   assert.deepEqual([latest?.cpu.usedMicros, latest?.oomKills], [500, 0]);
 });
 
-test('who asks is told each round how many run, and once that none does', async (t) => {
-  const { sampler, group, rounds } = bench(t);
+test('contention is told each second, and once that there is none when the last container has ended', async (t) => {
+  const contention = { check: (running: number) => running === 2 };
+  const { sampler, group, contentions } = bench(t, { contention });
   sampler.begin('web', group, new Date());
   sampler.begin('other', group, new Date());
   await sampler.nextTick();
   await sampler.end('other', group.oomKills());
   await sampler.nextTick();
   await sampler.end('web', group.oomKills());
-  const counts = () => rounds.map(({ running }) => running);
-  await until(() => counts().at(-1) === 0);
-  const changes = counts().filter((count, index, all) => count !== all[index - 1]);
-  assert.deepEqual(changes, [2, 1, 0]);
+  await until(() => contentions.length === 3);
+  assert.deepEqual(contentions, [true, false, false]);
 });
 
-test('a second container is told of before there is a round, unless it ends at once', async (t) => {
-  const { sampler, group, rounds } = bench(t);
-  sampler.begin('web', group, new Date());
-  await sampler.nextTick();
-  const [only] = rounds.splice(0);
-  assert.equal(only?.running, 1);
-  sampler.begin('other', group, new Date());
-  assert.equal(rounds.length, 0);
-  await until(() => rounds.length === 1);
-  assert.deepEqual(rounds.splice(0), [{ running: 2, isContended: false }]);
-  assert.equal(sampler.find('other')?.latest, undefined);
-  await sampler.end('other', group.oomKills());
-  sampler.begin('other', group, new Date());
-  await sampler.end('other', group.oomKills());
-  await until(() => rounds.length === 1);
-  assert.equal(rounds[0]?.running, 1);
-});
-
-test('each is told what all but the greatest need, at first and when that changes', async (t) => {
-  const MiB = 1024 ** 2;
-  const needs: string[] = [];
-  const leaveToOthers = (id: string, bytes: number) => needs.push(`${id} ${bytes / MiB}`);
-  const { sampler, group } = bench(t, { leaveToOthers });
-  const stat = { inactive_file: 30 * MiB, active_file: 20 * MiB, slab_reclaimable: 10 * MiB };
-  let webBytes = 560 * MiB;
-  const using = (bytes: () => number) =>
-    posing(group, () => ({ memory: { ...nothingUsed.memory, usageBytes: bytes(), stat } }));
-  const [web, hog] = [using(() => webBytes), using(() => 2000 * MiB)];
-  sampler.begin('web', web, new Date());
-  sampler.begin('hog', hog, new Date());
-  await sampler.nextTick();
-  assert.deepEqual(needs.splice(0), ['web 512', 'hog 512']);
-  webBytes = 570 * MiB;
-  await sampler.nextTick();
-  assert.deepEqual(needs.splice(0), []);
-  webBytes = 660 * MiB;
-  await sampler.nextTick();
-  assert.deepEqual(needs.splice(0), ['web 640', 'hog 640']);
-  await sampler.end('web', 0);
-  await sampler.nextTick();
-  assert.deepEqual(needs, ['hog 0']);
-});
-
-test('who uses little comes before the others while they contend, a bomb after them', async (t) => {
+test('a container that uses little is boosted while they contend, and a fork bomb throttled', async (t) => {
   let isContended = true;
-  const makeContention = () => posingContention(() => isContended);
+  const contention = { check: () => isContended };
   const told: string[] = [];
-  const setPrecedence = (id: string, { before, now }: { before: string; now: string }) =>
-    told.push(before === now ? `${id} ${now} still` : `${id} ${now}`);
-  const { sampler, group } = bench(t, { makeContention, setPrecedence });
+  const applyCpuPriority = (id: string, { before, now }: CpuPriorityChange) =>
+    told.push(before === now ? `${id} still ${now}` : `${id} ${now}`);
+  const { sampler, group } = bench(t, { contention, applyCpuPriority });
   let refusals = 0;
   let seconds = 0;
   const cpu = (perSecond: number) => ({
@@ -215,54 +167,20 @@ test('who uses little comes before the others while they contend, a bomb after t
     await sampler.nextTick();
     return told.splice(0);
   };
-  // Both are known from their first round on, and count from then.
+  // The first round is the first reading of containers that began before this process.
   const longAgo = new Date(Date.now() - 3_600_000);
   sampler.begin('web', web, longAgo);
   sampler.begin('hog', hog, longAgo);
   assert.deepEqual(await round(), []);
-  assert.deepEqual(await round(), ['web ahead']);
-  assert.deepEqual(await round(), ['web ahead still']);
+  assert.deepEqual(await round(), ['web boosted']);
+  assert.deepEqual(await round(), ['web still boosted']);
   refusals = 1000;
-  assert.deepEqual(await round(), ['web ahead still', 'hog held']);
+  assert.deepEqual(await round(), ['web still boosted', 'hog throttled']);
   isContended = false;
-  assert.deepEqual(await round(), ['web own', 'hog held still']);
-  sampler.letEnd('hog');
-  assert.deepEqual(told.splice(0), ['hog behind']);
-  assert.deepEqual(await round(), ['hog behind still']);
-});
-
-test('a look between two rounds sets who comes first as soon as they contend, and samples nothing', async (t) => {
-  const told: string[] = [];
-  let isContended = false;
-  const makeContention = () => posingContention(() => isContended);
-  const setPrecedence = (id: string, { now }: { now: string }) => told.push(`${id} ${now}`);
-  const { sampler, group, rounds } = bench(t, { makeContention, setPrecedence });
-  const startedMs = performance.now();
-  const using = (share: number) =>
-    posing(group, () => ({
-      cpu: { ...nothingUsed.cpu, totalNanos: 1e6 * share * (performance.now() - startedMs) },
-    }));
-  sampler.begin('web', using(0.05), new Date());
-  await sampler.nextTick();
-  const { latest } = sampler.find('web') ?? {};
-  const hog = using(1.5);
-  // Of one that is young only what it has used so far is known.
-  Object.defineProperty(hog, 'usage', { value: () => hog.meter().read() });
-  sampler.begin('hog', hog, new Date());
-  await sampler.lookEarly();
-  assert.deepEqual(told, [], 'they do not contend');
-  isContended = true;
-  await Promise.all([sampler.lookEarly(), sampler.lookEarly()]);
-  assert.deepEqual(told.splice(0), ['web ahead'], 'a second look is not begun meanwhile');
-  assert.deepEqual(rounds.at(-1), { running: 2, isContended: true });
-  assert.equal(sampler.find('web')?.latest, latest);
-  await sampler.lookEarly();
-  assert.deepEqual(told, [], 'nor where it is known');
-  isContended = false;
-  await sampler.nextTick();
-  assert.deepEqual(told.splice(0), ['web ahead'], 'the round of that second keeps to it');
-  await sampler.nextTick();
-  assert.deepEqual(told, ['web own']);
+  assert.deepEqual(await round(), ['web normal', 'hog still throttled']);
+  sampler.stopping('hog');
+  assert.deepEqual(told.splice(0), ['hog normal']);
+  assert.deepEqual(await round(), []);
 });
 
 test('one that cannot be read is told of once until it can, and the others go on', async (t) => {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PressureSample } from '../../contract/pressure.ts';
-import { BlameWatch, type FullDisk } from './blame.ts';
-import { sample } from './testdata/samples.ts';
+import { sample } from '../metrics/testdata/samples.ts';
+import { type FullDisk, LimitEvents } from './limit-events.ts';
 
 const told = (samples: PressureSample[]) => {
-  const watch = new BlameWatch();
+  const watch = new LimitEvents();
   return samples
-    .flatMap((one) => watch.look(one))
+    .flatMap((one) => watch.observe(one))
     .map(({ kind, count, atMs }) => `${atMs / 1000} ${kind} ${count}`);
 };
 const seconds = (from: number, to: number) =>
@@ -38,8 +38,8 @@ test('refused processes: one event an episode', () => {
 });
 
 test('a full disk: told with whose end it is, once while it lasts, and again half a minute after', () => {
-  const watch = new BlameWatch();
-  const look = (second: number, full?: FullDisk) => watch.look(sample(second), full);
+  const watch = new LimitEvents();
+  const look = (second: number, full?: FullDisk) => watch.observe(sample(second), full);
   const data = { cause: 'limit', volume: 'data' } as const;
   assert.deepEqual(look(1, data), [{ atMs: 1000, kind: 'disk-full', count: 1, ...data }]);
   for (const second of seconds(2, 60)) assert.deepEqual(look(second, data), []);

@@ -1,4 +1,4 @@
-/** When a sample becomes an event: a limit that is in the way, said once an episode. */
+/** Turns samples into events: a limit that a container reached, told once an episode. */
 import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
 
 /** Refusals and hits that follow each other more closely than this are one episode. */
@@ -8,15 +8,15 @@ const throttledForMs = 10_000;
 /** Page cache pushes against every limit and can always go; this share of it is real need. */
 const memoryNeedShare = 0.9;
 
-/** Where there is no room, and by whose end. */
+/** A disk without room: because of a limit, or because the machine's disk is full. */
 export interface FullDisk {
   cause: 'limit' | 'machine';
   /** Absent: the container's own files. */
   volume?: string;
 }
 
-/** Of one container. OOM kills are told apart by the kernel's log and are not found here. */
-export class BlameWatch {
+/** Watches one container. OOM kills come from the kernel's log instead (oom/). */
+export class LimitEvents {
   #lastRefusalMs = Number.NEGATIVE_INFINITY;
   #lastHitMs = Number.NEGATIVE_INFINITY;
   #lastFullMs = Number.NEGATIVE_INFINITY;
@@ -24,7 +24,7 @@ export class BlameWatch {
   #freeMs = throttledForMs;
   #throttled = false;
 
-  look(sample: PressureSample, fullDisk?: FullDisk): BlameEvent[] {
+  observe(sample: PressureSample, fullDisk?: FullDisk): BlameEvent[] {
     return [
       this.#pids(sample),
       this.#memory(sample),
@@ -58,7 +58,7 @@ export class BlameWatch {
       : { atMs, kind: 'disk-full', count: Math.ceil(intervalMs / 1000), ...full };
   }
 
-  /** Said after ten seconds above half, and again only after ten seconds without. */
+  /** Throttled in more than half of the periods for ten seconds; told again only after ten seconds without. */
   #cpu({ atMs, intervalMs, cpu }: PressureSample): BlameEvent | undefined {
     const share = cpu.periods === 0 ? 0 : cpu.throttledPeriods / cpu.periods;
     if (share <= throttledShare) {

@@ -6,7 +6,7 @@ import type {
   StallResource,
   StallShares,
 } from '../../contract/pressure.ts';
-import type { MachineSample } from './machine-stall.ts';
+import type { MachineSample } from './machine-pressure.ts';
 
 export interface Steps {
   fromMs: number;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BlameEvent } from '../../contract/pressure.ts';
 import type { KernelRecord } from '../../kernel/kernel-log.ts';
-import { OomBlame } from './oom-blame.ts';
+import { OomEvents } from './oom-events.ts';
 
 const kill = (id: string, pid: number): string[] => [
   `oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,oom_memcg=/${id},task_memcg=/${id},task=t${pid},pid=${pid},uid=0`,
@@ -15,7 +15,7 @@ function bench() {
   const reports: string[] = [];
   let failure: Error | undefined;
   let closed = 0;
-  const blame = new OomBlame(
+  const blame = new OomEvents(
     {
       async *records(): AsyncGenerator<KernelRecord> {
         if (failure) throw failure;

@@ -1,5 +1,5 @@
 /**
- * Whom the kernel killed for memory, from its log. One kill is two lines (mm/oom_kill.c): the first
+ * Which processes the kernel killed for memory, read from its log (kmsg(4)). One kill is two lines (mm/oom_kill.c): the first
  * names the control group and the process, the second what it had. With memory.oom.group all
  * processes of the group follow, with the second line only, and the chosen one mostly among them once
  * more. The lines' times are of a clock that drifts away from every other (printk's), so order alone
@@ -25,7 +25,7 @@ const wholeGroupLine = /^Tasks in (.*) are going to be killed due to memory\.oom
 
 const mostKept = 256;
 
-export class OomLog {
+export class KernelOomRecords {
   #kills: (OomKill & { choice: number })[] = [];
   /** Counts the first lines: what follows from one of them belongs together. */
   #choice = 0;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hourSeconds, SampleRing } from './ring.ts';
+import { hourSeconds, SampleRing } from './sample-ring.ts';
 import { sample } from './testdata/samples.ts';
 
 const full = sample(1_700_000_000, {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseRecord } from '../../kernel/kernel-log.ts';
-import { OomLog } from './oom-log.ts';
+import { KernelOomRecords } from './kernel-oom-records.ts';
 
 const container = 'f3cdf54b5e88b5ad965f0836a6d51ef3385a29e9ea2aa6430ff1dd4e438854b1';
 const real = readFileSync(
@@ -12,8 +12,8 @@ const real = readFileSync(
   'utf8',
 ).split('\n');
 
-function read(lines: string[]): OomLog {
-  const log = new OomLog();
+function read(lines: string[]): KernelOomRecords {
+  const log = new KernelOomRecords();
   for (const line of lines) {
     const record = parseRecord(line);
     if (record !== undefined) log.add(record);

@@ -1,28 +1,30 @@
-/** Whether containers keep each other waiting for the processors (docs/decisions/0018). */
+/**
+ * Whether containers compete for the CPUs: from proc_stat(5) and, where the kernel has pressure stall information,
+ * /proc/pressure/cpu (docs/decisions/0018).
+ */
 import { processorWaitMicros } from '../../cgroup/stall.ts';
 import { processorTimes } from '../../kernel/processor-times.ts';
 
-/** One alone has no neighbour that it could keep waiting. */
 const leastRunning = 2;
-/** A container that waits because of its own quota waits on a machine that is idle. */
+/** Busy share of the CPUs. A container throttled by its own quota stalls on an idle machine, which is no contention. */
 const leastBusy = 0.4;
+/** Share of the time in which some task waited for a CPU. */
 const leastStall = 0.02;
-/** Where the kernel does not tell who waits. */
+/** Busy share without pressure stall information. */
 const leastBusyAlone = 0.6;
 
-/** What the machine's processors have done, at one moment. */
+/** Counters of the CPUs at one moment; `busy` and `idle` in ticks of proc_stat(5). */
 export interface Moment {
   atMs: number;
   busy: number;
   idle: number;
-  /** How long somebody waited for one; absent: the kernel does not tell. */
+  /** Total time in which some task waited for a CPU. Absent without pressure stall information. */
   waitedMicros?: number | undefined;
 }
 
-/** Shares of the time between two moments. */
+/** Shares (0 to 1) of the time between two moments. */
 export interface Load {
   busy: number;
-  /** In which somebody waited. */
   stall?: number | undefined;
 }
 
@@ -34,8 +36,11 @@ export class Contention {
     this.#now = now;
   }
 
-  /** Since the look before; the first one, and the first after one with fewer than two, shows nothing yet. */
-  look(running: number): boolean {
+  /**
+   * Whether containers contended since the last call. `running` is how many run now. The first call, and the first
+   * after fewer than two ran, has nothing to compare with and returns false.
+   */
+  check(running: number): boolean {
     const before = this.#before;
     this.#before = running < leastRunning ? undefined : this.#now();
     if (before === undefined || this.#before === undefined) return false;

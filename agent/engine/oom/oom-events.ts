@@ -1,14 +1,14 @@
 /**
- * Joins the kernel's count of kills with its log, which may tell a moment later whom they met, or
- * never: then the kill is told without a name, and why.
+ * Joins the cgroup's count of OOM kills with the kernel's log, which names the killed process a moment later or
+ * never; then the kill is told without a name, with the reason.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlameEvent } from '../../contract/pressure.ts';
 import type { KernelRecord } from '../../kernel/kernel-log.ts';
 import { hasErrno } from '../../kernel/libc.ts';
-import { OomLog } from './oom-log.ts';
+import { KernelOomRecords } from './kernel-oom-records.ts';
 
-/** What is used of the kernel's log. */
+/** The kernel's log, as kernel/kernel-log.ts reads it. */
 export interface RecordSource {
   records(): AsyncIterable<KernelRecord>;
   close(): void;
@@ -21,12 +21,12 @@ interface Counted {
 
 /** Far longer than the kernel takes from the kill to its line. */
 const patienceMs = 2000;
-/** Of one counting: a group that is killed whole may have thousands of processes. */
+/** Processes named for one count: a group with memory.oom.group may lose thousands. */
 const mostNamed = 8;
 
-export class OomBlame {
+export class OomEvents {
   readonly #source: RecordSource;
-  readonly #log = new OomLog();
+  readonly #records = new KernelOomRecords();
   readonly #tell: (containerId: string, event: BlameEvent) => void;
   readonly #pending = new Map<string, Counted>();
   readonly #report: (error: unknown) => void;
@@ -49,13 +49,13 @@ export class OomBlame {
     return this.#pending.size > 0;
   }
 
-  /** The kernel counted so many more kills in a container. */
+  /** Adds kills that the cgroup counted, to be named by {@link settle}. */
   count(containerId: string, kills: number, atMs: number): void {
     const before = this.#pending.get(containerId);
     this.#pending.set(containerId, { atMs, kills: kills + (before?.kills ?? 0) });
   }
 
-  /** Tells what can be told now. */
+  /** Tells the kills whose names are known, and those that have waited long enough. */
   async settle(): Promise<void> {
     if (!this.pending) return;
     this.#reading ??= this.#read().finally(() => {
@@ -65,7 +65,7 @@ export class OomBlame {
     for (const [id, counted] of this.#pending) this.#settleOne(id, counted);
   }
 
-  /** The same for one container until all is told, because its name is soon gone. */
+  /** Waits until every kill of one container was told: its cgroup's name is soon gone. */
   async settleAll(containerId: string): Promise<void> {
     for (let pauseMs = 1; this.#pending.has(containerId); pauseMs *= 2) {
       await this.settle();
@@ -79,7 +79,7 @@ export class OomBlame {
 
   async #read(): Promise<void> {
     try {
-      for await (const record of this.#source.records()) this.#log.add(record);
+      for await (const record of this.#source.records()) this.#records.add(record);
       this.#unreadable = undefined;
     } catch (error) {
       const forGood = hasErrno(error, 'ENOENT', 'EACCES', 'EPERM', 'ENODEV', 'ENXIO');
@@ -94,7 +94,7 @@ export class OomBlame {
   }
 
   #settleOne(id: string, { atMs, kills }: Counted): void {
-    const found = this.#log.take(id, kills);
+    const found = this.#records.take(id, kills);
     for (const { cause, process } of found.slice(0, mostNamed))
       this.#tell(id, { atMs, kind: 'oom-kill', count: 1, cause, process });
     const left = kills - Math.min(found.length, mostNamed);

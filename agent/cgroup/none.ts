@@ -61,7 +61,6 @@ class NoCgroup implements Cgroup {
     refuse(limits, this.#reason);
   }
 
-
   /** Sums the processes that exist now; ended ones are not counted. */
   usage(): Usage {
     const processes = processesOf(this.name);

@@ -20,7 +20,7 @@ before(async () => {
   const rendererDirectory = join(directory, 'renderer');
   mkdirSync(rendererDirectory);
   writeFileSync(join(rendererDirectory, 'index.html'), '<!doctype html>');
-  const fakeAgent = join(import.meta.dirname, 'testdata', 'fake-agent.ts');
+  const fakeAgent = join(import.meta.dirname, 'host/native-linux/testdata/fake-agent.ts');
   shell = await startBrowserShell({
     places: {
       ...placesIn(directory),

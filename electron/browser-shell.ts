@@ -1,8 +1,8 @@
 /** Composition root of the browser shell: the machines, the host core, and a server for one browser. */
 import { type BrowserShell, serveBrowserShell } from './browser/server.ts';
 import { createHostCore } from './host/host-core.ts';
-import { hostPower } from './host/machine/host-power.ts';
-import { createMachines } from './host/machines/machines.ts';
+import { hostPower } from './host/idle-pause/host-power.ts';
+import { createMachines } from './host/machine-list/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
 import { machinesOptions, openFolders } from './machine-makers.ts';
 import type { MachineChoice, Places } from './places.ts';

@@ -8,7 +8,13 @@ import { build } from 'vite';
 export async function buildElectron(outDirectory: string): Promise<void> {
   await bundle('main.ts', 'es', 'main.js', outDirectory, true);
   // Beside main: who starts a thread looks for its program there.
-  await bundle('host/share/folder-thread.ts', 'es', 'folder-thread.js', outDirectory, false);
+  await bundle(
+    'host/shared-folders/folder-thread.ts',
+    'es',
+    'folder-thread.js',
+    outDirectory,
+    false,
+  );
   await bundle('preload.ts', 'cjs', 'preload.cjs', outDirectory, false);
 }
 

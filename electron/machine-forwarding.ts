@@ -1,8 +1,8 @@
 /** Where a machine's `docker.sock` is on this computer, and what its context is called. */
 import { join } from 'node:path';
 import type { MachineEntry } from './contract/machines.ts';
-import { createForwarding, type Forwarding } from './host/forward/forwarding.ts';
-import type { Choice } from './host/machine/choice.ts';
+import { createForwarding, type Forwarding } from './host/forwarding/forwarding.ts';
+import type { Choice } from './host/machine/toggle.ts';
 
 export interface ForwardingPlaces {
   /** A short path: a socket's has at most 107 bytes, on macOS 103. */

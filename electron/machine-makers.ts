@@ -2,21 +2,22 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type MachineEntry, usualChoices } from './contract/machines.ts';
-import { nativeForwarding } from './host/forward/forwarding.ts';
-import { appleBackend } from './host/machine/apple/backend.ts';
-import { Choice } from './host/machine/choice.ts';
-import { guestClock } from './host/machine/guest-clock.ts';
-import type { Companion, HostPower } from './host/machine/machine.ts';
-import { nativeBackend } from './host/machine/native.ts';
-import { qemuBackend } from './host/machine/qemu/backend.ts';
-import { remoteBackend } from './host/machine/remote/backend.ts';
-import { foldersDirectory } from './host/machine/remote/places.ts';
-import { wslBackend } from './host/machine/wsl/backend.ts';
-import { shippedRoot } from './host/machine/wsl/root-image.ts';
-import { loadWslApi } from './host/machine/wsl/wslapi.ts';
-import type { MachineMaker, MachinesOptions } from './host/machines/machines.ts';
-import { openFolderList } from './host/share/folder-list.ts';
-import { createFolderSharing, type FolderSharing } from './host/share/share-folders.ts';
+import { appleBackend } from './host/apple-virtualization/backend.ts';
+import { nativeForwarding } from './host/forwarding/forwarding.ts';
+import { guestClock } from './host/host-settings/guest-clock.ts';
+import type { HostPower } from './host/idle-pause/host-power.ts';
+import type { Companion } from './host/machine/machine.ts';
+import { Choice } from './host/machine/toggle.ts';
+import type { MachineMaker, MachinesOptions } from './host/machine-list/machines.ts';
+import { nativeBackend } from './host/native-linux/backend.ts';
+import { qemuBackend } from './host/qemu/backend.ts';
+import { remoteBackend } from './host/remote-host/backend.ts';
+import { foldersDirectory } from './host/remote-host/places.ts';
+import { openFolderList } from './host/shared-folders/folder-list.ts';
+import { createFolderSharing, type FolderSharing } from './host/shared-folders/share-folders.ts';
+import { wslBackend } from './host/wsl/backend.ts';
+import { shippedRoot } from './host/wsl/root-image.ts';
+import { loadWslApi } from './host/wsl/wslapi.ts';
 import { forwardingFor } from './machine-forwarding.ts';
 import {
   configDirectoryFor,

@@ -16,7 +16,7 @@ import {
 } from 'electron';
 import type { ShellFacts } from './contract/bridge.ts';
 import { createHostCore } from './host/host-core.ts';
-import { createMachines, type MachineList } from './host/machines/machines.ts';
+import { createMachines, type MachineList } from './host/machine-list/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
 import { machinesOptions, openFolders } from './machine-makers.ts';
 import {

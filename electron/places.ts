@@ -1,7 +1,7 @@
 /** Where things are in this checkout or package, and where a machine keeps its own by default. */
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nativeDirectories } from './host/machine/native-directories.ts';
+import { nativeDirectories } from './host/native-linux/directories.ts';
 
 const defaults = nativeDirectories();
 export const defaultRootDirectory = defaults.root;

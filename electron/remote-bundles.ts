@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StageFailure } from './host/machine/machine.ts';
-import type { Bundle } from './host/machine/remote/install.ts';
+import type { Bundle } from './host/remote-host/install.ts';
 import type { Places } from './places.ts';
 
 const run = promisify(execFile);

@@ -12,11 +12,11 @@ import { after, before, test } from 'node:test';
 import { until } from '../agent/e2e/until.ts';
 import { freePort } from '../agent/network/testdata/free-port.ts';
 import type { ForwardedPort } from './contract/forward.ts';
-import { say } from './host/forward/testdata/ports.ts';
-import { type RemoteHost, startRemoteHost } from './host/machine/remote/testdata/remote-host.ts';
-import { createMachines, type MachineList } from './host/machines/machines.ts';
-import { openFolderList } from './host/share/folder-list.ts';
-import { createFolderSharing } from './host/share/share-folders.ts';
+import { createMachines, type MachineList } from './host/machine-list/machines.ts';
+import { say } from './host/port-forwarding/testdata/ports.ts';
+import { type RemoteHost, startRemoteHost } from './host/remote-host/testdata/remote-host.ts';
+import { openFolderList } from './host/shared-folders/folder-list.ts';
+import { createFolderSharing } from './host/shared-folders/share-folders.ts';
 import { machinesOptions } from './machine-makers.ts';
 import { placesIn } from './places.ts';
 

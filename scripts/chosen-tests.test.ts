@@ -9,8 +9,8 @@ const all = [
   'electron/e2e/arm64.vm.test.ts',
   'electron/e2e/machine.vm.test.ts',
   'electron/e2e/qcow2.vm.test.ts',
-  'electron/host/machine/qemu/vm.test.ts',
-  'electron/host/machine/remote/login.linux.test.ts',
+  'electron/host/qemu/vm.test.ts',
+  'electron/host/remote-host/login/login.linux.test.ts',
   'renderer/e2e/list.e2e.test.ts',
 ];
 
@@ -27,8 +27,8 @@ const cases: [string, string[]][] = [
   ['agent', []],
   ['agent/guest', []],
   ['agent/network/guest.linux.test.ts', []],
-  ['electron/host/machine/qemu/vm.test.ts', []],
-  ['electron/host/machine/remote', ['remote-bundle']],
+  ['electron/host/qemu/vm.test.ts', []],
+  ['electron/host/remote-host', ['remote-bundle']],
   ['electron/e2e', ['vm-test']],
   ['electron/e2e/qcow2.vm.test.ts', ['qcow2-test']],
   ['electron/e2e/arm64.vm', ['arm64-test']],

@@ -1,6 +1,6 @@
 /**
  * The same root for WSL 2, which brings its own kernel: without modules and the scripts of a machine
- * that boots, with the program that the host calls (electron/host/machine/wsl).
+ * that boots, with the program that the host calls (electron/host/wsl).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { nativeEndpoint } from '../../electron/host/machine/native.ts';
-import { type FolderList, openFolderList } from '../../electron/host/share/folder-list.ts';
-import { createFolderSharing } from '../../electron/host/share/share-folders.ts';
+import { nativeEndpoint } from '../../electron/host/native-linux/backend.ts';
+import { type FolderList, openFolderList } from '../../electron/host/shared-folders/folder-list.ts';
+import { createFolderSharing } from '../../electron/host/shared-folders/share-folders.ts';
 import { createSshLink, type SshLink } from '../../electron/host/ssh/link.ts';
 import {
   type AgentProcess,

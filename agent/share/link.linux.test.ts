@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { openFolderThread } from '../../electron/host/share/open-folder-thread.ts';
+import { openFolderThread } from '../../electron/host/shared-folders/open-folder-thread.ts';
 import { fileNameOf } from './kept-mounts.ts';
 import { type MountedFolder, mountFolder } from './testdata/mounted-folder.ts';
 

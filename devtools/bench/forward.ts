@@ -11,8 +11,8 @@ import {
   makeAgentDirectory,
   startAgent,
 } from '../../agent/e2e/agent-process.ts';
-import { createForwarding } from '../../electron/host/forward/forwarding.ts';
-import { agentMachine } from '../../electron/host/forward/testdata/agent-machine.ts';
+import { createForwarding } from '../../electron/host/forwarding/forwarding.ts';
+import { agentMachine } from '../../electron/host/forwarding/testdata/agent-machine.ts';
 import { createMachine } from '../../electron/host/machine/lifecycle.ts';
 
 const run = promisify(execFile);

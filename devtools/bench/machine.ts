@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineState } from '../../electron/contract/machines.ts';
 import { createMachine } from '../../electron/host/machine/lifecycle.ts';
-import { qemuBackend } from '../../electron/host/machine/qemu/backend.ts';
+import { qemuBackend } from '../../electron/host/qemu/backend.ts';
 
 const memoryBytes = 768 * 1024 ** 2;
 const runs = Number(process.argv[2] ?? 5);

@@ -6,20 +6,20 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { DuplexChannels } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
-import { nativeForwarding } from './forward/forwarding.ts';
+import { nativeForwarding } from './forwarding/forwarding.ts';
 import { createHostCore } from './host-core.ts';
 import { createMachine } from './machine/lifecycle.ts';
 import type { Machine } from './machine/machine.ts';
-import { type NativeMachineOptions, nativeBackend } from './machine/native.ts';
-import { createMachines } from './machines/machines.ts';
-import { openFolderList } from './share/folder-list.ts';
-import { createFolderSharing } from './share/share-folders.ts';
+import { createMachines } from './machine-list/machines.ts';
+import { type NativeMachineOptions, nativeBackend } from './native-linux/backend.ts';
+import { openFolderList } from './shared-folders/folder-list.ts';
+import { createFolderSharing } from './shared-folders/share-folders.ts';
 import { HostKeyMismatch, openConnection } from './ssh/connection.ts';
 
 type TerminalMessage = DuplexChannels['terminal.open']['toRenderer'];
 
 const directory = mkdtempSync(join(tmpdir(), 'corten-host-'));
-const fakeAgent = join(import.meta.dirname, '..', 'testdata', 'fake-agent.ts');
+const fakeAgent = join(import.meta.dirname, 'native-linux/testdata/fake-agent.ts');
 const places = { rootDirectory: join(directory, 'root'), runDirectory: join(directory, 'run') };
 const opened: string[] = [];
 let machine: Machine;

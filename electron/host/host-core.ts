@@ -4,9 +4,9 @@ import type { HostChannels } from '../contract/host-channels.ts';
 import { collectDiagnostics } from './diagnostics/collect.ts';
 import type { Machine } from './machine/machine.ts';
 import { changeSettings, compact, watchFigures } from './machine/resources.ts';
-import type { MachineList } from './machines/machines.ts';
-import type { FolderList } from './share/folder-list.ts';
-import type { FolderSharing } from './share/share-folders.ts';
+import type { MachineList } from './machine-list/machines.ts';
+import type { FolderList } from './shared-folders/folder-list.ts';
+import type { FolderSharing } from './shared-folders/share-folders.ts';
 import { openTerminal } from './terminal.ts';
 
 export interface HostCoreOptions {

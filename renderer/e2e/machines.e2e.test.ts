@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import {
   type RemoteHost,
   startRemoteHost,
-} from '../../electron/host/machine/remote/testdata/remote-host.ts';
+} from '../../electron/host/remote-host/testdata/remote-host.ts';
 import {
   type App,
   assertNoComplaints,

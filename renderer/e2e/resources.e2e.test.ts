@@ -20,7 +20,7 @@ import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { AxeResults } from 'axe-core';
 import { until } from '../../agent/e2e/until.ts';
-import { installFakeQemu, writeImage } from '../../electron/host/machine/qemu/testdata/stand-in.ts';
+import { installFakeQemu, writeImage } from '../../electron/host/qemu/testdata/stand-in.ts';
 import { type App, assertNoComplaints, startApp } from './app.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'corten-res-'));

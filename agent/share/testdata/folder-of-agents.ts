@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
-import { openFolderThread } from '../../../electron/host/share/open-folder-thread.ts';
+import { openFolderThread } from '../../../electron/host/shared-folders/open-folder-thread.ts';
 import {
   changingOperations,
   FrameReader,

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openFolderThread } from '../../../electron/host/share/open-folder-thread.ts';
+import { openFolderThread } from '../../../electron/host/shared-folders/open-folder-thread.ts';
 import { type Shares, startShares } from '../shares.ts';
 
 export interface MountedFolder {

@@ -5,14 +5,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { createForwarding } from '../../host/forward/forwarding.ts';
-import { guestClock } from '../../host/machine/guest-clock.ts';
+import { createForwarding } from '../../host/forwarding/forwarding.ts';
+import { guestClock } from '../../host/host-settings/guest-clock.ts';
 import { createMachine } from '../../host/machine/lifecycle.ts';
 import type { Machine } from '../../host/machine/machine.ts';
-import { qemuBackend } from '../../host/machine/qemu/backend.ts';
-import type { QemuMachineOptions } from '../../host/machine/qemu/session.ts';
-import { openFolderList } from '../../host/share/folder-list.ts';
-import { createFolderSharing } from '../../host/share/share-folders.ts';
+import { qemuBackend } from '../../host/qemu/backend.ts';
+import type { QemuMachineOptions } from '../../host/qemu/session.ts';
+import { openFolderList } from '../../host/shared-folders/folder-list.ts';
+import { createFolderSharing } from '../../host/shared-folders/share-folders.ts';
 
 const base = join(import.meta.dirname, '..', '..', '..');
 /** What scripts/vm-image built for a kind of processor. */

@@ -1,8 +1,8 @@
 /** What a machine has of this computer while it ends. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type StandIn, standIn } from '../qemu/testdata/stand-in.ts';
 import type { Companion } from './machine.ts';
-import { type StandIn, standIn } from './qemu/testdata/stand-in.ts';
 
 test('what containers use as they end stays until the machine has ended; the rest goes before', async () => {
   let made: StandIn | undefined;

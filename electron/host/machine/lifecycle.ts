@@ -6,25 +6,32 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineSettings } from '../../contract/machine.ts';
 import type { MachineState } from '../../contract/machines.ts';
 import { createEngineClient, type EngineClient } from '../engine-client.ts';
+import type { HostPower } from '../idle-pause/host-power.ts';
+import {
+  quietEngine,
+  quietLink,
+  Rest,
+  wakingEndpoint,
+  wakingEngine,
+  wakingLink,
+} from '../idle-pause/idle-pause.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import type { ServiceLink, SshLink } from '../ssh/link.ts';
-import { connectTo, firstAnswer, type Patience, ping } from './first-answers.ts';
+import { connectTo, firstAnswer, type Patience, ping } from './connect.ts';
 import {
   type Accompaniment,
   type Asked,
   type BroughtUp,
   type Companion,
-  type HostPower,
   type Machine,
   type MachineBackend,
   type MachineControls,
   MachineNotRunning,
   type StopOptions,
 } from './machine.ts';
-import { quietEngine, quietLink, Rest, wakingEndpoint, wakingEngine, wakingLink } from './rest.ts';
+import { inTime } from './stage-timeout.ts';
 import { Stages } from './stages.ts';
-import { inTime } from './waiting.ts';
 
 /** What there is while a machine is up. */
 interface Up {

@@ -192,11 +192,6 @@ export interface CompanionContext {
   report(what: string, error: unknown): void;
 }
 
-/** What the computer runs on, as the desktop shell knows it. */
-export interface HostPower {
-  isOnBattery(): boolean;
-}
-
 export class MachineNotRunning extends Error {
   constructor(status: MachineState['status']) {
     super(

@@ -1,0 +1,306 @@
+/**
+ * A machine in Apple's Virtualization framework, through vfkit: the story of its start, one stage
+ * after the other, and of its end. Image, disk, settings and console are those of QEMU's machines,
+ * so that a machine's folder can change hands.
+ */
+import { rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineClient } from '../engine-client.ts';
+import type { BroughtUp, Climb, MachineBackend, StopOptions } from '../machine/machine.ts';
+import { calledOff, StageFailure } from '../machine/machine.ts';
+import { tellingSlowness } from '../machine/stage-timeout.ts';
+import { abandonIfCalledOff, waitForBoot } from '../virtual-machine/boot.ts';
+import {
+  type MachineDirectory,
+  machineDirectory,
+  makeDirectories,
+} from '../virtual-machine/directory.ts';
+import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../virtual-machine/disk.ts';
+import type { GuestImage } from '../virtual-machine/image.ts';
+import {
+  chooseImage,
+  imageFailed,
+  imageProved,
+  imageUntried,
+} from '../virtual-machine/image-choice.ts';
+import { guestInstallation } from '../virtual-machine/installation.ts';
+import { type GuestKeys, guestKeysIn } from '../virtual-machine/keys.ts';
+import { loginAdvice, lossOf } from '../virtual-machine/loss.ts';
+import { socketLine, startVmProcess, textOf } from '../virtual-machine/process.ts';
+import { defaultSettings, type MachineRecord, readRecord } from '../virtual-machine/record.ts';
+import { writeSeed } from '../virtual-machine/seed.ts';
+import { sshVsockPort, vfkitArguments } from './command-line.ts';
+import { appleControls } from './controls.ts';
+import { vfkitFailure } from './failures.ts';
+import { checkKernel, type FoundVfkit, findVfkit } from './find-vfkit.ts';
+import type { AppleMachineOptions, RunningVfkit, Session } from './session.ts';
+import { type VfkitControl, vfkitControl } from './vfkit-api.ts';
+
+const defaultPatienceMs = 120_000;
+/** vfkit itself gives the framework five seconds to start the machine (cmd/vfkit/main.go). */
+const defaultStartPatienceMs = 120_000;
+const dialTimeoutMs = 20_000;
+/** Containers get their own ten seconds to end, and the disk must be let go. */
+const powerOffTimeoutMs = 60_000;
+const leftoverTimeoutMs = 30_000;
+
+export function appleBackend(options: AppleMachineOptions): MachineBackend {
+  const files: MachineDirectory = {
+    ...machineDirectory({ ...options, platform: 'darwin' }),
+    qemuLog: join(options.directory, 'vfkit.log'),
+    qmpSocket: join(options.runDirectory, 'vfkit.sock'),
+  };
+  const session: Session = {
+    options,
+    places: {
+      searchPath: options.searchPath ?? process.env.PATH ?? '',
+      hostArchitecture: options.hostArchitecture ?? process.arch,
+      ...(options.bundledDirectory !== undefined && { bundledDirectory: options.bundledDirectory }),
+    },
+    files,
+    defaults: () => ({ ...defaultSettings(), ...options.settings }),
+    running: undefined,
+  };
+  return {
+    kind: 'apple',
+    stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
+    loginAdvice: loginAdvice(files),
+    bringUp: (climb) => bringUp(session, climb),
+    logs: async () => ({
+      'console.log': textOf(files.consoleLog),
+      'vfkit.log': textOf(files.qemuLog),
+    }),
+    controls: (reach) => appleControls(session, reach),
+    installation: guestInstallation(files),
+  };
+}
+
+async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
+  const { files, options } = session;
+  const { record, found } = await climb.stage('prepare', async () => {
+    makeDirectories(files, 'darwin');
+    const known = readRecord(files.settings, session.defaults);
+    checkFreeSpace(files.path);
+    return { record: known, found: await findVfkit(session.places) };
+  });
+  abandonIfCalledOff(climb);
+  const image = await climb.stage('image', async () => {
+    const note = (text: string) => climb.note('image', text);
+    const chosen = await chooseImage(options.imageDirectory, files, record, note);
+    await checkKernel(chosen.kernel);
+    return chosen;
+  });
+  abandonIfCalledOff(climb);
+  const keys = await climb.stage('disks', () => prepareDisks(session, record));
+  abandonIfCalledOff(climb);
+  const vm = await climb
+    .stage('vm', () => startVm(session, { record, found, image }, climb))
+    .catch((error: unknown) => {
+      imageUntried(files);
+      throw error;
+    });
+  try {
+    await climb.stage('boot', () => boot(session, vm, climb));
+  } catch (error) {
+    await end(session, vm);
+    if (climb.signal.aborted) imageUntried(files);
+    else imageFailed(files, image.digest);
+    throw error;
+  }
+  session.running = vm;
+  return livingMachine(session, vm, keys, image);
+}
+
+function livingMachine(
+  session: Session,
+  vm: RunningVfkit,
+  keys: GuestKeys,
+  image: GuestImage,
+): BroughtUp {
+  const { files } = session;
+  let isStopping = false;
+  return {
+    endpoint: {
+      // Each is a vsock connection of its own: there is room for as many as are wanted.
+      dial: () => socketLine(files.sshSocket).dial(AbortSignal.timeout(dialTimeoutMs)),
+      hostPublicKey: keys.host.public,
+      clientPrivateKey: keys.client.private,
+    },
+    proved: () => imageProved(files, image.digest),
+    lost: new Promise((resolve) => {
+      void vm.process.ended.then((how) => {
+        session.running = undefined;
+        if (!isStopping) resolve(lossOf(files, 'vfkit', how));
+      });
+    }),
+    rest: {
+      pause: () => vm.control.change('Pause'),
+      wake: () => vm.control.change('Resume'),
+    },
+    stop: async (how, engine) => {
+      isStopping = true;
+      await stop(session, vm, how, engine);
+      session.running = undefined;
+    },
+  };
+}
+
+async function prepareDisks(session: Session, { settings }: MachineRecord): Promise<GuestKeys> {
+  const { files, options } = session;
+  await prepareDataDisk(dataDiskAt(files.dataDisk), settings.diskBytes, '');
+  const keys = guestKeysIn(files.keys);
+  writeSeed(files.seed, {
+    hostname: hostname().split('.')[0] || 'corten',
+    keys,
+    timeZone: options.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    agentArguments: [...(options.agentArguments ?? []), '--ssh-vsock', String(sshVsockPort)],
+  });
+  return keys;
+}
+
+interface Ground {
+  record: MachineRecord;
+  found: FoundVfkit;
+  image: GuestImage;
+}
+
+async function startVm(session: Session, ground: Ground, climb: Climb): Promise<RunningVfkit> {
+  const { files } = session;
+  await endLeftover(files);
+  const words = vfkitArguments({
+    ...ground.image,
+    cpus: ground.record.settings.cpus,
+    memoryBytes: ground.record.settings.memoryBytes,
+    rootImage: ground.image.root,
+    dataDisk: files.dataDisk,
+    seed: files.seed,
+    consoleLog: files.consoleLog,
+    controlSocket: files.qmpSocket,
+    sshSocket: files.sshSocket,
+  });
+  // It makes no socket where a file is already, and says so of one of the two only in its log.
+  removeSockets(files);
+  writeFileSync(files.consoleLog, '', { mode: 0o600 });
+  const process = startVmProcess(ground.found.path, words, files.qemuLog);
+  const vm: RunningVfkit = {
+    process,
+    control: vfkitControl(files.qmpSocket),
+    settings: { ...ground.record.settings },
+    pid: process.pid,
+  };
+  try {
+    await tellingSlowness(running(session, vm, climb), {
+      ...session.options,
+      note: (text) => climb.note('vm', text),
+      text: 'vfkit has not started the machine yet. The computer is slow, and it is waited for.',
+    });
+    return vm;
+  } catch (error) {
+    await end(session, vm);
+    throw error;
+  }
+}
+
+/** The control service answers before the machine runs, and goes when it cannot. */
+async function running({ files, options }: Session, vm: RunningVfkit, climb: Climb): Promise<void> {
+  const failed = vm.process.ended.then((how) => {
+    throw vfkitFailure(how, textOf(files.qemuLog), files.qemuLog);
+  });
+  failed.catch(() => {});
+  const deadline = performance.now() + (options.startPatienceMs ?? defaultStartPatienceMs);
+  for (;;) {
+    if (climb.signal.aborted) throw calledOff();
+    const state = await Promise.race([vm.control.state().catch(() => undefined), failed]);
+    if (state === 'Running') return;
+    if (state === 'Error' || performance.now() > deadline)
+      throw vfkitFailure(
+        `the machine is in the state "${state ?? 'unknown'}"`,
+        textOf(files.qemuLog),
+        files.qemuLog,
+      );
+    await Promise.race([sleep(20), failed]);
+  }
+}
+
+function boot({ files, options }: Session, vm: RunningVfkit, climb: Climb): Promise<void> {
+  return waitForBoot({
+    program: 'vfkit',
+    consoleLog: files.consoleLog,
+    dataDisk: files.dataDisk,
+    ended: vm.process.ended,
+    patienceMs: options.patienceMs ?? defaultPatienceMs,
+    signal: climb.signal,
+    note: (text) => climb.note('boot', text),
+    repaired: (text) => climb.note('disks', text),
+  });
+}
+
+/** A machine that an app left behind when it ended without a word: it has the disk. */
+async function endLeftover(files: MachineDirectory): Promise<void> {
+  const control = vfkitControl(files.qmpSocket);
+  try {
+    await control.state();
+  } catch {
+    // Nobody listens any more.
+    return;
+  }
+  await control.change('Resume').catch(() => {});
+  await control.change('Stop').catch(() => {});
+  if (await gone(control, powerOffTimeoutMs)) return;
+  await control.change('HardStop').catch(() => {});
+  if (await gone(control, leftoverTimeoutMs)) return;
+  throw new StageFailure(
+    "A machine of an earlier start still runs on this machine's disk, and does not end.",
+    'End the process called vfkit in Activity Monitor, then start again.',
+  );
+}
+
+async function gone(control: VfkitControl, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (performance.now() < deadline) {
+    const state = await control.state().catch(() => undefined);
+    if (state === undefined) return true;
+    await sleep(50);
+  }
+  return false;
+}
+
+async function stop(
+  session: Session,
+  vm: RunningVfkit,
+  { force }: StopOptions,
+  engine: EngineClient | undefined,
+): Promise<void> {
+  try {
+    if (!force) await powerOff(vm, engine);
+    else await vm.control.change('HardStop').catch(() => {});
+  } finally {
+    await end(session, vm);
+  }
+}
+
+/** The engine is asked first: a guest that hangs in its start has no hand on the power button yet. */
+async function powerOff(vm: RunningVfkit, engine: EngineClient | undefined): Promise<void> {
+  const asked = await engine
+    ?.request({ method: 'POST', path: '/corten/v1/machine/power-off' })
+    .catch(() => undefined);
+  if (asked?.status !== 202) await vm.control.change('Stop').catch(() => {});
+  const patience = new AbortController();
+  await Promise.race([
+    vm.process.ended,
+    sleep(powerOffTimeoutMs, undefined, { signal: patience.signal }).catch(() => {}),
+  ]);
+  patience.abort();
+}
+
+/** A process that is killed leaves its sockets lying. */
+async function end({ files }: Session, vm: RunningVfkit): Promise<void> {
+  await vm.process.kill();
+  removeSockets(files);
+}
+
+function removeSockets(files: MachineDirectory): void {
+  for (const path of [files.qmpSocket, files.sshSocket]) rmSync(path, { force: true });
+}

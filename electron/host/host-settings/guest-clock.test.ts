@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CompanionContext } from '../machine/machine.ts';
+import { restAtWill } from '../machine/testdata/pause-listeners.ts';
+import { guestClock } from './guest-clock.ts';
+
+test('the clock is set at the start, after the computer’s sleep, and after a rest; not during one', async () => {
+  const times: number[] = [];
+  const { onRest, rest } = restAtWill();
+  let wakeHost = () => {};
+  const context = {
+    background: {
+      request: async ({ path, body }: { path: string; body: string }) => {
+        assert.equal(path, '/corten/v1/machine/clock');
+        times.push(JSON.parse(body).timeMs);
+        return { status: 200, headers: {}, body: new Uint8Array() };
+      },
+    },
+    onRest,
+    report: assert.ifError,
+  } as unknown as CompanionContext;
+  const clock = guestClock({
+    onWake(listener) {
+      wakeHost = listener;
+      return () => {
+        wakeHost = () => {};
+      };
+    },
+  })(context);
+  assert.equal(times.length, 1);
+  assert.ok(Math.abs(Date.now() - times[0]!) < 5000);
+  wakeHost();
+  assert.equal(times.length, 2);
+  rest(true);
+  wakeHost();
+  assert.equal(times.length, 2);
+  rest(false);
+  assert.equal(times.length, 3);
+  await clock.close();
+  wakeHost();
+  rest(true);
+  rest(false);
+  assert.equal(times.length, 3);
+});

@@ -1,0 +1,170 @@
+/**
+ * The proxies that this computer is set up with, told to the machine's engine now and whenever they
+ * change. The environment comes first, as for every program; then the system's own settings.
+ */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { type ProxySettings, proxiesFromEnvironment } from '../../../agent/contract/proxies.ts';
+import type { EngineClient } from '../engine-client.ts';
+import type { CompanionContext } from '../machine/machine.ts';
+import type { SshLink } from '../ssh/link.ts';
+import { whileAwake } from './poll-while-running.ts';
+
+interface Found extends Pick<ProxySettings, 'http' | 'https' | 'noProxy'> {
+  /** Where a script is that chooses a proxy for each address (PAC). The engine cannot follow it. */
+  script?: string;
+}
+
+const run = promisify(execFile);
+const patienceMs = 5000;
+const registryKey = 'HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings';
+
+export async function systemProxies(
+  environment: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+): Promise<Found> {
+  const own = proxiesFromEnvironment(environment);
+  if (own.http !== undefined || own.https !== undefined) return own;
+  switch (platform) {
+    case 'darwin':
+      return parseScutil((await run('scutil', ['--proxy'], { timeout: patienceMs })).stdout);
+    case 'win32': {
+      const options = { timeout: patienceMs, windowsHide: true };
+      return parseRegistry((await run('reg', ['query', registryKey], options)).stdout);
+    }
+    default:
+      return {};
+  }
+}
+
+/** `scutil --proxy`: a dictionary of `Key : value` lines, and an array of exceptions (scutil(8)). */
+export function parseScutil(text: string): Found {
+  const values = new Map(
+    [...text.matchAll(/^\s*(\w+) : (.*)$/gm)].map((match) => [match[1] ?? '', match[2] ?? '']),
+  );
+  const proxy = (kind: 'HTTP' | 'HTTPS') => {
+    const host = values.get(`${kind}Proxy`);
+    return values.get(`${kind}Enable`) === '1' && host
+      ? `http://${host}:${values.get(`${kind}Port`) ?? 80}`
+      : undefined;
+  };
+  const list = /ExceptionsList : <array> \{([^}]*)\}/.exec(text)?.[1] ?? '';
+  const exceptions = [...list.matchAll(/^\s*\d+ : (\S+)\s*$/gm)].map((match) => match[1] ?? '');
+  const script =
+    values.get('ProxyAutoConfigEnable') === '1' && values.get('ProxyAutoConfigURLString');
+  return { ...found(proxy('HTTP'), proxy('HTTPS'), exceptions), ...(script && { script }) };
+}
+
+/**
+ * `reg query`: lines of name, type, value. `ProxyServer` is one address for all, or `http=…;https=…`;
+ * `ProxyOverride` is parted by semicolons, with `<local>` for names without a dot.
+ */
+export function parseRegistry(text: string): Found {
+  const value = (name: string) =>
+    new RegExp(`^\\s+${name}\\s+REG_\\w+\\s+(.*?)\\s*$`, 'mi').exec(text)?.[1];
+  // Windows asks it first, whether a fixed proxy is set beside it or not.
+  const script = value('AutoConfigURL');
+  if (Number(value('ProxyEnable') ?? 0) !== 1) return script ? { script } : {};
+  const server = value('ProxyServer') ?? '';
+  const each = new Map(
+    server.split(';').map((part) => {
+      const [kind = '', address] = part.split('=');
+      return address === undefined ? ['all', kind] : [kind.toLowerCase(), address];
+    }),
+  );
+  const proxy = (kind: string) => withScheme(each.get(kind) ?? each.get('all'));
+  const exceptions = (value('ProxyOverride') ?? '')
+    .split(';')
+    .map((name) => name.trim())
+    // It has no word in NO_PROXY; names without a dot are not resolved outside anyway.
+    .filter((name) => name !== '' && name !== '<local>');
+  return { ...found(proxy('http'), proxy('https'), exceptions), ...(script && { script }) };
+}
+
+function withScheme(address: string | undefined): string | undefined {
+  if (!address) return undefined;
+  return address.includes('://') ? address : `http://${address}`;
+}
+
+/** `*.local` is `.local` in NO_PROXY. */
+function found(
+  http: string | undefined,
+  https: string | undefined,
+  exceptions: readonly string[],
+): Found {
+  if (http === undefined && https === undefined) return {};
+  const noProxy = exceptions.map((name) => name.replace(/^\*(?=\.)/, '')).join(',');
+  return { ...(http && { http }), ...(https && { https }), ...(noProxy && { noProxy }) };
+}
+
+export interface ProxyWatchOptions extends Pick<CompanionContext, 'onRest' | 'report'> {
+  engine: Pick<EngineClient, 'request'>;
+  /** The connection behind it: when that is made anew, the engine may have begun anew too. */
+  link: Pick<SshLink, 'onConnection'>;
+  /** Whether new containers get them too. */
+  containers: () => boolean;
+  read?: () => Promise<Found>;
+  /** Systems do not tell of a change in a way that a program without a window hears. */
+  everyMs?: number;
+}
+
+export interface ProxyWatch {
+  /** Looks now: a person may have changed the choice. */
+  look(): Promise<void>;
+  close(): void;
+}
+
+export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
+  const { engine, link, containers, read = systemProxies, report, everyMs = 15_000 } = options;
+  let told: string | undefined;
+  let warnedOf: string | undefined;
+
+  /** Fixed proxies beside it are used; without any, pulls go straight. */
+  function warn(script: string | undefined): void {
+    if (script !== undefined && script !== warnedOf)
+      report(
+        'proxies',
+        new Error(
+          `This computer chooses its proxies by a script (${script}), which the engine cannot follow. ` +
+            'Set HTTP_PROXY and HTTPS_PROXY where the app is started, or a fixed proxy in the system’s settings.',
+        ),
+      );
+    warnedOf = script;
+  }
+
+  async function tell(isResting: () => boolean): Promise<void> {
+    try {
+      const { script, ...found } = await read();
+      warn(script);
+      const settings: ProxySettings = { ...found, containers: containers() };
+      const text = JSON.stringify(settings);
+      if (text === told || isResting()) return;
+      const { status, body } = await engine.request({
+        method: 'PUT',
+        path: '/corten/v1/machine/proxies',
+        headers: { 'content-type': 'application/json' },
+        body: text,
+      });
+      if (status >= 300)
+        throw new Error(`The engine refused the proxies: ${Buffer.from(body).toString()}`);
+      told = text;
+    } catch (error) {
+      // Tried again at the next look: the engine may be away for a moment.
+      report('proxies', error);
+    }
+  }
+
+  const rounds = whileAwake(options, everyMs, tell);
+  const stopFollowing = link.onConnection((isConnected) => {
+    if (!isConnected) return;
+    told = undefined;
+    void rounds.now();
+  });
+  return {
+    look: () => rounds.now(),
+    close() {
+      stopFollowing();
+      rounds.close();
+    },
+  };
+}

@@ -1,0 +1,314 @@
+/**
+ * All machines of the app: the ones that belong to this computer and those that were added, each with
+ * its life of its own. They are all watched at once; none waits for another.
+ */
+import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type {
+  MachineEntry,
+  MachineKind,
+  Machines,
+  RemoteAddress,
+  RemoteChoices,
+  Removal,
+} from '../../contract/machines.ts';
+import { usualChoices } from '../../contract/machines.ts';
+import type { Forwarding } from '../forwarding/forwarding.ts';
+import { createMachine, type MachineOptions } from '../machine/lifecycle.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { Choice } from '../machine/toggle.ts';
+import { readMachineFile, writeMachineFile } from './machine-file.ts';
+
+export interface MachinesOptions {
+  /** Always there, and first. */
+  own: readonly MachineEntry[];
+  /** How each kind that can be added is brought up. */
+  makers: Partial<Record<MachineKind, MachineMaker>>;
+  /** `machines.json`. */
+  file: string;
+}
+
+export type MachineMaker = (entry: MachineEntry) => MachineOptions & {
+  /** What the machine has on this computer; its companion is the machine's. */
+  forwarding?: Forwarding;
+  /** What people turn on and off of it; it begins as its entry says. */
+  choices?: Record<keyof RemoteChoices, Choice>;
+  foldersAt?: string;
+  /** Where it can be at another address. */
+  moveTo?(address: RemoteAddress): Promise<void>;
+};
+
+export interface MachineList {
+  /** Throws NoSuchMachine. */
+  get(id: string): Machine;
+  entry(id: string): MachineEntry;
+  /** Throws for a machine that has nothing on this computer. */
+  forwarding(id: string): Forwarding;
+  list(): Machines;
+  watch(signal: AbortSignal): AsyncIterable<Machines>;
+  add(machine: Omit<MachineEntry, 'id'>): MachineEntry;
+  rename(id: string, name: string): void;
+  choose(id: string, choices: Partial<RemoteChoices>): void;
+  /** Another address of a remote machine. It is disconnected for that; what runs there goes on. */
+  moveTo(id: string, address: RemoteAddress): Promise<void>;
+  remove(id: string, removal: Removal): Promise<void>;
+  /** As people ask for it: it is remembered for the app's next start. */
+  start(id: string): ReturnType<Machine['start']>;
+  stop(id: string, options?: { force?: boolean }): ReturnType<Machine['stop']>;
+  /** This computer's own, and what was up when the app was closed. */
+  startAll(): void;
+  /** At the app's end; nothing of it is remembered. Rejects, once all have been tried, with what could not be stopped. */
+  stopAll(): Promise<void>;
+}
+
+export class NoSuchMachine extends Error {
+  constructor(id: string) {
+    super(`There is no machine "${id}". It may have been removed.`);
+    this.name = 'NoSuchMachine';
+  }
+}
+
+interface Kept {
+  entry: MachineEntry;
+  machine: Machine;
+  forwarding: Forwarding | undefined;
+  choices: ReturnType<MachineMaker>['choices'];
+  foldersAt: string | undefined;
+  moveTo: ReturnType<MachineMaker>['moveTo'];
+  unwatch: AbortController;
+}
+
+export function createMachines({ own, makers, file }: MachinesOptions): MachineList {
+  const kept = new Map<string, Kept>();
+  const watchers = new Set<() => void>();
+  const { entries, notice } = readMachineFile(file);
+  const notices = notice === undefined ? [] : [notice];
+  /** Of a kind that is not made here, such as after the file was carried to another system. */
+  const foreign: MachineEntry[] = [];
+  for (const entry of [...own, ...entries]) {
+    if (makers[entry.kind] === undefined) foreign.push(entry);
+    else if (!kept.has(entry.id)) keep(entry);
+  }
+
+  function keep(entry: MachineEntry): Kept {
+    const maker = makers[entry.kind];
+    if (maker === undefined)
+      throw new Error(`A machine of the kind "${entry.kind}" cannot be made on this computer.`);
+    const { forwarding, choices, foldersAt, moveTo, companions = [], ...options } = maker(entry);
+    const own = forwarding?.companion;
+    const made: Kept = {
+      entry,
+      machine: createMachine({
+        ...options,
+        companions: own === undefined ? companions : [...companions, own],
+      }),
+      forwarding,
+      choices,
+      foldersAt,
+      moveTo,
+      unwatch: new AbortController(),
+    };
+    kept.set(entry.id, made);
+    void (async () => {
+      for await (const _ of made.machine.watch(made.unwatch.signal)) changed();
+    })();
+    return made;
+  }
+
+  function changed(): void {
+    for (const notify of watchers) notify();
+  }
+
+  function found(id: string): Kept {
+    const one = kept.get(id);
+    if (one === undefined) throw new NoSuchMachine(id);
+    return one;
+  }
+
+  const isOwn = (id: string) => own.some((entry) => entry.id === id);
+
+  function save(): void {
+    const added = [...kept.values()].map(({ entry }) => entry).filter(({ id }) => !isOwn(id));
+    writeMachineFile(file, [...added, ...foreign]);
+    changed();
+  }
+
+  function change(id: string, part: Partial<MachineEntry>): void {
+    const one = found(id);
+    one.entry = { ...one.entry, ...part };
+    save();
+  }
+
+  /** What people asked for is done even if it cannot be remembered. */
+  function remember(id: string, startsWithApp: boolean): void {
+    if (isOwn(id) || Boolean(found(id).entry.startsWithApp) === startsWithApp) return;
+    try {
+      change(id, { startsWithApp });
+    } catch (error) {
+      notices.push(`The list of machines could not be written: ${(error as Error).message}`);
+      changed();
+    }
+  }
+
+  function list(): Machines {
+    return {
+      machines: [...kept.values()].map(({ entry, machine, choices, foldersAt }) => ({
+        ...entry,
+        ...(choices && { choices: entry.choices ?? usualChoices }),
+        ...(foldersAt !== undefined && { foldersAt }),
+        state: machine.state(),
+        removable: !isOwn(entry.id),
+      })),
+      kinds: (Object.keys(makers) as MachineKind[]).filter(
+        // This computer has one Linux of its own.
+        (kind) => kind !== 'native',
+      ),
+      notices: [...notices],
+    };
+  }
+
+  return {
+    get: (id) => found(id).machine,
+    entry: (id) => found(id).entry,
+    forwarding(id) {
+      const { forwarding } = found(id);
+      if (forwarding === undefined) throw new Error('This machine has no Docker context here.');
+      return forwarding;
+    },
+    list,
+    async *watch(signal) {
+      let isFresh = true;
+      let wake = () => {};
+      const notify = () => {
+        isFresh = true;
+        wake();
+      };
+      watchers.add(notify);
+      signal.addEventListener('abort', notify);
+      try {
+        while (!signal.aborted) {
+          if (isFresh) {
+            isFresh = false;
+            yield list();
+          } else
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+            });
+        }
+      } finally {
+        watchers.delete(notify);
+        signal.removeEventListener('abort', notify);
+      }
+    },
+    add(machine) {
+      const { entry } = keep({ ...checked(machine), id: newId() });
+      try {
+        save();
+      } catch (error) {
+        found(entry.id).unwatch.abort();
+        kept.delete(entry.id);
+        throw new Error(
+          `The machine could not be written down: ${(error as Error).message}. See that ${file} can be written.`,
+          { cause: error },
+        );
+      }
+      return entry;
+    },
+    rename: (id, name) => change(id, { name: checkedName(name) }),
+    choose(id, { portsHere, foldersThere }) {
+      const { entry, choices } = found(id);
+      if (choices === undefined) throw new Error('There is nothing to choose for this machine.');
+      const before = entry.choices ?? usualChoices;
+      const next: RemoteChoices = {
+        portsHere: portsHere ?? before.portsHere,
+        foldersThere: foldersThere ?? before.foldersThere,
+      };
+      // Written down first: what is in force is what the next start will do.
+      change(id, { choices: next });
+      choices.portsHere.set(next.portsHere);
+      choices.foldersThere.set(next.foldersThere);
+    },
+    async moveTo(id, address) {
+      const { entry, machine, moveTo } = found(id);
+      if (moveTo === undefined) throw new Error('Only another computer has an address.');
+      const next = checkedAddress(address);
+      if (isDeepStrictEqual(next, checkedAddress(entry.remote))) return;
+      change(id, { remote: next });
+      try {
+        await machine.stop();
+      } finally {
+        await moveTo(next);
+      }
+    },
+    async remove(id, { state, forgetOnly }) {
+      const { machine, unwatch, forwarding } = found(id);
+      if (isOwn(id)) throw new Error('This computer’s own machine cannot be removed.');
+      if (forgetOnly) await machine.stop({ force: true });
+      else await machine.remove({ state });
+      forgetContext(forwarding);
+      unwatch.abort();
+      kept.delete(id);
+      save();
+    },
+    start(id) {
+      remember(id, true);
+      return found(id).machine.start();
+    },
+    stop(id, options) {
+      remember(id, false);
+      return found(id).machine.stop(options);
+    },
+    startAll() {
+      for (const { entry, machine } of kept.values())
+        if (isOwn(entry.id) || entry.startsWithApp) void machine.start();
+    },
+    async stopAll() {
+      const ends = await Promise.allSettled(
+        [...kept.values()].map(({ machine }) => machine.stop()),
+      );
+      for (const { unwatch } of kept.values()) unwatch.abort();
+      // Only now: the app ends with it, and the others needed their time.
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+    },
+  };
+}
+
+/** A context that leads nowhere must not stay what a bare `docker` asks. */
+function forgetContext(forwarding: Forwarding | undefined): void {
+  try {
+    if (forwarding?.context.state().isSetUp) forwarding.context.remove();
+  } catch {
+    // The CLI's files cannot be read or written: the machine goes all the same.
+  }
+}
+
+function newId(): string {
+  return randomBytes(5).toString('hex');
+}
+
+const longestName = 60;
+
+function checkedName(name: string): string {
+  const trimmed = name.trim();
+  if (trimmed === '' || trimmed.length > longestName)
+    throw new Error(`A machine’s name has 1 to ${longestName} characters.`);
+  return trimmed;
+}
+
+function checked({ name, kind, remote }: Omit<MachineEntry, 'id'>): Omit<MachineEntry, 'id'> {
+  if (kind !== 'remote') return { name: checkedName(name), kind };
+  return { name: checkedName(name), kind, remote: checkedAddress(remote) };
+}
+
+/** From the page, whose word is not taken for what ends in a file and on a command line. */
+function checkedAddress(address: Partial<RemoteAddress> = {}): RemoteAddress {
+  const { host = '', port, user, keyFile } = address;
+  if (!/^[\w.:%-]{1,253}$/.test(host) || host.startsWith('-'))
+    throw new Error(`"${host}" is no host name, address, or name of ~/.ssh/config.`);
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536))
+    throw new Error('A port is a number from 1 to 65535.');
+  if (user !== undefined && !/^[\w.@\\-]{1,64}$/.test(user))
+    throw new Error(`"${user}" is no user name.`);
+  return { host, port, user, keyFile };
+}

@@ -1,0 +1,189 @@
+/** Which QEMU runs the machine, whether it is new enough, and what accelerates it. */
+import { execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { lastLines } from '../machine/last-lines.ts';
+import { calledOff, StageFailure } from '../machine/machine.ts';
+import type { Accelerator, GuestArchitecture } from './command-line.ts';
+
+export interface FoundQemu {
+  path: string;
+  version: [number, number, number];
+  /** The whole first line of `--version`, packager's words included: it names this very build. */
+  build: string;
+}
+
+/** The oldest of a distribution that is still supported: Debian 12. */
+const oldestVersion: [number, number, number] = [7, 2, 0];
+/** `-accel whpx` with this kernel and its devices. */
+const oldestForWhpx: [number, number, number] = [11, 0, 0];
+
+export interface QemuPlaces {
+  platform: NodeJS.Platform;
+  architecture: GuestArchitecture;
+  /** Of this computer; `process.arch`. */
+  hostArchitecture: string;
+  searchPath: string;
+  /** A QEMU that the app brings along is tried first. */
+  bundledDirectory?: string;
+}
+
+const programs: Record<GuestArchitecture, string> = {
+  amd64: 'qemu-system-x86_64',
+  arm64: 'qemu-system-aarch64',
+};
+
+const usualDirectories: Partial<Record<NodeJS.Platform, string[]>> = {
+  // An app started from the Finder has none of them in its PATH.
+  darwin: ['/opt/homebrew/bin', '/usr/local/bin', '/opt/local/bin'],
+  win32: ['C:\\Program Files\\qemu'],
+};
+
+const installAdvice: Partial<Record<NodeJS.Platform, string>> = {
+  darwin: 'Install it with "brew install qemu", then start again.',
+  win32: 'Install it with "winget install SoftwareFreedomConservancy.QEMU", then start again.',
+};
+
+/** Throws StageFailure where there is none, where it does not run, and where it is too old. */
+export async function findQemu(places: QemuPlaces, waiting: Waiting): Promise<FoundQemu> {
+  const program = programs[places.architecture] + (places.platform === 'win32' ? '.exe' : '');
+  const directories = [
+    ...(places.bundledDirectory === undefined ? [] : [places.bundledDirectory]),
+    ...places.searchPath.split(delimiter).filter((directory) => directory !== ''),
+    ...(usualDirectories[places.platform] ?? []),
+  ];
+  const path = directories.map((directory) => join(directory, program)).find(isProgram);
+  if (path === undefined)
+    throw new StageFailure(
+      `There is no ${program} on this computer, which runs the machine.`,
+      installAdvice[places.platform] ?? linuxAdvice(places.architecture),
+    );
+  const build = await firstLineOfVersion(path, waiting);
+  const version = versionIn(build);
+  if (version === undefined)
+    throw new StageFailure(
+      `${path} does not say which version of QEMU it is; it said "${build}".`,
+      'Install QEMU again, then start again.',
+    );
+  if (isOlder(version, oldestVersion))
+    throw new StageFailure(
+      `${path} is QEMU ${version.join('.')}, and the machine needs ${oldestVersion.join('.')} or newer.`,
+      `Update QEMU. ${installAdvice[places.platform] ?? linuxAdvice(places.architecture)}`,
+    );
+  return { path, version, build };
+}
+
+function linuxAdvice(architecture: GuestArchitecture): string {
+  const debian = architecture === 'amd64' ? 'qemu-system-x86' : 'qemu-system-arm';
+  const fedora = architecture === 'amd64' ? 'qemu-system-x86-core' : 'qemu-system-aarch64-core';
+  return `Install it with "sudo apt install ${debian}" or "sudo dnf install ${fedora}", then start again.`;
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export interface Waiting {
+  signal: AbortSignal;
+  patienceMs?: number | undefined;
+}
+
+/** The first start after the computer's reads the program from its disk. */
+const versionPatienceMs = 120_000;
+
+async function firstLineOfVersion(
+  path: string,
+  { signal, patienceMs = versionPatienceMs }: Waiting,
+): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(path, ['--version'], {
+      timeout: patienceMs,
+      killSignal: 'SIGKILL',
+      signal,
+    });
+    return stdout.split('\n')[0]?.trim() ?? '';
+  } catch (error) {
+    if (signal.aborted) throw calledOff();
+    if ((error as { killed?: boolean }).killed)
+      throw new StageFailure(
+        `${path} has not said its version in ${patienceMs / 1000} s.`,
+        'Start it again. If it stays so, the disk that it is on may be slow or broken: restart this computer, or install QEMU again.',
+      );
+    throw new StageFailure(
+      `${path} does not run: ${(error as Error).message.trim()}`,
+      'Install QEMU again, then start again.',
+      { cause: error },
+    );
+  }
+}
+
+function versionIn(text: string): [number, number, number] | undefined {
+  const match = /version (\d+)\.(\d+)\.(\d+)/.exec(text);
+  return match === null ? undefined : [Number(match[1]), Number(match[2]), Number(match[3])];
+}
+
+export function isOlder(a: [number, number, number], b: [number, number, number]): boolean {
+  for (const index of [0, 1, 2] as const) if (a[index] !== b[index]) return a[index] < b[index];
+  return false;
+}
+
+export interface Acceleration {
+  /** To be tried in this order; QEMU itself goes on to the next. */
+  accelerators: Accelerator[];
+  /** Why the machine will be slow, and what helps. */
+  note?: string;
+}
+
+export function chooseAcceleration(
+  { platform, architecture, hostArchitecture }: QemuPlaces,
+  { version }: FoundQemu,
+  kvmDevice = '/dev/kvm',
+): Acceleration {
+  const own = { x64: 'amd64', arm64: 'arm64' }[hostArchitecture];
+  if (own !== architecture)
+    return slow(
+      `It emulates another kind of processor (${architecture}) than this computer has, which is slow.`,
+    );
+  if (platform === 'linux') {
+    const problem = kvmProblem(kvmDevice);
+    return problem === undefined ? { accelerators: ['kvm', 'tcg'] } : slow(problem);
+  }
+  if (platform === 'darwin') return { accelerators: ['hvf', 'tcg'] };
+  if (platform === 'win32' && !isOlder(version, oldestForWhpx))
+    return { accelerators: ['whpx', 'tcg'] };
+  return slow(
+    platform === 'win32'
+      ? `It runs without acceleration: QEMU ${oldestForWhpx.join('.')} or newer has it on Windows.`
+      : 'It runs without acceleration, which this system does not offer.',
+  );
+}
+
+/** `qemuSaid`: why emulation had to do although the accelerator seemed to be there. */
+export function accelerationFailed(accelerator: Accelerator, qemuSaid: string): string {
+  const why = lastLines(qemuSaid, 1).replace(/^\S*qemu-system-\S+ /, '');
+  return (
+    `It runs without acceleration, which is slow: ${accelerator} does not work here${why === '' ? '' : ` (${why})`}. ` +
+    'Turn on virtualization in the firmware (VT-x, AMD-V), or nested virtualization where this is a virtual machine itself.'
+  );
+}
+
+function slow(note: string): Acceleration {
+  return { accelerators: ['tcg'], note };
+}
+
+function kvmProblem(device: string): string | undefined {
+  try {
+    accessSync(device, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+      ? `It runs without acceleration: there is no ${device}. Turn on virtualization in the firmware (VT-x, AMD-V) and load the kernel's kvm module.`
+      : `It runs without acceleration: ${device} may not be opened. Join its group with "sudo usermod -aG kvm $USER" and log in again.`;
+  }
+}

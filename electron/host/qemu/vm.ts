@@ -1,0 +1,196 @@
+/** QEMU is started: from saved memory or anew, with what accelerates it or without. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Climb, calledOff, StageFailure } from '../machine/machine.ts';
+import { tellingSlowness } from '../machine/stage-timeout.ts';
+import type { MachineDirectory } from '../virtual-machine/directory.ts';
+import type { DataDisk } from '../virtual-machine/disk.ts';
+import type { GuestImage } from '../virtual-machine/image.ts';
+import {
+  dialOnce,
+  type Line,
+  loopbackLine,
+  QemuBroke,
+  socketLine,
+  startFailure,
+  startVmProcess,
+  textOf,
+  type VmProcess,
+} from '../virtual-machine/process.ts';
+import type { MachineRecord } from '../virtual-machine/record.ts';
+import { type QemuPlan, qemuArguments } from './command-line.ts';
+import { watchDisk } from './disk-hold.ts';
+import { type Acceleration, accelerationFailed, type FoundQemu } from './find-qemu.ts';
+import { openQmp, type Qmp } from './qmp.ts';
+import type { RunningQemu, Session } from './session.ts';
+import { withSmallPages } from './small-pages.ts';
+import { dropSnapshot, hasSnapshot, nowhere, savedAccelerators, snapshotKey } from './snapshot.ts';
+import { within } from './stop.ts';
+
+/** A cold start on a busy computer reads all of QEMU from its disk first. */
+const defaultStartPatienceMs = 180_000;
+const leftoverPatienceMs = 30_000;
+
+/** What the stages before found and made. */
+export interface Ground {
+  record: MachineRecord;
+  found: FoundQemu;
+  acceleration: Acceleration;
+  image: GuestImage;
+  disk: DataDisk;
+}
+
+/** From what was saved where that fits, and anew otherwise. */
+export async function startVm(
+  session: Session,
+  ground: Ground,
+  climb: Climb,
+): Promise<RunningQemu> {
+  const { files } = session;
+  await endLeftover(session, climb);
+  const saved = savedAccelerators(files.snapshot);
+  if (saved !== undefined) {
+    const asSaved = { ...ground, acceleration: { accelerators: saved } };
+    const plan = planOf(session, asSaved);
+    if (hasSnapshot(files.snapshot, snapshotKey(files, ground.found, plan)))
+      return await spawnVm(session, ground.found, { ...plan, restores: true }, climb);
+  }
+  dropSnapshot(files.snapshot);
+  const plan = planOf(session, ground);
+  const [accelerator] = plan.accelerators;
+  try {
+    return await spawnVm(session, ground.found, plan, climb);
+  } catch (error) {
+    // Some accelerators can be opened and then break QEMU, such as KVM in a virtual machine that
+    // does not nest; without one the same start works or fails for its own reason.
+    const mayBeTheCause = error instanceof QemuBroke && accelerator !== 'tcg';
+    if (!mayBeTheCause || climb.signal.aborted) throw error;
+    climb.note('prepare', accelerationFailed(accelerator!, textOf(files.qemuLog)));
+    return await spawnVm(session, ground.found, { ...plan, accelerators: ['tcg'] }, climb);
+  }
+}
+
+async function spawnVm(
+  session: Session,
+  found: FoundQemu,
+  planned: QemuPlan,
+  climb: Climb,
+): Promise<RunningQemu> {
+  const { files, places } = session;
+  const lines =
+    places.platform === 'win32'
+      ? { qmp: await loopbackLine(), ssh: await loopbackLine() }
+      : { qmp: socketLine(files.qmpSocket), ssh: socketLine(files.sshSocket) };
+  const plan = { ...planned, qmp: lines.qmp.place, ssh: lines.ssh.place };
+  writeFileSync(files.consoleLog, '', { mode: 0o600 });
+  const start = () => startVmProcess(found.path, qemuArguments(plan), files.qemuLog);
+  const isEmulated = plan.accelerators[0] === 'tcg';
+  const process = isEmulated && places.platform === 'linux' ? withSmallPages(start) : start();
+  const end = async () => {
+    await process.kill();
+    for (const line of Object.values(lines)) line.close();
+  };
+  try {
+    const qmp = await greet(process, lines.qmp, session, climb);
+    await noteAcceleration(qmp, plan, files, climb);
+    const hold = watchDisk(qmp, files.dataDisk, session.options.freeBytes);
+    return {
+      ...{ qmp, hold, found, plan, ssh: lines.ssh },
+      ended: process.ended,
+      pid: process.pid,
+      kill: end,
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** A QEMU that an app left behind when it ended without a word: it has the disk. */
+async function endLeftover({ files, options }: Session, { signal }: Climb): Promise<void> {
+  if (!existsSync(files.qmpSocket)) return;
+  try {
+    const line = await dialOnce(files.qmpSocket);
+    signal.addEventListener('abort', () => line.destroy());
+    const qmp = await openQmp(line, { greetingTimeoutMs: leftoverPatienceMs });
+    await qmp.run('system_powerdown');
+    await within(qmp.closed, options.powerOffTimeoutMs);
+    await qmp.run('quit');
+  } catch {
+    // Nobody listens any more, or it is not ours to speak to: QEMU's own lock on the disk decides.
+  }
+}
+
+/** Its lines are known once they are there. */
+function planOf(
+  { files, places }: Session,
+  { record, acceleration, image, disk }: Ground,
+): QemuPlan {
+  return {
+    architecture: places.architecture,
+    accelerators: acceleration.accelerators,
+    cpus: record.settings.cpus,
+    memoryBytes: record.settings.memoryBytes,
+    kernel: image.kernel,
+    initrd: image.initrd,
+    kernelArguments: image.kernelArguments,
+    rootImage: image.root,
+    seed: files.seed,
+    dataDisk: disk,
+    consoleLog: files.consoleLog,
+    qmp: nowhere,
+    ssh: nowhere,
+    restores: false,
+  };
+}
+
+async function greet(
+  process: VmProcess,
+  line: Line,
+  { files, options }: Session,
+  climb: Climb,
+): Promise<Qmp> {
+  const patienceMs = options.startPatienceMs ?? defaultStartPatienceMs;
+  const failed = new AbortController();
+  const giveUp = AbortSignal.any([AbortSignal.timeout(patienceMs), climb.signal, failed.signal]);
+  const greeted = new AbortController();
+  const failure = (how: string) => startFailure(how, files.qemuLog, files.dataDisk);
+  try {
+    const answered = Promise.race([
+      line.dial(giveUp).then((socket) => {
+        // A QEMU that listens already may be about to be called off, too.
+        giveUp.addEventListener('abort', () => socket.destroy(), { signal: greeted.signal });
+        return openQmp(socket, { greetingTimeoutMs: patienceMs });
+      }),
+      process.ended.then((how) => {
+        throw failure(how);
+      }),
+    ]);
+    return await tellingSlowness(answered, {
+      ...options,
+      note: (text) => climb.note('vm', text),
+      text: 'QEMU has not answered yet. The computer is slow, and it is waited for.',
+    });
+  } catch (error) {
+    // Who still dialled would take from the next QEMU at this place the only line that it has.
+    failed.abort();
+    if (climb.signal.aborted) throw calledOff();
+    if (error instanceof StageFailure) throw error;
+    // A line that ends at once belongs to a process that is about to end.
+    const how = await Promise.race([process.ended, sleep(500).then(() => undefined)]);
+    throw failure(how ?? `it did not answer in ${patienceMs / 1000} s`);
+  } finally {
+    greeted.abort();
+  }
+}
+
+async function noteAcceleration(
+  qmp: Qmp,
+  { accelerators }: QemuPlan,
+  files: MachineDirectory,
+  climb: Climb,
+): Promise<void> {
+  if (accelerators[0] !== 'kvm') return;
+  const { enabled } = await qmp.run<{ enabled: boolean }>('query-kvm');
+  if (!enabled) climb.note('prepare', accelerationFailed('kvm', textOf(files.qemuLog)));
+}

@@ -1,0 +1,84 @@
+/** What the app has put on a host, and taking it away again: nothing else is touched. */
+import { computersDirectory } from '../../../agent/contract/share-wire.ts';
+import type { Footprint, FootprintItem } from '../../contract/machines.ts';
+import {
+  apiSocket,
+  ownMark,
+  programDirectory,
+  runDirectory,
+  stateDirectory,
+  unitName,
+  unitPath,
+} from './places.ts';
+import type { RemoteShell } from './remote-shell.ts';
+import { helper, stopService } from './service.ts';
+
+const isOurs = `[ -e ${programDirectory}/${ownMark} ]`;
+
+/** Lines of part, KiB and path, for what is there. A folder of a computer that is away is not waited for. */
+const footprintScript = `
+${isOurs} || exit 0
+for each in program:${programDirectory} program:${unitPath} program:${runDirectory} state:${stateDirectory}; do
+  path=\${each#*:}
+  [ -e "$path" ] && printf '%s %s %s\\n' "\${each%%:*}" "$(du -skx --exclude=${computersDirectory} "$path" | cut -f1)" "$path"
+done
+:
+`;
+
+/** `$1`: yes where the state goes too. Mounts of containers that are gone are let go first. */
+const removeScript = `
+set -e
+${isOurs}
+release() {
+  awk -v under="$1/" 'index($2, under) == 1 { print $2 }' /proc/self/mounts | sort -r |
+    while read -r mounted; do umount -l "$mounted"; done
+}
+if [ -e ${unitPath} ]; then
+  rm -f ${unitPath} /etc/systemd/system/multi-user.target.wants/${unitName}
+  [ ! -d /run/systemd/system ] || systemctl daemon-reload
+fi
+release ${runDirectory}
+rm -rf --one-file-system ${runDirectory}
+if [ "$1" = yes ]; then
+  release ${stateDirectory}
+  rm -rf --one-file-system ${stateDirectory}
+fi
+rm -rf --one-file-system ${programDirectory}/*
+rm -rf --one-file-system ${programDirectory}
+`;
+
+export async function footprintOf(shell: RemoteShell): Promise<Footprint> {
+  const { code, out, err } = await shell.runAsRoot(footprintScript);
+  if (code !== 0) throw new Error(`What is there cannot be read: ${err || out}`);
+  const items = out.split('\n').flatMap((line): FootprintItem[] => {
+    const [, part, kib, path] = /^(program|state) (\d+) (.+)$/.exec(line) ?? [];
+    if (path === undefined) return [];
+    return [{ part: part as FootprintItem['part'], path, sizeBytes: Number(kib) * 1024 }];
+  });
+  return { items, runningContainers: items.length === 0 ? 0 : await runningContainers(shell) };
+}
+
+/** In an order that a second try can go on from: the mark that it is ours goes last. */
+export async function removeEngine(shell: RemoteShell, what: { state: boolean }): Promise<void> {
+  const { items, runningContainers: running } = await footprintOf(shell);
+  if (items.length === 0) return;
+  if (running > 0) {
+    const { code, err } = await helper(shell, 'stop-all', apiSocket);
+    if (code !== 0)
+      throw new Error(
+        `The containers there could not be stopped: ${err}. Stop them yourself, and remove the machine again.`,
+      );
+  }
+  await stopService(shell);
+  const { code, err } = await shell.runAsRoot(removeScript, what.state ? 'yes' : 'no');
+  if (code !== 0)
+    throw new Error(
+      `Not everything could be removed: ${err || `status ${code}`}. What is left is still marked as ours; remove the machine again.`,
+    );
+}
+
+/** An engine that does not answer has none that anybody could reach. */
+async function runningContainers(shell: RemoteShell): Promise<number> {
+  const { code, out } = await helper(shell, 'running', apiSocket);
+  return code === 0 ? Number(out) : 0;
+}

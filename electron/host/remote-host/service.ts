@@ -1,0 +1,190 @@
+/** The agent as a service of the host: systemd's where systemd runs, else a process that is watched over. */
+import { StageFailure } from '../machine/machine.ts';
+import { type SlowOptions, tellingSlowness } from '../machine/stage-timeout.ts';
+import {
+  apiSocket,
+  logFile,
+  programDirectory,
+  runDirectory,
+  sshSocket,
+  stateDirectory,
+  unitName,
+  unitPath,
+} from './places.ts';
+import { quoted, type RemoteShell } from './remote-shell.ts';
+
+const current = `${programDirectory}/current`;
+const supervisorPid = `${runDirectory}/supervisor.pid`;
+/** How often the engine has ended by itself since it was started. */
+const endsFile = `${runDirectory}/supervisor.ends`;
+export const agentWords = `--root ${stateDirectory} --run ${runDirectory}`;
+
+/** `KillMode=process`: the agent ends, and its containers do not notice. */
+export const unit = `# Made by Corten, and removed with it.
+[Unit]
+Description=Corten container engine
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+ExecStart=${current}/bin/corten-agent ${agentWords}
+KillMode=process
+Delegate=yes
+Restart=on-failure
+RestartSec=2
+TasksMax=infinity
+LimitNOFILE=1048576
+OOMScoreAdjust=-500
+
+[Install]
+WantedBy=multi-user.target
+`;
+
+const startUnit = `
+set -e
+printf '%s' ${quoted(unit)} >${unitPath}.new
+mv -f ${unitPath}.new ${unitPath}
+systemctl daemon-reload
+systemctl enable ${unitName}
+systemctl restart ${unitName}
+`;
+
+/** What an agent that ends by itself needs: somebody who starts it again, until it is told to end. */
+const startProcess = `
+set -e
+mkdir -p -m 711 ${runDirectory}
+${stopProcessLines()}
+(
+  umask 077
+  exec setsid ${current}/bin/corten-supervise ${agentWords} </dev/null >${logFile} 2>&1
+) &
+`;
+
+function stopProcessLines(): string {
+  return `pid=$(cat ${supervisorPid} 2>/dev/null || :)
+if [ -n "$pid" ] && grep -qs corten-supervise "/proc/$pid/cmdline"; then
+  kill -TERM "$pid"
+  tries=0
+  while [ -d "/proc/$pid" ] && [ $tries -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+fi
+rm -f ${supervisorPid} ${endsFile}`;
+}
+
+const isRunning = `
+if [ -d /run/systemd/system ]; then systemctl is-active --quiet ${unitName}
+else
+  pid=$(cat ${supervisorPid} 2>/dev/null) && grep -qs corten-supervise "/proc/$pid/cmdline"
+fi
+`;
+
+const stopScript = `
+if [ -e ${unitPath} ] && [ -d /run/systemd/system ]; then
+  systemctl disable --now ${unitName}
+else
+  ${stopProcessLines()}
+fi
+`;
+
+/** `$1`: how many lines. */
+const lastLines = `
+if [ -d /run/systemd/system ]; then journalctl -u ${unitName} -n "$1" --no-pager -o cat
+else tail -n "$1" ${logFile}; fi
+`;
+
+const countEnds = `
+count_ends() {
+  if [ -d /run/systemd/system ]; then ended=$(systemctl show -p NRestarts --value ${unitName})
+  else ended=$(cat ${endsFile} 2>/dev/null); fi
+  ended=\${ended:-0}
+}
+`;
+
+/**
+ * `$1`: how often it had ended before, as far as that is known. One that ends twice meanwhile will not
+ * stay the third time.
+ */
+const waitScript = `
+${countEnds}
+count_ends
+before=\${1:-$ended}
+slices=0
+while [ $slices -lt 30 ]; do
+  ${current}/bin/corten-host wait ${sshSocket} 2 && exit 0
+  count_ends
+  [ $((ended - before)) -lt 2 ] || exit 1
+  slices=$((slices + 1))
+done
+exit 1
+`;
+
+export async function isServiceRunning(shell: RemoteShell): Promise<boolean> {
+  return (await shell.runAsRoot(isRunning)).code === 0;
+}
+
+/** Starts it, or again when it runs. Rejects with the agent's last words. */
+export async function startService(
+  shell: RemoteShell,
+  host: string,
+  { hasSystemd }: { hasSystemd: boolean },
+): Promise<void> {
+  const started = await shell.runAsRoot(hasSystemd ? startUnit : startProcess);
+  if (started.code !== 0)
+    throw new StageFailure(
+      `The engine could not be started on ${host}: ${started.err || started.out || `status ${started.code}`}`,
+      hasSystemd ? `Look at "systemctl status ${unitName}" there.` : `Look at ${logFile} there.`,
+    );
+  await waitForAgent(shell, host, { hasSystemd }, '0');
+}
+
+/** Long enough for an engine that runs to answer. */
+const saySoAfterMs = 1_000;
+
+/** Of one that is watched over: it runs, or has just ended and is started again without us. */
+export function returnOfAgent(
+  shell: RemoteShell,
+  host: string,
+  facts: { hasSystemd: boolean },
+  note: SlowOptions['note'],
+): Promise<void> {
+  return tellingSlowness(waitForAgent(shell, host, facts), {
+    note,
+    text: `The engine on ${host} does not answer. What has ended there is started again, and waited for.`,
+    slowAfterMs: saySoAfterMs,
+  });
+}
+
+async function waitForAgent(
+  shell: RemoteShell,
+  host: string,
+  { hasSystemd }: { hasSystemd: boolean },
+  ...endsBefore: string[]
+): Promise<void> {
+  const { code, err } = await shell.runAsRoot(waitScript, ...endsBefore);
+  if (code === 0) return;
+  const said = await shell.runAsRoot(lastLines, '5');
+  throw new StageFailure(
+    `The engine did not start on ${host}: ${said.out || said.err || err}`,
+    hasSystemd
+      ? `Look at "journalctl -u ${unitName}" there; connect again to try once more.`
+      : `Look at ${logFile} there; connect again to try once more.`,
+  );
+}
+
+export async function logOf(shell: RemoteShell): Promise<string> {
+  const { out, err } = await shell.runAsRoot(lastLines, '2000');
+  return out || err;
+}
+
+export async function stopService(shell: RemoteShell): Promise<void> {
+  const { code, out, err } = await shell.runAsRoot(stopScript);
+  if (code !== 0) throw new Error(`The engine could not be stopped: ${err || out}`);
+}
+
+/** agent/remote-host, which came with the engine. */
+export function helper(shell: RemoteShell, ...words: string[]) {
+  return shell.runAsRoot(`exec ${current}/bin/corten-host "$@"`, ...words);
+}
+
+export const bridgeCommand = `${current}/bin/corten-host bridge ${sshSocket}`;
+
+export { apiSocket };

@@ -1,0 +1,115 @@
+/**
+ * Calls of wsl.exe, and what it says. It writes UTF-16LE unless WSL_UTF8=1 is set, which versions
+ * before 0.64 do not know; what Linux programs write passes through as it is
+ * (https://github.com/microsoft/WSL/blob/master/src/windows/common/WslClient.cpp).
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { calledOff, StageFailure } from '../machine/machine.ts';
+
+/** The program and its first words: `C:\Windows\System32\wsl.exe`. */
+export type WslProgram = readonly [string, ...string[]];
+
+export interface WslAnswer {
+  /** 0, or what failed: 4294967295 (-1) when it was wsl.exe itself, else the Linux program's. */
+  code: number;
+  output: string;
+}
+
+export interface WslCallOptions {
+  /** What the Linux side reads; without it its standard input ends at once. */
+  input?: Readable;
+  signal?: AbortSignal;
+  timeoutMs?: number;
+}
+
+/** Listing and stopping take well under a second; a cold start of WSL's own machine takes several. */
+const callTimeoutMs = 180_000;
+
+export function startWsl(wsl: WslProgram, words: readonly string[]) {
+  const [file, ...first] = wsl;
+  return spawn(file, [...first, ...words], {
+    env: { ...process.env, WSL_UTF8: '1' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    windowsHide: true,
+  });
+}
+
+/** Resolves with what it said, whatever its exit code; rejects when it cannot be run at all. */
+export async function callWsl(
+  wsl: WslProgram,
+  words: readonly string[],
+  { input, signal, timeoutMs = callTimeoutMs }: WslCallOptions = {},
+): Promise<WslAnswer> {
+  const child = startWsl(wsl, words);
+  const patience = AbortSignal.timeout(timeoutMs);
+  const givenUp = signal === undefined ? patience : AbortSignal.any([signal, patience]);
+  const giveUp = () => child.kill();
+  givenUp.addEventListener('abort', giveUp);
+  try {
+    const output = collect(child);
+    const fed = feed(child, input);
+    // Half of it must not be taken for all; and until the end is awaited nobody else hears of it.
+    fed.catch(giveUp);
+    const code = await endOf(child);
+    await fed;
+    if (signal?.aborted === true) throw calledOff();
+    if (patience.aborted)
+      throw new StageFailure(
+        `"wsl ${words.join(' ')}" had not ended after ${Math.round(timeoutMs / 1000)} seconds.`,
+        'Run "wsl --shutdown" in a terminal, which stops all of WSL, and start the machine again.',
+      );
+    return { code, output: decodeOutput(Buffer.concat(output)) };
+  } finally {
+    givenUp.removeEventListener('abort', giveUp);
+  }
+}
+
+/** UTF-16 text of any language has zero bytes, in its line ends if nowhere else; UTF-8 has none. */
+export function decodeOutput(bytes: Buffer): string {
+  const text = bytes.includes(0) ? bytes.toString('utf16le') : bytes.toString('utf8');
+  return text.replaceAll('\ufeff', '').replaceAll('\r\n', '\n').trim();
+}
+
+function collect(child: ChildProcessWithoutNullStreams): Buffer[] {
+  const pieces: Buffer[] = [];
+  // wsl.exe tells its errors on stdout and its warnings on stderr; Linux programs use both as ever.
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (piece: Buffer) => pieces.push(piece));
+  return pieces;
+}
+
+async function feed(child: ChildProcessWithoutNullStreams, input?: Readable): Promise<void> {
+  if (input === undefined) {
+    child.stdin.on('error', () => {});
+    child.stdin.end();
+    return;
+  }
+  // Who ends before it has read all says why by its exit code.
+  await pipeline(input, child.stdin).catch((error: NodeJS.ErrnoException) => {
+    if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'EOF'].includes(error.code ?? '')) throw error;
+  });
+}
+
+function endOf(child: ChildProcessWithoutNullStreams): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error: NodeJS.ErrnoException) => reject(notRunnable(error)));
+    child.once('close', (code) => resolve(code ?? -1));
+  });
+}
+
+function notRunnable(error: NodeJS.ErrnoException): StageFailure {
+  if (error.code === 'ENOENT')
+    return new StageFailure(
+      'Windows Subsystem for Linux is not installed: there is no wsl.exe.',
+      'Run "wsl --install --no-distribution" in a terminal as administrator, and restart Windows. ' +
+        'WSL 2 takes Windows 10 version 2004 or later.',
+      { cause: error },
+    );
+  return new StageFailure(
+    `wsl.exe could not be run: ${error.message}`,
+    'Check that this Windows account may run C:\\Windows\\System32\\wsl.exe.',
+    { cause: error },
+  );
+}

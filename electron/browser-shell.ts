@@ -1,5 +1,8 @@
 /** Composition root of the browser shell: the machines, the host core, and a server for one browser. */
+import { join } from 'node:path';
+import { serveLocalSocket } from './browser/local-socket.ts';
 import { type BrowserShell, serveBrowserShell } from './browser/server.ts';
+import { localSocketName } from './contract/local-socket.ts';
 import { createHostCore } from './host/host-core.ts';
 import { hostPower } from './host/idle-pause/host-power.ts';
 import { createMachines } from './host/machine-list/machines.ts';
@@ -22,22 +25,40 @@ export async function startBrowserShell(options: BrowserShellOptions): Promise<B
   const folders = openFolders(options.rootDirectory);
   const { sharing } = folders;
   const machines = createMachines(machinesOptions({ ...options, sharing, power: hostPower() }));
+  const { version, runDirectory } = options;
+  const host = createHostCore({
+    machines,
+    folders,
+    facts: { shell: 'browser', platform: 'linux', version },
+    openAddress: async () => {
+      throw new Error('The page opens addresses itself in the browser shell.');
+    },
+  });
   const shell = await serveBrowserShell({
     port: options.port,
     files: openRendererFiles(options.places.rendererDirectory),
-    host: createHostCore({
-      machines,
-      folders,
-      facts: { shell: 'browser', platform: 'linux', version: options.version },
-      openAddress: async () => {
-        throw new Error('The page opens addresses itself in the browser shell.');
-      },
-    }),
+    host,
+  });
+  const local = await serveLocalSocket({
+    path: join(runDirectory, localSocketName),
+    host,
+    facts: {
+      pid: process.pid,
+      version,
+      shell: 'browser',
+      origin: `http://127.0.0.1:${shell.port}`,
+    },
+    open: shell.freshAddress,
+  }).catch((error: Error) => {
+    // The page works all the same, and shows whatever else is wrong with the directory.
+    process.stderr.write(`The corten command cannot reach this app: ${error.message}\n`);
+    return undefined;
   });
   machines.startAll();
   return {
     ...shell,
     async close() {
+      await local?.close();
       await shell.close();
       await machines.stopAll();
     },

@@ -14,7 +14,9 @@ import {
   shell,
   Tray,
 } from 'electron';
+import { serveLocalSocket } from './browser/local-socket.ts';
 import type { ShellFacts } from './contract/bridge.ts';
+import { localSocketName } from './contract/local-socket.ts';
 import { createHostCore } from './host/host-core.ts';
 import { createMachines, type MachineList } from './host/machine-list/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
@@ -47,13 +49,14 @@ const { values } = parseArgs({
 const rootDirectory = String(values.root);
 const places = placesIn(app.getAppPath());
 const machine = isMachineChoice(values.machine) ? values.machine : defaultMachine();
+const runDirectory =
+  typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory, machine);
 const folders = openFolders(rootDirectory);
 const machines = createMachines(
   machinesOptions({
     places,
     rootDirectory,
-    runDirectory:
-      typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory, machine),
+    runDirectory,
     machine,
     sharing: folders.sharing,
     power: { isOnBattery: () => powerMonitor.isOnBatteryPower() },
@@ -75,19 +78,17 @@ else app.quit();
 function run(): void {
   guardSession(session.defaultSession);
   servePage(protocol, openRendererFiles(places.rendererDirectory));
-  serveBridge(
-    ipcMain,
-    createHostCore({
-      machines,
-      folders,
-      facts: {
-        shell: 'electron',
-        platform: process.platform as ShellFacts['platform'],
-        version: app.getVersion(),
-      },
-      openAddress: (url) => shell.openExternal(url),
-    }),
-  );
+  const host = createHostCore({
+    machines,
+    folders,
+    facts: {
+      shell: 'electron',
+      platform: process.platform as ShellFacts['platform'],
+      version: app.getVersion(),
+    },
+    openAddress: (url) => shell.openExternal(url),
+  });
+  serveBridge(ipcMain, host);
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(process.platform)));
   const window = openWindow();
   const show = () => {
@@ -96,6 +97,17 @@ function run(): void {
   };
   app.on('second-instance', show);
   void keepTray(machines, show);
+  serveLocalSocket({
+    path: join(runDirectory, localSocketName),
+    host,
+    facts: { pid: process.pid, version: app.getVersion(), shell: 'electron' },
+    open: () => void show(),
+  }).then(
+    (local) => app.once('will-quit', () => void local.close()),
+    // The window works all the same, and shows whatever else is wrong with the directory.
+    (error: Error) =>
+      process.stderr.write(`The corten command cannot reach this app: ${error.message}\n`),
+  );
   machines.startAll();
   quitWith(machines, window);
 }

@@ -27,7 +27,9 @@ export type SetUp =
   | 'remote-bundle';
 
 export function testFiles(): string[] {
-  return globSync('{agent,devtools,electron,renderer,scripts,vm-image}/**/*.test.ts', { cwd: root })
+  return globSync('{agent,cli,devtools,electron,renderer,scripts,vm-image}/**/*.test.ts', {
+    cwd: root,
+  })
     .filter((path) => !path.includes('node_modules'))
     .sort();
 }

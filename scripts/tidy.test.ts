@@ -57,6 +57,7 @@ const arrows: Record<string, string[]> = {
   'remote-bundle': ['vm-image'],
   'agent/remote-host': [],
   devtools: ['agent', 'electron'],
+  cli: ['agent', 'electron'],
   'electron/contract': ['agent/contract'],
   'electron/host/engine-client.ts': ['electron/contract'],
   'electron/host/ssh': [],

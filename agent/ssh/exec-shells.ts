@@ -2,8 +2,10 @@
  * Shells over the engine's exec. `ContainerExec` is the part of agent/api/exec/backend.ts's
  * ExecBackend that this needs, so main.ts can hand the engine's own object over as it is.
  */
+
 import { constants } from 'node:os';
 import { PassThrough, type Writable } from 'node:stream';
+import { interactiveShell } from '../contract/interactive-shell.ts';
 import { CortenError, invalid, notFound } from '../errors.ts';
 import type { Shell, ShellOutput, ShellRequest, SshBackend } from './backend.ts';
 
@@ -33,13 +35,6 @@ export interface ExecStreams {
   output: AsyncIterable<ShellOutput>;
   close(): void;
 }
-
-/**
- * The person's shell if the container names one, else the best there is. Not a login shell: a
- * distribution's /etc/profile would overwrite the PATH that the image sets.
- */
-const interactiveShell =
-  'for shell in "$SHELL" bash ash sh; do command -v "$shell" >/dev/null 2>&1 && exec "$shell"; done';
 
 export function openShellOverExec(exec: ContainerExec): SshBackend['openShell'] {
   return async (container, request) => {

@@ -31,6 +31,12 @@ export class Door {
     return `${this.#origin('127.0.0.1')}${tokenPath}?token=${this.#token ?? ''}`;
   }
 
+  /** Another address to open once; the one before it opens nothing any more. Browsers that are in stay in. */
+  freshAddress(): string {
+    this.#token = secret();
+    return this.address;
+  }
+
   judge(request: IncomingMessage): Verdict {
     const { host } = request.headers;
     if (host !== this.#host('127.0.0.1') && host !== this.#host('localhost'))

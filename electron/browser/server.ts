@@ -21,6 +21,8 @@ const heartbeatMs = 15_000;
 export interface BrowserShell {
   /** Opens the door once. */
   address: string;
+  /** Opens the door once more, such as for a second browser; the address before it no longer does. */
+  freshAddress(): string;
   port: number;
   close(): Promise<void>;
 }
@@ -112,6 +114,7 @@ export async function serveBrowserShell(options: {
 
   return {
     address: door.address,
+    freshAddress: () => door.freshAddress(),
     port,
     async close() {
       clearInterval(heartbeat);

@@ -13,7 +13,6 @@ import type { MachineFacts } from './abilities.ts';
 import type { DirectoryPool } from './containers/directory-pool.ts';
 import type { ExitWaiters } from './containers/exit-waiters.ts';
 import type { IdPool } from './containers/id-range.ts';
-import type { PrebuiltSpec } from './containers/prebuilt-spec.ts';
 import type { RestartSchedule } from './containers/restart-schedule.ts';
 import type { RunningContainers } from './containers/running-containers.ts';
 import type { EventLog } from './event-log.ts';
@@ -56,7 +55,6 @@ export interface EngineContext {
   idleQueue: IdleQueue;
   containerDirectoryPool: DirectoryPool;
   layerDirectoryPool: DirectoryPool;
-  prebuiltSpec: PrebuiltSpec;
   /** Facts about the machine that the agent collected at its start. */
   abilityFacts: Omit<MachineFacts, 'cgroups' | 'disks'>;
   userNamespaces: {

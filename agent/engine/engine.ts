@@ -16,7 +16,6 @@ import { createContainersBackend } from './containers/containers.ts';
 import { newContainerDirectoryPool, newLayerDirectoryPool } from './containers/directory-pool.ts';
 import { ExitWaiters } from './containers/exit-waiters.ts';
 import { prepareDefaultLayer } from './containers/layer.ts';
-import { PrebuiltSpec } from './containers/prebuilt-spec.ts';
 import { recover } from './containers/recover.ts';
 import { RestartSchedule } from './containers/restart-schedule.ts';
 import { RunningContainers } from './containers/running-containers.ts';
@@ -173,7 +172,6 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     idleQueue,
     containerDirectoryPool: newContainerDirectoryPool(paths, idleQueue),
     layerDirectoryPool: newLayerDirectoryPool(paths, idleQueue),
-    prebuiltSpec: new PrebuiltSpec(),
     userNamespaces,
     proxies,
     abilityFacts: options.abilityFacts,

@@ -21,7 +21,6 @@ import { prepareVolumes } from '../volumes/volume-space.ts';
 import { containerDirectories, makeDirectory } from './container-directories.ts';
 import { withDiskDefault } from './disk-default.ts';
 import { explainFullDisk } from './full-disk.ts';
-import { planSpec } from './launch-plan.ts';
 import { makeLayer, newSpace, prepareLayer } from './layer.ts';
 import { checkLimits, withoutUnkeptDefault, withSwapDefault } from './limit-checks.ts';
 import { idRangeFor, withUserNamespace } from './user-namespace.ts';
@@ -43,7 +42,6 @@ type CreateContext = Pick<
   | 'cgroups'
   | 'containerDirectoryPool'
   | 'layerDirectoryPool'
-  | 'prebuiltSpec'
   | 'live'
 >;
 
@@ -97,9 +95,6 @@ export async function createContainer(
     };
     context.containers.insert(record);
     announceContainer(context.events, record, 'create');
-    // The spec is built after the reply, because most containers are started right after they are
-    // created.
-    setImmediate(() => context.prebuiltSpec.prebuild(record, () => planSpec(context, record)));
   } catch (failure) {
     // The disk is examined before the undo, which may free the space again.
     const error = explainFullDisk(failure, `${name} cannot be made`, context.paths);

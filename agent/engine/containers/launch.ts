@@ -98,8 +98,7 @@ async function prepare(
   layer: OpenLayer,
   undo: Undo,
 ) {
-  const { spec, deviceRules } =
-    context.prebuiltSpec.take(record) ?? planSpec(context, { ...record, rootfs: layer.rootfs });
+  const { spec, deviceRules } = planSpec(context, { ...record, rootfs: layer.rootfs });
   const joined = joinedInits(context, record);
   // The cgroup's paths are known before the cgroup is made.
   let cgroup = context.cgroups.open(record.id);

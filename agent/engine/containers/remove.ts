@@ -64,7 +64,6 @@ export async function removeRecord(
   context.containers.delete(id);
   context.pressure.forget(id);
   context.live.giveUp(id);
-  context.prebuiltSpec.forget(id);
   await context.logReaders.gone(id);
   await removeDirectory(context, record);
   if (volumes) await removeOwnVolumes(context, record);

@@ -1,8 +1,8 @@
 /** The running app over its local socket: the bridge that the UI speaks, and links for browsers. */
 import { WebSocket } from 'ws';
 import { bridgePath } from '../electron/browser/server.ts';
+import { portOf } from '../electron/browser/socket-port.ts';
 import type { Bridge } from '../electron/contract/bridge.ts';
-import { decode, encode } from '../electron/contract/codec.ts';
 import {
   type AppFacts,
   type AppLink,
@@ -10,7 +10,7 @@ import {
   linkPath,
 } from '../electron/contract/local-socket.ts';
 import type { MachineView } from '../electron/contract/machines.ts';
-import type { ToHost, ToRenderer, WirePort } from '../electron/contract/wire.ts';
+import type { ToHost, ToRenderer } from '../electron/contract/wire.ts';
 import { WireClient } from '../electron/contract/wire-client.ts';
 import { Engine } from './engine/engine.ts';
 import { CommandFailure } from './failure.ts';
@@ -92,7 +92,7 @@ function openWire(socketPath: string): Promise<{ client: WireClient; close(): vo
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`ws+unix:${socketPath}:${bridgePath}`);
     // Made before `open`: the host may speak at once.
-    const client = new WireClient(portOf(socket));
+    const client = new WireClient(portOf<ToHost, ToRenderer>(socket));
     socket.once('open', () => resolve({ client, close: () => socket.terminate() }));
     socket.once('error', (error) =>
       reject(
@@ -103,14 +103,4 @@ function openWire(socketPath: string): Promise<{ client: WireClient; close(): vo
       ),
     );
   });
-}
-
-function portOf(socket: WebSocket): WirePort<ToHost, ToRenderer> {
-  return {
-    post: (message) => socket.send(encode(message)),
-    onMessage: (listener) =>
-      socket.on('message', (data: Buffer) => listener(decode(data) as ToRenderer)),
-    onClose: (listener) => socket.on('close', listener),
-    close: () => socket.close(),
-  };
 }

@@ -1,12 +1,10 @@
 /** `corten limits` */
-import type { Limits } from '../../agent/contract/limits.ts';
+import { defaultPeriodMicros, type Limits } from '../../agent/contract/limits.ts';
 import { withNextStep } from '../engine/each-container.ts';
 import { type LimitOptions, limitsChange, withLimitOptions } from '../engine/limit-options.ts';
 import { formatBytes } from '../sizes.ts';
 import { aligned } from '../table.ts';
 import type { Verb } from '../verb.ts';
-
-const defaultPeriodMicros = 100_000;
 
 export const limitsVerb: Verb = (program, session) => {
   const command = program

@@ -1,5 +1,5 @@
 /** `corten status` */
-import type { EngineRefusal } from '../engine/engine.ts';
+import { EngineRefusal } from '../engine/engine.ts';
 import { CommandFailure } from '../failure.ts';
 import type { Session } from '../session.ts';
 import { aligned } from '../table.ts';
@@ -48,8 +48,7 @@ async function infoOf(session: Session): Promise<Info | undefined> {
   try {
     return await (await session.engine()).ask<Info>('GET', '/info');
   } catch (error) {
-    if (error instanceof CommandFailure && (error as EngineRefusal).status === undefined)
-      return undefined;
+    if (error instanceof CommandFailure && !(error instanceof EngineRefusal)) return undefined;
     throw error;
   }
 }

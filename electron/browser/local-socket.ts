@@ -7,6 +7,7 @@ import { WebSocketServer } from 'ws';
 import type { HostChannels } from '../contract/host-channels.ts';
 import { type AppFacts, type AppLink, appPath, linkPath } from '../contract/local-socket.ts';
 import { serveChannels } from '../contract/serve.ts';
+import type { ToHost, ToRenderer } from '../contract/wire.ts';
 import { listenAtPath } from '../host/docker-socket/socket-file.ts';
 import { bridgePath } from './server.ts';
 import { portOf } from './socket-port.ts';
@@ -45,7 +46,7 @@ export async function serveLocalSocket(
       webSockets.handleUpgrade(request, socket, head, (opened) => {
         // ws closes the connection after a broken frame, and the port hears of the close.
         opened.on('error', () => {});
-        serveChannels(portOf(opened), host);
+        serveChannels(portOf<ToRenderer, ToHost>(opened), host);
       });
   });
   // Containers' users pass through the run directory, as agent-process.ts makes it.

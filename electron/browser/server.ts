@@ -6,6 +6,7 @@ import { WebSocketServer } from 'ws';
 import type { HostChannels } from '../contract/host-channels.ts';
 import { securityHeaders } from '../contract/page-headers.ts';
 import { serveChannels } from '../contract/serve.ts';
+import type { ToHost, ToRenderer } from '../contract/wire.ts';
 import type { RendererFiles } from '../host/renderer-files.ts';
 import { Door, type Verdict } from './door.ts';
 import { linkPage, linkPagePolicy, wantsPage } from './link-page.ts';
@@ -105,7 +106,7 @@ export async function serveBrowserShell(options: {
       sockets.handleUpgrade(request, socket, head, (opened) => {
         // A frame over the limit or a broken one: ws closes, and the port hears of that.
         opened.on('error', () => {});
-        serveChannels(portOf(opened), options.host);
+        serveChannels(portOf<ToRenderer, ToHost>(opened), options.host);
       });
   });
 

@@ -86,15 +86,28 @@ export async function main(words: string[]): Promise<void> {
 }
 
 async function serve(options: AgentOptions): Promise<void> {
+  let stopsWhenStarted = false;
+  let stop = () => {
+    // Half started, it cannot take back what it mounted; asked twice, it ends all the same.
+    if (stopsWhenStarted) process.exit(1);
+    stopsWhenStarted = true;
+  };
+  process.on('SIGTERM', () => stop());
+  process.on('SIGINT', () => stop());
   const agent = await start(options);
-  const stop = () => {
+  let isStopping = false;
+  stop = () => {
+    if (isStopping) return;
+    isStopping = true;
     agent
       .close()
       .catch((error) => report('stop', error))
       .finally(() => process.exit(0));
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  if (stopsWhenStarted) {
+    stop();
+    return;
+  }
   // What init sends when the power goes (signal(7)): here the machine is about to turn itself off.
   process.once('SIGPWR', () => {
     agent

@@ -1,6 +1,8 @@
 /** The agent may die at any moment; containers must not notice, and nothing may be lost. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -16,6 +18,7 @@ import {
   startAgent,
 } from './agent-process.ts';
 import { patienceMs } from './patience.ts';
+import { until } from './until.ts';
 
 const image = 'corten/starter';
 const count = 20;
@@ -175,3 +178,21 @@ function fetchLine(port: number): Promise<string> {
     socket.on('end', () => done(text));
   });
 }
+
+test('an agent that is stopped while it starts leaves nothing mounted', async () => {
+  const early = makeAgentDirectory();
+  const mounts = () =>
+    readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(early));
+  const words = ['agent/main.ts', '--root', join(early, 'root'), '--run', join(early, 'run')];
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...words], {
+    stdio: 'ignore',
+  });
+  const ended = once(child, 'exit');
+  await until(() => mounts().length > 0, 'the disk of the layers is mounted');
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null]);
+  assert.deepEqual(mounts(), []);
+  rmSync(early, { recursive: true });
+});

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { choose, setUpsFor } from './chosen-tests.ts';
 
 const all = [
-  'agent/guest/apply-seed.test.ts',
+  'agent/entry/guest/apply-seed.test.ts',
   'agent/network/guest.linux.test.ts',
   'agent/e2e/user-session.desktop.test.ts',
   'electron/e2e/arm64.vm.test.ts',

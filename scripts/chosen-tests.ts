@@ -27,7 +27,7 @@ export type SetUp =
   | 'remote-bundle';
 
 export function testFiles(): string[] {
-  return globSync('{agent,cli,devtools,electron,renderer,scripts,vm-image}/**/*.test.ts', {
+  return globSync('{agent,cli,devtools,electron,packaging,renderer,scripts}/**/*.test.ts', {
     cwd: root,
   })
     .filter((path) => !path.includes('node_modules'))

@@ -33,7 +33,7 @@ function anchorsOf(page: string): string[] {
 }
 
 test('commands and files of the repository that pages name are there', () => {
-  const folders = 'agent|devtools|electron|renderer|scripts|docs|vm-image|remote-bundle';
+  const folders = 'agent|devtools|electron|renderer|scripts|docs|packaging';
   const missing: string[] = [];
   // scripts/test accepts the beginning of a file's name, so pages may name a test by that.
   for (const page of pages)

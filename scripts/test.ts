@@ -64,16 +64,11 @@ function groups(): TestFiles[] {
 function checks(): void {
   const commands = [
     ['biome', 'check', '.'],
-    ...[
-      'agent',
-      'electron',
-      'renderer',
-      'cli',
-      'scripts',
-      'devtools',
-      'vm-image',
-      'remote-bundle',
-    ].map((part) => ['tsc', '-p', part]),
+    ...['agent', 'electron', 'renderer', 'cli', 'scripts', 'devtools', 'packaging'].map((part) => [
+      'tsc',
+      '-p',
+      part,
+    ]),
   ];
   for (const [command, ...parameters] of commands as [string, ...string[]][]) {
     const { status } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' });

@@ -32,7 +32,7 @@ test('stages, failures, the agent and a panic are told apart from the kernel’s
 });
 
 test('the guest’s scripts name no stage that is not in the list', () => {
-  const directory = join(import.meta.dirname, '../../vm-image/guest');
+  const directory = join(import.meta.dirname, '../../packaging/vm-image/guest');
   const names = ['initrd-init', 'boot', 'data-disk', 'agent', 'shutdown'].flatMap((file) => {
     const text = readFileSync(join(directory, file), 'utf8');
     return [...text.matchAll(/^ *(?:stage |current=)([a-z-]+)$/gm)].map(([, name]) => name);

@@ -65,7 +65,7 @@ export function startUserAgent(
   outer: readonly string[] = [],
 ): Promise<AgentProcess> {
   const launcher = [...outer, ...asUser(directory, options)];
-  return startAgent(directory, [], launcher, 'agent/as-user.ts');
+  return startAgent(directory, [], launcher, 'agent/entry/as-user.ts');
 }
 
 const repository = resolve(import.meta.dirname, '../..');

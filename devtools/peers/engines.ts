@@ -147,7 +147,7 @@ function directoriesOfUser(): Directories {
   const place = makeUserDirectory();
   const [state, run] = [join(place, 'root'), join(place, 'run')];
   const launcher = asUser(place);
-  return { state, run, socket: join(run, 'engine.sock'), entry: 'as-user.js', launcher };
+  return { state, run, socket: join(run, 'engine.sock'), entry: 'entry/as-user.js', launcher };
 }
 
 async function startEngine(

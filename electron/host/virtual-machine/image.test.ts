@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { compressFile } from '../../../vm-image/compress.ts';
+import { compressFile } from '../../../packaging/vm-image/compress.ts';
 import { StageFailure } from '../machine/machine.ts';
 import { writeImage } from '../qemu/testdata/stand-in.ts';
 import { installImage } from './image.ts';

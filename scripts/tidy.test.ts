@@ -22,10 +22,10 @@ const arrows: Record<string, string[]> = {
   'agent/errors.ts': [],
   'agent/kernel': ['agent/contract', 'agent/errors.ts'],
   'agent/cgroup': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
-  'agent/images': ['agent/kernel', 'agent/contract', 'agent/errors.ts', 'agent/api/*/backend.ts'],
+  'agent/images': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/network': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/disk': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
-  'agent/machine': ['agent/kernel', 'agent/contract', 'agent/errors.ts', 'agent/api/*/backend.ts'],
+  'agent/machine': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/runtime': ['agent/kernel', 'agent/cgroup', 'agent/contract', 'agent/errors.ts'],
   'agent/engine': [
     'agent/runtime',

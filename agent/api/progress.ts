@@ -1,7 +1,7 @@
 /** Docker's JSON messages: the lines of a pull, push, load or import (moby pkg/jsonmessage). */
 import type { FastifyReply } from 'fastify';
+import type { Progress } from '../contract/image.ts';
 import { messageOf } from './errors.ts';
-import type { Progress } from './images/backend.ts';
 import { sendChunks } from './stream-reply.ts';
 
 /** A failure before the first line is an error reply; after it, it is the last line. */

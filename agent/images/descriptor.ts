@@ -4,7 +4,7 @@
  * strangers, so each field is checked before it is used.
  */
 import { createHash } from 'node:crypto';
-import type { ImageConfig } from '../api/images/backend.ts';
+import type { ImageConfig } from '../contract/image.ts';
 import { invalid } from '../errors.ts';
 import { checkedConfig } from './image-config.ts';
 import { isDigest } from './reference.ts';

@@ -1,5 +1,5 @@
 /** The `config` object of an image (OCI config.md), checked: an image may hold anything there. */
-import type { ImageConfig } from '../api/images/backend.ts';
+import type { ImageConfig } from '../contract/image.ts';
 import { invalid } from '../errors.ts';
 
 const lists = ['Env', 'Entrypoint', 'Cmd', 'Shell', 'OnBuild'] as const;

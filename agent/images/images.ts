@@ -1,5 +1,5 @@
 /** The images of the catalog as the rest of the engine sees them. */
-import type { HistoryEntry } from '../api/images/backend.ts';
+import type { HistoryEntry } from '../contract/image.ts';
 import { invalid } from '../errors.ts';
 import type { BlobStore } from './blobs.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';

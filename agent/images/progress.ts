@@ -1,5 +1,5 @@
 /** A queue of progress lines between the work that makes them and the client that reads them. */
-import type { Progress } from '../api/images/backend.ts';
+import type { Progress } from '../contract/image.ts';
 
 export type Report = (line: Progress) => void;
 

@@ -1,5 +1,5 @@
 /** Pulls an image: manifest, configuration, layers side by side, and only then its name. */
-import type { PullRequest } from '../api/images/backend.ts';
+import type { PullRequest } from '../contract/image.ts';
 import { CortenError, invalid } from '../errors.ts';
 import type { Catalog } from './catalog.ts';
 import { withName } from './catalog.ts';

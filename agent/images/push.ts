@@ -1,7 +1,7 @@
 /** Pushes an image: each blob that the registry lacks, then the manifest (OCI distribution-spec, "Push"). */
 import { createReadStream } from 'node:fs';
 import { Transform } from 'node:stream';
-import type { PushRequest } from '../api/images/backend.ts';
+import type { PushRequest } from '../contract/image.ts';
 import { CortenError, notFound } from '../errors.ts';
 import { concurrencyLimit } from './concurrency-limit.ts';
 import type { Descriptor } from './descriptor.ts';

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import type { Progress, RegistryCredentials } from '../api/images/backend.ts';
+import type { Progress, RegistryCredentials } from '../contract/image.ts';
 import { openImageStore } from './oci-store.ts';
 import type { OpenImageStore } from './store.ts';
 import { digestOf, imageOf, type TestImage, writeLayout } from './testdata/image.ts';

@@ -21,7 +21,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import type { Progress } from '../api/images/backend.ts';
+import type { Progress } from '../contract/image.ts';
 import { openImageStore } from './oci-store.ts';
 import { ensureStarterImage } from './starter-image.ts';
 import type { OpenImageStore } from './store.ts';

@@ -15,7 +15,7 @@ import type {
   PullRequest,
   PushRequest,
   RegistryCredentials,
-} from '../api/images/backend.ts';
+} from '../contract/image.ts';
 
 /** The part of an image that containers hold on to. `containers` is counted by the engine. */
 export type StoredImage = Omit<ImageView, 'containers'>;

@@ -21,7 +21,7 @@ test('the clock is stepped when it is off by more than a tenth of a second', () 
   assert.equal(set[0], later);
 });
 
-test('a time zone is one that the database has, and no path out of it', () => {
+test('a time zone must be in the database, and its name cannot lead to a file outside', () => {
   const zones = join(directory, 'zones');
   const etc = join(directory, 'etc');
   mkdirSync(join(zones, 'Europe'), { recursive: true });
@@ -40,7 +40,7 @@ test('a time zone is one that the database has, and no path out of it', () => {
   else process.env.TZ = before;
 });
 
-test('figures are of the memory and of the disk that holds the root', () => {
+test('figures describe the memory and the disk that holds the root', () => {
   const figures = createMachine({ root: directory }).figures();
   assert.ok(figures.memoryUsedBytes > 0 && figures.memoryUsedBytes < figures.memoryTotalBytes);
   assert.ok(figures.diskUsedBytes <= figures.diskSizeBytes);

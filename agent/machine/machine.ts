@@ -1,9 +1,8 @@
-/** The machine that the app runs this agent in: its clock, disk, power and randomness. */
+/** Controls the virtual machine that runs this agent: its clock, disk, memory, randomness and power. */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { MachineBackend } from '../api/machine/backend.ts';
 import { CortenError, invalid } from '../errors.ts';
 import { setTimeOfDay } from '../kernel/clock.ts';
 import { returnFreeMemory } from '../kernel/free-memory.ts';
@@ -11,36 +10,39 @@ import { hasErrno } from '../kernel/libc.ts';
 import { drawNewRandomness } from '../kernel/randomness.ts';
 
 export interface MachineOptions {
-  /** Where the data disk is mounted. */
+  /** Mount point of the data disk. */
   root: string;
-  /** For tests; the machine's own otherwise. */
+  /** The following three are the machine's own unless a test sets them. */
   setTime?(timeMs: number): void;
   zones?: string;
   etc?: string;
 }
 
-/** Below this a step would only add to what the answer's way takes. */
-const tolerableMs = 100;
+/** A smaller offset is within the time that the request took, so that a step would not correct it. */
+const toleranceMs = 100;
 
-export function createMachine(options: MachineOptions): MachineBackend {
+/** The functions throw `not-implemented` when the machine lacks the program they run, and `internal` when that fails. */
+export function createMachine(options: MachineOptions) {
   const { root, setTime = setTimeOfDay, zones = '/usr/share/zoneinfo', etc = '/etc' } = options;
   return {
-    setClock(hostTimeMs) {
+    /** Steps the clock when it is off by more than a tenth of a second. */
+    setClock(hostTimeMs: number) {
       const offsetMs = hostTimeMs - Date.now();
-      const stepped = Math.abs(offsetMs) > tolerableMs;
+      const stepped = Math.abs(offsetMs) > toleranceMs;
       if (stepped) setTime(hostTimeMs);
       return { offsetMs, stepped };
     },
-    setTimeZone: (name) => setTimeZone(name, zones, etc),
-    // In a process of its own: writing all out takes a while, and this thread answers the API.
+    /** Throws `invalid` for a name that is not in the time zone database. */
+    setTimeZone: (name: string) => setTimeZone(name, zones, etc),
+    // sync(2) may take long and would block this thread, which answers the API.
     sync: async () => void (await program('sync', [])),
     async trim() {
-      // XFS frees what was removed a little later: asking for its figures pushes that, and writing
-      // out makes it fit for a discard (xfs_fs_statfs, xfs_inodegc_push).
+      // XFS frees the blocks of removed files in the background. statfs(2) makes it start at once, and after a
+      // sync the blocks can be discarded (xfs_fs_statfs, xfs_inodegc_push).
       diskFigures(root);
       await program('sync', []);
-      const said = await program('fstrim', ['-v', root]);
-      return { trimmedBytes: Number(/(\d+) bytes/.exec(said)?.[1] ?? 0) };
+      const output = await program('fstrim', ['-v', root]);
+      return { trimmedBytes: Number(/(\d+) bytes/.exec(output)?.[1] ?? 0) };
     },
     async grow() {
       await program('xfs_growfs', [root]);
@@ -48,11 +50,12 @@ export function createMachine(options: MachineOptions): MachineBackend {
     },
     freeMemory() {
       returnFreeMemory();
-      // Clean pages of files, then larger blocks of what is free: only those are told to the host
-      // (proc_sys_vm(5)).
+      // Clean pages of files become free, and compaction makes large blocks of them: the kernel reports only
+      // large blocks to the host (proc_sys_vm(5)).
       writeFileSync('/proc/sys/vm/drop_caches', '1');
       writeFileSync('/proc/sys/vm/compact_memory', '1');
     },
+    /** Must run after a resume from saved memory, so that no random number is drawn twice. */
     reseed: drawNewRandomness,
     powerOff() {
       execFile('poweroff', () => {});
@@ -63,7 +66,7 @@ export function createMachine(options: MachineOptions): MachineBackend {
 
 function setTimeZone(name: string, zones: string, etc: string): void {
   const file = join(zones, name);
-  // The name becomes a path, and TZif is how such a file begins (tzfile(5)).
+  // The name becomes a path, so its characters are checked. The file must begin with TZif (tzfile(5)).
   if (!/^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+){0,2}$/.test(name) || !isZone(file))
     throw invalid(`there is no time zone "${name}"; names are such as Europe/Berlin`);
   rmSync(join(etc, 'localtime'), { force: true });
@@ -75,9 +78,9 @@ function isZone(file: string): boolean {
   return existsSync(file) && readFileSync(file).toString('latin1', 0, 4) === 'TZif';
 }
 
-async function program(name: string, words: string[]): Promise<string> {
+async function program(name: string, parameters: string[]): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(name, words);
+    const { stdout } = await promisify(execFile)(name, parameters);
     return stdout;
   } catch (error) {
     if (hasErrno(error, 'ENOENT'))
@@ -87,7 +90,7 @@ async function program(name: string, words: string[]): Promise<string> {
     const { stderr } = error as { stderr?: string };
     throw new CortenError(
       'internal',
-      `${name} ${words.join(' ')}: ${(stderr ?? '').trim() || error}`,
+      `${name} ${parameters.join(' ')}: ${(stderr ?? '').trim() || error}`,
       {
         cause: error,
       },

@@ -9,7 +9,7 @@ import type {
   DriverData,
   ContainerState as WireState,
 } from '../../contract/docker.ts';
-import type { ImageConfig } from '../images/backend.ts';
+import type { ImageConfig } from '../../contract/image.ts';
 import { rfc3339 } from '../timestamps.ts';
 import type { Wire } from '../wire.ts';
 import { hostConfigOf } from './host-config.ts';

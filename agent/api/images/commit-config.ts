@@ -1,6 +1,7 @@
 /** The container's configuration in the body of `POST /commit`: what of it is an image's. */
+
+import type { ImageConfig } from '../../contract/image.ts';
 import type { Fields } from '../fields.ts';
-import type { ImageConfig } from './backend.ts';
 
 /** Undefined for an empty document, which asks for nothing. */
 export function commitConfig(body: Fields): ImageConfig | undefined {

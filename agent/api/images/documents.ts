@@ -1,8 +1,8 @@
 /** ImageView -> Docker's documents. */
 import type { HistoryResponseItem, ImageInspect, ImageSummary } from '../../contract/docker.ts';
+import type { HistoryEntry, ImageView } from '../../contract/image.ts';
 import { rfc3339, unixSeconds } from '../timestamps.ts';
 import type { Wire } from '../wire.ts';
-import type { HistoryEntry, ImageView } from './backend.ts';
 
 export function imageSummary(view: ImageView): Wire<ImageSummary> {
   return {

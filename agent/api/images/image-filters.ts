@@ -1,7 +1,8 @@
 /** The filters of `docker images` (moby daemon/images/images.go). */
 import { matchesGlob } from 'node:path';
+import type { ImageView } from '../../contract/image.ts';
 import { type Filters, labelsMatch } from '../filters.ts';
-import type { ImagesBackend, ImageView } from './backend.ts';
+import type { ImagesBackend } from './backend.ts';
 
 export const imageFilterNames = [
   'before',

@@ -1,8 +1,8 @@
 /** The X-Registry-Auth header: base64url of a JSON document with a registry's login. */
 import type { FastifyRequest } from 'fastify';
+import type { RegistryCredentials } from '../../contract/image.ts';
 import { invalid } from '../../errors.ts';
 import { Fields } from '../fields.ts';
-import type { RegistryCredentials } from './backend.ts';
 
 /** Undefined without the header, and with an empty login, which means "anonymous". */
 export function readRegistryAuth(request: FastifyRequest): RegistryCredentials | undefined {

@@ -1,28 +1,28 @@
-/** What the host asks of the machine that it runs the agent in. */
+/** Declares what the machine routes need of the virtual machine that runs the agent. */
 
 export interface MachineBackend {
   /** Steps the clock when it is off by more than a tenth of a second. */
   setClock(hostTimeMs: number): { offsetMs: number; stepped: boolean };
-  /** Throws invalid for a name that the time zone database does not have. */
+  /** Throws `invalid` for a name that is not in the time zone database. */
   setTimeZone(name: string): void;
-  /** Everything written so far reaches the disk. */
+  /** Resolves when everything written so far is on the disk (sync(2)). */
   sync(): Promise<void>;
-  /** What the file system does not use goes back to the host. */
+  /** Discards the file system's free blocks, so that the host gets them back (fstrim(8)). */
   trim(): Promise<{ trimmedBytes: number }>;
-  /** The file system becomes as large as its disk. */
+  /** Grows the file system to the size of its disk (xfs_growfs(8)). */
   grow(): Promise<{ sizeBytes: number }>;
-  /** What the kernel only caches becomes free, and so the host's. */
+  /** Drops the kernel's caches and returns free memory to the host. */
   freeMemory(): void;
-  /** After the machine's memory was saved: what has been drawn before is not drawn again. */
+  /** Reseeds the kernel's random numbers, so that a machine resumed from saved memory draws none twice. */
   reseed(): void;
-  /** In good order: containers end as `docker stop` ends them. Answers before it happens. */
+  /** Stops the containers as `docker stop` does, then powers off. Returns before either has happened. */
   powerOff(): void;
   figures(): MachineFigures;
 }
 
 export interface MachineFigures {
   memoryTotalBytes: number;
-  /** Without what the kernel gives up by itself. */
+  /** Excludes memory that the kernel can reclaim. */
   memoryUsedBytes: number;
   diskSizeBytes: number;
   diskUsedBytes: number;

@@ -65,6 +65,6 @@ test("an agent on somebody else's machine leaves it alone", async () => {
   for (const one of ['clock', 'trim', 'power-off', 'reseed']) {
     const answer = await call(other, `POST ${path}/${one}`, { timeMs: 1 });
     assert.equal(answer.status, 501);
-    assert.match(JSON.stringify(answer.body), /not the app's own/);
+    assert.match(JSON.stringify(answer.body), /does not run in a virtual machine of the app/);
   }
 });

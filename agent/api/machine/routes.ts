@@ -1,4 +1,4 @@
-/** `/corten/v1/machine`: the machine itself, where the app's own machine runs the agent. */
+/** Serves `/corten/v1/machine`, which controls the virtual machine that runs this agent. */
 import type { FastifyInstance } from 'fastify';
 import { CortenError, invalid } from '../../errors.ts';
 import { readJson } from '../json-body.ts';
@@ -9,7 +9,7 @@ export function machineRoutes(app: FastifyInstance, given: MachineBackend | unde
     if (given === undefined)
       throw new CortenError(
         'not-implemented',
-        "this agent runs on a machine that is not the app's own, and leaves its clock, disks and power alone",
+        "this agent does not run in a virtual machine of the app, so it does not control the machine's clock, disks or power",
       );
     return given;
   };
@@ -19,7 +19,7 @@ export function machineRoutes(app: FastifyInstance, given: MachineBackend | unde
   app.post('/corten/v1/machine/clock', async (request) => {
     const timeMs = (await readJson(request)).integer('timeMs');
     if (timeMs === undefined || timeMs <= 0)
-      throw invalid('timeMs is missing: the milliseconds since 1970');
+      throw invalid('timeMs is missing; it is the time in milliseconds since 1970');
     return machine().setClock(timeMs);
   });
 

@@ -1,13 +1,8 @@
 /** Images in memory. */
 import { Readable } from 'node:stream';
+import type { ImageView, Progress, PullRequest, PushRequest } from '../../contract/image.ts';
 import { CortenError, notFound } from '../../errors.ts';
-import type {
-  ImagesBackend,
-  ImageView,
-  Progress,
-  PullRequest,
-  PushRequest,
-} from '../images/backend.ts';
+import type { ImagesBackend } from '../images/backend.ts';
 
 export class FakeImages implements ImagesBackend {
   readonly calls: { name: string; args: unknown[] }[] = [];

@@ -1,5 +1,7 @@
 /** New images from a container's changes or from an exported root. */
-import type { ImagesBackend, Progress } from '../../api/images/backend.ts';
+
+import type { ImagesBackend } from '../../api/images/backend.ts';
+import type { Progress } from '../../contract/image.ts';
 import { CortenError, conflict } from '../../errors.ts';
 import { announceContainer, announceImage } from '../announce.ts';
 import { withLayer } from '../containers/layer.ts';

@@ -1,6 +1,7 @@
 /** The configuration of a committed image: the requested values, or else the container's. */
-import type { ImageConfig } from '../../api/images/backend.ts';
+
 import { withoutThoseOf } from '../../contract/environment.ts';
+import type { ImageConfig } from '../../contract/image.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 
 /**

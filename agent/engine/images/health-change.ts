@@ -1,5 +1,5 @@
 /** The instruction HEALTHCHECK: `NONE`, or options and a command. */
-import type { ImageConfig } from '../../api/images/backend.ts';
+import type { ImageConfig } from '../../contract/image.ts';
 import { invalid } from '../../errors.ts';
 
 type HealthCheck = NonNullable<ImageConfig['Healthcheck']>;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ImageConfig } from '../../api/images/backend.ts';
+import type { ImageConfig } from '../../contract/image.ts';
 import { withChanges } from './image-changes.ts';
 
 const image: ImageConfig = {

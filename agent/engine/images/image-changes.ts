@@ -3,8 +3,8 @@
  * configuration, with moby's meaning (builder/dockerfile, dispatchers.go).
  */
 import { posix } from 'node:path';
-import type { ImageConfig } from '../../api/images/backend.ts';
 import { variableName } from '../../contract/environment.ts';
+import type { ImageConfig } from '../../contract/image.ts';
 import { invalid } from '../../errors.ts';
 import { parseSignal } from '../../kernel/signals.ts';
 import { expanded, wordsOf } from './dockerfile-words.ts';

@@ -1,7 +1,8 @@
 /** Settings that a container takes from its image where the request names none. */
-import type { ImageConfig } from '../../api/images/backend.ts';
+
 import type { ContainerSettings, ContainerView, HealthCheck } from '../../contract/container.ts';
 import { variableName, withoutThoseOf } from '../../contract/environment.ts';
+import type { ImageConfig } from '../../contract/image.ts';
 import { invalid } from '../../errors.ts';
 
 const nanosPerMs = 1_000_000;

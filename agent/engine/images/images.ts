@@ -1,6 +1,7 @@
 /** The images API: the image store, who uses an image, and the events. */
 import type { Readable } from 'node:stream';
-import type { ImagesBackend, ImageView, Progress } from '../../api/images/backend.ts';
+import type { ImagesBackend } from '../../api/images/backend.ts';
+import type { ImageView, Progress } from '../../contract/image.ts';
 import type { StoredImage } from '../../images/store.ts';
 import { announceImage } from '../announce.ts';
 import type { EngineContext } from '../context.ts';

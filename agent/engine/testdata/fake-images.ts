@@ -1,5 +1,5 @@
 /** A store with one small image that is always there. */
-import type { ImageConfig } from '../../api/images/backend.ts';
+import type { ImageConfig } from '../../contract/image.ts';
 import type { ImageStore, StoredImage } from '../../images/store.ts';
 
 export const starterId = `sha256:${'5'.repeat(64)}`;

@@ -1,8 +1,8 @@
 /** Turns requested mounts into the container's mounts, and makes missing volumes and sources. */
 import { mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import type { ImageConfig } from '../../api/images/backend.ts';
 import type { ContainerSettings, MountSettings, MountView } from '../../contract/container.ts';
+import type { ImageConfig } from '../../contract/image.ts';
 import { invalid } from '../../errors.ts';
 import { type EngineContext, reporter } from '../context.ts';
 import type { Undo } from '../undo.ts';

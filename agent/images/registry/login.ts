@@ -1,5 +1,5 @@
 /** Checks a login, as `docker login` asks for through POST /auth. */
-import type { RegistryCredentials } from '../../api/images/backend.ts';
+import type { RegistryCredentials } from '../../contract/image.ts';
 import { CortenError } from '../../errors.ts';
 import { domainOfServer, endpointsOf, type RegistryOptions } from './endpoints.ts';
 import { problemOf } from './errors.ts';

@@ -1,5 +1,5 @@
 /** One repository of a registry: manifests, blobs and tags (OCI distribution-spec). */
-import type { RegistryCredentials } from '../../api/images/backend.ts';
+import type { RegistryCredentials } from '../../contract/image.ts';
 import { CortenError, invalid } from '../../errors.ts';
 import { digestOf, isObject, maxDocumentBytes, mediaTypes } from '../descriptor.ts';
 import { fullName, type Reference } from '../reference.ts';

@@ -6,7 +6,7 @@
 
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RegistryCredentials } from '../../api/images/backend.ts';
+import type { RegistryCredentials } from '../../contract/image.ts';
 import { CortenError } from '../../errors.ts';
 import { isObject } from '../descriptor.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';

@@ -1,0 +1,45 @@
+/**
+ * The file trees of a build. A *layer* is a directory in the form of an overlayfs lower (whiteouts and opaque
+ * directories as overlayfs writes them) and never changes. A *snapshot* is a stack of layers. A *mutable snapshot*
+ * is one more layer that is being written; committing turns it into a layer under a final name by rename, so that a
+ * crash leaves only what the sweep removes.
+ */
+export interface Layer {
+  /** Unique and lasting: the diff id of an image's layer (`sha256:…`), or a random id of a layer that a step wrote. */
+  id: string;
+  /** The overlayfs lower. */
+  directory: string;
+  /** Digest of the layer's plain tar archive (OCI config.md). Steps' layers have one once they were exported. */
+  diffId?: string;
+}
+
+export interface Snapshot {
+  /** Bottom first; empty is the empty tree (`FROM scratch`). */
+  layers: readonly Layer[];
+}
+
+export interface MutableSnapshot {
+  /** The topmost first, as overlayfs wants them. */
+  lowers: string[];
+  /** On one file system; the layer's changes are in `upper`. */
+  upper: string;
+  work: string;
+  /** A layer without changes is left out: the result is then the parent itself. */
+  commit(): Promise<Snapshot>;
+  /** Can be called more than once, and after `commit`, when it does nothing. */
+  discard(): Promise<void>;
+}
+
+export interface SnapshotStore {
+  begin(parent: Snapshot): Promise<MutableSnapshot>;
+  /** A layer's bytes on disk. */
+  sizeOf(layer: Layer): Promise<number>;
+  /** The directory of a cache mount (`RUN --mount=type=cache`), made if missing; `id` may be any text. */
+  cacheDirectory(id: string): Promise<string>;
+}
+
+export const scratch: Snapshot = { layers: [] };
+
+/** The topmost first. */
+export const lowersOf = ({ layers }: Snapshot): string[] =>
+  layers.map(({ directory }) => directory).reverse();

@@ -1,5 +1,4 @@
 /** Paths of the engine's files. docs/on-disk.md lists all of them. */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 export interface EnginePaths {
@@ -71,11 +70,3 @@ export function containerPaths(paths: EnginePaths, id: string): ContainerPaths {
 /** The run directory of one exec. */
 export const execRunDirectory = (paths: EnginePaths, container: string, exec: string) =>
   join(containerPaths(paths, container).run, 'exec', exec);
-
-/**
- * A short name for a state root, so that the cgroups, bridges and nft tables of two agents never
- * collide.
- */
-export function rootTag(root: string): string {
-  return createHash('sha256').update(root).digest('hex').slice(0, 6);
-}

@@ -1,5 +1,5 @@
 /** One build that a client asked for: what it offers to the steps, who hears of the progress, and its end. */
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import type { ProgressSink } from './progress.ts';
 
 export interface Job {
@@ -28,6 +28,17 @@ export interface BuildClient {
   sshAgent(id: string): Promise<Duplex>;
   /** For a registry's domain; undefined: anonymous. */
   credentials(domain: string): Promise<{ username: string; password: string } | undefined>;
+  /**
+   * A file on the client's side that the client chose (`--output type=tar,dest=…`); ending the stream finishes it. `target` is the
+   * index of the exporter whose output it is. Throws not-found when the client takes none.
+   */
+  saveFile(target: number, metadata: Readonly<Record<string, string>>): Promise<Writable>;
+  /** Copies what lies below `path` to the directory that the client chose (`--output type=local`). */
+  saveDirectory(
+    target: number,
+    path: string,
+    metadata: Readonly<Record<string, string>>,
+  ): Promise<void>;
 }
 
 export interface LocalDirectoryRequest {

@@ -1,7 +1,7 @@
 /** What the verbs share: the chosen directories, the connections to engine and app, and how to print. */
 import { join, resolve } from 'node:path';
 import { localSocketName } from '../electron/contract/local-socket.ts';
-import { defaultRootDirectory, runDirectoryFor } from '../electron/places.ts';
+import { defaultRootDirectory, runDirectoryFor } from '../electron/paths.ts';
 import type { AppConnection } from './app-connection.ts';
 import { Engine } from './engine/engine.ts';
 import { CommandFailure } from './failure.ts';

@@ -10,7 +10,7 @@ import { startBrowserShell } from './browser-shell.ts';
 import type { Bridge, DuplexChannels } from './contract/bridge.ts';
 import type { MachineState } from './contract/machines.ts';
 import { createWebSocketBridge } from './contract/web-socket-bridge.ts';
-import { placesIn } from './places.ts';
+import { pathsIn } from './paths.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'corten-shell-'));
 let shell: BrowserShell;
@@ -22,8 +22,8 @@ before(async () => {
   writeFileSync(join(rendererDirectory, 'index.html'), '<!doctype html>');
   const fakeAgent = join(import.meta.dirname, 'host/native-linux/testdata/fake-agent.ts');
   shell = await startBrowserShell({
-    places: {
-      ...placesIn(directory),
+    paths: {
+      ...pathsIn(directory),
       rendererDirectory,
       agentCommand: [process.execPath, fakeAgent],
     },

@@ -7,11 +7,11 @@ import { createHostCore } from './host/host-core.ts';
 import { hostPower } from './host/idle-pause/host-power.ts';
 import { createMachines } from './host/machine-list/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
-import { machinesOptions, openFolders } from './machine-makers.ts';
-import type { MachineChoice, Places } from './places.ts';
+import { machinesOptions, openFolders } from './machine-factories.ts';
+import type { MachineChoice, Paths } from './paths.ts';
 
 export interface BrowserShellOptions {
-  places: Places;
+  paths: Paths;
   rootDirectory: string;
   runDirectory: string;
   machine: MachineChoice;
@@ -36,7 +36,7 @@ export async function startBrowserShell(options: BrowserShellOptions): Promise<B
   });
   const shell = await serveBrowserShell({
     port: options.port,
-    files: openRendererFiles(options.places.rendererDirectory),
+    files: openRendererFiles(options.paths.rendererDirectory),
     host,
   });
   const local = await serveLocalSocket({

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { collectDiagnostics } from './host/diagnostics/collect.ts';
 import { createEngineClient } from './host/engine-client.ts';
-import { defaultRootDirectory, runDirectoryFor } from './places.ts';
+import { defaultRootDirectory, runDirectoryFor } from './paths.ts';
 
 const { values, positionals } = parseArgs({
   options: { root: { type: 'string', default: defaultRootDirectory }, run: { type: 'string' } },

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { forwardingFor } from './machine-forwarding.ts';
 
-const places = {
+const paths = {
   socketDirectory: '/run/user/1000/corten',
   environment: { DOCKER_CONFIG: '/none' },
 };
 const contextOf = (entry: Parameters<typeof forwardingFor>[0], platform: NodeJS.Platform) => {
-  const { name, host } = forwardingFor(entry, { ...places, platform }).context.state();
+  const { name, host } = forwardingFor(entry, { ...paths, platform }).context.state();
   return [name, host];
 };
 

@@ -2,20 +2,20 @@
 import { join } from 'node:path';
 import type { MachineEntry } from './contract/machines.ts';
 import { createForwarding, type Forwarding } from './host/forwarding/forwarding.ts';
-import type { Choice } from './host/machine/toggle.ts';
+import type { Toggle } from './host/machine/toggle.ts';
 
-export interface ForwardingPlaces {
+export interface ForwardingPaths {
   /** A short path: a socket's has at most 107 bytes, on macOS 103. */
   socketDirectory: string;
   /** Whether published ports are on this computer; they are when nothing is said. */
-  ports?: Choice;
+  ports?: Toggle;
   environment?: NodeJS.ProcessEnv;
   platform?: NodeJS.Platform;
 }
 
 /** For every machine but this computer's own engine, whose socket is the agent's. */
-export function forwardingFor(entry: MachineEntry, places: ForwardingPlaces): Forwarding {
-  const { socketDirectory, platform = process.platform, ...others } = places;
+export function forwardingFor(entry: MachineEntry, paths: ForwardingPaths): Forwarding {
+  const { socketDirectory, platform = process.platform, ...others } = paths;
   return createForwarding({
     ...others,
     apiSocketPath:

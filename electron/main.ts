@@ -20,14 +20,14 @@ import { localSocketName } from './contract/local-socket.ts';
 import { createHostCore } from './host/host-core.ts';
 import { createMachines, type MachineList } from './host/machine-list/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
-import { machinesOptions, openFolders } from './machine-makers.ts';
+import { machinesOptions, openFolders } from './machine-factories.ts';
 import {
   defaultMachine,
   defaultRootDirectory,
   isMachineChoice,
-  placesIn,
+  pathsIn,
   runDirectoryFor,
-} from './places.ts';
+} from './paths.ts';
 import { serveBridge } from './window/bridge-ipc.ts';
 import { guardContents, guardSession } from './window/guard.ts';
 import { windowOptions } from './window/main-window.ts';
@@ -47,20 +47,20 @@ const { values } = parseArgs({
   allowPositionals: true,
 });
 const rootDirectory = String(values.root);
-const places = placesIn(app.getAppPath());
+const paths = pathsIn(app.getAppPath());
 const machine = isMachineChoice(values.machine) ? values.machine : defaultMachine();
 const runDirectory =
   typeof values.run === 'string' ? values.run : runDirectoryFor(rootDirectory, machine);
 const folders = openFolders(rootDirectory);
 const machines = createMachines(
   machinesOptions({
-    places,
+    paths,
     rootDirectory,
     runDirectory,
     machine,
     sharing: folders.sharing,
     power: { isOnBattery: () => powerMonitor.isOnBatteryPower() },
-    onHostWake(listener) {
+    onHostResume(listener) {
       powerMonitor.on('resume', listener);
       return () => powerMonitor.off('resume', listener);
     },
@@ -77,7 +77,7 @@ else app.quit();
 
 function run(): void {
   guardSession(session.defaultSession);
-  servePage(protocol, openRendererFiles(places.rendererDirectory));
+  servePage(protocol, openRendererFiles(paths.rendererDirectory));
   const host = createHostCore({
     machines,
     folders,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StageFailure } from './host/machine/machine.ts';
 import type { Bundle } from './host/remote-host/install.ts';
-import type { Places } from './places.ts';
+import type { Paths } from './paths.ts';
 
 const run = promisify(execFile);
 
@@ -16,7 +16,7 @@ interface Manifest {
 }
 
 export async function bundleFor(
-  { bundleCommand, bundleDirectory }: Pick<Places, 'bundleCommand' | 'bundleDirectory'>,
+  { bundleCommand, bundleDirectory }: Pick<Paths, 'bundleCommand' | 'bundleDirectory'>,
   architecture: 'amd64' | 'arm64',
 ): Promise<Bundle> {
   const directory = join(bundleDirectory, architecture);

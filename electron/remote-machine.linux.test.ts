@@ -17,11 +17,11 @@ import { say } from './host/port-forwarding/testdata/ports.ts';
 import { type RemoteHost, startRemoteHost } from './host/remote-host/testdata/remote-host.ts';
 import { openFolderList } from './host/shared-folders/folder-list.ts';
 import { createFolderSharing } from './host/shared-folders/share-folders.ts';
-import { machinesOptions } from './machine-makers.ts';
-import { placesIn } from './places.ts';
+import { machinesOptions } from './machine-factories.ts';
+import { pathsIn } from './paths.ts';
 
 const image = 'corten/starter';
-const places = placesIn(resolve(import.meta.dirname, '..'));
+const paths = pathsIn(resolve(import.meta.dirname, '..'));
 const directory = mkdtempSync(join(tmpdir(), 'corten-here-'));
 const shared = join(directory, 'shared');
 const runDirectory = join(directory, 'run');
@@ -34,7 +34,7 @@ let ports: ForwardedPort[] = [];
 const over = new AbortController();
 
 before(async () => {
-  execFileSync(places.bundleCommand[0] ?? '', { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(paths.bundleCommand[0] ?? '', { stdio: ['ignore', 'ignore', 'inherit'] });
   host = await startRemoteHost({ ownNetwork: true });
   clean = host.files();
   for (const path of [shared, runDirectory]) mkdirSync(path);
@@ -42,7 +42,7 @@ before(async () => {
   writeFileSync(foldersFile, JSON.stringify({ folders: [{ path: shared, readOnly: false }] }));
   machines = createMachines(
     machinesOptions({
-      places,
+      paths,
       rootDirectory: directory,
       runDirectory,
       machine: 'native',

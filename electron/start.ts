@@ -10,9 +10,9 @@ import {
   isMachineChoice,
   type MachineChoice,
   machineChoices,
-  placesIn,
+  pathsIn,
   runDirectoryFor,
-} from './places.ts';
+} from './paths.ts';
 
 const base = join(import.meta.dirname, '..');
 interface StartOptions {
@@ -31,12 +31,12 @@ try {
 }
 
 async function start(options: StartOptions): Promise<void> {
-  const places = placesIn(base);
-  if (options.open && canShowWindow(places.electronProgram, places.electronMain))
-    openWindow(places.electronProgram, places.electronMain, options);
+  const paths = pathsIn(base);
+  if (options.open && canShowWindow(paths.electronProgram, paths.electronMain))
+    openWindow(paths.electronProgram, paths.electronMain, options);
   else {
     const { version } = JSON.parse(readFileSync(join(base, 'package.json'), 'utf8'));
-    const shell = await startBrowserShell({ ...options, places, version });
+    const shell = await startBrowserShell({ ...options, paths, version });
     stopOnSignal(() => shell.close());
     process.stdout.write(`ready ${shell.address}\n`);
     if (options.open) openBrowser(shell.address);

@@ -71,7 +71,7 @@ function Shell() {
         )}
         {/* Nothing of one machine's places lives on in another's. */}
         <BrokenPlace key={shown?.id} place={place}>
-          {isRunning ? <Places /> : <StartScreen machine={machine} onAddress={address} />}
+          {isRunning ? <Paths /> : <StartScreen machine={machine} onAddress={address} />}
         </BrokenPlace>
       </main>
       {overlay === 'palette' ? (
@@ -87,7 +87,7 @@ function Shell() {
   );
 }
 
-function Places() {
+function Paths() {
   return (
     <Switch>
       <Route path="/images" component={ImagesPage} />

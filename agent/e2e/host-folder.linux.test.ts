@@ -40,7 +40,7 @@ before(async () => {
   sharing = await folders.companion({
     link,
     services: link,
-    onRest: () => () => {},
+    onPauseChange: () => () => {},
     report: (what, error) => assert.fail(`${what}: ${error}`),
   });
 });

@@ -63,7 +63,7 @@ test('changes that were on their way when the line broke are told again', async 
 });
 
 test('more changes than are kept while the line is down: nothing that was known is gone by', async () => {
-  folder = await folderOfAgents({ mostUnheard: 2 });
+  folder = await folderOfAgents({ mostPending: 2 });
   lay();
   await becomes(look, before);
   await folder.stopHost();

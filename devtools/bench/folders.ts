@@ -120,7 +120,7 @@ async function cortenPlace(directory: string): Promise<Place> {
   const companion = sharing.companion({
     link,
     services: link,
-    onRest: () => () => {},
+    onPauseChange: () => () => {},
     report: (what, error) => console.error(what, error),
   });
   await untilMounted(guest);

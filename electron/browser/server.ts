@@ -1,4 +1,4 @@
-/** The browser shell's server: the renderer's files and one WebSocket, on loopback, behind the door. */
+/** The browser shell's server: the renderer's files and one WebSocket, on loopback, behind the guard. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -8,8 +8,8 @@ import { securityHeaders } from '../contract/page-headers.ts';
 import { serveChannels } from '../contract/serve.ts';
 import type { ToHost, ToRenderer } from '../contract/wire.ts';
 import type { RendererFiles } from '../host/renderer-files.ts';
-import { Door, type Verdict } from './door.ts';
 import { linkPage, linkPagePolicy, wantsPage } from './link-page.ts';
+import { RequestGuard, type Verdict } from './request-guard.ts';
 import { portOf } from './socket-port.ts';
 
 export const bridgePath = '/bridge';
@@ -20,9 +20,9 @@ const longestFrameBytes = 64 * 1024 * 1024;
 const heartbeatMs = 15_000;
 
 export interface BrowserShell {
-  /** Opens the door once. */
+  /** Opens the guard once. */
   address: string;
-  /** Opens the door once more, such as for a second browser; the address before it no longer does. */
+  /** Opens the guard once more, such as for a second browser; the address before it no longer does. */
   freshAddress(): string;
   port: number;
   close(): Promise<void>;
@@ -44,12 +44,12 @@ export async function serveBrowserShell(options: {
     server.listen(options.port, '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const door = new Door(port);
+  const guard = new RequestGuard(port);
   const headers = securityHeaders(`'self' ws://127.0.0.1:${port} ws://localhost:${port}`);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: longestFrameBytes });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const verdict = door.judge(request);
+    const verdict = guard.judge(request);
     if (!verdict.allow) {
       refuse(request, response, verdict);
       return;
@@ -100,7 +100,7 @@ export async function serveBrowserShell(options: {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A browser that goes away in the middle is no failure of ours.
     socket.on('error', () => {});
-    if (pathOf(request) !== bridgePath || !door.judgeWebSocket(request).allow)
+    if (pathOf(request) !== bridgePath || !guard.judgeWebSocket(request).allow)
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     else
       sockets.handleUpgrade(request, socket, head, (opened) => {
@@ -114,8 +114,8 @@ export async function serveBrowserShell(options: {
   heartbeat.unref();
 
   return {
-    address: door.address,
-    freshAddress: () => door.freshAddress(),
+    address: guard.address,
+    freshAddress: () => guard.freshAddress(),
     port,
     async close() {
       clearInterval(heartbeat);

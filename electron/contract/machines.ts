@@ -27,7 +27,7 @@ export interface RemoteChoices {
   foldersThere: boolean;
 }
 
-export const usualChoices: RemoteChoices = { portsHere: true, foldersThere: false };
+export const defaultChoices: RemoteChoices = { portsHere: true, foldersThere: false };
 
 /** As people write it after `ssh`: what is not said comes from `~/.ssh/config`, or is ssh's default. */
 export interface RemoteAddress {

@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { _electron } from 'playwright-core';
-import { placesIn } from '../places.ts';
+import { pathsIn } from '../paths.ts';
 
 const base = resolve(import.meta.dirname, '../..');
-const { electronProgram, electronMain } = placesIn(base);
+const { electronProgram, electronMain } = pathsIn(base);
 
 function missing(): string | false {
   if (!existsSync(electronProgram)) return `no Electron binary at ${electronProgram}`;

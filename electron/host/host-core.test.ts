@@ -20,7 +20,7 @@ type TerminalMessage = DuplexChannels['terminal.open']['toRenderer'];
 
 const directory = mkdtempSync(join(tmpdir(), 'corten-host-'));
 const fakeAgent = join(import.meta.dirname, 'native-linux/testdata/fake-agent.ts');
-const places = { rootDirectory: join(directory, 'root'), runDirectory: join(directory, 'run') };
+const paths = { rootDirectory: join(directory, 'root'), runDirectory: join(directory, 'run') };
 const opened: string[] = [];
 let machine: Machine;
 let host: HostChannels;
@@ -28,11 +28,11 @@ let host: HostChannels;
 before(async () => {
   const machines = createMachines({
     own: [{ id: 'local', name: 'This computer', kind: 'native' }],
-    makers: {
+    factories: {
       native: () => ({
-        backend: nativeBackend({ agentCommand: [process.execPath, fakeAgent], ...places }),
+        backend: nativeBackend({ agentCommand: [process.execPath, fakeAgent], ...paths }),
         forwarding: nativeForwarding({
-          apiSocketPath: join(places.runDirectory, 'docker.sock'),
+          apiSocketPath: join(paths.runDirectory, 'docker.sock'),
           contextName: 'corten',
           environment: { DOCKER_CONFIG: join(directory, 'docker') },
         }),
@@ -200,7 +200,7 @@ test('a terminal in a container that does not exist says so and ends', async () 
 });
 
 test('an impostor with another host key is refused by name', async () => {
-  const stranger = readFileSync(join(places.rootDirectory, 'ssh', 'client_ed25519.pub'), 'utf8');
+  const stranger = readFileSync(join(paths.rootDirectory, 'ssh', 'client_ed25519.pub'), 'utf8');
   await assert.rejects(
     openConnection({ ...machine.endpoint(), hostPublicKey: stranger }, 'api'),
     HostKeyMismatch,
@@ -210,7 +210,7 @@ test('an impostor with another host key is refused by name', async () => {
 test("the docker CLI's context leads to the engine's own socket", async () => {
   const { requests, streams } = host;
   const local = { machine: 'local' };
-  const socket = `unix://${join(places.runDirectory, 'docker.sock')}`;
+  const socket = `unix://${join(paths.runDirectory, 'docker.sock')}`;
   assert.equal((await requests['context.state'](local)).isSetUp, false);
   const set = await requests['context.setUp']({ ...local, use: true });
   assert.deepEqual([set.isSetUp, set.isCurrent, set.host], [true, true, socket]);
@@ -231,7 +231,7 @@ test('only web addresses are opened', async () => {
 });
 
 test('another app attaches to the agent that runs, and leaves it running', async () => {
-  const second = createNativeMachine({ agentCommand: ['/bin/false'], ...places });
+  const second = createNativeMachine({ agentCommand: ['/bin/false'], ...paths });
   assert.equal((await second.start()).status, 'running');
   assert.equal((await second.stop()).status, 'stopped');
   const answer = await host.requests['engine.request']({
@@ -280,7 +280,7 @@ test('an agent that cannot start: stage, cause and next step', async () => {
   assert.match(failure?.nextStep ?? '', /agent\.log/);
 });
 
-test('a start that takes too long can be called off, and leaves no agent', async () => {
+test('a start that takes too long can be cancelled, and leaves no agent', async () => {
   const pidFile = join(directory, 'slow-pid');
   const slow = createNativeMachine({
     agentCommand: ['sh', '-c', `echo $$ > ${pidFile}; exec sleep 600`],

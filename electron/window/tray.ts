@@ -13,7 +13,7 @@ const labels: Record<MachineState['status'], string> = {
   stopped: 'Corten is stopped',
   starting: 'Corten is starting',
   running: 'Corten is running',
-  paused: 'Corten is resting',
+  paused: 'Corten is paused',
   failed: 'Corten needs attention',
 };
 

@@ -17,7 +17,7 @@ const repository = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
 /** A busy machine runs these tests beside other work: patience costs nothing where all goes well. */
-export const patienceMs = 60_000;
+export const timeoutMs = 60_000;
 
 export const starterImage = 'corten/starter:latest';
 
@@ -195,7 +195,7 @@ async function openBrowser(profile: string, colorScheme: 'light' | 'dark') {
       '--disable-sync',
     ],
   });
-  context.setDefaultTimeout(patienceMs);
+  context.setDefaultTimeout(timeoutMs);
   return context;
 }
 

@@ -5,9 +5,9 @@ import {
   type App,
   assertNoComplaints,
   eventually,
-  patienceMs,
   startApp,
   starterImage,
+  timeoutMs,
 } from './app.ts';
 
 let app: App;
@@ -134,7 +134,7 @@ test('the same as a table: processes of their container, and the machine’s own
   await group.getByRole('cell', { name: 'sleep', exact: true }).waitFor();
   // A container that starts comes by itself.
   await app.docker('run', '-d', '--name', 'late', starterImage, 'sleep', '1000');
-  await table.getByRole('link', { name: 'late', exact: true }).waitFor({ timeout: patienceMs });
+  await table.getByRole('link', { name: 'late', exact: true }).waitFor({ timeout: timeoutMs });
 });
 
 test('the page had nothing to complain about', () => assertNoComplaints(app));

@@ -13,9 +13,9 @@ import {
   type App,
   assertNoComplaints,
   eventually,
-  patienceMs,
   startApp,
   starterImage,
+  timeoutMs,
 } from './app.ts';
 
 let app: App;
@@ -52,7 +52,7 @@ test('a machine is added in one dialog, its key confirmed, and its start seen', 
   await page.getByText(/SHA256:/).waitFor();
   await page.getByRole('button', { name: 'Yes, connect' }).click();
   // 48 MB are sent, unpacked and started meanwhile.
-  await page.getByText('Run your first container').waitFor({ timeout: 3 * patienceMs });
+  await page.getByText('Run your first container').waitFor({ timeout: 3 * timeoutMs });
   assert.match(page.url(), /#\/m\/[0-9a-f]+/);
   assert.equal(await page.getByText('here', { exact: true }).count(), 0);
 });

@@ -203,7 +203,7 @@ test('an idle machine rests, is shown so, and wakes by a click', async () => {
   assertNoComplaints(app);
 });
 
-test('a start is called off on the spot, with its steps in words', async () => {
+test('a start is cancelled on the spot, with its steps in words', async () => {
   const { page } = app;
   writeFileSync(
     join(machine, 'behaviour.json'),

@@ -86,7 +86,7 @@ export const machinesWords = {
   'ask.wrong': 'That was not right. Try again.',
   'ask.notKept': 'It is used for this connection and not stored.',
   'ask.answer': 'Continue',
-  'ask.callOff': 'Cancel',
+  'ask.cancel': 'Cancel',
 
   'diagnostics.menu': 'Save diagnostics…',
   'diagnostics.title': 'Diagnostics of {name}',

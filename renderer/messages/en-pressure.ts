@@ -15,19 +15,20 @@ export const pressureWords = {
   'hour.now': 'now',
   'hour.events': 'Limit events',
   'hour.earlier': '{count, plural, one {And # earlier.} other {And # earlier.}}',
-  'blame.oom-kill':
+  'limit-event.oom-kill':
     'OOM killed: {process} (PID {pid} on the machine), which used {memory}. The memory limit was reached.',
-  'blame.oom-machine':
+  'limit-event.oom-machine':
     'OOM killed: {process} (PID {pid} on the machine), which used {memory}. The machine ran out of memory.',
-  'blame.oom-unknown':
+  'limit-event.oom-unknown':
     'OOM killed: {count, plural, one {a process} other {# processes}}. No name is known: {reason}.',
-  'blame.pids-full':
+  'limit-event.pids-full':
     '{count, plural, one {A new process was refused} other {# new processes were refused}}: the process limit was reached.',
-  'blame.memory-limit': 'The memory limit was reached: the kernel had to reclaim pages first.',
-  'blame.disk-limit': 'The disk limit was reached: less than 1 MiB was left, or no inode.',
-  'blame.disk-volume': 'The volume {volume} was full: less than 1 MiB was left, or no inode.',
-  'blame.disk-machine': 'The machine’s disk was full: less than 1 MiB was left, or no inode.',
-  'blame.throttled': 'Throttled by the CPU limit in {count}% of the periods for ten seconds.',
+  'limit-event.memory-limit':
+    'The memory limit was reached: the kernel had to reclaim pages first.',
+  'limit-event.disk-limit': 'The disk limit was reached: less than 1 MiB was left, or no inode.',
+  'limit-event.disk-volume': 'The volume {volume} was full: less than 1 MiB was left, or no inode.',
+  'limit-event.disk-machine': 'The machine’s disk was full: less than 1 MiB was left, or no inode.',
+  'limit-event.throttled': 'Throttled by the CPU limit in {count}% of the periods for ten seconds.',
 
   'advice.use': 'Use {value}',
   'advice.fromUse':

@@ -22,7 +22,7 @@ export const en = {
   'action.retry': 'Try again',
   'action.undo': 'Undo',
 
-  'shell.places': 'Places',
+  'shell.places': 'Paths',
   'shell.skip': 'Skip to content',
   'shell.toasts': 'Notifications',
 

@@ -1,6 +1,6 @@
 /**
  * Addresses name their machine: `#/m/<id>/containers/web`. Without one they are the first machine's,
- * which is this computer's own. Places know nothing of it: their links lead on in the same machine.
+ * which is this computer's own. Paths know nothing of it: their links lead on in the same machine.
  */
 import type { ReactNode } from 'react';
 import { Router } from 'wouter';

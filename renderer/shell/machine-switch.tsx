@@ -128,7 +128,7 @@ function entriesOf(
   const isDown = state.status === 'stopped' || state.status === 'failed';
   const wake: MenuEntry[] =
     state.status === 'paused' && stopping === undefined
-      ? [{ id: 'wake', icon: 'start', label: t('machines.wake'), run: () => void wakeAt(id) }]
+      ? [{ id: 'wake', icon: 'start', label: t('machines.resume'), run: () => void wakeAt(id) }]
       : [];
   return [
     ...wake,

@@ -2,7 +2,7 @@
 import { create } from 'zustand';
 import type { Limits } from '../../agent/contract/limits.ts';
 import { getLimits, setLimits } from '../bridge/containers.ts';
-import { type Foreseen, foresee } from './foresee.ts';
+import { type DryRunResult, foresee } from './dry-run.ts';
 import { InOrder } from './in-order.ts';
 import { atSwitch, perMachine } from './per-machine.ts';
 import { messageOf } from './sentence.ts';
@@ -29,7 +29,7 @@ export async function loadLimits(id: string): Promise<void> {
   );
 }
 
-export const foreseeLimits = (id: string, change: Limits): Promise<Foreseen> =>
+export const dryRunLimits = (id: string, change: Limits): Promise<DryRunResult> =>
   foresee(() => setLimits(id, change, true));
 
 /**

@@ -85,12 +85,12 @@ export function startAt(id: string): Promise<void> {
 }
 
 /** Containers have ten seconds to end, when they are many; most machines need two. */
-const patienceMs = 5_000;
+const timeoutMs = 5_000;
 
 export async function stopAt(id: string, force = false): Promise<void> {
   if (!force && useMachines.getState().stopping[id] !== undefined) return;
   markStopping(id, 'stopping');
-  const timer = setTimeout(() => markStopping(id, 'hangs'), patienceMs);
+  const timer = setTimeout(() => markStopping(id, 'hangs'), timeoutMs);
   await told({ id: 'failed.machineStop' }, () => stopMachine(id, force));
   clearTimeout(timer);
   markStopping(id, undefined);

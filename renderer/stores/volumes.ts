@@ -9,7 +9,7 @@ import {
   setVolumeSize,
   type Volume,
 } from '../bridge/volumes.ts';
-import { type Foreseen, foresee } from './foresee.ts';
+import { type DryRunResult, foresee } from './dry-run.ts';
 import { InOrder } from './in-order.ts';
 import { atSwitch, perMachine } from './per-machine.ts';
 import { ask } from './question.ts';
@@ -121,7 +121,7 @@ export async function askAndRemove({ name }: VolumeRow): Promise<void> {
   await loadVolumes();
 }
 
-export const foreseeSize = (name: string, maxBytes: number | null): Promise<Foreseen> =>
+export const dryRunSize = (name: string, maxBytes: number | null): Promise<DryRunResult> =>
   foresee(() => setVolumeSize(name, maxBytes, true));
 
 /** With the way back to `before`. Resolves with the reason where it cannot be. */

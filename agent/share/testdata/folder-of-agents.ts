@@ -38,7 +38,7 @@ export interface FolderOfAgents {
 export async function folderOfAgents({
   patienceMs = 30_000,
   asksAgain = true,
-  mostUnheard = undefined as number | undefined,
+  mostPending = undefined as number | undefined,
 } = {}): Promise<FolderOfAgents> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-agents-'));
   const [host, guest] = [join(directory, 'host'), join(directory, 'guest')];
@@ -48,7 +48,7 @@ export async function folderOfAgents({
     name: 'test',
     path: host,
     mountPath: guest,
-    mostUnheard,
+    mostPending,
   });
   const failures: string[] = [];
   const events: string[] = [];

@@ -1,4 +1,4 @@
-/** A virtual machine as the app makes it (electron/machine-makers.ts), in a directory of its own. */
+/** A virtual machine as the app makes it (electron/machine-factories.ts), in a directory of its own. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';

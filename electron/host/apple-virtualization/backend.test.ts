@@ -174,20 +174,20 @@ test('a machine that an app left behind is ended, and its disk goes on', async (
 test('it rests and wakes: nothing runs between', async () => {
   await using mac = new Mac();
   const backend = appleBackend(mac.options);
-  const climb = {
+  const context = {
     stage: <T>(_id: string, work: () => Promise<T>) => work(),
     note: () => {},
     ask: async () => undefined,
     signal: new AbortController().signal,
   };
-  const up = await backend.bringUp(climb);
+  const up = await backend.bringUp(context);
   const nobody = {} as EngineClient;
-  await up.rest?.pause(nobody);
+  await up.idlePause?.pause(nobody);
   await assert.rejects(
-    async () => up.rest?.pause(nobody),
+    async () => up.idlePause?.pause(nobody),
     /vfkit refused: Invalid virtual machine state/,
   );
-  await up.rest?.wake();
+  await up.idlePause?.resume();
   await up.stop({}, undefined);
   assert.deepEqual(
     mac.asked().flatMap(({ change }) => change ?? []),
@@ -248,7 +248,7 @@ test('a new image that does not reach its engine is left for the one before', as
 });
 
 test('a vfkit that takes long is said to be slow, and patience has an end', async () => {
-  await using mac = new Mac({}, { slowAfterMs: 10, startPatienceMs: 300 });
+  await using mac = new Mac({}, { slowAfterMs: 10, startTimeoutMs: 300 });
   mac.behave({ mute: true });
   const notes: string[] = [];
   const watching = new AbortController();

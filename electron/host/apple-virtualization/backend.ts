@@ -8,10 +8,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine-client.ts';
-import type { BroughtUp, Climb, MachineBackend, StopOptions } from '../machine/machine.ts';
-import { calledOff, StageFailure } from '../machine/machine.ts';
-import { tellingSlowness } from '../machine/stage-timeout.ts';
-import { abandonIfCalledOff, waitForBoot } from '../virtual-machine/boot.ts';
+import type { BringUpContext, BroughtUp, MachineBackend, StopOptions } from '../machine/machine.ts';
+import { cancelled, StageFailure } from '../machine/machine.ts';
+import { noteWhenSlow } from '../machine/stage-timeout.ts';
+import { throwIfCancelled, waitForBoot } from '../virtual-machine/boot.ts';
 import {
   type MachineDirectory,
   machineDirectory,
@@ -38,9 +38,9 @@ import { checkKernel, type FoundVfkit, findVfkit } from './find-vfkit.ts';
 import type { AppleMachineOptions, RunningVfkit, Session } from './session.ts';
 import { type VfkitControl, vfkitControl } from './vfkit-api.ts';
 
-const defaultPatienceMs = 120_000;
+const defaultTimeoutMs = 120_000;
 /** vfkit itself gives the framework five seconds to start the machine (cmd/vfkit/main.go). */
-const defaultStartPatienceMs = 120_000;
+const defaultStartTimeoutMs = 120_000;
 const dialTimeoutMs = 20_000;
 /** Containers get their own ten seconds to end, and the disk must be let go. */
 const powerOffTimeoutMs = 60_000;
@@ -54,7 +54,7 @@ export function appleBackend(options: AppleMachineOptions): MachineBackend {
   };
   const session: Session = {
     options,
-    places: {
+    paths: {
       searchPath: options.searchPath ?? process.env.PATH ?? '',
       hostArchitecture: options.hostArchitecture ?? process.arch,
       ...(options.bundledDirectory !== undefined && { bundledDirectory: options.bundledDirectory }),
@@ -67,7 +67,7 @@ export function appleBackend(options: AppleMachineOptions): MachineBackend {
     kind: 'apple',
     stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
     loginAdvice: loginAdvice(files),
-    bringUp: (climb) => bringUp(session, climb),
+    bringUp: (context) => bringUp(session, context),
     logs: async () => ({
       'console.log': textOf(files.consoleLog),
       'vfkit.log': textOf(files.qemuLog),
@@ -77,35 +77,35 @@ export function appleBackend(options: AppleMachineOptions): MachineBackend {
   };
 }
 
-async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
+async function bringUp(session: Session, context: BringUpContext): Promise<BroughtUp> {
   const { files, options } = session;
-  const { record, found } = await climb.stage('prepare', async () => {
+  const { record, found } = await context.stage('prepare', async () => {
     makeDirectories(files, 'darwin');
     const known = readRecord(files.settings, session.defaults);
     checkFreeSpace(files.path);
-    return { record: known, found: await findVfkit(session.places) };
+    return { record: known, found: await findVfkit(session.paths) };
   });
-  abandonIfCalledOff(climb);
-  const image = await climb.stage('image', async () => {
-    const note = (text: string) => climb.note('image', text);
+  throwIfCancelled(context);
+  const image = await context.stage('image', async () => {
+    const note = (text: string) => context.note('image', text);
     const chosen = await chooseImage(options.imageDirectory, files, record, note);
     await checkKernel(chosen.kernel);
     return chosen;
   });
-  abandonIfCalledOff(climb);
-  const keys = await climb.stage('disks', () => prepareDisks(session, record));
-  abandonIfCalledOff(climb);
-  const vm = await climb
-    .stage('vm', () => startVm(session, { record, found, image }, climb))
+  throwIfCancelled(context);
+  const keys = await context.stage('disks', () => prepareDisks(session, record));
+  throwIfCancelled(context);
+  const vm = await context
+    .stage('vm', () => startVm(session, { record, found, image }, context))
     .catch((error: unknown) => {
       imageUntried(files);
       throw error;
     });
   try {
-    await climb.stage('boot', () => boot(session, vm, climb));
+    await context.stage('boot', () => boot(session, vm, context));
   } catch (error) {
     await end(session, vm);
-    if (climb.signal.aborted) imageUntried(files);
+    if (context.signal.aborted) imageUntried(files);
     else imageFailed(files, image.digest);
     throw error;
   }
@@ -135,9 +135,9 @@ function livingMachine(
         if (!isStopping) resolve(lossOf(files, 'vfkit', how));
       });
     }),
-    rest: {
+    idlePause: {
       pause: () => vm.control.change('Pause'),
-      wake: () => vm.control.change('Resume'),
+      resume: () => vm.control.change('Resume'),
     },
     stop: async (how, engine) => {
       isStopping = true;
@@ -166,7 +166,11 @@ interface Ground {
   image: GuestImage;
 }
 
-async function startVm(session: Session, ground: Ground, climb: Climb): Promise<RunningVfkit> {
+async function startVm(
+  session: Session,
+  ground: Ground,
+  context: BringUpContext,
+): Promise<RunningVfkit> {
   const { files } = session;
   await endLeftover(files);
   const words = vfkitArguments({
@@ -191,9 +195,9 @@ async function startVm(session: Session, ground: Ground, climb: Climb): Promise<
     pid: process.pid,
   };
   try {
-    await tellingSlowness(running(session, vm, climb), {
+    await noteWhenSlow(running(session, vm, context), {
       ...session.options,
-      note: (text) => climb.note('vm', text),
+      note: (text) => context.note('vm', text),
       text: 'vfkit has not started the machine yet. The computer is slow, and it is waited for.',
     });
     return vm;
@@ -204,14 +208,18 @@ async function startVm(session: Session, ground: Ground, climb: Climb): Promise<
 }
 
 /** The control service answers before the machine runs, and goes when it cannot. */
-async function running({ files, options }: Session, vm: RunningVfkit, climb: Climb): Promise<void> {
+async function running(
+  { files, options }: Session,
+  vm: RunningVfkit,
+  context: BringUpContext,
+): Promise<void> {
   const failed = vm.process.ended.then((how) => {
     throw vfkitFailure(how, textOf(files.qemuLog), files.qemuLog);
   });
   failed.catch(() => {});
-  const deadline = performance.now() + (options.startPatienceMs ?? defaultStartPatienceMs);
+  const deadline = performance.now() + (options.startTimeoutMs ?? defaultStartTimeoutMs);
   for (;;) {
-    if (climb.signal.aborted) throw calledOff();
+    if (context.signal.aborted) throw cancelled();
     const state = await Promise.race([vm.control.state().catch(() => undefined), failed]);
     if (state === 'Running') return;
     if (state === 'Error' || performance.now() > deadline)
@@ -224,16 +232,20 @@ async function running({ files, options }: Session, vm: RunningVfkit, climb: Cli
   }
 }
 
-function boot({ files, options }: Session, vm: RunningVfkit, climb: Climb): Promise<void> {
+function boot(
+  { files, options }: Session,
+  vm: RunningVfkit,
+  context: BringUpContext,
+): Promise<void> {
   return waitForBoot({
     program: 'vfkit',
     consoleLog: files.consoleLog,
     dataDisk: files.dataDisk,
     ended: vm.process.ended,
-    patienceMs: options.patienceMs ?? defaultPatienceMs,
-    signal: climb.signal,
-    note: (text) => climb.note('boot', text),
-    repaired: (text) => climb.note('disks', text),
+    timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+    signal: context.signal,
+    note: (text) => context.note('boot', text),
+    repaired: (text) => context.note('disks', text),
   });
 }
 
@@ -287,12 +299,12 @@ async function powerOff(vm: RunningVfkit, engine: EngineClient | undefined): Pro
     ?.request({ method: 'POST', path: '/corten/v1/machine/power-off' })
     .catch(() => undefined);
   if (asked?.status !== 202) await vm.control.change('Stop').catch(() => {});
-  const patience = new AbortController();
+  const timer = new AbortController();
   await Promise.race([
     vm.process.ended,
-    sleep(powerOffTimeoutMs, undefined, { signal: patience.signal }).catch(() => {}),
+    sleep(powerOffTimeoutMs, undefined, { signal: timer.signal }).catch(() => {}),
   ]);
-  patience.abort();
+  timer.abort();
 }
 
 /** A process that is killed leaves its sockets lying. */

@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { StageFailure } from '../machine/machine.ts';
 
-export interface VfkitPlaces {
+export interface VfkitPaths {
   /** Where the app keeps its own, before what PATH has. */
   bundledDirectory?: string;
   searchPath: string;
@@ -23,25 +23,25 @@ const oldestMacos = 14;
 /** The first with `--pidfile`, and with the balloon among its devices. */
 const oldestVfkit = [0, 6, 0];
 
-export async function findVfkit(places: VfkitPlaces): Promise<FoundVfkit> {
-  if (places.hostArchitecture !== 'arm64')
+export async function findVfkit(paths: VfkitPaths): Promise<FoundVfkit> {
+  if (paths.hostArchitecture !== 'arm64')
     throw new StageFailure(
       "Apple's virtualization starts the machine's kernel on Apple silicon only.",
       'Choose QEMU for this machine in its settings.',
     );
-  const macos = await firstLine('sw_vers', ['-productVersion'], places);
+  const macos = await firstLine('sw_vers', ['-productVersion'], paths);
   if (macos !== undefined && Number(macos.split('.')[0]) < oldestMacos)
     throw new StageFailure(
       `macOS ${macos} is too old: the machine needs macOS ${oldestMacos} or later.`,
       'Update macOS, or choose QEMU for this machine in its settings.',
     );
   // 0 inside a virtual machine that does not nest, and there the framework refuses every start.
-  if ((await firstLine('sysctl', ['-n', 'kern.hv_support'], places)) === '0')
+  if ((await firstLine('sysctl', ['-n', 'kern.hv_support'], paths)) === '0')
     throw new StageFailure(
       'This Mac offers no virtualization, as is usual inside another virtual machine.',
       'Run Corten on the Mac itself, or choose QEMU for this machine in its settings: it then runs without acceleration.',
     );
-  const path = programIn('vfkit', places);
+  const path = programIn('vfkit', paths);
   if (path === undefined)
     throw new StageFailure(
       'There is no vfkit on this Mac.',
@@ -100,9 +100,9 @@ function isOlder(version: string, oldest: readonly number[]): boolean {
 async function firstLine(
   name: string,
   words: string[],
-  places: VfkitPlaces,
+  paths: VfkitPaths,
 ): Promise<string | undefined> {
-  const program = programIn(name, places);
+  const program = programIn(name, paths);
   if (program === undefined) return undefined;
   try {
     const { stdout } = await promisify(execFile)(program, words);
@@ -113,10 +113,7 @@ async function firstLine(
   }
 }
 
-function programIn(
-  name: string,
-  { bundledDirectory, searchPath }: VfkitPlaces,
-): string | undefined {
+function programIn(name: string, { bundledDirectory, searchPath }: VfkitPaths): string | undefined {
   const directories = searchPath.split(delimiter).filter((each) => each !== '');
   if (bundledDirectory !== undefined) directories.unshift(bundledDirectory);
   return directories.map((each) => join(each, name)).find((path) => existsSync(path));

@@ -2,10 +2,10 @@
 import type { MachineSettings } from '../../contract/machine.ts';
 import type { MachineDirectory } from '../virtual-machine/directory.ts';
 import type { VmProcess } from '../virtual-machine/process.ts';
-import type { VfkitPlaces } from './find-vfkit.ts';
+import type { VfkitPaths } from './find-vfkit.ts';
 import type { VfkitControl } from './vfkit-api.ts';
 
-export interface AppleMachineOptions extends Partial<VfkitPlaces> {
+export interface AppleMachineOptions extends Partial<VfkitPaths> {
   /** The machine's own: disk, keys, settings. */
   directory: string;
   /** For its sockets. */
@@ -16,9 +16,9 @@ export interface AppleMachineOptions extends Partial<VfkitPlaces> {
   settings?: Partial<MachineSettings>;
   timeZone?: string;
   /** Between two signs of life of a guest that boots. */
-  patienceMs?: number;
+  timeoutMs?: number;
   /** Until a vfkit that lives has started the machine. */
-  startPatienceMs?: number;
+  startTimeoutMs?: number;
   /** When it is said that something takes long. */
   slowAfterMs?: number;
   agentArguments?: readonly string[];
@@ -33,7 +33,7 @@ export interface RunningVfkit {
 
 export interface Session {
   options: AppleMachineOptions;
-  places: VfkitPlaces;
+  paths: VfkitPaths;
   files: MachineDirectory;
   defaults(): MachineSettings;
   running: RunningVfkit | undefined;

@@ -29,7 +29,7 @@ export interface Diagnostics {
 /** The end of a log says what happened; the rest is left out. */
 const longestFileBytes = 1024 * 1024;
 const longestWholeBytes = 8 * 1024 * 1024;
-const patienceMs = 10_000;
+const timeoutMs = 10_000;
 
 const enginePaths: Record<string, string> = {
   'engine-version.json': '/version',
@@ -114,8 +114,8 @@ function whoIsHere(): Personal {
 async function ask(engine: EngineClient, path: string): Promise<unknown> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new Error(`The engine did not answer ${path} in ${patienceMs / 1000} s.`)),
-    patienceMs,
+    () => reject(new Error(`The engine did not answer ${path} in ${timeoutMs / 1000} s.`)),
+    timeoutMs,
   );
   try {
     const { status, body } = await Promise.race([engine.request({ method: 'GET', path }), late]);

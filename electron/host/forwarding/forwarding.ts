@@ -12,7 +12,7 @@ import { serveHostDns } from '../host-settings/dns.ts';
 import { systemProxies, watchProxies } from '../host-settings/proxies.ts';
 import { systemTimeZone, type TimeZoneSetter, watchTimeZone } from '../host-settings/time-zone.ts';
 import type { Companion, CompanionContext } from '../machine/machine.ts';
-import { Choice, whileOn } from '../machine/toggle.ts';
+import { Toggle, whileOn } from '../machine/toggle.ts';
 import { PublishedPorts } from '../port-forwarding/published-ports.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
 
@@ -40,7 +40,7 @@ export interface ForwardingOptions {
    */
   isGuest: boolean;
   /** Whether its published ports are here at all; they are when nothing is said. */
-  ports?: Choice;
+  ports?: Toggle;
   environment?: NodeJS.ProcessEnv;
 }
 
@@ -81,7 +81,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
       if (cause !== undefined) machine.report('docker.sock', cause);
     });
     const published = whileOn(
-      options.ports ?? new Choice(true),
+      options.ports ?? new Toggle(true),
       () =>
         ports.use(
           new PublishedPorts({
@@ -122,7 +122,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 
 /** What is looked at every few seconds is no use of the machine, and does not wake it. */
 function guestParts(
-  { link, services, background: engine, settings, onRest, report }: CompanionContext,
+  { link, services, background: engine, settings, onPauseChange, report }: CompanionContext,
   { environment }: ForwardingOptions,
 ): { close(): void }[] {
   const proxies = watchProxies({
@@ -130,7 +130,7 @@ function guestParts(
     link,
     containers: () => settings?.now().proxiesInContainers ?? false,
     read: () => systemProxies(environment),
-    onRest,
+    onPauseChange,
     report,
   });
   const stopFollowing = settings?.onChange(() => void proxies.look());
@@ -141,7 +141,7 @@ function guestParts(
     watchTimeZone({
       setter: zoneThrough(engine),
       read: () => systemTimeZone(environment),
-      onRest,
+      onPauseChange,
       report,
     }),
   ];
@@ -149,12 +149,12 @@ function guestParts(
 
 /** A connection of its own, so that a flood through a port never stands before the app's questions. */
 function trafficLink(
-  { link, endpoint, waking, onRest }: CompanionContext,
+  { link, endpoint, resuming, onPauseChange }: CompanionContext,
   signal: AbortSignal,
 ): SshLink {
   if (endpoint === undefined) return link;
   const traffic = createSshLink(endpoint);
-  const stopFollowing = onRest((isResting) => traffic.expectSilence(isResting));
+  const stopFollowing = onPauseChange((isPaused) => traffic.allowSilence(isPaused));
   signal.addEventListener('abort', stopFollowing);
   void (async () => {
     while (!signal.aborted) {
@@ -167,7 +167,7 @@ function trafficLink(
       }
     }
   })();
-  return waking(traffic);
+  return resuming(traffic);
 }
 
 /** Tried again while another program has the path: it may end. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CompanionContext } from '../machine/machine.ts';
-import { restAtWill } from '../machine/testdata/pause-listeners.ts';
+import { pauseListeners } from '../machine/testdata/pause-listeners.ts';
 import { guestClock } from './guest-clock.ts';
 
 test('the clock is set at the start, after the computer’s sleep, and after a rest; not during one', async () => {
   const times: number[] = [];
-  const { onRest, rest } = restAtWill();
+  const { onPauseChange, setPaused } = pauseListeners();
   let wakeHost = () => {};
   const context = {
     background: {
@@ -16,11 +16,11 @@ test('the clock is set at the start, after the computer’s sleep, and after a r
         return { status: 200, headers: {}, body: new Uint8Array() };
       },
     },
-    onRest,
+    onPauseChange,
     report: assert.ifError,
   } as unknown as CompanionContext;
   const clock = guestClock({
-    onWake(listener) {
+    onHostResume(listener) {
       wakeHost = listener;
       return () => {
         wakeHost = () => {};
@@ -31,14 +31,14 @@ test('the clock is set at the start, after the computer’s sleep, and after a r
   assert.ok(Math.abs(Date.now() - times[0]!) < 5000);
   wakeHost();
   assert.equal(times.length, 2);
-  rest(true);
+  setPaused(true);
   wakeHost();
   assert.equal(times.length, 2);
-  rest(false);
+  setPaused(false);
   assert.equal(times.length, 3);
   await clock.close();
   wakeHost();
-  rest(true);
-  rest(false);
+  setPaused(true);
+  setPaused(false);
   assert.equal(times.length, 3);
 });

@@ -4,18 +4,18 @@
  * a second.
  */
 import type { Companion } from '../machine/machine.ts';
-import { whileAwake } from './poll-while-running.ts';
+import { pollWhileRunning } from './poll-while-running.ts';
 
 const tickMs = 30_000;
 
 export interface ClockSource {
   /** Called when the computer has woken; returns how to stop listening. */
-  onWake?(listener: () => void): () => void;
+  onHostResume?(listener: () => void): () => void;
 }
 
-export function guestClock({ onWake }: ClockSource = {}, everyMs = tickMs): Companion {
+export function guestClock({ onHostResume }: ClockSource = {}, everyMs = tickMs): Companion {
   return (machine) => {
-    const rounds = whileAwake(machine, everyMs, async () => {
+    const rounds = pollWhileRunning(machine, everyMs, async () => {
       try {
         await machine.background.request({
           method: 'POST',
@@ -27,7 +27,7 @@ export function guestClock({ onWake }: ClockSource = {}, everyMs = tickMs): Comp
         machine.report('the machine’s clock', error);
       }
     });
-    const stopListening = onWake?.(() => void rounds.now());
+    const stopListening = onHostResume?.(() => void rounds.now());
     return {
       close() {
         stopListening?.();

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../../agent/e2e/until.ts';
 import type { EngineRequest } from '../../contract/bridge.ts';
-import { restAtWill } from '../machine/testdata/pause-listeners.ts';
+import { pauseListeners } from '../machine/testdata/pause-listeners.ts';
 import { parseRegistry, parseScutil, systemProxies, watchProxies } from './proxies.ts';
 
 test('macOS: scutil --proxy', () => {
@@ -102,7 +102,7 @@ test('of a script people are told once, with what to do, and the engine not at a
     link: connectedAtWill().link,
     containers: () => false,
     read: async () => ({ script: 'http://wpad.example/proxy.pac' }),
-    ...restAtWill(),
+    ...pauseListeners(),
     report: (_what, error) => reported.push((error as Error).message),
   });
   await watch.look();
@@ -141,7 +141,7 @@ test('the engine is told at once, of each change, and not again without one', as
       looks += 1;
       return { http };
     },
-    ...restAtWill(),
+    ...pauseListeners(),
     report: () => {},
     everyMs: 1,
   });
@@ -167,7 +167,7 @@ test('an engine that was started anew is told again: it has forgotten', async ()
     link,
     containers: () => false,
     read: async () => ({ http: 'http://a.example:1' }),
-    ...restAtWill(),
+    ...pauseListeners(),
     report: (what, error) => assert.fail(`${what}: ${error}`),
     everyMs: 1,
   });
@@ -182,13 +182,14 @@ test('an engine that was started anew is told again: it has forgotten', async ()
 
 test('a machine that rests is told of a change when it wakes, and nobody of a failure', async () => {
   const told: unknown[] = [];
-  const { onRest, rest } = restAtWill();
-  let isResting = false;
+  const { onPauseChange, setPaused } = pauseListeners();
+  let isPaused = false;
   let found = Promise.resolve({ http: 'http://a.example:1' });
   const watch = watchProxies({
     engine: {
       request: async ({ body }: EngineRequest) => {
-        if (isResting) throw new Error('The machine rests, and is not woken for this.');
+        if (isPaused)
+          throw new Error('The machine is paused, and is not resumed for a background request.');
         told.push(JSON.parse(String(body)).http);
         return { status: 200, headers: {}, body: new Uint8Array() };
       },
@@ -196,13 +197,13 @@ test('a machine that rests is told of a change when it wakes, and nobody of a fa
     link: connectedAtWill().link,
     containers: () => false,
     read: () => found,
-    onRest,
+    onPauseChange,
     report: (what, error) => assert.fail(`${what}: ${error}`),
     everyMs: 1,
   });
   const turn = (resting: boolean) => {
-    isResting = resting;
-    rest(resting);
+    isPaused = resting;
+    setPaused(resting);
   };
   await until(() => told.length === 1);
   // It went to rest while the system was asked.

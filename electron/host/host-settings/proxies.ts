@@ -8,7 +8,7 @@ import { type ProxySettings, proxiesFromEnvironment } from '../../../agent/contr
 import type { EngineClient } from '../engine-client.ts';
 import type { CompanionContext } from '../machine/machine.ts';
 import type { SshLink } from '../ssh/link.ts';
-import { whileAwake } from './poll-while-running.ts';
+import { pollWhileRunning } from './poll-while-running.ts';
 
 interface Found extends Pick<ProxySettings, 'http' | 'https' | 'noProxy'> {
   /** Where a script is that chooses a proxy for each address (PAC). The engine cannot follow it. */
@@ -16,7 +16,7 @@ interface Found extends Pick<ProxySettings, 'http' | 'https' | 'noProxy'> {
 }
 
 const run = promisify(execFile);
-const patienceMs = 5000;
+const timeoutMs = 5000;
 const registryKey = 'HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings';
 
 export async function systemProxies(
@@ -27,9 +27,9 @@ export async function systemProxies(
   if (own.http !== undefined || own.https !== undefined) return own;
   switch (platform) {
     case 'darwin':
-      return parseScutil((await run('scutil', ['--proxy'], { timeout: patienceMs })).stdout);
+      return parseScutil((await run('scutil', ['--proxy'], { timeout: timeoutMs })).stdout);
     case 'win32': {
-      const options = { timeout: patienceMs, windowsHide: true };
+      const options = { timeout: timeoutMs, windowsHide: true };
       return parseRegistry((await run('reg', ['query', registryKey], options)).stdout);
     }
     default:
@@ -97,7 +97,7 @@ function found(
   return { ...(http && { http }), ...(https && { https }), ...(noProxy && { noProxy }) };
 }
 
-export interface ProxyWatchOptions extends Pick<CompanionContext, 'onRest' | 'report'> {
+export interface ProxyWatchOptions extends Pick<CompanionContext, 'onPauseChange' | 'report'> {
   engine: Pick<EngineClient, 'request'>;
   /** The connection behind it: when that is made anew, the engine may have begun anew too. */
   link: Pick<SshLink, 'onConnection'>;
@@ -132,13 +132,13 @@ export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
     warnedOf = script;
   }
 
-  async function tell(isResting: () => boolean): Promise<void> {
+  async function tell(isPaused: () => boolean): Promise<void> {
     try {
       const { script, ...found } = await read();
       warn(script);
       const settings: ProxySettings = { ...found, containers: containers() };
       const text = JSON.stringify(settings);
-      if (text === told || isResting()) return;
+      if (text === told || isPaused()) return;
       const { status, body } = await engine.request({
         method: 'PUT',
         path: '/corten/v1/machine/proxies',
@@ -154,7 +154,7 @@ export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
     }
   }
 
-  const rounds = whileAwake(options, everyMs, tell);
+  const rounds = pollWhileRunning(options, everyMs, tell);
   const stopFollowing = link.onConnection((isConnected) => {
     if (!isConnected) return;
     told = undefined;

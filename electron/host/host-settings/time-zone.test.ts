@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../../agent/e2e/until.ts';
-import { restAtWill } from '../machine/testdata/pause-listeners.ts';
+import { pauseListeners } from '../machine/testdata/pause-listeners.ts';
 import { systemTimeZone, watchTimeZone, zoneOfPath } from './time-zone.ts';
 
 test("the zone is the link's, and TZ's where that is one", () => {
@@ -33,7 +33,7 @@ test('the machine is told at once and of each change, and again after it was awa
       },
     },
     read: () => zone,
-    ...restAtWill(),
+    ...pauseListeners(),
     report: () => {},
     everyMs: 1,
   });
@@ -46,28 +46,29 @@ test('the machine is told at once and of each change, and again after it was awa
 
 test('a machine that rests is told when it wakes, and nobody of a failure', async () => {
   const told: string[] = [];
-  const { onRest, rest } = restAtWill();
+  const { onPauseChange, setPaused } = pauseListeners();
   let zone = 'Europe/Berlin';
-  let isResting = false;
+  let isPaused = false;
   const watch = watchTimeZone({
     setter: {
       setTimeZone: async (name) => {
-        if (isResting) throw new Error('The machine rests, and is not woken for this.');
+        if (isPaused)
+          throw new Error('The machine is paused, and is not resumed for a background request.');
         told.push(name);
       },
     },
     read: () => zone,
-    onRest,
+    onPauseChange,
     report: (what, error) => assert.fail(`${what}: ${error}`),
     everyMs: 1,
   });
-  isResting = true;
-  rest(true);
+  isPaused = true;
+  setPaused(true);
   zone = 'Asia/Tokyo';
   await sleep(20);
   assert.deepEqual(told, ['Europe/Berlin']);
-  isResting = false;
-  rest(false);
+  isPaused = false;
+  setPaused(false);
   assert.deepEqual(told, ['Europe/Berlin', 'Asia/Tokyo']);
   watch.close();
 });

@@ -1,14 +1,14 @@
 /** This computer's time zone, by its IANA name, told to the machine now and whenever it changes. */
 import { realpathSync } from 'node:fs';
 import type { CompanionContext } from '../machine/machine.ts';
-import { type Rounds, whileAwake } from './poll-while-running.ts';
+import { type Poll, pollWhileRunning } from './poll-while-running.ts';
 
 /** Of whoever can set the zone of a machine; where nobody can, the zone of its start stays. */
 export interface TimeZoneSetter {
   setTimeZone(zone: string): Promise<void>;
 }
 
-export interface TimeZoneOptions extends Pick<CompanionContext, 'onRest' | 'report'> {
+export interface TimeZoneOptions extends Pick<CompanionContext, 'onPauseChange' | 'report'> {
   setter: TimeZoneSetter;
   read?: () => string;
   everyMs?: number;
@@ -31,10 +31,10 @@ export function zoneOfPath(path: string | undefined): string | undefined {
   return name !== undefined && isZone(name) ? name : undefined;
 }
 
-export function watchTimeZone(options: TimeZoneOptions): Pick<Rounds, 'close'> {
+export function watchTimeZone(options: TimeZoneOptions): Pick<Poll, 'close'> {
   const { setter, read = systemTimeZone, report, everyMs = 30_000 } = options;
   let told: string | undefined;
-  return whileAwake(options, everyMs, async () => {
+  return pollWhileRunning(options, everyMs, async () => {
     const zone = read();
     if (zone === told) return;
     try {

@@ -5,19 +5,19 @@ import { test } from 'node:test';
 import type { ClientChannel } from 'ssh2';
 import type { SshLink } from '../ssh/link.ts';
 import {
-  quietEngine,
-  quietLink,
-  Rest,
-  wakingEndpoint,
-  wakingEngine,
-  wakingLink,
+  backgroundEngine,
+  backgroundLink,
+  IdlePause,
+  resumingEndpoint,
+  resumingEngine,
+  resumingLink,
 } from './idle-pause.ts';
 
 interface Watched {
-  rest: Rest;
+  idlePause: IdlePause;
   turns: string[];
   /** Settles at the next change to that state. */
-  until(isResting: boolean): Promise<void>;
+  until(isPaused: boolean): Promise<void>;
   busy: boolean;
   afterMs: number | undefined;
 }
@@ -29,18 +29,18 @@ function make(afterMs: number | undefined, busy = false): Watched {
     turns,
     busy,
     afterMs,
-    async until(isResting) {
-      while ((await changed.promise) !== isResting);
+    async until(isPaused) {
+      while ((await changed.promise) !== isPaused);
     },
-    rest: undefined as unknown as Rest,
+    idlePause: undefined as unknown as IdlePause,
   };
-  made.rest = new Rest({
+  made.idlePause = new IdlePause({
     afterMs: () => made.afterMs,
     isBusy: async () => made.busy,
     pause: async () => void turns.push('pause'),
-    wake: async () => void turns.push('wake'),
-    onChange: (isResting) => {
-      changed.resolve(isResting);
+    resume: async () => void turns.push('resume'),
+    onChange: (isPaused) => {
+      changed.resolve(isPaused);
       changed = Promise.withResolvers();
     },
     report: (error) => turns.push(String(error)),
@@ -48,30 +48,34 @@ function make(afterMs: number | undefined, busy = false): Watched {
   return made;
 }
 
-test('an idle machine pauses, and the next use wakes it once for all who wait', async () => {
+test('an idle machine pauses, and the next use resumes it once for all who wait', async () => {
   const made = make(10);
   await made.until(true);
-  await Promise.all([made.rest.use(), made.rest.use(), made.rest.during(async () => 1)]);
-  assert.deepEqual(made.turns, ['pause', 'wake']);
-  await made.rest.end();
+  await Promise.all([
+    made.idlePause.use(),
+    made.idlePause.use(),
+    made.idlePause.during(async () => 1),
+  ]);
+  assert.deepEqual(made.turns, ['pause', 'resume']);
+  await made.idlePause.end();
 });
 
 test('while something is asked it does not pause, however long that takes', async () => {
   const made = make(10);
   let isAnswered = false;
   const paused = made.until(true).then(() => assert.ok(isAnswered));
-  await made.rest.during(async () => {
+  await made.idlePause.during(async () => {
     await new Promise((resolve) => setTimeout(resolve, 150));
     isAnswered = true;
   });
   await paused;
-  await made.rest.end();
+  await made.idlePause.end();
 });
 
 test('a machine with a running container is in use; without one it pauses', async () => {
   const made = make(10, true);
   const asked = Promise.withResolvers<void>();
-  const { rest } = made;
+  const { idlePause } = made;
   let times = 0;
   Object.defineProperty(made, 'busy', {
     get() {
@@ -84,15 +88,15 @@ test('a machine with a running container is in use; without one it pauses', asyn
   assert.deepEqual(made.turns, []);
   await made.until(true);
   assert.deepEqual(made.turns, ['pause']);
-  await rest.end();
-  assert.deepEqual(made.turns, ['pause', 'wake']);
+  await idlePause.end();
+  assert.deepEqual(made.turns, ['pause', 'resume']);
 });
 
 test('never means never, until the settings say otherwise', async () => {
   const made = make(undefined);
-  await made.rest.use();
+  await made.idlePause.use();
   assert.deepEqual(made.turns, []);
-  await made.rest.end();
+  await made.idlePause.end();
 });
 
 test('settings that cannot be read are told of once, and what they said last holds', async () => {
@@ -109,41 +113,41 @@ test('settings that cannot be read are told of once, and what they said last hol
   await made.until(true);
   await readOften.promise;
   assert.deepEqual(made.turns, ['Error: machine.json cannot be read', 'pause']);
-  await made.rest.end();
+  await made.idlePause.end();
 });
 
-test('every channel wakes it: opening one, and a byte on one that was open', async () => {
+test('every channel resumes it: opening one, and a byte on one that was open', async () => {
   const made = make(10);
   const channel = new PassThrough() as unknown as ClientChannel;
-  const link = wakingLink({ openTcp: async () => channel } as unknown as SshLink, made.rest);
+  const link = resumingLink({ openTcp: async () => channel } as unknown as SshLink, made.idlePause);
   await made.until(true);
   const opened = await link.openTcp('127.0.0.1', 80);
-  assert.deepEqual(made.turns, ['pause', 'wake']);
+  assert.deepEqual(made.turns, ['pause', 'resume']);
   await made.until(true);
-  const woken = made.until(false);
+  const resumed = made.until(false);
   opened.write('x');
-  await woken;
-  assert.equal(made.turns.at(-1), 'wake');
+  await resumed;
+  assert.equal(made.turns.at(-1), 'resume');
   const [data] = await once(opened, 'data');
   assert.equal(String(data), 'x');
-  await made.rest.end();
+  await made.idlePause.end();
 });
 
-test('the end of a channel that was open is no use, and does not wake it', async () => {
+test('the end of a channel that was open is no use, and does not resume it', async () => {
   const made = make(10);
   const channel = new PassThrough() as unknown as ClientChannel;
-  const link = wakingLink({ openTcp: async () => channel } as unknown as SshLink, made.rest);
+  const link = resumingLink({ openTcp: async () => channel } as unknown as SshLink, made.idlePause);
   const opened = await link.openTcp('127.0.0.1', 80);
   await made.until(true);
   opened.push(null);
   assert.deepEqual(made.turns, ['pause']);
-  await made.rest.end();
+  await made.idlePause.end();
 });
 
 test('a question to the engine waits until the machine runs', async () => {
   const made = make(10);
   await made.until(true);
-  const engine = wakingEngine(
+  const engine = resumingEngine(
     {
       request: async () => {
         made.turns.push('asked');
@@ -152,61 +156,61 @@ test('a question to the engine waits until the machine runs', async () => {
       async *stream() {},
       close() {},
     },
-    made.rest,
+    made.idlePause,
   );
   await engine.request({ method: 'GET', path: '/_ping' });
-  assert.deepEqual(made.turns, ['pause', 'wake', 'asked']);
-  await made.rest.end();
+  assert.deepEqual(made.turns, ['pause', 'resume', 'asked']);
+  await made.idlePause.end();
 });
 
-test('a question in the background does not wake the machine, and is refused while it rests', async () => {
+test('a question in the background does not resume the machine, and is refused while it is paused', async () => {
   const made = make(10);
   await made.until(true);
-  const engine = quietEngine(
+  const engine = backgroundEngine(
     {
-      request: async () => assert.fail('a resting machine was asked'),
+      request: async () => assert.fail('a paused machine was asked'),
       async *stream() {},
       close() {},
     },
-    made.rest,
+    made.idlePause,
   );
-  await assert.rejects(engine.request({ method: 'GET', path: '/_ping' }), /The machine rests/);
+  await assert.rejects(engine.request({ method: 'GET', path: '/_ping' }), /The machine is paused/);
   assert.deepEqual(made.turns, ['pause']);
-  await made.rest.end();
+  await made.idlePause.end();
 });
 
-test('what the app serves the machine with is no use: it waits while the machine rests', async () => {
+test('what the app serves the machine with is no use: it waits while the machine is paused', async () => {
   const made = make(10);
   const channel = new PassThrough() as unknown as ClientChannel;
   let opened = 0;
-  const link = quietLink(
+  const link = backgroundLink(
     {
       openStreamLocal: async () => {
         opened += 1;
         return channel;
       },
     } as unknown as SshLink,
-    made.rest,
+    made.idlePause,
   );
   const first = await link.openStreamLocal('dns.sock');
   await made.until(true);
   first.write('x');
   const second = link.openStreamLocal('dns.sock');
   assert.deepEqual([opened, made.turns], [1, ['pause']]);
-  await made.rest.use();
+  await made.idlePause.use();
   await second;
-  assert.deepEqual([opened, made.turns], [2, ['pause', 'wake']]);
+  assert.deepEqual([opened, made.turns], [2, ['pause', 'resume']]);
   await made.until(true);
   const never = link.openStreamLocal('dns.sock');
-  made.rest.giveUp();
-  await assert.rejects(never, /ended while it rested/);
-  assert.deepEqual(made.turns, ['pause', 'wake', 'pause']);
+  made.idlePause.abandon();
+  await assert.rejects(never, /stopped while it was paused/);
+  assert.deepEqual(made.turns, ['pause', 'resume', 'pause']);
 });
 
-test('a connection of somebody’s own wakes the machine before it is dialled', async () => {
+test('a connection of somebody’s own resumes the machine before it is dialled', async () => {
   const made = make(10);
   await made.until(true);
-  const endpoint = wakingEndpoint(
+  const endpoint = resumingEndpoint(
     {
       dial: () => {
         made.turns.push('dialled');
@@ -215,9 +219,9 @@ test('a connection of somebody’s own wakes the machine before it is dialled', 
       hostPublicKey: '',
       clientPrivateKey: '',
     },
-    made.rest,
+    made.idlePause,
   );
   await endpoint.dial();
-  assert.deepEqual(made.turns, ['pause', 'wake', 'dialled']);
-  await made.rest.end();
+  assert.deepEqual(made.turns, ['pause', 'resume', 'dialled']);
+  await made.idlePause.end();
 });

@@ -1,70 +1,74 @@
 /**
- * An idle machine rests: nothing of it runs, and any use wakes it. Idle is one that nothing has been
- * asked of, that has sent nothing over an open channel, and in which no container runs, for as long
- * as its settings say. What a running container does cannot be seen from outside, so it counts as use.
+ * Pauses a machine that nobody uses, and resumes it at the next use. While it is paused its virtual
+ * CPUs stand still. A machine is idle when, for as long as its settings say, no request was sent to
+ * its engine, no byte went over an open channel and no container ran in it. A running container
+ * counts as use, because what it does cannot be seen from outside.
  */
 import type { ClientChannel } from 'ssh2';
 import type { EngineClient } from '../engine-client.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import type { ServiceLink, SshLink } from '../ssh/link.ts';
 
-export interface RestOptions {
-  /** Undefined where the settings say never. What it throws is reported, and what it said last holds. */
+export interface IdlePauseOptions {
+  /**
+   * Idle time before the pause, from the settings; undefined where they say never. An error that it
+   * throws is reported, and the value before it stays in force.
+   */
   afterMs(): number | undefined;
   isBusy(): Promise<boolean>;
   pause(): Promise<void>;
-  wake(): Promise<void>;
-  onChange(isResting: boolean): void;
+  resume(): Promise<void>;
+  onChange(isPaused: boolean): void;
   report(error: unknown): void;
 }
 
-/** How often the settings, and what the computer runs on, are looked at again. */
-const lookMs = 5_000;
+/** The settings and the power supply can change at any time, so they are read again this often. */
+const pollMs = 5_000;
 
-export class Rest {
-  readonly #options: RestOptions;
+export class IdlePause {
+  readonly #options: IdlePauseOptions;
   #usedMs = performance.now();
   #afterMs: number | undefined;
   #isUnreadable = false;
   #inUse = 0;
-  #isResting = false;
-  /** A pause or a wake under way. */
-  #turning: Promise<void> | undefined;
+  #isPaused = false;
+  /** The pause or resume that is under way. */
+  #transition: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
-  /** They wait until it runs, without waking it. */
-  readonly #bystanders = new Set<() => void>();
+  /** Callers of `resumed`, who wait until the machine runs and do not resume it themselves. */
+  readonly #waiting = new Set<() => void>();
 
-  constructor(options: RestOptions) {
+  constructor(options: IdlePauseOptions) {
     this.#options = options;
-    this.#look();
+    this.#poll();
   }
 
-  get isResting(): boolean {
-    return this.#isResting;
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
-  /** Before anything is asked of the machine: resolves once it runs. */
+  /** Counts as a use, and resolves once the machine runs. */
   async use(): Promise<void> {
     this.#usedMs = performance.now();
-    while (this.#turning !== undefined) await this.#turning;
-    if (!this.#isResting || this.#isOver) return;
-    await this.#turn(async () => {
-      await this.#options.wake();
-      this.#isResting = false;
-      this.#letBystandersGo();
+    while (this.#transition !== undefined) await this.#transition;
+    if (!this.#isPaused || this.#isOver) return;
+    await this.#begin(async () => {
+      await this.#options.resume();
+      this.#isPaused = false;
+      this.#releaseWaiting();
       this.#options.onChange(false);
     });
   }
 
-  /** No use: resolves once somebody else's has woken the machine. */
-  async awake(): Promise<void> {
-    while (this.#isResting && !this.#isOver)
-      await new Promise<void>((resolve) => this.#bystanders.add(resolve));
-    if (this.#isResting) throw new Error('The machine was ended while it rested.');
+  /** Resolves once the machine runs, without being a use. Throws when it is stopped instead. */
+  async resumed(): Promise<void> {
+    while (this.#isPaused && !this.#isOver)
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    if (this.#isPaused) throw new Error('The machine was stopped while it was paused.');
   }
 
-  /** The machine is in use for as long as the work takes. */
+  /** The machine counts as used for as long as the work takes. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     this.#inUse += 1;
     try {
@@ -76,43 +80,42 @@ export class Rest {
     }
   }
 
-  /** Bytes went over one of its channels: what waits in a resting machine's line wakes it, too. */
-  touch(): void {
+  /** Called for bytes on a channel. A paused machine is resumed, since it could not read them otherwise. */
+  markUsed(): void {
     this.#usedMs = performance.now();
-    if (this.#isResting) this.use().catch((error) => this.#options.report(error));
+    if (this.#isPaused) this.use().catch((error) => this.#options.report(error));
   }
 
-  /** Wakes a resting machine, which could not be stopped in good order otherwise. */
+  /** Resumes a paused machine, which could not shut down by itself otherwise. */
   async end(): Promise<void> {
     clearTimeout(this.#timer);
     await this.use().catch((error) => this.#options.report(error));
-    this.giveUp();
+    this.abandon();
   }
 
-  /** One that is ended by force need not run for that, and may not even hear. */
-  giveUp(): void {
+  /** For a forced stop: the machine is not resumed, since it may not be able to. */
+  abandon(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#letBystandersGo();
+    this.#releaseWaiting();
   }
 
-  #letBystandersGo(): void {
-    for (const go of this.#bystanders) go();
-    this.#bystanders.clear();
+  #releaseWaiting(): void {
+    for (const release of this.#waiting) release();
+    this.#waiting.clear();
   }
 
-  #look(): void {
+  #poll(): void {
     if (this.#isOver) return;
     this.#readSettings();
     const leftMs = this.#leftMs();
-    if (leftMs <= 0 && !this.#isResting && this.#turning === undefined) void this.#pauseIfIdle();
-    // Looked at again before it is due, since the settings may change meanwhile.
-    const nextMs = Math.min(lookMs, Math.max(leftMs, 50));
-    this.#timer = setTimeout(() => this.#look(), nextMs);
+    if (leftMs <= 0 && !this.#isPaused && this.#transition === undefined) void this.#pauseIfIdle();
+    const nextMs = Math.min(pollMs, Math.max(leftMs, 50));
+    this.#timer = setTimeout(() => this.#poll(), nextMs);
     this.#timer.unref();
   }
 
-  /** A person may be writing them just now: that is told once, and ends neither the looking nor the app. */
+  /** The file may be half written when it is read, so an error is reported once and the next poll tries again. */
   #readSettings(): void {
     try {
       this.#afterMs = this.#options.afterMs();
@@ -131,114 +134,115 @@ export class Rest {
   async #pauseIfIdle(): Promise<void> {
     const usedMs = this.#usedMs;
     const isStillIdle = () => this.#usedMs === usedMs && this.#inUse === 0 && !this.#isOver;
-    await this.#turn(async () => {
+    await this.#begin(async () => {
       if (await this.#options.isBusy()) {
         this.#usedMs = performance.now();
         return;
       }
       if (!isStillIdle()) return;
       await this.#options.pause();
-      this.#isResting = true;
+      this.#isPaused = true;
       this.#options.onChange(true);
     }).catch((error) => {
-      // Asked again after the whole time has passed once more.
+      // The next try comes after the whole idle time, so that a pause that always fails is rare.
       this.#usedMs = performance.now();
       this.#options.report(error);
     });
-    // Somebody came while it was being paused.
-    if (this.#isResting && !isStillIdle()) this.touch();
+    // A use that came during the pause found `#isPaused` still false, and resumed nothing.
+    if (this.#isPaused && !isStillIdle()) this.markUsed();
   }
 
-  #turn(work: () => Promise<void>): Promise<void> {
-    this.#turning = work().finally(() => {
-      this.#turning = undefined;
+  #begin(work: () => Promise<void>): Promise<void> {
+    this.#transition = work().finally(() => {
+      this.#transition = undefined;
     });
-    return this.#turning;
+    return this.#transition;
   }
 }
 
-/** The same engine, every question of which wakes the machine. */
-export function wakingEngine(engine: EngineClient, rest: Rest): EngineClient {
+/** The same engine; each request resumes the machine. */
+export function resumingEngine(engine: EngineClient, idlePause: IdlePause): EngineClient {
   return {
-    request: (request) => rest.during(() => engine.request(request)),
+    request: (request) => idlePause.during(() => engine.request(request)),
     async *stream(request, signal) {
-      // A stream may stay open for days: it is used while something comes.
-      await rest.use();
+      // A stream may stay open for days, so only its bytes count as use (`resumingLink`).
+      await idlePause.use();
       yield* engine.stream(request, signal);
     },
     close: () => engine.close(),
   };
 }
 
-/** The same engine for questions that are no use of the machine: one that rests is not asked. */
-export function quietEngine(engine: EngineClient, rest: Rest): EngineClient {
-  const refuseResting = () => {
-    if (rest.isResting) throw new Error('The machine rests, and is not woken for this.');
+/** The same engine for requests that are no use of the machine: they fail while it is paused. */
+export function backgroundEngine(engine: EngineClient, idlePause: IdlePause): EngineClient {
+  const refuseWhilePaused = () => {
+    if (idlePause.isPaused)
+      throw new Error('The machine is paused, and is not resumed for a background request.');
   };
   return {
     async request(request) {
-      refuseResting();
+      refuseWhilePaused();
       return await engine.request(request);
     },
     async *stream(request, signal) {
-      refuseResting();
+      refuseWhilePaused();
       yield* engine.stream(request, signal);
     },
     close: () => engine.close(),
   };
 }
 
-/** The same connection, every channel of which wakes the machine: when it opens, and with each byte. */
-export function wakingLink(link: SshLink, rest: Rest): SshLink {
-  const woken =
+/** The same connection; opening a channel resumes the machine, and so does each byte on it. */
+export function resumingLink(link: SshLink, idlePause: IdlePause): SshLink {
+  const resuming =
     <A extends unknown[]>(open: (...args: A) => Promise<ClientChannel>) =>
     async (...args: A) => {
-      await rest.use();
-      return watched(await open(...args), rest);
+      await idlePause.use();
+      return markingUse(await open(...args), idlePause);
     };
   return {
     ...link,
-    openApiChannel: woken(() => link.openApiChannel()),
-    openStreamLocal: woken((name: string) => link.openStreamLocal(name)),
-    openTcp: woken((host: string, port: number) => link.openTcp(host, port)),
+    openApiChannel: resuming(() => link.openApiChannel()),
+    openStreamLocal: resuming((name: string) => link.openStreamLocal(name)),
+    openTcp: resuming((host: string, port: number) => link.openTcp(host, port)),
   };
 }
 
 /**
- * The same connection for what the app serves the machine with: its channels are no use. What the
- * machine asks through them it asks for a container, which is a use itself, or for somebody else's
- * question. Tries to open one wait while it rests.
+ * The same connection for services that the app offers to the machine, such as DNS: their bytes are
+ * no use, because the machine asks only for a container, which is a use itself, or for another
+ * client's request. Opening a channel waits while the machine is paused.
  */
-export function quietLink(link: SshLink, rest: Rest): ServiceLink {
+export function backgroundLink(link: SshLink, idlePause: IdlePause): ServiceLink {
   return {
     openStreamLocal: async (name) => {
-      await rest.awake();
+      await idlePause.resumed();
       return link.openStreamLocal(name);
     },
   };
 }
 
-/** For whoever comes with a connection of their own. */
-export function wakingEndpoint(endpoint: SshEndpoint, rest: Rest): SshEndpoint {
+/** The same endpoint for callers that make an SSH connection of their own, such as a terminal. */
+export function resumingEndpoint(endpoint: SshEndpoint, idlePause: IdlePause): SshEndpoint {
   return {
     ...endpoint,
     dial: async () => {
-      await rest.use();
+      await idlePause.use();
       return endpoint.dial();
     },
   };
 }
 
-/** By the two methods that every byte passes: a listener for `data` would set the channel flowing. */
-function watched(channel: ClientChannel, rest: Rest): ClientChannel {
+/** Every byte passes `push` or `write`. A listener for `data` would start the channel's flow (stream.Readable). */
+function markingUse(channel: ClientChannel, idlePause: IdlePause): ClientChannel {
   const { push, write } = channel;
   channel.push = (...args: Parameters<typeof push>) => {
-    // Its end is none: the app lets go of channels that nothing is asked through.
-    if (args[0] !== null) rest.touch();
+    // null is the end of the channel, which is no use: the app closes idle channels by itself.
+    if (args[0] !== null) idlePause.markUsed();
     return push.apply(channel, args);
   };
   channel.write = ((...args: Parameters<typeof write>) => {
-    rest.touch();
+    idlePause.markUsed();
     return write.apply(channel, args);
   }) as typeof write;
   return channel;

@@ -18,7 +18,7 @@ import type {
   RemoteAddress,
   RemoteChoices,
 } from '../../contract/machines.ts';
-import { usualChoices } from '../../contract/machines.ts';
+import { defaultChoices } from '../../contract/machines.ts';
 
 const version = 1;
 const kinds = ['native', 'qemu', 'wsl2', 'apple', 'remote'] as const satisfies MachineKind[];
@@ -114,7 +114,7 @@ function toChoices(value: unknown): { choices?: RemoteChoices } {
   const { portsHere, foldersThere } = value as Record<string, unknown>;
   return {
     choices: {
-      portsHere: typeof portsHere === 'boolean' ? portsHere : usualChoices.portsHere,
+      portsHere: typeof portsHere === 'boolean' ? portsHere : defaultChoices.portsHere,
       foldersThere: foldersThere === true,
     },
   };

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineEntry, RemoteAddress } from '../../contract/machines.ts';
-import { type Climb, type MachineBackend, StageFailure } from '../machine/machine.ts';
-import { Choice } from '../machine/toggle.ts';
+import { type BringUpContext, type MachineBackend, StageFailure } from '../machine/machine.ts';
+import { Toggle } from '../machine/toggle.ts';
 import { createMachines, type MachineList } from './machines.ts';
 
 let directory: string;
 let file: string;
 let removed: unknown[];
-let chosen: { portsHere: Choice; foldersThere: Choice };
+let chosen: { portsHere: Toggle; foldersThere: Toggle };
 let moves: RemoteAddress[];
 
 beforeEach(() => {
@@ -20,7 +20,7 @@ beforeEach(() => {
   file = join(directory, 'config', 'machines.json');
   removed = [];
   moves = [];
-  chosen = { portsHere: new Choice(true), foldersThere: new Choice(false) };
+  chosen = { portsHere: new Toggle(true), foldersThere: new Toggle(false) };
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -28,14 +28,14 @@ const own: MachineEntry[] = [{ id: 'local', name: 'This computer', kind: 'native
 const box = { name: ' Box ', kind: 'remote' as const, remote: { host: 'box', user: 'me' } };
 
 /** Nothing to bring up: it fails with what it was told, so that states can be told apart. */
-function backend(kind: MachineEntry['kind'], work?: (climb: Climb) => Promise<void>) {
+function backend(kind: MachineEntry['kind'], work?: (context: BringUpContext) => Promise<void>) {
   return {
     kind,
     stages: ['reach'],
     loginAdvice: '',
-    bringUp: (climb) =>
-      climb.stage('reach', async () => {
-        await work?.(climb);
+    bringUp: (context) =>
+      context.stage('reach', async () => {
+        await work?.(context);
         throw new StageFailure(`no ${kind}`, 'Mend it.');
       }),
     installation: {
@@ -45,10 +45,10 @@ function backend(kind: MachineEntry['kind'], work?: (climb: Climb) => Promise<vo
   } satisfies MachineBackend;
 }
 
-function open(work?: (climb: Climb) => Promise<void>): MachineList {
+function open(work?: (context: BringUpContext) => Promise<void>): MachineList {
   return createMachines({
     own,
-    makers: {
+    factories: {
       native: () => ({ backend: backend('native') }),
       remote: () => ({
         backend: backend('remote', work),
@@ -183,7 +183,7 @@ test('all are watched at once, each with its own state', async () => {
   abort.abort();
 });
 
-test('a question is asked in the state, and answered or called off', async () => {
+test('a question is asked in the state, and answered or cancelled', async () => {
   const answers: (string | undefined)[] = [];
   const list = open(async ({ ask }) => {
     for (const wrong of [false, true])
@@ -224,7 +224,7 @@ test('the app ends only when each machine has, also when one cannot be stopped',
   };
   const list = createMachines({
     own: Object.keys(ends).map((id) => ({ id, name: id, kind: 'native' as const })),
-    makers: {
+    factories: {
       native: ({ id }) => ({
         backend: {
           kind: 'native',

@@ -12,27 +12,27 @@ import type {
   RemoteChoices,
   Removal,
 } from '../../contract/machines.ts';
-import { usualChoices } from '../../contract/machines.ts';
+import { defaultChoices } from '../../contract/machines.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
 import { createMachine, type MachineOptions } from '../machine/lifecycle.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { Choice } from '../machine/toggle.ts';
+import type { Toggle } from '../machine/toggle.ts';
 import { readMachineFile, writeMachineFile } from './machine-file.ts';
 
 export interface MachinesOptions {
   /** Always there, and first. */
   own: readonly MachineEntry[];
   /** How each kind that can be added is brought up. */
-  makers: Partial<Record<MachineKind, MachineMaker>>;
+  factories: Partial<Record<MachineKind, MachineFactory>>;
   /** `machines.json`. */
   file: string;
 }
 
-export type MachineMaker = (entry: MachineEntry) => MachineOptions & {
+export type MachineFactory = (entry: MachineEntry) => MachineOptions & {
   /** What the machine has on this computer; its companion is the machine's. */
   forwarding?: Forwarding;
   /** What people turn on and off of it; it begins as its entry says. */
-  choices?: Record<keyof RemoteChoices, Choice>;
+  choices?: Record<keyof RemoteChoices, Toggle>;
   foldersAt?: string;
   /** Where it can be at another address. */
   moveTo?(address: RemoteAddress): Promise<void>;
@@ -72,13 +72,13 @@ interface Kept {
   entry: MachineEntry;
   machine: Machine;
   forwarding: Forwarding | undefined;
-  choices: ReturnType<MachineMaker>['choices'];
+  choices: ReturnType<MachineFactory>['choices'];
   foldersAt: string | undefined;
-  moveTo: ReturnType<MachineMaker>['moveTo'];
+  moveTo: ReturnType<MachineFactory>['moveTo'];
   unwatch: AbortController;
 }
 
-export function createMachines({ own, makers, file }: MachinesOptions): MachineList {
+export function createMachines({ own, factories, file }: MachinesOptions): MachineList {
   const kept = new Map<string, Kept>();
   const watchers = new Set<() => void>();
   const { entries, notice } = readMachineFile(file);
@@ -86,15 +86,15 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
   /** Of a kind that is not made here, such as after the file was carried to another system. */
   const foreign: MachineEntry[] = [];
   for (const entry of [...own, ...entries]) {
-    if (makers[entry.kind] === undefined) foreign.push(entry);
+    if (factories[entry.kind] === undefined) foreign.push(entry);
     else if (!kept.has(entry.id)) keep(entry);
   }
 
   function keep(entry: MachineEntry): Kept {
-    const maker = makers[entry.kind];
-    if (maker === undefined)
+    const factory = factories[entry.kind];
+    if (factory === undefined)
       throw new Error(`A machine of the kind "${entry.kind}" cannot be made on this computer.`);
-    const { forwarding, choices, foldersAt, moveTo, companions = [], ...options } = maker(entry);
+    const { forwarding, choices, foldersAt, moveTo, companions = [], ...options } = factory(entry);
     const own = forwarding?.companion;
     const made: Kept = {
       entry,
@@ -154,12 +154,12 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
     return {
       machines: [...kept.values()].map(({ entry, machine, choices, foldersAt }) => ({
         ...entry,
-        ...(choices && { choices: entry.choices ?? usualChoices }),
+        ...(choices && { choices: entry.choices ?? defaultChoices }),
         ...(foldersAt !== undefined && { foldersAt }),
         state: machine.state(),
         removable: !isOwn(entry.id),
       })),
-      kinds: (Object.keys(makers) as MachineKind[]).filter(
+      kinds: (Object.keys(factories) as MachineKind[]).filter(
         // This computer has one Linux of its own.
         (kind) => kind !== 'native',
       ),
@@ -218,7 +218,7 @@ export function createMachines({ own, makers, file }: MachinesOptions): MachineL
     choose(id, { portsHere, foldersThere }) {
       const { entry, choices } = found(id);
       if (choices === undefined) throw new Error('There is nothing to choose for this machine.');
-      const before = entry.choices ?? usualChoices;
+      const before = entry.choices ?? defaultChoices;
       const next: RemoteChoices = {
         portsHere: portsHere ?? before.portsHere,
         foldersThere: foldersThere ?? before.foldersThere,

@@ -1,39 +1,39 @@
 /**
- * The stages `connect` and `engine`, for every machine: its SSH server listens, and perhaps has much
- * else to do. A slow one is waited for; one that stays silent is given up, and anybody may call it off.
+ * The stages `connect` and `engine` of every machine. The SSH server of a busy machine may answer
+ * late, so a slow one is waited for, a silent one fails after its timeout, and both can be cancelled.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine-client.ts';
 import { HandshakeTimeout, HostKeyMismatch } from '../ssh/connection.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
-import { calledOff, StageFailure } from './machine.ts';
-import { tellingSlowness, unlessCalledOff } from './stage-timeout.ts';
+import { cancelled, StageFailure } from './machine.ts';
+import { noteWhenSlow, unlessCancelled } from './stage-timeout.ts';
 
-export interface Patience {
-  /** For each of the backend's stages, between two signs of life. */
+export interface Timeouts {
+  /** For each of the backend's stages, since its last activity. */
   stageMs?: number;
-  /** For a stage to undo what it had begun, once it is over. */
+  /** For a stage that has failed or was cancelled to undo what it had begun. */
   graceMs?: number;
   connectMs?: number;
   engineMs?: number;
-  /** For the first handshake; each further one gets twice as long as the one before. */
+  /** For the first SSH handshake; each further one gets twice the time. */
   handshakeMs?: number;
   slowAfterMs?: number;
 }
 
 export interface Arrival {
-  patience?: Patience;
+  timeouts?: Timeouts;
   signal: AbortSignal;
   note(text: string | undefined): void;
 }
 
 const defaultStageMs = 120_000;
 const defaultHandshakeMs = 15_000;
-/** Of handshakes that break off. */
+/** A handshake that breaks off is repeated; one that times out does not count. */
 const tries = 3;
 
-/** Rejects with StageFailure. `loginAdvice`: what to do when the agent refuses the login. */
+/** Rejects with StageFailure. `loginAdvice` is its next step when the agent refuses the login. */
 export async function connectTo(
   endpoint: SshEndpoint,
   loginAdvice: string,
@@ -43,15 +43,15 @@ export async function connectTo(
   const hangUp = () => link.close();
   arrival.signal.addEventListener('abort', hangUp);
   try {
-    await tellingSlowness(handshakes(link, arrival), {
-      ...arrival.patience,
+    await noteWhenSlow(handshakes(link, arrival), {
+      ...arrival.timeouts,
       note: arrival.note,
       text: 'The machine has not let the app in yet. It is slow, and waited for.',
     });
     return link;
   } catch (error) {
     link.close();
-    if (arrival.signal.aborted) throw calledOff();
+    if (arrival.signal.aborted) throw cancelled();
     if (error instanceof StageFailure) throw error;
     throw new StageFailure(
       `The agent does not let the app in: ${(error as Error).message}`,
@@ -64,18 +64,18 @@ export async function connectTo(
 }
 
 /**
- * What an earlier session left under way can silence a new one on a serial line, or break it
- * (docs/vm-image.md), so that a second line may be answered where the first was not.
+ * On a serial line, bytes of an earlier session can silence or break a new handshake
+ * (docs/vm-image.md), so a second try may succeed where the first did not.
  */
-async function handshakes(link: SshLink, { patience, signal }: Arrival): Promise<void> {
-  const patienceMs = patience?.connectMs ?? defaultStageMs;
-  const deadline = performance.now() + patienceMs;
+async function handshakes(link: SshLink, { timeouts, signal }: Arrival): Promise<void> {
+  const timeoutMs = timeouts?.connectMs ?? defaultStageMs;
+  const deadline = performance.now() + timeoutMs;
   let triesLeft = tries;
-  for (let ms = patience?.handshakeMs ?? defaultHandshakeMs; !signal.aborted; ms *= 2) {
+  for (let ms = timeouts?.handshakeMs ?? defaultHandshakeMs; !signal.aborted; ms *= 2) {
     const leftMs = deadline - performance.now();
     if (leftMs <= 0)
       throw new StageFailure(
-        `The agent accepts connections and has said nothing for ${patienceMs / 1000} s.`,
+        `The agent accepts connections and has said nothing for ${timeoutMs / 1000} s.`,
         tooBusy,
       );
     try {
@@ -87,7 +87,7 @@ async function handshakes(link: SshLink, { patience, signal }: Arrival): Promise
   }
 }
 
-/** Who answered does not mean us, or is another. */
+/** Another try would meet the same refusal or the same wrong host key. */
 function isFinal(error: unknown): boolean {
   const { level } = error as { level?: string };
   return error instanceof HostKeyMismatch || level === 'client-authentication';
@@ -96,24 +96,24 @@ function isFinal(error: unknown): boolean {
 const tooBusy =
   'Start it again. If it stays so, the computer may be too busy: close other programs.';
 
-/** Rejects with StageFailure, or with what the work rejects with. */
+/** Rejects with StageFailure after the timeout, or with the work's own error. */
 export async function firstAnswer(
   work: () => Promise<void>,
-  { patience, signal, note }: Arrival,
+  { timeouts, signal, note }: Arrival,
 ): Promise<void> {
-  const patienceMs = patience?.engineMs ?? defaultStageMs;
+  const timeoutMs = timeouts?.engineMs ?? defaultStageMs;
   const over = new AbortController();
-  const tooLate = sleep(patienceMs, undefined, { signal: over.signal }).then(() => {
+  const tooLate = sleep(timeoutMs, undefined, { signal: over.signal }).then(() => {
     throw new StageFailure(
-      `The engine has not answered its first question in ${patienceMs / 1000} s.`,
+      `The engine has not answered its first question in ${timeoutMs / 1000} s.`,
       tooBusy,
     );
   });
-  // When it is too late for this one, the race below is over.
+  // This rejection is unhandled when the race below has already ended.
   tooLate.catch(() => {});
   try {
-    await tellingSlowness(Promise.race([unlessCalledOff(work(), signal), tooLate]), {
-      ...patience,
+    await noteWhenSlow(Promise.race([unlessCancelled(work(), signal), tooLate]), {
+      ...timeouts,
       note,
       text: 'The engine has not answered yet. It is slow, and waited for.',
     });

@@ -1,6 +1,6 @@
 /**
- * The life of any machine: its backend brings it up, then the app connects, then the engine answers
- * and companions begin. What is lost on the way shows as a failed state, with cause and next step.
+ * The life cycle of every machine: its backend brings it up, then the app connects, then the engine
+ * answers and companions start. A failure on the way becomes a failed state with cause and next step.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineSettings } from '../../contract/machine.ts';
@@ -8,19 +8,18 @@ import type { MachineState } from '../../contract/machines.ts';
 import { createEngineClient, type EngineClient } from '../engine-client.ts';
 import type { HostPower } from '../idle-pause/host-power.ts';
 import {
-  quietEngine,
-  quietLink,
-  Rest,
-  wakingEndpoint,
-  wakingEngine,
-  wakingLink,
+  backgroundEngine,
+  backgroundLink,
+  IdlePause,
+  resumingEndpoint,
+  resumingEngine,
+  resumingLink,
 } from '../idle-pause/idle-pause.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import type { SshEndpoint } from '../ssh/endpoint.ts';
 import type { ServiceLink, SshLink } from '../ssh/link.ts';
-import { connectTo, firstAnswer, type Patience, ping } from './connect.ts';
+import { connectTo, firstAnswer, ping, type Timeouts } from './connect.ts';
 import {
-  type Accompaniment,
   type Asked,
   type BroughtUp,
   type Companion,
@@ -28,109 +27,110 @@ import {
   type MachineBackend,
   type MachineControls,
   MachineNotRunning,
+  type RunningCompanion,
   type StopOptions,
 } from './machine.ts';
 import { inTime } from './stage-timeout.ts';
 import { Stages } from './stages.ts';
 
-/** What there is while a machine is up. */
+/** Everything that exists only while a machine is up. */
 interface Up {
-  ground: BroughtUp;
+  broughtUp: BroughtUp;
   link: SshLink;
   services: ServiceLink;
   engine: EngineClient;
   endpoint: SshEndpoint;
-  /** As `engine`, without that being a use of the machine. */
+  /** The same engine as `engine`; its requests neither count as use nor resume a paused machine. */
   background: EngineClient;
-  rest: Rest | undefined;
-  restListeners: Set<(isResting: boolean) => void>;
-  companions: Accompaniment[];
+  idlePause: IdlePause | undefined;
+  pauseListeners: Set<(isPaused: boolean) => void>;
+  companions: RunningCompanion[];
 }
 
-/** Longer than an emulated machine on a busy computer takes to begin with folders after its boot. */
-const companionPatienceMs = 60_000;
-/** Longer than any backend's own patience: ten minutes for WSL to unpack its system, and a slow disk. */
+/** An emulated machine on a busy computer mounts its shared folders well within this time. */
+const companionTimeoutMs = 60_000;
+/** The longest timeout of a backend itself is ten minutes (WSL unpacks its system); a slow disk adds to it. */
 const defaultStageMs = 15 * 60_000;
-/** A machine that is being ended, with containers in it, takes its time. */
+/** Shutting down a machine waits for its containers to stop. */
 const defaultGraceMs = 60_000;
 
 export interface MachineOptions {
   backend: MachineBackend;
   companions?: readonly Companion[];
   power?: HostPower;
-  /** Where it is another than an app's. */
-  patience?: Patience;
+  /** Tests shorten them; the app uses the defaults. */
+  timeouts?: Timeouts;
   report?(what: string, error: unknown): void;
 }
 
 export function createMachine(options: MachineOptions): Machine {
-  const { backend, companions = [], power, patience, report } = options;
+  const { backend, companions = [], power, timeouts, report } = options;
   const stages = new Stages(backend.kind, [...backend.stages, 'connect', 'engine']);
-  let ground: BroughtUp | undefined;
+  let broughtUp: BroughtUp | undefined;
   let up: Up | undefined;
-  let calledOff = new AbortController();
+  let cancellation = new AbortController();
   let starting: Promise<MachineState> | undefined;
-  /** A stop under way, and what it ends. */
-  let ending: { ground: BroughtUp | undefined; done: Promise<void> } | undefined;
+  /** The stop that is under way, and what it stops. */
+  let ending: { broughtUp: BroughtUp | undefined; done: Promise<void> } | undefined;
 
-  const controls = toldOf(
+  const controls = withListeners(
     backend.controls?.({
       engine: () => running().engine,
       background: () => (stages.state.status === 'running' ? up?.background : undefined),
     }),
   );
 
-  async function climb(): Promise<MachineState> {
-    await letGo();
-    calledOff = new AbortController();
+  async function startUp(): Promise<MachineState> {
+    await tearDown();
+    cancellation = new AbortController();
     stages.begin();
     try {
-      if (ground?.startsOver) ground = undefined;
-      // What a lost connection left standing is what this start goes on with.
-      ground ??= await bringUp();
-      up = await reach(ground);
+      if (broughtUp?.startsOver) broughtUp = undefined;
+      // After a lost connection the machine itself may still run, and only the connection is made again.
+      broughtUp ??= await bringUp();
+      up = await reach(broughtUp);
       stages.finish('running');
       follow(up);
-      await settle(up);
+      await awaitCompanions(up);
     } catch {
-      // The stage that failed has said why in the state.
-      await letGo();
+      // The state already holds the stage that failed and its cause.
+      await tearDown();
     }
     return stages.state;
   }
 
   async function bringUp(): Promise<BroughtUp> {
-    const over = calledOff;
-    let sign: { atMs: number; text?: string } = { atMs: 0 };
+    const over = cancellation;
+    let activity: { atMs: number; text?: string } = { atMs: 0 };
     const brought = await backend.bringUp({
       stage(id, work) {
-        sign = { atMs: performance.now() };
+        activity = { atMs: performance.now() };
         return stages.run(id, () =>
           inTime(work(), {
             over,
-            patienceMs: patience?.stageMs ?? defaultStageMs,
-            graceMs: patience?.graceMs ?? defaultGraceMs,
-            // A person may take any time to answer.
-            lastSign: () => (stages.state.question ? { atMs: performance.now() } : sign),
+            timeoutMs: timeouts?.stageMs ?? defaultStageMs,
+            graceMs: timeouts?.graceMs ?? defaultGraceMs,
+            // An open question is waited for without a limit.
+            lastActivity: () => (stages.state.question ? { atMs: performance.now() } : activity),
           }),
         );
       },
       note(id, text) {
-        sign = { atMs: performance.now(), ...(text !== undefined && { text }) };
+        activity = { atMs: performance.now(), ...(text !== undefined && { text }) };
         stages.note(id, text);
       },
       async ask(question) {
         const answer = await stages.ask(question, over.signal);
-        sign = { atMs: performance.now() };
+        activity = { atMs: performance.now() };
         return answer;
       },
       signal: over.signal,
     });
     void brought.lost.then((loss) => {
-      if (brought !== ground) return;
-      ground = undefined;
-      // A start under way finds out by itself, at its own stage.
-      if (stages.state.status === 'starting' || calledOff.signal.aborted) return;
+      if (brought !== broughtUp) return;
+      broughtUp = undefined;
+      // A start that is under way fails at its own stage, with a better cause.
+      if (stages.state.status === 'starting' || cancellation.signal.aborted) return;
       stages.lose(loss.stage, loss.cause, loss.nextStep);
     });
     return brought;
@@ -138,8 +138,8 @@ export function createMachine(options: MachineOptions): Machine {
 
   async function reach(standing: BroughtUp): Promise<Up> {
     const arrival = (id: string) => ({
-      patience,
-      signal: calledOff.signal,
+      timeouts,
+      signal: cancellation.signal,
       note: (text: string | undefined) => stages.note(id, text),
     });
     const link = await stages.run('connect', () =>
@@ -147,14 +147,14 @@ export function createMachine(options: MachineOptions): Machine {
     );
     const background = engineBehind(link);
     const made: Up = {
-      ground: standing,
+      broughtUp: standing,
       link,
       services: link,
       engine: background,
       endpoint: standing.oneConnection ? through(link) : standing.endpoint,
       background,
-      rest: undefined,
-      restListeners: new Set(),
+      idlePause: undefined,
+      pauseListeners: new Set(),
       companions: [],
     };
     try {
@@ -167,43 +167,45 @@ export function createMachine(options: MachineOptions): Machine {
       close(made);
       throw error;
     }
-    return standing.rest === undefined ? made : resting(made, standing.rest);
+    return standing.idlePause === undefined ? made : withIdlePause(made, standing.idlePause);
   }
 
-  /** From here on everything that is asked of the machine wakes it, if need be. */
-  function resting(made: Up, { pause, wake }: NonNullable<BroughtUp['rest']>): Up {
-    const { link, background, restListeners } = made;
-    const rest = new Rest({
+  /** Wraps the connections so that each use resumes a paused machine. */
+  function withIdlePause(made: Up, { pause, resume }: NonNullable<BroughtUp['idlePause']>): Up {
+    const { link, background, pauseListeners } = made;
+    const idlePause = new IdlePause({
       afterMs: () => pauseAfterMs(controls, power),
       isBusy: () => runsContainers(background),
       pause: () => pause(background),
-      wake,
-      onChange(isResting) {
-        link.expectSilence(isResting);
-        stages.finish(isResting ? 'paused' : 'running');
-        for (const listener of restListeners) listener(isResting);
+      resume,
+      onChange(isPaused) {
+        link.allowSilence(isPaused);
+        stages.finish(isPaused ? 'paused' : 'running');
+        for (const listener of pauseListeners) listener(isPaused);
       },
-      report: (error) => report?.('rest', error),
+      report: (error) => report?.('idle pause', error),
     });
-    const waking = wakingLink(link, rest);
+    const resuming = resumingLink(link, idlePause);
     return {
       ...made,
-      rest,
-      link: waking,
-      services: quietLink(link, rest),
-      engine: wakingEngine(engineBehind(waking), rest),
-      background: quietEngine(background, rest),
-      endpoint: made.ground.oneConnection ? through(waking) : wakingEndpoint(made.endpoint, rest),
+      idlePause,
+      link: resuming,
+      services: backgroundLink(link, idlePause),
+      engine: resumingEngine(engineBehind(resuming), idlePause),
+      background: backgroundEngine(background, idlePause),
+      endpoint: made.broughtUp.oneConnection
+        ? through(resuming)
+        : resumingEndpoint(made.endpoint, idlePause),
     };
   }
 
-  /** The link connects again by itself; a person may also start the machine again. */
+  /** Keeps the state true while the machine is up, and starts its companions. The link reconnects by itself. */
   function follow(reached: Up): void {
     reached.link.onConnection((isConnected) => {
-      // An earlier start's link ends when it is let go; that is no loss to report.
+      // The link of an earlier start closes when it is torn down, which is no failure.
       if (reached !== up) return;
       if (isConnected) stages.finish('running');
-      // That the engine itself ended says more, and has been said.
+      // A failed state is kept: that the engine ended explains more than the lost connection does.
       else if (stages.state.status !== 'failed')
         stages.lose(
           'connect',
@@ -211,7 +213,7 @@ export function createMachine(options: MachineOptions): Machine {
           'It is being made again. If the engine has stopped, start it again.',
         );
     });
-    const { hold } = reached.ground;
+    const { hold } = reached.broughtUp;
     hold?.onChange(() => {
       if (reached === up) showHold(reached);
     });
@@ -222,13 +224,14 @@ export function createMachine(options: MachineOptions): Machine {
           begin({
             link: reached.link,
             services: reached.services,
-            endpoint: reached.ground.oneConnection ? undefined : reached.ground.endpoint,
-            waking: (link) => (reached.rest === undefined ? link : wakingLink(link, reached.rest)),
+            endpoint: reached.broughtUp.oneConnection ? undefined : reached.broughtUp.endpoint,
+            resuming: (link) =>
+              reached.idlePause === undefined ? link : resumingLink(link, reached.idlePause),
             engine: reached.engine,
             background: reached.background,
-            onRest(listener) {
-              reached.restListeners.add(listener);
-              return () => reached.restListeners.delete(listener);
+            onPauseChange(listener) {
+              reached.pauseListeners.add(listener);
+              return () => reached.pauseListeners.delete(listener);
             },
             settings: controls && {
               now: () => controls.settings().settings,
@@ -245,42 +248,42 @@ export function createMachine(options: MachineOptions): Machine {
     }
   }
 
-  /** A machine that its disk holds is not lost, and its silence does not break the connection. */
+  /** A machine that is halted by a disk error still exists, so its silence must not break the connection. */
   function showHold(reached: Up): void {
-    const held = () => reached.ground.hold?.why();
+    const held = () => reached.broughtUp.hold?.why();
     const why = held();
-    reached.link.expectSilence(why !== undefined);
+    reached.link.allowSilence(why !== undefined);
     if (why !== undefined) stages.lose(why.stage, why.cause, why.nextStep);
-    // Not before it has answered: it may be held again at its first step.
+    // The state changes only after an answer, since the next disk write may halt it again.
     else
       ping(reached.background).then(
         () => {
           if (reached === up && held() === undefined) stages.finish('running');
         },
-        // The link says so when it has a connection again.
+        // The link reports the state when it has reconnected.
         () => {},
       );
   }
 
-  /** `docker.sock` and this computer's folders: there at once, or held up by what they say themselves. */
-  async function settle({ companions }: Up): Promise<void> {
-    const patience = sleep(companionPatienceMs, undefined, {
-      signal: calledOff.signal,
+  /** Whoever started the machine uses `docker.sock` and the shared folders next, so a start waits for them. */
+  async function awaitCompanions({ companions }: Up): Promise<void> {
+    const timeout = sleep(companionTimeoutMs, undefined, {
+      signal: cancellation.signal,
       ref: false,
     }).catch(() => {});
-    await Promise.race([Promise.all(companions.map(({ ready }) => ready)), patience]);
+    await Promise.race([Promise.all(companions.map(({ ready }) => ready)), timeout]);
   }
 
-  /** `meanwhile` is done with the connection still there, and of the companions only those that linger. */
-  async function letGo(
+  /** `meanwhile` runs while the connection still exists, and of the companions only those with `linger`. */
+  async function tearDown(
     meanwhile?: (engine: EngineClient | undefined) => unknown,
     { force }: StopOptions = {},
   ): Promise<void> {
     const old = up;
     up = undefined;
-    // Companions may wait for a machine that rests.
-    if (force) old?.rest?.giveUp();
-    else await old?.rest?.end();
+    // This comes first, because companions may be waiting for a paused machine.
+    if (force) old?.idlePause?.abandon();
+    else await old?.idlePause?.end();
     const all = old?.companions.splice(0).reverse() ?? [];
     const isAsked = meanwhile !== undefined && !force;
     const late = all.filter(({ linger }) => isAsked && linger !== undefined);
@@ -294,8 +297,8 @@ export function createMachine(options: MachineOptions): Machine {
     }
   }
 
-  async function closeAll(accompaniments: readonly Accompaniment[]): Promise<void> {
-    for (const each of accompaniments)
+  async function closeAll(running: readonly RunningCompanion[]): Promise<void> {
+    for (const each of running)
       await Promise.resolve(each.close()).catch((error) => report?.('companion', error));
   }
 
@@ -310,28 +313,28 @@ export function createMachine(options: MachineOptions): Machine {
     return up;
   }
 
-  /** Questions outside of a start have nobody that calls them off but the person. */
+  /** Outside of a start only the user's own answer ends a question, so its signal never aborts. */
   const asking = {
     ask: (question: Asked) => stages.ask(question, new AbortController().signal),
   };
 
   async function stop(options: StopOptions = {}): Promise<MachineState> {
-    calledOff.abort();
+    cancellation.abort();
     await starting;
     if (ending === undefined || options.force) await end(options);
     else await ending.done;
-    // Of two stops, the one that took longer says nothing about a start after the other.
-    if (starting === undefined && ground === undefined) stages.finish('stopped');
+    // When two stops overlap, the later one must not overwrite the state of a start in between.
+    if (starting === undefined && broughtUp === undefined) stages.finish('stopped');
     return stages.state;
   }
 
-  /** By force it also ends what a stop before it waits for. */
+  /** A forced stop also ends the machine that an earlier stop still waits for. */
   async function end(options: StopOptions): Promise<void> {
-    const standing = ground ?? ending?.ground;
-    ground = undefined;
+    const standing = broughtUp ?? ending?.broughtUp;
+    broughtUp = undefined;
     const own = {
-      ground: standing,
-      done: letGo((engine) => standing?.stop(options, engine), options),
+      broughtUp: standing,
+      done: tearDown((engine) => standing?.stop(options, engine), options),
     };
     ending = own;
     try {
@@ -347,9 +350,9 @@ export function createMachine(options: MachineOptions): Machine {
     start() {
       const { status } = stages.state;
       if (status === 'running' || status === 'paused') return Promise.resolve(stages.state);
-      const hold = up?.ground.hold;
+      const hold = up?.broughtUp.hold;
       if (hold?.why() !== undefined) return hold.retry().then(() => stages.state);
-      starting ??= climb().finally(() => {
+      starting ??= startUp().finally(() => {
         starting = undefined;
       });
       return starting;
@@ -369,8 +372,8 @@ export function createMachine(options: MachineOptions): Machine {
   };
 }
 
-/** The same controls, of whose changes others hear. */
-function toldOf(controls: MachineControls | undefined) {
+/** The same controls, whose changes listeners are called for. */
+function withListeners(controls: MachineControls | undefined) {
   if (controls === undefined) return undefined;
   const listeners = new Set<() => void>();
   return {

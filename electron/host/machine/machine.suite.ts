@@ -16,7 +16,7 @@ export interface MachineUnderTest {
   kill(): Promise<void>;
   /** What is still there of it: processes, sockets. Empty once it is stopped. */
   leftovers(): string[];
-  /** The next start hangs in this stage until it is called off. */
+  /** The next start hangs in this stage until it is cancelled. */
   hangAt(stage: string): void;
   /** The next start fails in this stage. */
   failAt(stage: string): void;
@@ -120,7 +120,7 @@ export function machineSuite(name: string, options: MachineSuiteOptions): void {
     });
 
     for (const stage of options.hangsAt)
-      test(`called off at "${stage}", a start leaves nothing behind`, async () => {
+      test(`cancelled at "${stage}", a start leaves nothing behind`, async () => {
         made.hangAt(stage);
         const reached = untilState(made.machine, ({ stages }) =>
           stages.some(({ id, status }) => id === stage && status === 'running'),

@@ -3,8 +3,8 @@
  *
  * A *backend* knows one way to bring an agent up to where its SSH server answers. Everything after
  * that is the same for all and lives in `lifecycle.ts`: the connection, the engine behind it, the
- * stages people see, losing it and finding it again. `Machine` is what the rest of the host core
- * sees. *Companions* live as long as the machine is up: `docker.sock`, published ports, host folders.
+ * stages that the UI shows, a lost connection and its return. The host core sees a `Machine`.
+ * *Companions* run as long as the machine is up: `docker.sock`, published ports, shared folders.
  */
 import type { Duplex } from 'node:stream';
 import type {
@@ -23,38 +23,38 @@ export interface Machine {
   state(): MachineState;
   /** The state now, then each new one, until the signal aborts. */
   watch(signal: AbortSignal): AsyncIterable<MachineState>;
-  /** Never rejects for what the machine does: a failure is a state, with stage, cause and next step. */
+  /** A machine that fails to start does not reject: the state then holds stage, cause and next step. */
   start(): Promise<MachineState>;
-  /** Containers go on where the machine itself does. `force`: a machine that does not answer is ended. */
+  /** Containers run on where the machine itself does. `force` is for a machine that does not answer. */
   stop(options?: StopOptions): Promise<MachineState>;
-  /** To the question in the state; without an answer the start is called off. */
+  /** Answers the question in the state; undefined cancels the start. */
   answer(question: string, answer: string | undefined): void;
-  /** What the app has put where the machine runs. */
+  /** Lists the files that the app has installed on the machine, with their sizes. */
   footprint(): Promise<Footprint>;
-  /** Stops, and takes away what `footprint` tells. Rejects with what could not be taken away. */
+  /** Stops the machine and removes what `footprint` lists. Rejects where something cannot be removed. */
   remove(what: { state: boolean }): Promise<void>;
-  /** What it has said lately, by the name of a file. */
+  /** The ends of its log files, by file name, for diagnostics. */
   logs(): Promise<Record<string, string>>;
   /** The engine of a running machine; throws MachineNotRunning otherwise. */
   engine(): EngineClient;
-  /** For SSH connections beside the app's own, such as a terminal's. */
+  /** For SSH connections beside the app's own, such as that of a terminal. Throws MachineNotRunning. */
   endpoint(): SshEndpoint;
   /** Absent where the machine is not the app's own, such as this host itself. */
   readonly controls: MachineControls | undefined;
 }
 
-/** Of a machine that the app makes: what it may use, and what it does use. */
+/** Settings and resource use of a machine that the app itself creates. */
 export interface MachineControls {
   settings(): MachineSettingsView;
-  /** Throws SettingRefused for what cannot be. What is not said stays as it is. */
+  /** Changes only the settings that are given. Rejects with SettingRefused for a value that is impossible. */
   change(settings: Partial<MachineSettings>): Promise<MachineSettingsView>;
   figures(): Promise<MachineFigures>;
   images(): MachineImages | undefined;
-  /** Gives what the disk's file no longer needs back to this computer. The machine must run. */
+  /** Frees blocks of the disk's file that the guest no longer uses (fstrim(8)). The machine must run. */
   compact(signal: AbortSignal): AsyncIterable<CompactProgress>;
 }
 
-/** A setting that cannot be, and why, in words for people. */
+/** A setting that is impossible; its message is shown to the user. */
 export class SettingRefused extends Error {
   readonly setting: keyof MachineSettings;
 
@@ -69,50 +69,50 @@ export interface StopOptions {
   force?: boolean;
 }
 
-/** One way to bring a machine up. */
+/** One kind of machine, such as QEMU or WSL 2. */
 export interface MachineBackend {
   readonly kind: MachineState['kind'];
   /** The ids of `bringUp`'s stages, in their order; `connect` and `engine` follow by themselves. */
   readonly stages: readonly string[];
   /**
-   * Until the agent's SSH server can be dialled. Throws StageFailure out of the stage that failed,
-   * and has then undone what it had begun.
+   * Resolves once the agent's SSH server can be dialled. Rejects with the StageFailure of the stage
+   * that failed, after everything that was begun has been undone.
    */
-  bringUp(climb: Climb): Promise<BroughtUp>;
-  /** What to tell when the agent refuses the login, which only the backend's files can explain. */
+  bringUp(context: BringUpContext): Promise<BroughtUp>;
+  /** The next step for the user when the agent refuses the login; it depends on where the backend keeps keys. */
   readonly loginAdvice: string;
   controls?(reach: EngineReach): MachineControls;
-  /** What it has said lately, by the name of a file. Only for diagnostics. */
+  /** The ends of its log files, by file name. Only diagnostics use them. */
   logs?(): Promise<Record<string, string>>;
-  /** For one that puts something where it runs. */
+  /** Absent for a backend that installs nothing. */
   readonly installation?: Installation;
 }
 
 export interface Installation {
-  footprint(climb: Pick<Climb, 'ask'>): Promise<Footprint>;
-  /** Leaves nothing of ours but, unless `state` is asked for, images, containers and volumes. */
-  remove(what: { state: boolean }, climb: Pick<Climb, 'ask'>): Promise<void>;
+  footprint(context: Pick<BringUpContext, 'ask'>): Promise<Footprint>;
+  /** Removes all that the app installed. Images, containers and volumes go only with `state`. */
+  remove(what: { state: boolean }, context: Pick<BringUpContext, 'ask'>): Promise<void>;
 }
 
 export interface EngineReach {
-  /** Throws MachineNotRunning while there is none; a use, which wakes. */
+  /** Its requests are a use of the machine, and resume a paused one. Throws MachineNotRunning. */
   engine(): EngineClient;
-  /** No use of the machine; undefined while it does not run or rests. */
+  /** Its requests are no use of the machine. Undefined unless the machine runs and is not paused. */
   background(): EngineClient | undefined;
 }
 
-export interface Climb {
-  /** Runs one stage, and shows it. */
+export interface BringUpContext {
+  /** Runs one stage and shows its status and time. */
   stage<T>(id: string, work: () => Promise<T>): Promise<T>;
-  /** Shown with that stage until the next start, or until it is taken back with undefined. */
+  /** The text is shown beside that stage until the next start, or until a call with undefined. */
   note(id: string, text: string | undefined): void;
-  /** Puts a question before the person; undefined when they call it off. */
+  /** Puts a question before the person; undefined when they cancel it. */
   ask(question: Asked): Promise<string | undefined>;
-  /** Aborted when the person calls the start off. */
+  /** Aborts when the user cancels the start. */
   signal: AbortSignal;
 }
 
-/** A question before it has an id. */
+/** A question that has no id yet. */
 export type Asked = MachineQuestion extends infer Q
   ? Q extends { id: string }
     ? Omit<Q, 'id'>
@@ -120,33 +120,33 @@ export type Asked = MachineQuestion extends infer Q
   : never;
 
 export interface BroughtUp {
-  /** For the app's own lasting connection. */
+  /** Where the app's own lasting connection goes. */
   endpoint: SshEndpoint;
   /** A serial line carries one connection: further ones then go through the first. */
   oneConnection?: boolean;
-  /** It ended by itself; pending while it runs, and for good once it was asked to stop. */
+  /** Resolves when it ended without being asked to; it stays pending after `stop`. */
   lost: Promise<Loss>;
-  /** Only the way up sees what has ended there: a start after a lost connection takes all of it again. */
+  /** True where only `bringUp` can tell what still runs, so that a start after a lost connection begins with it. */
   startsOver?: boolean;
-  /** Its engine has answered: what `bringUp` was not sure of is proved. */
+  /** Called at the engine's first answer, such as to mark a new guest image as one that boots. */
   proved?(engine: EngineClient): Promise<void> | void;
-  /** Where the machine can rest: nothing of it runs between the two. */
-  rest?: { pause(background: EngineClient): Promise<void>; wake(): Promise<void> };
-  /** Where a disk that cannot be written holds the machine, and does not end it. */
+  /** How its virtual CPUs are stopped and started again; absent where that is impossible. */
+  idlePause?: { pause(background: EngineClient): Promise<void>; resume(): Promise<void> };
+  /** Absent where a full or broken disk of this computer ends the machine instead of halting it. */
   hold?: DiskHold;
   /**
-   * Ends what `bringUp` began; what it only found running stays. `engine` still answers, if it did
-   * before, so that the machine can be asked to end by itself.
+   * Ends what `bringUp` began; what it only found running stays. `engine` still answers if it did
+   * before, so that the machine can be asked to power itself off.
    */
   stop(options: StopOptions, engine: EngineClient | undefined): Promise<void>;
 }
 
-/** A machine that stands still until its disk can be written again. */
+/** A machine that QEMU has halted because its disk could not be written (`werror=stop`). */
 export interface DiskHold {
-  /** Undefined while nothing holds it. */
+  /** Undefined while the machine is not halted. */
   why(): Loss | undefined;
   onChange(listener: () => void): () => void;
-  /** Lets it go on at once; it is held again when that changes nothing. */
+  /** Continues the machine; it is halted again when the disk still cannot be written. */
   retry(): Promise<void>;
 }
 
@@ -156,39 +156,39 @@ export interface Loss {
   nextStep: string;
 }
 
-/** Begins with the machine's first answer and is closed when the machine stops or is lost. */
-export type Companion = (machine: CompanionContext) => Accompaniment;
+/** Starts with the engine's first answer and is closed when the machine stops or is lost. */
+export type Companion = (machine: CompanionContext) => RunningCompanion;
 
-export interface Accompaniment {
+export interface RunningCompanion {
   close(): Promise<void> | void;
   /**
-   * For what containers use until they have ended: called when the machine is about to be asked to end, and `close` once it
-   * has. What breaks in between is not made again.
+   * For what containers use until they stop, such as shared folders: called before the machine is
+   * asked to power off, with `close` after it has. A connection that breaks in between is not made again.
    */
   linger?(): void;
-  /** A start waits for it, for a moment: whoever started the machine uses it next. Never rejects. */
+  /** A start waits for it, because whoever started the machine uses it next. Never rejects. */
   ready?: Promise<void>;
 }
 
 export interface CompanionContext {
-  /** For what somebody asks of the machine: each channel, and each byte, is a use, and wakes it. */
+  /** For requests of the user: each channel and each byte is a use, and resumes a paused machine. */
   link: SshLink;
-  /** For what the app serves the machine with, and tries again: no use. */
+  /** For services that the app offers to the machine, such as DNS. Their channels are no use. */
   services: ServiceLink;
-  /** For connections beside the app's own; absent where there can be only one. To dial it is no use. */
+  /** For connections beside the app's own; absent where there can be only one. Dialling it is no use. */
   endpoint: SshEndpoint | undefined;
-  /** The same for a connection of one's own as `link` is for the app's. */
-  waking(link: SshLink): SshLink;
+  /** Wraps a connection of the companion's own, so that its channels are a use as those of `link` are. */
+  resuming(link: SshLink): SshLink;
   engine: EngineClient;
-  /** Asks without that being a use: a resting machine is not woken, and does not answer. */
+  /** The engine for requests that are no use. They fail while the machine is paused. */
   background: EngineClient;
-  /** Called when the machine begins (true) and ends (false) to rest. */
-  onRest(listener: (isResting: boolean) => void): () => void;
-  /** What is set of the machine, now and at each change; absent where the app sets nothing. */
+  /** Called after each pause and each resume. */
+  onPauseChange(listener: (isPaused: boolean) => void): () => void;
+  /** The machine's settings; absent where it has none. */
   settings?: { now(): MachineSettings; onChange(listener: () => void): () => void };
   /** A connection to a TCP address of the machine or of a container. */
   dialTcp(host: string, port: number): Promise<Duplex>;
-  /** What went wrong in a companion harms no machine: it is only told. */
+  /** For errors of a companion, which do not stop the machine. */
   report(what: string, error: unknown): void;
 }
 
@@ -203,11 +203,11 @@ export class MachineNotRunning extends Error {
   }
 }
 
-export function calledOff(): StageFailure {
-  return new StageFailure('The start was called off.', 'Start it again when you want to.');
+export function cancelled(): StageFailure {
+  return new StageFailure('The start was cancelled.', 'Start it again when you want to.');
 }
 
-/** What stopped a stage, in words for people. */
+/** Why a stage failed. The message is shown to the user, with the next step. */
 export class StageFailure extends Error {
   readonly nextStep: string;
 

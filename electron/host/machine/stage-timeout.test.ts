@@ -1,15 +1,15 @@
-/** A stage that never ends, in any backend: it is given up in words, or called off, and holds nobody. */
+/** A stage that never ends, in any backend, fails after its timeout or is cancelled, and blocks no later start. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createMachine } from './lifecycle.ts';
-import type { Climb, Machine } from './machine.ts';
+import type { BringUpContext, Machine } from './machine.ts';
 import { untilState } from './testdata/until-state.ts';
 
 const never = new Promise<never>(() => {});
 
 function machineWith(
-  work: (climb: Climb) => Promise<unknown>,
+  work: (context: BringUpContext) => Promise<unknown>,
   { stageMs = 50, graceMs = 20 } = {},
 ): Machine {
   return createMachine({
@@ -17,17 +17,17 @@ function machineWith(
       kind: 'qemu',
       stages: ['image', 'disks'],
       loginAdvice: '',
-      async bringUp(climb) {
-        await climb.stage('image', () => work(climb));
-        await climb.stage('disks', () => Promise.reject(new Error('reached')));
+      async bringUp(context) {
+        await context.stage('image', () => work(context));
+        await context.stage('disks', () => Promise.reject(new Error('reached')));
         return never;
       },
     },
-    patience: { stageMs, graceMs },
+    timeouts: { stageMs, graceMs },
   });
 }
 
-test('a stage without a sign of life is given up, with its last word and what to do', async () => {
+test('a stage without activity fails after its timeout, with its last message and the next step', async () => {
   let wasTold = false;
   const machine = machineWith(({ note, signal }) => {
     note('image', '3 of 40 MiB');
@@ -39,7 +39,7 @@ test('a stage without a sign of life is given up, with its last word and what to
   const { status, failure, stages } = await machine.start();
   assert.equal(status, 'failed');
   assert.equal(failure?.stage, 'image');
-  assert.match(failure?.cause ?? '', /^This step gave no sign of life for 0\.05 s\. .*3 of 40 MiB/);
+  assert.match(failure?.cause ?? '', /^This step showed no activity for 0\.05 s\. .*3 of 40 MiB/);
   assert.match(failure?.nextStep ?? '', /^Start it again\..*diagnostics/s);
   assert.equal(stages[0]?.status, 'failed');
   assert.ok(wasTold, 'what is under way hears of it');
@@ -59,16 +59,16 @@ test('what a backend undoes meanwhile is waited for', async () => {
       ),
     { graceMs: 10_000 },
   );
-  assert.match((await machine.start()).failure?.cause ?? '', /no sign of life/);
+  assert.match((await machine.start()).failure?.cause ?? '', /no activity/);
   assert.ok(isUndone);
 });
 
-test('called off, a stage that does not listen holds the stop only for a moment', async () => {
+test('cancelled, a stage that does not listen holds the stop only for a moment', async () => {
   const machine = machineWith(() => never, { stageMs: 600_000 });
   const starting = machine.start();
   await untilState(machine, ({ stages }) => stages[0]?.status === 'running');
   assert.equal((await machine.stop()).status, 'stopped');
-  assert.match((await starting).failure?.cause ?? 'called off', /called off/);
+  assert.match((await starting).failure?.cause ?? 'cancelled', /cancelled/);
 });
 
 test('a stage that says how far it is, and one that waits for a person, have their time', async () => {

@@ -1,17 +1,17 @@
-/** How a stage waits: what takes long is said, and anybody may call it off. */
-import { calledOff, StageFailure } from './machine.ts';
+/** Timeouts and cancellation of a start's stages. */
+import { cancelled, StageFailure } from './machine.ts';
 
 const defaultSlowAfterMs = 10_000;
 
 export interface SlowOptions {
   note(text: string | undefined): void;
-  /** Said at the stage while it lasts. */
+  /** The note at the stage from `slowAfterMs` on. */
   text: string;
   slowAfterMs?: number;
 }
 
-/** Nothing stays of the note once the work is done. */
-export async function tellingSlowness<T>(
+/** Shows the note while the work takes longer than `slowAfterMs`. */
+export async function noteWhenSlow<T>(
   work: Promise<T>,
   { note, text, slowAfterMs = defaultSlowAfterMs }: SlowOptions,
 ): Promise<T> {
@@ -29,22 +29,22 @@ export async function tellingSlowness<T>(
 }
 
 export interface StageLimits {
-  /** Aborted by who calls it off, and here when it is given up: what is under way undoes itself then. */
+  /** Aborts on cancellation, and here at the timeout; the work then undoes what it began. */
   over: AbortController;
-  /** Between two signs of life. */
-  patienceMs: number;
-  /** For undoing what it had begun, once it is over. */
+  /** Since the last activity. */
+  timeoutMs: number;
+  /** How long the work may take to undo what it began after `over` has aborted. */
   graceMs: number;
-  /** When it last gave a sign, by performance.now(), and what that was. */
-  lastSign(): { atMs: number; text?: string };
+  /** When the stage last reported something, by performance.now(), and its text. */
+  lastActivity(): { atMs: number; text?: string };
 }
 
 /**
- * The last resort for a stage of any backend, whatever patience it has itself: a disk or a computer
- * that answers no call holds nobody for ever.
+ * The last timeout of a stage, beyond those of its backend: a system call that never returns, such
+ * as on a broken disk, must not block a start for ever. Rejects with StageFailure.
  */
 export function inTime<T>(work: Promise<T>, limits: StageLimits): Promise<T> {
-  const { over, patienceMs, graceMs, lastSign } = limits;
+  const { over, timeoutMs, graceMs, lastActivity } = limits;
   return new Promise((resolve, reject) => {
     let late: StageFailure | undefined;
     let timer: NodeJS.Timeout;
@@ -56,26 +56,26 @@ export function inTime<T>(work: Promise<T>, limits: StageLimits): Promise<T> {
       clearTimeout(timer);
       timer = setTimeout(() => {
         settled();
-        reject(late ?? calledOff());
+        reject(late ?? cancelled());
       }, graceMs);
     }
-    function look(): void {
-      const { atMs, text } = lastSign();
-      const leftMs = atMs + patienceMs - performance.now();
+    function check(): void {
+      const { atMs, text } = lastActivity();
+      const leftMs = atMs + timeoutMs - performance.now();
       if (leftMs > 0) {
-        timer = setTimeout(look, leftMs);
+        timer = setTimeout(check, leftMs);
         return;
       }
-      late = gaveNoSign(patienceMs, text);
+      late = noActivity(timeoutMs, text);
       over.abort();
     }
-    timer = setTimeout(look, patienceMs);
+    timer = setTimeout(check, timeoutMs);
     over.signal.addEventListener('abort', waitForItsEnd);
     if (over.signal.aborted) waitForItsEnd();
     work.then(
       (value) => {
         settled();
-        // Late all the same: whoever follows hears that it is over, and undoes this one.
+        // A late result still resolves; the next stage sees that `over` has aborted, and undoes it.
         resolve(value);
       },
       (error) => {
@@ -86,20 +86,20 @@ export function inTime<T>(work: Promise<T>, limits: StageLimits): Promise<T> {
   });
 }
 
-function gaveNoSign(patienceMs: number, lastWord: string | undefined): StageFailure {
+function noActivity(timeoutMs: number, lastWord: string | undefined): StageFailure {
   return new StageFailure(
-    `This step gave no sign of life for ${patienceMs / 1000} s.${lastWord ? ` It said last: ${lastWord}` : ''}`,
+    `This step showed no activity for ${timeoutMs / 1000} s.${lastWord ? ` Its last message: ${lastWord}` : ''}`,
     'Start it again. If it stays so, a disk or a connection that it needs does not answer: save the diagnostics (in the machine’s menu), and restart this computer.',
   );
 }
 
-/** What is waited for goes on, and nobody needs it any more. */
-export async function unlessCalledOff<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Rejects at once on abort. The work itself goes on, and its result is dropped. */
+export async function unlessCancelled<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const over = new AbortController();
   const called = new Promise<never>((_, reject) => {
-    const callOff = () => reject(calledOff());
-    signal.addEventListener('abort', callOff, { signal: over.signal });
-    if (signal.aborted) callOff();
+    const cancel = () => reject(cancelled());
+    signal.addEventListener('abort', cancel, { signal: over.signal });
+    if (signal.aborted) cancel();
   });
   return Promise.race([work, called]).finally(() => over.abort());
 }

@@ -1,4 +1,4 @@
-/** The stages of a start, and everybody who watches them. */
+/** The stages of a start, as the UI shows them. */
 import { randomUUID } from 'node:crypto';
 import type { MachineState } from '../../contract/machines.ts';
 import { type Asked, StageFailure } from './machine.ts';
@@ -15,7 +15,7 @@ export class Stages {
     this.#state = { status: 'stopped', kind, stages: waiting(ids) };
   }
 
-  /** A stage that is under way has the time until now. */
+  /** The elapsed time of a running stage is filled in here, because no event carries it. */
   get state(): MachineState {
     const begun = this.#begun;
     if (begun === undefined) return this.#state;
@@ -33,7 +33,7 @@ export class Stages {
     this.#set({ status: 'starting', kind: this.#kind, stages: waiting(ids) });
   }
 
-  /** Runs one stage; when it throws, the whole start has failed there. */
+  /** Runs one stage; when its work rejects, the whole start has failed. */
   async run<T>(id: string, work: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     this.#begun = { id, at: startedAt };
@@ -71,19 +71,19 @@ export class Stages {
     this.#set({ ...this.#state, stages });
   }
 
-  /** Shows a question until it is answered or called off; the next one waits for nobody's sake. */
+  /** Shows a question until it is answered or cancelled. A later question replaces it, as if it was cancelled. */
   async ask(question: Asked, signal: AbortSignal): Promise<string | undefined> {
     if (signal.aborted) return undefined;
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
-    const callOff = () => resolve(undefined);
+    const cancel = () => resolve(undefined);
     this.#answer?.(undefined);
     this.#answer = resolve;
-    signal.addEventListener('abort', callOff);
+    signal.addEventListener('abort', cancel);
     this.#set({ ...this.#state, question: { ...question, id: randomUUID() } });
     try {
       return await promise;
     } finally {
-      signal.removeEventListener('abort', callOff);
+      signal.removeEventListener('abort', cancel);
       if (this.#answer === resolve) {
         this.#answer = undefined;
         const { question: _answered, ...state } = this.#state;
@@ -92,12 +92,12 @@ export class Stages {
     }
   }
 
-  /** An answer to a question that is not asked any more changes nothing. */
+  /** Ignores an answer to a question that is no longer shown. */
   answer(question: string, answer: string | undefined): void {
     if (this.#state.question?.id === question) this.#answer?.(answer);
   }
 
-  /** A running machine that cannot be reached any more; `finish('running')` when it can. */
+  /** Marks a running machine as unreachable; `finish('running')` takes that back. */
   lose(stage: string, cause: string, nextStep: string): void {
     const { kind } = this.#state;
     const stages = this.#state.stages.map(({ id }, index, all) => ({
@@ -119,18 +119,18 @@ export class Stages {
     });
   }
 
-  /** The latest state each time: who reads slowly skips what is past. */
+  /** Yields the latest state each time, so a slow reader skips older ones. */
   async *watch(signal: AbortSignal): AsyncGenerator<MachineState> {
     let seen: MachineState | undefined;
-    let wake = () => {};
-    const notice = () => wake();
+    let notify = () => {};
+    const notice = () => notify();
     this.#watchers.add(notice);
     signal.addEventListener('abort', notice);
     try {
       while (!signal.aborted) {
         if (seen === this.#state)
           await new Promise<void>((resolve) => {
-            wake = resolve;
+            notify = resolve;
           });
         else {
           seen = this.#state;
@@ -153,7 +153,7 @@ function waiting(ids: readonly string[]): MachineState['stages'] {
   return ids.map((id) => ({ id, status: 'waiting' }));
 }
 
-/** Before the stage that broke all was done, and what follows it waits. */
+/** Stages before the one that failed were done, and those after it wait. */
 function statusAround(stepsUntilBroken: number): 'done' | 'failed' | 'waiting' {
   if (stepsUntilBroken > 0) return 'done';
   return stepsUntilBroken === 0 ? 'failed' : 'waiting';

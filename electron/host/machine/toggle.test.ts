@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Choice, whileOn } from './toggle.ts';
+import { Toggle, whileOn } from './toggle.ts';
 
 test('it is there while it is chosen, one closed before the next begins, and gone at the end', async () => {
   const events: string[] = [];
-  const choice = new Choice(false);
+  const toggle = new Toggle(false);
   let count = 0;
   const kept = whileOn(
-    choice,
+    toggle,
     () => {
       const number = ++count;
       events.push(`begin ${number}`);
@@ -20,23 +20,23 @@ test('it is there while it is chosen, one closed before the next begins, and gon
     },
     (error) => events.push(String(error)),
   );
-  choice.set(true);
-  choice.set(true);
+  toggle.set(true);
+  toggle.set(true);
   await new Promise((resolve) => setImmediate(resolve));
-  choice.set(false);
-  choice.set(true);
+  toggle.set(false);
+  toggle.set(true);
   await kept.close();
-  choice.set(false);
-  choice.set(true);
+  toggle.set(false);
+  toggle.set(true);
   await kept.close();
   assert.deepEqual(events, ['begin 1', 'end 1']);
 });
 
 test('one that cannot begin is told of, and begins when it is chosen anew', async () => {
-  const choice = new Choice(true);
+  const toggle = new Toggle(true);
   const events: string[] = [];
   const kept = whileOn(
-    choice,
+    toggle,
     () => {
       events.push('tried');
       if (events.length === 1) throw new Error('not now');
@@ -45,8 +45,8 @@ test('one that cannot begin is told of, and begins when it is chosen anew', asyn
     (error) => events.push((error as Error).message),
   );
   await new Promise((resolve) => setImmediate(resolve));
-  choice.set(false);
-  choice.set(true);
+  toggle.set(false);
+  toggle.set(true);
   await new Promise((resolve) => setImmediate(resolve));
   await kept.close();
   assert.deepEqual(events, ['tried', 'not now', 'tried', 'end']);

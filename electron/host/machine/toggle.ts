@@ -1,7 +1,7 @@
-/** What people turn on and off of a machine, also while it runs. */
-import type { Accompaniment } from './machine.ts';
+/** A feature of a machine that the user turns on and off, also while the machine runs. */
+import type { RunningCompanion } from './machine.ts';
 
-export class Choice {
+export class Toggle {
   #isOn: boolean;
   readonly #listeners = new Set<() => void>();
 
@@ -25,18 +25,18 @@ export class Choice {
   }
 }
 
-/** There while it is chosen; one is closed before the next begins. */
+/** Runs a companion while the toggle is on. One is closed before the next begins. */
 export function whileOn(
-  choice: Choice,
-  begin: () => Accompaniment,
+  toggle: Toggle,
+  begin: () => RunningCompanion,
   report: (error: unknown) => void,
-): Accompaniment {
-  let current: Accompaniment | undefined;
+): RunningCompanion {
+  let current: RunningCompanion | undefined;
   let isOver = false;
   let last: Promise<void> = Promise.resolve();
   const follow = () => {
     last = last.then(async () => {
-      const isWanted = choice.isOn && !isOver;
+      const isWanted = toggle.isOn && !isOver;
       if (isWanted === (current !== undefined)) return;
       const old = current;
       current = isWanted ? begin() : undefined;
@@ -44,7 +44,7 @@ export function whileOn(
     });
     last = last.catch(report);
   };
-  const stop = choice.onChange(follow);
+  const stop = toggle.onChange(follow);
   follow();
   return {
     async close() {

@@ -7,7 +7,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { calledOff, StageFailure } from '../machine/machine.ts';
+import { cancelled, StageFailure } from '../machine/machine.ts';
 
 export interface AgentProcess {
   /** SIGTERM, and waits for the end. Containers go on. */
@@ -106,7 +106,7 @@ async function ready(
   });
   const deadline = performance.now() + readyTimeoutMs;
   while (!hasReadyLine(readFileSync(logPath, 'utf8'))) {
-    if (signal.aborted) throw calledOff();
+    if (signal.aborted) throw cancelled();
     if (ended !== undefined || performance.now() > deadline)
       throw new StageFailure(
         `The engine did not start: ${ended ?? `it was not ready after ${readyTimeoutMs / 1000} s`}. ${lastLines(logPath)}`,
@@ -127,7 +127,7 @@ function lastLines(logPath: string): string {
 async function stop(child: ChildProcess, end: Promise<string>): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGTERM');
-  const patience = new AbortController();
-  await Promise.race([end, sleep(stopTimeoutMs, undefined, { signal: patience.signal })]);
-  patience.abort();
+  const timer = new AbortController();
+  await Promise.race([end, sleep(stopTimeoutMs, undefined, { signal: timer.signal })]);
+  timer.abort();
 }

@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type BringUpContext,
   type BroughtUp,
-  type Climb,
   type MachineBackend,
   StageFailure,
 } from '../machine/machine.ts';
@@ -30,7 +30,7 @@ export function nativeBackend(options: NativeMachineOptions): MachineBackend {
     loginAdvice:
       `Look at ${log}, and check that ${join(options.rootDirectory, 'ssh')} belongs to this ` +
       'agent.',
-    bringUp: (climb) => climb.stage('agent', () => bringUp(options, log, climb)),
+    bringUp: (context) => context.stage('agent', () => bringUp(options, log, context)),
     logs: async () => ({ 'agent.log': readFileSync(log, 'utf8') }),
   };
 }
@@ -38,7 +38,7 @@ export function nativeBackend(options: NativeMachineOptions): MachineBackend {
 async function bringUp(
   options: NativeMachineOptions,
   log: string,
-  { signal }: Climb,
+  { signal }: BringUpContext,
 ): Promise<BroughtUp> {
   const isRunning = await isAgentRunning(options.runDirectory);
   const agent = isRunning ? undefined : await startAgent(options, signal);

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 type Protocol = 'tcp' | 'udp';
 const run = promisify(execFile);
-const patienceMs = 3000;
+const timeoutMs = 3000;
 
 /** Undefined when it cannot be found out. */
 export async function portOwner(protocol: Protocol, port: number): Promise<string | undefined> {
@@ -32,7 +32,7 @@ export async function portOwner(protocol: Protocol, port: number): Promise<strin
 }
 
 async function output(program: string, words: string[]): Promise<string> {
-  return (await run(program, words, { timeout: patienceMs, windowsHide: true })).stdout;
+  return (await run(program, words, { timeout: timeoutMs, windowsHide: true })).stdout;
 }
 
 const lsofWords = (protocol: Protocol, port: number) =>

@@ -183,7 +183,7 @@ test('/dev/kvm that is not there or not ours: emulation, with a note that says w
 });
 
 test('a guest that falls silent: where it was, and its last words', async () => {
-  const made = make({ patienceMs: 1000 });
+  const made = make({ timeoutMs: 1000 });
   made.behave({ console: ['corten: stage data-disk 3.1', 'xfs: thinking'] });
   const { stage, cause } = await failureOf(made);
   assert.equal(stage, 'boot');

@@ -6,12 +6,12 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine-client.ts';
 import {
+  type BringUpContext,
   type BroughtUp,
-  type Climb,
   type MachineBackend,
   StageFailure,
 } from '../machine/machine.ts';
-import { abandonIfCalledOff, waitForBoot } from '../virtual-machine/boot.ts';
+import { throwIfCancelled, waitForBoot } from '../virtual-machine/boot.ts';
 import { machineDirectory, makeDirectories } from '../virtual-machine/directory.ts';
 import { checkFreeSpace, dataDiskAt, prepareDataDisk } from '../virtual-machine/disk.ts';
 import {
@@ -27,34 +27,34 @@ import { textOf } from '../virtual-machine/process.ts';
 import { defaultSettings, readRecord } from '../virtual-machine/record.ts';
 import { writeSeed } from '../virtual-machine/seed.ts';
 import { qemuControls } from './controls.ts';
-import { chooseAcceleration, findQemu, type QemuPlaces } from './find-qemu.ts';
+import { chooseAcceleration, findQemu, type QemuPaths } from './find-qemu.ts';
 import type { QemuMachineOptions, RunningQemu, Session } from './session.ts';
 import { restoreSnapshot } from './snapshot.ts';
 import { stopVm } from './stop.ts';
 import { startVm } from './vm.ts';
 
 /** Emulated, a guest on a busy computer is silent for minutes while its agent loads. */
-const defaultPatienceMs = { accelerated: 120_000, emulated: 480_000 };
+const defaultTimeoutMs = { accelerated: 120_000, emulated: 480_000 };
 const dialTimeoutMs = 20_000;
 const nextStepAfterEnd =
   'Start it again: its disk is kept. If this computer ran out of memory, give the machine less, or close other programs.';
 
 export function qemuBackend(options: QemuMachineOptions): MachineBackend {
-  const places: QemuPlaces = {
+  const paths: QemuPaths = {
     platform: options.platform ?? process.platform,
     hostArchitecture: options.hostArchitecture ?? process.arch,
     architecture: options.architecture ?? (process.arch === 'arm64' ? 'arm64' : 'amd64'),
     searchPath: options.searchPath ?? process.env.PATH ?? '',
     ...(options.bundledDirectory !== undefined && { bundledDirectory: options.bundledDirectory }),
   };
-  const files = machineDirectory({ ...options, platform: places.platform });
+  const files = machineDirectory({ ...options, platform: paths.platform });
   const defaults = () => ({ ...defaultSettings(), ...options.settings });
-  const session: Session = { options, places, files, defaults, running: undefined };
+  const session: Session = { options, paths, files, defaults, running: undefined };
   return {
     kind: 'qemu',
     stages: ['prepare', 'image', 'disks', 'vm', 'boot'],
     loginAdvice: loginAdvice(files),
-    bringUp: (climb) => bringUp(session, climb),
+    bringUp: (context) => bringUp(session, context),
     logs: async () => ({
       'console.log': textOf(files.consoleLog),
       'qemu.log': textOf(files.qemuLog),
@@ -64,27 +64,29 @@ export function qemuBackend(options: QemuMachineOptions): MachineBackend {
   };
 }
 
-async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
-  const { files, places, options } = session;
-  const ground = await climb.stage('prepare', async () => {
-    makeDirectories(files, places.platform);
+async function bringUp(session: Session, context: BringUpContext): Promise<BroughtUp> {
+  const { files, paths, options } = session;
+  const ground = await context.stage('prepare', async () => {
+    makeDirectories(files, paths.platform);
     const record = readRecord(files.settings, session.defaults);
-    const found = await findQemu(places, {
-      signal: climb.signal,
-      patienceMs: options.startPatienceMs,
+    const found = await findQemu(paths, {
+      signal: context.signal,
+      timeoutMs: options.startTimeoutMs,
     });
-    const acceleration = chooseAcceleration(places, found, options.kvmDevice);
-    if (acceleration.note !== undefined) climb.note('prepare', acceleration.note);
+    const acceleration = chooseAcceleration(paths, found, options.kvmDevice);
+    if (acceleration.note !== undefined) context.note('prepare', acceleration.note);
     checkFreeSpace(files.path);
     return { record, found, acceleration };
   });
-  abandonIfCalledOff(climb);
-  const image = await climb.stage('image', () =>
-    chooseImage(options.imageDirectory, files, ground.record, (text) => climb.note('image', text)),
+  throwIfCancelled(context);
+  const image = await context.stage('image', () =>
+    chooseImage(options.imageDirectory, files, ground.record, (text) =>
+      context.note('image', text),
+    ),
   );
-  abandonIfCalledOff(climb);
+  throwIfCancelled(context);
   const disk = dataDiskAt(files.dataDisk);
-  const keys = await climb.stage('disks', async () => {
+  const keys = await context.stage('disks', async () => {
     await prepareDataDisk(disk, ground.record.settings.diskBytes, ground.found.path);
     const made = guestKeysIn(files.keys);
     writeSeed(files.seed, {
@@ -95,18 +97,18 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
     });
     return made;
   });
-  abandonIfCalledOff(climb);
-  const vm = await climb
-    .stage('vm', () => startVm(session, { ...ground, image, disk }, climb))
+  throwIfCancelled(context);
+  const vm = await context
+    .stage('vm', () => startVm(session, { ...ground, image, disk }, context))
     .catch((error: unknown) => {
       imageUntried(files);
       throw error;
     });
   try {
-    await climb.stage('boot', () => boot(session, vm, climb));
+    await context.stage('boot', () => boot(session, vm, context));
   } catch (error) {
     await vm.kill();
-    if (climb.signal.aborted) imageUntried(files);
+    if (context.signal.aborted) imageUntried(files);
     else imageFailed(files, image.digest);
     throw error;
   }
@@ -129,12 +131,12 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
         if (!isStopping) resolve(lossOf(files, 'QEMU', how, nextStepAfterEnd));
       });
     }),
-    rest: {
+    idlePause: {
       pause: async (engine) => {
         await giveMemoryBack(engine);
         await vm.qmp.run('stop');
       },
-      wake: () => vm.qmp.run<void>('cont'),
+      resume: () => vm.qmp.run<void>('cont'),
     },
     hold: vm.hold,
     stop: async (how, engine) => {
@@ -145,10 +147,10 @@ async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
   };
 }
 
-async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<void> {
+async function boot(session: Session, vm: RunningQemu, context: BringUpContext): Promise<void> {
   const { files, options } = session;
   if (vm.plan.restores) {
-    climb.note('boot', 'resumed');
+    context.note('boot', 'resumed');
     try {
       await restoreSnapshot(vm.qmp, files.snapshot);
     } catch (error) {
@@ -163,20 +165,20 @@ async function boot(session: Session, vm: RunningQemu, climb: Climb): Promise<vo
   const { hold } = vm;
   const tellHold = hold.onChange(() => {
     const why = hold.why();
-    climb.note('boot', why === undefined ? '' : `${why.cause} ${why.nextStep}`);
+    context.note('boot', why === undefined ? '' : `${why.cause} ${why.nextStep}`);
   });
   await waitForBoot({
     program: 'QEMU',
     consoleLog: files.consoleLog,
     dataDisk: files.dataDisk,
     ended: vm.ended,
-    patienceMs:
-      options.patienceMs ??
-      defaultPatienceMs[vm.plan.accelerators[0] === 'tcg' ? 'emulated' : 'accelerated'],
-    signal: climb.signal,
+    timeoutMs:
+      options.timeoutMs ??
+      defaultTimeoutMs[vm.plan.accelerators[0] === 'tcg' ? 'emulated' : 'accelerated'],
+    signal: context.signal,
     isHeld: () => hold.why() !== undefined,
-    note: (text) => climb.note('boot', text),
-    repaired: (text) => climb.note('disks', text),
+    note: (text) => context.note('boot', text),
+    repaired: (text) => context.note('disks', text),
   }).finally(tellHold);
 }
 

@@ -4,7 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { lastLines } from '../machine/last-lines.ts';
-import { calledOff, StageFailure } from '../machine/machine.ts';
+import { cancelled, StageFailure } from '../machine/machine.ts';
 import type { Accelerator, GuestArchitecture } from './command-line.ts';
 
 export interface FoundQemu {
@@ -19,7 +19,7 @@ const oldestVersion: [number, number, number] = [7, 2, 0];
 /** `-accel whpx` with this kernel and its devices. */
 const oldestForWhpx: [number, number, number] = [11, 0, 0];
 
-export interface QemuPlaces {
+export interface QemuPaths {
   platform: NodeJS.Platform;
   architecture: GuestArchitecture;
   /** Of this computer; `process.arch`. */
@@ -46,18 +46,18 @@ const installAdvice: Partial<Record<NodeJS.Platform, string>> = {
 };
 
 /** Throws StageFailure where there is none, where it does not run, and where it is too old. */
-export async function findQemu(places: QemuPlaces, waiting: Waiting): Promise<FoundQemu> {
-  const program = programs[places.architecture] + (places.platform === 'win32' ? '.exe' : '');
+export async function findQemu(paths: QemuPaths, waiting: Waiting): Promise<FoundQemu> {
+  const program = programs[paths.architecture] + (paths.platform === 'win32' ? '.exe' : '');
   const directories = [
-    ...(places.bundledDirectory === undefined ? [] : [places.bundledDirectory]),
-    ...places.searchPath.split(delimiter).filter((directory) => directory !== ''),
-    ...(usualDirectories[places.platform] ?? []),
+    ...(paths.bundledDirectory === undefined ? [] : [paths.bundledDirectory]),
+    ...paths.searchPath.split(delimiter).filter((directory) => directory !== ''),
+    ...(usualDirectories[paths.platform] ?? []),
   ];
   const path = directories.map((directory) => join(directory, program)).find(isProgram);
   if (path === undefined)
     throw new StageFailure(
       `There is no ${program} on this computer, which runs the machine.`,
-      installAdvice[places.platform] ?? linuxAdvice(places.architecture),
+      installAdvice[paths.platform] ?? linuxAdvice(paths.architecture),
     );
   const build = await firstLineOfVersion(path, waiting);
   const version = versionIn(build);
@@ -69,7 +69,7 @@ export async function findQemu(places: QemuPlaces, waiting: Waiting): Promise<Fo
   if (isOlder(version, oldestVersion))
     throw new StageFailure(
       `${path} is QEMU ${version.join('.')}, and the machine needs ${oldestVersion.join('.')} or newer.`,
-      `Update QEMU. ${installAdvice[places.platform] ?? linuxAdvice(places.architecture)}`,
+      `Update QEMU. ${installAdvice[paths.platform] ?? linuxAdvice(paths.architecture)}`,
     );
   return { path, version, build };
 }
@@ -91,28 +91,28 @@ function isProgram(path: string): boolean {
 
 export interface Waiting {
   signal: AbortSignal;
-  patienceMs?: number | undefined;
+  timeoutMs?: number | undefined;
 }
 
 /** The first start after the computer's reads the program from its disk. */
-const versionPatienceMs = 120_000;
+const versionTimeoutMs = 120_000;
 
 async function firstLineOfVersion(
   path: string,
-  { signal, patienceMs = versionPatienceMs }: Waiting,
+  { signal, timeoutMs = versionTimeoutMs }: Waiting,
 ): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(path, ['--version'], {
-      timeout: patienceMs,
+      timeout: timeoutMs,
       killSignal: 'SIGKILL',
       signal,
     });
     return stdout.split('\n')[0]?.trim() ?? '';
   } catch (error) {
-    if (signal.aborted) throw calledOff();
+    if (signal.aborted) throw cancelled();
     if ((error as { killed?: boolean }).killed)
       throw new StageFailure(
-        `${path} has not said its version in ${patienceMs / 1000} s.`,
+        `${path} has not said its version in ${timeoutMs / 1000} s.`,
         'Start it again. If it stays so, the disk that it is on may be slow or broken: restart this computer, or install QEMU again.',
       );
     throw new StageFailure(
@@ -141,7 +141,7 @@ export interface Acceleration {
 }
 
 export function chooseAcceleration(
-  { platform, architecture, hostArchitecture }: QemuPlaces,
+  { platform, architecture, hostArchitecture }: QemuPaths,
   { version }: FoundQemu,
   kvmDevice = '/dev/kvm',
 ): Acceleration {

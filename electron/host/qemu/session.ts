@@ -4,10 +4,10 @@ import type { MachineDirectory } from '../virtual-machine/directory.ts';
 import type { Line } from '../virtual-machine/process.ts';
 import type { QemuPlan } from './command-line.ts';
 import type { QemuHold } from './disk-hold.ts';
-import type { FoundQemu, QemuPlaces } from './find-qemu.ts';
+import type { FoundQemu, QemuPaths } from './find-qemu.ts';
 import type { Qmp } from './qmp.ts';
 
-export interface QemuMachineOptions extends Partial<QemuPlaces> {
+export interface QemuMachineOptions extends Partial<QemuPaths> {
   /** The machine's own: disk, keys, settings. */
   directory: string;
   /** For its sockets. */
@@ -18,11 +18,11 @@ export interface QemuMachineOptions extends Partial<QemuPlaces> {
   settings?: Partial<MachineSettings>;
   timeZone?: string;
   /** Until a QEMU that lives has answered. */
-  startPatienceMs?: number;
+  startTimeoutMs?: number;
   /** When it is said that something takes long. */
   slowAfterMs?: number;
   /** Between two signs of life of a guest that boots. */
-  patienceMs?: number;
+  timeoutMs?: number;
   /** How long a machine that is asked to end may take. */
   powerOffTimeoutMs?: number;
   kvmDevice?: string;
@@ -35,7 +35,7 @@ export interface QemuMachineOptions extends Partial<QemuPlaces> {
 
 export interface Session {
   options: QemuMachineOptions;
-  places: QemuPlaces;
+  paths: QemuPaths;
   files: MachineDirectory;
   defaults(): MachineSettings;
   running: RunningQemu | undefined;

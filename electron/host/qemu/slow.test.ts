@@ -1,4 +1,4 @@
-/** A computer that is slow: what is waited for, what is said meanwhile, and where patience ends. */
+/** A computer that is slow: what is waited for, what is said meanwhile, and where timeouts ends. */
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -32,11 +32,11 @@ const silences: [string, string, RegExp, RegExp][] = [
   ['its engine', 'engine', /engine has not answered its first question in 0\.4 s/, /too busy/],
 ];
 for (const [who, stage, cause, nextStep] of silences)
-  test(`a machine that runs and stays silent, ${who}: patience has an end`, async () => {
+  test(`a machine that runs and stays silent, ${who}: timeouts has an end`, async () => {
     const made = make(
-      { startPatienceMs: stage === 'vm' ? 400 : undefined },
+      { startTimeoutMs: stage === 'vm' ? 400 : undefined },
       {
-        patience: { [`${stage}Ms`]: 400 },
+        timeouts: { [`${stage}Ms`]: 400 },
       },
     );
     made.behave({ silentAt: stage });
@@ -49,8 +49,8 @@ for (const [who, stage, cause, nextStep] of silences)
     assert.deepEqual(made.pids(), []);
   });
 
-test('a QEMU that does not even say its version: patience has an end', async () => {
-  const made = make({ startPatienceMs: 100 });
+test('a QEMU that does not even say its version: timeouts has an end', async () => {
+  const made = make({ startTimeoutMs: 100 });
   writeFileSync(
     join(made.options.searchPath ?? '', 'qemu-system-x86_64'),
     '#!/bin/sh\nexec sleep 600\n',
@@ -62,7 +62,7 @@ test('a QEMU that does not even say its version: patience has an end', async () 
 });
 
 test('a handshake that is not answered is tried again on a fresh line', async () => {
-  const made = make({}, { patience: { handshakeMs: 300 } });
+  const made = make({}, { timeouts: { handshakeMs: 300 } });
   made.behave({ silentLines: 2 });
   const state = await made.machine.start();
   assert.equal(state.status, 'running', JSON.stringify(state));

@@ -71,7 +71,7 @@ async function suspend(session: Session, vm: RunningQemu, engine: EngineClient):
 
 /** Settles with the first of both, and leaves no timer. */
 export async function within(end: Promise<unknown>, ms = defaultPowerOffTimeoutMs): Promise<void> {
-  const patience = new AbortController();
-  await Promise.race([end, sleep(ms, undefined, { signal: patience.signal }).catch(() => {})]);
-  patience.abort();
+  const timer = new AbortController();
+  await Promise.race([end, sleep(ms, undefined, { signal: timer.signal }).catch(() => {})]);
+  timer.abort();
 }

@@ -1,8 +1,8 @@
 /** QEMU is started: from saved memory or anew, with what accelerates it or without. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Climb, calledOff, StageFailure } from '../machine/machine.ts';
-import { tellingSlowness } from '../machine/stage-timeout.ts';
+import { type BringUpContext, cancelled, StageFailure } from '../machine/machine.ts';
+import { noteWhenSlow } from '../machine/stage-timeout.ts';
 import type { MachineDirectory } from '../virtual-machine/directory.ts';
 import type { DataDisk } from '../virtual-machine/disk.ts';
 import type { GuestImage } from '../virtual-machine/image.ts';
@@ -28,8 +28,8 @@ import { dropSnapshot, hasSnapshot, nowhere, savedAccelerators, snapshotKey } fr
 import { within } from './stop.ts';
 
 /** A cold start on a busy computer reads all of QEMU from its disk first. */
-const defaultStartPatienceMs = 180_000;
-const leftoverPatienceMs = 30_000;
+const defaultStartTimeoutMs = 180_000;
+const leftoverTimeoutMs = 30_000;
 
 /** What the stages before found and made. */
 export interface Ground {
@@ -44,29 +44,29 @@ export interface Ground {
 export async function startVm(
   session: Session,
   ground: Ground,
-  climb: Climb,
+  context: BringUpContext,
 ): Promise<RunningQemu> {
   const { files } = session;
-  await endLeftover(session, climb);
+  await endLeftover(session, context);
   const saved = savedAccelerators(files.snapshot);
   if (saved !== undefined) {
     const asSaved = { ...ground, acceleration: { accelerators: saved } };
     const plan = planOf(session, asSaved);
     if (hasSnapshot(files.snapshot, snapshotKey(files, ground.found, plan)))
-      return await spawnVm(session, ground.found, { ...plan, restores: true }, climb);
+      return await spawnVm(session, ground.found, { ...plan, restores: true }, context);
   }
   dropSnapshot(files.snapshot);
   const plan = planOf(session, ground);
   const [accelerator] = plan.accelerators;
   try {
-    return await spawnVm(session, ground.found, plan, climb);
+    return await spawnVm(session, ground.found, plan, context);
   } catch (error) {
     // Some accelerators can be opened and then break QEMU, such as KVM in a virtual machine that
     // does not nest; without one the same start works or fails for its own reason.
     const mayBeTheCause = error instanceof QemuBroke && accelerator !== 'tcg';
-    if (!mayBeTheCause || climb.signal.aborted) throw error;
-    climb.note('prepare', accelerationFailed(accelerator!, textOf(files.qemuLog)));
-    return await spawnVm(session, ground.found, { ...plan, accelerators: ['tcg'] }, climb);
+    if (!mayBeTheCause || context.signal.aborted) throw error;
+    context.note('prepare', accelerationFailed(accelerator!, textOf(files.qemuLog)));
+    return await spawnVm(session, ground.found, { ...plan, accelerators: ['tcg'] }, context);
   }
 }
 
@@ -74,25 +74,25 @@ async function spawnVm(
   session: Session,
   found: FoundQemu,
   planned: QemuPlan,
-  climb: Climb,
+  context: BringUpContext,
 ): Promise<RunningQemu> {
-  const { files, places } = session;
+  const { files, paths } = session;
   const lines =
-    places.platform === 'win32'
+    paths.platform === 'win32'
       ? { qmp: await loopbackLine(), ssh: await loopbackLine() }
       : { qmp: socketLine(files.qmpSocket), ssh: socketLine(files.sshSocket) };
   const plan = { ...planned, qmp: lines.qmp.place, ssh: lines.ssh.place };
   writeFileSync(files.consoleLog, '', { mode: 0o600 });
   const start = () => startVmProcess(found.path, qemuArguments(plan), files.qemuLog);
   const isEmulated = plan.accelerators[0] === 'tcg';
-  const process = isEmulated && places.platform === 'linux' ? withSmallPages(start) : start();
+  const process = isEmulated && paths.platform === 'linux' ? withSmallPages(start) : start();
   const end = async () => {
     await process.kill();
     for (const line of Object.values(lines)) line.close();
   };
   try {
-    const qmp = await greet(process, lines.qmp, session, climb);
-    await noteAcceleration(qmp, plan, files, climb);
+    const qmp = await greet(process, lines.qmp, session, context);
+    await noteAcceleration(qmp, plan, files, context);
     const hold = watchDisk(qmp, files.dataDisk, session.options.freeBytes);
     return {
       ...{ qmp, hold, found, plan, ssh: lines.ssh },
@@ -107,12 +107,12 @@ async function spawnVm(
 }
 
 /** A QEMU that an app left behind when it ended without a word: it has the disk. */
-async function endLeftover({ files, options }: Session, { signal }: Climb): Promise<void> {
+async function endLeftover({ files, options }: Session, { signal }: BringUpContext): Promise<void> {
   if (!existsSync(files.qmpSocket)) return;
   try {
     const line = await dialOnce(files.qmpSocket);
     signal.addEventListener('abort', () => line.destroy());
-    const qmp = await openQmp(line, { greetingTimeoutMs: leftoverPatienceMs });
+    const qmp = await openQmp(line, { greetingTimeoutMs: leftoverTimeoutMs });
     await qmp.run('system_powerdown');
     await within(qmp.closed, options.powerOffTimeoutMs);
     await qmp.run('quit');
@@ -123,11 +123,11 @@ async function endLeftover({ files, options }: Session, { signal }: Climb): Prom
 
 /** Its lines are known once they are there. */
 function planOf(
-  { files, places }: Session,
+  { files, paths }: Session,
   { record, acceleration, image, disk }: Ground,
 ): QemuPlan {
   return {
-    architecture: places.architecture,
+    architecture: paths.architecture,
     accelerators: acceleration.accelerators,
     cpus: record.settings.cpus,
     memoryBytes: record.settings.memoryBytes,
@@ -148,37 +148,37 @@ async function greet(
   process: VmProcess,
   line: Line,
   { files, options }: Session,
-  climb: Climb,
+  context: BringUpContext,
 ): Promise<Qmp> {
-  const patienceMs = options.startPatienceMs ?? defaultStartPatienceMs;
+  const timeoutMs = options.startTimeoutMs ?? defaultStartTimeoutMs;
   const failed = new AbortController();
-  const giveUp = AbortSignal.any([AbortSignal.timeout(patienceMs), climb.signal, failed.signal]);
+  const giveUp = AbortSignal.any([AbortSignal.timeout(timeoutMs), context.signal, failed.signal]);
   const greeted = new AbortController();
   const failure = (how: string) => startFailure(how, files.qemuLog, files.dataDisk);
   try {
     const answered = Promise.race([
       line.dial(giveUp).then((socket) => {
-        // A QEMU that listens already may be about to be called off, too.
+        // A QEMU that listens already may be about to be cancelled, too.
         giveUp.addEventListener('abort', () => socket.destroy(), { signal: greeted.signal });
-        return openQmp(socket, { greetingTimeoutMs: patienceMs });
+        return openQmp(socket, { greetingTimeoutMs: timeoutMs });
       }),
       process.ended.then((how) => {
         throw failure(how);
       }),
     ]);
-    return await tellingSlowness(answered, {
+    return await noteWhenSlow(answered, {
       ...options,
-      note: (text) => climb.note('vm', text),
+      note: (text) => context.note('vm', text),
       text: 'QEMU has not answered yet. The computer is slow, and it is waited for.',
     });
   } catch (error) {
     // Who still dialled would take from the next QEMU at this place the only line that it has.
     failed.abort();
-    if (climb.signal.aborted) throw calledOff();
+    if (context.signal.aborted) throw cancelled();
     if (error instanceof StageFailure) throw error;
     // A line that ends at once belongs to a process that is about to end.
     const how = await Promise.race([process.ended, sleep(500).then(() => undefined)]);
-    throw failure(how ?? `it did not answer in ${patienceMs / 1000} s`);
+    throw failure(how ?? `it did not answer in ${timeoutMs / 1000} s`);
   } finally {
     greeted.abort();
   }
@@ -188,9 +188,9 @@ async function noteAcceleration(
   qmp: Qmp,
   { accelerators }: QemuPlan,
   files: MachineDirectory,
-  climb: Climb,
+  context: BringUpContext,
 ): Promise<void> {
   if (accelerators[0] !== 'kvm') return;
   const { enabled } = await qmp.run<{ enabled: boolean }>('query-kvm');
-  if (!enabled) climb.note('prepare', accelerationFailed('kvm', textOf(files.qemuLog)));
+  if (!enabled) context.note('prepare', accelerationFailed('kvm', textOf(files.qemuLog)));
 }

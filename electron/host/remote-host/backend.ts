@@ -6,20 +6,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'ssh2';
 import type { RemoteAddress } from '../../contract/machines.ts';
 import {
+  type BringUpContext,
   type BroughtUp,
-  type Climb,
-  calledOff,
+  cancelled,
   type MachineBackend,
   StageFailure,
 } from '../machine/machine.ts';
-import { unlessCalledOff } from '../machine/stage-timeout.ts';
+import { unlessCancelled } from '../machine/stage-timeout.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import { openStreamLocal } from '../ssh/connection.ts';
 import { checkHost, type HostFacts } from './check.ts';
 import { type Bundle, bringBundle, sweepScript, switchScript, undoScript } from './install.ts';
 import { type ConnectOptions, logIn, planOf, reachHost } from './login/host-connection.ts';
 import { type Ask, Secrets } from './login/secrets.ts';
-import { sshSocket, stateDirectory } from './places.ts';
+import { sshSocket, stateDirectory } from './paths.ts';
 import { type RemoteShell, remoteShell } from './remote-shell.ts';
 import { footprintOf, removeEngine } from './remove.ts';
 import { rootOf } from './root.ts';
@@ -34,7 +34,7 @@ export interface RemoteMachineOptions {
   bundleFor(architecture: HostFacts['architecture']): Promise<Bundle>;
   /** The person's home, for `~/.ssh`. */
   home?: string;
-  patienceMs?: number;
+  timeoutMs?: number;
 }
 
 export interface RemoteBackend extends MachineBackend {
@@ -70,7 +70,7 @@ export function remoteBackend(options: RemoteMachineOptions): RemoteBackend {
       // Who only looked at what is there has left a connection, too.
       await disconnect(session);
     },
-    bringUp: (climb) => bringUp(session, climb),
+    bringUp: (context) => bringUp(session, context),
     logs: async (): Promise<Record<string, string>> => {
       // Only over the connection that there is: nobody should be asked for a password for it.
       if (session.client === undefined) return {};
@@ -89,74 +89,80 @@ export function remoteBackend(options: RemoteMachineOptions): RemoteBackend {
   };
 }
 
-async function bringUp(session: Session, climb: Climb): Promise<BroughtUp> {
+async function bringUp(session: Session, context: BringUpContext): Promise<BroughtUp> {
   const { address } = session;
   const { host } = address;
   await disconnect(session);
   // What is under way on the host hears of it by its channel's end.
   const hangUp = () => session.client?.destroy();
-  climb.signal.addEventListener('abort', hangUp);
+  context.signal.addEventListener('abort', hangUp);
   try {
-    const options = connectOptions(session, climb.ask, climb.signal);
-    const { plan, line } = await climb.stage('reach', async () => {
+    const options = connectOptions(session, context.ask, context.signal);
+    const { plan, line } = await context.stage('reach', async () => {
       const found = planOf(address, session.options.home);
       return { plan: found, line: await reachHost(found, options) };
     });
-    const client = await climb.stage('login', () => logIn(plan, line, options));
+    const client = await context.stage('login', () => logIn(plan, line, options));
     keep(session, client);
-    const { facts, shell } = await climb.stage('check', async () => {
-      const made = remoteShell(client, await rootOf(client, plan, session.secrets, climb.ask));
+    const { facts, shell } = await context.stage('check', async () => {
+      const made = remoteShell(client, await rootOf(client, plan, session.secrets, context.ask));
       const found = await checkHost(made, host);
-      climb.note('check', `Linux ${found.kernel}, ${found.architecture}, cgroups ${found.cgroups}`);
+      context.note(
+        'check',
+        `Linux ${found.kernel}, ${found.architecture}, cgroups ${found.cgroups}`,
+      );
       return { shell: made, facts: found };
     });
-    await bringEngine(session, climb, shell, facts);
+    await bringEngine(session, context, shell, facts);
     return await reached(session, shell);
   } catch (error) {
     await disconnect(session);
     throw error;
   } finally {
-    climb.signal.removeEventListener('abort', hangUp);
+    context.signal.removeEventListener('abort', hangUp);
   }
 }
 
 /** Brings and starts what is not there yet, and takes back what it began when that fails. */
 async function bringEngine(
   { address, options: { bundleFor } }: Session,
-  climb: Climb,
+  context: BringUpContext,
   shell: RemoteShell,
   facts: HostFacts,
 ): Promise<void> {
   const { host } = address;
   if (facts.hasOtherAgent) {
-    climb.note('install', 'An engine runs there that this app did not bring. It is used as it is.');
-    await climb.stage('install', async () => {});
-    await climb.stage('start', async () => {});
+    context.note(
+      'install',
+      'An engine runs there that this app did not bring. It is used as it is.',
+    );
+    await context.stage('install', async () => {});
+    await context.stage('start', async () => {});
     return;
   }
   const before = facts.installed;
-  const version = await climb.stage('install', async () => {
-    const bundle = await unlessCalledOff(bundleFor(facts.architecture), climb.signal);
-    climb.note(
+  const version = await context.stage('install', async () => {
+    const bundle = await unlessCancelled(bundleFor(facts.architecture), context.signal);
+    context.note(
       'install',
       bundle.version === before ? `${bundle.version} is there` : bundle.version,
     );
     if (bundle.version === before) return before;
     try {
       await bringBundle(shell, bundle, host, {
-        signal: climb.signal,
-        note: (text) => climb.note('install', text),
+        signal: context.signal,
+        note: (text) => context.note('install', text),
       });
-      climb.note('install', bundle.version);
+      context.note('install', bundle.version);
     } catch (error) {
       await shell.runAsRoot(undoScript).catch(() => undefined);
       throw error;
     }
     return bundle.version;
   });
-  await climb.stage('start', async () => {
+  await context.stage('start', async () => {
     if (version === before && (await isServiceRunning(shell))) {
-      await returnOfAgent(shell, host, facts, (text) => climb.note('start', text));
+      await returnOfAgent(shell, host, facts, (text) => context.note('start', text));
       return;
     }
     await switchTo(shell, version, host);
@@ -252,8 +258,8 @@ function connectOptions(
   ask: Ask | undefined,
   signal?: AbortSignal,
 ): ConnectOptions {
-  const { knownHostsFile, home, patienceMs } = options;
-  return { ask, secrets, knownHostsFile, signal, home, patienceMs };
+  const { knownHostsFile, home, timeoutMs } = options;
+  return { ask, secrets, knownHostsFile, signal, home, timeoutMs };
 }
 
 /** The connection that there is, or a new one with what is known by now. */
@@ -265,7 +271,7 @@ async function clientOf(session: Session, ask?: Ask): Promise<Client> {
   const client = await logIn(plan, await reachHost(plan, options), options);
   if (signal.aborted) {
     client.destroy();
-    throw calledOff();
+    throw cancelled();
   }
   // Another dial may have been faster.
   if (session.client === undefined) keep(session, client);
@@ -297,10 +303,7 @@ async function disconnect(session: Session): Promise<void> {
   if (client === undefined) return;
   const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
   client.end();
-  const patience = new AbortController();
-  await Promise.race([
-    closed,
-    sleep(leaveMs, undefined, { signal: patience.signal }).catch(() => {}),
-  ]);
-  patience.abort();
+  const timer = new AbortController();
+  await Promise.race([closed, sleep(leaveMs, undefined, { signal: timer.signal }).catch(() => {})]);
+  timer.abort();
 }

@@ -1,6 +1,6 @@
 /** Whether a host can run the engine, and what there is of it already. Reads; changes nothing. */
 import { StageFailure } from '../machine/machine.ts';
-import { ownMark, programDirectory, runDirectory, stateDirectory, unitPath } from './places.ts';
+import { ownMark, programDirectory, runDirectory, stateDirectory, unitPath } from './paths.ts';
 import type { RemoteShell } from './remote-shell.ts';
 
 export interface HostFacts {

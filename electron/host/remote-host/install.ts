@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Client, SFTPWrapper } from 'ssh2';
-import { type Climb, StageFailure } from '../machine/machine.ts';
-import { ownMark, programDirectory } from './places.ts';
+import { type BringUpContext, StageFailure } from '../machine/machine.ts';
+import { ownMark, programDirectory } from './paths.ts';
 import { quoted, type RemoteShell } from './remote-shell.ts';
 
 /** What `scripts/remote-bundle` makes for one kind of processor. */
@@ -58,7 +58,7 @@ export async function bringBundle(
   shell: RemoteShell,
   bundle: Bundle,
   host: string,
-  { signal, note }: Pick<Climb, 'signal'> & { note(text: string): void },
+  { signal, note }: Pick<BringUpContext, 'signal'> & { note(text: string): void },
 ): Promise<void> {
   const directory = await upload(shell, bundle, host, { signal, sent: percents(bundle, note) });
   note(`${bundle.version} is unpacked`);
@@ -128,7 +128,7 @@ async function upload(
   } catch (error) {
     await shell.runAsRoot('rm -rf -- "$1"', directory).catch(() => undefined);
     if (signal.aborted)
-      throw new StageFailure('The start was called off.', 'Connect again when you want to.');
+      throw new StageFailure('The start was cancelled.', 'Connect again when you want to.');
     throw new StageFailure(
       `The engine’s archive could not be brought to ${host}: ${(error as Error).message}`,
       'See that /tmp has 100 MiB left there, and that the network holds; then connect again.',

@@ -27,7 +27,7 @@ const up = (user = 'root') =>
   connected(
     personAt(desktop, bundle, {
       address: { host: '127.0.0.1', port: desktop.port, user },
-      patienceMs: 300_000,
+      timeoutMs: 300_000,
     }),
   );
 const root = (script: string) => desktop.run('root', script);

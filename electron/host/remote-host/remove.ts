@@ -9,7 +9,7 @@ import {
   stateDirectory,
   unitName,
   unitPath,
-} from './places.ts';
+} from './paths.ts';
 import type { RemoteShell } from './remote-shell.ts';
 import { helper, stopService } from './service.ts';
 

@@ -28,7 +28,7 @@ export async function rootOf(
   for (let tries = 0; tries < passwordTries && ask !== undefined; tries++) {
     const password = await ask({ kind: 'sudo', user, host, wrong: tries > 0 });
     if (password === undefined)
-      throw new StageFailure('The start was called off.', 'Connect again when you want to.');
+      throw new StageFailure('The start was cancelled.', 'Connect again when you want to.');
     if (!(await isTaken(client, password))) continue;
     secrets.keep(place, password);
     return { sudoPassword: password };

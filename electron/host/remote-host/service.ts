@@ -1,6 +1,6 @@
 /** The agent as a service of the host: systemd's where systemd runs, else a process that is watched over. */
 import { StageFailure } from '../machine/machine.ts';
-import { type SlowOptions, tellingSlowness } from '../machine/stage-timeout.ts';
+import { noteWhenSlow, type SlowOptions } from '../machine/stage-timeout.ts';
 import {
   apiSocket,
   logFile,
@@ -10,7 +10,7 @@ import {
   stateDirectory,
   unitName,
   unitPath,
-} from './places.ts';
+} from './paths.ts';
 import { quoted, type RemoteShell } from './remote-shell.ts';
 
 const current = `${programDirectory}/current`;
@@ -146,7 +146,7 @@ export function returnOfAgent(
   facts: { hasSystemd: boolean },
   note: SlowOptions['note'],
 ): Promise<void> {
-  return tellingSlowness(waitForAgent(shell, host, facts), {
+  return noteWhenSlow(waitForAgent(shell, host, facts), {
     note,
     text: `The engine on ${host} does not answer. What has ended there is started again, and waited for.`,
     slowAfterMs: saySoAfterMs,

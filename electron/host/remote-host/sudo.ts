@@ -11,7 +11,7 @@ import { openCommand, type RemoteCommand } from './remote-command.ts';
 const prompt = '[corten: password]';
 const begun = '[corten: begun]';
 
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 
 export class WrongPassword extends Error {
   constructor() {
@@ -71,7 +71,7 @@ export async function openBySudo(
       );
     };
     /** What asks a directory for its users may take its time, and a wrong password two seconds. */
-    const patience = setTimeout(() => {
+    const timeout = setTimeout(() => {
       settle();
       channel.close();
       reject(
@@ -80,10 +80,10 @@ export async function openBySudo(
           'Log in to that computer, and see how long "sudo true" takes.',
         ),
       );
-    }, patienceMs);
+    }, timeoutMs);
     function settle(): void {
       isSettled = true;
-      clearTimeout(patience);
+      clearTimeout(timeout);
       stderr.off('readable', onWords);
       stderr.off('end', onEnd);
     }

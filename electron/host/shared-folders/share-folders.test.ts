@@ -14,7 +14,7 @@ import {
   ShareOperation as Wire,
 } from '../../../agent/contract/share-wire.ts';
 import { until } from '../../../agent/e2e/until.ts';
-import { restAtWill } from '../machine/testdata/pause-listeners.ts';
+import { pauseListeners } from '../machine/testdata/pause-listeners.ts';
 import type { SshLink } from '../ssh/link.ts';
 import { openFolderList } from './folder-list.ts';
 import { createFolderSharing, type FolderSharing } from './share-folders.ts';
@@ -22,9 +22,13 @@ import { createFolderSharing, type FolderSharing } from './share-folders.ts';
 const directory = mkdtempSync(join(tmpdir(), 'corten-sharing-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-function companionOf(sharing: FolderSharing, link: SshLink, onRest = restAtWill().onRest) {
+function companionOf(
+  sharing: FolderSharing,
+  link: SshLink,
+  onPauseChange = pauseListeners().onPauseChange,
+) {
   const report = (what: string, error: unknown) => assert.fail(`${what}: ${error}`);
-  return sharing.companion({ link, services: link, onRest, report });
+  return sharing.companion({ link, services: link, onPauseChange, report });
 }
 
 /** A machine's end of it: it knows the folder, and notes what it is told. */
@@ -32,7 +36,7 @@ function machineOf(sharing: FolderSharing) {
   const told: string[] = [];
   const lines: Duplex[] = [];
   const knows = Promise.withResolvers<void>();
-  const { onRest, rest } = restAtWill();
+  const { onPauseChange, setPaused } = pauseListeners();
   const answer = (agent: Duplex, frame: Buffer) => {
     const reader = new FrameReader(frame);
     if (reader.operation === Wire.hello) {
@@ -55,7 +59,7 @@ function machineOf(sharing: FolderSharing) {
       return Object.assign(host, { close: () => host.destroy() }) as unknown as ClientChannel;
     },
   } as unknown as SshLink;
-  const companion = companionOf(sharing, link, onRest);
+  const companion = companionOf(sharing, link, onPauseChange);
   const untilTold = (path: string) =>
     until(
       () => told.includes(path),
@@ -65,7 +69,7 @@ function machineOf(sharing: FolderSharing) {
     told,
     untilTold,
     knows: knows.promise,
-    rest,
+    setPaused,
     /** The channels so far. */
     lines,
     linger: () => companion.linger?.(),
@@ -86,13 +90,13 @@ test('what changes while a machine rests is told when it is awake, and to anothe
   const [sleeper, other] = [machineOf(sharing), machineOf(sharing)];
   try {
     await Promise.all([sleeper.knows, other.knows]);
-    sleeper.rest(true);
+    sleeper.setPaused(true);
     for (const name of ['one', 'two', 'three']) {
       writeFileSync(join(shared, name), '');
       await other.untilTold(name);
     }
     assert.deepEqual(sleeper.told, []);
-    sleeper.rest(false);
+    sleeper.setPaused(false);
     await sleeper.untilTold('three');
     assert.deepEqual(sleeper.told, ['one', 'two', 'three']);
   } finally {

@@ -6,15 +6,18 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SharedFolder, SharedFolders } from '../../contract/folders.ts';
-import type { Accompaniment, CompanionContext } from '../machine/machine.ts';
-import type { Choice } from '../machine/toggle.ts';
+import type { CompanionContext, RunningCompanion } from '../machine/machine.ts';
+import type { Toggle } from '../machine/toggle.ts';
 import { ChannelSocket } from '../ssh/channel-socket.ts';
 import type { ServiceLink } from '../ssh/link.ts';
 import type { FolderList } from './folder-list.ts';
 import { type FolderThread, openFolderThread } from './open-folder-thread.ts';
-import { farewell } from './unmount.ts';
+import { unmount } from './unmount.ts';
 
-export type SharingContext = Pick<CompanionContext, 'link' | 'services' | 'onRest' | 'report'>;
+export type SharingContext = Pick<
+  CompanionContext,
+  'link' | 'services' | 'onPauseChange' | 'report'
+>;
 
 export interface FolderSharingOptions {
   list: FolderList;
@@ -24,9 +27,12 @@ export interface FolderSharingOptions {
 
 export interface FolderSharing {
   /** A `Companion` that asks little of its machine. */
-  companion(machine: SharingContext): Accompaniment;
+  companion(machine: SharingContext): RunningCompanion;
   /** The same for a machine with paths of its own: the folders are at their own paths below `at`. */
-  companionBelow(options: { at: string; chosen: Choice }, machine: SharingContext): Accompaniment;
+  companionBelow(
+    options: { at: string; chosen: Toggle },
+    machine: SharingContext,
+  ): RunningCompanion;
   view(): SharedFolders;
   watch(signal: AbortSignal): AsyncIterable<SharedFolders>;
 }
@@ -76,8 +82,8 @@ export function createFolderSharing({
 
   function accompany(
     machine: SharingContext,
-    { at, chosen }: { at: string; chosen?: Choice },
-  ): Accompaniment {
+    { at, chosen }: { at: string; chosen?: Toggle },
+  ): RunningCompanion {
     const sessions = new Map<string, Session>();
     const follow = () => {
       const folders = chosen === undefined || chosen.isOn ? list.all() : [];
@@ -136,11 +142,11 @@ function share(
   const ready = Promise.withResolvers<void>();
   let channel: Duplex | undefined;
   let server: FolderThread | undefined;
-  let isResting = false;
+  let isPaused = false;
   let isEnding = false;
-  const stopFollowing = machine.onRest((itsRest) => {
-    isResting = itsRest;
-    server?.hold(isResting);
+  const stopFollowing = machine.onPauseChange((itsRest) => {
+    isPaused = itsRest;
+    server?.hold(isPaused);
   });
   const mountPath = `${at}${path}`;
   // A machine that more than one computer shares folders with tells them apart by where they are.
@@ -157,7 +163,7 @@ function share(
       try {
         if (server?.isAlive !== true) {
           server = await openFolderThread({ name, mountPath, ...folder });
-          server.hold(isResting);
+          server.hold(isPaused);
         }
         channel = await openBy(machine.services);
         if (ended.signal.aborted) break;
@@ -189,7 +195,7 @@ function share(
       tell(undefined);
       server?.close();
       // What a person takes away is gone at once, from a machine that rests, too.
-      if (forGood) await farewell(await openBy(machine.link), name);
+      if (forGood) await unmount(await openBy(machine.link), name);
     },
   };
 }

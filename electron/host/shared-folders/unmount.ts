@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { FrameWriter, ShareOperation as Wire } from '../../../agent/contract/share-wire.ts';
 
 /** Resolves once it is unmounted, or the machine is out of reach. */
-export async function farewell(channel: Duplex, share: string): Promise<void> {
+export async function unmount(channel: Duplex, share: string): Promise<void> {
   channel.on('error', () => {});
   channel.resume();
   const closed = new Promise<void>((resolve) => channel.once('close', () => resolve()));

@@ -5,12 +5,12 @@
 import type { Client, ClientChannel } from 'ssh2';
 import { HostKeyMismatch, openConnection, openStreamLocal, openTcp } from './connection.ts';
 import type { SshEndpoint } from './endpoint.ts';
-import { type SilenceWatch, watchSilence } from './silence.ts';
+import { type SilenceTimeout, startSilenceTimeout } from './silence-timeout.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
 /** How long a request waits for a connection that is being made again. */
-const patienceMs = 5_000;
+const timeoutMs = 5_000;
 
 /** The agent's name for its own API socket, wherever that is. */
 const apiSocket = 'docker.sock';
@@ -34,7 +34,7 @@ export interface SshLink {
   /** Called at each change. */
   onConnection(listener: (connected: boolean) => void): () => void;
   /** While true the machine rests, and its silence does not break the connection. */
-  expectSilence(isExpected: boolean): void;
+  allowSilence(isExpected: boolean): void;
   close(): void;
 }
 
@@ -48,12 +48,12 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
   let timer: NodeJS.Timeout | undefined;
   let lastFailure: unknown;
   const over = new AbortController();
-  let silence: SilenceWatch | undefined;
+  let silence: SilenceTimeout | undefined;
 
   async function connect(handshakeMs?: number): Promise<void> {
     const fresh = await openConnection(endpoint, 'api', {
       takeLine: (line) => {
-        silence = watchSilence(line);
+        silence = startSilenceTimeout(line);
       },
       signal: over.signal,
       handshakeMs,
@@ -94,7 +94,7 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
       return Promise.reject(new NotConnected(lastFailure));
     return new Promise((resolve, reject) => {
       const stop = () => {
-        clearTimeout(patience);
+        clearTimeout(timeout);
         listeners.delete(onChange);
       };
       const onChange = () => {
@@ -102,10 +102,10 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
         stop();
         resolve(client);
       };
-      const patience = setTimeout(() => {
+      const timeout = setTimeout(() => {
         stop();
         reject(new NotConnected(lastFailure));
-      }, patienceMs);
+      }, timeoutMs);
       listeners.add(onChange);
     });
   }
@@ -120,7 +120,7 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    expectSilence: (isExpected) => silence?.expect(isExpected),
+    allowSilence: (isExpected) => silence?.expect(isExpected),
     close() {
       over.abort();
       silence?.stop();

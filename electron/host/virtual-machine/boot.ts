@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GuestReport, readConsoleLine } from '../../../agent/contract/guest-console.ts';
 import { lastLines } from '../machine/last-lines.ts';
-import { type Climb, calledOff, StageFailure } from '../machine/machine.ts';
+import { type BringUpContext, cancelled, StageFailure } from '../machine/machine.ts';
 import { followLines } from './console.ts';
 import { textOf } from './process.ts';
 
@@ -14,7 +14,7 @@ export interface BootOptions {
   /** Its end, in words. */
   ended: Promise<string>;
   /** Between two signs of life: a slow computer is given time as long as something happens. */
-  patienceMs: number;
+  timeoutMs: number;
   signal: AbortSignal;
   /** Whether it stands still for a reason that people have been told. */
   isHeld?(): boolean;
@@ -41,15 +41,15 @@ export async function waitForBoot(options: BootOptions): Promise<void> {
       }),
       silence(options, progress, watching.signal),
     ]);
-    if (options.signal.aborted) throw calledOff();
+    if (options.signal.aborted) throw cancelled();
   } finally {
     options.signal.removeEventListener('abort', stop);
     watching.abort();
   }
 }
 
-export function abandonIfCalledOff({ signal }: Climb): void {
-  if (signal.aborted) throw calledOff();
+export function throwIfCancelled({ signal }: BringUpContext): void {
+  if (signal.aborted) throw cancelled();
 }
 
 async function follow(
@@ -79,7 +79,7 @@ async function silence(
 ): Promise<void> {
   while (!signal.aborted) {
     if (options.isHeld?.()) progress.at = performance.now();
-    const leftMs = progress.at + options.patienceMs - performance.now();
+    const leftMs = progress.at + options.timeoutMs - performance.now();
     if (leftMs <= 0)
       throw new StageFailure(
         `The machine stopped answering while it started, at "${progress.stage}". ${said(options)}`,

@@ -6,7 +6,7 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { calledOff, StageFailure } from '../machine/machine.ts';
+import { cancelled, StageFailure } from '../machine/machine.ts';
 import { decodeOutput, startWsl, type WslProgram } from './command.ts';
 import type { Distribution } from './distribution.ts';
 import { wslFailure } from './failures.ts';
@@ -52,12 +52,12 @@ export async function runAgent(
     said: () => output.text(),
     askToEnd: async () => {
       child.stdin.end();
-      const patience = new AbortController();
+      const timer = new AbortController();
       const ended = await Promise.race([
         closed.then(() => true),
-        sleep(endTimeoutMs, false, { signal: patience.signal }),
+        sleep(endTimeoutMs, false, { signal: timer.signal }),
       ]);
-      patience.abort();
+      timer.abort();
       return ended;
     },
     kill: () => void child.kill(),
@@ -93,10 +93,10 @@ async function ready(
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if (signal.aborted) throw calledOff();
+  if (signal.aborted) throw cancelled();
   const settled = new AbortController();
   const gaveUp = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(calledOff()), { signal: settled.signal });
+    signal.addEventListener('abort', () => reject(cancelled()), { signal: settled.signal });
   });
   const tooLong = sleep(readyTimeoutMs, undefined, { signal: settled.signal }).then(() => {
     throw new StageFailure(

@@ -212,7 +212,7 @@ test("another's distribution of the same name is left alone", async () => {
   assert.deepEqual(windows.calls('--unregister'), []);
 });
 
-test('while the system is unpacked it is told how far that is; called off, nothing of it stays', async () => {
+test('while the system is unpacked it is told how far that is; cancelled, nothing of it stays', async () => {
   using windows = new Windows();
   const image = await windows.image({ 'etc/large': randomBytes(2 * 1024 ** 2).toString('hex') });
   const options = { ...(await windows.machine()), image: () => image };

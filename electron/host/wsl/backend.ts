@@ -10,8 +10,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import {
+  type BringUpContext,
   type BroughtUp,
-  type Climb,
   type Installation,
   type Loss,
   type MachineBackend,
@@ -58,7 +58,7 @@ export function wslBackend(options: WslMachineOptions): MachineBackend {
     loginAdvice:
       `The keys in ${join(options.directory, 'keys')} are not those that the machine was given. ` +
       'Remove the machine and make it anew, or bring back its folder from a backup.',
-    bringUp: (climb) => bringUp(options, distribution, climb, keep),
+    bringUp: (context) => bringUp(options, distribution, context, keep),
     logs: async () => ({ 'agent.log': last?.said() ?? '' }),
     controls: (reach) => wslControls(distribution, recordPathOf(options), reach),
     installation: installationOf(distribution),
@@ -82,7 +82,7 @@ function installationOf(distribution: Distribution): Installation {
 async function bringUp(
   options: WslMachineOptions,
   distribution: Distribution,
-  { stage, note, signal }: Climb,
+  { stage, note, signal }: BringUpContext,
   keep: (agent: AgentRun) => void,
 ): Promise<BroughtUp> {
   const version = await stage('wsl', async () => {

@@ -6,7 +6,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { calledOff, StageFailure } from '../machine/machine.ts';
+import { cancelled, StageFailure } from '../machine/machine.ts';
 
 /** The program and its first words: `C:\Windows\System32\wsl.exe`. */
 export type WslProgram = readonly [string, ...string[]];
@@ -43,8 +43,8 @@ export async function callWsl(
   { input, signal, timeoutMs = callTimeoutMs }: WslCallOptions = {},
 ): Promise<WslAnswer> {
   const child = startWsl(wsl, words);
-  const patience = AbortSignal.timeout(timeoutMs);
-  const givenUp = signal === undefined ? patience : AbortSignal.any([signal, patience]);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const givenUp = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   const giveUp = () => child.kill();
   givenUp.addEventListener('abort', giveUp);
   try {
@@ -54,8 +54,8 @@ export async function callWsl(
     fed.catch(giveUp);
     const code = await endOf(child);
     await fed;
-    if (signal?.aborted === true) throw calledOff();
-    if (patience.aborted)
+    if (signal?.aborted === true) throw cancelled();
+    if (timeout.aborted)
       throw new StageFailure(
         `"wsl ${words.join(' ')}" had not ended after ${Math.round(timeoutMs / 1000)} seconds.`,
         'Run "wsl --shutdown" in a terminal, which stops all of WSL, and start the machine again.',

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBrowserShell } from '../../../electron/browser-shell.ts';
-import { placesIn } from '../../../electron/places.ts';
+import { pathsIn } from '../../../electron/paths.ts';
 
 const { values, positionals } = parseArgs({
   options: {
@@ -17,7 +17,7 @@ const { values, positionals } = parseArgs({
 });
 const base = resolve(import.meta.dirname, '../../..');
 const shell = await startBrowserShell({
-  places: { ...placesIn(base), guestImagesDirectory: positionals[0] ?? '' },
+  paths: { ...pathsIn(base), guestImagesDirectory: positionals[0] ?? '' },
   rootDirectory: values.root,
   runDirectory: values.run,
   machine: 'qemu',

@@ -147,7 +147,7 @@ function Events({ events }: { events: readonly BlameEvent[] }) {
       {newest.map((event) => (
         <li key={`${event.atMs} ${event.kind} ${event.process?.pid ?? ''}`}>
           <time className="muted">{clock.format(event.atMs)}</time>
-          <span>{blameSentence(event, t)}</span>
+          <span>{limitEventSentence(event, t)}</span>
         </li>
       ))}
       {events.length > shownEvents ? (
@@ -157,15 +157,15 @@ function Events({ events }: { events: readonly BlameEvent[] }) {
   );
 }
 
-function blameSentence(event: BlameEvent, t: Text) {
+function limitEventSentence(event: BlameEvent, t: Text) {
   const { kind, count, process, cause, unknown, volume } = event;
   if (kind === 'disk-full') {
-    if (volume !== undefined) return t('blame.disk-volume', { volume });
-    return t(cause === 'machine' ? 'blame.disk-machine' : 'blame.disk-limit');
+    if (volume !== undefined) return t('limit-event.disk-volume', { volume });
+    return t(cause === 'machine' ? 'limit-event.disk-machine' : 'limit-event.disk-limit');
   }
-  if (kind !== 'oom-kill') return t(`blame.${kind}`, { count });
-  if (process === undefined) return t('blame.oom-unknown', { count, reason: unknown ?? '' });
-  return t(cause === 'machine' ? 'blame.oom-machine' : 'blame.oom-kill', {
+  if (kind !== 'oom-kill') return t(`limit-event.${kind}`, { count });
+  if (process === undefined) return t('limit-event.oom-unknown', { count, reason: unknown ?? '' });
+  return t(cause === 'machine' ? 'limit-event.oom-machine' : 'limit-event.oom-kill', {
     process: process.name,
     pid: process.pid,
     memory: formatBytes(process.memoryBytes),
@@ -184,7 +184,7 @@ function marksOf(
         columns.cpus.length - 1,
         Math.floor((event.atMs - fromMs) / (stepSeconds * 1000)),
       ),
-      label: `${clock.format(event.atMs)} ${blameSentence(event, t)}`,
+      label: `${clock.format(event.atMs)} ${limitEventSentence(event, t)}`,
     }));
 }
 

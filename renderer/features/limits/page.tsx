@@ -18,7 +18,7 @@ import './limits.css';
 import { MemorySliders } from './memory-sliders.tsx';
 import { CpuSliders, ProcessSliders } from './sliders.tsx';
 import { SpaceSliders } from './space-sliders.tsx';
-import { useForeseen } from './warnings.ts';
+import { useDryRun } from './warnings.ts';
 
 /** Limits of a container, running or not, with what it uses now beside them. */
 export function LimitsView({ row }: { row: ContainerRow }) {
@@ -42,7 +42,7 @@ export function LimitsView({ row }: { row: ContainerRow }) {
   useEffect(() => followSuggestions(row.id), [row.id]);
   const saved = limits && toDraft(limits);
   const change = saved && toChange(saved, { ...saved, ...edits });
-  const foreseen = useForeseen(row.id, change);
+  const foreseen = useDryRun(row.id, change);
   if (!saved)
     return (
       <div className="page-body limits">

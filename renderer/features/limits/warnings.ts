@@ -7,7 +7,7 @@ import type { Limits } from '../../../agent/contract/limits.ts';
 import type { StatsSample } from '../../bridge/stats.ts';
 import { formatCpus } from '../../messages/format.ts';
 import type { Text } from '../../messages/use-text.ts';
-import { foreseeLimits } from '../../stores/limits.ts';
+import { dryRunLimits } from '../../stores/limits.ts';
 import type { Draft } from './draft.ts';
 
 export function cpuWarning(draft: Draft, use: StatsSample | undefined, t: Text) {
@@ -16,13 +16,13 @@ export function cpuWarning(draft: Draft, use: StatsSample | undefined, t: Text) 
     : undefined;
 }
 
-export interface Foreseen {
+export interface DryRunResult {
   warnings: string[];
   /** The engine's words for why it would refuse. */
   refusal: string | undefined;
 }
 
-const nothing: Foreseen = { warnings: [], refusal: undefined };
+const nothing: DryRunResult = { warnings: [], refusal: undefined };
 /** Long enough for a slider that is being dragged. */
 const settleMs = 300;
 
@@ -30,11 +30,11 @@ const settleMs = 300;
  * What the engine says of a change that nobody has made yet. `mayApply` is for who applies before that
  * shows (Enter in a number field): it asks at once, and is false when there is something to read first.
  */
-export function useForeseen(
+export function useDryRun(
   id: string,
   change: Limits | undefined,
-): Foreseen & { mayApply: () => Promise<boolean> } {
-  const [shown, setShown] = useState<{ of: string; answer: Foreseen }>();
+): DryRunResult & { mayApply: () => Promise<boolean> } {
+  const [shown, setShown] = useState<{ of: string; answer: DryRunResult }>();
   const asked = change && JSON.stringify(change);
   const isShown = shown !== undefined && shown.of === asked;
   // Who comes back to a change has to be told again.
@@ -44,7 +44,7 @@ export function useForeseen(
     if (asked === undefined || isShown) return;
     let current = true;
     const timer = setTimeout(async () => {
-      const answer = await foreseeLimits(id, JSON.parse(asked) as Limits);
+      const answer = await dryRunLimits(id, JSON.parse(asked) as Limits);
       if (current) setShown({ of: asked, answer });
     }, settleMs);
     return () => {
@@ -55,7 +55,7 @@ export function useForeseen(
   const mayApply = async () => {
     if (change === undefined || asked === undefined) return false;
     if (isShown) return true;
-    const answer = await foreseeLimits(id, change);
+    const answer = await dryRunLimits(id, change);
     setShown({ of: asked, answer });
     return answer.warnings.length === 0 && answer.refusal === undefined;
   };

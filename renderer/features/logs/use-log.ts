@@ -36,9 +36,9 @@ export function useLog(row: ContainerRow, terminal: boolean | undefined) {
     };
     void followInto(buffer, source.current, capacityLines, tell, controller.signal);
     // A log with no line yet sends nothing: it is not loading for ever.
-    const patience = setTimeout(() => setReady(true), 400);
+    const timeout = setTimeout(() => setReady(true), 400);
     return () => {
-      clearTimeout(patience);
+      clearTimeout(timeout);
       cancelAnimationFrame(frame);
       controller.abort();
     };

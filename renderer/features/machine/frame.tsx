@@ -19,17 +19,17 @@ export function MachineFrame({ view, children }: { view: MachineView; children: 
   const shown = useMachines((state) => state.shown);
   const stopping = useMachines((state) => state.shown && state.stopping[state.shown]);
   if (!machine || shown === undefined) return null;
-  const rests = machine.status === 'paused' && stopping === undefined;
+  const isPaused = machine.status === 'paused' && stopping === undefined;
   return (
     <Page
       title={t('machine.title')}
       tools={
         <>
-          {rests ? <StatusMark status="paused" word={t('machine.resting')} /> : null}
+          {isPaused ? <StatusMark status="paused" word={t('machine.pausedHint')} /> : null}
           <span className="spacer" />
-          {rests ? (
+          {isPaused ? (
             <Button icon="start" onClick={() => void wakeAt(shown)}>
-              {t('machine.wake')}
+              {t('machine.resume')}
             </Button>
           ) : null}
           <Button

@@ -17,7 +17,7 @@ export function MachineFiguresPart({
   advice: string | undefined;
 }) {
   const t = useText();
-  const away = machine.status === 'paused' ? t('resources.resting') : t('resources.stopped');
+  const away = machine.status === 'paused' ? t('resources.paused') : t('resources.stopped');
   const inside = figures?.guestMemoryBytes;
   const outside = figures?.hostMemoryBytes;
   const isRunning = machine.status === 'running';

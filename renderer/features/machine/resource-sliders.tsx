@@ -126,7 +126,7 @@ export function RestChoices({ view, draft, set }: Part) {
   };
   const fixed = view.fixed?.pauseAfterMs;
   return (
-    <div className="machine-rest">
+    <div className="machine-idle-pause">
       {(['pauseAfterMs', 'pauseOnBatteryAfterMs'] as const).map((name) => (
         <Select
           key={name}

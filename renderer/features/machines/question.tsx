@@ -21,9 +21,9 @@ function Ask({ machine, question }: { machine: MachineView; question: MachineQue
     event.preventDefault();
     void answer(machine.id, question.id, question.kind === 'host-key' ? 'yes' : text);
   };
-  const callOff = () => void answer(machine.id, question.id);
+  const cancel = () => void answer(machine.id, question.id);
   return (
-    <Dialog title={titleOf(question, machine, t)} open onClose={callOff}>
+    <Dialog title={titleOf(question, machine, t)} open onClose={cancel}>
       <form className="machine-form" onSubmit={give}>
         {question.kind === 'host-key' ? (
           <>
@@ -44,7 +44,7 @@ function Ask({ machine, question }: { machine: MachineView; question: MachineQue
           />
         )}
         <div className="dialog-actions">
-          <Button onClick={callOff}>{t('ask.callOff')}</Button>
+          <Button onClick={cancel}>{t('ask.cancel')}</Button>
           <Button kind="main" type="submit">
             {t(question.kind === 'host-key' ? 'ask.hostKeyYes' : 'ask.answer')}
           </Button>

@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from 'react';
 import { formatBytes } from '../../messages/format.ts';
 import { useText } from '../../messages/use-text.ts';
-import { foreseeSize, resizeVolume, useVolumes, type VolumeRow } from '../../stores/volumes.ts';
+import { dryRunSize, resizeVolume, useVolumes, type VolumeRow } from '../../stores/volumes.ts';
 import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Notice } from '../../ui/page.tsx';
@@ -25,7 +25,7 @@ export function ResizeVolume({ row, onClose }: { row: VolumeRow; onClose: () => 
   };
   const apply = async () => {
     const wanted = sizeBytes ?? null;
-    const foreseen = warnings === undefined ? await foreseeSize(row.name, wanted) : undefined;
+    const foreseen = warnings === undefined ? await dryRunSize(row.name, wanted) : undefined;
     if (foreseen?.refusal !== undefined) return setFailure(foreseen.refusal);
     if (foreseen !== undefined && foreseen.warnings.length > 0)
       return setWarnings(foreseen.warnings);

@@ -1,19 +1,19 @@
 import type { CompanionContext } from '../machine.ts';
 
-export interface RestAtWill extends Pick<CompanionContext, 'onRest'> {
-  rest(isResting: boolean): void;
+export interface PauseListeners extends Pick<CompanionContext, 'onPauseChange'> {
+  setPaused(isPaused: boolean): void;
 }
 
 /** A machine that rests and wakes when its test says so. */
-export function restAtWill(): RestAtWill {
-  const listeners = new Set<(isResting: boolean) => void>();
+export function pauseListeners(): PauseListeners {
+  const listeners = new Set<(isPaused: boolean) => void>();
   return {
-    onRest(listener) {
+    onPauseChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    rest(isResting) {
-      for (const listener of listeners) listener(isResting);
+    setPaused(isPaused) {
+      for (const listener of listeners) listener(isPaused);
     },
   };
 }

@@ -20,7 +20,7 @@ export interface StandIn {
   remove(): Promise<void>;
 }
 
-export interface StandInMachine extends Pick<MachineOptions, 'patience' | 'companions' | 'power'> {
+export interface StandInMachine extends Pick<MachineOptions, 'timeouts' | 'companions' | 'power'> {
   version?: string;
 }
 

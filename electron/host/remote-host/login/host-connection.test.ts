@@ -166,12 +166,12 @@ test('each way to fail has its cause and its next step', async () => {
     login({ host: 'no-such-host.invalid' }, yes),
     failure(/no-such-host\.invalid port 22 cannot be reached/, /Check/),
   );
-  await assert.rejects(login(at(mute), yes, { patienceMs: 200 }), failure(/said nothing/, /busy/));
+  await assert.rejects(login(at(mute), yes, { timeoutMs: 200 }), failure(/said nothing/, /busy/));
   server.on('connection', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   await assert.rejects(login(at(mute), yes), failure(/ended before the login/, /it is sshd/));
   server.close();
   await assert.rejects(
-    login(at(mute), yes, { patienceMs: 2000 }),
+    login(at(mute), yes, { timeoutMs: 2000 }),
     failure(/nothing accepts connections there/, /Start sshd/),
   );
   const port = await serve(() => false, ['password']);
@@ -179,12 +179,12 @@ test('each way to fail has its cause and its next step', async () => {
     login(at(port), (question) => yes(question) ?? 'x'),
     failure(/does not let "me" in\. Tried: .*a password/, /ssh-copy-id -p/),
   );
-  await assert.rejects(login(at(port), yes), failure(/called off/, /Connect again/));
+  await assert.rejects(login(at(port), yes), failure(/cancelled/, /Connect again/));
   const fresh = { knownHostsFile: join(directory, 'none') };
   await assert.rejects(
     login(at(port), () => undefined, fresh),
     failure(/SHA256:\S+ was not confirmed/, /Compare the fingerprint/),
   );
   const signal = AbortSignal.abort();
-  await assert.rejects(login(at(port), yes, { signal }), failure(/called off/, /Connect again/));
+  await assert.rejects(login(at(port), yes, { signal }), failure(/cancelled/, /Connect again/));
 });

@@ -29,12 +29,12 @@ export interface ConnectOptions {
   /** The app's own, beside the person's: hosts that were confirmed here are written into it. */
   knownHostsFile: string;
   signal?: AbortSignal;
-  patienceMs?: number;
+  timeoutMs?: number;
   home?: string;
 }
 
 /** How long a host may take for each of its answers; the person's own time does not count. */
-const defaultPatienceMs = { reach: 30_000, login: 60_000 };
+const defaultTimeoutMs = { reach: 30_000, login: 60_000 };
 const keepaliveIntervalMs = 10_000;
 const deepestJump = 8;
 
@@ -104,16 +104,16 @@ export async function logIn(
   line: Duplex,
   options: ConnectOptions,
 ): Promise<Client> {
-  const { secrets, knownHostsFile, signal, patienceMs = defaultPatienceMs.login } = options;
+  const { secrets, knownHostsFile, signal, timeoutMs = defaultTimeoutMs.login } = options;
   if (signal?.aborted) {
     line.destroy();
-    throw calledOff();
+    throw cancelled();
   }
   const client = new ssh2.Client();
   const name = plan.hostKeyAlias ?? plan.hostName;
   const files = [...plan.knownHostsFiles, knownHostsFile];
-  const patience = new Patience(patienceMs, () => client.destroy());
-  const ask = options.ask === undefined ? undefined : patience.outside(options.ask);
+  const timeout = new AnswerTimeout(timeoutMs, () => client.destroy());
+  const ask = options.ask === undefined ? undefined : timeout.outside(options.ask);
   const ways = loginWays(plan, secrets, ask);
   let refusal: StageFailure | undefined;
 
@@ -140,15 +140,15 @@ export async function logIn(
     return await new Promise<Client>((resolve, reject) => {
       // Hanging up ourselves shows as an error of the line.
       const fail = (error: Error) => {
-        if (signal?.aborted) reject(calledOff());
-        else if (patience.isOver) reject(tooSlow(plan, patienceMs));
+        if (signal?.aborted) reject(cancelled());
+        else if (timeout.isOver) reject(tooSlow(plan, timeoutMs));
         else reject(refusal ?? error);
       };
       client.on('error', (error: Error & { level?: string }) => {
         // An agent that is not there is one way less, and the next one is tried.
         if (error.level === 'agent') return;
         if (error.level === 'client-authentication')
-          fail(notLetIn(plan, ways.tried(), ways.calledOff()));
+          fail(notLetIn(plan, ways.tried(), ways.isCancelled()));
         else fail(error instanceof StageFailure ? error : brokeOff(plan, error.message));
       });
       client.once('close', () => fail(brokeOff(plan, 'it closed the connection')));
@@ -163,7 +163,7 @@ export async function logIn(
         algorithms: {
           serverHostKey: { prepend: preferred(files, name, plan.port), append: [], remove: [] },
         },
-        // The person may look for a password as long as they like; Patience counts the host's time.
+        // The person may look for a password as long as they like; AnswerTimeout counts the host's time.
         readyTimeout: 0,
         keepaliveInterval: keepaliveIntervalMs,
         keepaliveCountMax: 3,
@@ -174,7 +174,7 @@ export async function logIn(
     line.destroy();
     throw error;
   } finally {
-    patience.end();
+    timeout.end();
     signal?.removeEventListener('abort', onAbort);
   }
 }
@@ -182,11 +182,11 @@ export async function logIn(
 async function dial(plan: HostPlan, options: ConnectOptions): Promise<Duplex> {
   if (plan.proxyCommand !== undefined) return openProxyCommand(plan, plan.proxyCommand);
   const { hostName, port } = plan;
-  const { signal, patienceMs = defaultPatienceMs.reach } = options;
+  const { signal, timeoutMs = defaultTimeoutMs.reach } = options;
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostName, port, noDelay: true, autoSelectFamily: true });
-    const timer = setTimeout(() => socket.destroy(cannotReach(plan, 'ETIMEDOUT')), patienceMs);
-    const onAbort = () => socket.destroy(calledOff());
+    const timer = setTimeout(() => socket.destroy(cannotReach(plan, 'ETIMEDOUT')), timeoutMs);
+    const onAbort = () => socket.destroy(cancelled());
     const settle = () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -205,7 +205,7 @@ async function dial(plan: HostPlan, options: ConnectOptions): Promise<Duplex> {
 }
 
 /** Counts the time that a host takes, and not what a person takes to answer a question. */
-class Patience {
+class AnswerTimeout {
   readonly #ms: number;
   readonly #onEnd: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -273,13 +273,13 @@ function cannotReach({ hostName, port }: HostPlan, code: string, cause?: Error):
   });
 }
 
-function calledOff(): StageFailure {
-  return new StageFailure('The start was called off.', 'Connect again when you want to.');
+function cancelled(): StageFailure {
+  return new StageFailure('The start was cancelled.', 'Connect again when you want to.');
 }
 
-function tooSlow({ hostName }: HostPlan, patienceMs: number): StageFailure {
+function tooSlow({ hostName }: HostPlan, timeoutMs: number): StageFailure {
   return new StageFailure(
-    `${hostName} accepted the connection and then said nothing for ${patienceMs / 1000} seconds.`,
+    `${hostName} accepted the connection and then said nothing for ${timeoutMs / 1000} seconds.`,
     'See that it is sshd that listens there, and how busy that computer is; then try again.',
   );
 }
@@ -294,10 +294,10 @@ function brokeOff({ hostName }: HostPlan, why: string): StageFailure {
 function notLetIn(
   { hostName, user, port }: HostPlan,
   tried: readonly string[],
-  isCalledOff: boolean,
+  isCancelled: boolean,
 ): StageFailure {
-  if (isCalledOff)
-    return new StageFailure('The login was called off.', 'Connect again when you want to.');
+  if (isCancelled)
+    return new StageFailure('The login was cancelled.', 'Connect again when you want to.');
   const ways = tried.length === 0 ? 'There was no key to try' : `Tried: ${tried.join(', ')}`;
   const option = port === 22 ? '' : `-p ${port} `;
   return new StageFailure(

@@ -19,15 +19,15 @@ export interface LoginWays {
   ): undefined;
   /** For people, once all have failed. */
   tried(): string[];
-  /** The person called it off. */
-  calledOff(): boolean;
+  /** True once the person has answered a question with Cancel. */
+  isCancelled(): boolean;
 }
 
 /** `ask` is absent when the app connects again by itself: then only what is known is tried. */
 export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined): LoginWays {
   const tried: string[] = [];
   let left: readonly string[] = [];
-  let calledOff = false;
+  let isCancelled = false;
   const mayTry = (type: string) => left.length === 0 || left.includes(type);
   const username = plan.user;
   const host = plan.hostName;
@@ -53,7 +53,7 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
         continue;
       }
       const key = await readKey(path, isNamed);
-      if (key === undefined || calledOff) continue;
+      if (key === undefined || isCancelled) continue;
       tried.push(path);
       yield { type: 'publickey', username, key };
     }
@@ -74,7 +74,7 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
       }
       const passphrase = await ask({ kind: 'passphrase', keyFile: path, wrong: tries > 0 });
       if (passphrase === undefined) {
-        calledOff = true;
+        isCancelled = true;
         return undefined;
       }
       parsed = ssh2.utils.parseKey(text, passphrase);
@@ -89,10 +89,10 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
     if (kept !== undefined) yield { type: 'password', username, password: kept };
     // It was refused, or this generator would have ended.
     secrets.forget(place);
-    for (let tries = 0; tries < passwordTries && ask !== undefined && !calledOff; tries++) {
+    for (let tries = 0; tries < passwordTries && ask !== undefined && !isCancelled; tries++) {
       const password = await ask({ kind: 'password', user: username, host, wrong: tries > 0 });
       if (password === undefined) {
-        calledOff = true;
+        isCancelled = true;
         return;
       }
       if (tries === 0) tried.push('a password');
@@ -113,7 +113,7 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
           const answers: string[] = [];
           for (const { prompt, echo = false } of prompts) {
             const answer = await ask?.({ kind: 'prompt', prompt, host, echo });
-            if (answer === undefined) calledOff = true;
+            if (answer === undefined) isCancelled = true;
             answers.push(answer ?? '');
           }
           finish(answers);
@@ -127,13 +127,13 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
     handler(allowed, _partial, next) {
       left = allowed ?? left;
       void sequence.next().then(
-        ({ value, done }) => next(done || calledOff ? noMore : value),
+        ({ value, done }) => next(done || isCancelled ? noMore : value),
         () => next(noMore),
       );
       return undefined;
     },
     tried: () => tried,
-    calledOff: () => calledOff,
+    isCancelled: () => isCancelled,
   };
 }
 

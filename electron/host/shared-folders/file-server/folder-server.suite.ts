@@ -269,7 +269,7 @@ export function testFolderServer(
   });
 
   test('where more changes than can be kept the machine is told to go by nothing, until it has heard', async () => {
-    await beginAnew({ mostUnheard: 0 });
+    await beginAnew({ mostPending: 0 });
     assert.equal(await lookup('none'), ENOENT);
     const untilLost = async () => {
       for (const end = performance.now() + 120_000; asker.lost === 0; await nextTurn())

@@ -18,12 +18,12 @@ import {
   splitPath,
   ShareOperation as Wire,
 } from '../../../../agent/contract/share-wire.ts';
-import { AnswerMemory, type Missed } from './answer-memory.ts';
+import { ChangeNotifications } from './change-notifications.ts';
 import { LinuxError, linuxErrnoOf } from './errno.ts';
 import { hostOperations } from './folder-operations.ts';
 import { type Change, FolderWatch } from './folder-watch.ts';
 import type { FolderState } from './host-operation.ts';
-import { News } from './news.ts';
+import { type Missed, ReplyCache } from './reply-cache.ts';
 import { Sender } from './sender.ts';
 import { openSharedFolder } from './shared-folder.ts';
 import { statRecord } from './stat-record.ts';
@@ -36,7 +36,7 @@ export interface FolderServerOptions {
   readOnly?: boolean;
   wholeTree?: boolean;
   /** Changes that are kept while they cannot be told. */
-  mostUnheard?: number;
+  mostPending?: number;
 }
 
 export interface FolderServer {
@@ -54,8 +54,8 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   const folder = openSharedFolder(options.path);
   const instance = randomUUID();
   const handles: FolderState['handles'] = new Map();
-  const memory = new AnswerMemory();
-  const news = new News({ device: folder.device, mostUnheard: options.mostUnheard });
+  const memory = new ReplyCache();
+  const news = new ChangeNotifications({ device: folder.device, mostPending: options.mostPending });
   let sender: Sender | undefined;
   let mount: string | undefined;
   const tell = (changes: readonly Change[]) => news.tell(changes);

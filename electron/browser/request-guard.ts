@@ -17,7 +17,7 @@ export type Verdict =
 
 export const tokenPath = '/enter';
 
-export class Door {
+export class RequestGuard {
   readonly #session = secret();
   readonly #port: number;
   #token: string | undefined = secret();

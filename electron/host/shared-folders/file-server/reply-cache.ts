@@ -28,7 +28,7 @@ export interface Missed {
 /** Far more than a machine leaves unsaid: only one that never says what it has comes so far. */
 const mostDone = 65_536;
 
-export class AnswerMemory {
+export class ReplyCache {
   readonly #done = new Map<number, Done>();
 
   /** To be given once more; undefined for what was not done yet. */

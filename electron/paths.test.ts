@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultMachine, isMachineChoice } from './places.ts';
+import { defaultMachine, isMachineChoice } from './paths.ts';
 
 test('each system has its machine', () => {
   assert.equal(defaultMachine('win32', 'x64'), 'wsl2');

@@ -1,18 +1,18 @@
 /** How each kind of machine is brought up in this app; both shells wire it. */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type MachineEntry, usualChoices } from './contract/machines.ts';
+import { defaultChoices, type MachineEntry } from './contract/machines.ts';
 import { appleBackend } from './host/apple-virtualization/backend.ts';
 import { nativeForwarding } from './host/forwarding/forwarding.ts';
 import { guestClock } from './host/host-settings/guest-clock.ts';
 import type { HostPower } from './host/idle-pause/host-power.ts';
 import type { Companion } from './host/machine/machine.ts';
-import { Choice } from './host/machine/toggle.ts';
-import type { MachineMaker, MachinesOptions } from './host/machine-list/machines.ts';
+import { Toggle } from './host/machine/toggle.ts';
+import type { MachineFactory, MachinesOptions } from './host/machine-list/machines.ts';
 import { nativeBackend } from './host/native-linux/backend.ts';
 import { qemuBackend } from './host/qemu/backend.ts';
 import { remoteBackend } from './host/remote-host/backend.ts';
-import { foldersDirectory } from './host/remote-host/places.ts';
+import { foldersDirectory } from './host/remote-host/paths.ts';
 import { openFolderList } from './host/shared-folders/folder-list.ts';
 import { createFolderSharing, type FolderSharing } from './host/shared-folders/share-folders.ts';
 import { wslBackend } from './host/wsl/backend.ts';
@@ -23,15 +23,12 @@ import {
   configDirectoryFor,
   type MachineChoice,
   machinesDirectoryFor,
-  type Places,
-} from './places.ts';
+  type Paths,
+} from './paths.ts';
 import { bundleFor } from './remote-bundles.ts';
 
-export interface MachinePlaces {
-  places: Pick<
-    Places,
-    'agentCommand' | 'guestImagesDirectory' | 'bundleCommand' | 'bundleDirectory'
-  >;
+export interface MachineFactoryOptions {
+  paths: Pick<Paths, 'agentCommand' | 'guestImagesDirectory' | 'bundleCommand' | 'bundleDirectory'>;
   rootDirectory: string;
   runDirectory: string;
   /** What runs this computer's own engine. */
@@ -40,7 +37,7 @@ export interface MachinePlaces {
   sharing: FolderSharing;
   power?: HostPower;
   /** Calls back when the computer has woken from its sleep. */
-  onHostWake?(listener: () => void): () => void;
+  onHostResume?(listener: () => void): () => void;
 }
 
 /** Which folders of this computer its machines have: one list for all of them. */
@@ -49,27 +46,31 @@ export function openFolders(rootDirectory: string) {
   return { list, sharing: createFolderSharing({ list }) };
 }
 
-export function machinesOptions(where: MachinePlaces): MachinesOptions {
+export function machinesOptions(where: MachineFactoryOptions): MachinesOptions {
   const { rootDirectory, machine } = where;
   /** The one that is always there; plain links lead to it. */
   const thisComputer: MachineEntry = { id: 'local', name: 'This computer', kind: machine };
   return {
     own: [thisComputer],
     file: join(configDirectoryFor(rootDirectory), 'machines.json'),
-    makers: { [machine]: makers[machine](where), remote: remoteMaker(where) },
+    factories: { [machine]: factories[machine](where), remote: remoteFactory(where) },
   };
 }
 
-const makers: Record<MachineChoice, (where: MachinePlaces) => MachineMaker> = {
-  native: nativeMaker,
-  qemu: qemuMaker,
-  wsl2: wslMaker,
-  apple: appleMaker,
+const factories: Record<MachineChoice, (where: MachineFactoryOptions) => MachineFactory> = {
+  native: nativeFactory,
+  qemu: qemuFactory,
+  wsl2: wslFactory,
+  apple: appleFactory,
 };
 
-function nativeMaker({ places, rootDirectory, runDirectory }: MachinePlaces): MachineMaker {
+function nativeFactory({
+  paths,
+  rootDirectory,
+  runDirectory,
+}: MachineFactoryOptions): MachineFactory {
   return () => ({
-    backend: nativeBackend({ agentCommand: places.agentCommand, rootDirectory, runDirectory }),
+    backend: nativeBackend({ agentCommand: paths.agentCommand, rootDirectory, runDirectory }),
     forwarding: nativeForwarding({
       apiSocketPath: join(runDirectory, 'docker.sock'),
       contextName: 'corten',
@@ -78,18 +79,21 @@ function nativeMaker({ places, rootDirectory, runDirectory }: MachinePlaces): Ma
 }
 
 /** What every guest has of this computer. */
-function guestCompanions({ onHostWake, sharing }: MachinePlaces): readonly Companion[] {
-  return [guestClock(onHostWake === undefined ? {} : { onWake: onHostWake }), sharing.companion];
+function guestCompanions({ onHostResume, sharing }: MachineFactoryOptions): readonly Companion[] {
+  return [
+    guestClock(onHostResume === undefined ? {} : { onHostResume: onHostResume }),
+    sharing.companion,
+  ];
 }
 
-function qemuMaker(where: MachinePlaces): MachineMaker {
-  const { places, rootDirectory, runDirectory, power } = where;
+function qemuFactory(where: MachineFactoryOptions): MachineFactory {
+  const { paths, rootDirectory, runDirectory, power } = where;
   return (entry) => ({
     backend: qemuBackend({
       directory: join(machinesDirectoryFor(rootDirectory), entry.id),
       runDirectory: join(runDirectory, entry.id),
       imageDirectory: join(
-        places.guestImagesDirectory,
+        paths.guestImagesDirectory,
         process.arch === 'arm64' ? 'arm64' : 'amd64',
       ),
     }),
@@ -99,13 +103,13 @@ function qemuMaker(where: MachinePlaces): MachineMaker {
   });
 }
 
-function appleMaker(where: MachinePlaces): MachineMaker {
-  const { places, rootDirectory, runDirectory, power } = where;
+function appleFactory(where: MachineFactoryOptions): MachineFactory {
+  const { paths, rootDirectory, runDirectory, power } = where;
   return (entry) => ({
     backend: appleBackend({
       directory: join(machinesDirectoryFor(rootDirectory), entry.id),
       runDirectory: join(runDirectory, entry.id),
-      imageDirectory: join(places.guestImagesDirectory, 'arm64'),
+      imageDirectory: join(paths.guestImagesDirectory, 'arm64'),
       agentArguments: ['--machine'],
     }),
     companions: guestCompanions(where),
@@ -114,8 +118,8 @@ function appleMaker(where: MachinePlaces): MachineMaker {
   });
 }
 
-function wslMaker(where: MachinePlaces): MachineMaker {
-  const { places, rootDirectory, runDirectory } = where;
+function wslFactory(where: MachineFactoryOptions): MachineFactory {
+  const { paths, rootDirectory, runDirectory } = where;
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
   return (entry) => ({
     backend: wslBackend({
@@ -124,7 +128,7 @@ function wslMaker(where: MachinePlaces): MachineMaker {
       api: loadWslApi(),
       name: entry.id === 'local' ? 'corten' : `corten-${entry.id}`,
       directory: join(machinesDirectoryFor(rootDirectory), entry.id),
-      image: shippedRoot(join(places.guestImagesDirectory, architecture)),
+      image: shippedRoot(join(paths.guestImagesDirectory, architecture)),
       hostname: 'corten',
       agentArguments: ['--machine'],
     }),
@@ -134,19 +138,19 @@ function wslMaker(where: MachinePlaces): MachineMaker {
 }
 
 /** Its clock, names, proxies and time zone are its own: those are no companions of another computer. */
-function remoteMaker(where: MachinePlaces): MachineMaker {
-  const { places, rootDirectory, runDirectory, sharing } = where;
+function remoteFactory(where: MachineFactoryOptions): MachineFactory {
+  const { paths, rootDirectory, runDirectory, sharing } = where;
   return (entry) => {
-    const { remote = { host: '' }, choices: chosen = usualChoices } = entry;
+    const { remote = { host: '' }, choices: chosen = defaultChoices } = entry;
     const choices = {
-      portsHere: new Choice(chosen.portsHere),
-      foldersThere: new Choice(chosen.foldersThere),
+      portsHere: new Toggle(chosen.portsHere),
+      foldersThere: new Toggle(chosen.foldersThere),
     };
     const foldersAt = foldersDirectory(hostname(), entry.id);
     const backend = remoteBackend({
       address: remote,
       knownHostsFile: join(configDirectoryFor(rootDirectory), 'known_hosts'),
-      bundleFor: (architecture) => bundleFor(places, architecture),
+      bundleFor: (architecture) => bundleFor(paths, architecture),
     });
     return {
       backend,

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 const longestSilenceMs = 35_000;
 const lookMs = 5_000;
 
-export interface SilenceWatch {
+export interface SilenceTimeout {
   /** While true, silence means nothing. */
   expect(isExpected: boolean): void;
   stop(): void;
@@ -19,7 +19,7 @@ export interface SilenceWatch {
  * in vain: in a program that stood still itself, as in a sleeping computer, what the line has to say
  * still waits to be read.
  */
-export function watchSilence(line: Duplex): SilenceWatch {
+export function startSilenceTimeout(line: Duplex): SilenceTimeout {
   let silentMs = 0;
   let isExpected = false;
   const heard = () => {

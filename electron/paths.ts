@@ -10,7 +10,7 @@ const defaultRunDirectory = defaults.run;
 /** sockaddr_un's path, with its zero byte (unix(7)). */
 const longestSocketPathBytes = 107;
 
-export interface Places {
+export interface Paths {
   agentCommand: string[];
   rendererDirectory: string;
   /** Prints the manifest of what is brought to a remote host; makes it first where it can. */
@@ -23,7 +23,7 @@ export interface Places {
 }
 
 /** `base` is the directory that holds package.json. */
-export function placesIn(base: string): Places {
+export function pathsIn(base: string): Paths {
   return {
     agentCommand: [join(base, 'scripts', 'agent')],
     bundleCommand: [join(base, 'scripts', 'remote-bundle')],

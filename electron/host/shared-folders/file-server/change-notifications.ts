@@ -10,23 +10,23 @@ import {
   ShareOperation as Wire,
 } from '../../../../agent/contract/share-wire.ts';
 import type { Change } from './folder-watch.ts';
+import { PendingChanges } from './pending-changes.ts';
 import type { Sender } from './sender.ts';
 import { statRecord } from './stat-record.ts';
-import { Unheard } from './unheard.ts';
 
 /** What the buffers of a line hold at most is about as much. */
 const mostToldBytes = 4 * 1024 * 1024;
 const frameBytes = 128 * 1024;
 
-export interface NewsOptions {
+export interface ChangeNotificationsOptions {
   /** Of the shared folder. */
   device: bigint;
-  mostUnheard?: number;
+  mostPending?: number;
 }
 
-export class News {
+export class ChangeNotifications {
   readonly #device: bigint;
-  readonly #unheard: Unheard;
+  readonly #pending: PendingChanges;
   /** The latest frames that were told, in their order. */
   #told: Buffer[] = [];
   #toldBytes = 0;
@@ -35,13 +35,13 @@ export class News {
   #sender: Sender | undefined;
   #isHeld = false;
 
-  constructor({ device, mostUnheard }: NewsOptions) {
+  constructor({ device, mostPending }: ChangeNotificationsOptions) {
     this.#device = device;
-    this.#unheard = new Unheard(mostUnheard);
+    this.#pending = new PendingChanges(mostPending);
   }
 
   tell(changes: readonly Change[]): void {
-    this.#unheard.add(changes);
+    this.#pending.add(changes);
     if (!this.#isHeld && this.#sender?.isBehind === false) this.flush();
   }
 
@@ -68,7 +68,7 @@ export class News {
     if (missing < 0 || missing > this.#told.length) {
       this.#forgetTold();
       this.#count = heard ?? 0;
-      this.#unheard.take();
+      this.#pending.take();
       this.#sendLost();
     } else {
       const again = missing === 0 ? [] : this.#told.slice(-missing);
@@ -83,8 +83,8 @@ export class News {
 
   /** Also before whatever is answered: an answer is newer than what changed before it. */
   flush(): void {
-    if (this.#sender === undefined || this.#unheard.isEmpty) return;
-    const { changes, isLost } = this.#unheard.take();
+    if (this.#sender === undefined || this.#pending.isEmpty) return;
+    const { changes, isLost } = this.#pending.take();
     if (isLost) this.#sendLost();
     for (const frame of framesOf(Wire.changes, changes, this.#device)) this.#send(frame);
   }
@@ -92,7 +92,7 @@ export class News {
   /** Another mount of the folder has heard of nothing, and knows nothing. */
   forget(): void {
     this.#forgetTold();
-    this.#unheard.take();
+    this.#pending.take();
   }
 
   #sendLost(): void {

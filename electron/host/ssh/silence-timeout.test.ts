@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { watchSilence } from './silence.ts';
+import { startSilenceTimeout } from './silence-timeout.ts';
 
 /** What a line hears is told in later turns of the event loop. */
 async function pass(ms: number): Promise<void> {
@@ -16,7 +16,7 @@ test('a line that stays silent is ended, and one that speaks is not before', asy
   const line = new PassThrough();
   const errors: Error[] = [];
   line.once('error', (error) => errors.push(error));
-  watchSilence(line);
+  startSilenceTimeout(line);
   for (let words = 0; words < 10; words++) {
     await pass(30_000);
     line.write('x');
@@ -32,7 +32,7 @@ test('while silence is expected nothing ends; after it the line has its time aga
   mock.timers.enable({ apis: ['setInterval'] });
   t.after(() => mock.timers.reset());
   const line = new PassThrough().on('error', () => {});
-  const watch = watchSilence(line);
+  const watch = startSilenceTimeout(line);
   await pass(30_000);
   watch.expect(true);
   await pass(600_000);

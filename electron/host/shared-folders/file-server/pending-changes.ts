@@ -6,16 +6,16 @@ import { ChangeKind } from '../../../../agent/contract/share-wire.ts';
 import type { Change } from './folder-watch.ts';
 
 /** A hundred bytes each, and as many turns of the machine's replaying thread: more than a git checkout. */
-export const mostUnheard = 20_000;
+export const mostPending = 20_000;
 
-export class Unheard {
+export class PendingChanges {
   readonly #most: number;
   #changes: Change[] = [];
   /** Where the last word about each file's content or attributes is, while no name has changed since. */
-  readonly #places = new Map<string, number>();
+  readonly #latest = new Map<string, number>();
   #isLost = false;
 
-  constructor(most = mostUnheard) {
+  constructor(most = mostPending) {
     this.#most = most;
   }
 
@@ -28,19 +28,19 @@ export class Unheard {
     const { kind, path } = change;
     const isOfFile = kind === ChangeKind.modified || kind === ChangeKind.attributes;
     // A path means another file once a name has changed.
-    if (!isOfFile) this.#places.clear();
-    const place = this.#places.get(`${kind} ${path}`);
-    if (place !== undefined) {
-      this.#changes[place] = change;
+    if (!isOfFile) this.#latest.clear();
+    const index = this.#latest.get(`${kind} ${path}`);
+    if (index !== undefined) {
+      this.#changes[index] = change;
       return;
     }
     if (this.#changes.length === this.#most) {
       this.#changes = [];
-      this.#places.clear();
+      this.#latest.clear();
       this.#isLost = true;
       return;
     }
-    if (isOfFile) this.#places.set(`${kind} ${path}`, this.#changes.length);
+    if (isOfFile) this.#latest.set(`${kind} ${path}`, this.#changes.length);
     this.#changes.push(change);
   }
 
@@ -52,7 +52,7 @@ export class Unheard {
   take(): { changes: Change[]; isLost: boolean } {
     const taken = { changes: this.#changes, isLost: this.#isLost };
     this.#changes = [];
-    this.#places.clear();
+    this.#latest.clear();
     this.#isLost = false;
     return taken;
   }

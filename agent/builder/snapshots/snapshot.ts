@@ -34,8 +34,22 @@ export interface SnapshotStore {
   begin(parent: Snapshot): Promise<MutableSnapshot>;
   /** A layer's bytes on disk. */
   sizeOf(layer: Layer): Promise<number>;
-  /** The directory of a cache mount (`RUN --mount=type=cache`), made if missing; `id` may be any text. */
-  cacheDirectory(id: string): Promise<string>;
+  /**
+   * The directory of a cache mount (`RUN --mount=type=cache`), made if missing. `id` may be any text and says what the
+   * mount begins with, too. Waits while a `locked` one is in use; a `private` one in use means another directory.
+   */
+  cacheMount(id: string, sharing: CacheSharing, signal: AbortSignal): Promise<CacheMount>;
+}
+
+export type CacheSharing = 'shared' | 'private' | 'locked';
+
+export interface CacheMount {
+  /** Bound as it is, or the upper layer of an overlay where the mount begins with a snapshot's content. */
+  directory: string;
+  /** For that overlay; on the same file system. */
+  work: string;
+  /** Ends the use; the content stays for the next one. */
+  release(): void;
 }
 
 export const scratch: Snapshot = { layers: [] };

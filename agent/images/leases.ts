@@ -1,14 +1,31 @@
-/** Content that running work counts on: neither a removal nor the sweep may take it away meanwhile. */
+/**
+ * Content that somebody counts on: neither a removal nor the sweep may take it away. Running work holds it in memory;
+ * what has to be there after a restart too is kept on disk under the name of its owner.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { writeDurably } from './durable-file.ts';
+
 export class Leases {
+  readonly #path: string;
   readonly #counts = new Map<string, number>();
+  #kept: Record<string, string[]>;
+  #keptDigests = new Set<string>();
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  /** `path`: the file of what is kept; made when first needed. */
+  constructor(path: string) {
+    this.#path = path;
+    this.#kept = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+    this.#index();
+  }
 
   has(digest: string): boolean {
-    return this.#counts.has(digest);
+    return this.#counts.has(digest) || this.#keptDigests.has(digest);
   }
 
   /** Whether work beside the caller's own holds it too. */
   sharedBy(digest: string): boolean {
-    return (this.#counts.get(digest) ?? 0) > 1;
+    return (this.#counts.get(digest) ?? 0) > 1 || this.#keptDigests.has(digest);
   }
 
   /** Holds them until the returned function is called. */
@@ -22,5 +39,21 @@ export class Leases {
         else this.#counts.delete(digest);
       }
     };
+  }
+
+  /** Replaces what `owner` keeps; on disk once it resolves. What it kept before and does not now is the sweep's. */
+  keep(owner: string, digests: Iterable<string>): Promise<void> {
+    this.#kept = { ...this.#kept, [owner]: [...new Set(digests)] };
+    this.#index();
+    const text = JSON.stringify(this.#kept);
+    this.#lastWrite = this.#lastWrite
+      // A write that failed is its caller's affair.
+      .catch(() => {})
+      .then(() => writeDurably(this.#path, text));
+    return this.#lastWrite;
+  }
+
+  #index(): void {
+    this.#keptDigests = new Set(Object.values(this.#kept).flat());
   }
 }

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { notFound } from '../errors.ts';
 import { BlobStore } from './blobs.ts';
+import { fetchForBuild, localForBuild, resolveForBuild } from './build-images.ts';
 import { Catalog, withName, withoutName } from './catalog.ts';
 import { commitLayer } from './commit-layer.ts';
 import type { Platform } from './descriptor.ts';
@@ -54,7 +55,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<OpenIm
     layers,
     catalog,
     images: new Images(catalog, blobs, layers),
-    leases: new Leases(),
+    leases: new Leases(join(root, 'kept.json')),
     fetches: new Fetches(),
     pool,
     registry: {
@@ -104,6 +105,10 @@ function storeOf(parts: StoreParts): OpenImageStore {
     load: (archive) => reportedBy((report, signal) => loadImages(parts, archive, report, signal)),
     save: async (references) => saveImages(parts, references),
     commitLayer: (request) => commitLayer(parts, request),
+    localForBuild: (request) => localForBuild(parts, request),
+    resolveForBuild: (request) => resolveForBuild(parts, request),
+    fetchForBuild: (request, report, done) => fetchForBuild(parts, request, report, done),
+    keep: (owner, digests) => leases.keep(owner, digests),
     layerSizes: () => layers.sizes(),
     async sweep() {
       const used = images.used();

@@ -34,7 +34,7 @@ import type { StoreParts } from './store-parts.ts';
 const parallelDownloads = 3;
 
 /** One image of a registry, as far as it is known before its layers are fetched. */
-interface RemoteImage {
+export interface RemoteImage {
   /** What the tag points to: an index or the manifest itself. */
   served: ServedManifest;
   manifest: Manifest;
@@ -77,12 +77,33 @@ async function pullImage(
   report({ id: which, status: `Pulling from ${reference.path}` });
   const image = await resolveImage(repository, served, wanted, signal);
   const fresh = !isKnown(parts.catalog, reference, image);
-  const { config, layers } = image.manifest;
-  const content = [image.manifestDescriptor, config, ...layers].map(({ digest }) => digest);
-  const release = parts.leases.hold([...content, ...image.document.diffIds]);
+  await fetchContent(parts, { repository, image, report, signal }, () =>
+    nameImage(parts, reference, image),
+  );
+  report({ status: `Digest: ${served.digest}` });
+  const words = fresh ? 'Downloaded newer image' : 'Image is up to date';
+  report({ status: `Status: ${words} for ${familiarString(reference)}` });
+}
+
+/**
+ * Fetches what is missing of an image and then calls `commit`, until which nothing of it can be removed or swept.
+ */
+export async function fetchContent(
+  parts: StoreParts,
+  {
+    repository,
+    image,
+    report,
+    signal,
+  }: { repository: Repository; image: RemoteImage; report: Report; signal: AbortSignal },
+  commit: () => Promise<void>,
+): Promise<void> {
+  const { layers } = image.manifest;
+  const release = parts.leases.hold(contentOf(image));
   try {
     await fetchLayers(parts, repository, image, report, signal);
-    await commitImage(parts, reference, image);
+    await storeContent(parts, image);
+    await commit();
   } catch (error) {
     // What was fetched stays for the next try, but for an image that is not what it says.
     if (isLie(error)) await discardImage(parts, image);
@@ -95,13 +116,16 @@ async function pullImage(
       parts.fetches.forget(digest);
     }
   }
-  report({ status: `Digest: ${served.digest}` });
-  const words = fresh ? 'Downloaded newer image' : 'Image is up to date';
-  report({ status: `Status: ${words} for ${familiarString(reference)}` });
+}
+
+/** Manifest, configuration, blobs and unpacked layers. */
+export function contentOf({ manifest, manifestDescriptor, document }: RemoteImage): string[] {
+  const documents = [manifestDescriptor, manifest.config];
+  return [...[...documents, ...manifest.layers].map(({ digest }) => digest), ...document.diffIds];
 }
 
 /** From what the tag points to down to a manifest for one platform and its configuration. */
-async function resolveImage(
+export async function resolveImage(
   repository: Repository,
   served: ServedManifest,
   wanted: Platform,
@@ -211,18 +235,20 @@ function layersOf({ manifest, document }: RemoteImage): { blob: Descriptor; diff
   return manifest.layers.map((blob, index) => ({ blob, diffId: document.diffIds[index] ?? '' }));
 }
 
-/** First everything on disk, then the name: a crash in between leaves only orphans. */
-async function commitImage(
-  parts: StoreParts,
-  reference: Reference,
-  image: RemoteImage,
-): Promise<void> {
-  const { blobs, catalog, pool } = parts;
+async function storeContent({ blobs, pool, root }: StoreParts, image: RemoteImage): Promise<void> {
   const fetched = image.manifest.layers.filter(({ digest }) => !blobs.has(digest));
   for (const { digest } of fetched) if (!blobs.has(digest)) await blobs.commit(digest);
   await blobs.putDocument(image.config);
   await blobs.putDocument(image.manifestBytes);
-  if (fetched.length > 0) await pool.run({ kind: 'sync', path: parts.root });
+  if (fetched.length > 0) await pool.run({ kind: 'sync', path: root });
+}
+
+/** Comes after everything is on disk: a crash in between leaves only orphans. */
+async function nameImage(
+  { catalog }: StoreParts,
+  reference: Reference,
+  image: RemoteImage,
+): Promise<void> {
   const repoDigest = `${fullName(reference)}@${image.served.digest}`;
   const name = reference.digest === undefined ? fullTag(reference) : undefined;
   await catalog.update((entries) =>

@@ -43,8 +43,39 @@ export interface ImageStore {
   sweep(): Promise<void>;
 }
 
+export type BuildImageRequest = Omit<PullRequest, 'allTags'>;
+
+export interface BuildImage {
+  /** Of the manifest for the platform. */
+  digest: string;
+  /** Of what the reference points to: an index, or the manifest itself. */
+  servedDigest: string;
+  /** `docker.io/library/alpine:3@sha256:…` with the served digest. */
+  reference: string;
+  /** The configuration's bytes. */
+  config: Buffer;
+  /** The bottom first; `directory` is there once the image was fetched. */
+  layers: { diffId: string; directory: string }[];
+  /** What has to be kept for as long as the image is used ({@link BuildImages.keep}). */
+  content: string[];
+}
+
+/** What the builder needs beside the verbs. */
+export interface BuildImages {
+  /** The image that a build is based on, if it is here; see build-images.ts. */
+  localForBuild(request: Pick<BuildImageRequest, 'reference' | 'platform'>): BuildImage | undefined;
+  resolveForBuild(request: BuildImageRequest): Promise<BuildImage>;
+  fetchForBuild(
+    request: BuildImageRequest,
+    report: (line: Progress) => void,
+    done: (image: BuildImage) => Promise<void>,
+  ): Promise<void>;
+  /** Replaces the digests that `owner` keeps from removal and the sweep, over restarts too. */
+  keep(owner: string, digests: Iterable<string>): Promise<void>;
+}
+
 /** The store as its owner has it. */
-export interface OpenImageStore extends ImageStore {
+export interface OpenImageStore extends ImageStore, BuildImages {
   /** Ends the worker threads, which otherwise end by themselves when idle. */
   close(): Promise<void>;
 }

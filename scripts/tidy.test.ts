@@ -24,6 +24,7 @@ const arrows: Record<string, string[]> = {
   'agent/cgroup': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/images': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/network': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
+  'agent/dockerfile': ['agent/contract', 'agent/errors.ts'],
   'agent/disk': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/machine': ['agent/kernel', 'agent/contract', 'agent/errors.ts'],
   'agent/runtime': ['agent/kernel', 'agent/cgroup', 'agent/contract', 'agent/errors.ts'],
@@ -31,6 +32,7 @@ const arrows: Record<string, string[]> = {
   'agent/builder/protocol': [],
   'agent/builder': [
     'agent/builder/protocol',
+    'agent/dockerfile',
     'agent/images',
     'agent/kernel',
     'agent/contract',
@@ -39,6 +41,7 @@ const arrows: Record<string, string[]> = {
   ],
   'agent/engine': [
     'agent/builder/steps/step-runner.ts',
+    'agent/dockerfile',
     'agent/runtime',
     'agent/images',
     'agent/network',

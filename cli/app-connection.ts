@@ -9,7 +9,7 @@ import {
   appPath,
   linkPath,
 } from '../electron/contract/local-socket.ts';
-import type { MachineView } from '../electron/contract/machines.ts';
+import type { Machines, MachineView } from '../electron/contract/machines.ts';
 import type { ToHost, ToRenderer } from '../electron/contract/wire.ts';
 import { WireClient } from '../electron/contract/wire-client.ts';
 import { Engine } from './engine/engine.ts';
@@ -49,11 +49,14 @@ export class AppConnection implements Pick<Bridge, 'request' | 'stream'> {
   }
 
   async machines(): Promise<MachineView[]> {
-    for await (const { machines } of this.stream('machines.watch', null) as AsyncIterable<{
-      machines: MachineView[];
-    }>)
-      return machines;
-    return [];
+    return (await this.machineList()).machines;
+  }
+
+  /** The machines, and the kinds of which more can be added. */
+  async machineList(): Promise<Machines> {
+    for await (const list of this.stream('machines.watch', null) as AsyncIterable<Machines>)
+      return list;
+    return { machines: [], kinds: [], notices: [] };
   }
 
   /** By id or by name. Throws a failure that lists what there is. */

@@ -90,8 +90,13 @@ test('what is wrong is named with the next step, without a stack trace', () => {
 test('start brings up the app, open hands out a fresh link, stop ends it', async () => {
   const directory = makeAgentDirectory();
   const words = ['--root', join(directory, 'root'), '--run', join(directory, 'run')];
+  const environment = { ...process.env, DOCKER_CONFIG: join(directory, 'docker') };
   const run = (...more: string[]) =>
-    spawnSync(command, [...words, ...more], { encoding: 'utf8', timeout: 120_000 });
+    spawnSync(command, [...words, ...more], {
+      encoding: 'utf8',
+      timeout: 120_000,
+      env: environment,
+    });
   try {
     const started = run('start');
     assert.match(started.stdout, /^http:\/\/127\.0\.0\.1:\d+\/enter\?token=/, started.stderr);
@@ -100,6 +105,15 @@ test('start brings up the app, open hands out a fresh link, stop ends it', async
     const enter = async () => (await fetch(link, { redirect: 'manual' })).status;
     assert.deepEqual([await enter(), await enter()], [303, 403], 'it works once');
     assert.match(run('machine', 'list').stdout, /local +This computer +native/);
+    const created = run('machine', 'create', 'vm');
+    assert.match(created.stderr, /makes no virtual machines.*corten start --kind qemu/);
+    assert.match(run('context', 'set').stdout, /docker uses it\./);
+    const inContext = spawnSync('docker', ['version', '--format', '{{.Server.Version}}'], {
+      encoding: 'utf8',
+      env: environment,
+    });
+    assert.equal(inContext.status, 0, inContext.stderr);
+    assert.match(run('context', 'undo').stdout, /^There is no context "corten"/);
   } finally {
     assert.equal(run('stop').stdout, 'Corten is stopped.\n');
     rmSync(directory, { recursive: true, force: true });

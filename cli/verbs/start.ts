@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { Option } from 'commander';
+import { machineChoices } from '../../electron/paths.ts';
 import { CommandFailure } from '../failure.ts';
 import { checkout, type Session } from '../session.ts';
 import type { Verb } from '../verb.ts';
@@ -14,7 +16,13 @@ export const startVerb: Verb = (program, session) => {
   program
     .command('start')
     .description('start the app in the background, with the engine, and print a link to it')
-    .action(async () => {
+    .addOption(
+      new Option(
+        '--kind <kind>',
+        "what runs the engine (default: this system's usual one)",
+      ).choices(machineChoices),
+    )
+    .action(async ({ kind }: { kind?: string }) => {
       const running = await session.runningApp();
       if (running !== undefined) {
         session.print(
@@ -27,6 +35,7 @@ export const startVerb: Verb = (program, session) => {
       const logPath = join(runDirectory, 'app.log');
       const log = openSync(logPath, 'a', 0o600);
       const words = ['--no-open', '--root', rootDirectory, '--run', runDirectory];
+      if (kind !== undefined) words.push('--machine', kind);
       const app = spawn(join(checkout, 'scripts/start'), words, {
         stdio: ['ignore', log, log],
         detached: true,

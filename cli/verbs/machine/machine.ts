@@ -1,5 +1,5 @@
 /** `corten machine …`: the machines of the running app, over the bridge that the UI speaks. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { MachineKind } from '../../../electron/contract/machines.ts';
 import { CommandFailure, wrongUsage } from '../../failure.ts';
 import type { Session } from '../../session.ts';
@@ -8,6 +8,8 @@ import { table } from '../../table.ts';
 import type { Verb } from '../../verb.ts';
 import { resize } from './resize.ts';
 import { ssh } from './ssh.ts';
+
+const machineKinds: MachineKind[] = ['qemu', 'wsl2', 'apple', 'remote'];
 
 export const machineVerbs: Verb = (program, session) => {
   const machine = program.command('machine').description('the machines that run containers');
@@ -33,16 +35,34 @@ function create(machine: Command, session: Session): void {
     .command('create')
     .description('add one')
     .argument('<name>', 'its name')
-    .option('--kind <kind>', 'qemu, wsl2, apple or remote', 'qemu')
+    .addOption(
+      new Option('--kind <kind>', 'default: the virtual machine that this app makes').choices(
+        machineKinds,
+      ),
+    )
     .option('--host <host>', 'only for remote: as it stands after ssh, such as me@server')
-    .action(async (name: string, { kind, host }: { kind: MachineKind; host?: string }) => {
-      if (kind === 'remote' && host === undefined)
+    .action(async (name: string, { kind: chosen, host }: { kind?: MachineKind; host?: string }) => {
+      if (chosen === 'remote' && host === undefined)
         throw wrongUsage('A remote machine needs --host.');
+      const app = await session.app();
+      const kind = kindFor(chosen, (await app.machineList()).kinds);
       const [, user, address = ''] = /^(?:([^@]+)@)?(.+)$/.exec(host ?? '') ?? [];
       const remote = { host: address, ...(user !== undefined && { user }) };
       const entry = { name, kind, ...(kind === 'remote' && { remote }) };
-      session.print((await (await session.app()).request('machines.add', entry)).id);
+      session.print((await app.request('machines.add', entry)).id);
     });
+}
+
+/** Throws a failure where the app makes no machine of that kind, or no virtual machine at all. */
+function kindFor(chosen: MachineKind | undefined, kinds: readonly MachineKind[]): MachineKind {
+  const kind = chosen ?? kinds.find((each) => each !== 'remote');
+  if (kind !== undefined && kinds.includes(kind)) return kind;
+  throw new CommandFailure(
+    kind === undefined
+      ? 'This app makes no virtual machines: the engine runs on this Linux itself.'
+      : `This app makes no machines of kind ${kind}, only ${kinds.join(', ')}.`,
+    'Start it with `corten start --kind qemu`, or add another computer with --kind remote.',
+  );
 }
 
 function start(machine: Command, session: Session): void {

@@ -49,3 +49,9 @@ test('a record is read back, is its owner’s alone, and has defaults for what i
     message: /version 2, and this app knows version 1/,
   });
 });
+
+test('the settings of a machine that was never started can be written', () => {
+  const path = join(directory, 'new', 'machine.json');
+  writeRecord(path, { version: 1, settings: { ...defaultSettings(), cpus: 1 }, images: {} });
+  assert.equal(readRecord(path, defaultSettings).settings.cpus, 1);
+});

@@ -1,6 +1,7 @@
 /** What the app remembers of a machine between its starts: `machine.json`. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import type { MachineSettings, MachineSettingsView } from '../../contract/machine.ts';
 import { SettingRefused, StageFailure } from '../machine/machine.ts';
 
@@ -123,6 +124,8 @@ export function readRecord(path: string, defaults: () => MachineSettings): Machi
 }
 
 export function writeRecord(path: string, record: MachineRecord): void {
+  // The settings of a machine can be changed before its first start, which makes its directory.
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   writeFileSync(`${path}.new`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }

@@ -20,12 +20,12 @@ import {
 import { FrameReader, framed } from '../contract/framing.ts';
 import { hostNames } from '../contract/host-names.ts';
 import { askServers, type NameServer } from '../contract/name-servers.ts';
+import { portOwner } from '../contract/port-owner.ts';
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import type { NameTable } from './dns-names.ts';
 import type { EngineNetwork } from './engine-network.ts';
 import { addressBytes } from './ipv4.ts';
-import { portOwner } from './port-owner.ts';
 
 const dnsPort = 53;
 /** Short: a name's address changes whenever its container is started anew. */

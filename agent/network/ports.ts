@@ -7,11 +7,11 @@ import { createSocket } from 'node:dgram';
 import { closeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { PortBinding } from '../contract/container.ts';
+import { portOwner } from '../contract/port-owner.ts';
 import { CortenError, invalid } from '../errors.ts';
 import { listenTo } from '../kernel/internet-socket.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { OutsidePorts, OutsideRefusal } from './outside-ports.ts';
-import { portOwner } from './port-owner.ts';
 import { everyAddress } from './ruleset.ts';
 
 /** Where a port that nobody chose comes from: dynamic ports (RFC 6335), less the first, as dockerd. */

@@ -12,7 +12,7 @@ import { type ApiSocket, serveApiSocket } from './api-socket.ts';
 
 let machine: SshMachine;
 let engine: Server;
-/** What the engine does with the next connections. */
+/** Handles the engine's next connections. */
 let behave: (socket: Socket) => void;
 let socket: ApiSocket;
 let path: string;
@@ -151,7 +151,7 @@ test('a socket that nobody answers is taken over', async () => {
   const at = join(machine.directory, 'stale.sock');
   const dead = createServer();
   await new Promise<void>((resolve) => dead.listen(`${at}.made`, resolve));
-  // As a crash leaves it: the file without its listener.
+  // A crash leaves the file without its listener.
   linkSync(`${at}.made`, at);
   await new Promise((resolve) => dead.close(resolve));
   const mine = await serve(at);
@@ -188,7 +188,7 @@ test('a file that is no socket is left as it is', async () => {
 
 function saying(word: string): Server {
   return createServer((connection) => {
-    // Whoever only looks whether somebody answers is gone by now.
+    // A connection that only checks whether the socket is answered is closed by now.
     connection.on('error', () => {});
     connection.end(word);
   });

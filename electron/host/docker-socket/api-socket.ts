@@ -1,6 +1,6 @@
 /**
- * The machine's engine as a socket of this computer: `docker.sock`, or a named pipe on Windows. Each
- * connection is one channel to the agent's API, hijacked ones (attach, exec) included.
+ * Serves the machine's engine on this computer, at `docker.sock` or a named pipe of Windows. Each
+ * connection, also a hijacked one (attach, exec), is one SSH channel to the agent's API.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ClientChannel } from 'ssh2';
@@ -16,7 +16,7 @@ export interface ApiSocket {
 }
 
 export interface ApiSocketOptions {
-  /** Of a unix socket (made 0600), or `\\.\pipe\NAME`. */
+  /** The path of a unix socket (its mode is 0600), or `\\.\pipe\NAME`. */
   path: string;
   openChannel(): Promise<ClientChannel>;
 }
@@ -36,7 +36,7 @@ export async function serveApiSocket({ path, openChannel }: ApiSocketOptions): P
   const giveBack = path.startsWith(pipePrefix)
     ? await listenOnPipe(server, path)
     : await listenAtPath(server, path);
-  // One connection that fails at the door (no descriptor left) must not end the others.
+  // A failed accept(2), such as for lack of descriptors, must not end the other connections.
   server.removeAllListeners('error').on('error', () => undefined);
   return {
     path,
@@ -49,7 +49,7 @@ export async function serveApiSocket({ path, openChannel }: ApiSocketOptions): P
   };
 }
 
-/** A pipe ends with the process that made it: there is nothing stale to take over, nor to remove. */
+/** A pipe ends with the process that made it, so nothing stale can be there, and nothing is to be removed. */
 async function listenOnPipe(server: Server, path: string): Promise<() => void> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -66,7 +66,7 @@ async function listenOnPipe(server: Server, path: string): Promise<() => void> {
   return () => undefined;
 }
 
-/** Whoever connects here speaks HTTP, so that is how to say why nothing comes of it. */
+/** The client speaks HTTP, so the cause is sent as an HTTP response. */
 function refuse(socket: Socket, error: Error): void {
   const body = JSON.stringify({ message: `Corten's machine does not answer: ${error.message}` });
   socket.resume();

@@ -1,4 +1,4 @@
-/** The context, as Docker's own CLI sees it. */
+/** The context as the docker CLI itself reads it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
@@ -43,7 +43,7 @@ test('used, it is what a bare docker asks, and removing it gives the one before 
   docker('context', 'use', 'work');
   const context = make();
   assert.equal(context.setUp({ use: true }).isCurrent, true);
-  // Again: the one before is still "work", not itself.
+  // The second time the context before is still "work", not our own.
   context.setUp({ use: true });
   assert.equal(docker('context', 'show'), 'corten');
   assert.equal(context.remove().isCurrent, false);

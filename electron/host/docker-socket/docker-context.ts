@@ -1,7 +1,7 @@
 /**
- * The `docker` CLI's context of a machine, in the CLI's own files: contexts/meta/<sha256 of the
+ * Writes a machine's context into the `docker` CLI's own files: contexts/meta/<sha256 of the
  * name>/meta.json and `currentContext` in config.json (docs.docker.com/engine/manage-resources/contexts).
- * Only a context that we made is changed or removed; other people's contexts are none of our business.
+ * Only a context that Corten made is ever changed or removed.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -23,13 +23,13 @@ export interface DockerContextOptions {
   name: string;
   /** `unix:///…/docker.sock` or `npipe:////./pipe/…`. */
   host: string;
-  /** For DOCKER_CONFIG, DOCKER_HOST and DOCKER_CONTEXT; default the process's own. */
+  /** Where DOCKER_CONFIG, DOCKER_HOST and DOCKER_CONTEXT are read; by default the process's own. */
   environment?: NodeJS.ProcessEnv;
 }
 
 interface Meta {
   Name: string;
-  /** Docker keeps fields of Metadata that it does not know. */
+  /** The CLI keeps fields of Metadata that it does not know, so ours is there. */
   Metadata: { Description: string; Corten?: { previous?: string } };
   Endpoints: { docker?: { Host?: string; SkipTLSVerify?: boolean } };
 }
@@ -58,14 +58,14 @@ export class DockerContext {
     };
   }
 
-  /** `use`: also what a bare `docker` asks; `remove` gives the one before back. */
+  /** `use` makes it the current context too; `remove` makes the one before current again. Throws for a foreign context. */
   setUp({ use }: { use: boolean }): DockerContextState {
     const { host } = this.#options;
     const name = this.#name();
     const known = this.#readMeta(name);
     if (known !== undefined && known.Metadata.Corten === undefined) throw foreign(name);
     const current = this.#current();
-    // Read before anything is written: a config.json that cannot be read stops all of it.
+    // This is read before anything is written, so that an unreadable config.json changes nothing.
     const previous = use && current !== name ? current : known?.Metadata.Corten?.previous;
     const meta: Meta = {
       Name: name,
@@ -91,7 +91,7 @@ export class DockerContext {
     return this.state();
   }
 
-  /** Undefined stands for `default`, as in config.json. */
+  /** Undefined means the context `default`, as in config.json. */
   #current(): string | undefined {
     const { currentContext } = this.#readConfig();
     return typeof currentContext === 'string' && currentContext !== '' ? currentContext : undefined;
@@ -100,7 +100,7 @@ export class DockerContext {
   #makeCurrent(name: string | undefined): void {
     const { currentContext: _, ...others } = this.#readConfig();
     const config = name === undefined ? others : { ...others, currentContext: name };
-    // With tabs, as the CLI writes it. It may hold passwords.
+    // The CLI indents with tabs. The file may hold passwords, hence its mode.
     writeWhole(this.#configPath(), JSON.stringify(config, null, '\t'), 0o600);
   }
 
@@ -108,7 +108,7 @@ export class DockerContext {
     return (readJson(this.#configPath()) ?? {}) as Record<string, unknown>;
   }
 
-  /** A machine that was renamed since keeps the context that it has: people's scripts name it. */
+  /** A renamed machine keeps the name of its context, because scripts of the user may contain it. */
   #name(): string {
     const { name, host } = this.#options;
     const directory = join(this.#directory, 'contexts', 'meta');
@@ -118,7 +118,7 @@ export class DockerContext {
         try {
           return readJson(join(directory, id, 'meta.json')) as Partial<Meta> | undefined;
         } catch {
-          // Another one that cannot be read is none of our business.
+          // An unreadable context is not one of ours.
           return undefined;
         }
       })
@@ -166,14 +166,14 @@ function readJson(path: string): object | undefined {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value;
   } catch {
-    // Told below, as anything else that is no JSON object.
+    // The error below covers this and any JSON that is no object.
   }
   throw new Error(
     `${path} is not readable as JSON, and is left as it is. Repair it, then try again.`,
   );
 }
 
-/** All of it or nothing, through a link that people keep their settings behind, and with its mode. */
+/** Replaces the file in one step, and keeps its mode. A symbolic link, such as into a dotfiles folder, is followed. */
 function writeWhole(path: string, text: string, mode: number): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const real = existsSync(path) ? realpathSync(path) : path;

@@ -1,15 +1,15 @@
 /**
- * A unix socket at a path that other programs may use too: it appears at once and with its mode, it
- * takes the place of one that nobody answers, and never that of one that somebody does.
+ * A unix socket at a path that other programs may use too. It appears at once with its final mode,
+ * and replaces a stale socket, but never one that another program answers.
  */
 import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync, type Stats } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 
-/** sockaddr_un's path, with its zero byte (unix(7)); macOS has 104. */
+/** A sockaddr_un has 108 bytes for the path with its zero byte (unix(7)); on macOS it has 104. */
 const longestPathBytes = process.platform === 'darwin' ? 103 : 107;
 
-/** Beyond node's 511: connect(2) to a unix socket does not wait for room, it fails. */
+/** More than node's 511, because connect(2) to a unix socket with a full backlog does not wait, but fails. */
 const backlogConnections = 4096;
 
 export class SocketTaken extends Error {
@@ -19,41 +19,41 @@ export class SocketTaken extends Error {
   }
 }
 
-/** Resolves with what gives the path back: a file there that is not ours any more is left alone. */
+/** Resolves with a function that removes the file, unless another program has replaced it. Throws SocketTaken. */
 export async function listenAtPath(server: Server, path: string): Promise<() => void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // Not at the path itself: closing, libuv removes whatever lies at the path that it was given.
-  const birthPlace = join(dirname(path), `.${basename(path)}.${process.pid}`);
-  if (Buffer.byteLength(birthPlace) > longestPathBytes)
+  // The socket is bound elsewhere first, since libuv on closing removes whatever lies at the bound path.
+  const boundPath = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  if (Buffer.byteLength(boundPath) > longestPathBytes)
     throw new Error(`The path ${path} is too long for a socket: choose one of fewer characters.`);
-  rmSync(birthPlace, { force: true });
+  rmSync(boundPath, { force: true });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ path: birthPlace, backlog: backlogConnections }, resolve);
+    server.listen({ path: boundPath, backlog: backlogConnections }, resolve);
   });
   try {
-    chmodSync(birthPlace, 0o600);
-    await claim(birthPlace, path);
+    chmodSync(boundPath, 0o600);
+    await claim(boundPath, path);
   } catch (error) {
     server.close();
     throw error;
   }
   const ours = lstatSync(path);
-  rmSync(birthPlace, { force: true });
+  rmSync(boundPath, { force: true });
   return () => {
     if (isSame(statOf(path), ours)) rmSync(path, { force: true });
   };
 }
 
-/** link(2) fails where something lies, so no moment lets us overwrite what another program made. */
-async function claim(birthPlace: string, path: string): Promise<void> {
+/** Uses link(2), which fails where a file exists, so that a file of another program is never overwritten. */
+async function claim(boundPath: string, path: string): Promise<void> {
   for (;;) {
     try {
-      linkSync(birthPlace, path);
+      linkSync(boundPath, path);
       return;
     } catch (error) {
-      // Where sockets cannot be linked, a rename is the next best.
-      if (cannotLink(error) && statOf(path) === undefined) return renameSync(birthPlace, path);
+      // Some file systems cannot link sockets; there a rename is used, which is not free of a race.
+      if (cannotLink(error) && statOf(path) === undefined) return renameSync(boundPath, path);
       if (codeOf(error) !== 'EEXIST' && !cannotLink(error)) throw error;
     }
     const found = statOf(path);
@@ -67,13 +67,13 @@ async function claim(birthPlace: string, path: string): Promise<void> {
   }
 }
 
-/** Moved away first: another program may have put its own there since we looked. */
+/** Moves the file away before checking it again, because another program may have replaced it meanwhile. */
 async function removeStale(path: string): Promise<void> {
   const aside = `${path}.${process.pid}.old`;
   try {
     renameSync(path, aside);
   } catch (error) {
-    // Gone by itself, which is as good.
+    // The file has vanished by itself, which is what we want.
     if (codeOf(error) === 'ENOENT') return;
     throw error;
   }
@@ -85,7 +85,7 @@ async function removeStale(path: string): Promise<void> {
   rmSync(aside);
 }
 
-/** Only a refusal shows that nobody listens: a full backlog or a forbidden socket is somebody's. */
+/** Only ECONNREFUSED shows that nothing listens; a full backlog or a forbidden socket belongs to a program. */
 export function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);

@@ -1,7 +1,7 @@
 /**
- * What a machine has on this computer while it is up: `docker.sock`, its published ports, this
- * computer's names, proxies and time zone. The same for every machine that is reached by SSH; this
- * computer's own engine needs none of it but the docker CLI's context.
+ * Connects a running machine with this computer: `docker.sock` and published ports here, and this
+ * computer's DNS, proxies and time zone there. It is the same for every machine that is reached by
+ * SSH; this computer's own engine needs only the docker CLI's context.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DockerContextState, ForwardedPort } from '../../contract/forward.ts';
@@ -17,10 +17,10 @@ import { PublishedPorts } from '../port-forwarding/published-ports.ts';
 import { createSshLink, type SshLink } from '../ssh/link.ts';
 
 export interface Forwarding {
-  /** Absent on this computer's own engine. */
+  /** Absent for this computer's own engine. */
   readonly companion: Companion | undefined;
   readonly context: ContextControls;
-  /** The ports now, then again at each change; none while the machine is down. */
+  /** Yields the ports now, then again at each change; an empty list while the machine is down. */
   watchPorts(signal: AbortSignal): AsyncIterable<ForwardedPort[]>;
 }
 
@@ -35,18 +35,18 @@ export interface ForwardingOptions {
   apiSocketPath: string;
   contextName: string;
   /**
-   * A virtual machine of the app: its ports are this computer's, so one that is taken here makes the
-   * start fail; and this computer's names, proxies and time zone are its own.
+   * True for a virtual machine: its containers' ports belong to this computer, so one that is taken
+   * here makes the start fail; and it uses this computer's DNS, proxies and time zone.
    */
   isGuest: boolean;
-  /** Whether its published ports are here at all; they are when nothing is said. */
+  /** Whether its published ports are opened on this computer; by default they are. */
   ports?: Toggle;
   environment?: NodeJS.ProcessEnv;
 }
 
 const retryMs = 5000;
 
-/** Of this computer's own engine: its socket is here already, and its kernel has the ports. */
+/** For this computer's own engine, whose socket and ports are on this computer already. */
 export function nativeForwarding(options: {
   apiSocketPath: string;
   contextName: string;
@@ -120,7 +120,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
   };
 }
 
-/** What is looked at every few seconds is no use of the machine, and does not wake it. */
+/** These services poll every few seconds, so they use connections that do not resume a paused machine. */
 function guestParts(
   { link, services, background: engine, settings, onPauseChange, report }: CompanionContext,
   { environment }: ForwardingOptions,
@@ -133,7 +133,7 @@ function guestParts(
     onPauseChange,
     report,
   });
-  const stopFollowing = settings?.onChange(() => void proxies.look());
+  const stopFollowing = settings?.onChange(() => void proxies.check());
   return [
     serveHostDns({ link: services }),
     proxies,
@@ -147,7 +147,7 @@ function guestParts(
   ];
 }
 
-/** A connection of its own, so that a flood through a port never stands before the app's questions. */
+/** Ports have an SSH connection of their own, so that a flood through one does not delay the app's requests. */
 function trafficLink(
   { link, endpoint, resuming, onPauseChange }: CompanionContext,
   signal: AbortSignal,
@@ -162,7 +162,7 @@ function trafficLink(
         await traffic.connect();
         return;
       } catch {
-        // The app's own connection shows what is wrong; once up, the link keeps itself up.
+        // A failure shows at the app's own connection too; once connected, the link reconnects by itself.
         await sleep(retryMs, undefined, { signal, ref: false }).catch(() => {});
       }
     }
@@ -170,7 +170,7 @@ function trafficLink(
   return resuming(traffic);
 }
 
-/** Tried again while another program has the path: it may end. */
+/** Retries while another program has the path, since that may end. */
 async function keepSocket(
   path: string,
   link: SshLink,
@@ -192,7 +192,7 @@ async function keepSocket(
   return undefined;
 }
 
-/** An agent that may not set its machine's clock says so with 501; it is not the app's to set then. */
+/** An agent that may not set its machine's time zone answers 501, which is no failure to report or repeat. */
 function zoneThrough(engine: EngineClient): TimeZoneSetter {
   return {
     async setTimeZone(name) {
@@ -208,7 +208,7 @@ function zoneThrough(engine: EngineClient): TimeZoneSetter {
   };
 }
 
-/** The ports of whichever start of the machine is the current one. */
+/** Yields the ports of the current start of the machine, across restarts. */
 class CurrentPorts {
   #current: PublishedPorts | undefined;
   #changed = Promise.withResolvers<void>();
@@ -237,7 +237,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** In the docker CLI's words (docker/cli, opts/hosts.go). */
+/** The address as the docker CLI writes it (docker/cli, opts/hosts.go). */
 function hostOf({ apiSocketPath }: { apiSocketPath: string }): string {
   return apiSocketPath.startsWith('\\\\')
     ? `npipe://${apiSocketPath.replaceAll('\\', '/')}`

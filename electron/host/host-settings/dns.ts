@@ -1,7 +1,7 @@
 /**
- * Answers the machine's questions for names as this computer would (agent/contract/dns-service.ts):
- * addresses by the system's resolver, which knows hosts files, VPNs and private zones; every other
- * record by the name servers that the system is set up with.
+ * Answers the machine's DNS queries as this computer would (agent/contract/dns-service.ts). The
+ * system's resolver answers for addresses, because it knows hosts files, VPNs and private zones; the
+ * system's name servers answer for every other record.
  */
 import { getServers, type LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
@@ -21,18 +21,18 @@ import { askServers, type NameServer } from '../../../agent/contract/name-server
 import type { ServiceLink } from '../ssh/link.ts';
 import { keepService } from '../ssh/service-channel.ts';
 
-/** The system's resolver says nothing of how long an address holds. */
+/** getaddrinfo(3) returns no TTL, so a short one is used. */
 const ttlSeconds = 10;
 const dnsPort = 53;
-/** Of each server: the machine waits for three (agent/network/host-resolver.ts). */
+/** For each server; the machine's own timeout allows three of them (agent/network/host-resolver.ts). */
 const timeoutMs = 2000;
-/** Each takes a thread of node's pool, where others wait too; the rest waits here. */
+/** A lookup takes a thread of node's pool, which file access needs too; further lookups wait here. */
 const lookupsAtOnce = 16;
 
 export interface HostDnsOptions {
   link: ServiceLink;
   lookUp?: (name: string) => Promise<LookupAddress[]>;
-  /** Asked each time: they change with the network. */
+  /** Called for each query, because the servers change with the network. */
   servers?: () => NameServer[];
   reconnectMs?: number;
 }
@@ -67,7 +67,7 @@ class SystemResolver {
     this.#servers = servers;
   }
 
-  /** Undefined for what is no question. */
+  /** Undefined for a message that is no DNS query. */
   async answer(message: Buffer): Promise<Buffer | undefined> {
     const query = decodeQuery(message);
     if (query === undefined) return undefined;
@@ -81,20 +81,20 @@ class SystemResolver {
     );
   }
 
-  /** Undefined: the name servers know better. */
+  /** Undefined where the name servers have to be asked. */
   async #addresses(query: Query): Promise<Buffer | undefined> {
     let found: LookupAddress[];
     try {
       found = await this.#inTurn(() => this.#lookUp(query.name));
     } catch {
-      // Whether there is no such name or only no address of it, getaddrinfo does not tell.
+      // getaddrinfo(3) does not tell a missing name from a name without addresses.
       return undefined;
     }
-    // This computer's own name and the like: in a container they would mean the container.
+    // A loopback address, such as that of this computer's own name, would mean the container itself.
     const usable = found.filter(({ address }) => !isLoopback(address));
     if (usable.length === 0) return undefined;
     const family = query.type === RecordType.a ? 4 : 6;
-    // A name that has only addresses of the other family is still a name (not NXDOMAIN).
+    // A name with addresses of the other family only exists: the answer is empty, not NXDOMAIN.
     const answers = usable
       .filter((each) => each.family === family)
       .flatMap(({ address }) => recordOf(query.type, address));
@@ -114,7 +114,7 @@ class SystemResolver {
   }
 }
 
-/** Both families at once, so that the answer to one tells whether the name exists. */
+/** Asks for both families, so that a query for one of them can tell whether the name exists. */
 function systemLookUp(name: string): Promise<LookupAddress[]> {
   return lookup(name, { all: true, order: 'verbatim' });
 }
@@ -139,7 +139,7 @@ function recordOf(type: number, address: string): Answer[] {
   return data === undefined ? [] : [{ type, data }];
 }
 
-/** Undefined for one with a zone (`fe80::1%eth0`), which means nothing elsewhere. */
+/** Undefined for an address with a zone (`fe80::1%eth0`), which is valid on this computer only. */
 function ipv6Bytes(address: string): Buffer | undefined {
   if (address.includes('%')) return undefined;
   // URL writes every form of an address as groups of hex digits (WHATWG URL, host serializing).

@@ -4,7 +4,7 @@ import type { CompanionContext } from '../machine/machine.ts';
 import { pauseListeners } from '../machine/testdata/pause-listeners.ts';
 import { guestClock } from './guest-clock.ts';
 
-test('the clock is set at the start, after the computer’s sleep, and after a rest; not during one', async () => {
+test('the clock is set at the start, after the computer’s sleep and after a pause, but not during one', async () => {
   const times: number[] = [];
   const { onPauseChange, setPaused } = pauseListeners();
   let wakeHost = () => {};

@@ -1,7 +1,6 @@
 /**
- * Keeps a machine's clock on its computer's: a virtual machine's stands still while the computer
- * sleeps or the machine rests. The machine itself steps only when it is off by more than a tenth of
- * a second.
+ * Sets a virtual machine's clock to this computer's, because it stands still while the computer
+ * sleeps or the machine is paused. The agent steps its clock only for a difference above 0.1 s.
  */
 import type { Companion } from '../machine/machine.ts';
 import { pollWhileRunning } from './poll-while-running.ts';
@@ -9,13 +8,13 @@ import { pollWhileRunning } from './poll-while-running.ts';
 const tickMs = 30_000;
 
 export interface ClockSource {
-  /** Called when the computer has woken; returns how to stop listening. */
+  /** Calls the listener after the computer has resumed from sleep; returns how to stop listening. */
   onHostResume?(listener: () => void): () => void;
 }
 
 export function guestClock({ onHostResume }: ClockSource = {}, everyMs = tickMs): Companion {
   return (machine) => {
-    const rounds = pollWhileRunning(machine, everyMs, async () => {
+    const poll = pollWhileRunning(machine, everyMs, async () => {
       try {
         await machine.background.request({
           method: 'POST',
@@ -27,11 +26,11 @@ export function guestClock({ onHostResume }: ClockSource = {}, everyMs = tickMs)
         machine.report('the machine’s clock', error);
       }
     });
-    const stopListening = onHostResume?.(() => void rounds.now());
+    const stopListening = onHostResume?.(() => void poll.now());
     return {
       close() {
         stopListening?.();
-        rounds.close();
+        poll.close();
       },
     };
   };

@@ -1,26 +1,26 @@
-/** What the app does for a machine every so often: not while that rests, and at once when it wakes. */
+/** Repeats work for a machine at an interval, except while it is paused, and at once when it resumes. */
 import type { CompanionContext } from '../machine/machine.ts';
 
 export interface Poll {
-  /** Out of turn. One that rests is left alone: its waking does it. */
+  /** Runs the work at once. Does nothing while the machine is paused, since its resume runs it. */
   now(): Promise<void>;
   close(): void;
 }
 
-/** A round that does not ask the machine at once looks before it does whether that rests by now. */
+/** Work that does something else first asks `isPaused` before it sends a request to the machine. */
 export function pollWhileRunning(
   { onPauseChange }: Pick<CompanionContext, 'onPauseChange'>,
   everyMs: number,
-  round: (isPaused: () => boolean) => Promise<void>,
+  work: (isPaused: () => boolean) => Promise<void>,
 ): Poll {
   let isPaused = false;
   const now = async () => {
-    if (!isPaused) await round(() => isPaused);
+    if (!isPaused) await work(() => isPaused);
   };
   const timer = setInterval(() => void now(), everyMs);
   timer.unref();
-  const stopFollowing = onPauseChange((resting) => {
-    isPaused = resting;
+  const stopFollowing = onPauseChange((paused) => {
+    isPaused = paused;
     void now();
   });
   void now();

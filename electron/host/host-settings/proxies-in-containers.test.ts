@@ -1,4 +1,4 @@
-/** Whether containers get this computer's proxies: a setting of each machine, told to its engine at once. */
+/** Whether containers get this computer's proxies is a setting of each machine, sent to its engine at once. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

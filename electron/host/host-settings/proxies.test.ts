@@ -105,8 +105,8 @@ test('of a script people are told once, with what to do, and the engine not at a
     ...pauseListeners(),
     report: (_what, error) => reported.push((error as Error).message),
   });
-  await watch.look();
-  await watch.look();
+  await watch.check();
+  await watch.check();
   watch.close();
   assert.deepEqual(told.at(-1), { containers: false });
   assert.equal(reported.length, 1);
@@ -146,7 +146,7 @@ test('the engine is told at once, of each change, and not again without one', as
     everyMs: 1,
   });
   await until(() => looks > 5);
-  // Once refused, once taken.
+  // The first request was refused, the second one accepted.
   assert.deepEqual(told, Array(2).fill({ http: 'http://a.example:1', containers: true }));
   http = 'http://b.example:2';
   await until(() => told.length === 3);
@@ -180,7 +180,7 @@ test('an engine that was started anew is told again: it has forgotten', async ()
   watch.close();
 });
 
-test('a machine that rests is told of a change when it wakes, and nobody of a failure', async () => {
+test('a paused machine gets a change when it resumes, and no failure is reported', async () => {
   const told: unknown[] = [];
   const { onPauseChange, setPaused } = pauseListeners();
   let isPaused = false;
@@ -201,19 +201,19 @@ test('a machine that rests is told of a change when it wakes, and nobody of a fa
     report: (what, error) => assert.fail(`${what}: ${error}`),
     everyMs: 1,
   });
-  const turn = (resting: boolean) => {
-    isPaused = resting;
-    setPaused(resting);
+  const turn = (paused: boolean) => {
+    isPaused = paused;
+    setPaused(paused);
   };
   await until(() => told.length === 1);
-  // It went to rest while the system was asked.
+  // It was paused while the system's settings were read.
   const slow = Promise.withResolvers<{ http: string }>();
   found = slow.promise;
-  const looking = watch.look();
+  const looking = watch.check();
   turn(true);
   slow.resolve({ http: 'http://b.example:2' });
   await looking;
-  await watch.look();
+  await watch.check();
   await sleep(20);
   assert.deepEqual(told, ['http://a.example:1']);
   turn(false);

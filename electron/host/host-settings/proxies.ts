@@ -1,6 +1,6 @@
 /**
- * The proxies that this computer is set up with, told to the machine's engine now and whenever they
- * change. The environment comes first, as for every program; then the system's own settings.
+ * Sends this computer's proxies to the machine's engine at the start and after each change. The
+ * environment comes first, as for every program, then the system's settings.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -11,7 +11,7 @@ import type { SshLink } from '../ssh/link.ts';
 import { pollWhileRunning } from './poll-while-running.ts';
 
 interface Found extends Pick<ProxySettings, 'http' | 'https' | 'noProxy'> {
-  /** Where a script is that chooses a proxy for each address (PAC). The engine cannot follow it. */
+  /** URL of a PAC script, which chooses a proxy for each address. The engine cannot run it. */
   script?: string;
 }
 
@@ -37,7 +37,7 @@ export async function systemProxies(
   }
 }
 
-/** `scutil --proxy`: a dictionary of `Key : value` lines, and an array of exceptions (scutil(8)). */
+/** Reads the output of `scutil --proxy`: `Key : value` lines, and an array of exceptions (scutil(8)). */
 export function parseScutil(text: string): Found {
   const values = new Map(
     [...text.matchAll(/^\s*(\w+) : (.*)$/gm)].map((match) => [match[1] ?? '', match[2] ?? '']),
@@ -56,13 +56,14 @@ export function parseScutil(text: string): Found {
 }
 
 /**
- * `reg query`: lines of name, type, value. `ProxyServer` is one address for all, or `http=…;https=…`;
- * `ProxyOverride` is parted by semicolons, with `<local>` for names without a dot.
+ * Reads the output of `reg query`: lines of name, type and value. `ProxyServer` is one address for
+ * all, or `http=…;https=…`; `ProxyOverride` is separated by semicolons, with `<local>` for names
+ * without a dot.
  */
 export function parseRegistry(text: string): Found {
   const value = (name: string) =>
     new RegExp(`^\\s+${name}\\s+REG_\\w+\\s+(.*?)\\s*$`, 'mi').exec(text)?.[1];
-  // Windows asks it first, whether a fixed proxy is set beside it or not.
+  // Windows uses the script first, also where a fixed proxy is set beside it.
   const script = value('AutoConfigURL');
   if (Number(value('ProxyEnable') ?? 0) !== 1) return script ? { script } : {};
   const server = value('ProxyServer') ?? '';
@@ -76,7 +77,7 @@ export function parseRegistry(text: string): Found {
   const exceptions = (value('ProxyOverride') ?? '')
     .split(';')
     .map((name) => name.trim())
-    // It has no word in NO_PROXY; names without a dot are not resolved outside anyway.
+    // NO_PROXY has no word for `<local>`; names without a dot are not resolved outside anyway.
     .filter((name) => name !== '' && name !== '<local>');
   return { ...found(proxy('http'), proxy('https'), exceptions), ...(script && { script }) };
 }
@@ -86,7 +87,7 @@ function withScheme(address: string | undefined): string | undefined {
   return address.includes('://') ? address : `http://${address}`;
 }
 
-/** `*.local` is `.local` in NO_PROXY. */
+/** An exception `*.local` is written `.local` in NO_PROXY. */
 function found(
   http: string | undefined,
   https: string | undefined,
@@ -99,18 +100,18 @@ function found(
 
 export interface ProxyWatchOptions extends Pick<CompanionContext, 'onPauseChange' | 'report'> {
   engine: Pick<EngineClient, 'request'>;
-  /** The connection behind it: when that is made anew, the engine may have begun anew too. */
+  /** The connection to that engine. After a reconnect the engine may be a new one that has no settings. */
   link: Pick<SshLink, 'onConnection'>;
-  /** Whether new containers get them too. */
+  /** Whether new containers get the proxies too, as the machine's settings say. */
   containers: () => boolean;
   read?: () => Promise<Found>;
-  /** Systems do not tell of a change in a way that a program without a window hears. */
+  /** Systems announce a change only to programs with a window, so the settings are polled. */
   everyMs?: number;
 }
 
 export interface ProxyWatch {
-  /** Looks now: a person may have changed the choice. */
-  look(): Promise<void>;
+  /** Checks at once, such as after a change of the machine's settings. */
+  check(): Promise<void>;
   close(): void;
 }
 
@@ -119,7 +120,7 @@ export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
   let told: string | undefined;
   let warnedOf: string | undefined;
 
-  /** Fixed proxies beside it are used; without any, pulls go straight. */
+  /** Reports a PAC script once. A fixed proxy beside it is used; without one, pulls use no proxy. */
   function warn(script: string | undefined): void {
     if (script !== undefined && script !== warnedOf)
       report(
@@ -149,22 +150,22 @@ export function watchProxies(options: ProxyWatchOptions): ProxyWatch {
         throw new Error(`The engine refused the proxies: ${Buffer.from(body).toString()}`);
       told = text;
     } catch (error) {
-      // Tried again at the next look: the engine may be away for a moment.
+      // The next poll tries again, since the engine may be unreachable for a moment.
       report('proxies', error);
     }
   }
 
-  const rounds = pollWhileRunning(options, everyMs, tell);
+  const poll = pollWhileRunning(options, everyMs, tell);
   const stopFollowing = link.onConnection((isConnected) => {
     if (!isConnected) return;
     told = undefined;
-    void rounds.now();
+    void poll.now();
   });
   return {
-    look: () => rounds.now(),
+    check: () => poll.now(),
     close() {
       stopFollowing();
-      rounds.close();
+      poll.close();
     },
   };
 }

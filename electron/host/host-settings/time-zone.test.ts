@@ -44,7 +44,7 @@ test('the machine is told at once and of each change, and again after it was awa
   assert.deepEqual(told, ['Europe/Berlin', 'Asia/Tokyo']);
 });
 
-test('a machine that rests is told when it wakes, and nobody of a failure', async () => {
+test('a paused machine gets the zone when it resumes, and no failure is reported', async () => {
   const told: string[] = [];
   const { onPauseChange, setPaused } = pauseListeners();
   let zone = 'Europe/Berlin';

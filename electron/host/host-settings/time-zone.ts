@@ -1,9 +1,9 @@
-/** This computer's time zone, by its IANA name, told to the machine now and whenever it changes. */
+/** Sends this computer's time zone, by its IANA name, to the machine at the start and after each change. */
 import { realpathSync } from 'node:fs';
 import type { CompanionContext } from '../machine/machine.ts';
 import { type Poll, pollWhileRunning } from './poll-while-running.ts';
 
-/** Of whoever can set the zone of a machine; where nobody can, the zone of its start stays. */
+/** Sets the zone of a machine. A machine without one keeps the zone of its start. */
 export interface TimeZoneSetter {
   setTimeZone(zone: string): Promise<void>;
 }
@@ -14,10 +14,10 @@ export interface TimeZoneOptions extends Pick<CompanionContext, 'onPauseChange' 
   everyMs?: number;
 }
 
-/** tzfile(5): /etc/localtime is a link into the zones, on Linux and macOS alike. */
+/** A link to the zone's file, on Linux (localtime(5)) and macOS alike. */
 const localTimePath = '/etc/localtime';
 
-/** Node asks the system once and keeps the answer, so the link is read where there is one. */
+/** The zone's IANA name. The link is read first, because Node caches the zone and would miss a change. */
 export function systemTimeZone(environment: NodeJS.ProcessEnv = process.env): string {
   const { TZ } = environment;
   if (TZ && isZone(TZ)) return TZ;
@@ -25,7 +25,7 @@ export function systemTimeZone(environment: NodeJS.ProcessEnv = process.env): st
   return linked ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** `/usr/share/zoneinfo/Europe/Berlin` and `/var/db/timezone/zoneinfo/Europe/Berlin`. */
+/** The zone of a path such as `/usr/share/zoneinfo/Europe/Berlin`; macOS has its zones below /var/db. */
 export function zoneOfPath(path: string | undefined): string | undefined {
   const name = /\/zoneinfo(?:\.default)?\/(?:posix\/|right\/)?(.+)$/.exec(path ?? '')?.[1];
   return name !== undefined && isZone(name) ? name : undefined;
@@ -41,7 +41,7 @@ export function watchTimeZone(options: TimeZoneOptions): Pick<Poll, 'close'> {
       await setter.setTimeZone(zone);
       told = zone;
     } catch (error) {
-      // Tried again at the next look: the machine may be away for a moment.
+      // The next poll tries again, since the machine may be unreachable for a moment.
       report('time zone', error);
     }
   });
@@ -60,7 +60,7 @@ function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch {
-    // Windows has none, and a Linux host without one has UTC.
+    // Windows has no such link, and a Linux host without one has UTC.
     return undefined;
   }
 }

@@ -1,11 +1,12 @@
 /**
- * What this computer runs on, for a shell that has no better way to know: Linux' own files
- * (Documentation/ABI/testing/sysfs-class-power). Elsewhere it counts as plugged in.
+ * Whether this computer runs on battery, from /sys/class/power_supply
+ * (Documentation/ABI/testing/sysfs-class-power), for the browser shell; Electron has an API of its
+ * own. A system without that directory counts as plugged in.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What the computer runs on, as the desktop shell knows it. */
+/** The computer's power source. */
 export interface HostPower {
   isOnBattery(): boolean;
 }
@@ -16,12 +17,15 @@ export function hostPower(directory = '/sys/class/power_supply'): HostPower {
 
 interface Supply {
   isBattery: boolean;
-  /** Of an adapter, or a port that may take power. */
+  /** True when an adapter, or a USB port, supplies power to the computer. */
   isOnline: boolean;
   status: string;
 }
 
-/** Not every adapter is shown, and a port that gives power looks like one without an adapter. */
+/**
+ * Some adapters have no entry in the directory, and a USB port that supplies a device looks like one
+ * without an adapter; so the batteries' status decides where no adapter is online.
+ */
 function isOnBattery(supplies: readonly Supply[]): boolean {
   const batteries = supplies.filter(({ isBattery }) => isBattery);
   const others = supplies.filter(({ isBattery }) => !isBattery);
@@ -34,7 +38,7 @@ function isOnBattery(supplies: readonly Supply[]): boolean {
 function suppliesIn(directory: string): Supply[] {
   return namesIn(directory).flatMap((name) => {
     const read = (file: string) => textOf(join(directory, name, file));
-    // A mouse's battery says nothing of the computer.
+    // The battery of a mouse does not supply the computer.
     if (read('scope') === 'Device') return [];
     return {
       isBattery: read('type') === 'Battery',
@@ -48,7 +52,7 @@ function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
-    // Another system, or a computer without any of them.
+    // Only Linux has this directory, and not on every computer.
     return [];
   }
 }
@@ -57,7 +61,7 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch {
-    // Each kind has some of the files, and one that was unplugged has none.
+    // Each kind of supply has only some of the files, and they vanish when it is unplugged.
     return '';
   }
 }

@@ -1,4 +1,4 @@
-/** A machine that nobody uses rests, whatever the app itself goes on trying meanwhile. */
+/** A machine that nobody uses is paused, although the app itself keeps retrying services on it. */
 
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { createFolderSharing } from '../shared-folders/share-folders.ts';
 const directory = mkdtempSync(join(tmpdir(), 'corten-idle-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-test('services and folders that the machine refuses are tried again, and it rests all the same', async () => {
+test('services and folders that the machine refuses are tried again, and it is paused all the same', async () => {
   const shared = join(directory, 'shared');
   mkdirSync(shared);
   const listFile = join(directory, 'folders.json');
@@ -35,7 +35,7 @@ test('services and folders that the machine refuses are tried again, and it rest
     assert.match(sharing.view().folders[0]?.problem ?? '', /tried again/);
     await made.machine.controls!.change({ pauseAfterMs: 1000 });
     await untilState(made.machine, ({ status }) => status === 'paused');
-    // Somebody who comes finds it awake, and it rests again.
+    // A request resumes it, and it is paused again.
     const { status } = await made.machine.engine().request({ method: 'GET', path: '/_ping' });
     assert.equal(status, 200);
     await untilState(made.machine, ({ status }) => status === 'paused');
@@ -44,7 +44,7 @@ test('services and folders that the machine refuses are tried again, and it rest
   }
 });
 
-test('what the computer runs on chooses after which time it rests', async () => {
+test('the power source decides after which time it is paused', async () => {
   let isOnBattery = true;
   const made = standIn({}, { power: { isOnBattery: () => isOnBattery } });
   try {
@@ -54,7 +54,7 @@ test('what the computer runs on chooses after which time it rests', async () => 
     isOnBattery = false;
     await made.machine.engine().request({ method: 'GET', path: '/_ping' });
     assert.equal(made.machine.state().status, 'running');
-    // Longer than between two looks at what it runs on (rest.ts).
+    // This is longer than the polling interval of idle-pause.ts.
     await sleep(7000);
     assert.equal(made.machine.state().status, 'running');
   } finally {

@@ -1,4 +1,4 @@
-/** Why a port of this computer cannot be had, and what to do about it. */
+/** Explains why a port of this computer cannot be listened on, and what to do about it. */
 import type { OutsideFailure } from '../../../agent/contract/outside-ports.ts';
 import { portOwner } from './port-owner.ts';
 

@@ -1,7 +1,7 @@
-/** The addresses of this computer that a published port is on: the one that it needs, and one beside it. */
+/** The addresses of this computer that a published port listens on: the one asked for, and its IPv6 counterpart. */
 export const loopback = 'localhost';
 
-/** Programs take `::1` for "localhost" first, so that IPv6 goes along where the address is not one of many. */
+/** Many programs resolve "localhost" to `::1` first, so loopback and wildcard ports listen on IPv6 too. */
 const beside: Record<string, [string, string]> = {
   '0.0.0.0': ['0.0.0.0', '::'],
   [loopback]: ['127.0.0.1', '::1'],

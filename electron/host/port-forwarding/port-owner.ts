@@ -1,13 +1,13 @@
-/** Who has a port of this computer, in a few words such as `nginx (pid 812)`. Slow; for errors. */
+/** Finds the process that has a port of this computer, for the text of an error; it is too slow for more. */
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { portOwner as ownerInProc } from '../../../agent/contract/port-owner.ts';
 
 type Protocol = 'tcp' | 'udp';
 const run = promisify(execFile);
 const timeoutMs = 3000;
 
-/** Undefined when it cannot be found out. */
+/** Such as `nginx (pid 812)`; undefined where the system does not tell. */
 export async function portOwner(protocol: Protocol, port: number): Promise<string | undefined> {
   try {
     switch (process.platform) {
@@ -26,7 +26,7 @@ export async function portOwner(protocol: Protocol, port: number): Promise<strin
         return undefined;
     }
   } catch {
-    // No such program, or no permission: the error goes without a name.
+    // The program is missing or not permitted, so the error is shown without a name.
     return undefined;
   }
 }
@@ -40,7 +40,7 @@ const lsofWords = (protocol: Protocol, port: number) =>
     ? ['-nP', '-Fpc', '-sTCP:LISTEN', `-iTCP:${port}`]
     : ['-nP', '-Fpc', `-iUDP:${port}`];
 
-/** lsof(8), "OUTPUT FOR OTHER PROGRAMS": one field a line, `p` for the pid and `c` for the command. */
+/** Reads lsof(8)'s "OUTPUT FOR OTHER PROGRAMS": one field a line, `p` for the pid and `c` for the command. */
 export function ownerInLsof(text: string): string | undefined {
   const field = (letter: string) =>
     text
@@ -51,71 +51,20 @@ export function ownerInLsof(text: string): string | undefined {
   return pid && command ? `${command} (pid ${pid})` : undefined;
 }
 
-/** Columns: protocol, local address, foreign address, state (of TCP only, and in the system's language), pid. */
+/** The columns are protocol, local address, foreign address, state (only TCP, translated) and pid. */
 export function pidInNetstat(text: string, protocol: Protocol, port: number): string | undefined {
   for (const line of text.split(/\r?\n/)) {
     const columns = line.trim().split(/\s+/);
     if (columns[0]?.toLowerCase() !== protocol || !columns[1]?.endsWith(`:${port}`)) continue;
-    // A listener has no peer: 0.0.0.0:0 or [::]:0. UDP shows *:*.
+    // A listener has no peer, which netstat shows as 0.0.0.0:0 or [::]:0, and as *:* for UDP.
     if (protocol === 'tcp' && !columns[2]?.endsWith(':0')) continue;
     return columns.at(-1);
   }
   return undefined;
 }
 
-/** `"nginx.exe","812","Console","1","9,120 K"`; a sentence, without quotes, when there is none. */
+/** Reads `"nginx.exe","812","Console","1","9,120 K"`; tasklist prints a sentence without quotes for no match. */
 export function ownerInTasklist(text: string): string | undefined {
   const [, name, pid] = /^"([^"]+)","(\d+)"/.exec(text.trim()) ?? [];
   return name && pid ? `${name} (pid ${pid})` : undefined;
-}
-
-/** As ss(8) does: the socket's inode from /proc/net, then the process that has it open. */
-function ownerInProc(protocol: Protocol, port: number): string | undefined {
-  const inode = socketInode(protocol, port);
-  return inode === undefined ? undefined : processWith(`socket:[${inode}]`);
-}
-
-/** proc_pid_net(5): columns are slot, local address:port in hex, remote, state, …, inode. */
-function socketInode(protocol: Protocol, port: number): string | undefined {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const listening = protocol === 'tcp' ? '0A' : '07';
-  for (const table of [protocol, `${protocol}6`])
-    for (const line of readOrEmpty(`/proc/self/net/${table}`).split('\n').slice(1)) {
-      const columns = line.trim().split(/\s+/);
-      if (columns[1]?.endsWith(suffix) && columns[3] === listening) return columns[9];
-    }
-  return undefined;
-}
-
-function processWith(socket: string): string | undefined {
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
-    if (descriptorsOf(pid).includes(socket))
-      return `${readOrEmpty(`/proc/${pid}/comm`).trim()} (pid ${pid})`;
-  return undefined;
-}
-
-function descriptorsOf(pid: string): string[] {
-  const directory = `/proc/${pid}/fd`;
-  try {
-    return readdirSync(directory).map((fd) => {
-      try {
-        return readlinkSync(`${directory}/${fd}`);
-      } catch {
-        // Closed meanwhile: not what we look for.
-        return '';
-      }
-    });
-  } catch {
-    // Another person's process, or one that ended: who has the port may then stay unknown.
-    return [];
-  }
-}
-
-function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    // Without IPv6 there is no tcp6.
-    return '';
-  }
 }

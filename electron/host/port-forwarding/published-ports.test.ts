@@ -1,4 +1,4 @@
-/** Published ports, from the agent's word to a client of this computer, over the real SSH server. */
+/** Published ports, from the agent's message to a client of this computer, over the real SSH server. */
 import assert from 'node:assert/strict';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ before(async () => {
     reconnectMs: 10,
   });
   void follow();
-  // The hello has arrived once a start waits for the host.
+  // A start waits for the host only after the hello has arrived.
   await until(async () => {
     const close = await agent.open(request({ hostPort: await freePort() }));
     const isOpen = view.length > 0;
@@ -174,9 +174,9 @@ test('the agent is started anew: what is published as before stays open all the 
   const { hostPort } = await publish(target);
   const old = agent;
   agent = new OutsidePorts();
-  // Its numbers begin anew, and another port has that one's now.
+  // The new agent numbers from the beginning, so another port has the first one's number.
   const other = await freePort();
-  // Tried all the while: a listener that was closed, however shortly, would refuse one.
+  // Connections are made all the while, since a listener that closed for a moment would refuse one.
   let isOver = false;
   const trying = (async () => {
     while (!isOver) {
@@ -318,7 +318,7 @@ async function say(port: number, word: string, host = '127.0.0.1'): Promise<stri
   return text;
 }
 
-/** Sends until the echo comes: datagrams may be lost, and an earlier one's second echo may come late. */
+/** Sends until its echo arrives, because datagrams can be lost, and an earlier echo can arrive late. */
 async function echoed(client: UdpSocket, port: number, payload: Buffer): Promise<void> {
   const send = () => client.send(payload, port, '127.0.0.1');
   const again = setInterval(send, 200);

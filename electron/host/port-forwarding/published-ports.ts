@@ -1,7 +1,7 @@
 /**
- * A machine's published ports on this computer. The agent says what is published, over a channel
- * that is opened again whenever it breaks (agent/contract/outside-ports.ts); here they are opened,
- * and what became of each is told to the agent and shown to people.
+ * Opens a machine's published ports on this computer. The agent sends the list over a channel that
+ * is reopened whenever it breaks (agent/contract/outside-ports.ts); the result for each port goes
+ * back to the agent and is shown in the UI.
  */
 import type { ClientChannel } from 'ssh2';
 import { FrameReader } from '../../../agent/contract/framing.ts';
@@ -24,19 +24,19 @@ import { openUdpPort } from './udp-port.ts';
 export type PortsLink = Pick<SshLink, 'openTcp' | 'openStreamLocal'>;
 
 export interface PublishedPortsOptions {
-  /** For what comes to a port. */
+  /** Carries the connections of the ports. */
   link: PortsLink;
-  /** For the agent's word of what is published. */
+  /** Carries the agent's list of published ports. */
   services: ServiceLink;
   /**
-   * The machine is this computer's own VM: a port that cannot be had here makes the container's start
-   * fail. Another computer has its ports itself, and here they are only on the loopback.
+   * True for a VM of this computer: a port that is taken here makes the container's start fail.
+   * False for another computer, which has its ports itself; here they are on the loopback only.
    */
   isOwn: boolean;
   report(what: string, error: unknown): void;
-  /** A port that was taken is tried again, since what has it may end. */
+  /** How often a port that was taken is tried again, since the program that has it may end. */
   retryMs?: number;
-  /** Between attempts to reach the agent. */
+  /** The pause between attempts to reach the agent. */
   reconnectMs?: number;
 }
 
@@ -51,7 +51,7 @@ export class PublishedPorts {
   readonly #entries = new Map<number, Entry>();
   readonly #watchers = new Set<() => void>();
   readonly #retry: NodeJS.Timeout;
-  /** Changes are made one after the other: a port is closed before its next owner opens it. */
+  /** Changes are made one after the other, so that a port is closed before its next owner opens it. */
   #last: Promise<void> = Promise.resolve();
   readonly #service: ServiceChannel;
   #closed = false;
@@ -72,7 +72,7 @@ export class PublishedPorts {
     });
   }
 
-  /** The ports now, then again at each change, until the signal aborts. */
+  /** Yields the ports now, then again at each change, until the signal aborts. */
   async *watch(signal: AbortSignal): AsyncGenerator<ForwardedPort[]> {
     let seen: ForwardedPort[] | undefined;
     let wake = () => {};
@@ -104,7 +104,7 @@ export class PublishedPorts {
     this.#show();
   }
 
-  /** What is open stays open when the channel breaks; the agent's next word sets it right. */
+  /** Open ports stay open when the channel breaks; the agent's next list corrects them. */
   #converse(channel: ClientChannel): void {
     const frames = new FrameReader();
     channel.on('data', (piece: Buffer) => {
@@ -128,7 +128,7 @@ export class PublishedPorts {
     }
   }
 
-  /** An agent that was started anew numbers anew: what is published as before stays open. */
+  /** A restarted agent numbers its ports anew, so ports are compared by address; equal ones stay open. */
   async #reconcile(ports: readonly OutsidePort[]): Promise<void> {
     const standing = new Map(
       [...this.#entries.values()].map((entry) => [keyOf(entry.port), entry]),
@@ -186,7 +186,7 @@ export class PublishedPorts {
     return this.#options.isOwn ? port : { ...port, hostAddress: loopback };
   }
 
-  /** Another container of this machine: the system would only say that it is this program. */
+  /** Names the container of this machine that has the port, since the system would only name this program. */
   #holderOf(port: OutsidePort): OutsidePort | undefined {
     const wanted = this.#placeOf(port);
     return [...this.#entries.values()]

@@ -1,4 +1,4 @@
-/** A published TCP port: a listener on this computer, each connection one channel to the container. */
+/** Listens on a published TCP port; each connection is one SSH channel to the container. */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { OutsideFailure } from '../../../agent/contract/outside-ports.ts';
 import type { SshLink } from '../ssh/link.ts';
@@ -12,7 +12,7 @@ export interface PortTarget {
 }
 
 export interface OpenPort {
-  /** What of it could not be had, although the port is open. */
+  /** Why one of the two addresses could not be listened on, although the port is open on the other. */
   note?: OutsideFailure;
   close(): Promise<void>;
 }
@@ -27,10 +27,10 @@ export class ListenFailed extends Error {
   }
 }
 
-/** Many clients at once: node's 511 refuses the rest where the kernel would take them. */
+/** The backlog for many clients at once; with node's 511 further ones would be refused. */
 const backlogConnections = 4096;
 
-/** Throws ListenFailed. */
+/** Resolves once it listens. Rejects with ListenFailed. */
 export async function openTcpPort(
   link: Pick<SshLink, 'openTcp'>,
   place: PortPlace,
@@ -43,7 +43,7 @@ export async function openTcpPort(
     socket.on('error', () => undefined);
     link.openTcp(target.containerAddress, target.containerPort).then(
       (channel) => (socket.destroyed ? channel.close() : splice(socket, channel)),
-      // Nobody listens in the container, or the machine is away: as from a closed port.
+      // Nothing listens in the container, or the machine is unreachable: the client sees a reset.
       () => reset(socket),
     );
   };
@@ -89,7 +89,7 @@ async function listen(place: PortPlace, accept: (socket: Socket) => void): Promi
   } catch (error) {
     throw new ListenFailed(await explainListen(place, error as NodeJS.ErrnoException));
   }
-  // One connection that fails at the door (no descriptor left) must not end the others.
+  // A failed accept(2), such as for lack of descriptors, must not end the other connections.
   server.removeAllListeners('error').on('error', () => undefined);
   return server;
 }

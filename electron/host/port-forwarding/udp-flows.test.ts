@@ -14,7 +14,7 @@ test('a client keeps its number while it is used, and loses it after 90 idle sec
   assert.notEqual(first, second);
   assert.equal(flows.idOf(socket, client(1)), first);
   nowMs = 60_000;
-  // An answer is a use too.
+  // An answer keeps the flow alive too.
   assert.equal(flows.find(second)?.port, 2);
   nowMs = 100_000;
   flows.sweep();

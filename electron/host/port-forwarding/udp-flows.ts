@@ -1,9 +1,9 @@
-/** Clients of a UDP port and the numbers of their flows, each forgotten when nothing comes or goes. */
+/** Numbers the flows of a UDP port's clients. A flow is dropped when no datagram passes for a while. */
 import type { Socket as UdpSocket } from 'node:dgram';
 
-/** As long as Docker's own UDP proxy remembers a client. */
+/** Docker's own UDP proxy keeps a client for as long. */
 const idleMs = 90_000;
-/** A port that is flooded from forged addresses must not fill the memory. */
+/** A bound on memory when a port is flooded from forged addresses. */
 const flowLimit = 4096;
 
 interface Flow {
@@ -15,7 +15,7 @@ interface Flow {
 }
 
 export class UdpFlows {
-  /** Least recently used first. */
+  /** The map's order is from the least to the most recently used flow. */
   readonly #byClient = new Map<string, Flow>();
   readonly #byId = new Map<number, Flow>();
   readonly #now: () => number;
@@ -44,7 +44,7 @@ export class UdpFlows {
     return flow.id;
   }
 
-  /** The client of an answer; undefined when it has been forgotten. */
+  /** The client that an answer belongs to; undefined when its flow was dropped. */
   find(id: number): Flow | undefined {
     const flow = this.#byId.get(id);
     if (flow !== undefined) this.#touch(`${flow.address} ${flow.port}`, flow);

@@ -1,6 +1,6 @@
 /**
- * A published UDP port: a socket of this computer, its clients' datagrams as numbered flows in one
- * channel to the agent (agent/contract/udp-relay.ts).
+ * Serves a published UDP port. Its clients' datagrams go as numbered flows through one channel to the
+ * agent (agent/contract/udp-relay.ts).
  */
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
@@ -14,12 +14,12 @@ import { addressesOf } from './port-addresses.ts';
 import { ListenFailed, type OpenPort, type PortTarget } from './tcp-port.ts';
 import { UdpFlows } from './udp-flows.ts';
 
-/** UDP promises nothing: what does not fit is dropped, as a full socket buffer would do. */
+/** Datagrams beyond this are dropped, as a full socket buffer would do. */
 const backlogBytes = 1024 * 1024;
-/** While the channel opens, or the machine is away. */
+/** How many datagrams are kept while the channel opens. */
 const waitingFrames = 64;
 
-/** Throws ListenFailed. */
+/** Resolves once it listens. Rejects with ListenFailed. */
 export async function openUdpPort(
   link: ServiceLink,
   place: PortPlace,
@@ -64,12 +64,12 @@ async function bind(place: PortPlace): Promise<UdpSocket> {
     socket.close();
     throw new ListenFailed(await explainListen(place, error as NodeJS.ErrnoException));
   }
-  // An answer to a client that is gone: its datagram is lost, the port goes on.
+  // An answer to a client that has gone fails (ECONNREFUSED), which must not end the port.
   socket.removeAllListeners('error').on('error', () => undefined);
   return socket;
 }
 
-/** The channel, opened with the first datagram and again after it broke. */
+/** The channel is opened by the first datagram, and by the next one after it broke. */
 class RelayLine {
   readonly #open: () => Promise<ClientChannel>;
   readonly #flows = new UdpFlows();
@@ -100,7 +100,7 @@ class RelayLine {
     this.#opening = true;
     this.#open()
       .then((channel) => this.#use(channel))
-      // Lost, as datagrams may be; the next one tries again.
+      // The datagram is lost, as datagrams may be; the next one opens the channel again.
       .catch(() => undefined)
       .finally(() => {
         this.#opening = false;

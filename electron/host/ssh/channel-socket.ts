@@ -1,7 +1,6 @@
 /**
- * An SSH channel in the shape that node's HTTP client wants of a socket. ssh2's own channel cannot
- * be given to it: its destroy() does not end a pending read, and its `close` comes only when the
- * other side has answered.
+ * Makes an SSH channel usable as a socket of node's HTTP client. ssh2's own channel is not: its
+ * destroy() does not end a pending read, and its `close` comes only after the other side's answer.
  */
 import { Duplex } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
@@ -10,17 +9,17 @@ export class ChannelSocket extends Duplex {
   readonly #channel: ClientChannel;
 
   constructor(channel: ClientChannel) {
-    // The engine that ends its half of an HTTP connection wants no more of it.
+    // An engine that ends its half of an HTTP connection reads no further request.
     super({ allowHalfOpen: false });
     this.#channel = channel;
     channel.on('data', (data: Buffer) => {
-      // Not reading on makes ssh2 hold back the window, and that stops the agent.
+      // While nothing is read ssh2 does not enlarge the window, so the agent stops sending.
       if (!this.push(data)) channel.pause();
     });
     channel.on('end', () => this.push(null));
     channel.on('error', (error: Error) => this.destroy(error));
     channel.on('close', () => {
-      // What has arrived but is not read yet is still an answer.
+      // Data that has arrived but is unread still belongs to an answer.
       if (this.readableLength === 0) this.destroy();
       else this.once('end', () => this.destroy());
     });
@@ -40,13 +39,13 @@ export class ChannelSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    // Closing tells the agent at once, so that a stream nobody reads stops there too.
+    // Closing at once ends a stream in the agent too.
     this.#channel.close();
     this.#channel.resume();
     done(error);
   }
 
-  /** What node's HTTP client calls on a socket and what means nothing on a channel. */
+  /** node's HTTP client calls these on a socket; they have no meaning for a channel. */
   setTimeout(): this {
     return this;
   }

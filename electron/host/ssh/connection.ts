@@ -1,12 +1,12 @@
-/** One SSH connection to a machine, with its host key pinned. */
+/** Opens one SSH connection to a machine, whose host key is known. */
 import { timingSafeEqual } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import ssh2, { type Client, type ClientChannel } from 'ssh2';
 import type { SshEndpoint } from './endpoint.ts';
 
-/** Three missed answers in this rhythm mean that the machine is gone or asleep. */
+/** After three missed answers at this interval the machine counts as gone. */
 const keepaliveIntervalMs = 10_000;
-/** A busy machine's key exchange takes seconds. */
+/** The key exchange of a busy machine takes seconds. */
 const defaultHandshakeMs = 30_000;
 
 export class HostKeyMismatch extends Error {
@@ -19,7 +19,7 @@ export class HostKeyMismatch extends Error {
   }
 }
 
-/** Somebody takes connections there, and did not get to a login in time. */
+/** The server accepted the connection, but the login was not done in time. */
 export class HandshakeTimeout extends Error {
   constructor(ms: number) {
     super(`It was not ready for a login in ${Math.round(ms / 100) / 10} s.`);
@@ -28,14 +28,14 @@ export class HandshakeTimeout extends Error {
 }
 
 export interface ConnectionOptions {
-  /** Whoever takes the line decides about its silence; otherwise it ends after three missed answers. */
+  /** Gets the connection's stream for a silence timeout of its own; without it ssh2's keepalive ends the connection. */
   takeLine?(line: Duplex): void;
-  /** For as long as it is not logged in. */
+  /** Cancels the connection until the login is done. */
   signal?: AbortSignal;
   handshakeMs?: number;
 }
 
-/** Resolves once logged in; rejects with the cause, HostKeyMismatch and HandshakeTimeout among them. */
+/** Resolves after the login. Rejects with HostKeyMismatch, HandshakeTimeout or ssh2's own error. */
 export async function openConnection(
   endpoint: SshEndpoint,
   login: string,
@@ -47,7 +47,7 @@ export async function openConnection(
   let mismatch = false;
   const hangUp = () => client.destroy();
   const opened = new Promise<Client>((resolve, reject) => {
-    // For the connection's whole life: what breaks later shows as `close`.
+    // This listener stays, because a later error shows as `close`.
     client.on('error', (error: Error & { level?: string }) => {
       if (error.level === 'client-timeout') reject(new HandshakeTimeout(handshakeMs));
       else reject(mismatch ? new HostKeyMismatch() : error);
@@ -70,10 +70,10 @@ export async function openConnection(
       readyTimeout: handshakeMs,
       keepaliveInterval: keepaliveIntervalMs,
       keepaliveCountMax: takeLine === undefined ? 3 : Number.MAX_SAFE_INTEGER,
-      // streamlocal is OpenSSH's extension, and the agent speaks it without being OpenSSH.
+      // ssh2 sends OpenSSH's streamlocal extension only to OpenSSH unless it is told that the server knows it.
       strictVendor: false,
     });
-    // After ssh2, so that nothing arrives before it listens.
+    // This listener comes after ssh2's own, so that no data flows before ssh2 listens.
     takeLine?.(line);
     signal?.addEventListener('abort', hangUp);
     if (signal?.aborted) hangUp();
@@ -89,7 +89,7 @@ export function openStreamLocal(client: Client, path: string): Promise<ClientCha
   });
 }
 
-/** To a TCP address as the machine sees it. */
+/** Opens a channel to a TCP address as the machine resolves it. */
 export function openTcp(client: Client, host: string, port: number): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     client.forwardOut('127.0.0.1', 0, host, port, (error, channel) =>

@@ -1,11 +1,11 @@
-/** How to reach a machine's agent, who it must be, and the key that opens it. */
+/** How to reach a machine's agent, its host key, and the client key for the login. */
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 export interface SshEndpoint {
-  /** A fresh line to the agent's SSH server; its errors may also come later, as the stream's. */
+  /** Opens a stream to the agent's SSH server. A failure may also come later, as the stream's error. */
   dial(): Duplex | Promise<Duplex>;
-  /** The machine's host key as its `.pub` file has it; any other key is refused. */
+  /** The machine's host key in the format of its `.pub` file. Any other key is refused. */
   hostPublicKey: string;
   clientPrivateKey: string;
 }

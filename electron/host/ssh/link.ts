@@ -1,6 +1,6 @@
 /**
- * The app's lasting connection to a machine, as the login `api`. It connects again by itself, with
- * growing pauses; what ran over the broken connection fails, and whoever needs it asks again.
+ * The app's lasting connection to a machine, with the login `api`. It reconnects by itself with
+ * growing pauses. Channels of a broken connection fail, and their users open new ones.
  */
 import type { Client, ClientChannel } from 'ssh2';
 import { HostKeyMismatch, openConnection, openStreamLocal, openTcp } from './connection.ts';
@@ -9,10 +9,10 @@ import { type SilenceTimeout, startSilenceTimeout } from './silence-timeout.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
-/** How long a request waits for a connection that is being made again. */
+/** How long a request waits for a reconnect. */
 const timeoutMs = 5_000;
 
-/** The agent's name for its own API socket, wherever that is. */
+/** The agent's name for its API socket, independent of the socket's path. */
 const apiSocket = 'docker.sock';
 
 export class NotConnected extends Error {
@@ -25,20 +25,20 @@ export class NotConnected extends Error {
 
 export interface SshLink {
   readonly endpoint: SshEndpoint;
-  /** The first connection; rejects when it fails, and then nothing is tried again by itself. */
+  /** Makes the first connection. When it rejects, the link does not try again by itself. */
   connect(handshakeMs?: number): Promise<void>;
   openApiChannel(): Promise<ClientChannel>;
-  /** One of the agent's own sockets by its name (agent/ssh/forward.ts). */
+  /** Opens a channel to one of the agent's sockets by its name (agent/ssh/forward.ts). */
   openStreamLocal(name: string): Promise<ClientChannel>;
   openTcp(host: string, port: number): Promise<ClientChannel>;
-  /** Called at each change. */
+  /** Calls the listener at each connect and disconnect. */
   onConnection(listener: (connected: boolean) => void): () => void;
-  /** While true the machine rests, and its silence does not break the connection. */
-  allowSilence(isExpected: boolean): void;
+  /** While true, as for a paused machine, silence does not break the connection. */
+  allowSilence(isAllowed: boolean): void;
   close(): void;
 }
 
-/** For the agent's own sockets by their names. */
+/** Opens channels to the agent's own sockets only. */
 export type ServiceLink = Pick<SshLink, 'openStreamLocal'>;
 
 export function createSshLink(endpoint: SshEndpoint): SshLink {
@@ -77,7 +77,7 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
     timer = setTimeout(() => {
       connect().catch((error: unknown) => {
         lastFailure = error;
-        // Trying again would only ask the impostor again.
+        // After a wrong host key another try would only reach the same impostor.
         if (!(error instanceof HostKeyMismatch)) retryLater();
       });
     }, retryMs);
@@ -120,7 +120,7 @@ export function createSshLink(endpoint: SshEndpoint): SshLink {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    allowSilence: (isExpected) => silence?.expect(isExpected),
+    allowSilence: (isAllowed) => silence?.allow(isAllowed),
     close() {
       over.abort();
       silence?.stop();

@@ -1,4 +1,4 @@
-/** A channel to one of the agent's services by its name, opened again whenever it breaks. */
+/** Keeps a channel to one of the agent's services open, and reopens it whenever it breaks. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import type { ServiceLink } from './link.ts';
@@ -6,9 +6,9 @@ import type { ServiceLink } from './link.ts';
 export interface ServiceOptions {
   link: ServiceLink;
   name: string;
-  /** Called with each fresh channel, which closes by itself. */
+  /** Called with each new channel. It must not close the channel, which `close` of the service does. */
   converse(channel: ClientChannel): void;
-  /** Between attempts to reach the agent. */
+  /** The pause between attempts to reach the agent. */
   reconnectMs?: number;
 }
 
@@ -30,11 +30,11 @@ export function keepService(options: ServiceOptions): ServiceChannel {
         current = channel;
         if (over.signal.aborted) channel.close();
         else converse(channel);
-        // Without a reader a channel never ends, and its close waits for that.
+        // A channel without a reader never ends, and its close waits for the end.
         channel.resume();
         await closed;
       } catch {
-        // The link says so where people look; here it is only tried again.
+        // The link shows the lost connection in the UI; here it is only tried again.
       }
       await sleep(reconnectMs, undefined, { ref: false, signal: over.signal }).catch(() => {});
     }

@@ -1,32 +1,31 @@
 /**
- * Notices a machine that is gone without a word. ssh2 counts unanswered questions itself and cannot
- * be told to wait; a machine that rests answers none and is not gone.
+ * Closes the connection to a machine that no longer answers. ssh2's own keepalive cannot be suspended,
+ * and would close the connection to a paused machine, which answers nothing and still exists.
  */
 import type { Duplex } from 'node:stream';
 
-/** Three missed answers to a question every ten seconds. */
+/** A keepalive is sent every ten seconds, and three unanswered ones are enough. */
 const longestSilenceMs = 35_000;
 const lookMs = 5_000;
 
 export interface SilenceTimeout {
-  /** While true, silence means nothing. */
-  expect(isExpected: boolean): void;
+  /** While true, the timeout is suspended. */
+  allow(isAllowed: boolean): void;
   stop(): void;
 }
 
 /**
- * Destroys the line once it has been silent for too long. What counts is how often it was looked at
- * in vain: in a program that stood still itself, as in a sleeping computer, what the line has to say
- * still waits to be read.
+ * Destroys the stream once no data has arrived for too long. It counts checks without data instead
+ * of time, because after the computer's own sleep the data of that time is still unread.
  */
 export function startSilenceTimeout(line: Duplex): SilenceTimeout {
   let silentMs = 0;
-  let isExpected = false;
+  let isAllowed = false;
   const heard = () => {
     silentMs = 0;
   };
   const timer = setInterval(() => {
-    if (isExpected) return;
+    if (isAllowed) return;
     silentMs += lookMs;
     if (silentMs >= longestSilenceMs)
       line.destroy(new Error('the machine has been silent for too long'));
@@ -35,9 +34,9 @@ export function startSilenceTimeout(line: Duplex): SilenceTimeout {
   line.on('data', heard);
   line.once('close', () => clearInterval(timer));
   return {
-    expect(expected) {
-      isExpected = expected;
-      // What it has to say after its rest takes its way, too.
+    allow(allowed) {
+      isAllowed = allowed;
+      // The first answer after a resume takes its time, too.
       heard();
     },
     stop: () => clearInterval(timer),

@@ -1,6 +1,6 @@
 /**
- * A socket of this computer and an SSH channel as one line: both directions with an end of their
- * own, each no faster than its reader, and a break that shows as a break.
+ * Joins a socket of this computer and an SSH channel. Each direction ends by itself and is no faster
+ * than its reader, and a broken channel resets the socket.
  */
 import type { Socket } from 'node:net';
 import type { ClientChannel } from 'ssh2';
@@ -14,29 +14,29 @@ export function splice(socket: Socket, channel: ClientChannel): void {
     if (wasSaid()) socket.end();
   });
   channel.once('close', () => {
-    // What has arrived is still delivered; but a line that broke must not look like one that ended.
+    // Received data is still delivered, but a broken connection must not look like an orderly end.
     if (wasSaid()) socket.destroySoon();
     else reset(socket);
   });
-  // Each one's `close` follows, and says all there is to say.
+  // After an error each of them emits `close`, which is handled above.
   channel.on('error', () => undefined);
   socket.on('error', () => undefined);
   socket.once('close', () => {
     channel.close();
-    // Without a reader a channel never ends, and its close waits for that.
+    // A channel without a reader never ends, and its close waits for the end.
     channel.resume();
   });
 }
 
-/** A TCP client learns of a broken line by RST; a unix socket knows only the end. */
+/** A TCP client sees a broken connection by RST; a unix socket has no reset, only an end. */
 export function reset(socket: Socket): void {
   if (socket.remoteAddress === undefined) socket.destroy();
   else socket.resetAndDestroy();
 }
 
 /**
- * Whether the other side said that it has no more to send. ssh2 ends a channel in the same way when
- * it is closed without that word or the connection breaks; but when it does, its state is another.
+ * Whether the other side sent SSH_MSG_CHANNEL_EOF (RFC 4254, 5.3). ssh2 also ends the stream when the
+ * channel is closed without it or the connection breaks, but with another value in its state.
  */
 function watchEnd(channel: ClientChannel): () => boolean {
   const { incoming } = channel as unknown as { incoming: { state: string } };

@@ -1,4 +1,7 @@
-/** Who has a port: the process behind a socket, found as ss(8) does, through /proc. Slow; for errors. */
+/**
+ * Finds the process that has a port of this Linux host, as ss(8) does, through proc(5). The agent and the
+ * app name it in errors; reading every process's descriptors is too slow for more.
+ */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const stateListen = '0A';

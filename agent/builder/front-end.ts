@@ -7,6 +7,8 @@ import type { Definition, Platform } from './llb/ops.ts';
 import type { WarningProgress } from './solver/progress.ts';
 import type { ResolvedImage, ResolveImageRequest } from './solver/solver.ts';
 
+export type FrontEnd = (input: FrontEndInput) => Promise<FrontEndResult>;
+
 export interface FrontEndInput {
   /** `filename`, `target`, `build-arg:NAME`, `label:NAME`, `platform`, `no-cache`, `context:NAME`, `add-hosts` … */
   options: Readonly<Record<string, string>>;

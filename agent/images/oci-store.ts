@@ -108,6 +108,7 @@ function storeOf(parts: StoreParts): OpenImageStore {
     localForBuild: (request) => localForBuild(parts, request),
     resolveForBuild: (request) => resolveForBuild(parts, request),
     fetchForBuild: (request, report, done) => fetchForBuild(parts, request, report, done),
+    layerDirectory: (diffId) => (layers.isWhole(diffId) ? layers.pathOf(diffId) : undefined),
     keep: (owner, digests) => leases.keep(owner, digests),
     layerSizes: () => layers.sizes(),
     async sweep() {

@@ -70,6 +70,8 @@ export interface BuildImages {
     report: (line: Progress) => void,
     done: (image: BuildImage) => Promise<void>,
   ): Promise<void>;
+  /** The overlayfs lower of an unpacked layer; undefined when it is not here. */
+  layerDirectory(diffId: string): string | undefined;
   /** Replaces the digests that `owner` keeps from removal and the sweep, over restarts too. */
   keep(owner: string, digests: Iterable<string>): Promise<void>;
 }

@@ -32,8 +32,13 @@ export interface MutableSnapshot {
 
 export interface SnapshotStore {
   begin(parent: Snapshot): Promise<MutableSnapshot>;
-  /** A layer's bytes on disk. */
-  sizeOf(layer: Layer): Promise<number>;
+  /**
+   * Notes that the image store has taken a layer's files over as the layer `diffId`, which lies at `directory` now.
+   * `layer.directory` stays valid: it leads there from then on.
+   */
+  adopted(layer: Layer, diffId: string, directory: string): Promise<void>;
+  /** Keeps the layers from pruning until the returned function is called. */
+  hold(snapshot: Snapshot): () => void;
   /**
    * The directory of a cache mount (`RUN --mount=type=cache`), made if missing. `id` may be any text and says what the
    * mount begins with, too. Waits while a `locked` one is in use; a `private` one in use means another directory.

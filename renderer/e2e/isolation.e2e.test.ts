@@ -44,6 +44,8 @@ test('weaknesses come first, with the risk and the way to change it', async () =
   assert.equal(texts.length, 4);
   assert.match(texts[0] ?? '', /High risk/);
   assert.match(texts.at(-1) ?? '', /Low risk.*CPU, processes/);
+  for (const label of await warnings.getByText(/^\w+ risk$/).all())
+    assert.ok(await label.evaluate((it) => it.scrollHeight <= it.clientHeight), 'one line');
   for (const pattern of [/without --network host/, /CAP_SYS_TIME/, /change \/etc.*\/machine/])
     assert.ok(
       texts.some((text) => pattern.test(text)),

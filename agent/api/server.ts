@@ -5,6 +5,8 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type FastifyInstance, fastify } from 'fastify';
 import { CortenError } from '../errors.ts';
+import type { BuildBackend } from './build/backend.ts';
+import { buildKitRoutes } from './build/buildkit-routes.ts';
 import type { ContainersBackend } from './containers/backend.ts';
 import { containerRoutes } from './containers/routes.ts';
 import type { PressureBackend } from './corten/backend.ts';
@@ -33,6 +35,8 @@ export interface ApiBackends {
   volumes: VolumesBackend;
   system: SystemBackend;
   pressure: PressureBackend;
+  /** Without one, clients are told to use no builder of ours. */
+  build?: BuildBackend;
   /** Only where the agent runs in a machine of the app. */
   machine?: MachineBackend;
 }
@@ -63,7 +67,11 @@ export function createApi(backends: ApiBackends, options: ApiOptions): Api {
   installVersions(app, options.productVersion);
   installErrorReplies(app, options.report);
   installBodies(app);
-  const sources = { ...backends, productVersion: options.productVersion };
+  const sources = {
+    ...backends,
+    productVersion: options.productVersion,
+    hasBuildKit: backends.build !== undefined,
+  };
   systemRoutes(app, sources);
   containerRoutes(app, backends);
   execRoutes(app, backends.exec);
@@ -72,6 +80,7 @@ export function createApi(backends: ApiBackends, options: ApiOptions): Api {
   volumeRoutes(app, backends.volumes);
   cortenRoutes(app, sources);
   machineRoutes(app, backends.machine);
+  if (backends.build !== undefined) buildKitRoutes(app, backends.build);
   unservedRoutes(app);
   app.server.on('upgrade', (request, stream, head) =>
     routeUpgrade(request, stream, head, (raw, response) => app.routing(raw, response)),

@@ -1,5 +1,5 @@
 /**
- * POST with `Upgrade: tcp`, as attach and exec start use it. Node answers such a request with an
+ * POST with `Upgrade: tcp`, as attach and exec start use it, or `Upgrade: h2c`, as BuildKit's clients do. Node answers such a request with an
  * 'upgrade' event instead of a route: here it is given to the ordinary routes all the same, so that
  * versions, errors and handlers are one, with and without an upgrade.
  *
@@ -10,9 +10,9 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { withoutVersion } from './version.ts';
 
-const hijackedPaths = /^\/(containers\/[^/]+\/attach(\/ws)?|exec\/[^/]+\/start)(\?|$)/;
+const hijackedPaths = /^\/(containers\/[^/]+\/attach(\/ws)?|exec\/[^/]+\/start|grpc|session)(\?|$)/;
 
-/** Only these leave HTTP; an upgrade that is offered elsewhere (h2c) is declined by ignoring it. */
+/** Only these leave HTTP; an upgrade that is offered elsewhere is declined by ignoring it. */
 export function isHijackRequest(request: IncomingMessage): boolean {
   return hijackedPaths.test(withoutVersion(request.url ?? ''));
 }

@@ -6,11 +6,15 @@ import type { Wire } from '../wire.ts';
 import type { SystemFacts } from './backend.ts';
 import type { SystemSources } from './sources.ts';
 
-/** Builder-Version 1: without BuildKit's endpoints a client must not choose BuildKit. */
-export function ping(reply: FastifyReply): FastifyReply {
+/** Without BuildKit's endpoints a client must not choose BuildKit: 1 is the classic builder. */
+const builderVersion = ({ hasBuildKit }: SystemSources) => ({
+  'Builder-Version': hasBuildKit ? '2' : '1',
+});
+
+export function ping(sources: SystemSources, reply: FastifyReply): FastifyReply {
   return reply
     .headers({
-      'Builder-Version': '1',
+      ...builderVersion(sources),
       'Cache-Control': 'no-cache, no-store, must-revalidate',
       Pragma: 'no-cache',
       Swarm: 'inactive',
@@ -19,7 +23,9 @@ export function ping(reply: FastifyReply): FastifyReply {
     .send(reply.request.method === 'HEAD' ? '' : 'OK');
 }
 
-export async function version({ system, productVersion }: SystemSources): Promise<object> {
+export async function version(sources: SystemSources, reply: FastifyReply): Promise<object> {
+  const { system, productVersion } = sources;
+  reply.headers(builderVersion(sources));
   const { kernelVersion, architecture } = await system.info();
   const arch = goArchitecture(architecture);
   const details = {

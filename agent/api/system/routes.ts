@@ -7,9 +7,9 @@ import * as handlers from './handlers.ts';
 import type { SystemSources } from './sources.ts';
 
 export function systemRoutes(app: FastifyInstance, sources: SystemSources): void {
-  app.get('/_ping', (_request, reply) => handlers.ping(reply));
-  app.head('/_ping', (_request, reply) => handlers.ping(reply));
-  app.get('/version', () => handlers.version(sources));
+  app.get('/_ping', (_request, reply) => handlers.ping(sources, reply));
+  app.head('/_ping', (_request, reply) => handlers.ping(sources, reply));
+  app.get('/version', (_request, reply) => handlers.version(sources, reply));
   app.get('/info', () => handlers.info(sources));
   app.get('/events', (request, reply) => events(sources.system, request, reply));
   app.get('/system/df', (request) => diskUsage(sources, request));

@@ -11,4 +11,6 @@ export interface SystemSources {
   volumes: VolumesBackend;
   /** Corten's own version, such as `0.1.0`. */
   productVersion: string;
+  /** Whether clients may build through BuildKit's gRPC services. */
+  hasBuildKit: boolean;
 }

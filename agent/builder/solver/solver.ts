@@ -4,6 +4,7 @@
  */
 import type { Definition, Platform } from '../llb/ops.ts';
 import type { Snapshot } from '../snapshots/snapshot.ts';
+import type { SourceLocation } from '../source-location.ts';
 import type { Job } from './job.ts';
 
 export interface Solver {
@@ -54,11 +55,17 @@ export class StepFailure extends Error {
   readonly digest: string;
   /** Of a process; absent for other steps. */
   readonly exitCode: number | undefined;
+  /** From the definition's source map; absent for graphs that have none. */
+  readonly location: SourceLocation | undefined;
 
-  constructor(message: string, options: { digest: string; exitCode?: number; cause?: unknown }) {
+  constructor(
+    message: string,
+    options: { digest: string; exitCode?: number; location?: SourceLocation; cause?: unknown },
+  ) {
     super(message, { cause: options.cause });
     this.name = 'StepFailure';
     this.digest = options.digest;
+    this.location = options.location;
     this.exitCode = options.exitCode;
   }
 }

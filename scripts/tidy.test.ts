@@ -175,7 +175,7 @@ const arrows: Record<string, string[]> = {
 const ownedLibraries: Record<string, string[]> = {
   koffi: ['agent/kernel/'],
   electron: ['electron/'],
-  'node:sqlite': ['agent/engine/', 'agent/builder/snapshots/'],
+  'node:sqlite': ['agent/engine/', 'agent/builder/'],
 };
 
 test('imports point one way', () => {

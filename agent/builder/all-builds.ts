@@ -4,6 +4,7 @@ import type { BuildRequest, Builds, ProgressBatch } from './builds.ts';
 import type { Exporter } from './exporters/exporter.ts';
 import type { FrontEndResult } from './front-end.ts';
 import { BuildGateway, type GatewayParts } from './gateway.ts';
+import type { BuildHistory } from './history/build-history.ts';
 import { ProgressRecord } from './progress-record.ts';
 import { type BuildResult, platformResults } from './result.ts';
 import type { GraphSolver } from './solver/graph-solver.ts';
@@ -13,17 +14,7 @@ import type { Ref } from './solver/solver.ts';
 export interface AllBuildsParts extends GatewayParts {
   solver: GraphSolver;
   exporters: Readonly<Record<string, Exporter>>;
-  /** Hears of every build that has ended. */
-  onEnd(build: EndedBuild): void;
-}
-
-export interface EndedBuild {
-  request: BuildRequest;
-  startedAt: Date;
-  completedAt: Date;
-  progress: ProgressRecord;
-  response: Record<string, string>;
-  error?: Error;
+  history: BuildHistory;
 }
 
 interface Build {
@@ -45,6 +36,10 @@ export class AllBuilds implements Builds {
     this.#parts = parts;
   }
 
+  get history(): BuildHistory {
+    return this.#parts.history;
+  }
+
   async run(request: BuildRequest, signal: AbortSignal): Promise<Record<string, string>> {
     const { ref } = request;
     if (this.#builds.has(ref)) throw conflict(`a build ${ref} is there already`);
@@ -60,7 +55,7 @@ export class AllBuilds implements Builds {
     };
     const build = { progress, gateway: new BuildGateway(job, this.#parts) };
     this.#arrive(ref, build);
-    const startedAt = new Date();
+    this.#parts.history.begin(request, progress);
     let response: Record<string, string> = {};
     let failure: Error | undefined;
     try {
@@ -75,19 +70,16 @@ export class AllBuilds implements Builds {
       progress.end();
       this.#parts.solver.release(job);
       setTimeout(() => this.#builds.delete(ref), rememberedMs).unref();
-      const completedAt = new Date();
-      this.#parts.onEnd({
-        request,
-        startedAt,
-        completedAt,
-        progress,
-        response,
-        ...(failure && { error: failure }),
-      });
+      this.#parts.history.end(ref, { response, ...(failure && { error: failure }) });
     }
   }
 
   async *progress(ref: string, signal: AbortSignal): AsyncGenerator<ProgressBatch> {
+    const ended = this.#builds.has(ref) ? undefined : this.#parts.history.progress(ref);
+    if (ended !== undefined) {
+      yield ended;
+      return;
+    }
     const build = this.#builds.get(ref) ?? (await this.#arrival(ref, signal));
     yield* build.progress.read(signal);
   }

@@ -61,6 +61,39 @@ export interface Builds {
   progress(ref: string, signal: AbortSignal): AsyncIterable<ProgressBatch>;
   /** The calls of a client that makes its graph itself. Throws not-found. */
   gateway(ref: string): Gateway;
+  history: History;
+}
+
+/** Builds that run and those that have ended, over restarts. */
+export interface History {
+  /** The newest first. */
+  list(): BuildRecord[];
+  /** Throws not-found. */
+  setPinned(ref: string, isPinned: boolean): void;
+  /** Throws not-found, and conflict for one that runs. */
+  remove(ref: string): void;
+  /** What changes from now on. */
+  watch(signal: AbortSignal): AsyncIterable<HistoryEvent>;
+}
+
+export type HistoryEvent = { kind: 'started' | 'completed' | 'deleted'; record: BuildRecord };
+
+export interface BuildRecord {
+  ref: string;
+  source: BuildSource['kind'];
+  /** Of the front end; empty otherwise. Values of build arguments are here, values of secrets never. */
+  options: Record<string, string>;
+  exporters: TypeAndAttributes[];
+  startedAt: Date;
+  /** Absent while it runs. */
+  completedAt?: Date;
+  /** Why it failed. */
+  error?: string;
+  response: Record<string, string>;
+  steps: { total: number; cached: number; completed: number };
+  warnings: number;
+  /** Kept however many others come. */
+  isPinned: boolean;
 }
 
 export interface Gateway {

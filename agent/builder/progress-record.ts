@@ -50,6 +50,11 @@ export class ProgressRecord implements ProgressSink {
     for (const wake of this.#readers) wake();
   }
 
+  /** What was told so far. */
+  get batch(): ProgressBatch {
+    return batchOf(this.#events);
+  }
+
   /** From the beginning until the build has ended. Ends early, without an error, when the signal aborts. */
   async *read(signal: AbortSignal): AsyncGenerator<ProgressBatch> {
     let next = 0;

@@ -48,8 +48,17 @@ CREATE TABLE images (
   used_at INTEGER NOT NULL,
   uses INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE builds (
+  ref TEXT PRIMARY KEY,
+  -- JSON of the record.
+  record TEXT NOT NULL,
+  -- What it told, as compressed JSON lines.
+  progress BLOB NOT NULL,
+  started_at INTEGER NOT NULL,
+  is_pinned INTEGER NOT NULL
+) STRICT;
 `;
-const version = 1;
+const version = 2;
 
 /** Opens it, or makes it anew when another version or a crash left something else there. */
 export function openCacheDatabase(path: string): DatabaseSync {

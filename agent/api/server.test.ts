@@ -76,7 +76,7 @@ for (const [kind, status] of Object.entries(statuses) as [ErrorKind, number][]) 
   });
 }
 
-test('an unforeseen failure is 500 and is reported, a foreseen one is not', async (t) => {
+test('an unexpected failure is 500 and is reported, an expected one is not', async (t) => {
   reported.length = 0;
   t.mock.method(backends.containers, 'pause', async () => {
     throw new Error('a bug');

@@ -10,7 +10,7 @@ import { applyHugetlbV1, applyHugetlbV2, checkPageSizes, pageName } from './huge
 import { applyIoV1, applyIoV2, ioWeightV2, readIoV1, readIoV2 } from './io.ts';
 import { applyMemoryV1, applyMemoryV2, oomKillsV2, readMemoryV1, readMemoryV2 } from './memory.ts';
 import { applyPids, readPids } from './pids.ts';
-import { groupStallFiles, readStall } from './stall.ts';
+import { groupPsiFiles, readPsi } from './psi.ts';
 
 const MiB = 1024 * 1024;
 let group: string;
@@ -327,11 +327,11 @@ test('kills on v2: with memory.oom.group the kernel counts the chosen process tw
 });
 
 test('pressure: exact totals, a CPU without `full`, and none at all', () => {
-  assert.equal(readStall(group, groupStallFiles), undefined);
+  assert.equal(readPsi(group, groupPsiFiles), undefined);
   put('cpu.pressure', 'some avg10=1.00 avg60=0.00 avg300=0.00 total=123');
   put('memory.pressure', 'some avg10=0.00 total=5\nfull avg10=0.00 total=4');
   put('io.pressure', 'some avg10=0.00 total=7\nfull avg10=0.00 total=6');
-  assert.deepEqual(readStall(group, groupStallFiles), {
+  assert.deepEqual(readPsi(group, groupPsiFiles), {
     cpu: { someMicros: 123, fullMicros: 0 },
     memory: { someMicros: 5, fullMicros: 4 },
     io: { someMicros: 7, fullMicros: 6 },

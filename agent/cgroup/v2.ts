@@ -39,7 +39,7 @@ import { cachingMeter } from './open-control-files.ts';
 import { applyPids, readPids } from './pids.ts';
 import { placeOnV2 } from './place.ts';
 import { childrenOf, killAll, processesBelow } from './processes.ts';
-import { groupStallFiles, readStall } from './stall.ts';
+import { groupPsiFiles, readPsi } from './psi.ts';
 
 /** Not in Node's constants: a descriptor that only names the directory (open(2)). */
 const openPathOnly = 0o10000000;
@@ -174,7 +174,7 @@ class CgroupV2 implements Cgroup {
       memory: readMemoryV2(this.#directory, read),
       pids: readPids(this.#directory, read),
       io: readIoV2(this.#directory, read),
-      stall: readStall(this.#directory, groupStallFiles, read),
+      stall: readPsi(this.#directory, groupPsiFiles, read),
     };
   }
 

@@ -1,23 +1,23 @@
 /**
- * What a container had to do without, second by second, and who was to blame: the documents of
- * `/corten/v1/…/pressure`, `history` and `suggestions` (docs/api.md). Nothing observed is `null`.
+ * Documents of `/corten/v1/…/pressure`, `history` and `suggestions` (docs/api.md): what a container used and how its
+ * limits held it back, each second, and the events of limits. A value that was not observed is `null`.
  */
 
-/** About one second of one container. Counts are those of the interval, not since the start. */
+/** About one second of one container. Counts are of this interval, not since the start. */
 export interface PressureSample {
   /** Unix time at the interval's end. */
   atMs: number;
   intervalMs: number;
   cpu: {
     usedMicros: number;
-    /** Time in which the quota kept it waiting, summed over CPUs. */
+    /** Time in which the quota throttled the container, summed over CPUs. */
     throttledMicros: number;
     /** Periods of the quota that passed, and those in which it was used up. 0 without a quota. */
     periods: number;
     throttledPeriods: number;
   };
   memory: {
-    /** Without page cache that can go at once. */
+    /** Excludes page cache that the kernel can drop at once. */
     usedBytes: number;
     swapBytes: number;
     limitBytes: number | null;
@@ -26,7 +26,7 @@ export interface PressureSample {
   pids: {
     current: number;
     limit: number | null;
-    /** Times the limit refused a new process or thread. */
+    /** Number of times that the limit refused a new process or thread. */
     refusals: number;
   };
   io: {
@@ -36,13 +36,13 @@ export interface PressureSample {
     writeOperations: number;
   };
   oomKills: number;
-  /** Whether there was no room for what it writes, by its limit's end, a volume's or the machine's. */
+  /** Whether writes failed with ENOSPC, because its disk limit, a volume or the machine's disk was full. */
   diskFull: boolean;
   /** cgroup v2 only. */
   stall: StallShares | null;
 }
 
-/** Share of the interval, 0 to 1, in which somebody (`some`) or everybody (`full`) had to wait. */
+/** Share of the interval, 0 to 1, in which some tasks or all tasks stalled (psi.rst). */
 export type StallShares = Record<StallResource, StallShare>;
 export type StallResource = 'cpu' | 'memory' | 'io';
 export interface StallShare {
@@ -61,29 +61,29 @@ export interface PressureSums {
   diskFullSeconds: number;
 }
 
-export type BlameKind = 'oom-kill' | 'pids-full' | 'memory-limit' | 'disk-full' | 'throttled';
+export type LimitEventKind = 'oom-kill' | 'pids-full' | 'memory-limit' | 'disk-full' | 'throttled';
 
-/** Something that a limit did to a container. */
-export interface BlameEvent {
+/** A limit of a container took effect. */
+export interface LimitEvent {
   atMs: number;
-  kind: BlameKind;
-  /** Kills, refusals, hits, seconds; for `throttled` the percentage of periods. */
+  kind: LimitEventKind;
+  /** Number of kills, refusals, hits or seconds; for `throttled` the percentage of periods. */
   count: number;
-  /** `oom-kill`: whom the kernel chose. Absent when its log does not say. */
-  process?: BlamedProcess;
-  /** `oom-kill`, `disk-full`: a limit of the container's own, or a machine that had nothing left. */
+  /** Of an `oom-kill`: the process that the kernel killed. Absent when the kernel's log does not name it. */
+  process?: KilledProcess;
+  /** Of `oom-kill` and `disk-full`: whether the container's limit was reached or the machine's memory or disk. */
   cause?: 'limit' | 'machine';
-  /** `disk-full`: the volume that is full; absent where the container's own files are. */
+  /** Of `disk-full`: the full volume; absent when the container's own layer is full. */
   volume?: string;
   /** Why there is no `process`. */
   unknown?: string;
 }
 
-export interface BlamedProcess {
+export interface KilledProcess {
   name: string;
-  /** As the machine numbers it, not the container. */
+  /** PID in the machine's PID namespace, not in the container's. */
   pid: number;
-  /** What was resident when it was killed. */
+  /** Resident memory when it was killed. */
   memoryBytes: number;
 }
 
@@ -91,10 +91,10 @@ export interface PressureDocument {
   id: string;
   name: string;
   running: boolean;
-  /** The newest; null before the first. */
+  /** The newest sample; null before the first. */
   sample: PressureSample | null;
   lastHour: PressureSums;
-  /** What cannot be known here, by name, with the reason. */
+  /** Names of the values that this system does not offer, each with the reason. */
   absent: Record<string, string>;
 }
 
@@ -110,12 +110,12 @@ export interface HistoryDocument {
   fromMs: number;
   stepSeconds: number;
   columns: Record<HistoryColumn, (number | null)[]>;
-  /** Shares of time, by resource; null where groups have none (cgroup v1). */
+  /** Shares of time, by resource; null when cgroups have no PSI (cgroup v1). */
   stall: Record<StallResource, (number | null)[]> | null;
-  /** The whole machine's, while any container ran. */
+  /** PSI of the whole machine, while any container ran. */
   machineStall: Record<StallResource, (number | null)[]> | null;
   /** Oldest first. */
-  events: BlameEvent[];
+  events: LimitEvent[];
   absent: Record<string, string>;
 }
 
@@ -140,34 +140,34 @@ export type HistoryColumn =
 
 export interface SuggestionsDocument {
   id: string;
-  /** Of the last hour. */
+  /** Observed seconds of the last hour. */
   observedSeconds: number;
-  /** Below this, only a limit that was reached is a reason to suggest another. */
+  /** With fewer observed seconds, a suggestion is made only when a limit was reached. */
   neededSeconds: number;
   cpu: Suggestion<{ quotaMicros: number; periodMicros: number }>;
   memory: Suggestion<{ maxBytes: number }>;
   pids: Suggestion<number>;
 }
 
-/** `limits` fits into the limits document as it is; null when there is nothing to suggest. */
+/** `limits` can be sent as part of a limits document; null when there is nothing to suggest. */
 export interface Suggestion<Limit> {
   limits: Limit | null;
   reason: SuggestionReason;
-  /** CPUs, bytes, processes. */
+  /** In CPUs, bytes or processes, as `p95` and `limit`. */
   peak: number;
   p95: number;
-  /** What is set now; null without a limit. */
+  /** The current limit; null when not limited. */
   limit: number | null;
-  /** What was put on top: 0.25 is a quarter. */
+  /** Headroom above the use: 0.25 is a quarter. */
   headroomShare: number;
-  /** Of the observed seconds, those in which the limit was reached. */
+  /** Observed seconds in which the limit was reached. */
   limitedSeconds: number;
 }
 
 /**
- * `use`: what was used, and headroom. `limit-reached`: the limit was in the way, so use says too
- * little and the limit itself is raised. `fits`: what is set is close to what would be suggested.
- * `too-little-seen`: wait. `machine-full`: the limit was reached and is all the machine has.
+ * `use`: the suggestion is the use with headroom. `limit-reached`: the limit capped the use, so the suggestion is a
+ * higher limit. `fits`: the current limit is close to what would be suggested. `too-little-seen`: too few seconds were
+ * observed. `machine-full`: the limit was reached and is all that the machine has.
  */
 export type SuggestionReason =
   | 'use'

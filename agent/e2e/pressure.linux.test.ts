@@ -1,4 +1,4 @@
-/** What limits did to containers, and whom the engine blames for it: real loops, kills and bombs. */
+/** Events of limits, from real busy loops, OOM kills and fork bombs. */
 import assert from 'node:assert/strict';
 import { existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { get } from 'node:http';
@@ -6,9 +6,9 @@ import { availableParallelism } from 'node:os';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
-  BlameEvent,
-  BlameKind,
   HistoryDocument,
+  LimitEvent,
+  LimitEventKind,
   MachinePressureDocument,
   PressureDocument,
   SuggestionsDocument,
@@ -46,7 +46,7 @@ const ask = async <T>(path: string): Promise<T> =>
 const history = (name: string) =>
   ask<HistoryDocument>(`/containers/${name}/history?seconds=600&step=1`);
 
-const eventsOf = async (name: string, kind: BlameKind): Promise<BlameEvent[]> =>
+const eventsOf = async (name: string, kind: LimitEventKind): Promise<LimitEvent[]> =>
   (await history(name)).events.filter((event) => event.kind === kind);
 
 const known = (column: (number | null)[]) => column.filter((value) => value !== null);
@@ -118,7 +118,7 @@ const logIsOpen = () => {
   }
 };
 
-test('an OOM kill is blamed on the process that was killed, not on its neighbours', async (t) => {
+test('an OOM kill names the process that was killed, and no other container has an event', async (t) => {
   if (!logIsOpen()) return t.skip('the kernel log cannot be read here');
   // A small shell beside a dd that wants a buffer of 100 MiB.
   await docker.output(
@@ -146,7 +146,7 @@ test('an OOM kill is blamed on the process that was killed, not on its neighbour
   await docker.output('rm', '-f', 'glutton');
 });
 
-test('a container that ends by its OOM kill is blamed before it is gone, and says so in events', async (t) => {
+test('a container that ends by its OOM kill has its event before it is removed', async (t) => {
   if (!logIsOpen()) return t.skip('the kernel log cannot be read here');
   const since = String(Math.floor(Date.now() / 1000));
   await docker(

@@ -46,7 +46,7 @@ import {
   volumesDirectory,
 } from './paths.ts';
 import { fullDiskOf } from './pressure/full-disk.ts';
-import { announceLimitEvent, createPressureBackend } from './pressure/pressure.ts';
+import { createPressureBackend, emitLimitEvent } from './pressure/pressure.ts';
 import { SerialLocks } from './serial-locks.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { openDatabase } from './state/database.ts';
@@ -161,7 +161,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       kernelLog: options.kernelLog,
       cgroupVersion: cgroups.version,
       fullDisk: (id) => fullDiskOf(context, id),
-      onEvent: (id, event) => announceLimitEvent(context, id, event),
+      onEvent: (id, event) => emitLimitEvent(context, id, event),
       applyCpuPriority: (id, change) => applyCpuPriority(context, id, change),
       onContention: (isContended) => options.schedulerTick?.update(isContended),
       report,

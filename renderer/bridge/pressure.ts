@@ -1,13 +1,13 @@
 import type {
-  BlameEvent,
   HistoryDocument,
+  LimitEvent,
   PressureDocument,
   Suggestion,
   SuggestionsDocument,
 } from '../../agent/contract/pressure.ts';
 import { getJson, query, streamJson } from './engine.ts';
 
-export type { BlameEvent, HistoryDocument, PressureDocument, Suggestion, SuggestionsDocument };
+export type { HistoryDocument, LimitEvent, PressureDocument, Suggestion, SuggestionsDocument };
 
 /** The newest document at once, then one a second until aborted or the container is removed. */
 export function watchPressure(id: string, signal: AbortSignal): AsyncGenerator<PressureDocument> {

@@ -25,7 +25,7 @@ export interface ContainersBackend {
   remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
   /**
    * Answers the limits as they are then, and what somebody should know about them. A dry run checks
-   * and answers the same, and changes nothing; what only the kernel can refuse it cannot foresee.
+   * and answers the same, and changes nothing; what only the kernel can refuse is not noticed.
    */
   update(
     reference: string,

@@ -6,8 +6,8 @@ import type { ContainerSettings } from '../../contract/container.ts';
 import type { MakeSpace } from '../../disk/disk.ts';
 import { invalid, notFound } from '../../errors.ts';
 import type { StoredImage } from '../../images/store.ts';
-import { announceContainer } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import { newId } from '../ids.ts';
 import { processOf, withImageDefaults } from '../images/image-defaults.ts';
 import { checkedName, inventName } from '../names.ts';
@@ -94,7 +94,7 @@ export async function createContainer(
       ...idRangeFor(context, settings, id),
     };
     context.containers.insert(record);
-    announceContainer(context.events, record, 'create');
+    emitContainerEvent(context.events, record, 'create');
   } catch (failure) {
     // The disk is examined before the undo, which may free the space again.
     const error = explainFullDisk(failure, `${name} cannot be made`, context.paths);

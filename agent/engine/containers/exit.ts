@@ -1,8 +1,8 @@
 /** Handles the end of a container's process, both while the agent watches and after it was away. */
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { ExitRecord, RunningProcess } from '../../runtime/runtime.ts';
-import { announceContainer, announceVolumeMounts } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { emitContainerEvent, emitVolumeMountEvents } from '../emit-events.ts';
 import {
   endpointSettings,
   exposedOnly,
@@ -88,8 +88,8 @@ export function recordExit(
       error: '',
     },
   });
-  if (facts.oomKilled) announceContainer(context.events, record, 'oom');
-  announceContainer(context.events, record, 'die', {
+  if (facts.oomKilled) emitContainerEvent(context.events, record, 'oom');
+  emitContainerEvent(context.events, record, 'die', {
     exitCode: String(exit.exitCode),
     execDuration: String(Math.floor(ranForMs(record) / 1000)),
   });
@@ -127,7 +127,7 @@ export async function release(
       removeRunDirectory(containerPaths(context.paths, id).run, context.report);
     await cgroup.remove();
   });
-  announceVolumeMounts(context.events, record, 'unmount');
+  emitVolumeMountEvents(context.events, record, 'unmount');
 }
 
 async function afterwards(

@@ -1,6 +1,6 @@
 /** Explains failures that only mean that the disk of the containers is full. */
 import { CortenError } from '../../errors.ts';
-import { hasRoom } from '../../kernel/disk-room.ts';
+import { hasFreeSpace } from '../../kernel/disk-free-space.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { type EnginePaths, layersDirectory, spaceName } from '../paths.ts';
 
@@ -34,9 +34,9 @@ interface Full {
 }
 
 function fullIn(paths: EnginePaths): Full | undefined {
-  if (!hasRoom(paths.root, almostNoBytes))
+  if (!hasFreeSpace(paths.root, almostNoBytes))
     return { cause: `the disk of ${paths.root} is full`, nextStep: makeRoom };
-  if (!hasRoom(layersDirectory(paths), almostNoBytes))
+  if (!hasFreeSpace(layersDirectory(paths), almostNoBytes))
     return {
       cause: `containers have written all that they may of the disk of ${paths.root}, whose rest is the machine's`,
       nextStep: makeRoom,

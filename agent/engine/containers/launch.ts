@@ -9,8 +9,8 @@ import type { EndpointView, PublishedPort } from '../../contract/container.ts';
 import { CortenError } from '../../errors.ts';
 import type { PreparedSandbox, RunningProcess } from '../../runtime/runtime.ts';
 import { StartError } from '../../runtime/start-error.ts';
-import { announceContainer, announceVolumeMounts } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { emitContainerEvent, emitVolumeMountEvents } from '../emit-events.ts';
 import { connectAll, exposedOnly, publishPorts } from '../networks/network-endpoints.ts';
 import { writeHosts, writeNetworkFiles } from '../networks/network-files.ts';
 import { containerPaths } from '../paths.ts';
@@ -185,8 +185,8 @@ async function began(
       ...(settings.health && { health: { status: 'starting', failingStreak: 0, log: [] } }),
     },
   });
-  announceVolumeMounts(context.events, record, 'mount');
-  announceContainer(context.events, record, 'start');
+  emitVolumeMountEvents(context.events, record, 'mount');
+  emitContainerEvent(context.events, record, 'start');
   watchContainer(context, record, process, cgroup);
 }
 

@@ -1,6 +1,6 @@
 import { conflict } from '../../errors.ts';
-import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 
 export async function pauseContainer(context: EngineContext, reference: string): Promise<void> {
   const { id } = context.containers.find(reference);
@@ -13,7 +13,7 @@ export async function pauseContainer(context: EngineContext, reference: string):
     if (live === undefined) throw conflict(`Container ${id} is not running`);
     live.cgroup.freeze();
     const paused = context.containers.setLive(id, { state: { ...state, status: 'paused' } });
-    announceContainer(context.events, paused, 'pause');
+    emitContainerEvent(context.events, paused, 'pause');
   });
 }
 
@@ -26,6 +26,6 @@ export async function unpauseContainer(context: EngineContext, reference: string
       throw conflict(`Container ${id} is not paused`);
     live.cgroup.thaw();
     const running = context.containers.setLive(id, { state: { ...state, status: 'running' } });
-    announceContainer(context.events, running, 'unpause');
+    emitContainerEvent(context.events, running, 'unpause');
   });
 }

@@ -10,8 +10,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { conflict } from '../../errors.ts';
 import { hasErrno } from '../../kernel/libc.ts';
-import { announceContainer } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import { containerPaths, removedDirectory, removedLayersDirectory } from '../paths.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { removeVolume } from '../volumes/volumes.ts';
@@ -67,7 +67,7 @@ export async function removeRecord(
   await context.logReaders.gone(id);
   await removeDirectory(context, record);
   if (volumes) await removeOwnVolumes(context, record);
-  announceContainer(context.events, record, 'destroy');
+  emitContainerEvent(context.events, record, 'destroy');
   context.exitWaiters.wake(id, 'removal', result);
 }
 

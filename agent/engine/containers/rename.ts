@@ -1,6 +1,6 @@
 import { conflict, invalid } from '../../errors.ts';
-import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import { checkedName } from '../names.ts';
 
 export async function renameContainer(
@@ -17,6 +17,6 @@ export async function renameContainer(
       throw conflict('Renaming a container with the same name as its current name');
     const after = context.containers.setDefinition(id, { name });
     context.network.rename(id, before.name, name);
-    announceContainer(context.events, after, 'rename', { oldName: `/${before.name}` });
+    emitContainerEvent(context.events, after, 'rename', { oldName: `/${before.name}` });
   });
 }

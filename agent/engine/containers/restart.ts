@@ -1,5 +1,5 @@
-import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import { awaitHostFolders } from '../volumes/bind-sources.ts';
 import { endProcess } from './end-process.ts';
 import { launchOnRequest } from './start.ts';
@@ -26,11 +26,11 @@ export async function restartContainer(
   });
   if (context.live.get(id) !== undefined) {
     await endProcess(context, id, wish);
-    announceContainer(context.events, context.containers.require(id), 'stop');
+    emitContainerEvent(context.events, context.containers.require(id), 'stop');
   }
   await context.locks.run(id, async () => {
     // Another request may have started the container already, which satisfies this one too.
     if (context.live.get(id) === undefined) await launchOnRequest(context, id);
-    announceContainer(context.events, context.containers.require(id), 'restart');
+    emitContainerEvent(context.events, context.containers.require(id), 'restart');
   });
 }

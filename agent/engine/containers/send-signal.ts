@@ -1,7 +1,7 @@
 import { CortenError } from '../../errors.ts';
 import type { RunningProcess } from '../../runtime/runtime.ts';
-import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import type { RunningContainer } from './running-containers.ts';
 
 const SIGKILL = 9;
@@ -23,7 +23,7 @@ export function sendSignal(
     live.cgroup.thaw();
     context.containers.setLive(id, { state: { ...record.state, status: 'running' } });
   }
-  announceContainer(context.events, record, 'kill', { signal: String(signal) });
+  emitContainerEvent(context.events, record, 'kill', { signal: String(signal) });
 }
 
 /** Ignores a process that has just ended and whose exit is not handled yet. */

@@ -1,7 +1,7 @@
 import { CortenError } from '../../errors.ts';
 import { parseSignal } from '../../kernel/signals.ts';
-import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { endProcess } from './end-process.ts';
 
@@ -24,7 +24,7 @@ export async function stopContainer(
   await endProcess(context, id, wish);
   const record = context.containers.get(id);
   // Auto-remove may have removed the container, whose last event was then `destroy`.
-  if (record !== undefined) announceContainer(context.events, record, 'stop');
+  if (record !== undefined) emitContainerEvent(context.events, record, 'stop');
 }
 
 /**

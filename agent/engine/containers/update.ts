@@ -6,8 +6,8 @@ import { availableParallelism } from 'node:os';
 import type { RestartPolicy } from '../../contract/container.ts';
 import type { DiskLimits, Limits } from '../../contract/limits.ts';
 import { conflict, invalid } from '../../errors.ts';
-import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { applyLimits, checkReach } from './apply-limits.ts';
 import { checkLayer, layerUsage, updateLayer } from './layer.ts';
@@ -61,7 +61,7 @@ export async function updateContainer(
     const record = context.containers.setDefinition(id, {
       settings: { ...settings, limits, restart: change.restart ?? settings.restart },
     });
-    announceContainer(context.events, record, 'update');
+    emitContainerEvent(context.events, record, 'update');
     return { limits, warnings };
   });
 }

@@ -2,7 +2,7 @@
  * Whether containers compete for the CPUs: from proc_stat(5) and, where the kernel has pressure stall information,
  * /proc/pressure/cpu (docs/decisions/0018).
  */
-import { processorWaitMicros } from '../../cgroup/stall.ts';
+import { processorWaitMicros } from '../../cgroup/psi.ts';
 import { processorTimes } from '../../kernel/processor-times.ts';
 
 const leastRunning = 2;

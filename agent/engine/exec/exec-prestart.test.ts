@@ -12,7 +12,7 @@ import { ExecPrestarter } from './exec-prestart.ts';
 /** What was prestarted, in order, and what became of it. */
 function bench(test: TestContext) {
   test.mock.timers.enable({ apis: ['setTimeout'] });
-  const directory = mkdtempSync(join(tmpdir(), 'corten-exec-ahead-'));
+  const directory = mkdtempSync(join(tmpdir(), 'corten-exec-prestart-'));
   test.after(() => rmSync(directory, { recursive: true, force: true }));
   const prestarted: { request: ExecRequest; exec: PrestartedExec; isDiscarded: boolean }[] = [];
   const reports: string[] = [];

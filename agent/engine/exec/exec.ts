@@ -6,9 +6,9 @@ import { withPlacement } from '../../cgroup/placement.ts';
 import { conflict, invalid } from '../../errors.ts';
 import type { ExecRequest, RunningProcess } from '../../runtime/runtime.ts';
 import { StartError } from '../../runtime/start-error.ts';
-import { announceContainer } from '../announce.ts';
 import type { RunningContainer } from '../containers/running-containers.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import { newId } from '../ids.ts';
 import { execRunDirectory } from '../paths.ts';
 import { removeRunDirectory } from '../run-directory.ts';
@@ -51,7 +51,7 @@ async function createExec(
   if (settings.command.length === 0) throw invalid('No exec command specified');
   const id = newId();
   context.execs.add(id, container.id, settings);
-  announceContainer(context.events, container, `exec_create: ${settings.command.join(' ')}`, {
+  emitContainerEvent(context.events, container, `exec_create: ${settings.command.join(' ')}`, {
     execID: id,
   });
   const record = context.execs.find(id);
@@ -89,9 +89,14 @@ async function startExec(
   const live = requireRunning(context, container);
   context.execs.begin(record);
   record.size = size ?? record.size;
-  announceContainer(context.events, container, `exec_start: ${record.settings.command.join(' ')}`, {
-    execID: record.id,
-  });
+  emitContainerEvent(
+    context.events,
+    container,
+    `exec_start: ${record.settings.command.join(' ')}`,
+    {
+      execID: record.id,
+    },
+  );
   let ran: RunningExec;
   try {
     ran = await run(context, record, container, live);
@@ -152,7 +157,7 @@ async function watchExecExit(
   context.execs.end(record, exitCode);
   const container = context.containers.get(record.containerId);
   if (container !== undefined)
-    announceContainer(context.events, container, 'exec_die', {
+    emitContainerEvent(context.events, container, 'exec_die', {
       execID: record.id,
       exitCode: String(exitCode),
     });

@@ -1,9 +1,9 @@
 /** Health checks (docs.docker.com/reference/dockerfile: HEALTHCHECK). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerState, HealthCheck } from '../../contract/container.ts';
-import { announceContainer } from '../announce.ts';
 import type { RunningContainer } from '../containers/running-containers.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import { timerMs } from '../timer.ts';
 import { type ProbeResult, probe } from './health-probe.ts';
 
@@ -78,7 +78,7 @@ function note(context: EngineContext, id: string, check: HealthCheck, result: Pr
   });
   const record = context.containers.setLive(id, { state: { ...state, health: after } });
   if (after.status !== before.status)
-    announceContainer(context.events, record, `health_status: ${after.status}`);
+    emitContainerEvent(context.events, record, `health_status: ${after.status}`);
 }
 
 /** A failure counts only after the start period; one success ends that period. */

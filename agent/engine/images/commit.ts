@@ -3,10 +3,10 @@
 import type { ImagesBackend } from '../../api/images/backend.ts';
 import type { Progress } from '../../contract/image.ts';
 import { CortenError, conflict } from '../../errors.ts';
-import { announceContainer, announceImage } from '../announce.ts';
 import { withLayer } from '../containers/layer.ts';
 import { pauseContainer, unpauseContainer } from '../containers/pause.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { emitContainerEvent, emitImageEvent } from '../emit-events.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
 import { completed, configOfContainer } from './committed-config.ts';
 import { withChanges } from './image-changes.ts';
@@ -25,7 +25,7 @@ export async function* importRoot(
     history: { createdBy: '', comment: request.message ?? 'Imported from -' },
     ...(name !== undefined && { name }),
   });
-  announceImage(events, 'import', id, name ?? id);
+  emitImageEvent(events, 'import', id, name ?? id);
   yield { status: id };
 }
 
@@ -66,8 +66,8 @@ export async function commitContainer(
         ...(name !== undefined && { name }),
       }),
     );
-    if (name !== undefined) announceImage(events, 'tag', id, name);
-    announceContainer(events, record, 'commit', {
+    if (name !== undefined) emitImageEvent(events, 'tag', id, name);
+    emitContainerEvent(events, record, 'commit', {
       comment: request.comment ?? '',
       imageID: id,
       imageRef: name ?? '',

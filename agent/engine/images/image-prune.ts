@@ -1,6 +1,6 @@
 import type { ImagesBackend } from '../../api/images/backend.ts';
-import { announceImage } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitImageEvent } from '../emit-events.ts';
 import { matchesLabels } from '../label-filter.ts';
 import { usersOf } from './lookup.ts';
 
@@ -23,7 +23,7 @@ export async function pruneImages(
     const result = await context.images.delete(id);
     deleted.push(...result.deleted);
     reclaimedBytes += result.reclaimedBytes;
-    announceImage(context.events, 'delete', id, id);
+    emitImageEvent(context.events, 'delete', id, id);
   }
   context.events.emit({
     type: 'image',

@@ -1,8 +1,8 @@
 /** `docker rmi`: removes a name, and the image itself with its last name. */
 import { CortenError, conflict } from '../../errors.ts';
 import type { StoredImage } from '../../images/store.ts';
-import { announceImage } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitImageEvent } from '../emit-events.ts';
 import { shortId } from '../ids.ts';
 import { requireImage, usersOf } from './lookup.ts';
 
@@ -26,7 +26,7 @@ export async function removeImage(
   // Stopped containers need their layers, so the image stays without a name.
   if (usersOf(context, image.id).length > 0) return { untagged, deleted: [] };
   const { deleted } = await context.images.delete(image.id);
-  announceImage(context.events, 'delete', image.id, image.id);
+  emitImageEvent(context.events, 'delete', image.id, image.id);
   return { untagged, deleted };
 }
 
@@ -37,7 +37,7 @@ async function untag(
 ): Promise<string[]> {
   for (const name of names) {
     await images.untag(name);
-    announceImage(events, 'untag', image.id, image.id);
+    emitImageEvent(events, 'untag', image.id, image.id);
   }
   return [...names];
 }

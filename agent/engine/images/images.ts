@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream';
 import type { ImagesBackend } from '../../api/images/backend.ts';
 import type { ImageView, Progress } from '../../contract/image.ts';
 import type { StoredImage } from '../../images/store.ts';
-import { announceImage } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitImageEvent } from '../emit-events.ts';
 import type { ContainerFiles } from '../files/container-files.ts';
 import { commitContainer, importRoot } from './commit.ts';
 import { pruneImages } from './image-prune.ts';
@@ -21,17 +21,17 @@ export function createImagesBackend(
     inspect: (reference) => viewOf(context, requireImage(context, reference)),
     history: (reference) => images.history(requireImage(context, reference).id),
     pull: (request) =>
-      announced(images.pull(request), () =>
-        announceImage(events, 'pull', request.reference, request.reference),
+      emittingAtEnd(images.pull(request), () =>
+        emitImageEvent(events, 'pull', request.reference, request.reference),
       ),
     push: (request) =>
-      announced(images.push(request), () =>
-        announceImage(events, 'push', request.reference, request.reference),
+      emittingAtEnd(images.push(request), () =>
+        emitImageEvent(events, 'push', request.reference, request.reference),
       ),
     tag: async (reference, target) => {
       const { id } = requireImage(context, reference);
       await images.tag(id, target);
-      announceImage(events, 'tag', id, target);
+      emitImageEvent(events, 'tag', id, target);
     },
     remove: (reference, options) => removeImage(context, reference, options),
     load: (archive) => loadImages(context, archive),
@@ -48,16 +48,16 @@ function viewOf(context: Pick<EngineContext, 'containers'>, image: StoredImage):
 }
 
 /** Passes the progress on and emits the event when it ends without a failure. */
-async function* announced(
+async function* emittingAtEnd(
   source: AsyncIterable<Progress>,
-  announce: () => void,
+  emit: () => void,
 ): AsyncIterable<Progress> {
   let failed = false;
   for await (const progress of source) {
     if (progress.error !== undefined) failed = true;
     yield progress;
   }
-  if (!failed) announce();
+  if (!failed) emit();
 }
 
 async function* loadImages(
@@ -69,5 +69,6 @@ async function* loadImages(
   );
   yield* images.load(archive);
   for (const { id, tags } of images.list())
-    for (const tag of tags) if (!before.has(`${id} ${tag}`)) announceImage(events, 'load', id, tag);
+    for (const tag of tags)
+      if (!before.has(`${id} ${tag}`)) emitImageEvent(events, 'load', id, tag);
 }

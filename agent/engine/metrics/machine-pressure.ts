@@ -1,5 +1,5 @@
 /** The whole machine's pressure, while any container runs: all there is where groups have none. */
-import { machineStallFiles, readStall } from '../../cgroup/stall.ts';
+import { machinePsiFiles, readPsi } from '../../cgroup/psi.ts';
 import type { Stall } from '../../contract/limits.ts';
 import type { StallShares } from '../../contract/pressure.ts';
 import { stallDifference } from './difference.ts';
@@ -28,7 +28,7 @@ export class MachinePressure {
   }
 
   sample(nowMs: number): void {
-    const stall = readStall(this.#directory, machineStallFiles);
+    const stall = readPsi(this.#directory, machinePsiFiles);
     const before = this.#before;
     this.#before = stall && { atMs: nowMs, stall };
     if (stall === undefined || before === undefined) return;

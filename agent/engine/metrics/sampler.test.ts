@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { createV2Driver } from '../../cgroup/v2.ts';
 import { nothingUsed, type Usage } from '../../contract/limits.ts';
-import type { BlameEvent } from '../../contract/pressure.ts';
+import type { LimitEvent } from '../../contract/pressure.ts';
 import { until } from '../../e2e/until.ts';
 import type { CpuPriorityChange } from '../cpu-priority/cpu-priorities.ts';
 import { Sampler, type SamplerOptions } from './sampler.ts';
@@ -15,7 +15,7 @@ import { Sampler, type SamplerOptions } from './sampler.ts';
 function bench(t: TestContext, options: Partial<SamplerOptions> = {}) {
   const root = mkdtempSync(join(tmpdir(), 'corten-sampler-'));
   writeFileSync(join(root, 'cgroup.controllers'), 'cpu memory pids io\n');
-  const told: BlameEvent[] = [];
+  const told: LimitEvent[] = [];
   const contentions: boolean[] = [];
   const sampler = new Sampler({
     cgroupVersion: 2,

@@ -4,7 +4,7 @@
  */
 import type { Cgroup, UsageMeter } from '../../cgroup/cgroup.ts';
 import { nothingUsed, type Usage } from '../../contract/limits.ts';
-import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
+import type { LimitEvent, PressureSample } from '../../contract/pressure.ts';
 import { Contention } from '../cpu-priority/contention.ts';
 import { CpuPriorities, type CpuPrioritiesOptions } from '../cpu-priority/cpu-priorities.ts';
 import { inBatches } from '../in-batches.ts';
@@ -26,7 +26,7 @@ export interface ContainerMetrics {
   cgroup: Cgroup | undefined;
   ring: SampleRing | undefined;
   latest: PressureSample | undefined;
-  readonly events: BlameEvent[];
+  readonly events: LimitEvent[];
   countsNoHits: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface SamplerOptions extends CpuPrioritiesOptions {
   /** The disk on which a running container has no room left, if there is one. */
   fullDisk?: (id: string) => FullDisk | undefined;
   /** Called for each event after it was added to the history. */
-  onEvent: (id: string, event: BlameEvent) => void;
+  onEvent: (id: string, event: LimitEvent) => void;
   /** Called once a second while containers run, and with false when the last has ended. */
   onContention?: ((isContended: boolean) => void) | undefined;
   contention?: Pick<Contention, 'check'>;
@@ -243,7 +243,7 @@ export class Sampler {
     return used;
   }
 
-  #tell(id: string, event: BlameEvent): void {
+  #tell(id: string, event: LimitEvent): void {
     const metrics = this.#metricss.get(id);
     if (metrics === undefined) return;
     metrics.events.push(event);

@@ -3,9 +3,9 @@ import type { EndpointSettings, EndpointView } from '../../contract/container.ts
 import { CortenError, conflict } from '../../errors.ts';
 import { defaultRouteEndpoint } from '../../network/default-route.ts';
 import type { SandboxNetwork } from '../../network/networks.ts';
-import { announceNetwork } from '../announce.ts';
 import type { RunningContainer } from '../containers/running-containers.ts';
 import type { EngineContext } from '../context.ts';
+import { emitNetworkEvent } from '../emit-events.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { NetworkRecord } from '../state/network-table.ts';
 import { enterNetwork } from './enter-network.ts';
@@ -137,7 +137,7 @@ async function leave(
     ),
     record.networks.filter(({ networkId }) => networkId !== network.id),
   );
-  if (isConnected) announceNetwork(context.events, network, 'disconnect', record.id);
+  if (isConnected) emitNetworkEvent(context.events, network, 'disconnect', record.id);
   return left;
 }
 

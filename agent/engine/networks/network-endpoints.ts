@@ -8,8 +8,8 @@ import type {
 import { CortenError, conflict } from '../../errors.ts';
 import { defaultRouteEndpoint } from '../../network/default-route.ts';
 import type { NetworkDefinition, SandboxNetwork } from '../../network/networks.ts';
-import { announceNetwork } from '../announce.ts';
 import { type EngineContext, reporter } from '../context.ts';
+import { emitNetworkEvent } from '../emit-events.ts';
 import { newId, shortId } from '../ids.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { NetworkRecord } from '../state/network-table.ts';
@@ -61,7 +61,7 @@ export async function connectAll(
     const endpoint = await connectOne(context, record, sandbox, settings, network, index);
     undo.push(async () => {
       await context.network.disconnect(definition, endpoint);
-      announceNetwork(context.events, network, 'disconnect', record.id);
+      emitNetworkEvent(context.events, network, 'disconnect', record.id);
     });
     endpoints.push(endpoint);
   }
@@ -99,7 +99,7 @@ export async function connectOne(
       throw error;
     }
   }
-  announceNetwork(context.events, network, 'connect', record.id);
+  emitNetworkEvent(context.events, network, 'connect', record.id);
   return endpoint;
 }
 
@@ -202,7 +202,7 @@ export async function releaseEndpoints(
     await context.network
       .disconnect(network.definition, endpoint, { sandboxGone: true })
       .catch(reporter(context, `take ${record.name} off network ${network.name}`));
-    announceNetwork(context.events, network, 'disconnect', record.id);
+    emitNetworkEvent(context.events, network, 'disconnect', record.id);
   }
 }
 

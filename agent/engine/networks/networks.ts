@@ -1,8 +1,8 @@
 /** Networks that users make, and the three predefined ones. */
 import type { NetworkCreate, NetworksBackend, NetworkView } from '../../api/networks/backend.ts';
 import { CortenError, conflict, invalid } from '../../errors.ts';
-import { announceNetwork } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitNetworkEvent } from '../emit-events.ts';
 import { newId } from '../ids.ts';
 import { matchesLabels } from '../label-filter.ts';
 import type { NetworkRecord } from '../state/network-table.ts';
@@ -100,7 +100,7 @@ async function createNetwork(
       .catch((reason) => context.report(`undo the network ${name}`, reason));
     throw error;
   }
-  announceNetwork(context.events, record, 'create');
+  emitNetworkEvent(context.events, record, 'create');
   return { id, warning: '' };
 }
 
@@ -118,7 +118,7 @@ async function removeNetwork(context: EngineContext, reference: string): Promise
     );
   context.networks.delete(record.id);
   if (record.definition !== undefined) await context.network.remove(record.definition);
-  announceNetwork(context.events, record, 'destroy');
+  emitNetworkEvent(context.events, record, 'destroy');
 }
 
 async function pruneNetworks(

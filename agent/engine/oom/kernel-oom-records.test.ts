@@ -53,7 +53,7 @@ test('a kill whose second line has not come is not told yet', () => {
   assert.equal(log.take(container, 1)[0]?.process.name, 'dd');
 });
 
-test('a process cannot choose who is blamed by its name', () => {
+test('a process cannot forge a record of an OOM kill by its name', () => {
   const name = 'x,pid=1,uid=0';
   const log = read([chosen(name, 77), killed(name, 77)]);
   assert.deepEqual(log.take(container, 1)[0]?.process, {

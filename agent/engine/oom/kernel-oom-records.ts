@@ -5,7 +5,7 @@
  * more. The lines' times are of a clock that drifts away from every other (printk's), so order alone
  * is used.
  */
-import type { BlamedProcess } from '../../contract/pressure.ts';
+import type { KilledProcess } from '../../contract/pressure.ts';
 import type { KernelRecord } from '../../kernel/kernel-log.ts';
 
 export interface OomKill {
@@ -13,7 +13,7 @@ export interface OomKill {
   group: string;
   /** A group's limit was reached, or the whole machine's memory. */
   cause: 'limit' | 'machine';
-  process: BlamedProcess;
+  process: KilledProcess;
 }
 
 /** `task` is what the process calls itself, commas and all: what surrounds it is matched first. */

@@ -3,7 +3,7 @@
  * never; then the kill is told without a name, with the reason.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BlameEvent } from '../../contract/pressure.ts';
+import type { LimitEvent } from '../../contract/pressure.ts';
 import type { KernelRecord } from '../../kernel/kernel-log.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { KernelOomRecords } from './kernel-oom-records.ts';
@@ -27,7 +27,7 @@ const mostNamed = 8;
 export class OomEvents {
   readonly #source: RecordSource;
   readonly #records = new KernelOomRecords();
-  readonly #tell: (containerId: string, event: BlameEvent) => void;
+  readonly #tell: (containerId: string, event: LimitEvent) => void;
   readonly #pending = new Map<string, Counted>();
   readonly #report: (error: unknown) => void;
   /** Why the last reading failed; `forGood` where the log is closed to us. */
@@ -37,7 +37,7 @@ export class OomEvents {
   /** `report` hears of a log that breaks, once until it has been read again. */
   constructor(
     source: RecordSource,
-    tell: (containerId: string, event: BlameEvent) => void,
+    tell: (containerId: string, event: LimitEvent) => void,
     report: (error: unknown) => void,
   ) {
     this.#source = source;

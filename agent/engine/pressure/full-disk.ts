@@ -5,7 +5,7 @@
  */
 import { dirname } from 'node:path';
 import type { DiskDriver } from '../../disk/disk.ts';
-import { hasRoom } from '../../kernel/disk-room.ts';
+import { hasFreeSpace } from '../../kernel/disk-free-space.ts';
 import type { EngineContext } from '../context.ts';
 import type { FullDisk } from './limit-events.ts';
 
@@ -39,7 +39,7 @@ export function fullDiskOf(parts: Parts, id: string): FullDisk | undefined {
 
 function isFull(path: string): boolean {
   try {
-    return !hasRoom(path, leastBytes);
+    return !hasFreeSpace(path, leastBytes);
   } catch {
     // It has just ended, or its root is not ours to look at.
     return false;

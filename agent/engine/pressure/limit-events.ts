@@ -1,5 +1,5 @@
 /** Turns samples into events: a limit that a container reached, told once an episode. */
-import type { BlameEvent, PressureSample } from '../../contract/pressure.ts';
+import type { LimitEvent, PressureSample } from '../../contract/pressure.ts';
 
 /** Refusals and hits that follow each other more closely than this are one episode. */
 const episodeMs = 30_000;
@@ -24,7 +24,7 @@ export class LimitEvents {
   #freeMs = throttledForMs;
   #throttled = false;
 
-  observe(sample: PressureSample, fullDisk?: FullDisk): BlameEvent[] {
+  observe(sample: PressureSample, fullDisk?: FullDisk): LimitEvent[] {
     return [
       this.#pids(sample),
       this.#memory(sample),
@@ -33,14 +33,14 @@ export class LimitEvents {
     ].filter((event) => event !== undefined);
   }
 
-  #pids({ atMs, pids: { refusals } }: PressureSample): BlameEvent | undefined {
+  #pids({ atMs, pids: { refusals } }: PressureSample): LimitEvent | undefined {
     if (refusals === 0) return undefined;
     const known = atMs - this.#lastRefusalMs < episodeMs;
     this.#lastRefusalMs = atMs;
     return known ? undefined : { atMs, kind: 'pids-full', count: refusals };
   }
 
-  #memory({ atMs, memory }: PressureSample): BlameEvent | undefined {
+  #memory({ atMs, memory }: PressureSample): LimitEvent | undefined {
     const { limitHits, limitBytes, usedBytes } = memory;
     if (limitHits === 0 || limitBytes === null || usedBytes < limitBytes * memoryNeedShare)
       return undefined;
@@ -49,7 +49,7 @@ export class LimitEvents {
     return known ? undefined : { atMs, kind: 'memory-limit', count: limitHits };
   }
 
-  #disk({ atMs, intervalMs }: PressureSample, full?: FullDisk): BlameEvent | undefined {
+  #disk({ atMs, intervalMs }: PressureSample, full?: FullDisk): LimitEvent | undefined {
     if (full === undefined) return undefined;
     const known = atMs - this.#lastFullMs < episodeMs;
     this.#lastFullMs = atMs;
@@ -59,7 +59,7 @@ export class LimitEvents {
   }
 
   /** Throttled in more than half of the periods for ten seconds; told again only after ten seconds without. */
-  #cpu({ atMs, intervalMs, cpu }: PressureSample): BlameEvent | undefined {
+  #cpu({ atMs, intervalMs, cpu }: PressureSample): LimitEvent | undefined {
     const share = cpu.periods === 0 ? 0 : cpu.throttledPeriods / cpu.periods;
     if (share <= throttledShare) {
       this.#throttledMs = 0;

@@ -2,9 +2,9 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PressureBackend } from '../../api/corten/backend.ts';
-import type { BlameEvent, PressureDocument, PressureSample } from '../../contract/pressure.ts';
-import { announceContainer } from '../announce.ts';
+import type { LimitEvent, PressureDocument, PressureSample } from '../../contract/pressure.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import { historyColumns, stallColumns, stepsUntil } from '../metrics/history.ts';
 import { nothingSeen, type SampleRing } from '../metrics/sample-ring.ts';
 import type { ContainerMetrics } from '../metrics/sampler.ts';
@@ -56,14 +56,14 @@ export function createPressureBackend(context: Parts): PressureBackend {
 }
 
 /** Goes out with the other events, in Docker's form: an action with its detail behind a colon. */
-export function announceLimitEvent(
+export function emitLimitEvent(
   { containers, events }: Pick<EngineContext, 'containers' | 'events'>,
   id: string,
-  { kind, count, process, cause, volume }: BlameEvent,
+  { kind, count, process, cause, volume }: LimitEvent,
 ): void {
   const record = containers.get(id);
   if (record === undefined) return;
-  announceContainer(events, record, `pressure: ${kind}`, {
+  emitContainerEvent(events, record, `pressure: ${kind}`, {
     count: String(count),
     ...(cause && { cause }),
     ...(volume && { volume }),

@@ -4,8 +4,8 @@
  */
 import type { Attachment, AttachOptions, OutputChunk } from '../../api/containers/backend.ts';
 import { conflict } from '../../errors.ts';
-import { announceContainer } from '../announce.ts';
 import type { EngineContext } from '../context.ts';
+import { emitContainerEvent } from '../emit-events.ts';
 import { followOutput } from '../logs/log-follow.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { inputRelay } from './process-input.ts';
@@ -21,7 +21,7 @@ export async function attachContainer(
   const running = context.live.get(id);
   const process = running === undefined ? context.live.next(id) : Promise.resolve(running);
   const detached = new AbortController();
-  announceContainer(context.events, record, 'attach');
+  emitContainerEvent(context.events, record, 'attach');
   return {
     terminal: settings.terminal,
     stdin:

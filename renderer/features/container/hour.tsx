@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useMemo } from 'react';
-import type { BlameEvent, HistoryDocument } from '../../bridge/pressure.ts';
+import type { HistoryDocument, LimitEvent } from '../../bridge/pressure.ts';
 import { formatAge, formatBytes, formatCpuPercent } from '../../messages/format.ts';
 import { type Text, useText } from '../../messages/use-text.ts';
 import type { ContainerRow } from '../../stores/container-row.ts';
@@ -138,7 +138,7 @@ function Part({
   );
 }
 
-function Events({ events }: { events: readonly BlameEvent[] }) {
+function Events({ events }: { events: readonly LimitEvent[] }) {
   const t = useText();
   if (events.length === 0) return null;
   const newest = events.slice(-shownEvents).reverse();
@@ -157,7 +157,7 @@ function Events({ events }: { events: readonly BlameEvent[] }) {
   );
 }
 
-function limitEventSentence(event: BlameEvent, t: Text) {
+function limitEventSentence(event: LimitEvent, t: Text) {
   const { kind, count, process, cause, unknown, volume } = event;
   if (kind === 'disk-full') {
     if (volume !== undefined) return t('limit-event.disk-volume', { volume });
@@ -174,7 +174,7 @@ function limitEventSentence(event: BlameEvent, t: Text) {
 
 function marksOf(
   { events, fromMs, stepSeconds, columns }: HistoryDocument,
-  kinds: readonly BlameEvent['kind'][],
+  kinds: readonly LimitEvent['kind'][],
   t: Text,
 ): TimelineMark[] {
   return events

@@ -96,7 +96,7 @@ function TileView({ tile, measure }: { tile: Tile; measure: Measure }) {
   const t = useText();
   const { process, box, count, ofContainer } = tile;
   const name = process ? visibleText(process.name) : t('userspace.others', { count });
-  const hasRoom = box.width >= roomForName.width && box.height >= roomForName.height;
+  const hasFreeSpace = box.width >= roomForName.width && box.height >= roomForName.height;
   const use = process
     ? measure === 'cpus'
       ? t('userspace.cpus', { cpus: cpuText(process.cpus) })
@@ -108,7 +108,7 @@ function TileView({ tile, measure }: { tile: Tile; measure: Measure }) {
       style={styleOf(box)}
       title={process ? `${name} (${process.pid}) ${use}` : name}
     >
-      {hasRoom ? name : null}
+      {hasFreeSpace ? name : null}
     </div>
   );
 }

@@ -1,9 +1,9 @@
-/** Events with Docker's actions and attributes (docs.docker.com/reference/api: SystemEvents). */
+/** Emits events with Docker's actions and attributes (docs.docker.com/reference/api: SystemEvents). */
 import type { MountView } from '../contract/container.ts';
 import type { EventLog } from './event-log.ts';
 import type { ContainerRecord } from './state/container-record.ts';
 
-export function announceContainer(
+export function emitContainerEvent(
   events: EventLog,
   record: ContainerRecord,
   action: string,
@@ -22,7 +22,7 @@ export function announceContainer(
   });
 }
 
-export function announceNetwork(
+export function emitNetworkEvent(
   events: EventLog,
   network: { id: string; name: string; driver: string },
   action: string,
@@ -40,7 +40,7 @@ export function announceNetwork(
   });
 }
 
-export function announceVolumeMounts(
+export function emitVolumeMountEvents(
   events: EventLog,
   record: ContainerRecord,
   action: 'mount' | 'unmount',
@@ -66,6 +66,6 @@ const mountAttributes = (mount: MountView) => ({
   'read/write': String(!mount.readOnly),
 });
 
-export function announceImage(events: EventLog, action: string, id: string, name: string): void {
+export function emitImageEvent(events: EventLog, action: string, id: string, name: string): void {
   events.emit({ type: 'image', action, id, attributes: { name } });
 }

@@ -2,19 +2,19 @@
 import type { Stall, StallTime } from '../contract/limits.ts';
 import { type ReadFile, readControlIfAny } from './control-file.ts';
 
-type StallFiles = Record<keyof Stall, string>;
+type PsiFiles = Record<keyof Stall, string>;
 
-export const groupStallFiles: StallFiles = {
+export const groupPsiFiles: PsiFiles = {
   cpu: 'cpu.pressure',
   memory: 'memory.pressure',
   io: 'io.pressure',
 };
-export const machineStallFiles: StallFiles = { cpu: 'cpu', memory: 'memory', io: 'io' };
+export const machinePsiFiles: PsiFiles = { cpu: 'cpu', memory: 'memory', io: 'io' };
 
 /** Returns undefined when the kernel has no PSI, was started with psi=0, or the cgroup is on v1. */
-export function readStall(
+export function readPsi(
   directory: string,
-  files: StallFiles,
+  files: PsiFiles,
   read: ReadFile = readControlIfAny,
 ): Stall | undefined {
   const cpu = stallTime(read(directory, files.cpu));
@@ -23,9 +23,9 @@ export function readStall(
   return cpu && memory && io && { cpu, memory, io };
 }
 
-/** Of the machine: in how many microseconds since its boot somebody waited for a processor. Undefined as above. */
+/** Microseconds since boot in which some task of the machine waited for a CPU; `undefined` without PSI. */
 export const processorWaitMicros = (): number | undefined =>
-  stallTime(readControlIfAny('/proc/pressure', machineStallFiles.cpu))?.someMicros;
+  stallTime(readControlIfAny('/proc/pressure', machinePsiFiles.cpu))?.someMicros;
 
 /** Lines are `some avg10=0.00 avg60=0.00 avg300=0.00 total=1234`; only the total is exact. */
 function stallTime(text: string | undefined): StallTime | undefined {

@@ -29,7 +29,7 @@ import { createKernelViews } from './engine/kernel-views.ts';
 import { Proxies } from './engine/proxies.ts';
 import { CortenError, invalid } from './errors.ts';
 import { openImageStore } from './images/oci-store.ts';
-import { setWayOut } from './images/registry/http.ts';
+import { setConnectionSettings } from './images/registry/http.ts';
 import { ensureStarterImage } from './images/starter-image.ts';
 import { lowerJitThresholds } from './jit-thresholds.ts';
 import { CharDevice } from './kernel/char-device.ts';
@@ -156,13 +156,13 @@ async function start(options: AgentOptions): Promise<Agent> {
   const { hostAddress } = options;
   const place = kept && (await networkPlace(kept, run));
   const network = createNetworks({ suffix, outsidePorts, hostResolver, hostAddress, ...place });
-  setWayOut({ lookup: hostLookup(hostResolver) });
+  setConnectionSettings({ lookup: hostLookup(hostResolver) });
   const proxies = new Proxies({
     initial: { ...proxiesFromEnvironment(process.env), containers: false },
     // Where both have one loopback, a proxy on it is reached there.
     hostAddress: () =>
       hostAddress === 'shared' ? undefined : hostAddress && network.hostAddress(''),
-    apply: (settings) => setWayOut({ proxies: settings }),
+    apply: (settings) => setConnectionSettings({ proxies: settings }),
   });
   const parent = `corten-${suffix}`;
   const boundAll = keepFloor({ memoryBytes: options.leaveMemoryBytes });

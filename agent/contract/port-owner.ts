@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const stateListen = '0A';
 
-/** A few words such as `nginx (pid 812)`, or undefined when the kernel does not tell. */
+/** Name and PID such as `nginx (pid 812)`; `undefined` when the kernel does not tell. */
 export function portOwner(protocol: 'tcp' | 'udp', port: number): string | undefined {
   const inode = socketInode(protocol, port);
   return inode === undefined ? undefined : processWith(`socket:[${inode}]`);
@@ -40,7 +40,7 @@ function descriptorsOf(pid: string): string[] {
     try {
       return readlinkSync(`${directory}/${fd}`);
     } catch {
-      // Closed meanwhile, as is the one we list with: not what we look for.
+      // The descriptor was closed meanwhile, as is the one that lists the directory.
       return '';
     }
   });
@@ -50,7 +50,7 @@ function listOrEmpty(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
-    // The process ended meanwhile.
+    // The process has ended meanwhile.
     return [];
   }
 }
@@ -59,7 +59,7 @@ function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // Without IPv6 there is no tcp6; a process may end between listing and reading.
+    // Without IPv6 there is no tcp6, and a process may have ended since the listing.
     return '';
   }
 }

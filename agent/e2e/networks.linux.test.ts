@@ -28,7 +28,7 @@ const gateway = (network: string) =>
 const address = (network: string) =>
   output('inspect', '-f', `{{.NetworkSettings.Networks.${network}.IPAddress}}`, 'web');
 
-test('a container that leaves its first network goes on by the next that has a way out', async () => {
+test('a container that leaves its first network uses the next that is not internal', async () => {
   const serve = 'echo served >/index.html; httpd -f -p 80 -h /';
   await output('run', '-d', '--name', 'web', '-p', '8080:80', image, 'sh', '-c', serve);
   for (const network of ['inner', 'front']) await output('network', 'connect', network, 'web');

@@ -1,4 +1,4 @@
-/** The files of an image archive, spooled to a directory so that they can be read in any order. */
+/** The files of an image archive, written to a directory so that they can be read in any order. */
 
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
@@ -19,7 +19,7 @@ const maxFiles = 20_000;
 const maxLinks = 10;
 const spaceCheckBytes = 32 * 1024 ** 2;
 
-/** Reads an archive to its end. Nothing is written but numbered files in `directory`. */
+/** Reads an archive to its end. Only numbered files are written, into `directory`. */
 export async function readArchive(
   archive: Readable,
   directory: string,
@@ -51,7 +51,7 @@ export class ArchiveFiles implements TarSink {
     this.#directory = directory;
   }
 
-  /** By its name in the archive, through links as old `docker save` has them. */
+  /** Finds a file by its name in the archive, and follows links, which old versions of `docker save` write. */
   find(name: string): ArchiveFile | undefined {
     let at = cleaned(name);
     for (let links = 0; links < maxLinks; links++) {
@@ -67,7 +67,7 @@ export class ArchiveFiles implements TarSink {
     return undefined;
   }
 
-  /** A small document, or undefined when there is none of that name. */
+  /** Content of a small document; `undefined` when there is none of that name. Throws invalid beyond `maxBytes`. */
   document(name: string, maxBytes: number): Buffer | undefined {
     const file = this.find(name);
     if (file === undefined) return undefined;
@@ -124,7 +124,7 @@ export class ArchiveFiles implements TarSink {
   }
 }
 
-/** Names are only looked up, never opened, so that cleaning them is enough. */
+/** Names are only looked up and never opened, so normalising them is enough. */
 function cleaned(name: string): string {
   return posix.join('/', name).replace(/\/$/, '').slice(1);
 }
@@ -156,7 +156,7 @@ async function* decompressed(
   transform: Transform,
 ): AsyncGenerator<Buffer> {
   pipeline(source, transform, () => {
-    // Errors arrive in the loop below too, since pipeline destroys the transform with them.
+    // The loop below gets the errors too, since pipeline destroys the transform with them.
   });
   try {
     for await (const chunk of transform) yield chunk as Buffer;

@@ -1,7 +1,7 @@
 /**
- * Content by digest: `blobs/sha256/<hex>` (OCI image-layout.md), whole and verified; and `ingest/`,
- * where content is until it is. A download stays in `ingest/<hex>` until its image is committed, so
- * that a pull that was cut short goes on where it was, after a restart too.
+ * Verified content by digest in `blobs/sha256/<hex>` (OCI image-layout.md), and unfinished content in `ingest/`. A
+ * download stays in `ingest/<hex>` until its image is committed, so that an interrupted pull continues there, even
+ * after a restart.
  */
 import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -12,14 +12,14 @@ import { digestOf, hexOf, maxDocumentBytes } from './descriptor.ts';
 import { writeDurably } from './durable-file.ts';
 import { diskFull, freeBytesOf } from './layer-limits.ts';
 
-/** A download that nobody went on with for a week is given up. */
+/** A download that was not continued for a week is deleted. */
 const ingestKeptMs = 7 * 24 * 60 * 60 * 1000;
 const spaceCheckBytes = 32 * 1024 ** 2;
 
 export class BlobStore {
   readonly #blobs: string;
   readonly #ingest: string;
-  /** Names in `ingest/` that are being written or read. */
+  /** Names in `ingest/` that are in use. */
   readonly #active = new Set<string>();
 
   constructor(root: string) {
@@ -44,7 +44,7 @@ export class BlobStore {
     return statSync(this.pathOf(digest)).size;
   }
 
-  /** A manifest or configuration. */
+  /** Reads a manifest or a configuration. */
   readDocument(digest: string): Buffer {
     const bytes = readFileSync(this.pathOf(digest));
     if (bytes.length > maxDocumentBytes || digestOf(bytes) !== digest)
@@ -58,7 +58,7 @@ export class BlobStore {
     return digest;
   }
 
-  /** Where the download of a blob is kept; keeps the sweep away until `release`. */
+  /** Path of a blob's download; the sweep leaves it alone until `release`. */
   ingestPath(digest: string): string {
     this.#active.add(hexOf(digest));
     return join(this.#ingest, hexOf(digest));
@@ -68,17 +68,17 @@ export class BlobStore {
     this.#active.delete(hexOf(digest));
   }
 
-  /** Puts a finished and verified download in its place. */
+  /** Moves a finished and verified download to its final name. */
   async commit(digest: string): Promise<void> {
     try {
       await rename(join(this.#ingest, hexOf(digest)), this.pathOf(digest));
     } catch (error) {
-      // Another pull of the same blob committed it first.
+      // Another pull of the same blob has committed it already.
       if (!hasErrno(error, 'ENOENT') || !this.has(digest)) throw error;
     }
   }
 
-  /** A blob that is whole: in its place, or still in `ingest/`. */
+  /** Path of a complete blob, which may still be in `ingest/`. */
   locate(digest: string): string {
     return this.has(digest) ? this.pathOf(digest) : join(this.#ingest, hexOf(digest));
   }
@@ -87,7 +87,7 @@ export class BlobStore {
     await rm(join(this.#ingest, hexOf(digest)), { force: true });
   }
 
-  /** A directory for one load, swept after a crash. */
+  /** Creates a directory for one load; the sweep removes it after a crash. */
   async temporaryDirectory(): Promise<{ path: string; remove: () => Promise<void> }> {
     const name = `load-${randomBytes(6).toString('hex')}`;
     const path = join(this.#ingest, name);
@@ -100,7 +100,7 @@ export class BlobStore {
     return { path, remove };
   }
 
-  /** Takes a verified file over as a blob. */
+  /** Moves a verified file to the blobs. */
   async adopt(path: string, digest: string): Promise<void> {
     if (!this.has(digest)) await rename(path, this.pathOf(digest));
   }
@@ -124,7 +124,7 @@ export class BlobStore {
   }
 }
 
-/** The hash of a file's first bytes, to go on with. */
+/** Hash of a file's first bytes, to be continued. */
 export async function hashFile(
   path: string,
   signal?: AbortSignal,
@@ -138,7 +138,7 @@ export async function hashFile(
   return { hash, bytes };
 }
 
-/** Writes a stream of unknown length to a new file, hashing it, and stops before the disk is full. */
+/** Writes a stream of unknown length to a new file and hashes it. It stops before the disk is full. */
 export async function spool(
   source: AsyncIterable<Buffer>,
   path: string,

@@ -1,7 +1,7 @@
 /**
- * Which images there are: `index.json` of the OCI layout, one descriptor a name (image-layout.md).
- * What Docker remembers beside the name is kept in annotations of our own. Changes are one at a
- * time, and are on disk before anybody sees them.
+ * The list of images: `index.json` of the OCI layout with one descriptor per name (image-layout.md). What Docker
+ * stores beside the name is in annotations of Corten's own. Changes run one at a time, and are on disk before they
+ * are visible.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,10 +19,10 @@ import { fullTag, parseReference } from './reference.ts';
 
 export interface CatalogEntry {
   manifest: Descriptor;
-  /** `docker.io/library/alpine:latest`; an image that lost its last name has one entry without. */
+  /** A name such as `docker.io/library/alpine:latest`; absent for an image that lost its last name. */
   name?: string;
   taggedAt?: string;
-  /** `docker.io/library/alpine@sha256:…`, by which registries served it. */
+  /** Digested names such as `docker.io/library/alpine@sha256:…`, as registries served them. */
   repoDigests: string[];
 }
 
@@ -53,22 +53,22 @@ export class Catalog {
     return this.#entries;
   }
 
-  /** Applies a change to the newest entries. Throws what writing throws; then nothing has changed. */
+  /** Applies a change to the newest entries. Throws the errors of writing; then nothing has changed. */
   update(change: (entries: readonly CatalogEntry[]) => CatalogEntry[]): Promise<void> {
     const next = this.#lastChange.then(async () => {
       const changed = change(this.#entries);
       await writeIndex(this.#path, indexText(changed));
       this.#entries = changed;
     });
-    // A change that failed is its caller's affair and must not stop those after it.
+    // A failed change must not stop those after it; its caller gets the error.
     this.#lastChange = next.catch(() => {});
     return next;
   }
 }
 
 /**
- * On a full disk there is no place for a second file, and removing images is how people make some: an
- * index that did not grow is written over the old one, with spaces up to its length.
+ * A full disk has no space for a second file, but removing images must work there: an index that did not grow is
+ * written over the old one and padded with spaces.
  */
 async function writeIndex(path: string, text: string): Promise<void> {
   try {
@@ -80,7 +80,7 @@ async function writeIndex(path: string, text: string): Promise<void> {
   }
 }
 
-/** The entries after `name` was given to an image: it leaves whichever had it. */
+/** Entries after an image got `name`, which another image loses. */
 export function withName(
   entries: readonly CatalogEntry[],
   manifest: Descriptor,
@@ -107,7 +107,7 @@ export function withName(
   return [...kept, added];
 }
 
-/** The entries after a name was taken away; the image stays, nameless if that was its last one. */
+/** Entries after a name was removed; an image without a last name stays. */
 export function withoutName(entries: readonly CatalogEntry[], name: string): CatalogEntry[] {
   return entries.flatMap((entry) => {
     if (entry.name !== name) return [entry];
@@ -161,7 +161,7 @@ function nameOf(text: string | undefined): string | undefined {
     const reference = parseReference(text);
     return reference.tag === undefined ? undefined : fullTag(reference);
   } catch {
-    // Another tool wrote it there; its image then has no name that we could show.
+    // Another tool wrote this name; the image is shown without one.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** A new image: one more layer over a parent, or over nothing (commit, import, each step of a build). */
+/** Creates an image from one more layer over a parent, or over none (commit, import, each step of a build). */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,10 +12,10 @@ import { fullTag, parseTagged } from './reference.ts';
 import type { CommitRequest } from './store.ts';
 import type { StoreParts } from './store-parts.ts';
 
-/** Layers are written often and sent seldom: the fastest level, as buildkit's and podman's default is slow. */
+/** The fastest level: layers are written often and sent seldom, and the default level of buildkit and podman is slow. */
 const gzipLevel = 1;
 
-/** Resolves with the image's id. */
+/** Resolves with the image's ID. */
 export async function commitLayer(parts: StoreParts, request: CommitRequest): Promise<string> {
   const name = request.name === undefined ? undefined : fullTag(parseTagged(request.name));
   const parent = request.parent === undefined ? undefined : parts.images.find(request.parent);
@@ -72,7 +72,7 @@ async function compress(layer: Readable, path: string): Promise<NewLayer> {
       yield chunk as Buffer;
     }
   };
-  // compose() passes errors on in both directions, unlike pipe().
+  // Unlike pipe(), compose() forwards errors in both directions.
   const gzip = Readable.from(hashed(), { objectMode: false }).compose(
     createGzip({ level: gzipLevel, chunkSize: 256 * 1024 }),
   );
@@ -110,7 +110,7 @@ function documentFor(
 
 function manifestFor(parent: Image | undefined, layer: NewLayer, config: Buffer): Manifest {
   const below = (parent?.manifest.layers ?? []).map(({ mediaType, digest, size }) => ({
-    // The same bytes by the other specification's name: an OCI manifest lists OCI layers.
+    // An OCI manifest lists OCI media types; the bytes of the layer are the same.
     mediaType: mediaType === mediaTypes.dockerLayerGzip ? mediaTypes.layerGzip : mediaType,
     digest,
     size,

@@ -1,4 +1,4 @@
-/** How a layer or archive is compressed: told by its first bytes, since media types are often wrong. */
+/** Finds how a layer or archive is compressed by its first bytes, since media types are often wrong. */
 import type { Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { invalid } from '../errors.ts';
@@ -6,10 +6,13 @@ import { mediaTypes } from './descriptor.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
-/** Bytes needed to tell. */
+/** Number of first bytes that {@link compressionOf} needs. */
 export const magicBytes = 6;
 
-/** RFC 1952 2.3.1 and RFC 8878 3.1.1 and 3.1.2 (a skippable frame may come first, as zstd:chunked has). */
+/**
+ * Magic numbers of RFC 1952 2.3.1 and RFC 8878 3.1.1 and 3.1.2; zstd:chunked begins with a skippable frame. Throws
+ * invalid for bzip2 and xz.
+ */
 export function compressionOf(head: Buffer): Compression {
   if (head.length >= 2 && head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head.length >= 4) {
@@ -23,7 +26,7 @@ export function compressionOf(head: Buffer): Compression {
   return 'none';
 }
 
-/** Undefined when there is nothing to undo. */
+/** Returns `undefined` when nothing has to be decompressed. */
 export function decompressor(compression: Compression): Transform | undefined {
   const chunkSize = 256 * 1024;
   if (compression === 'gzip') return createGunzip({ chunkSize });

@@ -1,4 +1,4 @@
-/** Lets at most so many run at a time; the rest wait in line. */
+/** Runs at most `count` tasks at a time and queues the rest. */
 export type ConcurrencyLimit = <T>(work: () => Promise<T>) => Promise<T>;
 
 export function concurrencyLimit(count: number): ConcurrencyLimit {

@@ -1,7 +1,7 @@
 /**
- * Manifests, indexes and configurations (OCI image-spec: descriptor.md, manifest.md, image-index.md,
- * config.md; and Docker's "image manifest v2, schema 2"). Everything read here was written by
- * strangers, so each field is checked before it is used.
+ * Parses manifests, indexes and configurations (OCI image-spec: descriptor.md, manifest.md, image-index.md,
+ * config.md; Docker's "image manifest v2, schema 2"). The documents are untrusted, so each field is checked before it
+ * is used.
  */
 import { createHash } from 'node:crypto';
 import type { ImageConfig } from '../contract/image.ts';
@@ -62,7 +62,7 @@ export const mediaTypes = {
   dockerLayerGzip: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
 } as const;
 
-/** As distribution bounds a manifest (4 MiB); a configuration gets the same. */
+/** Largest manifest that the distribution registry accepts (4 MiB); a configuration has the same limit. */
 export const maxDocumentBytes = 4 * 1024 * 1024;
 const maxLayers = 4096;
 
@@ -70,7 +70,7 @@ export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** The name of a digest's file. */
+/** Hexadecimal part of a digest, which is the name of its file. */
 export function hexOf(digest: string): string {
   if (!isDigest(digest)) throw invalid(`${JSON.stringify(digest)} is not a sha256 digest`);
   return digest.slice('sha256:'.length);
@@ -80,7 +80,7 @@ export function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.index || mediaType === mediaTypes.dockerIndex;
 }
 
-/** An index's manifests, or a manifest; which of the two, its own fields say. */
+/** Parses an index or a manifest, as its fields tell. Throws invalid. */
 export function parseManifest(
   bytes: Uint8Array,
   servedType: string | undefined,
@@ -90,7 +90,7 @@ export function parseManifest(
     throw invalid(
       'the image has a manifest of schema 1, which Docker itself no longer reads: have it pushed again by a current tool',
     );
-  // Both at once is how one digest is made to mean two images (CVE-2021-41190).
+  // A document that is both can give one digest two meanings (CVE-2021-41190).
   if (Array.isArray(document.manifests) && Array.isArray(document.layers))
     throw invalid('the image manifest is ambiguous: it holds both manifests and layers');
   if (Array.isArray(document.manifests))

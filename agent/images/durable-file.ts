@@ -1,9 +1,9 @@
-/** Files that are either wholly there or not, whatever happens to the machine meanwhile. */
+/** Writes files atomically and durably, so that a crash leaves the old content or the new. */
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Written beside, flushed, renamed into place, and the directory flushed (rename(2), fsync(2)). */
+/** Writes a temporary file, flushes it, renames it into place and flushes the directory (rename(2), fsync(2)). */
 export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
@@ -22,7 +22,7 @@ export async function writeDurably(path: string, content: string | Uint8Array): 
   await syncDirectory(dirname(path));
 }
 
-/** In one write to the blocks that the file has. A machine that crashes meanwhile may tear it. */
+/** Overwrites a file with one write to its existing blocks. A crash meanwhile may leave a mixture. */
 export async function overwrite(path: string, content: Uint8Array): Promise<void> {
   const file = await open(path, 'r+');
   try {

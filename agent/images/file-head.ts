@@ -1,4 +1,4 @@
-/** The first bytes of a file, by which its kind is told. */
+/** Reads the first bytes of a file, which tell its kind. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { magicBytes } from './compression.ts';
 

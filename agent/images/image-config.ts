@@ -1,4 +1,4 @@
-/** The `config` object of an image (OCI config.md), checked: an image may hold anything there. */
+/** Checks the `config` object of an image (OCI config.md), which is untrusted. */
 import type { ImageConfig } from '../contract/image.ts';
 import { invalid } from '../errors.ts';
 
@@ -6,7 +6,7 @@ const lists = ['Env', 'Entrypoint', 'Cmd', 'Shell', 'OnBuild'] as const;
 const words = ['User', 'WorkingDir', 'StopSignal'] as const;
 const maps = ['ExposedPorts', 'Volumes', 'Labels'] as const;
 
-/** Throws invalid where a field has another type than the specification gives it. */
+/** Throws invalid when a field has another type than in the specification. */
 export function checkedConfig(value: Record<string, unknown>): ImageConfig {
   const given = Object.fromEntries(Object.entries(value).filter(([, field]) => field != null));
   for (const name of lists)

@@ -1,4 +1,4 @@
-/** The images of the catalog as the rest of the engine sees them. */
+/** Images of the catalog, as the rest of the engine sees them. */
 import type { HistoryEntry } from '../contract/image.ts';
 import { invalid } from '../errors.ts';
 import type { BlobStore } from './blobs.ts';
@@ -13,10 +13,10 @@ import type { LayerStore } from './layers.ts';
 import { familiar, fullName, fullTag, parseReference } from './reference.ts';
 import type { StoredImage } from './store.ts';
 
-/** One image: what the entries of the same configuration have in common. */
+/** One image: the catalog entries that have the same configuration. */
 export interface Image {
   id: string;
-  /** The first entry's manifest: what push and save send. */
+  /** Manifest of the first entry, which push and save send. */
   manifest: Manifest;
   document: ImageDocument;
   entries: CatalogEntry[];
@@ -26,9 +26,9 @@ export class Images {
   readonly #catalog: Catalog;
   readonly #blobs: BlobStore;
   readonly #layers: LayerStore;
-  /** By manifest digest: content never changes under its digest. */
+  /** Cache by manifest digest, whose content never changes. */
   readonly #parsed = new Map<string, { manifest: Manifest; document: ImageDocument }>();
-  /** One list an image, by which others may remember what they found in its layers. */
+  /** One array per image, whose identity keys what others cache about its layers. */
   readonly #lowers = new WeakMap<ImageDocument, string[]>();
 
   constructor(catalog: Catalog, blobs: BlobStore, layers: LayerStore) {
@@ -50,7 +50,7 @@ export class Images {
     return [...byId.values()];
   }
 
-  /** By name, digest, id or prefix of an id, in the order in which dockerd tries them. */
+  /** Finds by name, digest, ID or prefix of an ID, in dockerd's order. Throws invalid when a prefix is ambiguous. */
   find(text: string): Image | undefined {
     const images = this.all();
     if (/^(sha256:)?[0-9a-f]{64}$/.test(text)) {
@@ -97,7 +97,7 @@ export class Images {
     return lowers;
   }
 
-  /** Newest first. Steps that made no layer have size 0 (OCI config.md, `history`). */
+  /** History with the newest step first. Steps without a layer have size 0 (OCI config.md, `history`). */
   history(image: Image): HistoryEntry[] {
     const { document } = image;
     const layers = [...document.diffIds];
@@ -117,7 +117,7 @@ export class Images {
     return entries.reverse();
   }
 
-  /** Every blob and layer that some entry of the catalog needs. */
+  /** Digests of all blobs and layers that the catalog needs. */
   used(): Set<string> {
     const used = new Set<string>();
     for (const { manifest } of this.#catalog.entries) {
@@ -133,7 +133,10 @@ export class Images {
     this.#parsed.delete(manifestDigest);
   }
 
-  /** A manifest and its configuration. Undefined when its blobs are gone or damaged: such an image cannot be used, nor stop the rest. */
+  /**
+   * A manifest and its configuration; `undefined` when its blobs are missing or damaged, so that one such image does
+   * not stop the rest.
+   */
   parsed(digest: string): { manifest: Manifest; document: ImageDocument } | undefined {
     const known = this.#parsed.get(digest);
     if (known !== undefined) return known;
@@ -150,7 +153,10 @@ export class Images {
   }
 }
 
-/** Configuration, layer blobs and layers. Diff ids and blob digests never meet but for plain tar. */
+/**
+ * Digests of the configuration, the layer blobs and the layers (diff IDs). A diff ID equals a blob's digest only for
+ * plain tar.
+ */
 export function digestsOf(image: { manifest: Manifest; document: ImageDocument }): string[] {
   const { manifest, document } = image;
   return [
@@ -160,7 +166,7 @@ export function digestsOf(image: { manifest: Manifest; document: ImageDocument }
   ];
 }
 
-/** Short names, sorted. */
+/** Familiar names, sorted. */
 export function tagsOf(image: Image): string[] {
   return image.entries.flatMap(({ name }) => (name === undefined ? [] : [familiar(name)])).sort();
 }

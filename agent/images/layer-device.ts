@@ -1,11 +1,11 @@
-/** Which device nodes a layer may hold. */
+/** Checks the device nodes of a layer. */
 import { LayerError } from './layer-error.ts';
 import type { TarEntry } from './tar-reader.ts';
 
 /**
- * Those that every container gets anyway (null, zero, full, random, urandom, tty,
- * console, ptmx; virtual terminals and ptys), which plain root archives of distributions hold. Any
- * other node in an image is an attempt at the machine's devices. Numbers: kernel, devices.txt.
+ * Devices that every container gets anyway (null, zero, full, random, urandom, tty, console, ptmx, virtual terminals
+ * and ptys), which root archives of distributions contain. Any other node in an image could reach the machine's
+ * devices. The numbers are those of the kernel's devices.txt.
  */
 const allowed: Record<number, (minor: number) => boolean> = {
   1: (minor) => [3, 5, 7, 8, 9].includes(minor),
@@ -14,7 +14,7 @@ const allowed: Record<number, (minor: number) => boolean> = {
   136: () => true,
 };
 
-/** Throws LayerError; 0:0 too, which overlayfs would take for a whiteout. */
+/** Throws LayerError for any other device, including 0:0, which overlayfs would take for a whiteout. */
 export function checkDevice(entry: TarEntry): void {
   if (entry.type === 'fifo') return;
   if (entry.type === 'character' && allowed[entry.major]?.(entry.minor)) return;

@@ -1,6 +1,6 @@
 /**
- * The directories of a layer that is being unpacked: opened beneath its root, made where missing,
- * and kept open while neighbouring entries need them.
+ * Directories of a layer that is being unpacked: each is opened beneath the layer's root, created when missing, and
+ * kept open while neighbouring entries need it.
  */
 import { closeSync, fstatSync } from 'node:fs';
 import {
@@ -22,7 +22,7 @@ import { setXattr } from '../kernel/xattr.ts';
 import { LayerError } from './layer-error.ts';
 import { kernelName } from './layer-path.ts';
 
-/** Links on the way to a directory are followed, but never out of the layer. */
+/** Links in a path are followed, but never out of the layer. */
 const inside = Resolve.beneath | Resolve.noMagicLinks;
 const maxOpen = 32;
 const maxLinks = 40;
@@ -35,7 +35,7 @@ interface Times {
 
 export class LayerDirectories {
   readonly #rootFd: number;
-  /** Path -> O_PATH descriptor, the longest unused first. */
+  /** O_PATH descriptors by path, least recently used first. */
   readonly #open = new Map<string, number>();
   readonly #times = new Map<string, Times>();
 
@@ -43,7 +43,7 @@ export class LayerDirectories {
     this.#rootFd = rootFd;
   }
 
-  /** An O_PATH descriptor of the directory, which stays ours; missing parents are made. */
+  /** Opens a directory with O_PATH and creates missing parents. The descriptor must not be closed by the caller. */
   open(components: string[], forEntry: string): number {
     if (components.length === 0) return this.#rootFd;
     const path = components.join('/');
@@ -53,7 +53,7 @@ export class LayerDirectories {
     return this.#keep(path, fd);
   }
 
-  /** The same, but a directory that is not there is an error. */
+  /** Does the same, but throws LayerError when the directory is missing. */
   openExisting(components: string[], forEntry: string): number {
     if (components.length === 0) return this.#rootFd;
     const path = components.join('/');
@@ -61,11 +61,11 @@ export class LayerDirectories {
     if (kept !== undefined) return kept;
     const fd = this.#resolve(components, forEntry);
     if (fd === undefined)
-      throw new LayerError('a hard link to what the layer does not hold', forEntry);
+      throw new LayerError('a hard link to a file that the layer does not contain', forEntry);
     return this.#keep(path, fd);
   }
 
-  /** Makes one directory; one that is there stays, anything else gives way. */
+  /** Creates one directory. An existing one stays, anything else is replaced. */
   make(parentFd: number, base: string): void {
     const name = kernelName(base);
     try {
@@ -84,7 +84,7 @@ export class LayerDirectories {
     this.forget(parentFd);
     unlinkat(parentFd, name);
     mkdirat(parentFd, name, 0o755);
-    // The layer first hid what lies below and then put a directory there: the lower one stays hidden.
+    // The layer first hid the lower entry and then created a directory: the lower one stays hidden.
     if (hidden.whiteout) withFd(openat2(parentFd, name, O_PATH, oneName), setOpaque);
   }
 
@@ -92,7 +92,7 @@ export class LayerDirectories {
     setOpaque(this.open(components, forEntry));
   }
 
-  /** Keeps what times the directory shall have in the end. */
+  /** Stores the times that the directory gets at the end. */
   remember(components: string[], entry: { accessedNanos?: bigint; modifiedNanos: bigint }): void {
     const { modifiedNanos } = entry;
     const accessedNanos = entry.accessedNanos ?? modifiedNanos;
@@ -106,7 +106,7 @@ export class LayerDirectories {
       try {
         fd = openat2(this.#rootFd, pathOf(components), O_PATH | O_DIRECTORY, inside);
       } catch (error) {
-        // A later entry took its place.
+        // A later entry has replaced the directory.
         if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EXDEV', 'ELOOP')) continue;
         throw error;
       }
@@ -115,8 +115,8 @@ export class LayerDirectories {
   }
 
   /**
-   * To be called before a name is replaced, since an open directory may lie below it. The directory
-   * that holds the name is not, and stays open.
+   * Closes open directories before a name is replaced, since they may lie below it. The directory that contains the
+   * name stays open.
    */
   forget(parentFd?: number): void {
     for (const [path, fd] of this.#open) {
@@ -130,7 +130,7 @@ export class LayerDirectories {
     this.forget();
   }
 
-  /** An open directory, which thereby becomes the last that would be closed. */
+  /** An open directory, which becomes the most recently used. */
   #kept(path: string): number | undefined {
     const fd = this.#open.get(path);
     if (fd === undefined) return undefined;
@@ -151,22 +151,23 @@ export class LayerDirectories {
     return fd;
   }
 
-  /** Opens what is there, through links inside the layer; undefined when something is missing. */
+  /** Opens an existing path, through links inside the layer; `undefined` when a part is missing. */
   #resolve(components: string[], forEntry: string): number | undefined {
     try {
       return openat2(this.#rootFd, pathOf(components), O_PATH | O_DIRECTORY, inside);
     } catch (error) {
       if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-      if (hasErrno(error, 'ELOOP')) throw new LayerError('a path runs in circles', forEntry, error);
+      if (hasErrno(error, 'ELOOP'))
+        throw new LayerError('a path has a loop of links', forEntry, error);
       if (!hasErrno(error, 'EXDEV')) throw error;
     }
     return this.#throughAbsoluteLinks(components, forEntry);
   }
 
   /**
-   * A link on the way begins with a slash or climbs too high. The container's root is the layer's
-   * root, so `/run` means the layer's own `run` (Debian's `var/run`), as long as it is there; what
-   * climbs above the root or leads to what the layer does not hold is hostile.
+   * Follows links that begin with a slash or climb too high. The layer's root is the container's root, so `/run`
+   * means the layer's own `run` (Debian's `var/run`), provided that it exists; a path that climbs above the root or
+   * leads to a missing name is refused.
    */
   #throughAbsoluteLinks(components: string[], forEntry: string): number {
     const outside = () => new LayerError('a path goes through a link out of the layer', forEntry);
@@ -182,7 +183,7 @@ export class LayerDirectories {
       const target = this.#linkAt([...done, next]);
       if (target === undefined) done.push(next);
       else {
-        if (++links > maxLinks) throw new LayerError('a path runs in circles', forEntry);
+        if (++links > maxLinks) throw new LayerError('a path has a loop of links', forEntry);
         if (target.startsWith('/')) done = [];
         pending = [...target.split('/').filter((part) => part !== '' && part !== '.'), ...pending];
       }
@@ -196,7 +197,7 @@ export class LayerDirectories {
     }
   }
 
-  /** The target of a symbolic link, in bytes, or undefined when there is none of that name. */
+  /** Target of a symbolic link as bytes; `undefined` when there is none of that name. */
   #linkAt(components: string[]): string | undefined {
     try {
       return withFd(openat2(this.#rootFd, pathOf(components), O_PATH | O_NOFOLLOW, inside), (fd) =>
@@ -208,7 +209,7 @@ export class LayerDirectories {
     }
   }
 
-  /** Parents that the archive does not list get root's 0755, as Docker gives them. */
+  /** Creates parents that the archive does not list, as root's with mode 0755, as Docker does. */
   #makeAll(components: string[], forEntry: string): number {
     let parent = openat2(this.#rootFd, '.', O_PATH | O_DIRECTORY, oneName);
     for (let depth = 1; depth <= components.length; depth++) {
@@ -223,13 +224,13 @@ export class LayerDirectories {
     return parent;
   }
 
-  /** From an open directory into one below it, which is made if missing. Closes `parent`. */
+  /** Opens a child directory and creates it when missing. Closes `parent`. */
   #enter(parent: number, walked: string[], base: string, forEntry: string): number {
     let fd = this.#resolve(walked, forEntry);
     if (fd === undefined) {
       if (this.#linkAt(walked) !== undefined)
         throw new LayerError(
-          'a path goes through a link that leads to nothing in the layer',
+          'a path goes through a link to a file that the layer does not contain',
           forEntry,
         );
       if (this.#isFile(walked)) throw new LayerError('a path goes through a file', forEntry);
@@ -240,7 +241,7 @@ export class LayerDirectories {
     return fd;
   }
 
-  /** Whether something other than a whiteout stands where a directory is wanted. */
+  /** Whether anything but a directory or a whiteout has this path. */
   #isFile(components: string[]): boolean {
     try {
       return withFd(

@@ -1,7 +1,7 @@
-/** A layer that cannot be unpacked because of what it holds. */
+/** Error of a layer whose content cannot be unpacked. */
 import { CortenError } from '../errors.ts';
 
-/** Names what is wrong and where in the archive; `name` is bytes, one character each. */
+/** Contains the problem and the entry of the archive; `name` is bytes, one character each. */
 export class LayerError extends CortenError {
   constructor(problem: string, name?: string, cause?: unknown) {
     const where =

@@ -1,4 +1,4 @@
-/** How much a layer may unpack to: a bound that is set, and what the disk has left. */
+/** Limits what a layer may unpack to, by fixed numbers and by the free space of the disk. */
 import { statfsSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 import { LayerError } from './layer-error.ts';
@@ -12,15 +12,15 @@ export interface UnpackLimits {
 
 export const defaultLimits: UnpackLimits = {
   maxBytes: 256 * 1024 ** 3,
-  // The largest public images hold about half a million files in all.
+  // The largest public images have about half a million files in all.
   maxEntries: 4_000_000,
 };
 
-/** Left free for everything else on that disk: 256 MiB, or a twentieth of a small disk. */
+/** Space that stays free on that disk: 256 MiB, or a twentieth of a small disk. */
 const maxReserveBytes = 256 * 1024 ** 2;
 const recheckBytes = 32 * 1024 ** 2;
 
-/** Counts what is written and stops before a limit is passed or the disk is full. */
+/** Counts what is written and throws LayerError before a limit is exceeded or the disk is full. */
 export class UnpackBudget {
   readonly #limits: UnpackLimits;
   readonly #directory: string;
@@ -35,7 +35,7 @@ export class UnpackBudget {
     this.#freeBytes = freeBytesOf(directory);
   }
 
-  /** So many more bytes came out of the decompressor. */
+  /** Counts bytes that the decompressor has returned. */
   decompressed(bytes: number): void {
     this.#archiveBytes += bytes;
     if (this.#archiveBytes > this.#limits.maxBytes)
@@ -49,7 +49,7 @@ export class UnpackBudget {
     if (this.#freeBytes <= 0) throw diskFull('the layer', this.#directory);
   }
 
-  /** One more entry, which says that so many bytes follow. */
+  /** Counts an entry, which announces `storedBytes` of data. */
   entry(name: string, storedBytes: number): void {
     this.#entries += 1;
     if (this.#entries > this.#limits.maxEntries)
@@ -64,7 +64,7 @@ export class UnpackBudget {
   }
 }
 
-/** Bytes that may still be written beside `path`. */
+/** Bytes that may still be written beside `path` (statfs(2)). */
 export function freeBytesOf(path: string): number {
   const { bavail, bsize, blocks } = statfsSync(path);
   return bavail * bsize - Math.min(maxReserveBytes, (blocks * bsize) / 20);

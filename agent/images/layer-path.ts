@@ -1,20 +1,19 @@
-/** Names inside a layer: cleaned, bounded, and told apart from whiteouts (OCI layer.md). */
+/** Normalises and limits names inside a layer, and recognises whiteouts (OCI layer.md). */
 import type { FileName } from '../kernel/files.ts';
 import { LayerError } from './layer-error.ts';
 
-/** path_resolution(7): the kernel takes paths of up to 4096 bytes with the NUL. */
+/** The kernel accepts paths of up to 4096 bytes with the NUL (path_resolution(7)). */
 const maxPathBytes = 4095;
 const maxDepth = 256;
 
 const whiteoutPrefix = '.wh.';
-/** AUFS's own bookkeeping, which Docker passes over too; of it only `.wh..wh..opq` means anything. */
+/** Prefix of AUFS's own files, which Docker ignores too; only `.wh..wh..opq` of them has a meaning. */
 const auxiliaryPrefix = '.wh..wh.';
 const opaqueMarker = '.wh..wh..opq';
 
 /**
- * A name as its components. Names are relative to the layer's root, also those that begin with a
- * slash: ko and `tar -P` write them so, and no tool reads them otherwise. One that climbs above the
- * root is hostile.
+ * Components of a name. Names are relative to the layer's root, even with a leading slash: ko and `tar -P` write them
+ * so, and all tools read them so. Throws LayerError for a name that climbs above the root.
  */
 export function componentsOf(name: string): string[] {
   if (name.length > maxPathBytes)
@@ -37,7 +36,7 @@ export type Marking =
   | { kind: 'whiteout'; name: string }
   | { kind: 'auxiliary' };
 
-/** What a base name means. */
+/** Meaning of a base name: a file, a whiteout or one of AUFS's own. */
 export function markingOf(base: string, wholeName: string): Marking {
   if (base === opaqueMarker) return { kind: 'opaque' };
   if (base.startsWith(auxiliaryPrefix)) return { kind: 'auxiliary' };
@@ -48,7 +47,7 @@ export function markingOf(base: string, wholeName: string): Marking {
   return { kind: 'whiteout', name };
 }
 
-/** Bytes (one character each) as the kernel takes them: plain text while it is ASCII. */
+/** Converts bytes (one character each) to what the kernel takes; ASCII stays a string. */
 export function kernelName(bytes: string): FileName {
   return /^[\x01-\x7f]*$/.test(bytes) ? bytes : Buffer.from(`${bytes}\0`, 'latin1');
 }

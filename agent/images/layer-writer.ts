@@ -1,7 +1,7 @@
 /**
- * Writes a layer's entries into an empty directory as an overlayfs lower. Every call goes through a
- * descriptor; parents are opened with openat2(2) beneath the layer's root, so that no name and no
- * link in the archive reaches anything outside (CVE-2019-14271 and its kin). Synchronous.
+ * Writes a layer's entries into an empty directory as an overlayfs lower. Every call uses a descriptor, and parents
+ * are opened with openat2(2) beneath the layer's root, so that no name or link in the archive reaches a file outside
+ * (CVE-2019-14271 and similar). All calls are synchronous.
  */
 import { closeSync, constants, fchmodSync, ftruncateSync, writeSync } from 'node:fs';
 import {
@@ -27,7 +27,7 @@ import { componentsOf, kernelName, markingOf } from './layer-path.ts';
 import { keepXattrs } from './layer-xattr.ts';
 import type { TarEntry, TarSink } from './tar-reader.ts';
 
-/** Where an entry goes: an open parent directory and a base name, in bytes. */
+/** Target of an entry: an open parent directory and a base name as bytes. */
 interface Place {
   parentFd: number;
   base: string;
@@ -37,7 +37,7 @@ export class LayerWriter implements TarSink {
   readonly #directories: LayerDirectories;
   readonly #budget: UnpackBudget;
   #entry: TarEntry | undefined;
-  /** The regular file being written. */
+  /** The regular file that is being written. */
   #file: { fd: number; place: Place } | undefined;
   #fileBytes = 0;
 
@@ -46,7 +46,7 @@ export class LayerWriter implements TarSink {
     this.#budget = budget;
   }
 
-  /** Bytes of all regular files, as Docker counts a layer's size. */
+  /** Bytes of all regular files, which is Docker's size of a layer. */
   get fileBytes(): number {
     return this.#fileBytes;
   }
@@ -60,7 +60,7 @@ export class LayerWriter implements TarSink {
   data(bytes: Buffer, offset: number): void {
     const file = this.#file;
     const entry = this.#entry;
-    // Data of what is not kept (a marker with content) goes nowhere.
+    // Data of entries that are not kept, such as a whiteout with content, is dropped.
     if (file === undefined || entry === undefined) return;
     this.#named(entry, () => {
       let written = 0;
@@ -76,11 +76,11 @@ export class LayerWriter implements TarSink {
     this.#named(entry, () => {
       this.#file = undefined;
       withFd(file.fd, (fd) => {
-        // A hole at the end has no data that would have made the file that long.
+        // Without data a hole at the end does not extend the file.
         if (entry.sizeBytes !== entry.storedBytes) ftruncateSync(fd, entry.sizeBytes);
         this.#fileBytes += entry.sizeBytes;
         lchownat(fd, '', entry.uid, entry.gid);
-        // Changing the owner clears set-user-id bits and capabilities: mode and attributes come after.
+        // chown(2) clears set-user-id bits and capabilities, so mode and attributes are set after it.
         fchmodSync(fd, entry.mode);
         keepXattrs(fd, entry);
       });
@@ -88,12 +88,12 @@ export class LayerWriter implements TarSink {
     });
   }
 
-  /** Sets the directories' times, which every file made in them had changed. */
+  /** Sets the times of directories, which change with every file created in them. */
   finish(): void {
     this.#directories.keepTimes();
   }
 
-  /** Idempotent. */
+  /** May be called repeatedly. */
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file.fd);
     this.#file = undefined;
@@ -112,7 +112,7 @@ export class LayerWriter implements TarSink {
     const marking = markingOf(base, entry.name);
     if (marking.kind === 'auxiliary') return;
     if (parents.some((name) => markingOf(name, entry.name).kind !== 'none')) {
-      // Inside AUFS's own directories lies nothing of the image.
+      // AUFS's own directories contain nothing of the image.
       if (parents.some((name) => markingOf(name, entry.name).kind === 'auxiliary')) return;
       throw new LayerError('a path goes through a whiteout', entry.name);
     }
@@ -142,7 +142,7 @@ export class LayerWriter implements TarSink {
         return;
       case 'symlink':
         if (entry.linkName === '')
-          throw new LayerError('a symbolic link leads nowhere', entry.name);
+          throw new LayerError('a symbolic link has an empty target', entry.name);
         this.#replacing(place, () => symlinkat(kernelName(entry.linkName), place.parentFd, name));
         lchownat(place.parentFd, name, entry.uid, entry.gid);
         this.#keepTimes(place, entry);
@@ -158,7 +158,7 @@ export class LayerWriter implements TarSink {
     if (base === undefined) throw new LayerError('a hard link to the root', entry.name);
     const toRoot = `${entry.name} -> ${entry.linkName}`;
     const targetFd = this.#directories.openExisting(target.slice(0, -1), toRoot);
-    // To itself: already there, and replacing it would remove it.
+    // A link to itself exists already, and replacing it would remove it.
     if (targetFd === place.parentFd && base === place.base) return;
     try {
       this.#replacing(place, () =>
@@ -166,7 +166,7 @@ export class LayerWriter implements TarSink {
       );
     } catch (error) {
       if (!hasErrno(error, 'ENOENT', 'EPERM')) throw error;
-      throw new LayerError('a hard link to what the layer does not hold', toRoot, error);
+      throw new LayerError('a hard link to a file that the layer does not contain', toRoot, error);
     }
   }
 
@@ -185,7 +185,7 @@ export class LayerWriter implements TarSink {
         mknodat(place.parentFd, name, type | 0o600, device[0], device[1]),
       );
     } catch (error) {
-      // In a user namespace nobody makes a device; every container gets the allowed ones in its own /dev.
+      // Nobody can create a device in a user namespace; every container gets the allowed ones in its own /dev.
       if (entry.type !== 'fifo' && hasErrno(error, 'EPERM') && inUserNamespace()) return;
       throw error;
     }
@@ -207,7 +207,7 @@ export class LayerWriter implements TarSink {
     utimensat(parentFd, kernelName(base), accessed, entry.modifiedNanos);
   }
 
-  /** A later entry of the same name replaces the earlier, as in Docker and in tar itself. */
+  /** A later entry replaces an earlier one of the same name, as in Docker and in tar itself. */
   #replacing<T>(place: Place, make: () => T): T {
     try {
       return make();
@@ -219,7 +219,7 @@ export class LayerWriter implements TarSink {
     return make();
   }
 
-  /** Gives a kernel's refusal the name of the entry that met it. */
+  /** Adds the name of the entry to an error of the kernel. */
   #named(entry: TarEntry, act: () => void): void {
     try {
       act();
@@ -233,12 +233,12 @@ export class LayerWriter implements TarSink {
   }
 }
 
-/** Overlayfs hides what lies below under a character device 0:0 (kernel, overlayfs.rst). */
+/** Creates a character device 0:0, which hides the lower entry in overlayfs (overlayfs.rst). */
 function whiteOut({ parentFd, base }: Place): void {
   try {
     mknodat(parentFd, kernelName(base), constants.S_IFCHR | 0o600, 0, 0);
   } catch (error) {
-    // A whiteout hides only lower layers; what this layer itself put there stays (OCI layer.md).
+    // A whiteout hides only lower layers; what this layer has created stays (OCI layer.md).
     if (!hasErrno(error, 'EEXIST')) throw error;
   }
 }

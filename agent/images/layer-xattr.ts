@@ -1,29 +1,29 @@
-/** Which extended attributes of an archive are taken over. */
+/** Decides which extended attributes of an archive a file gets. */
 import { hasErrno } from '../kernel/libc.ts';
 import { isOverlayAttribute } from '../kernel/overlay.ts';
 import { setXattr } from '../kernel/xattr.ts';
 import { LayerError } from './layer-error.ts';
 import type { TarEntry } from './tar-reader.ts';
 
-/** Gives the file those of its entry that are taken over. */
+/** Sets the accepted attributes of the entry on the file. */
 export function keepXattrs(fd: number, entry: TarEntry): void {
   for (const [name, value] of entry.xattrs) {
-    if (!isTakenOver(name, entry.name)) continue;
+    if (!isAccepted(name, entry.name)) continue;
     try {
       setXattr(fd, name, value);
     } catch (error) {
-      // The filesystem there keeps no such attributes; dockerd goes on without them too.
+      // The file system supports no such attributes; dockerd ignores that too.
       if (!hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
     }
   }
 }
 
 /**
- * File capabilities, the user's own attributes and access lists are. Overlayfs's marks are refused:
- * a redirect or a metacopy in an archive would have the kernel show other files than were checked.
- * The rest (SELinux, IMA, other trusted.*) means something only on the machine it comes from.
+ * File capabilities, `user.*` attributes and access lists are accepted. Attributes of overlayfs are refused: a
+ * redirect or a metacopy in an archive would make the kernel show other files than were checked. The rest (SELinux,
+ * IMA, other trusted.*) is ignored, since it applies only to the machine where it was set.
  */
-function isTakenOver(name: string, entryName: string): boolean {
+function isAccepted(name: string, entryName: string): boolean {
   if (isOverlayAttribute(name))
     throw new LayerError(
       `the attribute ${name} belongs to overlayfs and not into an image`,

@@ -1,6 +1,6 @@
 /**
- * Unpacked layers: `layers/<hex of diff id>/fs` is an overlayfs lower, `…/size` the bytes of its
- * files. A layer is the same whatever lies below it, so each is unpacked once and on its own.
+ * Unpacked layers: `layers/<hex of diff id>/fs` is an overlayfs lower, `…/size` the bytes of its files. A layer does
+ * not depend on the layers below it, so each is unpacked once.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ export class LayerStore {
   readonly #directory: string;
   readonly #pool: UnpackPool;
   readonly #limits: UnpackLimits;
-  /** Diff id -> bytes. */
+  /** Sizes in bytes by diff ID. */
   readonly #sizes = new Map<string, number>();
   readonly #unpacking = new Map<string, Promise<void>>();
 
@@ -36,7 +36,7 @@ export class LayerStore {
     return this.#sizes.has(diffId);
   }
 
-  /** The lower directory. */
+  /** Path of the lower directory. */
   pathOf(diffId: string): string {
     return join(this.#directory, hexOf(diffId), 'fs');
   }
@@ -49,14 +49,14 @@ export class LayerStore {
     return this.#sizes.get(diffId) ?? 0;
   }
 
-  /** Unpacks a blob unless that layer is there. Whoever asks for the same layer meanwhile waits. */
+  /** Unpacks a blob unless its layer exists. A second request for the same layer waits for the first. */
   async unpack(
     diffId: string,
     blobPath: string,
     signal?: AbortSignal,
     progress?: (compressedBytes: number) => void,
   ): Promise<void> {
-    // Again after waiting: the other may have been cancelled.
+    // The loop tries again after waiting, since the other request may have been cancelled.
     while (!this.has(diffId)) {
       const other = this.#unpacking.get(diffId);
       if (other !== undefined) await other.catch(() => {});
@@ -98,12 +98,12 @@ export class LayerStore {
     }
   }
 
-  /** Makes room where something broken bears a layer's name. */
+  /** Renames a broken directory that has a layer's name. */
   async #moveAside(name: string): Promise<void> {
     if (existsSync(join(this.#directory, name))) await this.#discard(name);
   }
 
-  /** Takes a layer away: renamed first, so that a crash never leaves half of it under its name. */
+  /** Removes a layer. It is renamed first, so that a crash never leaves a part of it under its name. */
   async remove(diffId: string): Promise<void> {
     if (!this.#sizes.delete(diffId)) return;
     await this.#discard(hexOf(diffId));
@@ -115,7 +115,7 @@ export class LayerStore {
     await this.#removeDirectory(doomed);
   }
 
-  /** Removes what no image uses, and what was left half done. */
+  /** Removes unused layers and unfinished ones. */
   async sweep(isUsed: (diffId: string) => boolean): Promise<void> {
     for (const diffId of [...this.#sizes.keys()]) if (!isUsed(diffId)) await this.remove(diffId);
     for (const name of readdirSync(this.#directory)) {
@@ -124,7 +124,7 @@ export class LayerStore {
     }
   }
 
-  /** Whether the directory is still there: somebody may have removed it behind our back. */
+  /** Whether the directory exists: another program may have removed it. */
   isWhole(diffId: string): boolean {
     const whole = this.has(diffId) && existsSync(this.pathOf(diffId));
     if (!whole) this.#sizes.delete(diffId);
@@ -135,7 +135,7 @@ export class LayerStore {
     try {
       await this.#pool.run({ kind: 'remove', parent: this.#directory, name });
     } catch (error) {
-      // Two sweeps at once: the other was faster.
+      // Another sweep has removed it already.
       if (!hasErrno(error, 'ENOENT')) throw error;
     }
   }

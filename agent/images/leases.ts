@@ -1,6 +1,6 @@
 /**
- * Content that somebody counts on: neither a removal nor the sweep may take it away. Running work holds it in memory;
- * what has to be there after a restart too is kept on disk under the name of its owner.
+ * Leases on content, which neither a removal nor the sweep may delete. Leases of running requests are in memory;
+ * leases that must survive a restart are on disk under the name of their owner.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { writeDurably } from './durable-file.ts';
@@ -12,7 +12,7 @@ export class Leases {
   #keptDigests = new Set<string>();
   #lastWrite: Promise<void> = Promise.resolve();
 
-  /** `path`: the file of what is kept; made when first needed. */
+  /** `path` is the file of the lasting leases, created on demand. */
   constructor(path: string) {
     this.#path = path;
     this.#kept = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
@@ -23,12 +23,12 @@ export class Leases {
     return this.#counts.has(digest) || this.#keptDigests.has(digest);
   }
 
-  /** Whether work beside the caller's own holds it too. */
+  /** Whether another lease besides the caller's own exists. */
   sharedBy(digest: string): boolean {
     return (this.#counts.get(digest) ?? 0) > 1 || this.#keptDigests.has(digest);
   }
 
-  /** Holds them until the returned function is called. */
+  /** Holds leases until the returned function is called. */
   hold(digests: Iterable<string>): () => void {
     const held = [...digests];
     for (const digest of held) this.#counts.set(digest, (this.#counts.get(digest) ?? 0) + 1);

@@ -1,7 +1,7 @@
 /**
- * Loads images from an archive: docker-archive (`manifest.json`; moby, image/tarexport) or OCI layout
- * (`index.json`), or both at once as newer dockers write them. Nothing becomes an image before every
- * digest is verified and every layer unpacked.
+ * Loads images from an archive: docker-archive (`manifest.json`; moby, image/tarexport), OCI layout (`index.json`),
+ * or both at once, as newer versions of docker write. An image appears only when every digest is verified and every
+ * layer unpacked.
  */
 import type { Readable } from 'node:stream';
 import { invalid } from '../errors.ts';
@@ -28,14 +28,14 @@ import { shortId } from './pull-layer.ts';
 import { familiar, fullTag, parseReference } from './reference.ts';
 import type { StoreParts } from './store-parts.ts';
 
-/** An image found in an archive, its content still in the spool directory. */
+/** An image of the archive, whose content is still in the spool directory. */
 interface Candidate {
   manifestBytes: Buffer;
   manifest: Manifest;
   document: ImageDocument;
   config: Buffer;
   layers: ArchiveFile[];
-  /** Full names with tags. */
+  /** Full names with tags (`docker.io/library/alpine:latest`). */
   names: Set<string>;
 }
 
@@ -77,7 +77,7 @@ function candidatesIn(parts: StoreParts, files: ArchiveFiles): Candidate[] {
   return candidates;
 }
 
-/** The images of `index.json`; of one for many platforms, that for ours. */
+/** Images of `index.json`; of a multi-platform image only this machine's. */
 function ociCandidates(parts: StoreParts, files: ArchiveFiles): Candidate[] {
   const bytes = files.document('index.json', maxDocumentBytes);
   if (bytes === undefined) return [];
@@ -110,7 +110,10 @@ function ociCandidate(parts: StoreParts, files: ArchiveFiles, top: Descriptor): 
   return { manifestBytes: bytes, manifest, document, config, layers, names: namesOf(top) };
 }
 
-/** `io.containerd.image.name` is the whole name; the specification's own annotation may be a mere tag. */
+/**
+ * Names of a descriptor: `io.containerd.image.name` is a full name, while the specification's own annotation may be
+ * only a tag.
+ */
 function namesOf({ annotations = {} }: Descriptor): Set<string> {
   const whole = annotations['io.containerd.image.name'];
   const plain = annotations['org.opencontainers.image.ref.name'];
@@ -123,7 +126,7 @@ function tagged(text: string): string {
   return fullTag({ ...reference, tag: reference.tag ?? 'latest' });
 }
 
-/** One item of `manifest.json`; it gets an OCI manifest of its own, over the same layers. */
+/** An item of `manifest.json`, for which an OCI manifest over the same layers is created. */
 function dockerCandidate(files: ArchiveFiles, item: Record<string, unknown>): Candidate {
   const configName = typeof item.Config === 'string' ? item.Config : '';
   const layerNames = Array.isArray(item.Layers) ? item.Layers.map(String) : [];
@@ -131,7 +134,7 @@ function dockerCandidate(files: ArchiveFiles, item: Record<string, unknown>): Ca
   const configFile = files.find(configName);
   if (config === undefined || configFile === undefined)
     throw invalid(`invalid archive: the configuration ${JSON.stringify(configName)} is missing`);
-  // The name is the digest: a configuration that was exchanged must not pass for the one it names.
+  // The file's name contains the digest, so that an exchanged configuration is noticed.
   const promised = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(configName)?.[1];
   if (promised !== undefined && configFile.digest !== `sha256:${promised}`)
     throw invalid(

@@ -1,4 +1,4 @@
-/** The image store on disk: opens it, and hands each verb to its file. */
+/** Opens the image store on disk; each of its functions is in a file of its own. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { notFound } from '../errors.ts';
@@ -26,21 +26,21 @@ import type { StoreParts } from './store-parts.ts';
 import { UnpackPool } from './unpack-pool.ts';
 
 export interface ImageStoreOptions {
-  /** The state root's `images/`; made if missing. */
+  /** Directory `images/` of the state root; created when missing. */
   root: string;
   /** Addresses of mirrors of docker.io. */
   registryMirrors?: string[];
-  /** Domains, with port, for which plain HTTP and any certificate are allowed. Loopback always is. */
+  /** Domains with port that may use plain HTTP or any certificate. Loopback addresses always may. */
   insecureRegistries?: string[];
-  /** What to take from multi-platform images; this machine's by default. */
+  /** Platform to choose from multi-platform images; this machine's by default. */
   platform?: Platform;
   limits?: Partial<UnpackLimits>;
 }
 
-/** Opens or makes the store. Layers that are missing beside their blobs are unpacked again. */
+/** Opens or creates the store. Layers that are missing beside their blobs are unpacked again. */
 export async function openImageStore(options: ImageStoreOptions): Promise<OpenImageStore> {
   const { root } = options;
-  // 0700: images hold set-user-id programs that must not be reachable on the machine (CVE-2021-41091).
+  // Mode 0700, because images contain set-user-ID programs that users of the machine must not reach (CVE-2021-41091).
   await mkdir(root, { recursive: true, mode: 0o700 });
   const layersDirectory = join(root, 'layers');
   await mkdir(layersDirectory, { recursive: true, mode: 0o700 });

@@ -1,4 +1,4 @@
-/** Which image of a multi-platform index is meant (OCI image-index.md; containerd's platforms). */
+/** Chooses the image of a multi-platform index (OCI image-index.md; containerd's platforms). */
 import { arch } from 'node:process';
 import { invalid, notFound } from '../errors.ts';
 import type { Descriptor, Platform } from './descriptor.ts';
@@ -10,7 +10,7 @@ export function hostPlatform(): Platform {
   return { os: 'linux', architecture: architectureOfNode[arch] ?? arch };
 }
 
-/** `linux/arm64/v8`, `linux/amd64`, or an architecture alone. */
+/** Parses `linux/arm64/v8`, `linux/amd64` or an architecture alone. Throws invalid. */
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split('/');
   if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part)))
@@ -29,7 +29,7 @@ export function platformText(platform: Platform): string {
   return [os, architecture, ...(variant ? [variant] : [])].join('/');
 }
 
-/** The first manifest of an index for the platform wanted; an exact variant wins. */
+/** First manifest of an index for the wanted platform; an exact variant wins. Throws not-found. */
 export function choosePlatform(manifests: Descriptor[], wanted: Platform): Descriptor {
   const fitting = manifests.filter(
     ({ platform }) => platform !== undefined && fits(platform, wanted),
@@ -50,7 +50,7 @@ function fits(offered: Platform, wanted: Platform): boolean {
   if (offered.os !== wanted.os) return false;
   const architecture = aliases[offered.architecture] ?? offered.architecture;
   if (architecture !== wanted.architecture) return false;
-  // arm64's v8 is what "no variant" means; other variants are kinds of processors (arm v6, v7).
+  // On arm64 no variant means v8; other variants are kinds of processors (arm v6, v7).
   return (
     wanted.variant === undefined ||
     (offered.variant ?? 'v8') === wanted.variant ||

@@ -1,11 +1,11 @@
-/** A queue of progress lines between the work that makes them and the client that reads them. */
+/** A queue of progress lines between a request's work and the client that reads them. */
 import type { Progress } from '../contract/image.ts';
 
 export type Report = (line: Progress) => void;
 
 /**
- * Runs `work` and yields what it reports. A client that stops reading cancels the work; the stream
- * ends only once the work has ended, and throws what it threw.
+ * Runs `work` and yields its progress. A client that stops reading cancels the work; the stream ends when the work
+ * has ended, and throws its error.
  */
 export async function* reportedBy(
   work: (report: Report, signal: AbortSignal) => Promise<void>,
@@ -23,7 +23,7 @@ export async function* reportedBy(
     ended = true;
     wake();
   });
-  // Awaited below; without this a failure while the client reads slowly would look unhandled.
+  // It is awaited below. Without this handler a failure while the client reads slowly would count as unhandled.
   running.catch(() => {});
   try {
     while (!ended || lines.length > 0) {
@@ -34,7 +34,7 @@ export async function* reportedBy(
   } finally {
     if (!ended) {
       abort.abort();
-      // The client is gone; what the cancelled work says is no news to anybody.
+      // The client is gone, so an error of the cancelled work is of no use.
       await running.catch(() => {});
     }
   }
@@ -43,7 +43,7 @@ export async function* reportedBy(
 
 const intervalMs = 100;
 
-/** Passes at most one line in 100 ms on, as dockerd does, so that a fast download is no flood. */
+/** Forwards at most one line in 100 ms, as dockerd does. */
 export function throttled(report: Report, now: () => number = Date.now): Report {
   let last = Number.NEGATIVE_INFINITY;
   return (line) => {

@@ -1,4 +1,4 @@
-/** One layer of a pull: fetched, verified and unpacked, with docker's words on the way. */
+/** Fetches, verifies and unpacks one layer of a pull, with docker's messages. */
 
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Descriptor } from './descriptor.ts';
@@ -35,7 +35,7 @@ export async function fetchLayer(fetch: LayerFetch): Promise<void> {
   report({ status: 'Pull complete' });
 }
 
-/** Resolves once the blob is whole and verified. */
+/** Resolves when the blob is complete and verified. */
 async function fetchBlob(fetch: LayerFetch, report: Report): Promise<void> {
   const { parts, repository, blob, limit, signal } = fetch;
   if (parts.blobs.has(blob.digest)) return;

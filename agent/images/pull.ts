@@ -1,4 +1,4 @@
-/** Pulls an image: manifest, configuration, layers side by side, and only then its name. */
+/** Pulls an image: the manifest, the configuration, the layers in parallel, and only then the name. */
 import type { PullRequest } from '../contract/image.ts';
 import { CortenError, invalid } from '../errors.ts';
 import type { Catalog } from './catalog.ts';
@@ -30,12 +30,12 @@ import { readBody } from './registry/http.ts';
 import { Repository, type ServedManifest } from './registry/repository.ts';
 import type { StoreParts } from './store-parts.ts';
 
-/** As dockerd's `max-concurrent-downloads`. */
+/** Default of dockerd's `max-concurrent-downloads`. */
 const parallelDownloads = 3;
 
-/** One image of a registry, as far as it is known before its layers are fetched. */
+/** A registry's image before its layers are fetched. */
 export interface RemoteImage {
-  /** What the tag points to: an index or the manifest itself. */
+  /** Document that the tag names: an index or a manifest. */
   served: ServedManifest;
   manifest: Manifest;
   manifestBytes: Buffer;
@@ -105,7 +105,7 @@ export async function fetchContent(
     await storeContent(parts, image);
     await commit();
   } catch (error) {
-    // What was fetched stays for the next try, but for an image that is not what it says.
+    // Fetched content stays for the next try, unless it does not match its digests.
     if (isLie(error)) await discardImage(parts, image);
     throw error;
   } finally {
@@ -124,7 +124,7 @@ export function contentOf({ manifest, manifestDescriptor, document }: RemoteImag
   return [...[...documents, ...manifest.layers].map(({ digest }) => digest), ...document.diffIds];
 }
 
-/** From what the tag points to down to a manifest for one platform and its configuration. */
+/** Follows a tag to a manifest for one platform and its configuration. */
 export async function resolveImage(
   repository: Repository,
   served: ServedManifest,
@@ -133,7 +133,7 @@ export async function resolveImage(
 ): Promise<RemoteImage> {
   let { bytes, mediaType } = served;
   let parsed = parseManifest(bytes, mediaType);
-  // An index may point to an index (OCI image-index.md); nobody nests them deeper than this.
+  // An index may refer to an index (OCI image-index.md), but never deeper than this in practice.
   for (let depth = 0; 'index' in parsed; depth++) {
     if (depth === 3) throw invalid('the image index is nested too deep');
     const chosen = choosePlatform(parsed.index, wanted);
@@ -178,7 +178,7 @@ async function fetchDocument(
   return bytes;
 }
 
-/** Throws invalid unless the configuration is one of a Linux image with these layers. */
+/** Throws invalid unless the configuration is that of a Linux image with these layers. */
 export function checkImage(manifest: Manifest, document: ImageDocument): void {
   if (document.os !== 'linux')
     throw invalid(
@@ -204,7 +204,7 @@ async function fetchLayers(
 ): Promise<void> {
   const layers = layersOf(image).filter(
     ({ blob }, index, all) =>
-      // The same layer twice (an empty one, mostly) is fetched once.
+      // A layer that occurs twice, such as an empty one, is fetched once.
       all.findIndex((other) => other.blob.digest === blob.digest) === index,
   );
   const missing = layers.filter(({ blob }) => !parts.blobs.has(blob.digest));
@@ -212,7 +212,7 @@ async function fetchLayers(
   if (neededBytes > freeBytesOf(parts.root))
     throw diskFull(`an image of ${neededBytes} bytes`, parts.root);
   if (missing.length > 0) parts.pool.warm();
-  // One layer's failure stops the others, and nothing goes on behind the client's back.
+  // The first failure stops the other layers, so that no download continues without a client.
   const stop = new AbortController();
   const limit = concurrencyLimit(parallelDownloads);
   const either = AbortSignal.any([signal, stop.signal]);
@@ -273,7 +273,7 @@ function isKnown(catalog: Catalog, reference: Reference, image: RemoteImage): bo
 
 const isLie = (error: unknown) => error instanceof CortenError && error.kind === 'invalid';
 
-/** Nothing of a bad image stays, but what a good one uses too. */
+/** Removes content of an invalid image, except what a valid image uses. */
 async function discardImage(parts: StoreParts, image: RemoteImage): Promise<void> {
   const used = parts.images.used();
   for (const { blob, diffId } of layersOf(image)) {

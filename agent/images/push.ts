@@ -15,7 +15,7 @@ import { Repository } from './registry/repository.ts';
 import type { RegistrySession } from './registry/session.ts';
 import type { StoreParts } from './store-parts.ts';
 
-/** As dockerd's `max-concurrent-uploads`. */
+/** Default of dockerd's `max-concurrent-uploads`. */
 const parallelUploads = 5;
 
 interface Upload {
@@ -23,7 +23,7 @@ interface Upload {
   session: RegistrySession;
   reference: Reference;
   scope: string;
-  /** Repositories of the same registry that hold this image's blobs already. */
+  /** Repositories of the same registry that have this image's blobs already. */
   siblings: string[];
   report: Report;
   signal: AbortSignal;
@@ -61,7 +61,7 @@ export async function pushImages(
   }
 }
 
-/** Without a tag all of a repository's tags are pushed: the CLI adds `latest` unless --all-tags says so. */
+/** Without a tag, all tags of the repository are pushed: the CLI adds `latest` unless --all-tags is given. */
 function tagsOfRepository(parts: StoreParts, { domain, path }: Reference): Reference[] {
   return parts.catalog.entries
     .flatMap(({ name }) => (name === undefined ? [] : [parseReference(name)]))
@@ -100,7 +100,7 @@ async function pushImage(upload: Upload, image: Image): Promise<void> {
   report({ aux: { Tag: reference.tag, Digest: descriptor.digest, Size: descriptor.size } });
 }
 
-/** The manifest that the tag names; an image may have several of them. */
+/** Manifest of the tag; an image may have several manifests. */
 function manifestFor(image: Image, reference: Reference): Descriptor {
   const entry = image.entries.find(({ name }) => name === fullTag(reference)) ?? image.entries[0];
   if (entry === undefined) throw notFound(`No such image: ${fullTag(reference)}`);

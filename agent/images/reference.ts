@@ -1,14 +1,14 @@
 /**
- * Image references, by the grammar of the distribution project (github.com/distribution/reference,
- * regexp.go and normalize.go): `[domain[:port]/]path[:tag][@digest]`, where a name without a domain
- * lives on docker.io, and one without a slash in its `library/`.
+ * Image references by the grammar of the distribution project (github.com/distribution/reference, regexp.go and
+ * normalize.go): `[domain[:port]/]path[:tag][@digest]`. A name without a domain belongs to docker.io, and one without
+ * a slash to its `library/`.
  */
 import { type CortenError, invalid } from '../errors.ts';
 
 export interface Reference {
-  /** `docker.io`, `localhost:5000`, … */
+  /** Domain with port, such as `docker.io` or `localhost:5000`. */
   domain: string;
-  /** `library/alpine`. */
+  /** Path such as `library/alpine`. */
   path: string;
   tag?: string;
   digest?: string;
@@ -30,7 +30,7 @@ export function isDigest(text: string): boolean {
   return digestPattern.test(text);
 }
 
-/** Strict. Throws invalid, in dockerd's words, on anything that is not a reference. */
+/** Parses strictly. Throws invalid with dockerd's messages. */
 export function parseReference(text: string): Reference {
   if (/^[0-9a-f]{64}$/.test(text))
     throw invalid(
@@ -57,32 +57,35 @@ export function parseReference(text: string): Reference {
   };
 }
 
-/** A reference that names one image: without tag and digest it gets `latest`. */
+/** Parses a reference to one image: without tag and digest it gets `latest`. */
 export function parseTagged(text: string): Reference {
   const reference = parseReference(text);
   if (reference.tag !== undefined || reference.digest !== undefined) return reference;
   return { ...reference, tag: 'latest' };
 }
 
-/** `docker.io/library/alpine`. */
+/** Full name such as `docker.io/library/alpine`. */
 export function fullName(reference: Reference): string {
   return `${reference.domain}/${reference.path}`;
 }
 
-/** `docker.io/library/alpine:latest`: the key that the store keeps. Needs a tag. */
+/**
+ * Full name with tag such as `docker.io/library/alpine:latest`, which is the key in the store. The reference must
+ * have a tag.
+ */
 export function fullTag(reference: Reference): string {
   return `${fullName(reference)}:${reference.tag}`;
 }
 
-/** The short form of a full name, tagged name or digested name, as docker shows it. */
+/** Familiar form of a full name, tagged name or digested name, as docker shows it. */
 export function familiar(fullText: string): string {
   const library = `${hubDomain}/library/`;
-  // `docker.io/library/a/b` is not what anybody means by `a/b`, so it keeps its long form.
+  // `a/b` would mean another repository than `docker.io/library/a/b`, which therefore stays in full.
   if (fullText.startsWith(library)) return fullText.slice(library.length);
   return fullText.startsWith(`${hubDomain}/`) ? fullText.slice(hubDomain.length + 1) : fullText;
 }
 
-/** `alpine:3.20` or `alpine@sha256:…`. */
+/** Familiar form with tag or digest, such as `alpine:3.20` or `alpine@sha256:…`. */
 export function familiarString(reference: Reference): string {
   const suffix =
     (reference.tag === undefined ? '' : `:${reference.tag}`) +
@@ -101,7 +104,7 @@ function splitDomain(name: string): { domain: string; path: string } {
   return { domain, path };
 }
 
-/** A colon after the last slash starts the tag; an earlier one belongs to the port. */
+/** A colon after the last slash begins the tag; an earlier one belongs to the port. */
 function cutTag(text: string): [string, string | undefined] {
   const colon = text.indexOf(':', text.lastIndexOf('/') + 1);
   return colon === -1 ? [text, undefined] : [text.slice(0, colon), text.slice(colon + 1)];

@@ -1,11 +1,11 @@
-/** Takes an image away: its entries first, then what nobody else needs. */
+/** Removes an image: its catalog entries first, then content that nothing else uses. */
 import { notFound } from '../errors.ts';
 import { digestsOf, type Image } from './images.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /**
- * A crash after the first step leaves orphans for the sweep, never an image without its layers. What
- * running work holds stays as well, and becomes the sweep's business.
+ * A crash after the first step leaves orphans for the sweep, but never an image without its layers. Leased content
+ * stays for the sweep as well.
  */
 export async function removeImage(
   parts: StoreParts,
@@ -39,7 +39,7 @@ export async function removeImage(
   return { deleted, reclaimedBytes };
 }
 
-/** Over all manifests of the image: the same layers may be there gzip'd and plain. */
+/** Content of all manifests of the image: the same layers may exist compressed and plain. */
 function contentOf(parts: StoreParts, image: Image): Set<string> {
   const content = new Set<string>();
   for (const { manifest } of image.entries) {

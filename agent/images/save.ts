@@ -1,7 +1,6 @@
 /**
- * Writes images as one archive that `docker load`, skopeo and OCI tools read: an OCI layout with
- * Docker's `manifest.json` and `repositories` beside it, as dockers from 25 on write it. Blobs go
- * out as they are stored.
+ * Writes images as one archive that `docker load`, skopeo and OCI tools read: an OCI layout with Docker's
+ * `manifest.json` and `repositories`, as docker writes since version 25. Blobs are copied unchanged.
  */
 import { createReadStream } from 'node:fs';
 import { PassThrough, type Readable } from 'node:stream';
@@ -15,14 +14,14 @@ import type { StoreParts } from './store-parts.ts';
 
 interface Chosen {
   image: Image;
-  /** Full names with tags that go along. */
+  /** Full names with tags that the archive contains. */
   names: Set<string>;
 }
 
-/** Same content, same archive: nothing in it says when it was made. */
+/** A fixed time, so that the same content gives the same archive. */
 const fixedTime = new Date(0);
 
-/** Throws not-found before the first byte; later failures destroy the stream. */
+/** Throws not-found before the first byte; a later failure destroys the stream. */
 export function saveImages(parts: StoreParts, references: string[]): Readable {
   const chosen = choose(parts, references);
   const archive = pack();
@@ -35,7 +34,7 @@ export function saveImages(parts: StoreParts, references: string[]): Readable {
   return output;
 }
 
-/** A repository's name alone means all its tags; an id or digest goes without names. */
+/** The name of a repository means all its tags; an ID or digest is saved without names. */
 function choose(parts: StoreParts, references: string[]): Chosen[] {
   const byId = new Map<string, Chosen>();
   for (const text of references) {
@@ -113,7 +112,7 @@ function indexOf(chosen: Chosen[]): unknown {
       size,
       annotations: {
         'io.containerd.image.name': name,
-        // As `docker save` writes it; readers that want the whole name look at the line above.
+        // `docker save` writes only the tag here; the annotation above has the full name.
         'org.opencontainers.image.ref.name': parseReference(name).tag,
       },
     }));
@@ -129,7 +128,7 @@ function dockerItem({ image, names }: Chosen): unknown {
   };
 }
 
-/** Before manifest.json there was only this: name, tag, id of the last layer. */
+/** Content of `repositories`, the format before manifest.json: name, tag and ID of the last layer. */
 function repositoriesOf(chosen: Chosen[]): Record<string, Record<string, string>> {
   const repositories: Record<string, Record<string, string>> = {};
   for (const { image, names } of chosen)

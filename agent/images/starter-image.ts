@@ -1,13 +1,13 @@
-/** The image that is always there, without any network. */
+/** The starter image, which is available without a network. */
 import { createReadStream } from 'node:fs';
 import type { ImageStore } from './store.ts';
 
 export const starterName = 'corten/starter:latest';
 
-/** Loads the starter image from the archive that scripts/starter-image built, unless it is there. */
+/** Loads the starter image from the archive of scripts/starter-image, unless it exists. */
 export async function ensureStarterImage(store: ImageStore, archivePath: string): Promise<void> {
   if (store.find(starterName) !== undefined) return;
   for await (const _ of store.load(createReadStream(archivePath))) {
-    // Nobody watches this load; its failure is thrown by the loop.
+    // No client reads the progress; the loop throws the load's error.
   }
 }

@@ -1,4 +1,4 @@
-/** What the store's verbs (pull, push, load, save, …) work on. */
+/** The parts of the store that pull, push, load, save and the others share. */
 import type { BlobStore } from './blobs.ts';
 import type { Catalog } from './catalog.ts';
 import type { Platform } from './descriptor.ts';
@@ -19,6 +19,6 @@ export interface StoreParts {
   fetches: Fetches;
   pool: UnpackPool;
   registry: RegistryOptions;
-  /** Taken from a multi-platform image when a pull names no other. */
+  /** Platform of a multi-platform image when a pull names no other. */
   platform: Platform;
 }

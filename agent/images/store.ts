@@ -1,11 +1,11 @@
 /**
- * Images: an OCI image layout on disk, with layers unpacked once into overlayfs lowers.
+ * The image store: an OCI image layout on disk, with layers unpacked once into overlayfs lowers.
  *
- * On disk, under the state root's `images/`: `oci-layout`, `index.json` (one descriptor per tag,
- * with `org.opencontainers.image.ref.name`), `blobs/sha256/…`, and beside the layout
- * `layers/<diff-id>/` (an unpacked lower with its size) and `ingest/` (downloads under way, kept
- * for resume). A layer appears under its final name by rename only when whole and verified, so a
- * crash leaves only `ingest/` and `layers/*.tmp`, which the sweep removes.
+ * Files below `images/` of the state root: `oci-layout`, `index.json` (one descriptor per tag, with
+ * `org.opencontainers.image.ref.name`), `blobs/sha256/…`, and beside the layout `layers/<diff-id>/` (an unpacked
+ * lower with its size) and `ingest/` (downloads in progress, kept for resuming). A layer gets its final name by a
+ * rename when it is complete and verified, so a crash leaves only `ingest/` and `layers/*.tmp`, which the sweep
+ * removes.
  */
 import type { Readable } from 'node:stream';
 import type {
@@ -17,29 +17,29 @@ import type {
   RegistryCredentials,
 } from '../contract/image.ts';
 
-/** The part of an image that containers hold on to. `containers` is counted by the engine. */
+/** An image without `containers`, which the engine counts. */
 export type StoredImage = Omit<ImageView, 'containers'>;
 
 export interface ImageStore {
   list(): StoredImage[];
-  /** Undefined when there is none; invalid when an id prefix is ambiguous. */
+  /** Returns `undefined` when there is none. Throws invalid when a prefix of an ID is ambiguous. */
   find(reference: string): StoredImage | undefined;
   history(reference: string): HistoryEntry[];
   pull(request: PullRequest): AsyncIterable<Progress>;
   push(request: PushRequest): AsyncIterable<Progress>;
   login(credentials: RegistryCredentials): Promise<{ identityToken?: string }>;
   tag(id: string, name: string): Promise<void>;
-  /** Takes the name away; the image stays until `delete`. */
+  /** Removes the name; the image stays until `delete`. */
   untag(name: string): Promise<void>;
-  /** Removes the image and every layer and blob that no other image uses: metadata first. */
+  /** Removes the image's metadata, then every layer and blob that no other image uses. */
   delete(id: string): Promise<{ deleted: string[]; reclaimedBytes: number }>;
   load(archive: Readable): AsyncIterable<Progress>;
   save(references: string[]): Promise<Readable>;
-  /** A new image from one layer archive on top of an optional parent; resolves with its id. */
+  /** Creates an image from one layer archive over an optional parent. Resolves with its ID. */
   commitLayer(request: CommitRequest): Promise<string>;
-  /** Bytes per unpacked layer, by diff id, for disk use. */
+  /** Bytes of each unpacked layer by diff ID. */
   layerSizes(): Map<string, number>;
-  /** Removes what a crash left behind. */
+  /** Removes unfinished and unused content after a crash. */
   sweep(): Promise<void>;
 }
 
@@ -52,7 +52,7 @@ export interface BuildImage {
   servedDigest: string;
   /** `docker.io/library/alpine:3@sha256:…` with the served digest. */
   reference: string;
-  /** The configuration's bytes. */
+  /** The complete `config` object of the configuration ({@link ImageView.config}). */
   config: Buffer;
   /** The bottom first; `directory` is there once the image was fetched. */
   layers: { diffId: string; directory: string }[];
@@ -76,18 +76,18 @@ export interface BuildImages {
   keep(owner: string, digests: Iterable<string>): Promise<void>;
 }
 
-/** The store as its owner has it. */
+/** The store for its owner, who closes it. */
 export interface OpenImageStore extends ImageStore, BuildImages {
-  /** Ends the worker threads, which otherwise end by themselves when idle. */
+  /** Ends the worker threads, which otherwise end when idle. */
   close(): Promise<void>;
 }
 
 export interface CommitRequest {
-  /** By name, id or digest. */
+  /** Parent image by name, ID or digest. */
   parent?: string;
-  /** A plain tar archive in the form of an image layer, whiteouts and all. */
+  /** An uncompressed tar archive of an image layer, including whiteouts (OCI layer.md). */
   layer: Readable;
-  /** The configuration's `config` object ({@link ImageView.config}), whole. */
+  /** The complete `config` object of the configuration ({@link ImageView.config}). */
   config: Record<string, unknown>;
   history: { createdBy: string; comment?: string; author?: string };
   name?: string;

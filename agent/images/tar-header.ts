@@ -1,6 +1,6 @@
 /**
- * One tar header block: ustar (POSIX.1-2001 pax(1)), GNU (its tar manual, "Basic Tar Format") and V7.
- * Names are kept as bytes, one character a byte (latin1): a tar archive has no encoding.
+ * Parses one tar header block: ustar (POSIX.1-2001 pax(1)), GNU (its tar manual, "Basic Tar Format") and V7. Names
+ * are kept as bytes, one character per byte (latin1), because tar archives have no encoding.
  */
 import { invalid } from '../errors.ts';
 
@@ -13,7 +13,7 @@ export interface RawHeader {
   gid: number;
   sizeBytes: number;
   modifiedNanos: bigint;
-  /** The type flag; V7's NUL reads as '0'. */
+  /** The type flag; V7's NUL is read as '0'. */
   type: string;
   linkName: string;
   major: number;
@@ -24,7 +24,7 @@ export function isZeroBlock(block: Buffer): boolean {
   return block.every((byte) => byte === 0);
 }
 
-/** Throws invalid when the block is no header (its checksum says so). */
+/** Throws invalid when the block's checksum is wrong. */
 export function parseHeader(block: Buffer): RawHeader {
   verifyChecksum(block);
   const flag = block[156] === 0 ? '0' : String.fromCharCode(block[156] ?? 0);
@@ -46,7 +46,7 @@ export function parseHeader(block: Buffer): RawHeader {
   };
 }
 
-/** NUL-terminated, or as long as the field. */
+/** Text that ends at a NUL or at the field's end. */
 function textAt(block: Buffer, offset: number, length: number): string {
   const end = block.indexOf(0, offset);
   return block.toString(
@@ -56,7 +56,7 @@ function textAt(block: Buffer, offset: number, length: number): string {
   );
 }
 
-/** Octal digits, or big-endian two's complement when the first bit is set (GNU's base-256). */
+/** A number in octal digits, or in big-endian two's complement when the first bit is set (GNU's base-256). */
 export function numberAt(
   block: Buffer,
   offset: number,
@@ -91,7 +91,7 @@ function base256At(
 }
 
 function verifyChecksum(block: Buffer): void {
-  // The field itself counts as eight spaces.
+  // The checksum's own field counts as eight spaces.
   let sum = 8 * 0x20;
   for (let index = 0; index < blockBytes; index++)
     if (index < 148 || index >= 156) sum += block[index] ?? 0;

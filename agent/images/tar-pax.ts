@@ -1,8 +1,8 @@
-/** Extended headers: POSIX pax records, and the three ways in which GNU tar puts sparse maps there. */
+/** Parses extended headers: POSIX pax records, and GNU tar's three formats of sparse maps. */
 import { invalid } from '../errors.ts';
 import { blockBytes, numberAt } from './tar-header.ts';
 
-/** One stretch of data of a sparse file; what lies between is a hole. */
+/** One range of data in a sparse file; between ranges are holes. */
 export interface DataRange {
   offset: number;
   lengthBytes: number;
@@ -13,8 +13,8 @@ const maxRanges = 1_000_000;
 export type PaxRecords = Map<string, string>;
 
 /**
- * `length key=value\n`, the length counting itself. Values are bytes, one character a byte; a later
- * record of the same key wins, but those of sparse format 0.0 repeat and so are joined by commas.
+ * Parses records `length key=value\n`, whose length includes itself. Values are bytes, one character per byte; a
+ * later record of the same key wins, but the repeated ones of sparse format 0.0 are joined with commas.
  */
 export function parsePax(bytes: Buffer): PaxRecords {
   const records: PaxRecords = new Map();
@@ -40,13 +40,13 @@ function addRecord(records: PaxRecords, key: string, value: string): void {
     records.set('GNU.sparse.map', map === undefined ? value : `${map},${value}`);
     return;
   }
-  // A NUL would cut the name short for the kernel and not for a check made here.
+  // The kernel would end the name at a NUL, but the checks here would not.
   if (value.includes('\0') && !key.startsWith('SCHILY.xattr.'))
     throw invalid(`the archive is damaged: the extended header ${key} holds a NUL`);
   records.set(key, value);
 }
 
-/** Seconds with a fraction, perhaps negative, as nanoseconds. */
+/** Time in nanoseconds from seconds with a fraction, which may be negative. */
 export function paxTime(value: string): bigint {
   const match = /^(-?)(\d{1,12})(?:\.(\d*))?$/.exec(value);
   if (match === null)
@@ -62,13 +62,13 @@ export function paxNumber(value: string, what: string): number {
   return Number(value);
 }
 
-/** `offset,length,offset,length,…` of formats 0.0 and 0.1. */
+/** Parses `offset,length,offset,length,…` of formats 0.0 and 0.1. */
 export function sparseMapOf(text: string): DataRange[] {
   const numbers = text === '' ? [] : text.split(',').map((item) => paxNumber(item, 'sparse map'));
   return rangesOf(numbers);
 }
 
-/** The four or twenty-one entries in a GNU header block or its continuation. */
+/** The four entries of a GNU header block, or the twenty-one of its continuation. */
 export function gnuRanges(block: Buffer, offset: number, count: number): DataRange[] {
   const ranges: DataRange[] = [];
   for (let index = 0; index < count; index++) {
@@ -82,12 +82,12 @@ export function gnuRanges(block: Buffer, offset: number, count: number): DataRan
   return ranges;
 }
 
-/** Reads the map that format 1.0 puts before the data: decimal numbers, one a line, padded. */
+/** Reads the map that precedes the data in format 1.0: decimal numbers, one per line, padded. */
 export class SparseMapReader {
   #text = '';
   readBytes = 0;
 
-  /** Takes one block; the ranges once they are complete. */
+  /** Takes one block. Returns the ranges when they are complete. */
   block(block: Buffer): DataRange[] | undefined {
     this.readBytes += blockBytes;
     this.#text += block.toString('latin1');
@@ -112,7 +112,7 @@ function rangesOf(numbers: number[]): DataRange[] {
   return ranges;
 }
 
-/** In order, without overlap, inside the file, and together as long as the data that is stored. */
+/** Throws invalid unless the ranges are in order, do not overlap, lie inside the file and add up to `storedBytes`. */
 export function checkRanges(ranges: DataRange[], sizeBytes: number, storedBytes: number): void {
   let end = 0;
   let total = 0;

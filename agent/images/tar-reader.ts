@@ -1,8 +1,7 @@
 /**
- * Reads a tar archive as it arrives, in pieces of any size, and hands entries to a sink; the sink's
- * calls are synchronous. Understands ustar, pax, GNU long names and all sparse formats. Nothing in
- * an archive is believed: sizes of headers are bounded, checksums verified, and what is truncated
- * or odd throws invalid.
+ * Reads a tar archive in chunks of any size and passes its entries to a sink, whose calls are synchronous. It knows
+ * ustar, pax, GNU long names and all sparse formats. Archives are untrusted: header sizes are limited and checksums
+ * verified, and truncated or malformed archives throw invalid.
  */
 import { invalid } from '../errors.ts';
 import { blockBytes, isZeroBlock, numberAt, parseHeader, type RawHeader } from './tar-header.ts';
@@ -27,7 +26,7 @@ export type TarType =
   | 'directory'
   | 'fifo';
 
-/** Names are bytes, one character a byte. */
+/** An entry. Names are bytes, one character per byte. */
 export interface TarEntry {
   type: TarType;
   name: string;
@@ -35,7 +34,7 @@ export interface TarEntry {
   mode: number;
   uid: number;
   gid: number;
-  /** What the file's length will be; with holes, more than what is stored. */
+  /** Length of the file; with holes it is more than what is stored. */
   sizeBytes: number;
   storedBytes: number;
   modifiedNanos: bigint;
@@ -47,12 +46,12 @@ export interface TarEntry {
 
 export interface TarSink {
   entry(entry: TarEntry): void;
-  /** A file's bytes and where in it they belong. The buffer is only valid during the call. */
+  /** Bytes of a file and their offset. The buffer is valid only during the call. */
   data(bytes: Buffer, offset: number): void;
   endEntry(): void;
 }
 
-/** As Go's archive/tar bounds an extended header; far above what any tool writes. */
+/** Largest extended header, as in Go's archive/tar; tools write far smaller ones. */
 const maxExtendedBytes = 1024 * 1024;
 
 const types: Record<string, TarType> = {
@@ -67,7 +66,7 @@ const types: Record<string, TarType> = {
   '6': 'fifo',
 };
 
-/** What the next bytes are. */
+/** Meaning of the next bytes. */
 type State =
   | { kind: 'header' }
   | { kind: 'extended'; type: string; parts: Buffer[]; missing: number; padding: number }
@@ -87,7 +86,7 @@ type State =
 export class TarReader {
   readonly #sink: TarSink;
   #state: State = { kind: 'header' };
-  /** The start of a block whose rest has not arrived. */
+  /** Beginning of a block whose rest has not arrived. */
   #held: Buffer = Buffer.alloc(0);
   #pax: PaxRecords = new Map();
   #longName: string | undefined;
@@ -102,13 +101,13 @@ export class TarReader {
     while (rest.length > 0) rest = rest.subarray(this.#take(rest));
   }
 
-  /** Call when no more bytes come. An archive may lack its two closing zero blocks (Go allows it). */
+  /** Must be called after the last byte. An archive may lack its two closing zero blocks, as in Go. */
   end(): void {
     const whole = this.#state.kind === 'end' || this.#state.kind === 'header';
     if (!whole || this.#held.length > 0) throw invalid('the archive ends in the middle');
   }
 
-  /** Consumes the beginning of `bytes` and says how many. */
+  /** Consumes the beginning of `bytes` and returns how many. */
   #take(bytes: Buffer): number {
     const state = this.#state;
     switch (state.kind) {
@@ -199,7 +198,7 @@ export class TarReader {
     if (type === 'L') this.#longName = upToNul(bytes);
     else if (type === 'K') this.#longLink = upToNul(bytes);
     else if (type === 'x') this.#pax = parsePax(bytes);
-    // A global header ('g') carries comments (git's commit id); Docker passes over it as well.
+    // A global header ('g') contains comments (git's commit ID), which Docker ignores too.
     this.#state = padding > 0 ? { kind: 'padding', missing: padding } : { kind: 'header' };
   }
 
@@ -217,10 +216,10 @@ export class TarReader {
     const modified = pax.get('mtime');
     const accessed = pax.get('atime');
     const declared = size === undefined ? raw.sizeBytes : paxNumber(size, 'size');
-    // Links and nodes have no data; some tools still write the linked file's size (pax(1)).
+    // Links and nodes have no data, but some tools write the linked file's size (pax(1)).
     const sizeBytes = type === 'file' ? declared : 0;
     return {
-      // V7 marks a directory by a slash alone.
+      // V7 marks a directory only by a trailing slash.
       type: type === 'file' && name.endsWith('/') ? 'directory' : type,
       name,
       linkName: pax.get('linkpath') ?? this.#longLink ?? raw.linkName,

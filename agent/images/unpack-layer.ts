@@ -1,4 +1,4 @@
-/** One layer blob into one empty directory: decompress, verify, write. Runs in the unpack worker. */
+/** Unpacks one layer blob into an empty directory: decompresses, verifies and writes. Runs in the unpack worker. */
 import { createHash } from 'node:crypto';
 import { closeSync, constants, createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -13,14 +13,14 @@ import { TarReader } from './tar-reader.ts';
 export interface UnpackRequest {
   blobPath: string;
   directory: string;
-  /** Digest of the decompressed archive that the image promises. */
+  /** Expected digest of the decompressed archive. */
   diffId: string;
   limits: UnpackLimits;
 }
 
 /**
- * Resolves with the bytes of all files. Throws CortenError for whatever is wrong with the layer; the
- * directory is then left half full, for the caller to remove. `progress` gets compressed bytes read.
+ * Resolves with the bytes of all files. Throws CortenError for an invalid layer, and then the caller must remove the
+ * incomplete directory. `progress` gets the number of compressed bytes read.
  */
 export async function unpackLayer(
   { blobPath, directory, diffId, limits }: UnpackRequest,
@@ -64,14 +64,14 @@ async function* plainBytes(
   });
   let source: Readable = file;
   if (transform !== undefined) {
-    // pipe() does not pass errors on, and without this the loop below would wait for ever.
+    // pipe() does not forward errors, and without this the loop below would wait forever.
     file.on('error', (error) => transform.destroy(error));
     source = file.pipe(transform);
   }
   try {
     for await (const chunk of source) yield chunk as Buffer;
   } catch (error) {
-    // zlib's errors: the blob is what its digest says, but it is no archive.
+    // An error of zlib means that the blob matches its digest but is no valid archive.
     if (
       error instanceof Error &&
       'code' in error &&

@@ -1,4 +1,4 @@
-/** A few worker threads that unpack layers, started when needed and gone again when idle. */
+/** A pool of worker threads that unpack layers, started on demand and ended when idle. */
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -6,7 +6,7 @@ import { CortenError } from '../errors.ts';
 import { returnFreeMemory } from '../kernel/free-memory.ts';
 import type { WorkerJob, WorkerReply, WorkerRequest } from './unpack-worker.ts';
 
-/** After that a worker's memory is given back. */
+/** An idle worker ends after this time to free its memory. */
 const idleMs = 5_000;
 
 interface Task {
@@ -38,7 +38,7 @@ export class UnpackPool {
     });
   }
 
-  /** Starts the first worker, so that it is there when the first download is. */
+  /** Starts the first worker before the first download is complete. */
   warm(): void {
     if (this.#busy === 0 && this.#idle.length === 0) this.#rest(startWorker());
   }
@@ -101,7 +101,7 @@ export class UnpackPool {
 class WorkerDied extends Error {}
 
 function startWorker(): Worker {
-  // Descriptors come from openat2 here, and Node would warn at each that it did not open itself.
+  // Node would warn about each closed descriptor that it did not open itself; here openat2 opens them.
   return new Worker(new URL(`./unpack-worker${extname(import.meta.filename)}`, import.meta.url), {
     trackUnmanagedFds: false,
   });

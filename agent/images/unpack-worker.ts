@@ -1,6 +1,6 @@
 /**
- * The unpack worker: a thread on which file calls may block. Main posts {@link WorkerRequest}s one at
- * a time; a shared flag cancels, since a thread that is killed would leave its descriptors open.
+ * The unpack worker: a thread on which file calls may block. The main thread posts one {@link WorkerRequest} at a
+ * time. A shared flag cancels, since terminating a thread would leave its descriptors open.
  */
 import { constants, openSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';

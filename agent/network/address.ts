@@ -1,4 +1,4 @@
-/** Addresses of interfaces: RTM_NEWADDR (rtnetlink(7), linux/if_addr.h). */
+/** Adds and lists the addresses of interfaces with RTM_NEWADDR (rtnetlink(7), linux/if_addr.h). */
 import { addressBytes, formatAddress, formatSubnet, lastOf, parseSubnet } from './ipv4.ts';
 import { attribute, decodeAttributes, Flag } from './netlink-message.ts';
 import type { Request, Rtnetlink } from './rtnetlink.ts';

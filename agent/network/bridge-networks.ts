@@ -1,4 +1,4 @@
-/** The networks of one agent: networks.ts tells the life of an endpoint. */
+/** Implements {@link Networks} with bridges: networks.ts describes the life of an endpoint. */
 import { closeSync } from 'node:fs';
 import type { EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
 import type { NetworkRates } from '../contract/limits.ts';
@@ -7,7 +7,7 @@ import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { NetlinkFamily } from '../kernel/netlink.ts';
 import { makeBridge } from './bridge.ts';
-import { forgetUdpFlows } from './conntrack.ts';
+import { deleteUdpFlows } from './conntrack.ts';
 import { defaultRouteEndpoint, ensureDefaultRoute, hasDefaultRoute } from './default-route.ts';
 import { defineNetwork } from './define-network.ts';
 import { type DeviceNames, defaultNetworkName, deviceNames } from './device-names.ts';
@@ -39,23 +39,26 @@ import {
 import { configureInside, joinBridge, makeVethPair, setPortModes } from './veth.ts';
 
 export interface NetworksOptions {
-  /** One to five small letters or digits that tell this agent's devices and table from another's. */
+  /**
+   * One to five lower-case letters or digits; they keep this agent's devices and nftables table apart from another
+   * agent's.
+   */
   suffix: string;
   /** Default `/etc/resolv.conf`. */
   resolvConf?: string;
-  /** Default: the machine's own network. */
+  /** Default: the machine's own network namespace. */
   netns?: EngineNetwork;
-  /** Publishes ports where that namespace cannot reach the machine's. */
+  /** Publishes ports when that namespace cannot reach the machine's. */
   forwarder?: PortForwarder;
-  /** Published ports on the computer around this machine. */
+  /** Published ports on the computer that this machine runs on. */
   outsidePorts?: OutsidePorts;
   /**
-   * Where the computer around this machine is reached from it; `gateway`: where the default route
-   * leads. Absent: this machine is people's own computer, which containers reach at their network's
-   * gateway; `shared`: nearly so, it has that computer's addresses and ports.
+   * Address by which containers reach the computer that this machine runs on. `gateway` means the gateway of the
+   * default route. Without it this machine is the user's own computer, which containers reach at the gateway of their
+   * network. `shared` is nearly the same: the machine has that computer's addresses and ports.
    */
   hostAddress?: string;
-  /** Names as that computer knows them. */
+  /** Resolves names as that computer does. */
   hostResolver?: Pick<HostResolver, 'ask'>;
 }
 
@@ -64,7 +67,7 @@ export function createNetworks(options: NetworksOptions): Networks {
 }
 
 const icc = 'com.docker.network.bridge.enable_icc';
-/** When the machine has no default route to take it from. */
+/** MTU when the machine has no default route whose MTU containers could take. */
 const ethernetMtu = 1500;
 const dnsPort = 53;
 
@@ -83,9 +86,9 @@ class BridgeNetworks implements Networks {
   readonly #leases = new AddressLeases();
   readonly #nameTable = new NameTable();
   readonly #nameServers = new Map<string, DnsServer>();
-  /** Networks that have their bridge and rules, by id. */
+  /** Networks by ID whose bridge and rules exist. */
   readonly #active = new Map<string, NetworkDefinition>();
-  /** Under way, so that fifty containers that start at once make one bridge. */
+  /** Set-ups in progress by network ID, so that fifty containers that start at once create one bridge. */
   readonly #ensuring = new Map<string, Promise<void>>();
 
   constructor({ suffix, resolvConf, netns = hostNetwork, forwarder, ...outside }: NetworksOptions) {
@@ -103,11 +106,11 @@ class BridgeNetworks implements Networks {
     const hostPorts = new HostPorts({
       outside: outside.outsidePorts,
       isGuest: outside.hostAddress !== undefined,
-      // What is taken here is taken there, too, where the app is to open it.
+      // On a machine that shares the computer's ports a socket here would take the port that the app must open there.
       holdsNone: outside.hostAddress === 'shared',
       ...(forwarder && { take: takeSocket }),
     });
-    const forget = (ports: ReadonlySet<number>) => forgetUdpFlows(this.#conntrack, ports);
+    const forget = (ports: ReadonlySet<number>) => deleteUdpFlows(this.#conntrack, ports);
     this.#ports = new PublishedPorts(this.#nat, hostPorts, forget, forwarder);
   }
 
@@ -120,7 +123,7 @@ class BridgeNetworks implements Networks {
   }
 
   async ensure(network: NetworkDefinition): Promise<void> {
-    // Two short questions to the kernel: people delete bridges and flush rulesets by hand.
+    // The kernel is asked each time, because people delete bridges and flush rulesets by hand.
     const ready =
       this.#active.has(network.id) &&
       findLink(this.#netlink, network.bridge)?.up &&
@@ -180,7 +183,7 @@ class BridgeNetworks implements Networks {
     endpoint: EndpointView,
     options: { sandboxGone?: boolean } = {},
   ): Promise<void> {
-    // What the kernel refuses has changed nothing, so that the same can be asked for again.
+    // A link that the kernel refuses to delete stays as it was, so the request can be repeated.
     if (!options.sandboxGone) await this.#removals.remove(this.#names.veth(endpoint.endpointId));
     this.#nameTable.remove(endpoint.endpointId);
     await this.#removeShaper(endpoint.endpointId);
@@ -197,7 +200,7 @@ class BridgeNetworks implements Networks {
 
   async limitRates({ endpointId }: EndpointView, rates: NetworkRates): Promise<void> {
     setRates(this.#netlink, this.#names.rateDevices(endpointId), rates);
-    // Nothing is led through it any more.
+    // No traffic is redirected through the shaper any more.
     if (rates.egressBytesPerSecond == null) await this.#removeShaper(endpointId);
   }
 
@@ -206,7 +209,7 @@ class BridgeNetworks implements Networks {
     endpoint: EndpointView,
     bindings: readonly PortBinding[],
   ): Promise<PublishedPort[]> {
-    // Nothing of an internal network is reachable from outside, published or not; dockerd ignores it.
+    // An internal network publishes no ports, and dockerd ignores such bindings too.
     if (bindings.length === 0 || this.#active.get(endpoint.networkId)?.internal) return [];
     return this.#ports.publish(containerId, endpoint, bindings);
   }
@@ -220,7 +223,7 @@ class BridgeNetworks implements Networks {
   }
 
   nameservers(network: NetworkDefinition): string[] {
-    // In a guest every name may be one that only the host can resolve.
+    // In a virtual machine any name may be one that only the host can resolve.
     if (network.name !== defaultNetworkName || this.#hostAddress !== undefined)
       return [network.gateway];
     const reachable = reachableResolvers(this.#resolvConf);
@@ -262,7 +265,7 @@ class BridgeNetworks implements Networks {
       await this.#ports.restore(containerId, ports, address);
   }
 
-  /** Leaves running containers their network; when there are none, leaves nothing at all. */
+  /** Keeps the networks of running containers; when none runs, removes bridges and rules. */
   async close(): Promise<void> {
     for (const server of this.#nameServers.values()) server.close();
     this.#nameServers.clear();
@@ -291,7 +294,7 @@ class BridgeNetworks implements Networks {
     if (network.enableIpv6) ignoreRouterAnnouncements(this.#netns, network.bridge);
     else disableIpv6(this.#netns, network.bridge);
     await this.#nat.addNetwork(network);
-    // Only now: the rule that keeps containers off the machine's loopback is in place.
+    // This must come after the rule that keeps containers off the machine's loopback.
     allowLoopbackThrough(this.#netns, network.bridge);
     await this.#serveNames(network);
     this.#active.set(network.id, network);
@@ -306,7 +309,10 @@ class BridgeNetworks implements Networks {
     );
   }
 
-  /** On the default network only where the machine's own name servers are out of containers' reach. */
+  /**
+   * Starts the network's DNS server. The default network gets one only when containers cannot reach the machine's own
+   * name servers.
+   */
   async #serveNames(network: NetworkDefinition): Promise<void> {
     if (this.#nameServers.has(network.id)) return;
     if (!this.nameservers(network).includes(network.gateway)) return;
@@ -343,8 +349,8 @@ class BridgeNetworks implements Networks {
     const hostName = this.#names.veth(endpoint.endpointId);
     const inside = new Rtnetlink(sandbox.netlinkFd);
     const insideName = `eth${index ?? freeIndex(inside)}`;
-    // The first of a new container needs no look.
-    const leadsOut = !network.internal && (index === 0 || !hasDefaultRoute(inside));
+    // The first interface of a new container needs no look-up.
+    const isDefaultRoute = !network.internal && (index === 0 || !hasDefaultRoute(inside));
     const pair = {
       hostName,
       bridgeIndex: bridge.index,
@@ -356,7 +362,7 @@ class BridgeNetworks implements Networks {
       makeVethPair(this.#netlink, pair, sandbox.networkFd);
     } catch (error) {
       if (!hasErrno(error, 'EEXIST')) throw error;
-      // This endpoint's pair of an earlier start, whose namespace the kernel has not yet cleared.
+      // An earlier start left this endpoint's veth pair, whose namespace the kernel has not yet destroyed.
       await this.#removals.remove(hostName);
       makeVethPair(this.#netlink, pair, sandbox.networkFd);
     }
@@ -365,11 +371,14 @@ class BridgeNetworks implements Networks {
       name: insideName,
       address: endpoint.ipv4Address,
       prefixLength: endpoint.prefixLength,
-      gateway: leadsOut ? network.gateway : undefined,
+      gateway: isDefaultRoute ? network.gateway : undefined,
     });
   }
 
-  /** Unlike the veth pair it does not end with the container's namespace. Most endpoints have none. */
+  /**
+   * Removes the endpoint's ifb device, which unlike the veth pair does not end with the container's namespace. Most
+   * endpoints have none.
+   */
   async #removeShaper(endpointId: string): Promise<void> {
     const name = this.#names.shaper(endpointId);
     if (findLink(this.#netlink, name) !== undefined) await this.#removals.remove(name);
@@ -389,7 +398,7 @@ class BridgeNetworks implements Networks {
     });
   }
 
-  /** Deletes our devices that belong to nothing the engine knows. */
+  /** Deletes this agent's devices that belong to no network or endpoint of the engine. */
   #sweepDevices(networks: readonly NetworkDefinition[], endpoints: readonly EndpointView[]): void {
     const kept = new Set([
       ...networks.map(({ bridge }) => bridge),
@@ -401,7 +410,7 @@ class BridgeNetworks implements Networks {
     if (stale.length > 0) this.#netlink.execute(...stale.map(({ name }) => deleteLink(name)));
   }
 
-  /** A bridge that was made anew has lost its ports. */
+  /** Adds the endpoint's veth to its bridge again, because a recreated bridge has no ports. */
   #rejoin(endpoint: EndpointView): void {
     const network = this.#active.get(endpoint.networkId);
     const bridge = network && findLink(this.#netlink, network.bridge);
@@ -420,14 +429,17 @@ class BridgeNetworks implements Networks {
   }
 }
 
-/** Docker's form: locally administered, the address inside, so that it comes back with its address. */
+/**
+ * MAC address in Docker's form: locally administered, with the IPv4 address inside, so that the same address gives
+ * the same MAC.
+ */
 function macOf(address: string): string {
   return Buffer.concat([Buffer.from([0x02, 0x42]), addressBytes(address)])
     .toString('hex')
     .replace(/..(?=.)/g, '$&:');
 }
 
-/** One that left a network has left its interface's number free. */
+/** Lowest number of an interface `ethN` that is free; a container that left a network has a gap. */
 function freeIndex(inside: Rtnetlink): number {
   const taken = new Set(listLinks(inside).map(({ name }) => name));
   let index = 0;

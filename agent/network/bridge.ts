@@ -1,4 +1,4 @@
-/** Bridge devices (linux/if_link.h, IFLA_BR_*). */
+/** Creates bridge devices (linux/if_link.h, IFLA_BR_*). */
 import { addAddress } from './address.ts';
 import {
   findLink,
@@ -16,7 +16,7 @@ import type { Rtnetlink } from './rtnetlink.ts';
 const IFLA_BR_FORWARD_DELAY = 1;
 const IFLA_BR_STP_STATE = 5;
 
-/** Makes the bridge with its gateway address and brings it up; returns its index. */
+/** Creates the bridge with its gateway address and brings it up. Returns its interface index. */
 export function makeBridge(
   netlink: Rtnetlink,
   bridge: { name: string; address: string; prefixLength: number; macAddress: string; mtu: number },
@@ -27,16 +27,16 @@ export function makeBridge(
     body: Buffer.concat([
       linkHeader(0, IFF_UP, IFF_UP),
       text(LinkAttribute.name, bridge.name),
-      // A fixed address: otherwise the bridge takes the lowest of its ports and changes it as they come
-      // and go, and containers keep stale ARP entries for their gateway.
+      // The MAC address is fixed. Otherwise the bridge takes the lowest address of its ports, which changes as ports
+      // come and go, and containers keep stale ARP entries for their gateway.
       macAttribute(bridge.macAddress),
       mtuAttribute(bridge.mtu),
-      // No spanning tree, and so no delay before a new port forwards.
+      // Without the spanning tree protocol a new port forwards at once.
       linkKind('bridge', uint32(IFLA_BR_FORWARD_DELAY, 0), uint32(IFLA_BR_STP_STATE, 0)),
     ]),
     verb: 'make bridge',
     subject: bridge.name,
-    // Made by an earlier agent: its address and state are set again below.
+    // An earlier agent may have created it. Its address and state are set again below.
     accept: ['EEXIST'],
   });
   const link = findLink(netlink, bridge.name);

@@ -1,7 +1,6 @@
 /**
- * Flows that the kernel remembers (linux/netfilter/nfnetlink_conntrack.h). Translation is decided
- * by a flow's first packet; UDP has no end, so a client that keeps sending would go on reaching the
- * place where the port led before.
+ * Deletes entries of connection tracking (linux/netfilter/nfnetlink_conntrack.h). A flow's first packet decides its
+ * translation, and UDP has no end, so a client that keeps sending would still reach the former owner of a port.
  */
 import { hasErrno } from '../kernel/libc.ts';
 import { attribute, decodeAttributes } from './netlink-message.ts';
@@ -23,8 +22,8 @@ const header = Buffer.from([2, 0, 0, 0]);
 
 const messageType = (type: number) => (NFNL_SUBSYS_CTNETLINK << 8) | type;
 
-/** Forgets every UDP flow to one of these ports of the machine; the next packet is a first one again. */
-export function forgetUdpFlows(netfilter: Rtnetlink, hostPorts: ReadonlySet<number>): void {
+/** Deletes every UDP flow to one of these ports of the machine, so that the next packet is translated anew. */
+export function deleteUdpFlows(netfilter: Rtnetlink, hostPorts: ReadonlySet<number>): void {
   if (hostPorts.size === 0) return;
   const flows = netfilter.dump({
     type: messageType(IPCTNL_MSG_CT_GET),
@@ -36,7 +35,7 @@ export function forgetUdpFlows(netfilter: Rtnetlink, hostPorts: ReadonlySet<numb
     if (flow.type !== messageType(IPCTNL_MSG_CT_NEW)) continue;
     const original = decodeAttributes(flow.body.subarray(header.length)).get(CTA_TUPLE_ORIG);
     if (original === undefined || !goesTo(original, hostPorts)) continue;
-    forget(netfilter, original);
+    deleteFlow(netfilter, original);
   }
 }
 
@@ -49,16 +48,16 @@ function goesTo(tuple: Buffer, hostPorts: ReadonlySet<number>): boolean {
   return port !== undefined && hostPorts.has(port);
 }
 
-function forget(netfilter: Rtnetlink, original: Buffer): void {
+function deleteFlow(netfilter: Rtnetlink, original: Buffer): void {
   try {
     netfilter.execute({
       type: messageType(IPCTNL_MSG_CT_DELETE),
       body: Buffer.concat([header, attribute(CTA_TUPLE_ORIG | nestedFlag, original)]),
-      verb: 'forget',
+      verb: 'deleteFlow',
       subject: 'a tracked connection',
     });
   } catch (error) {
-    // It ran out meanwhile.
+    // ENOENT means that the entry has timed out meanwhile.
     if (!hasErrno(error, 'ENOENT')) throw error;
   }
 }

@@ -1,10 +1,10 @@
-/** Which of its networks a container leaves the machine by: the first that is not internal. */
+/** Chooses the network that has a container's default route: its first network that is not internal. */
 import type { EndpointView } from '../contract/container.ts';
 import type { NetworkDefinition, SandboxNetwork } from './networks.ts';
 import { addDefaultRoute, everyDestination, listRoutes } from './route.ts';
 import { Rtnetlink } from './rtnetlink.ts';
 
-/** Its published ports lead there, and so does its default route. */
+/** Endpoint that has the container's default route and its published ports. */
 export function defaultRouteEndpoint(
   endpoints: readonly EndpointView[],
   networks: readonly NetworkDefinition[],
@@ -14,7 +14,7 @@ export function defaultRouteEndpoint(
   );
 }
 
-/** What a container's own administrator has set (CAP_NET_ADMIN) stays. */
+/** Adds a default route when there is none. A route that the container has set itself (CAP_NET_ADMIN) stays. */
 export function ensureDefaultRoute(
   { netlinkFd }: Pick<SandboxNetwork, 'netlinkFd'>,
   { gateway }: Pick<EndpointView, 'gateway'>,

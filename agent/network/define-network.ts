@@ -1,4 +1,4 @@
-/** A new network's subnet, gateway and device, chosen so that nothing on the machine clashes. */
+/** Defines a new network: its subnet, gateway and device overlap nothing on the machine. */
 import { invalid } from '../errors.ts';
 import { listAddresses, subnetOf } from './address.ts';
 import type { DeviceNames } from './device-names.ts';
@@ -10,7 +10,7 @@ import { listRoutes } from './route.ts';
 import type { Rtnetlink } from './rtnetlink.ts';
 
 const mtuOption = 'com.docker.network.driver.mtu';
-/** RFC 791: every host takes 68 bytes; veth takes no more than 65535. */
+/** Range of the MTU in bytes: every host accepts 68 (RFC 791), and veth accepts at most 65535. */
 const mtuRange = { min: 68, max: 65535 };
 
 export function defineNetwork(
@@ -20,7 +20,7 @@ export function defineNetwork(
   const subnet =
     request.subnet === undefined
       ? parseSubnet(chooseSubnet(everythingInUse(request.taken, machine)))
-      : chosenByPerson(request.subnet, request.taken, machine.netlink);
+      : requestedSubnet(request.subnet, request.taken, machine.netlink);
   if (request.ipRange !== undefined) checkRange(subnet, request.ipRange);
   return {
     id: request.id,
@@ -36,7 +36,10 @@ export function defineNetwork(
   };
 }
 
-/** Routes cover interfaces and VPNs; a name server behind the default route has no route of its own. */
+/**
+ * Subnets in use. Routes cover interfaces and VPNs, but a name server behind the default route has no route of its
+ * own.
+ */
 function everythingInUse(
   taken: readonly NetworkDefinition[],
   machine: { netlink: Rtnetlink; resolvConf: string | undefined },
@@ -53,10 +56,10 @@ function everythingInUse(
 }
 
 /**
- * A person may cut a piece out of a wide route (a VPN's 10.0.0.0/8), as with dockerd; but not one
- * that another network has or in which the machine itself lives.
+ * Checks a requested subnet. As with dockerd it may lie inside a wide route (a VPN's 10.0.0.0/8), but it may not
+ * overlap another network or a subnet that the machine has an address in.
  */
-function chosenByPerson(
+function requestedSubnet(
   wanted: string,
   taken: readonly NetworkDefinition[],
   netlink: Rtnetlink,

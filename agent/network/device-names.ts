@@ -1,6 +1,6 @@
 /**
- * Names of our devices. They carry the agent's suffix, so that two agents on a machine never touch
- * each other's, and an agent that restarts knows its own. At most 15 bytes (IFNAMSIZ).
+ * Names of the agent's network devices. They contain the agent's suffix, so that two agents on one machine never
+ * touch each other's devices, and a restarted agent knows its own. A name has at most 15 bytes (IFNAMSIZ).
  */
 import { createHash } from 'node:crypto';
 import { invalid } from '../errors.ts';
@@ -9,21 +9,21 @@ export interface DeviceNames {
   table: string;
   bridge(networkId: string, networkName: string): string;
   veth(endpointId: string): string;
-  /** What an endpoint sends is led through it while its rate is limited. */
+  /** Name of the ifb device that queues what the endpoint sends while its rate is limited. */
   shaper(endpointId: string): string;
-  /** Both, which its rates are kept by. */
+  /** Names of both devices that limit the endpoint's rates. */
   rateDevices(endpointId: string): { veth: string; shaper: string };
   isBridge(name: string): boolean;
   isVeth(name: string): boolean;
   isShaper(name: string): boolean;
 }
 
-/** The network that containers join when nobody says otherwise; Docker's name for it. */
+/** Docker's name of the network that containers join by default. */
 export const defaultNetworkName = 'bridge';
 
 export function deviceNames(suffix: string): DeviceNames {
   if (!/^[0-9a-z]{1,5}$/.test(suffix))
-    throw invalid(`device suffix "${suffix}" must be one to five small letters or digits`);
+    throw invalid(`device suffix "${suffix}" must be one to five lower-case letters or digits`);
   const veth = (endpointId: string) => `cv${suffix}-${short(endpointId, 7)}`;
   const shaper = (endpointId: string) => `cs${suffix}-${short(endpointId, 7)}`;
   return {
@@ -39,7 +39,7 @@ export function deviceNames(suffix: string): DeviceNames {
   };
 }
 
-/** A suffix for an agent whose state lives in `root`. */
+/** Suffix of the agent whose state directory is `root`. */
 export const suffixOf = (root: string) => short(root, 5);
 
 const short = (text: string, length: number) =>

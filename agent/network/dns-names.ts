@@ -1,6 +1,6 @@
 /**
- * Who is called what. A question is answered for the container that asks: it may know the names of
- * every network it is in, whichever of its gateways it asks.
+ * Names of endpoints. An answer depends on the container that asks: it may resolve the names of every network it is
+ * in, whichever of its gateways it asks.
  */
 
 export interface NamedEndpoint {
@@ -32,7 +32,7 @@ export class NameTable {
     }
   }
 
-  /** Addresses of a name as `asker`, in network `networkId`, may know it; undefined: no such name. */
+  /** Addresses of a name that `asker`, in network `networkId`, may resolve; `undefined` when there is no such name. */
   lookUp(networkId: string, asker: string, name: string): string[] | undefined {
     const networks = this.#networksOf(networkId, asker);
     const found = [...this.#endpoints.values()]
@@ -41,7 +41,7 @@ export class NameTable {
     return found.length === 0 ? undefined : found;
   }
 
-  /** `<name>.<network>` of an address, for reverse questions. */
+  /** The name `<name>.<network>` of an address, for PTR queries. */
   nameOf(networkId: string, asker: string, address: string): string | undefined {
     const networks = this.#networksOf(networkId, asker);
     for (const endpoint of this.#endpoints.values())
@@ -64,7 +64,7 @@ export class NameTable {
   }
 }
 
-/** `web` and `web.<network>`, as Docker answers both. */
+/** Docker answers both `web` and `web.<network>`. */
 function answersTo(endpoint: NamedEndpoint, name: string): boolean {
   const suffix = `.${endpoint.networkName.toLowerCase()}`;
   const bare = name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;

@@ -1,9 +1,9 @@
 /**
- * A small name server on a network's gateway: it knows the containers of the network by name and
- * alias, and passes every other question on to the machine's name servers.
+ * A DNS server on a network's gateway: it answers for the names and aliases of the network's containers and forwards
+ * every other query to the machine's name servers.
  *
- * It is the one part of networking that lives in the agent: while the agent is away, names do not
- * resolve in user networks; connections are untouched.
+ * It is the only part of networking that runs in the agent. While the agent is stopped, names do not resolve in user
+ * networks, but connections go on.
  */
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -28,9 +28,9 @@ import type { EngineNetwork } from './engine-network.ts';
 import { addressBytes } from './ipv4.ts';
 
 const dnsPort = 53;
-/** Short: a name's address changes whenever its container is started anew. */
+/** TTL of an answer. It is short, because a container may get another address at each start. */
 const ttlSeconds = 5;
-/** A container may not make the agent hold more than this at once. */
+/** Limit of queries that are held for all containers of the network at once. */
 const pendingQuestionLimit = 512;
 const connectionLimit = 64;
 const connectionIdleMs = 10_000;
@@ -40,13 +40,13 @@ export interface DnsPlan {
   networkId: string;
   gateway: string;
   names: NameTable;
-  /** Where the gateway is, if not in the machine's own network. */
+  /** Network of the gateway, if it is not the machine's own. */
   netns?: EngineNetwork;
-  /** Undefined in an internal network, which must not reach outside. */
+  /** Forwarding; `undefined` in an internal network, whose containers must not reach outside. */
   outside?: {
-    /** What the host's names stand for. */
+    /** Address of the name `host.docker.internal` and the like. */
     hostAddress: () => string;
-    /** Asked first; undefined when it does not answer, and then the upstreams are. */
+    /** Asked before the upstreams, which are used when it returns `undefined`. */
     ask: (message: Buffer) => Promise<Buffer | undefined>;
     upstreams: () => readonly NameServer[];
   };
@@ -55,7 +55,7 @@ export interface DnsPlan {
 export class DnsServer {
   readonly #plan: DnsPlan;
   readonly #udp: UdpSocket = createSocket({ type: 'udp4' });
-  /** Half open: a client may end its side once it has asked, and still wants the answer. */
+  /** Sockets are half-open, because a client may end its side after the query and still wait for the answer. */
   readonly #tcp: Server = createServer({ allowHalfOpen: true }, (connection) =>
     this.#serveConnection(connection),
   );
@@ -85,7 +85,7 @@ export class DnsServer {
       throw unavailable(address, error);
     }
     this.#tcp.maxConnections = connectionLimit;
-    // A failed answer concerns one client that went away; the server goes on.
+    // A failed answer concerns only the client that went away.
     this.#udp.removeAllListeners('error').on('error', () => undefined);
     this.#tcp.removeAllListeners('error').on('error', () => undefined);
     this.#udp.on('message', (message, client) => this.#serveDatagram(message, client));
@@ -97,7 +97,7 @@ export class DnsServer {
     try {
       this.#udp.close();
     } catch {
-      // It never got as far as being bound.
+      // The socket was never bound, so there is nothing to close.
     }
     this.#tcp.close();
     for (const connection of this.#connections) connection.destroy();
@@ -156,7 +156,7 @@ export class DnsServer {
     return askServers({ message, transport, timeoutMs: upstreamTimeoutMs }, outside.upstreams());
   }
 
-  /** Undefined: not a name of ours. Empty: ours, but it has no record of that type. */
+  /** Answers for names of containers: `undefined` for another name, empty when the name has no record of that type. */
   #ownAnswers(query: Query, asker: string): Answer[] | undefined {
     const { networkId, names, outside } = this.#plan;
     const reversed = addressOfReverseName(query.name);
@@ -175,13 +175,13 @@ export class DnsServer {
   }
 }
 
-/** `4.3.2.1.in-addr.arpa` is 1.2.3.4 (RFC 1035, 3.5). */
+/** Address of a reverse name: `4.3.2.1.in-addr.arpa` is 1.2.3.4 (RFC 1035, 3.5). */
 function addressOfReverseName(name: string): string | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name);
   return match?.slice(1).reverse().join('.');
 }
 
-/** Containers that share an alias take turns. */
+/** Containers that share an alias are answered in random order. */
 function shuffled(addresses: readonly string[]): string[] {
   return addresses
     .map((address) => ({ address, order: Math.random() }))
@@ -195,7 +195,7 @@ function unavailable(address: string, cause: unknown): unknown {
   return new CortenError(
     'unavailable',
     `the network's name server cannot use ${address} port ${dnsPort}: ${owner} has it; ` +
-      'make that program listen on its own addresses only (dnsmasq: bind-interfaces; bind: listen-on)',
+      'configure that program to listen on its own addresses only (dnsmasq: bind-interfaces; bind: listen-on)',
     { cause },
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Where bridges and rules are: in the machine's own network, or, without root, in a namespace of the
- * agent's, from which pasta leads to the machine's.
+ * The network namespace of bridges and rules: the machine's own, or, without root, one of the agent's own, which
+ * pasta connects to the machine's.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -10,14 +10,14 @@ import { NetlinkFamily, openNetlink } from '../kernel/netlink.ts';
 import { socketsOf } from '../kernel/network-visit.ts';
 
 export interface EngineNetwork {
-  /** Undefined: the machine's own network. */
+  /** Undefined for the machine's own network namespace. */
   readonly namespaceFd: number | undefined;
   openNetlink(family: number): number;
-  /** A command line that runs `command` there. */
+  /** Command line that runs `command` in this network namespace (nsenter(1)). */
   commandLine(command: readonly string[]): readonly [string, ...string[]];
   readSetting(path: string): string;
   writeSetting(path: string, value: string): void;
-  /** Bound sockets, listening for TCP; undefined where whoever asks makes them itself. */
+  /** Binds a UDP and a TCP socket, and listens; undefined when the caller must create them itself. */
   listen(address: string, port: number): Promise<{ udpFd: number; tcpFd: number }> | undefined;
 }
 
@@ -30,7 +30,7 @@ export const hostNetwork: EngineNetwork = {
   listen: () => undefined,
 };
 
-/** As many as createNetworks opens. */
+/** Protocols of the sockets that createNetworks opens. */
 const netlinkSockets = [
   NetlinkFamily.route,
   NetlinkFamily.route,
@@ -38,7 +38,7 @@ const netlinkSockets = [
   NetlinkFamily.netfilter,
 ] as const;
 
-/** The caller keeps the descriptor open. */
+/** Opens a network namespace by its descriptor, which the caller must keep open. */
 export async function openEngineNetwork(namespaceFd: number): Promise<EngineNetwork> {
   const fds = await socketsOf(
     namespaceFd,
@@ -47,7 +47,7 @@ export async function openEngineNetwork(namespaceFd: number): Promise<EngineNetw
   const left = netlinkSockets.map((family, index) => ({ family, fd: fds[index] ?? -1 }));
   const commandLine: EngineNetwork['commandLine'] = (command) => [
     'nsenter',
-    // The number alone would be another file in the program that is started.
+    // In the started program the bare descriptor number would mean another file.
     `--net=/proc/${process.pid}/fd/${namespaceFd}`,
     '--',
     ...command,
@@ -61,7 +61,7 @@ export async function openEngineNetwork(namespaceFd: number): Promise<EngineNetw
       return socket.fd;
     },
     commandLine,
-    // Settings of the network are those of whoever opens the file.
+    // Files below /proc/sys/net belong to the network namespace of the process that opens them.
     readSetting: (path) => run(commandLine(['cat', path])),
     writeSetting: (path, value) => void run(commandLine(['tee', path]), value),
     listen: async (address, port) => {

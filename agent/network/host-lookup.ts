@@ -1,6 +1,6 @@
 /**
- * What dns.lookup does, by the host's resolver while it is connected: the agent's own pulls must find
- * a registry that only the host's VPN knows.
+ * Does what `dns.lookup` does, but with the host's resolver while the host is connected: pulls must find a registry
+ * that only the host's VPN knows.
  */
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
@@ -17,7 +17,7 @@ export function hostLookup(resolver: Pick<HostResolver, 'ask' | 'isConnected'>):
     Promise.all(families.map((family) => ask(resolver, name, family))).then((found) => {
       const addresses = found.flatMap((each) => each ?? []);
       const [first] = addresses;
-      // The host cannot say: the machine's own servers may.
+      // The host did not answer, but the machine's own name servers may.
       if (found.some((each) => each === undefined)) systemLookup(name, options, done);
       else if (first === undefined) done(notFound(name), '');
       else if (options.all) done(null, addresses);
@@ -30,7 +30,7 @@ function isWanted(asked: number | string | undefined, family: number): boolean {
   return !asked || asked === family || asked === `IPv${family}`;
 }
 
-/** Undefined when the host did not answer. */
+/** Returns `undefined` when the host did not answer. */
 async function ask(
   resolver: Pick<HostResolver, 'ask'>,
   name: string,

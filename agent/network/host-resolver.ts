@@ -1,10 +1,10 @@
-/** Asks the computer around this machine (contract/dns-service.ts), while it is connected. */
+/** Sends DNS queries to the computer that this machine runs on (contract/dns-service.ts), while it is connected. */
 import type { Duplex } from 'node:stream';
 import { FrameReader, framed } from '../contract/framing.ts';
 
-/** A name that the host finds by itself, where it has to ask several servers, takes its time. */
+/** The host may have to ask several servers, each of which takes time. */
 const answerTimeoutMs = 6000;
-/** More is not asked at once; it is answered by the machine's own servers. */
+/** Limit of queries that wait for the host; further ones go to the machine's own name servers. */
 const pendingLimit = 1024;
 
 type Waiting = Map<number, (answer: Buffer | undefined) => void>;
@@ -22,7 +22,7 @@ export class HostResolver {
     return this.#channels.size > 0;
   }
 
-  /** A host's channel, until it closes. */
+  /** Uses a host's channel until it closes. */
   serve(channel: Duplex): void {
     const waiting: Waiting = new Map();
     const frames = new FrameReader();
@@ -39,7 +39,7 @@ export class HostResolver {
     });
   }
 
-  /** Undefined: no host is connected, or it did not answer in time. */
+  /** Resolves with `undefined` when no host is connected or it did not answer in time. */
   ask(message: Buffer): Promise<Buffer | undefined> {
     const [connected] = this.#channels;
     if (connected === undefined || connected[1].size >= pendingLimit)
@@ -58,7 +58,7 @@ export class HostResolver {
     });
   }
 
-  /** Two containers may ask with the same id. */
+  /** Queries get new IDs, because two containers may use the same one. */
   #freeId(waiting: Waiting): number {
     do this.#lastId = (this.#lastId + 1) & 0xffff;
     while (waiting.has(this.#lastId));

@@ -32,7 +32,7 @@ test('the first free piece of the pools is chosen, and wider routes count as tak
 test('what a person asks for is checked', () => {
   const inUse = [{ subnet: parseSubnet('10.1.0.0/16'), by: 'network blue' }];
   assert.throws(() => checkSubnet('10.1.2.0/24', inUse), /network blue/);
-  assert.throws(() => checkSubnet('10.2.0.0/31', inUse), /no room/);
+  assert.throws(() => checkSubnet('10.2.0.0/31', inUse), /too small/);
   for (const wrong of [
     '10.2.0.0',
     '10.2.0/24',

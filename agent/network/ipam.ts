@@ -1,4 +1,4 @@
-/** Which subnet a new network gets, and which address an endpoint. */
+/** Chooses the subnet of a new network and the address of an endpoint. */
 import { conflict, invalid } from '../errors.ts';
 import {
   contains,
@@ -12,13 +12,13 @@ import {
 } from './ipv4.ts';
 import type { NetworkDefinition } from './networks.ts';
 
-/** Docker's default pools, so that people find the ranges they know. */
+/** Docker's default address pools, so that people find the ranges they know. */
 const pools: readonly { from: Subnet; to: Subnet; prefixLength: number }[] = [
   { from: parseSubnet('172.17.0.0/16'), to: parseSubnet('172.31.0.0/16'), prefixLength: 16 },
   { from: parseSubnet('192.168.0.0/20'), to: parseSubnet('192.168.240.0/20'), prefixLength: 20 },
 ];
 
-/** The first piece of the pools that touches nothing in `inUse`. */
+/** First subnet of the pools that overlaps nothing in `inUse`. Throws conflict when none is left. */
 export function chooseSubnet(inUse: readonly Subnet[]): string {
   for (const { from, to, prefixLength } of pools) {
     const step = 2 ** (32 - prefixLength);
@@ -33,14 +33,17 @@ export function chooseSubnet(inUse: readonly Subnet[]): string {
   );
 }
 
-/** A subnet that a person chose: it must have room and must not touch the machine's own networks. */
+/**
+ * Checks a requested subnet: it needs a gateway and a container's address, and must not overlap a network of the
+ * machine.
+ */
 export function checkSubnet(
   wanted: string,
   inUse: readonly { subnet: Subnet; by: string }[],
 ): Subnet {
   const subnet = parseSubnet(wanted);
   if (subnet.prefixLength > 30)
-    throw invalid(`subnet ${wanted} has no room for a gateway and a container; use /30 or larger`);
+    throw invalid(`subnet ${wanted} is too small for a gateway and a container; use /30 or larger`);
   const clash = inUse.find((used) => overlaps(used.subnet, subnet));
   if (clash !== undefined)
     throw conflict(
@@ -49,7 +52,7 @@ export function checkSubnet(
   return subnet;
 }
 
-/** The gateway that was asked for, or the subnet's first address. */
+/** The requested gateway, or the subnet's first address. */
 export function chooseGateway(subnet: Subnet, wanted: string | undefined): string {
   if (wanted === undefined) return formatAddress(subnet.base + 1);
   requireHost(subnet, parseAddress(wanted), 'gateway');
@@ -63,13 +66,13 @@ export function checkRange(subnet: Subnet, wanted: string): void {
 }
 
 /**
- * Addresses in use, per network. Nothing is stored: the engine's endpoints are the truth, and
- * `restore` fills this at start.
+ * Leased addresses per network. Nothing is stored here: the engine stores endpoints, and `restore` reads them at
+ * start.
  */
 export class AddressLeases {
   /** Network id -> address -> endpoint id. */
   readonly #leases = new Map<string, Map<number, string>>();
-  /** Where the search goes on, so that an address that was just given back rests for a while. */
+  /** Next address to try per network, so that an address is not reused right after its release. */
   readonly #next = new Map<string, number>();
 
   reserve(network: NetworkDefinition, endpointId: string, wanted?: string): string {
@@ -86,7 +89,7 @@ export class AddressLeases {
     this.#of(networkId).set(parseAddress(address), endpointId);
   }
 
-  /** Only if it is still this endpoint's: a repeated release must not hit the next owner. */
+  /** Releases only a lease of this endpoint, because a repeated release must not take the next owner's. */
   release(networkId: string, endpointId: string, address: string): void {
     const leases = this.#of(networkId);
     const value = parseAddress(address);

@@ -1,8 +1,8 @@
-/** IPv4 addresses and subnets as numbers; parsing is strict, as in inet_pton(3). */
+/** Parses and formats IPv4 addresses and subnets as numbers, as strictly as inet_pton(3). */
 import { invalid } from '../errors.ts';
 
 export interface Subnet {
-  /** The network's own address, host bits cleared. */
+  /** Address of the network, with the host bits cleared. */
   base: number;
   prefixLength: number;
 }
@@ -18,7 +18,7 @@ export function formatAddress(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
 }
 
-/** Network byte order, as netlink wants it. */
+/** The address in network byte order, as netlink expects it. */
 export function addressBytes(address: string): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(parseAddress(address), 0);

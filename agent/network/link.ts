@@ -1,4 +1,4 @@
-/** Network interfaces: RTM_NEWLINK and its kin (rtnetlink(7), linux/if_link.h). */
+/** Network interfaces with RTM_NEWLINK and its kin (rtnetlink(7), linux/if_link.h). */
 import {
   attribute,
   decodeAttributes,
@@ -17,7 +17,7 @@ const RTM_GETLINK = 18;
 export const IFF_UP = 0x1;
 export const loopbackIndex = 1;
 
-/** IFLA_* numbers that we use. */
+/** The IFLA_* attributes that are used here. */
 export const LinkAttribute = {
   address: 1,
   name: 3,
@@ -34,7 +34,7 @@ export interface Link {
   name: string;
   up: boolean;
   mtu: number;
-  /** Index of the bridge it is a port of. */
+  /** Index of the bridge that this link is a port of. */
   master: number | undefined;
   /** `bridge`, `veth`, …; undefined for real devices. */
   kind: string | undefined;
@@ -77,14 +77,14 @@ export function setLinkUp(index: number, name: string): Request {
   };
 }
 
-/** By name, so that an interface that took over the number is never hit. */
+/** Deletes by name, because another interface may have got the index meanwhile. */
 export function deleteLink(name: string): Request {
   return {
     type: RTM_DELLINK,
     body: Buffer.concat([linkHeader(0), text(LinkAttribute.name, name)]),
     verb: 'delete interface',
     subject: name,
-    // Gone already: a veth pair dies with either of its namespaces.
+    // A veth pair is removed with either of its namespaces, so it may be gone already.
     accept: ['ENODEV'],
   };
 }

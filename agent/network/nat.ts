@@ -1,6 +1,6 @@
 /**
- * Address translation and isolation: keeps what should hold in memory, and the kernel's table equal
- * to it. The kernel alone moves packets; when the agent dies everything goes on.
+ * Address translation and isolation: keeps the wanted rules in memory and the kernel's table equal to them. Only the
+ * kernel forwards packets, so traffic goes on without the agent.
  */
 import { spawn } from 'node:child_process';
 import { CortenError } from '../errors.ts';
@@ -17,7 +17,7 @@ export class Nat {
   readonly #networks = new Map<string, NetworkDefinition>();
   readonly #ports = new Map<string, PortMapping>();
   #outside: readonly string[] = [];
-  /** Changes are made one after the other: a reload must not swallow a port that came meanwhile. */
+  /** Changes run one after the other, because a reload must not lose a port that was added meanwhile. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(table: string, socket: NftablesSocket, netns: EngineNetwork = hostNetwork) {
@@ -30,7 +30,7 @@ export class Nat {
     return this.#socket.hasTable(this.#table);
   }
 
-  /** The network's isolation and masquerading; also puts back a table that somebody flushed. */
+  /** Adds the network's isolation and masquerading; also restores a table that somebody flushed. */
   addNetwork(network: NetworkDefinition): Promise<void> {
     return this.#serialised(async () => {
       if (this.#networks.has(network.id) && this.tableExists) return;
@@ -45,7 +45,7 @@ export class Nat {
     });
   }
 
-  /** All or none; the ports are reserved already. */
+  /** Publishes all ports or none. The caller has reserved them. */
   publish(ports: readonly PortMapping[]): Promise<void> {
     return this.#serialised(async () => {
       for (const port of ports) this.#ports.set(keyOf(port), port);
@@ -62,7 +62,7 @@ export class Nat {
     try {
       this.#socket.addPorts(this.#table, ports);
     } catch (error) {
-      // Somebody flushed the ruleset, or an element of an earlier life is in the way: say it all.
+      // Somebody flushed the ruleset, or an old element is in the way: load the whole table.
       if (!hasErrno(error, 'ENOENT', 'EEXIST')) throw error;
       await this.#load();
     }
@@ -80,7 +80,7 @@ export class Nat {
     });
   }
 
-  /** Replaces everything at once, as after an agent's restart. */
+  /** Replaces all networks and ports at once, after the agent's restart. */
   restore(networks: readonly NetworkDefinition[], ports: readonly PortMapping[]): Promise<void> {
     return this.#serialised(async () => {
       this.#networks.clear();
@@ -92,7 +92,7 @@ export class Nat {
     });
   }
 
-  /** Interfaces that must not start to route between each other because containers need routing. */
+  /** Interfaces between which nothing may be forwarded, although containers need forwarding to be on. */
   keepApart(interfaces: readonly string[]): void {
     this.#outside = interfaces;
   }
@@ -113,7 +113,7 @@ export class Nat {
 
   #serialised(change: () => Promise<void>): Promise<void> {
     const result = this.#last.then(change);
-    // The next change must run whether this one worked or not; its caller gets the error.
+    // The next change must run even if this one fails; its caller gets the error.
     this.#last = result.catch(() => undefined);
     return result;
   }
@@ -128,7 +128,7 @@ async function listSet(netns: EngineNetwork, table: string, set: string): Promis
   return answer.nftables.flatMap((entry) => entry.set?.elem ?? []);
 }
 
-/** Resolves with what nft printed. */
+/** Resolves with nft's output. Throws unavailable when the program is missing. */
 function runNft(netns: EngineNetwork, options: readonly string[], script = ''): Promise<string> {
   return new Promise((resolve, reject) => {
     const [program, ...words] = netns.commandLine(['nft', ...options]);

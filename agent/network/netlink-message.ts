@@ -1,7 +1,6 @@
 /**
- * The netlink message format (RFC 3549, linux/netlink.h): a 16-byte header, a fixed body that
- * depends on the type, then attributes. Everything is in the host's byte order and 4-byte aligned;
- * both of our architectures are little-endian.
+ * The netlink message format (RFC 3549, linux/netlink.h): a 16-byte header, a fixed body that depends on the type,
+ * then attributes. Everything is in host byte order and 4-byte aligned; amd64 and arm64 are both little-endian.
  */
 
 export const Flag = {
@@ -14,7 +13,7 @@ export const Flag = {
   create: 0x400,
 } as const;
 
-/** Set in an acknowledgement whose attributes follow, and when the request is not repeated in it. */
+/** Flag of an acknowledgement with attributes, and of one that does not repeat the request. */
 const flagAckTlvs = 0x200;
 const flagAckCapped = 0x100;
 
@@ -47,7 +46,7 @@ export function encodeMessage(
   return padded(Buffer.concat([header, ...parts]));
 }
 
-/** The messages of one datagram. */
+/** Decodes the messages of one datagram. Throws when one is cut off. */
 export function* decodeMessages(datagram: Buffer): Generator<Message> {
   let offset = 0;
   while (offset + headerBytes <= datagram.length) {
@@ -85,14 +84,14 @@ export function uint32(type: number, value: number): Buffer {
 
 export const uint8 = (type: number, value: number) => attribute(type, Buffer.from([value]));
 
-/** Attributes by type; of a repeated type the last counts, as in the kernel's own parser. */
+/** Attributes by type. Of a repeated type the last one wins, as in the kernel's own parser. */
 export function decodeAttributes(buffer: Buffer): Map<number, Buffer> {
   const attributes = new Map<number, Buffer>();
   for (const [type, value] of attributeList(buffer)) attributes.set(type, value);
   return attributes;
 }
 
-/** Attributes in order, for lists whose members share one type. */
+/** Attributes in order, for lists whose elements share one type. */
 export function* attributeList(buffer: Buffer): Generator<[number, Buffer]> {
   let offset = 0;
   while (offset + 4 <= buffer.length) {
@@ -111,8 +110,8 @@ export function textOf(value: Buffer | undefined): string | undefined {
 }
 
 /**
- * An acknowledgement: errno (0 for success) and, when the kernel has one, its sentence
- * (NLMSGERR_ATTR_MSG). The request is repeated between the two unless the ack is capped.
+ * Decodes an acknowledgement: errno (0 for success) and the kernel's message, if any (NLMSGERR_ATTR_MSG). The request
+ * is repeated between the two unless the acknowledgement is capped.
  */
 export function decodeAck(message: Message): { errno: number; hint: string | undefined } {
   const errno = -message.body.readInt32LE(0);

@@ -138,7 +138,7 @@ describe('a bridge network', () => {
     assert.match(web.run('ip -4 addr show lo'), /127\.0\.0\.1/);
   });
 
-  test('translates addresses on the way out', () => {
+  test('translates source addresses of outgoing packets', () => {
     stops.push(
       neighbour.start('socat TCP-LISTEN:90,fork,reuseaddr SYSTEM:"echo seen as \\$SOCAT_PEERADDR"'),
     );
@@ -447,7 +447,7 @@ describe('user networks', () => {
     );
   });
 
-  test('without a way out: internal', async () => {
+  test('an internal network has no default route', async () => {
     const inner = makeNamespace();
     const mate = makeNamespace();
     const endpoint = await attach(closed, inner, 'inner');

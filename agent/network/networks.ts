@@ -1,11 +1,11 @@
 /**
- * Networks: bridges, addresses, NAT and published ports, in a table and with names of our own.
+ * Networks: bridges, addresses, NAT and published ports, in an nftables table and with device names of the agent's
+ * own.
  *
- * One life of an endpoint: `connect` reserves an address, makes the veth pair, moves one end into
- * the container's namespace and configures it there through the sandbox's own rtnetlink socket;
- * `publish` adds the ports; `disconnect` undoes both and is safe to repeat. The veth pair dies with
- * the container's namespace anyway; address and port reservations are the engine's to release,
- * and `reconcile` at start makes kernel state match what the engine says is running.
+ * The life of an endpoint: `connect` reserves an address, creates the veth pair with one end in the container's
+ * namespace and configures it there through the sandbox's own rtnetlink socket; `publish` adds the ports;
+ * `disconnect` undoes both and may be repeated. The veth pair ends with the container's namespace; the engine must
+ * release addresses and ports, and `reconcile` at start makes the kernel's state match the running containers.
  */
 import type {
   EndpointSettings,
@@ -18,7 +18,7 @@ import type { NetworkRates } from '../contract/limits.ts';
 export interface NetworkDefinition {
   id: string;
   name: string;
-  /** Name of the bridge device; at most 15 bytes. */
+  /** Name of the bridge device, at most 15 bytes. */
   bridge: string;
   subnet: string;
   ipRange?: string;
@@ -37,7 +37,7 @@ export interface SandboxNetwork {
 }
 
 export interface Networks {
-  /** Picks a subnet that clashes with no network, route or interface of the machine. */
+  /** Defines a network whose subnet overlaps no network, route or interface of the machine. */
   define(request: {
     id: string;
     name: string;
@@ -49,12 +49,12 @@ export interface Networks {
     options: Record<string, string>;
     taken: readonly NetworkDefinition[];
   }): NetworkDefinition;
-  /** Makes the bridge and its rules; does nothing when they are there. */
+  /** Creates the bridge and its rules; does nothing when they exist. */
   ensure(network: NetworkDefinition): Promise<void>;
   remove(network: NetworkDefinition): Promise<void>;
   /**
-   * `index` numbers the interface: eth0, eth1, …; when it is not said, the first that the container has
-   * not. The first whose network has a way out gives the default route.
+   * `index` is the number of the interface: eth0, eth1 and so on; by default the lowest free one. The first interface
+   * whose network is not internal gets the default route.
    */
   connect(
     network: NetworkDefinition,
@@ -63,26 +63,26 @@ export interface Networks {
     index?: number,
   ): Promise<EndpointView>;
   /**
-   * `sandboxGone`: the container has ended, and the kernel takes its veth pair away with the
-   * namespace; waiting for that is then not worth 30 ms.
+   * `sandboxGone` says that the container has ended: the kernel removes its veth pair with the namespace, and waiting
+   * for that (30 ms) is not needed.
    */
   disconnect(
     network: NetworkDefinition,
     endpoint: EndpointView,
     options?: { sandboxGone?: boolean },
   ): Promise<void>;
-  /** Gives a container that has no default route one by this endpoint. */
+  /** Adds a default route through this endpoint when the container has none. */
   ensureDefaultRoute(sandbox: SandboxNetwork, endpoint: EndpointView): void;
   /**
-   * How fast a connected endpoint may send and receive, from now on; absent and null are no limit.
-   * It ends with the endpoint. Throws invalid when the kernel cannot.
+   * Limits how fast a connected endpoint sends and receives, in bytes per second; absent and null mean no limit. The
+   * limit ends with the endpoint. Throws invalid when the kernel lacks support.
    */
   limitRates(endpoint: EndpointView, rates: NetworkRates): Promise<void>;
-  /** How fast it may be, as the kernel has it. */
+  /** The endpoint's rate limits as the kernel has them, in bytes per second. */
   rates(endpoint: EndpointView): NetworkRates;
   /**
-   * Publishes ports to an endpoint; all or none. A taken port is dockerd's error (500) that names
-   * the port and, where the kernel tells, the process that has it.
+   * Publishes all ports of an endpoint or none. For a port in use it throws dockerd's error (500) with the port and,
+   * if the kernel tells, the process that has it.
    */
   publish(
     containerId: string,
@@ -90,12 +90,9 @@ export interface Networks {
     bindings: readonly PortBinding[],
   ): Promise<PublishedPort[]>;
   unpublish(containerId: string): Promise<void>;
-  /** The name that other containers of its networks find it by. */
+  /** Changes the name by which other containers of its networks find it. */
   rename(containerId: string, from: string, to: string): void;
-  /**
-   * At agent start, before anything else: recreates what running containers need, removes what
-   * nobody needs.
-   */
+  /** Runs at the agent's start, before anything else: recreates what running containers need and removes the rest. */
   reconcile(state: {
     networks: readonly NetworkDefinition[];
     running: readonly {
@@ -105,10 +102,10 @@ export interface Networks {
       ports: readonly PublishedPort[];
     }[];
   }): Promise<void>;
-  /** Addresses for the DNS servers of user networks; the default bridge copies the machine's. */
+  /** Addresses of the DNS servers that a container of this network uses; the default bridge takes the machine's. */
   nameservers(network: NetworkDefinition): string[];
-  /** Where a container whose network has this gateway reaches the computer that people sit at. */
+  /** Address at which a container reaches the user's computer; `gateway` is that of its network. */
   hostAddress(gateway: string): string;
-  /** Leaves running containers their network; with none running, leaves nothing on the machine. */
+  /** Keeps the networks of running containers; when none runs, removes everything from the machine. */
   close(): Promise<void>;
 }

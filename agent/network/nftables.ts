@@ -1,7 +1,6 @@
 /**
- * The two nf_tables requests that are on the way of every container's start, spoken directly
- * (linux/netfilter/nf_tables.h): a process of `nft` takes 6 to 10 ms, this takes under 0.1 ms.
- * Everything else goes through `nft`.
+ * The two nf_tables requests that every container's start needs, sent directly (linux/netfilter/nf_tables.h): an
+ * `nft` process takes 6 to 10 ms, this takes less than 0.1 ms. Everything else is done with `nft`.
  */
 import { receiveNetlink, sendNetlink } from '../kernel/netlink.ts';
 import { addressBytes } from './ipv4.ts';
@@ -50,12 +49,12 @@ export class NftablesSocket {
     return this.#exchange(message, 'find table', table, ['ENOENT']);
   }
 
-  /** All or none. Throws NetlinkError: EEXIST for a port that is mapped, ENOENT without the table. */
+  /** Adds all ports or none. Throws NetlinkError with EEXIST for a port that is mapped, and ENOENT without the table. */
   addPorts(table: string, ports: readonly PortMapping[]): void {
     this.#change(NFT_MSG_NEWSETELEM, Flag.create | Flag.exclusive, table, ports);
   }
 
-  /** All or none; ENOENT when one of them is not mapped. */
+  /** Deletes all ports or none. Throws NetlinkError with ENOENT when one of them is not mapped. */
   deletePorts(table: string, ports: readonly PortMapping[]): void {
     this.#change(NFT_MSG_DELSETELEM, 0, table, ports);
   }
@@ -64,7 +63,7 @@ export class NftablesSocket {
     if (ports.length === 0) return;
     const anywhere = ports.filter((port) => port.hostAddress === everyAddress);
     const somewhere = ports.filter((port) => port.hostAddress !== everyAddress);
-    // Several messages between two marks are one transaction (nfnetlink_rcv_batch).
+    // The kernel runs the messages between two batch marks as one transaction (nfnetlink_rcv_batch).
     const batch = [batchMark(NFNL_MSG_BATCH_BEGIN, this.#sequence++)];
     if (anywhere.length > 0)
       batch.push(this.#elements(type, flags, table, portMaps.everyAddress, anywhere));
@@ -95,7 +94,7 @@ export class NftablesSocket {
     ]);
   }
 
-  /** True on success, false for an errno in `accept`; every other failure is thrown. */
+  /** Returns true on success and false for an errno in `accept`. Throws NetlinkError otherwise. */
   #exchange(message: Buffer, verb: string, subject: string, accept: string[]): boolean {
     const sequences = [...decodeMessages(message)]
       .filter((one) => one.type >> 8 === NFNL_SUBSYS_NFTABLES)
@@ -136,7 +135,7 @@ function netfilterHeader(family: number, resource: number): Buffer {
   return Buffer.from([family, 0, resource >> 8, resource & 255]);
 }
 
-/** A concatenation: each part is padded to four bytes (nft's `set` of several types). */
+/** A concatenation, whose parts are each padded to four bytes (nft(8), concatenations). */
 function keyOf(port: PortMapping): Buffer {
   const parts = [Buffer.from([protocolNumbers[port.protocol], 0, 0, 0]), portBytes(port.hostPort)];
   return Buffer.concat(

@@ -1,7 +1,6 @@
 /**
- * Published ports on the computer around this machine (contract/outside-ports.ts): what is published
- * is told to every host that is connected; a start waits for them, and fails where one that decides
- * cannot have the port.
+ * Published ports on the computer that this machine runs on (contract/outside-ports.ts): each connected host gets the
+ * published ports, and a start waits for its answers. It fails when a host that decides cannot open the port.
  */
 import type { Duplex } from 'node:stream';
 import { FrameReader } from '../contract/framing.ts';
@@ -15,7 +14,7 @@ import {
 } from '../contract/outside-ports.ts';
 import { CortenError } from '../errors.ts';
 
-/** A host that is stuck must not keep containers from starting. */
+/** A host that does not answer must not block the start of containers. */
 const answerTimeoutMs = 5000;
 
 export type OutsideRequest = Omit<OutsidePort, 'id'>;
@@ -23,7 +22,7 @@ export type OutsideRequest = Omit<OutsidePort, 'id'>;
 interface Host {
   decides: boolean;
   send(message: ToHost): void;
-  /** By the port's id; undefined: it is open, or nobody knows. */
+  /** Callbacks by port ID; `undefined` means that the port is open or that the host is gone. */
   waiting: Map<number, (failure: OutsideFailure | undefined) => void>;
 }
 
@@ -37,7 +36,7 @@ export class OutsidePorts {
     this.#answerTimeoutMs = options.answerTimeoutMs ?? answerTimeoutMs;
   }
 
-  /** Throws OutsideRefusal when a host that decides cannot have it. Returns what closes it. */
+  /** Opens a port. Throws OutsideRefusal when a host that decides cannot open it. Returns a function that closes it. */
   async open(request: OutsideRequest): Promise<() => void> {
     const port = this.#remember(request);
     const answers = [...this.#hosts].map((host) => this.#tell(host, port));
@@ -47,14 +46,14 @@ export class OutsidePorts {
     throw new OutsideRefusal(failure);
   }
 
-  /** Of a container that runs already: whatever a host says, it runs on. */
+  /** Opens a port of a container that runs already, and goes on running whatever a host answers. */
   restore(request: OutsideRequest): () => void {
     const port = this.#remember(request);
     for (const host of this.#hosts) host.send({ open: port });
     return () => this.#close(port.id);
   }
 
-  /** A host's channel, until it closes. */
+  /** Uses a host's channel until it closes. */
   serve(channel: Duplex): void {
     const frames = new FrameReader();
     const host: Host = {
@@ -111,7 +110,7 @@ export class OutsidePorts {
   }
 }
 
-/** In dockerd's words for a port that is taken, and with its status (500), as ports.ts has it. */
+/** Uses dockerd's message and status (500) for a port in use, as ports.ts does. */
 export class OutsideRefusal extends CortenError {
   readonly taken: boolean;
 

@@ -1,7 +1,7 @@
 /**
- * Published ports where rules cannot lead packets from the machine's network to a container's, as without
- * root: a small process for each container (shim/ports.c) takes what comes to the machine's ports and passes
- * it on. It outlives the agent, as rules would.
+ * Forwards published ports when rules cannot reach the container's network from the machine's, as without root: one
+ * small process per container (shim/ports.c) accepts traffic of the machine's ports and forwards it. It goes on while
+ * the agent is stopped, as rules would.
  */
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import {
 } from '../kernel/recorded-process.ts';
 import type { PortMapping } from './ruleset.ts';
 
-/** A port and the machine's socket that has it. */
+/** A published port and the machine's socket that holds it. */
 export interface ForwardedPort {
   mapping: PortMapping;
   socketFd: number;
@@ -24,9 +24,9 @@ export interface ForwardedPort {
 export interface PortForwarderOptions {
   /** The shim's program. */
   programPath: string;
-  /** Where containers are reached. */
+  /** Network namespace in which containers are reached. */
   namespaceFd: number;
-  /** What is known of the processes: one file a container. */
+  /** Directory with one file per process. */
   directory: string;
 }
 
@@ -35,7 +35,7 @@ export class PortForwarder {
   readonly #nullFd: number;
   readonly #namespaceFd: number;
   readonly #directory: string;
-  /** Those that this agent started itself, and has to collect. */
+  /** Process IDs by container that this agent has started and must reap. */
   readonly #children = new Map<string, number>();
 
   constructor({ programPath, namespaceFd, directory }: PortForwarderOptions) {
@@ -46,7 +46,7 @@ export class PortForwarder {
     this.#directory = directory;
   }
 
-  /** The sockets stay the caller's to close. */
+  /** Starts a forwarder. The caller still has to close its own copies of the sockets. */
   start(containerId: string, ports: readonly ForwardedPort[]): void {
     this.stop(containerId);
     if (ports.length === 0) return;
@@ -70,7 +70,7 @@ export class PortForwarder {
     recordProcess(this.#recordOf(containerId), pid);
   }
 
-  /** Whether the container's ports are forwarded, perhaps since an earlier agent. */
+  /** Whether a forwarder of the container runs, perhaps from an earlier agent. */
   isRunning(containerId: string): boolean {
     return findRecordedProcess(this.#recordOf(containerId)) !== undefined;
   }
@@ -83,18 +83,18 @@ export class PortForwarder {
     try {
       waitForChild(child);
     } catch (error) {
-      // Somebody else collected it.
+      // ECHILD means that the process was reaped elsewhere.
       if (!hasErrno(error, 'ECHILD')) throw error;
     }
   }
 
-  /** Ends those of containers that ended while no agent was there. */
+  /** Ends the forwarders of containers that ended while no agent ran. */
   keepOnly(containerIds: ReadonlySet<string>): void {
     for (const containerId of readdirSync(this.#directory))
       if (!containerIds.has(containerId)) this.stop(containerId);
   }
 
-  /** They go on. */
+  /** Forgets the processes, which go on running. */
   close(): void {
     closeSync(this.#programFd);
     closeSync(this.#nullFd);

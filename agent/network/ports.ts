@@ -1,7 +1,7 @@
 /**
- * Ports of the machine. A published port is held by a real socket of the agent for as long as it is
- * published: it shows whether somebody else has the port, and keeps others from taking it. No
- * traffic reaches that socket, since translation comes first; so the agent's death closes no port.
+ * Ports of the machine. While a port is published, a real socket of the agent holds it: binding shows whether another
+ * program has the port, and the socket keeps others from taking it. No traffic reaches the socket, because
+ * translation comes first, so the agent's end closes no port.
  */
 import { createSocket } from 'node:dgram';
 import { closeSync } from 'node:fs';
@@ -14,14 +14,14 @@ import { hasErrno } from '../kernel/libc.ts';
 import { OutsidePorts, OutsideRefusal } from './outside-ports.ts';
 import { everyAddress } from './ruleset.ts';
 
-/** Where a port that nobody chose comes from: dynamic ports (RFC 6335), less the first, as dockerd. */
+/** Range of ports for bindings that name none: the dynamic ports (RFC 6335) without the first, as in dockerd. */
 const ephemeral = { first: 49153, last: 65535 };
 
 export interface HeldPort {
   protocol: 'tcp' | 'udp';
   hostAddress: string;
   hostPort: number;
-  /** The socket, for who passes on what comes to it, and then closes ours. */
+  /** Descriptor of the socket, for a forwarder, which keeps it open while the agent's copy is closed. */
   socketFd?: number;
   closeSocket(): void;
   release(): void;
@@ -29,14 +29,14 @@ export interface HeldPort {
 
 type Socket = Pick<HeldPort, 'socketFd'> & { release(): void };
 
-/** How a port of this machine is taken. Throws what listen(2) and bind(2) do. */
+/** Takes a port of this machine. Throws the errors of listen(2) and bind(2). */
 export type TakePort = (
   protocol: 'tcp' | 'udp',
   hostAddress: string,
   hostPort: number,
 ) => Promise<Socket>;
 
-/** With a socket of which the descriptor is known; nothing accepts what comes. */
+/** Takes a port with a socket whose descriptor is known; nothing accepts its connections. */
 export const takeSocket: TakePort = async (protocol, hostAddress, hostPort) => {
   const socketFd = listenTo(protocol, hostAddress, hostPort);
   let open = true;
@@ -57,9 +57,9 @@ export interface PortTarget {
 
 export interface HostPortsOptions {
   outside?: OutsidePorts;
-  /** People's computer is around this machine, and may have addresses that this machine has not. */
+  /** This machine runs on the user's computer, which may have addresses that this machine lacks. */
   isGuest?: boolean;
-  /** Its ports are this machine's, too: only that computer has them. */
+  /** That computer's ports are this machine's too, so that only that computer holds them. */
   holdsNone?: boolean;
   take?: TakePort;
 }
@@ -83,7 +83,7 @@ export class HostPorts {
     this.#holdsNone = holdsNone;
   }
 
-  /** Takes the port that was asked for, the first free one of a range, or any. */
+  /** Takes the requested port, the first free one of a range, or any. */
   async hold(binding: PortBinding, target: PortTarget): Promise<HeldPort> {
     const hostAddress = binding.hostAddress || everyAddress;
     if (hostAddress.includes(':') && !this.#isGuest)
@@ -108,8 +108,8 @@ export class HostPorts {
   }
 
   /**
-   * Of a container that ran on while the agent was away. Its translation works in any case, so a
-   * program that took the port meanwhile is left alone.
+   * Takes the port of a container that ran while the agent was stopped. Its translation works in any case, so a
+   * program that took the port meanwhile keeps it.
    */
   async restore(
     port: { protocol: 'tcp' | 'udp'; hostAddress: string; hostPort: number; containerPort: number },
@@ -156,7 +156,7 @@ export class HostPorts {
       for (let port = binding.hostPort; port <= last; port++) yield port;
       return;
     }
-    // Goes on where it stopped, so that a port that was just given back rests for a while.
+    // The search continues after the last port, so that a released port is not reused at once.
     const count = ephemeral.last - ephemeral.first + 1;
     for (let step = 0; step < count; step++) {
       const port = this.#next;
@@ -190,7 +190,7 @@ function held(
 
 function listen(hostAddress: string, hostPort: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    // Whoever gets here found no translation (somebody flushed it): refuse at once, do not hang.
+    // A connection arrives here only without translation (somebody flushed the rules): it is refused at once.
     const server = createServer((connection) => connection.destroy());
     server.once('error', reject);
     server.listen({ host: hostAddress, port: hostPort, exclusive: true }, () => {
@@ -212,8 +212,8 @@ function bind(hostAddress: string, hostPort: number): Promise<Socket> {
 }
 
 /**
- * dockerd answers a taken port with 500 and this wording, which Testcontainers and others look for;
- * hence the kind `internal`.
+ * Error of a port in use. dockerd answers with 500 and this message, which Testcontainers and others look for; hence
+ * the kind `internal`.
  */
 function taken(
   binding: PortBinding,

@@ -1,4 +1,4 @@
-/** Published ports, per container: the held socket and the translation, together or not at all. */
+/** Published ports of each container: the socket that holds a port and its translation exist together or not at all. */
 import type { EndpointView, PortBinding, PublishedPort } from '../contract/container.ts';
 import { CortenError } from '../errors.ts';
 import type { Nat } from './nat.ts';
@@ -14,22 +14,22 @@ interface Published {
 export class PublishedPorts {
   readonly #nat: Nat;
   readonly #hostPorts: HostPorts;
-  /** Makes UDP clients that keep sending follow the port's new owner. */
-  readonly #forgetUdpFlows: (hostPorts: ReadonlySet<number>) => void;
-  /** Where translation alone does not reach the machine's ports. */
+  /** Deletes tracked UDP flows, so that clients that keep sending reach the port's new owner. */
+  readonly #deleteUdpFlows: (hostPorts: ReadonlySet<number>) => void;
+  /** Needed when translation alone does not reach the machine's ports. */
   readonly #forwarder: PortForwarder | undefined;
   readonly #byContainer = new Map<string, Published>();
 
   constructor(
     nat: Nat,
     hostPorts: HostPorts,
-    forgetUdpFlows: (hostPorts: ReadonlySet<number>) => void,
+    deleteUdpFlows: (hostPorts: ReadonlySet<number>) => void,
     forwarder?: PortForwarder,
   ) {
     this.#forwarder = forwarder;
     this.#nat = nat;
     this.#hostPorts = hostPorts;
-    this.#forgetUdpFlows = forgetUdpFlows;
+    this.#deleteUdpFlows = deleteUdpFlows;
   }
 
   async publish(
@@ -55,7 +55,7 @@ export class PublishedPorts {
       await this.#nat.publish(mappings);
       this.#forward(containerId, mappings, held);
       this.#remember(containerId, { mappings, held });
-      this.#forgetUdpFlows(udpPorts(mappings));
+      this.#deleteUdpFlows(udpPorts(mappings));
       return published;
     } catch (error) {
       for (const port of held) port.release();
@@ -70,13 +70,13 @@ export class PublishedPorts {
     this.#forwarder?.stop(containerId);
     try {
       await this.#nat.unpublish(published.mappings);
-      this.#forgetUdpFlows(udpPorts(published.mappings));
+      this.#deleteUdpFlows(udpPorts(published.mappings));
     } finally {
       for (const port of published.held) port.release();
     }
   }
 
-  /** Holds ports of a container that ran on while the agent was away. */
+  /** Takes the ports of a container that ran while the agent was stopped. */
   async restore(
     containerId: string,
     ports: readonly PublishedPort[],
@@ -89,12 +89,12 @@ export class PublishedPorts {
       held.push(await this.#hostPorts.restore(mapping, { containerId, containerAddress }));
     }
     const mappings = mappingsOf(ports, containerAddress);
-    // Else it has the ports since an earlier agent.
+    // A running forwarder has the ports already.
     if (!this.#forwarder?.isRunning(containerId)) this.#forward(containerId, mappings, held);
     this.#remember(containerId, { mappings, held });
   }
 
-  /** Ports of containers that run no more. */
+  /** Ends the forwarders of containers that do not run any more. */
   keepOnly(containerIds: ReadonlySet<string>): void {
     this.#forwarder?.keepOnly(containerIds);
   }
@@ -111,11 +111,11 @@ export class PublishedPorts {
       return socketFd === undefined ? [] : [{ mapping, socketFd }];
     });
     this.#forwarder?.start(containerId, ports);
-    // Had we them too, the forwarder's end would leave ports that take connections and never answer.
+    // If the agent kept copies, ports of an ended forwarder would accept connections and never answer.
     if (this.#forwarder !== undefined) for (const port of held) port.closeSocket();
   }
 
-  /** Gives the sockets up; translations stay, for containers that outlive the agent. */
+  /** Closes the sockets; translations stay for containers that run on without the agent. */
   close(): void {
     for (const published of this.#byContainer.values())
       for (const port of published.held) port.release();
@@ -132,7 +132,10 @@ export class PublishedPorts {
   }
 }
 
-/** An address of IPv6 is one of the computer around this machine, where the host listens itself. */
+/**
+ * Mappings of the machine. An IPv6 binding is one of the computer that this machine runs on, where the host itself
+ * listens.
+ */
 export function mappingsOf(
   ports: readonly PublishedPort[],
   containerAddress: string,
@@ -157,7 +160,7 @@ function udpPorts(mappings: readonly PortMapping[]): Set<number> {
   return new Set(udp.map(({ hostPort }) => hostPort));
 }
 
-/** dockerd's sentence around the cause; clients show it as it is. */
+/** Wraps the cause in dockerd's message, which clients show unchanged. */
 function withEndpoint(error: unknown, endpoint: EndpointView): unknown {
   if (!(error instanceof CortenError) || error.kind !== 'internal') return error;
   return new CortenError(

@@ -1,12 +1,11 @@
 /**
- * How fast an endpoint may send and receive: token buckets (tc-tbf(8)) on the machine's side of it,
- * where no container can take them off, whatever its capabilities.
+ * Limits how fast an endpoint sends and receives with token buckets (tc-tbf(8)) on the machine's side, where no
+ * container can remove them, whatever its capabilities.
  *
- * What a container receives leaves by the host's end of its veth pair, so the bucket is that end's
- * root. What it sends comes in by that end, and only what goes out of an interface can wait in a
- * queue: it is led through an interface of its own (ifb), whose root is the second bucket, and comes
- * back to where it was. Waiting keeps a TCP stream within a few percent of its rate; dropping at
- * once (police), or sending from inside the container, would not need the second interface.
+ * What a container receives leaves through the host's end of its veth pair, so the first bucket is the root qdisc of
+ * that end. What it sends comes in through that end, but only outgoing traffic can be queued: it is redirected
+ * through an ifb device, whose root qdisc is the second bucket, and returns to the veth. Queueing keeps a TCP stream
+ * within a few percent of its rate; dropping at once (police) would not.
  */
 import type { NetworkRates } from '../contract/limits.ts';
 import { invalid } from '../errors.ts';
@@ -41,38 +40,38 @@ const TCA_EGRESS_REDIR = 1;
 const TC_ACT_STOLEN = 4;
 const TC_U32_TERMINAL = 1;
 const TC_LINKLAYER_ETHERNET = 1;
-/** In network byte order, as the kernel wants a filter's protocol. */
+/** ETH_P_ALL in network byte order, as a filter's protocol is encoded. */
 const everyProtocol = 0x0300;
 
-/** A frame of ours and its header; a bucket that cannot hold one lets nothing through. */
+/** A bucket that cannot hold one frame with its header lets nothing through. */
 const leastBurstBytes = 1600;
 const burstSeconds = 0.02;
-/** A packet of TCP's own making (GSO) is up to 64 KiB; a queue that cannot hold a few loses whole windows. */
+/** A GSO packet has up to 64 KiB; a queue that cannot hold a few loses whole TCP windows. */
 const leastQueueBytes = 256 * 1024;
 const queueSeconds = 0.1;
 const maxUint32 = 0xffff_ffff;
 
 export interface RateDevices {
-  /** The host's end of the veth pair. */
+  /** Host's end of the veth pair. */
   veth: string;
-  /** The interface that what the container sends is led through. */
+  /** The ifb device through which the container's outgoing traffic is redirected. */
   shaper: string;
 }
 
-/** Makes both directions as `rates` says; absent and null are no limit. Throws invalid without kernel support. */
+/** Sets the limits of both directions; absent and null mean no limit. Throws invalid when the kernel lacks support. */
 export function setRates(
   netlink: Rtnetlink,
   { veth, shaper }: RateDevices,
   rates: NetworkRates,
 ): void {
   const link = findLink(netlink, veth);
-  // The container ended meanwhile, and its interface with it.
+  // The container has ended meanwhile, and its interface with it.
   if (link === undefined) return;
   try {
     if (rates.ingressBytesPerSecond == null) netlink.execute(removeQdisc(link, TC_H_ROOT));
     else netlink.execute(tokenBucket(link, rates.ingressBytesPerSecond));
     if (rates.egressBytesPerSecond != null)
-      leadThrough(netlink, link, shaper, rates.egressBytesPerSecond);
+      redirectThrough(netlink, link, shaper, rates.egressBytesPerSecond);
     else netlink.execute(removeQdisc(link, TC_H_INGRESS));
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTSUP', 'EOPNOTSUPP'))
@@ -84,7 +83,7 @@ export function setRates(
   }
 }
 
-/** What the buckets hold it to now; absent is no limit. */
+/** The current limits; absent means no limit. */
 export function readRates(netlink: Rtnetlink, { veth, shaper }: RateDevices): NetworkRates {
   const [ingress, egress] = [veth, shaper].map((name) => rateOf(netlink, findLink(netlink, name)));
   return {
@@ -98,7 +97,7 @@ function rateOf(netlink: Rtnetlink, link: Link | undefined): number | undefined 
   const body = trafficHeader(link, 0, 0);
   const subject = link.name;
   const bucket = netlink
-    .dump({ type: RTM_GETQDISC, body, verb: 'look at the rate of', subject })
+    .dump({ type: RTM_GETQDISC, body, verb: 'read the rate of', subject })
     .find(
       (message) =>
         message.type === RTM_NEWQDISC &&
@@ -107,19 +106,28 @@ function rateOf(netlink: Rtnetlink, link: Link | undefined): number | undefined 
     );
   const options = bucket && decodeAttributes(bucket.body.subarray(20)).get(Tca.options);
   const held = decodeAttributes(options ?? Buffer.alloc(0));
-  // Of a faster one struct tc_ratespec has no room for the rate.
+  // A rate of 4 GiB/s and more does not fit struct tc_ratespec.
   const rate64 = held.get(Tbf.rate64);
   if (rate64 !== undefined) return Number(rate64.readBigUInt64LE(0));
   return held.get(Tbf.parms)?.readUInt32LE(8);
 }
 
-/** The order leaves a container without a limit rather than without a network when it fails half-way. */
-function leadThrough(netlink: Rtnetlink, link: Link, shaper: string, bytesPerSecond: number): void {
+/**
+ * Redirects what comes in through `link`. The order of the steps is such that a failure leaves the container without
+ * a limit and not without a network.
+ */
+function redirectThrough(
+  netlink: Rtnetlink,
+  link: Link,
+  shaper: string,
+  bytesPerSecond: number,
+): void {
   netlink.execute(makeShaper(shaper));
   const through = findLink(netlink, shaper);
   if (through === undefined) throw new Error(`interface ${shaper} vanished as it was made`);
   netlink.execute(tokenBucket(through, bytesPerSecond));
-  // Anew each time: a second filter would stand beside the first. One datagram, so no packet comes between.
+  // The filter is recreated, because a second one would stay beside the first. One datagram lets no packet pass in
+  // between.
   netlink.execute(removeQdisc(link, TC_H_INGRESS), ingressQdisc(link), redirectAll(link, through));
 }
 
@@ -134,7 +142,7 @@ function makeShaper(name: string): Request {
     ]),
     verb: 'make interface',
     subject: name,
-    // From an earlier limit of the same endpoint.
+    // An earlier limit of the same endpoint may have left the device.
     accept: ['EEXIST'],
   };
 }
@@ -150,8 +158,8 @@ function trafficHeader(link: Link, handle: number, parent: number, info = 0): Bu
 }
 
 /**
- * The bucket holds a fiftieth of a second, so that no second sees much more than its rate; packets
- * that are larger are cut up by the kernel. The queue holds a tenth, within which TCP settles.
+ * The bucket holds 20 ms of traffic, so that no second sees much more than the rate; the kernel splits larger
+ * packets. The queue holds 100 ms, within which TCP adapts.
  */
 function tokenBucket(link: Link, bytesPerSecond: number): Request {
   const atMost = (value: number) => Math.min(maxUint32, Math.round(value));
@@ -190,7 +198,7 @@ function ingressQdisc(link: Link): Request {
       trafficHeader(link, ingressHandle, TC_H_INGRESS),
       text(Tca.kind, 'ingress'),
     ]),
-    verb: 'take what comes in by',
+    verb: 'add the ingress qdisc of',
     subject: link.name,
   };
 }
@@ -199,9 +207,9 @@ function removeQdisc(link: Link, parent: number): Request {
   return {
     type: RTM_DELQDISC,
     body: trafficHeader(link, 0, parent),
-    verb: 'take the rate limit off',
+    verb: 'remove the rate limit of',
     subject: link.name,
-    // There was none: the root is then the kernel's own, which has no handle.
+    // ENOENT and EINVAL mean that there was no limit: the kernel's own root qdisc has no handle.
     accept: ['ENOENT', 'EINVAL'],
   };
 }
@@ -237,7 +245,7 @@ function redirectAll(link: Link, through: Link): Request {
         ),
       ),
     ]),
-    verb: 'lead what comes in through another interface:',
+    verb: 'redirect the incoming traffic of',
     subject: link.name,
   };
 }

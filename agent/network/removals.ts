@@ -1,14 +1,14 @@
 /**
- * Takes veth pairs away. The kernel needs 15 to 40 ms for each (measured), holding the lock of all
- * network configuration; so it happens on a thread of the pool, one datagram at a time, and a pair
- * whose container has ended is left to the kernel, which removes it with the namespace anyway.
+ * Removes veth pairs. The kernel needs 15 to 40 ms for each (measured) and holds the lock of all network
+ * configuration, so removal runs on a thread of the pool, one datagram at a time. The pair of a container that has
+ * ended is left to the kernel, which removes it with the namespace.
  */
 import { closeSync } from 'node:fs';
 import { deleteLink } from './link.ts';
 import type { Rtnetlink } from './rtnetlink.ts';
 
 export class LinkRemovals {
-  /** A conversation of its own: another thread uses it. */
+  /** A socket of its own, because another thread uses it. */
   readonly #netlink: Rtnetlink;
   #waiting: string[] = [];
   #next: Promise<void> | undefined;
@@ -18,16 +18,16 @@ export class LinkRemovals {
     this.#netlink = netlink;
   }
 
-  /** Resolves when the interface is gone; one that is gone already is fine. */
+  /** Resolves when the interface is gone, also when it was absent. */
   remove(name: string): Promise<void> {
     this.#waiting.push(name);
     this.#next ??= this.#last.then(() => this.#removeWaiting());
     return this.#next;
   }
 
-  /** Finishes what is under way first: a thread still uses the socket. */
+  /** Waits for the removal in progress, because a thread still uses the socket. */
   async close(): Promise<void> {
-    // Its callers have heard of the failure.
+    // The callers of that removal have got its error.
     await this.#next?.catch(() => undefined);
     await this.#last;
     closeSync(this.#netlink.fd);
@@ -38,7 +38,7 @@ export class LinkRemovals {
     this.#waiting = [];
     this.#next = undefined;
     const work = this.#netlink.executeInBackground(...names.map(deleteLink));
-    // What waits next must run whether this worked or not; the callers of this get the error.
+    // The next removal must run even if this one fails; its callers get the error.
     this.#last = work.catch(() => undefined);
     return work;
   }

@@ -1,17 +1,17 @@
-/** The machine's own name servers (resolv.conf(5)). */
+/** Reads the machine's name servers (resolv.conf(5)). */
 import { readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { hasErrno } from '../kernel/libc.ts';
 
-/** systemd-resolved lists its real upstream servers here; its stub is only on the loopback. */
+/** File in which systemd-resolved lists its upstream servers; its stub is only on the loopback. */
 const resolvedUpstreams = '/run/systemd/resolve/resolv.conf';
 
-/** Every IPv4 server, those on the loopback included: what the machine itself would ask. */
+/** Every IPv4 name server that the machine itself uses, including those on the loopback. */
 export function machineResolvers(path = '/etc/resolv.conf'): string[] {
   return readServers(path);
 }
 
-/** Those that a container can reach; empty when the machine only asks a stub on its loopback. */
+/** Name servers that a container can reach; empty when the machine only uses a stub on its loopback. */
 export function reachableResolvers(path = '/etc/resolv.conf'): string[] {
   const servers = readServers(path).filter((server) => !server.startsWith('127.'));
   if (servers.length > 0) return servers;

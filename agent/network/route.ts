@@ -16,7 +16,7 @@ const RT_SCOPE_UNIVERSE = 0;
 const RTN_UNICAST = 1;
 
 export interface Route {
-  /** `everyDestination` is the default route. */
+  /** Destination subnet; `everyDestination` is the default route. */
   destination: string;
   interfaceIndex: number | undefined;
   gateway: string | undefined;
@@ -24,7 +24,7 @@ export interface Route {
 
 export const everyDestination = '0.0.0.0/0';
 
-/** By the interface on whose network the gateway is. */
+/** Adds a default route; the kernel finds the interface whose network has the gateway. */
 export function addDefaultRoute(gateway: string): Request {
   return {
     type: RTM_NEWROUTE,
@@ -35,7 +35,7 @@ export function addDefaultRoute(gateway: string): Request {
   };
 }
 
-/** Every route but those the kernel keeps for the machine's own addresses. */
+/** Lists all routes except those that the kernel keeps for the machine's own addresses. */
 export function listRoutes(netlink: Rtnetlink): Route[] {
   return netlink
     .dump({ type: RTM_GETROUTE, body: header(), verb: 'list', subject: 'routes' })

@@ -1,7 +1,6 @@
 /**
- * One conversation with rtnetlink (rtnetlink(7)) over a socket that somebody else opened: requests
- * that are acknowledged, and dumps. The kernel executes a request within send(2) and answers in
- * order, so several requests travel in one datagram and cost one exchange.
+ * Requests to rtnetlink (rtnetlink(7)) over a given socket: acknowledged requests and dumps. The kernel executes a
+ * request within send(2) and answers in order, so several requests in one datagram cost one exchange.
  */
 import { KernelError } from '../kernel/libc.ts';
 import { receiveNetlink, sendNetlink, sendNetlinkInBackground } from '../kernel/netlink.ts';
@@ -14,7 +13,7 @@ import {
   MessageType,
 } from './netlink-message.ts';
 
-/** A request the kernel refused: errno as in every KernelError, and the kernel's sentence if any. */
+/** A refused request, with errno as in every KernelError and the kernel's message, if any. */
 export class NetlinkError extends KernelError {
   readonly hint: string | undefined;
 
@@ -29,10 +28,10 @@ export interface Request {
   type: number;
   flags?: number;
   body: Buffer;
-  /** What is asked and of what, for the error only. */
+  /** Verb and subject of the error message. */
   verb: string;
   subject: string;
-  /** errno names that mean the wish is already fulfilled. */
+  /** Names of errno that mean that the wanted state exists already. */
   accept?: readonly string[];
 }
 
@@ -44,7 +43,10 @@ export class Rtnetlink {
     this.fd = fd;
   }
 
-  /** Sends all requests at once and throws for the first that failed; the others are still done. */
+  /**
+   * Sends all requests at once and throws NetlinkError for the first that failed; the others are executed all the
+   * same.
+   */
   execute(...requests: Request[]): void {
     const first = this.#sequence;
     sendNetlink(this.fd, this.#encode(requests));
@@ -52,8 +54,8 @@ export class Rtnetlink {
   }
 
   /**
-   * The same from another thread, for requests that take the kernel long. Until it resolves, this
-   * conversation must not be used for anything else.
+   * Does the same on another thread, for requests that take the kernel long. This object must not be used until it
+   * resolves.
    */
   async executeInBackground(...requests: Request[]): Promise<void> {
     const first = this.#sequence;
@@ -87,7 +89,7 @@ export class Rtnetlink {
     if (failure !== undefined) throw failure;
   }
 
-  /** One object, such as a link by name. Undefined when the kernel knows no such thing. */
+  /** Reads one object, such as a link by name; `undefined` when there is none. */
   get(request: Request): Message | undefined {
     const sequence = this.#sequence++;
     sendNetlink(this.fd, encodeMessage(request.type, Flag.request, sequence, request.body));
@@ -101,7 +103,7 @@ export class Rtnetlink {
     }
   }
 
-  /** Every object of a kind. */
+  /** Reads all objects of a kind. */
   dump(request: Request): Message[] {
     const sequence = this.#sequence++;
     sendNetlink(
@@ -122,7 +124,7 @@ export class Rtnetlink {
     }
   }
 
-  /** One datagram's messages; answers to an earlier request that was given up are dropped. */
+  /** Messages of one datagram; late answers to an earlier request are dropped. */
   #answers(firstSequence: number): Message[] {
     return [...decodeMessages(receiveNetlink(this.fd))].filter(
       (message) => message.sequence >= firstSequence,

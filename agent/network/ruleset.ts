@@ -1,11 +1,11 @@
 /**
- * Our whole nftables table as text (nft(8)). Rules never change: networks and published ports are
- * members of sets and maps, so that publishing a port is one element and not one more rule for
- * every packet to walk. docs/decisions/0007-networking.md has the reasons.
+ * The agent's nftables table as text (nft(8)). Rules never change: networks and published ports are elements of sets
+ * and maps, so that publishing a port adds an element and not a rule that every packet has to pass.
+ * docs/decisions/0007-networking.md has the reasons.
  */
 import type { NetworkDefinition } from './networks.ts';
 
-/** A port of the machine that is passed on to a container. */
+/** A port of the machine that is translated to a container. */
 export interface PortMapping {
   protocol: 'tcp' | 'udp';
   /** `0.0.0.0` is every address of the machine. */
@@ -19,7 +19,7 @@ export interface RulesetState {
   table: string;
   networks: readonly NetworkDefinition[];
   ports: readonly PortMapping[];
-  /** Interfaces between which this machine did not route before we switched forwarding on. */
+  /** Interfaces between which this machine did not forward before the agent switched forwarding on. */
   outside: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export const everyAddress = '0.0.0.0';
 
 export const portMaps = { everyAddress: 'published', oneAddress: 'published_at' } as const;
 
-/** Replaces the table in one transaction: no packet sees a state in between. */
+/** Text that replaces the table in one transaction, so that no packet sees a state in between. */
 export function renderRuleset(state: RulesetState): string {
   const { table, networks, ports } = state;
   const bridges = networks.map((network) => quoted(network.bridge));
@@ -118,7 +118,7 @@ const target = (port: PortMapping) => `${port.containerAddress} . ${port.contain
 
 const quoted = (name: string) => `"${name}"`;
 
-/** nft refuses an empty list. */
+/** The `elements` clause, which nft refuses when empty. */
 function elements(list: readonly string[]): string {
   return list.length === 0 ? '' : `elements = { ${list.join(', ')} }`;
 }

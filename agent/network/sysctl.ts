@@ -1,11 +1,14 @@
-/** Network settings of the machine that containers need (ip-sysctl in the kernel's documentation). */
+/** Sets network settings that containers need (Documentation/networking/ip-sysctl.rst). */
 import { CortenError } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import type { EngineNetwork } from './engine-network.ts';
 
 const forwarding = '/proc/sys/net/ipv4/ip_forward';
 
-/** Switches routing on; true when this call did it, so that the machine did not route before. */
+/**
+ * Switches IP forwarding on. Returns true when it was off before. Throws unavailable when the machine does not allow
+ * it.
+ */
 export function enableForwarding(netns: EngineNetwork): boolean {
   if (netns.readSetting(forwarding).trim() === '1') return false;
   try {
@@ -13,32 +16,32 @@ export function enableForwarding(netns: EngineNetwork): boolean {
   } catch (error) {
     throw new CortenError(
       'unavailable',
-      'containers need the machine to route: set it with sysctl -w net.ipv4.ip_forward=1',
+      'containers need IP forwarding: switch it on with sysctl -w net.ipv4.ip_forward=1',
       { cause: error },
     );
   }
   return true;
 }
 
-/** Lets 127.0.0.1 of the machine reach containers through this bridge; ruleset.ts bars the way back. */
+/** Lets 127.0.0.1 of the machine reach containers through this bridge; ruleset.ts blocks the other direction. */
 export function allowLoopbackThrough(netns: EngineNetwork, bridge: string): void {
   netns.writeSetting(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
 }
 
 /**
- * Without IPv6 in the network the machine must not listen to it there: a container could otherwise
- * announce itself as the machine's router (CVE-2020-13401).
+ * In a network without IPv6 the machine must not accept IPv6 on the bridge: a container could otherwise announce
+ * itself as the machine's router (CVE-2020-13401).
  */
 export function disableIpv6(netns: EngineNetwork, bridge: string): void {
   try {
     netns.writeSetting(`/proc/sys/net/ipv6/conf/${bridge}/disable_ipv6`, '1');
   } catch (error) {
-    // A kernel without IPv6 has nothing to switch off.
+    // A kernel without IPv6 lacks the setting.
     if (!hasErrno(error, 'ENOENT')) throw error;
   }
 }
 
-/** With IPv6: still no router announcements from containers. */
+/** Ignores router advertisements of containers, for networks with IPv6. */
 export function ignoreRouterAnnouncements(netns: EngineNetwork, bridge: string): void {
   try {
     netns.writeSetting(`/proc/sys/net/ipv6/conf/${bridge}/accept_ra`, '0');

@@ -1,6 +1,6 @@
 /**
- * Veth pairs (veth(4)): one end is a port of the bridge, the other is born inside the container's
- * namespace under its final name, so that one request does it all and nothing is ever moved.
+ * Veth pairs (veth(4)): one end is a port of the bridge, the other is created inside the container's namespace under
+ * its final name, so that one request is enough and no device is moved.
  */
 import { addAddress } from './address.ts';
 import {
@@ -27,17 +27,18 @@ const RTM_SETLINK = 19;
 
 export interface VethPair {
   hostName: string;
-  /** Index of the bridge that gets the host's end. */
+  /** Index of the bridge whose port the host's end becomes. */
   bridgeIndex: number;
   insideName: string;
   macAddress: string;
   mtu: number;
 }
 
-/** Makes the pair: host end in the bridge, inside end in the namespace of `networkFd`. */
+/** Creates the pair with the host's end in the bridge and the other end in the namespace of `networkFd`. */
 export function makeVethPair(netlink: Rtnetlink, pair: VethPair, networkFd: number): void {
   const peer = Buffer.concat([
-    // Not up yet: the kernel configures the peer before the two are joined, and then up is ENOTCONN.
+    // The device is set up later: the kernel configures the peer before the two are joined, and up then fails with
+    // ENOTCONN.
     linkHeader(0),
     text(LinkAttribute.name, pair.insideName),
     macAttribute(pair.macAddress),
@@ -60,10 +61,11 @@ export function makeVethPair(netlink: Rtnetlink, pair: VethPair, networkFd: numb
 }
 
 /**
- * Hairpin: frames may leave by the port they came in. Where the kernel shows bridged frames to
- * netfilter (net.bridge.bridge-nf-call-iptables), a container that calls its own published port is
- * translated within the bridge, and its packet must come back by the same port (measured).
- * Isolated: no traffic between this port and others that are isolated too (`enable_icc=false`).
+ * In hairpin mode frames may leave through the port they came in by. When the kernel passes bridged frames to
+ * netfilter (net.bridge.bridge-nf-call-iptables), a container that connects to its own published port is translated
+ * within the bridge, and its packet must return through the same port (measured).
+ *
+ * An isolated port exchanges no traffic with other isolated ports (`enable_icc=false`).
  */
 export function setPortModes(
   netlink: Rtnetlink,
@@ -86,7 +88,7 @@ export function setPortModes(
   });
 }
 
-/** Puts a pair's host end into a bridge again. */
+/** Adds a pair's host end to a bridge again. */
 export function joinBridge(
   netlink: Rtnetlink,
   veth: { index: number; name: string },
@@ -103,7 +105,7 @@ export function joinBridge(
   });
 }
 
-/** Inside the container: loopback up, the address, and the default route where one is wanted. */
+/** Configures the container's side: loopback up, the address, and the default route when wanted. */
 export function configureInside(
   inside: Rtnetlink,
   endpoint: { name: string; address: string; prefixLength: number; gateway: string | undefined },

@@ -16,7 +16,7 @@ function roomyPaths(t: TestContext): EnginePaths {
 
 const failure = (code: string, path: string) => Object.assign(new Error(code), { code, path });
 
-test('full disk: a layer that had no room is told of, though there is room again', (t) => {
+test('full disk: a layer that had no free space is named, though it has some again', (t) => {
   const paths = roomyPaths(t);
   for (const error of [
     failure('ENOSPC', join(layersDirectory(paths), 'abc/work/probe')),
@@ -27,7 +27,7 @@ test('full disk: a layer that had no room is told of, though there is room again
     assert.equal(explained.cause, error);
     assert.match(
       explained.message,
-      /^no space left on device: its writable layer had no room left, so web cannot start\. Try again/,
+      /^no space left on device: its writable layer had no free space left, so web cannot start\. Try again/,
     );
   }
 });

@@ -53,7 +53,7 @@ function fullAt(error: unknown, paths: EnginePaths): Full | undefined {
   const isLayer = path.startsWith(`${layersDirectory(paths)}/`) || path.includes(`/${spaceName}/`);
   if (!isLayer || !path.startsWith(paths.root)) return undefined;
   return {
-    cause: 'its writable layer had no room left',
+    cause: 'its writable layer had no free space left',
     nextStep: `Try again, or raise its disk limit if it has one. ${makeRoom}`,
   };
 }

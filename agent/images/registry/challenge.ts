@@ -1,7 +1,7 @@
-/** What a registry asks for: the WWW-Authenticate header (RFC 9110 11.6.1). */
+/** Parses a registry's WWW-Authenticate header (RFC 9110 11.6.1). */
 
 export interface Challenge {
-  /** In lower case. */
+  /** Scheme in lower case. */
   scheme: string;
   parameters: Record<string, string>;
 }

@@ -1,6 +1,6 @@
 /**
- * Downloads one blob into a file, hashing on the way. What is in the file already counts: a download
- * that was cut, now or in an earlier pull, goes on where it ended (Range, RFC 9110 14.2).
+ * Downloads one blob into a file and hashes it. Content that is in the file already counts: a download that was
+ * interrupted, now or in an earlier pull, continues where it ended (Range, RFC 9110 14.2).
  */
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -16,16 +16,16 @@ export interface Download {
   digest: string;
   sizeBytes: number;
   path: string;
-  /** Opens the blob from an offset on; answers 200 or 206, throws otherwise. */
+  /** Opens the blob at an offset and resolves with a response of status 200 or 206; throws otherwise. */
   open: (offset: number) => Promise<HttpResponse>;
   progress: (bytes: number) => void;
   signal: AbortSignal;
 }
 
-/** Tries in a row that bring nothing. */
-const maxBarrenTries = 5;
+/** Number of consecutive tries without any new byte. */
+const maxFruitlessTries = 5;
 
-/** Throws invalid when the content is not what its digest says; nothing of it is kept then. */
+/** Throws invalid when the content does not match its digest; the file is then emptied. */
 export async function download(work: Download): Promise<void> {
   const file = await open(work.path, 'a+', 0o600);
   try {
@@ -35,7 +35,7 @@ export async function download(work: Download): Promise<void> {
     if (partial.digest() === work.digest) return;
     const wrong = partial.digest();
     await partial.restart();
-    // What an earlier pull left may have been damaged since; one clean try decides.
+    // The content of an earlier pull may have been damaged since, so a download from the start decides.
     if (resumed) {
       await fetchRest(partial, work);
       if (partial.digest() === work.digest) return;
@@ -59,14 +59,14 @@ async function fetchRest(partial: PartialFile, work: Download): Promise<void> {
       await partial.append(await work.open(partial.offset));
     } catch (error) {
       if (work.signal.aborted) throw work.signal.reason;
-      // Refusals and lies do not get better; only what looks like a cut line is tried again.
+      // Refusals and wrong content stay; only an interrupted transfer is tried again.
       if (hasErrno(error, 'ENOSPC', 'EDQUOT')) throw diskFull('the layer', work.path, error);
       if (error instanceof CortenError && (error.kind !== 'unavailable' || before === 0))
         throw error;
       failure = error;
     }
     barren = partial.offset > before ? 0 : barren + 1;
-    if (barren === maxBarrenTries)
+    if (barren === maxFruitlessTries)
       throw new CortenError(
         'unavailable',
         `the download of ${work.digest} stopped at ${partial.offset} of ${work.sizeBytes} bytes; pull again to go on from there`,
@@ -76,7 +76,7 @@ async function fetchRest(partial: PartialFile, work: Download): Promise<void> {
   }
 }
 
-/** The file as far as it is, with the hash of what it holds. */
+/** A partial file with the hash of its content. */
 class PartialFile {
   readonly #file: FileHandle;
   readonly #work: Download;
@@ -92,7 +92,7 @@ class PartialFile {
     return `sha256:${this.#hash.copy().digest('hex')}`;
   }
 
-  /** Hashes what is there; whether there was anything. */
+  /** Hashes the existing content. Resolves with whether there was any. */
   async takeUp(): Promise<boolean> {
     const { size } = await this.#file.stat();
     if (size > this.#work.sizeBytes) await this.#file.truncate(0);
@@ -113,7 +113,7 @@ class PartialFile {
   async append(response: HttpResponse): Promise<void> {
     const { body } = response;
     try {
-      // A registry without Range sends everything again.
+      // A registry without Range support sends everything again.
       if (this.offset > 0 && !continuesAt(response, this.offset)) await this.restart();
       for await (const chunk of body) {
         const bytes = chunk as Buffer;

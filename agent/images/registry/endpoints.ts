@@ -1,25 +1,25 @@
-/** Where a registry is: mirrors, HTTPS, and for whom plain HTTP is allowed. */
+/** Endpoints of a registry: mirrors, HTTPS, and plain HTTP where that is allowed. */
 import { invalid } from '../../errors.ts';
 
 export interface Endpoint {
   base: URL;
-  /** Certificates are not checked. */
+  /** Whether certificates are left unchecked. */
   insecure: boolean;
-  /** A mirror is never sent the user's credentials for the registry that it mirrors. */
+  /** Whether it is a mirror, which never gets the credentials for the registry that it mirrors. */
   mirror: boolean;
 }
 
 export interface RegistryOptions {
   /** Addresses of mirrors of docker.io, tried in order before it. */
   registryMirrors: string[];
-  /** Domains, with port, that may speak plain HTTP or have any certificate. */
+  /** Domains with port that may use plain HTTP or any certificate. */
   insecureRegistries: string[];
 }
 
 const hubDomain = 'docker.io';
 const hubHost = 'registry-1.docker.io';
 
-/** In the order in which they are tried. */
+/** Endpoints in the order in which they are tried. Throws invalid for a mirror's address that is no URL. */
 export function endpointsOf(domain: string, options: RegistryOptions): Endpoint[] {
   const mirrors = domain === hubDomain ? options.registryMirrors.map(mirrorOf) : [];
   return [...mirrors, ...ownEndpoints(domain, options)];
@@ -30,7 +30,7 @@ function ownEndpoints(domain: string, options: RegistryOptions): Endpoint[] {
   const insecure = options.insecureRegistries.includes(domain) || isLoopback(host);
   const base = (scheme: string) => new URL(`${scheme}://${host}/`);
   const secure: Endpoint = { base: base('https'), insecure, mirror: false };
-  // As dockerd: HTTPS first, with any certificate, then HTTP.
+  // As dockerd does, HTTPS is tried first, with any certificate, then HTTP.
   return insecure ? [secure, { base: base('http'), insecure, mirror: false }] : [secure];
 }
 
@@ -41,7 +41,7 @@ function mirrorOf(address: string): Endpoint {
   return { base, insecure: isLoopback(base.host), mirror: true };
 }
 
-/** 127.0.0.0/8, ::1 and localhost, with or without a port. */
+/** Whether the host is 127.0.0.0/8, ::1 or localhost, with or without a port. */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/:\d+$/, '');
   return (
@@ -49,7 +49,7 @@ export function isLoopback(host: string): boolean {
   );
 }
 
-/** The domain of images that a login's server address is meant for. */
+/** Domain of images that the server address of a login means. */
 export function domainOfServer(address: string | undefined): string {
   const host = (address ?? '').replace(/^https?:\/\//, '').replace(/\/.*$/, '');
   return host === '' || host === 'index.docker.io' || host === hubHost ? hubDomain : host;

@@ -1,4 +1,4 @@
-/** What goes wrong with a registry, in dockerd's words where it has some (distribution/errors.go). */
+/** Errors of registries, with dockerd's messages where it has some (distribution/errors.go). */
 import { CortenError, notFound } from '../../errors.ts';
 import { isObject } from '../descriptor.ts';
 import { familiar } from '../reference.ts';
@@ -8,7 +8,7 @@ export interface RegistryProblem {
   message: string;
 }
 
-/** The body that registries send with an error (OCI distribution-spec, "Error Codes"). */
+/** Parses the body of an error (OCI distribution-spec, "Error Codes"). */
 export function problemOf(body: Buffer, status: number): RegistryProblem {
   try {
     const document: unknown = JSON.parse(body.toString('utf8'));
@@ -17,12 +17,12 @@ export function problemOf(body: Buffer, status: number): RegistryProblem {
     if (isObject(first))
       return { code: String(first.code ?? ''), message: String(first.message ?? '').slice(0, 500) };
   } catch {
-    // Not every proxy in between speaks JSON; the status then says what there is to say.
+    // A proxy may answer without JSON; the status then is all there is.
   }
   return { code: '', message: `HTTP status ${status}` };
 }
 
-/** As dockerd shows a registry's error: `manifest unknown: manifest unknown`. */
+/** Formats a registry's error as dockerd does: `manifest unknown: manifest unknown`. */
 function worded({ code, message }: RegistryProblem): string {
   const words = code.toLowerCase().replaceAll('_', ' ');
   return words === '' ? message : `${words}: ${message}`;
@@ -38,7 +38,7 @@ export function refused(
   const denied = `pull access denied for ${name}, repository does not exist or may require 'docker login'`;
   if (status === 401) {
     const why = problem.code === '' ? 'authentication required' : worded(problem);
-    // Not 401, on which the CLI asks for a password by itself, nor dockerd's answer to a pull.
+    // The status is not 401, on which the CLI would ask for a password and which dockerd does not use for a pull.
     return notFound(`${denied}: ${why}`);
   }
   if (status === 403 || problem.code === 'DENIED') return notFound(`${denied}: ${worded(problem)}`);
@@ -59,7 +59,7 @@ export function refused(
   );
 }
 
-/** The registry could not be reached at all. */
+/** Error of a registry that cannot be reached. */
 export function unreachable(url: URL, error: unknown): CortenError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const detail = error instanceof Error ? error.message : String(error);

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { afterEach, test } from 'node:test';
-import { exchange, readBody, setWayOut } from './http.ts';
+import { exchange, readBody, setConnectionSettings } from './http.ts';
 
 const servers: Server[] = [];
 
 afterEach(() => {
-  setWayOut({ proxies: undefined, lookup: undefined });
+  setConnectionSettings({ proxies: undefined, lookup: undefined });
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     server.close();
@@ -20,7 +20,7 @@ test('plain HTTP goes through its proxy, and what is excepted does not', async (
   const direct: string[] = [];
   const registry = await serve(direct);
   const proxies = { http: `http://127.0.0.1:${proxy}`, noProxy: 'near.example' };
-  setWayOut({
+  setConnectionSettings({
     proxies,
     lookup: (_name, options, done) =>
       options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4),
@@ -30,7 +30,7 @@ test('plain HTTP goes through its proxy, and what is excepted does not', async (
   await get(`http://near.example:${registry}/v2/`);
   await get(`http://127.0.0.1:${registry}/v2/`);
   assert.deepEqual(direct, ['/v2/', '/v2/']);
-  setWayOut({ proxies: {} });
+  setConnectionSettings({ proxies: {} });
   await get(`http://far.example:${registry}/v2/`);
   assert.equal(direct.length, 3);
 });
@@ -45,7 +45,7 @@ test('HTTPS asks its proxy for a tunnel', async () => {
     }),
   );
   const port = await listening(proxy);
-  setWayOut({ proxies: { https: `http://127.0.0.1:${port}` } });
+  setConnectionSettings({ proxies: { https: `http://127.0.0.1:${port}` } });
   await assert.rejects(get('https://registry.example/v2/'));
   assert.equal(await wanted, 'registry.example:443');
 });

@@ -1,4 +1,4 @@
-/** One HTTP exchange with a registry, and what may go wrong on the way. */
+/** One HTTP exchange with a registry, and its errors. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
@@ -12,7 +12,7 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   body?: Readable | Buffer;
   signal?: AbortSignal;
-  /** Accept any certificate: the registry is configured as insecure, or on this machine. */
+  /** Accepts any certificate, because the registry is configured as insecure or runs on this machine. */
   insecure: boolean;
 }
 
@@ -22,27 +22,27 @@ export interface HttpResponse {
   body: IncomingMessage;
 }
 
-/** A connection on which nothing came for so long is dead. */
+/** A connection without traffic for this long counts as broken. */
 const idleMs = 60_000;
 
-/** How registries are reached: set once by who wires, and again when it changes. */
-export interface WayOut {
+/** How connections to registries are made: set at start, and again when the settings change. */
+export interface ConnectionSettings {
   proxies?: { http?: string; https?: string; noProxy?: string };
-  /** In the place of the system's own. */
+  /** Replaces the system's name resolution. */
   lookup?: LookupFunction;
 }
 
-let wayOut: WayOut = {};
+let connectionSettings: ConnectionSettings = {};
 const agents = new Map<string, HttpAgent>();
 
-/** From now on; exchanges under way go on as they began. */
-export function setWayOut(change: WayOut): void {
-  wayOut = { ...wayOut, ...change };
+/** Applies to new exchanges; those in progress go on. */
+export function setConnectionSettings(change: ConnectionSettings): void {
+  connectionSettings = { ...connectionSettings, ...change };
   for (const agent of agents.values()) dropIdle(agent);
   agents.clear();
 }
 
-/** Those in use end by themselves with their exchange. */
+/** Connections in use end with their exchange. */
 function dropIdle({ freeSockets }: HttpAgent): void {
   for (const idle of Object.values(freeSockets)) for (const socket of idle ?? []) socket.destroy();
 }
@@ -62,7 +62,7 @@ function agentFor({ url, insecure }: Pick<HttpRequest, 'url' | 'insecure'>): Htt
 }
 
 function agentOptions(isDirect: boolean) {
-  const { proxies, lookup } = wayOut;
+  const { proxies, lookup } = connectionSettings;
   return {
     keepAlive: true,
     maxFreeSockets: 4,
@@ -79,14 +79,14 @@ function agentOptions(isDirect: boolean) {
   };
 }
 
-/** Registries inside companies are signed by what the machine trusts, so its certificates count too. */
+/** Certificates that the machine trusts count too, because companies sign their registries with them. */
 function trust(insecure: boolean) {
   return insecure
     ? { rejectUnauthorized: false }
     : { ca: [...getCACertificates('default'), ...getCACertificates('system')] };
 }
 
-/** Resolves when the headers are there. Rejects with Node's own errors, or the signal's reason. */
+/** Resolves when the headers have arrived. Rejects with Node's errors or the signal's reason. */
 export function exchange(request: HttpRequest): Promise<HttpResponse> {
   const { method, url, headers, body, signal, insecure } = request;
   return new Promise((resolve, reject) => {
@@ -117,7 +117,7 @@ export function exchange(request: HttpRequest): Promise<HttpResponse> {
   });
 }
 
-/** The whole body, up to a bound. */
+/** Reads the whole body. Throws beyond `maxBytes`. */
 export async function readBody({ body }: HttpResponse, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -129,7 +129,7 @@ export async function readBody({ body }: HttpResponse, maxBytes: number): Promis
   return Buffer.concat(chunks);
 }
 
-/** Lets go of a body that nobody reads, so that its connection can be used again. */
+/** Discards a body, so that its connection can be reused. */
 export function discard({ body }: HttpResponse): void {
   body.on('error', () => {});
   body.resume();
@@ -146,7 +146,7 @@ const transientCodes = new Set([
   'ERR_STREAM_PREMATURE_CLOSE',
 ]);
 
-/** Whether the same again may well succeed. */
+/** Whether a repeated request may succeed. */
 export function isTransient(error: unknown): boolean {
   return error instanceof Error && 'code' in error && transientCodes.has(String(error.code));
 }

@@ -1,4 +1,4 @@
-/** Checks a login, as `docker login` asks for through POST /auth. */
+/** Checks a login for `docker login` (POST /auth). */
 import type { RegistryCredentials } from '../../contract/image.ts';
 import { CortenError } from '../../errors.ts';
 import { domainOfServer, endpointsOf, type RegistryOptions } from './endpoints.ts';
@@ -9,7 +9,7 @@ import { RegistrySession } from './session.ts';
 
 const loginTimeoutMs = 60_000;
 
-/** Resolves with an identity token where the registry gives one. Throws unauthorized. */
+/** Resolves with an identity token if the registry returns one. Throws unauthorized. */
 export async function login(
   credentials: RegistryCredentials,
   options: RegistryOptions,

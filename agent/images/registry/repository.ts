@@ -46,7 +46,7 @@ export class Repository {
     return new Repository(fullName(reference), reference.path, sessions);
   }
 
-  /** The registry itself, not a mirror: what is pushed goes there. */
+  /** Session with the registry itself and not a mirror; pushes go there. */
   get origin(): RegistrySession {
     const session = this.#sessions.at(-1);
     if (session === undefined) throw new Error('a repository has at least one endpoint');
@@ -61,7 +61,7 @@ export class Repository {
     return `repository:${this.#path}:pull`;
   }
 
-  /** By tag or digest. A digest is verified against what was served. */
+  /** Reads a manifest by tag or digest. Throws invalid when the served content has another digest. */
   async manifest(tagOrDigest: string, signal: AbortSignal): Promise<ServedManifest> {
     const response = await this.#get(
       {
@@ -82,14 +82,14 @@ export class Repository {
     return { bytes, mediaType: type, digest };
   }
 
-  /** A blob's bytes from an offset on; the answer is 200 or 206. */
+  /** Opens a blob at an offset; the response has status 200 or 206. */
   blob(digest: string, offset: number, signal: AbortSignal): Promise<HttpResponse> {
     const headers: Record<string, string> = offset > 0 ? { Range: `bytes=${offset}-` } : {};
     const path = `${this.#path}/blobs/${digest}`;
     return this.#get({ method: 'GET', path, headers }, digest, signal);
   }
 
-  /** All tags; the registry may give them a page at a time (`Link`, RFC 8288). */
+  /** All tags, which the registry may return in pages (`Link`, RFC 8288). */
   async tags(signal: AbortSignal): Promise<string[]> {
     const tags: string[] = [];
     let path: string | undefined = `${this.#path}/tags/list`;
@@ -105,7 +105,7 @@ export class Repository {
     return tags;
   }
 
-  /** Asks one endpoint after the other; the last one's refusal is what counts. */
+  /** Tries one endpoint after the other; the last one's error is thrown. */
   async #get(request: SessionRequest, what: string, signal: AbortSignal): Promise<HttpResponse> {
     let failure: unknown;
     for (const session of this.#sessions) {
@@ -123,10 +123,7 @@ export class Repository {
   }
 }
 
-/**
- * Of a registry that may be spoken to by HTTPS or HTTP, the way that works; mirrors stay, since one
- * that is down is passed over when it is asked.
- */
+/** Keeps the endpoint of HTTPS and HTTP that works. Mirrors stay, because one that is down is skipped at each request. */
 export async function reachable(endpoints: Endpoint[], signal: AbortSignal): Promise<Endpoint[]> {
   const mirrors = endpoints.filter(({ mirror }) => mirror);
   const own = endpoints.filter(({ mirror }) => !mirror);

@@ -1,7 +1,7 @@
 /**
- * Talking to one endpoint of a registry: proves who we are when asked (Docker's token
- * specification, docs "auth/token" and "auth/oauth"; or Basic), follows redirects without giving the
- * proof away, and tries again what failed in passing.
+ * A session with one endpoint of a registry: it authenticates on request (Docker's token specification, docs
+ * "auth/token" and "auth/oauth"; or Basic), follows redirects without forwarding the credentials, and repeats
+ * requests after transient errors.
  */
 
 import type { Readable } from 'node:stream';
@@ -24,12 +24,12 @@ import {
 
 export interface SessionRequest {
   method: HttpRequest['method'];
-  /** Below `/v2/`, or a whole address that the registry gave (an upload's location). */
+  /** Path below `/v2/`, or a whole URL from the registry (an upload's location). */
   path: string | URL;
   headers?: Record<string, string>;
-  /** Made anew for each try. */
+  /** Creates the body for each try. */
   body?: () => Readable | Buffer;
-  /** What the token must allow: `repository:library/alpine:pull`. */
+  /** Scope of the token, such as `repository:library/alpine:pull`. */
   scope?: string;
   signal?: AbortSignal;
 }
@@ -42,28 +42,28 @@ const clientId = 'corten';
 export class RegistrySession {
   readonly endpoint: Endpoint;
   readonly #credentials: RegistryCredentials;
-  /** Authorization header by scope. */
-  readonly #proofs = new Map<string, string>();
-  /** From a login with OAuth: stands for the password from then on. */
+  /** Authorization headers by scope. */
+  readonly #authorizations = new Map<string, string>();
+  /** Identity token of a login with OAuth, which replaces the password. */
   identityToken: string | undefined;
 
   constructor(endpoint: Endpoint, credentials: RegistryCredentials = {}) {
     this.endpoint = endpoint;
-    // A mirror is somebody else: it gets no password that was meant for the registry itself.
+    // A mirror is another party and must not get the registry's password.
     this.#credentials = endpoint.mirror ? {} : credentials;
     if (this.#credentials.registryToken !== undefined && this.#credentials.registryToken !== '')
-      this.#proofs.set('', `Bearer ${this.#credentials.registryToken}`);
+      this.#authorizations.set('', `Bearer ${this.#credentials.registryToken}`);
   }
 
-  /** Resolves with the final answer, whatever its status. Throws unavailable when none comes. */
+  /** Resolves with the final response, whatever its status. Throws unavailable when none arrives. */
   async send(request: SessionRequest): Promise<HttpResponse> {
     const response = await this.#withRetries(request);
     if (response.status !== 401) return response;
     const header = response.headers['www-authenticate'] ?? '';
-    const proof = await this.#prove(parseChallenges(header), request);
+    const proof = await this.#authorize(parseChallenges(header), request);
     if (proof === undefined) return response;
     discard(response);
-    this.#proofs.set(request.scope ?? '', proof);
+    this.#authorizations.set(request.scope ?? '', proof);
     return this.#withRetries(request);
   }
 
@@ -96,8 +96,8 @@ export class RegistrySession {
     const own = path instanceof URL ? path : new URL(`v2/${path}`, this.endpoint.base);
     let url = own;
     for (let redirects = 0; ; redirects++) {
-      const proof = this.#proofs.get(scope ?? '') ?? this.#proofs.get('');
-      // Only the registry itself is told who we are, not the store it sends us to (CVE-2020-15157).
+      const proof = this.#authorizations.get(scope ?? '') ?? this.#authorizations.get('');
+      // Only the registry itself gets credentials, not the storage that it redirects to (CVE-2020-15157).
       const trusted =
         url.host === this.endpoint.base.host && url.protocol === this.endpoint.base.protocol;
       const response = await exchange({
@@ -118,13 +118,13 @@ export class RegistrySession {
     }
   }
 
-  /** An Authorization header for the challenge, or undefined when we have nothing to show. */
-  async #prove(challenges: Challenge[], request: SessionRequest): Promise<string | undefined> {
+  /** Authorization header for the challenge; `undefined` without credentials for it. */
+  async #authorize(challenges: Challenge[], request: SessionRequest): Promise<string | undefined> {
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer?.parameters.realm !== undefined) return this.#token(bearer.parameters, request);
     const { username, password } = this.#credentials;
     const basic = challenges.some(({ scheme }) => scheme === 'basic');
-    return basic && username ? basicProof(username, password ?? '') : undefined;
+    return basic && username ? basicAuthorization(username, password ?? '') : undefined;
   }
 
   async #token(
@@ -178,7 +178,7 @@ export class RegistrySession {
       url.searchParams.set('account', username);
       url.searchParams.set('client_id', clientId);
       url.searchParams.set('offline_token', 'true');
-      headers.Authorization = basicProof(username, password ?? '');
+      headers.Authorization = basicAuthorization(username, password ?? '');
     }
     return this.#reach({ method: 'GET', url, headers, signal, insecure: this.endpoint.insecure });
   }
@@ -209,7 +209,7 @@ export class RegistrySession {
   }
 }
 
-function basicProof(username: string, password: string): string {
+function basicAuthorization(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
@@ -217,7 +217,7 @@ export function backoffMs(attempt: number): number {
   return 250 * 2 ** (attempt - 1);
 }
 
-/** In seconds (RFC 9110 10.2.3); a registry that wants us to wait longer than 30 s is as good as down. */
+/** Retry-After in milliseconds (RFC 9110 10.2.3). A registry that asks for more than 30 s counts as unavailable. */
 function retryAfterMs({ headers }: HttpResponse): number | undefined {
   const seconds = Number(headers['retry-after']);
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 30) * 1000 : undefined;

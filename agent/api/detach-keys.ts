@@ -1,6 +1,6 @@
 /**
- * The key sequence that leaves a terminal without ending its process. The server watches for it in
- * what the client types (moby pkg term, NewEscapeProxy).
+ * The key sequence that detaches from a terminal. The server looks for it in the client's input (moby pkg term,
+ * NewEscapeProxy).
  */
 import { invalid } from '../errors.ts';
 
@@ -8,7 +8,7 @@ export const defaultDetachKeys = 'ctrl-p,ctrl-q';
 
 const controlCodes: Record<string, number> = { '@': 0, '[': 27, '\\': 28, ']': 29, '^': 30, _: 31 };
 
-/** `a`, `ctrl-x`, separated by commas -> the bytes to watch for. */
+/** Parses `a` and `ctrl-x`, separated by commas, into bytes. Throws invalid. */
 export function parseDetachKeys(text: string): Buffer {
   return Buffer.from(text.split(',').map(keyCode));
 }
@@ -25,7 +25,7 @@ function keyCode(key: string): number {
   return code;
 }
 
-/** Passes typed bytes on, holding back what may be the beginning of the sequence. */
+/** Passes input on, but holds back what may be the beginning of the sequence. */
 export class DetachWatcher {
   readonly #keys: Buffer;
   #matched = 0;
@@ -34,7 +34,7 @@ export class DetachWatcher {
     this.#keys = keys;
   }
 
-  /** What may go on to the process, and whether the sequence is now complete. */
+  /** Returns the bytes for the process, and whether the sequence is complete. */
   push(typed: Buffer): { data: Buffer; detached: boolean } {
     const passed: number[] = [];
     for (const byte of typed) {

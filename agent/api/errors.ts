@@ -1,8 +1,8 @@
-/** Where a thrown error becomes an HTTP reply: dockerd's status and `{"message": …}`. */
+/** Turns a thrown error into an HTTP reply: dockerd's status and `{"message": …}`. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { CortenError, statusOf } from '../errors.ts';
 
-/** Called with failures that are our own fault, so that they reach the agent's journal. */
+/** Gets unexpected errors, so that they reach the agent's log. */
 export type ReportError = (error: unknown, request: string) => void;
 
 export function installErrorReplies(app: FastifyInstance, report: ReportError): void {
@@ -21,12 +21,12 @@ export function messageOf(error: unknown): string {
 
 function sendError(reply: FastifyReply, status: number, message: string): FastifyReply {
   reply.code(status);
-  // RFC 9110 15.4.5: 304 has no body, and Go's client complains when one comes.
+  // Status 304 has no body (RFC 9110 15.4.5), and Go's client logs an error when there is one.
   if (status === 304) return reply.removeHeader('content-type').send();
   return reply.header('content-type', 'application/json').send(JSON.stringify({ message }));
 }
 
-/** Fastify's own complaints (a malformed URL, an absurd header) carry their status with them. */
+/** Errors of Fastify itself, such as a malformed URL, contain their status. */
 function httpStatusOf(error: unknown): number {
   if (error instanceof CortenError) return statusOf(error);
   const own = (error as { statusCode?: unknown }).statusCode;

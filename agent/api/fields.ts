@@ -1,6 +1,6 @@
 /**
- * Typed reading of a client's JSON. Null is the same as absent and names match in any case, as Go's
- * decoder has it; a value of the wrong type is refused with the field's whole path.
+ * Reads a client's JSON with types. Null equals absent and names match in any case, as in Go's decoder; a value of a
+ * wrong type throws invalid with the field's whole path.
  */
 import { invalid } from '../errors.ts';
 
@@ -27,7 +27,7 @@ export class Fields {
     return this.#typed(name, 'a string', isText);
   }
 
-  /** A string that is neither absent nor empty. */
+  /** A string; `undefined` when absent or empty. */
   filled(name: string): string | undefined {
     return this.text(name) || undefined;
   }
@@ -48,7 +48,7 @@ export class Fields {
     return this.#typed(name, 'a list of strings', isTexts);
   }
 
-  /** A command, which may be one string or a list (moby strslice). */
+  /** A command: one string or a list (moby strslice). */
   words(name: string): string[] | undefined {
     const value = this.#raw(name);
     return isText(value) ? [value] : this.texts(name);
@@ -69,7 +69,7 @@ export class Fields {
     return value === undefined ? undefined : new Fields(value, this.#pathOf(name));
   }
 
-  /** Like `object`, for when absence is the same as `{}`. */
+  /** Like `object`, but absence equals `{}`. */
   objectOrEmpty(name: string): Fields {
     return this.object(name) ?? new Fields({}, this.#pathOf(name));
   }

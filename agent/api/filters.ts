@@ -1,5 +1,5 @@
 /**
- * The `filters` parameter: a JSON object from a filter's name to its values, either as a list
+ * Reads the `filters` parameter: a JSON object from a filter's name to its values, either as a list
  * (`{"status":["running"]}`) or, as Go's clients send it, as a set (`{"status":{"running":true}}`).
  */
 import type { FastifyRequest } from 'fastify';
@@ -23,12 +23,12 @@ export class Filters {
     return this.#values.get(name) ?? [];
   }
 
-  /** True without the filter; else whether one of its values fits. */
+  /** Whether one of the filter's values fits; true without the filter. */
   some(name: string, fits: (value: string) => boolean): boolean {
     return !this.has(name) || this.get(name).some(fits);
   }
 
-  /** A yes-or-no filter such as `dangling`. */
+  /** A boolean filter such as `dangling`. */
   flag(name: string): boolean | undefined {
     const values = this.get(name);
     if (values.length === 0) return undefined;
@@ -43,7 +43,7 @@ export class Filters {
     return values[0] === undefined ? undefined : parseMoment(values[0], now);
   }
 
-  /** `label=key`, `label=key=value` and their negations by `label!=`. */
+  /** Reads `label=key`, `label=key=value` and their negations with `label!=`. */
   labels(): LabelFilter[] {
     return [
       ...this.get('label').map((text) => labelFilter(text, false)),
@@ -52,7 +52,7 @@ export class Filters {
   }
 }
 
-/** Reads the request's filters; a name outside `allowed` is refused in dockerd's words. */
+/** Reads the request's filters. Throws dockerd's error for a name outside `allowed`. */
 export function readFilters(request: FastifyRequest, allowed: readonly string[]): Filters {
   const values = parseFilters(new Query(request).text('filters'));
   for (const name of values.keys()) {

@@ -1,6 +1,6 @@
 /**
- * Docker's multiplexed stream: before each piece of output eight bytes, `[stream, 0, 0, 0, length]`
- * with the length big-endian (moby pkg/stdcopy). With a terminal there are no frames, only bytes.
+ * Docker's multiplexed stream: eight bytes `[stream, 0, 0, 0, length]` precede each piece of output, with a
+ * big-endian length (moby pkg/stdcopy). With a terminal there are no frames.
  */
 import type { OutputChunk } from './containers/backend.ts';
 

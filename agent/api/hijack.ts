@@ -1,7 +1,6 @@
 /**
- * The bare connection that attach and exec start turn into: output one way, stdin the other. Either
- * side may end first: stdin's end is passed on while output continues, and a client that goes away
- * only detaches.
+ * The raw connection of attach and exec start: output one way, stdin the other. Either side may end first: the end of
+ * stdin is passed on while output continues, and a client that goes away only detaches.
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -14,18 +13,18 @@ import { upgradeStream } from './upgrade.ts';
 import { speaks } from './version.ts';
 
 export interface Conversation {
-  /** Frames around output; false with a terminal and on WebSockets. */
+  /** Whether output is framed; false with a terminal and on WebSockets. */
   framed: boolean;
   detachKeys: Buffer | undefined;
 }
 
-/** How soon a client that left in silence is noticed. */
+/** Interval of checks for a client that has gone. */
 const probeMs = 2000;
 
-/** How long a client may take to close its half after the output has ended. */
+/** Time that a client may take to close its half after the output has ended. */
 const lingerMs = 10_000;
 
-/** Answers 101 (200 without an upgrade) and returns the connection, which is no longer HTTP. */
+/** Answers with status 101 (200 without an upgrade) and returns the connection, which is not HTTP any more. */
 export function hijack(request: FastifyRequest, reply: FastifyReply, terminal: boolean): Duplex {
   const socket = bareSocket(request, reply);
   const upgraded = upgradeStream(request.raw) !== undefined;
@@ -38,7 +37,7 @@ export function hijack(request: FastifyRequest, reply: FastifyReply, terminal: b
   return socket;
 }
 
-/** Takes the socket out of the HTTP server's hands. */
+/** Detaches the socket from the HTTP server. */
 export function bareSocket(request: FastifyRequest, reply: FastifyReply): Duplex {
   const { socket } = request.raw;
   reply.hijack();
@@ -47,30 +46,30 @@ export function bareSocket(request: FastifyRequest, reply: FastifyReply): Duplex
   socket.setTimeout(0);
   const stream = upgradeStream(request.raw);
   if (stream !== undefined) {
-    noticeLeaving(socket);
+    detectClosedPeer(socket);
     return stream;
   }
-  // Without an upgrade Node's parser still listens and would take stdin for a second request.
+  // Without an upgrade Node's parser still listens and would parse stdin as a second request.
   for (const event of ['data', 'end', 'drain', 'timeout', 'error'])
     socket.removeAllListeners(event);
   socket.on('error', () => socket.destroy());
-  noticeLeaving(socket);
+  detectClosedPeer(socket);
   return socket;
 }
 
 /**
- * A client that has closed its half reads on; one that is gone looks the same until something is
- * written, which under a silent process may be never. An empty write carries nothing, but fails with
- * EPIPE once the peer is closed (unix(7)), which then closes this side as well.
+ * Detects a client that has gone. A client that has only closed its half still reads, and both look the same until
+ * something is written, which under a silent process may be never. An empty write carries no data, but fails with
+ * EPIPE when the peer is closed (unix(7)), which then closes this side as well.
  */
-function noticeLeaving(socket: Socket): void {
+function detectClosedPeer(socket: Socket): void {
   socket.once('end', () => {
     const probe = setInterval(() => socket.writable && socket.write(''), probeMs).unref();
     socket.once('close', () => clearInterval(probe));
   });
 }
 
-/** Carries output and stdin until the output ends or the client goes. */
+/** Copies output and stdin until the output ends or the client goes away. */
 export async function converse(
   socket: Duplex,
   attachment: Attachment,
@@ -99,8 +98,8 @@ export async function converse(
 }
 
 /**
- * Ends our half, then waits for the client's: closing a unix socket with unread bytes in it makes
- * the client's next read fail with ECONNRESET (unix(7)), even after output it has not read yet.
+ * Ends this half and waits for the client's: closing a unix socket with unread bytes makes the client's next read
+ * fail with ECONNRESET (unix(7)), even before it has read all output.
  */
 export function finish(socket: Duplex): void {
   if (socket.writableEnded || socket.destroyed) return;
@@ -123,7 +122,7 @@ function feedStdin(
     socket.resume();
   };
   stdin?.on('drain', () => socket.resume());
-  // The process has closed its stdin; what is still typed is dropped, and output goes on.
+  // The process has closed its stdin; further input is dropped while output continues.
   stdin?.on('error', stop).on('close', stop);
   socket.on('data', (data: Buffer) => {
     if (!open || stdin === undefined) return;

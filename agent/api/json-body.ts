@@ -1,20 +1,20 @@
-/** A request's JSON document. Other bodies (archives) are streams that are never gathered here. */
+/** Reads a request's JSON document. Other bodies (archives) are streams and are not read here. */
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { invalid } from '../errors.ts';
 import { Fields } from './fields.ts';
 
-/** Far above any real document; what is larger is a mistake or an attack. */
+/** Limit of a document's size, far above that of real ones. */
 export const maxJsonBytes = 16 * 1024 * 1024;
 
-/** The body's fields; a body that is missing or not an object is refused. */
+/** Fields of the body. Throws invalid when it is absent or no object. */
 export async function readJson(request: FastifyRequest): Promise<Fields> {
   const text = await readText(request);
   if (text === '') throw invalid('invalid JSON: got EOF while reading request body');
   return new Fields(parse(text));
 }
 
-/** For requests whose body may be left out: `null` and nothing are an empty document. */
+/** Fields of an optional body: `null` and an empty body equal an empty document. */
 export async function readOptionalJson(request: FastifyRequest): Promise<Fields> {
   const text = await readText(request);
   return new Fields(text === '' ? {} : (parse(text) ?? {}));
@@ -26,7 +26,7 @@ async function readText(request: FastifyRequest): Promise<string> {
   return body.toString('utf8').trim();
 }
 
-/** By events: a stream's iterator takes as long as all else that there is to a small request. */
+/** Reads the stream with events, because for a small request its iterator takes as long as everything else. */
 function readBytes(stream: Readable): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
@@ -37,7 +37,7 @@ function readBytes(stream: Readable): Promise<Buffer> {
       chunks.push(chunk);
       return;
     }
-    // It must not be destroyed: its connection still carries the error reply.
+    // The stream must not be destroyed: its connection still carries the error reply.
     stream.off('data', onData).pause();
     reject(invalid(`the request body is too large: at most ${maxJsonBytes} bytes of JSON`));
   };
@@ -50,7 +50,7 @@ function readBytes(stream: Readable): Promise<Buffer> {
   return promise;
 }
 
-/** No Content-Type at all passes: older clients and plain HTTP libraries send none. */
+/** Accepts a missing Content-Type, because older clients and plain HTTP libraries send none. */
 function checkContentType(contentType: string | undefined): void {
   if (contentType === undefined || contentType === '') return;
   const mediaType = contentType.split(';')[0]?.trim().toLowerCase();

@@ -1,10 +1,10 @@
-/** Docker's JSON messages: the lines of a pull, push, load or import (moby pkg/jsonmessage). */
+/** Writes Docker's JSON messages: the lines of a pull, push, load or import (moby pkg/jsonmessage). */
 import type { FastifyReply } from 'fastify';
 import type { Progress } from '../contract/image.ts';
 import { messageOf } from './errors.ts';
 import { sendChunks } from './stream-reply.ts';
 
-/** A failure before the first line is an error reply; after it, it is the last line. */
+/** Sends progress. An error before the first line becomes an error reply, and one after it becomes the last line. */
 export async function sendProgress(
   reply: FastifyReply,
   progress: AsyncIterable<Progress>,
@@ -12,7 +12,7 @@ export async function sendProgress(
   await sendChunks(reply, progressLines(progress), {
     contentType: 'application/json',
     headersFirst: false,
-    lastWords: (error) => errorLine(messageOf(error)),
+    errorChunk: (error) => errorLine(messageOf(error)),
   });
 }
 
@@ -26,12 +26,12 @@ export function progressLine(step: Progress): string {
   if (step.stream !== undefined) message.stream = step.stream;
   if (step.status !== undefined) message.status = step.status;
   if (step.id !== undefined) message.id = step.id;
-  // Clients look for progressDetail on every line about a layer, empty when nothing is counted.
+  // Clients expect progressDetail on every line about a layer, empty when nothing is counted.
   if (step.currentBytes !== undefined)
     message.progressDetail = { current: step.currentBytes, total: step.totalBytes };
   else if (step.id !== undefined) message.progressDetail = {};
   if (step.aux !== undefined) message.aux = step.aux;
-  // The CLI and the SDKs split on CRLF (jsonmessage writes both).
+  // The CLI and the SDKs split at CRLF, which jsonmessage writes.
   return `${JSON.stringify(message)}\r\n`;
 }
 

@@ -1,4 +1,4 @@
-/** Reading a request's query parameters, with dockerd's idea of true and false. */
+/** Reads a request's query parameters, with dockerd's rules for booleans. */
 import type { FastifyRequest } from 'fastify';
 import { invalid } from '../errors.ts';
 
@@ -9,7 +9,7 @@ export class Query {
     this.#values = request.query as Record<string, string | string[] | undefined>;
   }
 
-  /** The first value; absent and empty are the same, as in Go's FormValue. */
+  /** The first value; an empty one counts as absent, as in Go's FormValue. */
   text(name: string): string | undefined {
     return this.texts(name)[0] || undefined;
   }
@@ -26,7 +26,7 @@ export class Query {
     return value;
   }
 
-  /** Everything is true but these words (moby httputils.BoolValue). */
+  /** A boolean: everything is true except these values (moby httputils.BoolValue). */
   flag(name: string, whenAbsent = false): boolean {
     const value = this.texts(name)[0]?.trim().toLowerCase();
     if (value === undefined) return whenAbsent;
@@ -42,7 +42,7 @@ export class Query {
   }
 }
 
-/** The value of `:id` or another named part of the path. */
+/** Value of `:id` or another named part of the path. */
 export function pathPart(request: FastifyRequest, name: string): string {
   return (request.params as Record<string, string | undefined>)[name] ?? '';
 }

@@ -1,4 +1,4 @@
-/** The Docker Engine API on a unix socket: one fastify instance over the engine's backends. */
+/** Serves the Docker Engine API on a unix socket with one fastify instance over the engine's backends. */
 import { chmod, unlink } from 'node:fs/promises';
 import type { Server as HttpServer } from 'node:http';
 import { connect } from 'node:net';
@@ -44,21 +44,24 @@ export interface ApiBackends {
 export interface ApiOptions {
   /** Corten's own version, for `docker version` and the Server header. */
   productVersion: string;
-  /** Told of failures that are our own fault; the client gets status 500 and the message. */
+  /** Gets unexpected errors; the client gets status 500 and the message. */
   report: ReportError;
 }
 
 export interface Api {
-  /** For `inject()` in tests. */
+  /** The fastify instance, for `inject()` in tests. */
   app: FastifyInstance;
   server: HttpServer;
-  /** Listens on a unix socket, taking over one that nobody answers on any more. */
+  /** Listens on a unix socket and replaces a stale one. Throws when another engine answers on it. */
   listen(socketPath: string): Promise<void>;
-  /** Ends every connection, streams and terminals too. Containers are not touched. */
+  /** Closes all connections, including streams and terminals. Containers are not touched. */
   close(): Promise<void>;
 }
 
-/** Above the idle time of every client's connection pool, which would otherwise race with ours. */
+/**
+ * It exceeds the idle timeout of every client's connection pool; a shorter one would close connections that a client
+ * is about to use.
+ */
 const keepAliveTimeoutMs = 120_000;
 
 export function createApi(backends: ApiBackends, options: ApiOptions): Api {
@@ -91,7 +94,7 @@ export function createApi(backends: ApiBackends, options: ApiOptions): Api {
     listen: async (socketPath) => {
       await removeStaleSocket(socketPath);
       await app.listen({ path: socketPath });
-      // Root and the socket's group; listening made it writable for its owner only.
+      // Root and the socket's group may connect; listening makes the socket writable only for its owner.
       await chmod(socketPath, 0o660);
     },
     close: async () => {
@@ -106,14 +109,14 @@ function createServer(): FastifyInstance {
     logger: false,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
-    // A long build or load is one request, and so is a terminal.
+    // A long build, a load and a terminal are single requests.
     requestTimeout: 0,
     connectionTimeout: 0,
     keepAliveTimeout: keepAliveTimeoutMs,
-    // Image names with a digest are longer than the router's default of 100 characters.
+    // Image names with a digest exceed the router's default of 100 characters.
     routerOptions: { maxParamLength: 4096 },
-    // No route has a schema: handlers read bodies themselves. Fastify would load ajv all the same,
-    // which takes 4 MB and a tenth of the agent's start.
+    // No route has a schema, because handlers read bodies themselves. Fastify would still load ajv, which takes 4 MB
+    // and a tenth of the agent's start.
     schemaController: {
       compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas },
     },
@@ -126,7 +129,7 @@ function noSchemas(): never {
   throw new Error('no route has a schema');
 }
 
-/** Hijacked connections have left the HTTP server's own books, so they are counted here. */
+/** Tracks hijacked connections, which the HTTP server does not know any more. */
 function trackConnections(server: HttpServer): Set<Duplex> {
   const connections = new Set<Duplex>();
   server.on('connection', (socket) => {
@@ -137,8 +140,8 @@ function trackConnections(server: HttpServer): Set<Duplex> {
 }
 
 /**
- * Handlers read bodies themselves, as JSON or as a stream, so nothing is buffered here. Go's client
- * compares the content type of JSON to the letter, so no charset is added to it.
+ * Leaves bodies to the handlers, which read JSON or a stream. Go's client compares the content type of JSON exactly,
+ * so no charset is added.
  */
 function installBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
@@ -159,7 +162,7 @@ async function removeStaleSocket(path: string): Promise<void> {
       'conflict',
       `another engine already answers on ${path}: stop it, or choose another socket with --socket`,
     );
-  // Anything else (most often: there is no such file) is for listen to find out about.
+  // Any other error, such as a missing file, is left to listen.
 }
 
 function tryConnect(path: string): Promise<string> {

@@ -1,24 +1,24 @@
-/** Times as Docker's clients write and read them. */
+/** Formats and parses times of Docker's clients. */
 import { invalid } from '../errors.ts';
 
-/** The zero of Go's time.Time, which Docker sends for "never". */
+/** Zero value of Go's time.Time, which Docker sends for "never". */
 export const never = '0001-01-01T00:00:00Z';
 
 export function rfc3339(time: Date | undefined): string {
   return time === undefined ? never : time.toISOString();
 }
 
-/** Nine digits always, so that columns line up (moby jsonmessage.RFC3339NanoFixed). */
+/** Formats RFC 3339 with nine digits, so that columns align (moby jsonmessage.RFC3339NanoFixed). */
 export function rfc3339Nano(time: Date, nanos: number): string {
   return `${time.toISOString().slice(0, 19)}.${String(nanos).padStart(9, '0')}Z`;
 }
 
-/** Seconds since 1970, rounded down. */
+/** Unix time in seconds, rounded down. */
 export function unixSeconds(time: Date): number {
   return Math.floor(time.getTime() / 1000);
 }
 
-/** `1136073600` or `1136073600.000000001`; zero and nothing mean no bound. */
+/** Parses `1136073600` or `1136073600.000000001`; returns `undefined` for zero or an empty value, which mean no bound. */
 export function parseUnixTime(name: string, text: string | undefined): Date | undefined {
   if (text === undefined || text === '' || text === '0') return undefined;
   if (!/^-?\d{1,12}(\.\d{1,9})?$/.test(text))
@@ -29,8 +29,8 @@ export function parseUnixTime(name: string, text: string | undefined): Date | un
 }
 
 /**
- * A point in time as the `until` filter has it: a Unix time, an RFC 3339 date, or a Go duration
- * that is counted back from now.
+ * Parses the time of the `until` filter: a Unix time, an RFC 3339 date, or a Go duration before `now`. Throws
+ * invalid.
  */
 export function parseMoment(text: string, now: Date): Date {
   if (/^-?\d{1,12}(\.\d{1,9})?$/.test(text)) return new Date(Number(text) * 1000);
@@ -52,7 +52,10 @@ const unitMs: Record<string, number> = {
   ns: 1e-6,
 };
 
-/** `1h30m`, `1.5s`, `-10m` (Go time.ParseDuration), in milliseconds; undefined if it is not one. */
+/**
+ * Parses a Go duration such as `1h30m`, `1.5s` or `-10m` (time.ParseDuration) into milliseconds; returns `undefined`
+ * for other text.
+ */
 export function parseGoDuration(text: string): number | undefined {
   const match = /^([+-]?)((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/.exec(text);
   if (match === null) return undefined;

@@ -3,8 +3,8 @@
  * 'upgrade' event instead of a route: here it is given to the ordinary routes all the same, so that
  * versions, errors and handlers are one, with and without an upgrade.
  *
- * Since Node 26 the request's JSON body is still a body there; the stream that comes with the event
- * begins after it. (Older versions leave the body in the stream, and would start with it as stdin.)
+ * Since Node 26 the request's JSON body remains a body, and the stream of the event begins after it. (Older versions
+ * leave the body in the stream, where it would be read as stdin.)
  */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -19,7 +19,7 @@ export function isHijackRequest(request: IncomingMessage): boolean {
 
 const upgraded = new WeakMap<IncomingMessage, Duplex>();
 
-/** What follows an upgraded request on its connection; undefined if it came without an upgrade. */
+/** Stream after an upgraded request; `undefined` when the request had no upgrade. */
 export function upgradeStream(request: IncomingMessage): Duplex | undefined {
   return upgraded.get(request);
 }
@@ -32,12 +32,12 @@ export function routeUpgrade(
   head: Buffer,
   route: Route,
 ): void {
-  // Without a listener an 'error' here (the peer went away) would end the whole agent.
+  // Without a listener an 'error' (the peer went away) would end the whole agent.
   for (const side of [request.socket, stream]) side.on('error', () => side.destroy());
   if (head.length > 0) stream.unshift(head);
   const response = new ServerResponse(request);
   response.assignSocket(request.socket);
-  // An error reply ends the connection: nobody parses a second request on this socket.
+  // An error reply closes the connection, because no second request is parsed on this socket.
   response.shouldKeepAlive = false;
   response.once('finish', () => request.socket.end());
   upgraded.set(request, stream);

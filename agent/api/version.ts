@@ -1,6 +1,6 @@
 /**
- * API versions. A path may begin with `/v1.NN`; without it the newest version is meant. Every
- * reply tells the client what we speak, as dockerd's version middleware does.
+ * Versions of the API. A path may begin with `/v1.NN`; without it the newest version applies. Every reply names the
+ * agent's version, as dockerd's version middleware does.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type CortenError, invalid } from '../errors.ts';
@@ -17,7 +17,7 @@ export function installVersions(app: FastifyInstance, productVersion: string): v
     Ostype: 'linux',
     Server: `Corten/${productVersion} (linux)`,
   };
-  // No promise, and no second look at what clients say each time: every request waits for this.
+  // The hook is synchronous and remembers the last version, because every request waits for it.
   let lastServed = newestVersion;
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(headers);
@@ -28,7 +28,7 @@ export function installVersions(app: FastifyInstance, productVersion: string): v
   });
 }
 
-/** `/v1.47/info` -> `/info`, so that one route table serves every version. */
+/** Removes the version (`/v1.47/info` becomes `/info`), so that one route table serves every version. */
 export function withoutVersion(url: string): string {
   const rest = url.replace(versionPrefix, '');
   return rest.startsWith('/') ? rest : `/${rest}`;
@@ -38,7 +38,7 @@ export function apiVersionOf(request: FastifyRequest): string {
   return versionPrefix.exec(request.originalUrl)?.[1] ?? newestVersion;
 }
 
-/** Whether the request speaks `version` or newer. */
+/** Whether the request's version is `version` or newer. */
 export function speaks(request: FastifyRequest, version: string): boolean {
   return compareVersions(apiVersionOf(request), version) >= 0;
 }

@@ -1,6 +1,6 @@
 /**
- * Go writes `null` for an empty list, map or pointer, and clients tell it from a missing field. The
- * generated wire types do not say so; this does.
+ * Go writes `null` for an empty list, map or pointer, and clients distinguish that from a missing field. The
+ * generated wire types do not allow null; this type does.
  */
 export type Wire<T> = T extends Date
   ? Date

@@ -39,10 +39,7 @@ import {
 import { configureInside, joinBridge, makeVethPair, setPortModes } from './veth.ts';
 
 export interface NetworksOptions {
-  /**
-   * One to five lower-case letters or digits; they keep this agent's devices and nftables table apart from another
-   * agent's.
-   */
+  /** One to five lower-case letters or digits, which tell this agent's devices from another's. */
   suffix: string;
   /** Default `/etc/resolv.conf`. */
   resolvConf?: string;
@@ -53,9 +50,8 @@ export interface NetworksOptions {
   /** Published ports on the computer that this machine runs on. */
   outsidePorts?: OutsidePorts;
   /**
-   * Address by which containers reach the computer that this machine runs on. `gateway` means the gateway of the
-   * default route. Without it this machine is the user's own computer, which containers reach at the gateway of their
-   * network. `shared` is nearly the same: the machine has that computer's addresses and ports.
+   * Address of the computer that this machine runs on. `gateway`: that of the default route. Absent: this machine is
+   * the user's own. `shared`: the machine has that computer's addresses and ports.
    */
   hostAddress?: string;
   /** Resolves names as that computer does. */
@@ -106,7 +102,7 @@ class BridgeNetworks implements Networks {
     const hostPorts = new HostPorts({
       outside: outside.outsidePorts,
       isGuest: outside.hostAddress !== undefined,
-      // On a machine that shares the computer's ports a socket here would take the port that the app must open there.
+      // A socket here would take the port that the app must open on a shared computer.
       holdsNone: outside.hostAddress === 'shared',
       ...(forwarder && { take: takeSocket }),
     });
@@ -309,10 +305,7 @@ class BridgeNetworks implements Networks {
     );
   }
 
-  /**
-   * Starts the network's DNS server. The default network gets one only when containers cannot reach the machine's own
-   * name servers.
-   */
+  /** Starts a network's DNS server; the default network needs one only without reachable name servers. */
   async #serveNames(network: NetworkDefinition): Promise<void> {
     if (this.#nameServers.has(network.id)) return;
     if (!this.nameservers(network).includes(network.gateway)) return;
@@ -375,10 +368,7 @@ class BridgeNetworks implements Networks {
     });
   }
 
-  /**
-   * Removes the endpoint's ifb device, which unlike the veth pair does not end with the container's namespace. Most
-   * endpoints have none.
-   */
+  /** Removes the endpoint's ifb device, which does not end with the container's namespace. */
   async #removeShaper(endpointId: string): Promise<void> {
     const name = this.#names.shaper(endpointId);
     if (findLink(this.#netlink, name) !== undefined) await this.#removals.remove(name);
@@ -410,7 +400,7 @@ class BridgeNetworks implements Networks {
     if (stale.length > 0) this.#netlink.execute(...stale.map(({ name }) => deleteLink(name)));
   }
 
-  /** Adds the endpoint's veth to its bridge again, because a recreated bridge has no ports. */
+  /** Adds the endpoint's veth to a bridge that was recreated without ports. */
   #rejoin(endpoint: EndpointView): void {
     const network = this.#active.get(endpoint.networkId);
     const bridge = network && findLink(this.#netlink, network.bridge);
@@ -429,17 +419,14 @@ class BridgeNetworks implements Networks {
   }
 }
 
-/**
- * MAC address in Docker's form: locally administered, with the IPv4 address inside, so that the same address gives
- * the same MAC.
- */
+/** Docker's MAC address for an IPv4 address, which it contains. */
 function macOf(address: string): string {
   return Buffer.concat([Buffer.from([0x02, 0x42]), addressBytes(address)])
     .toString('hex')
     .replace(/..(?=.)/g, '$&:');
 }
 
-/** Lowest number of an interface `ethN` that is free; a container that left a network has a gap. */
+/** Lowest free number for an interface `ethN`. */
 function freeIndex(inside: Rtnetlink): number {
   const taken = new Set(listLinks(inside).map(({ name }) => name));
   let index = 0;

@@ -1,4 +1,4 @@
-/** `docker cp` and `docker export`: tar archives, which flow through and are never gathered. */
+/** Handlers of `docker cp` and `docker export`. Archives are streamed and never held in memory. */
 import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { pathPart, Query } from '../query.ts';

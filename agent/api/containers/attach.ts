@@ -1,4 +1,4 @@
-/** attach, over a hijacked connection or a WebSocket. */
+/** Handlers of attach, over a hijacked connection or a WebSocket. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { invalid } from '../../errors.ts';
@@ -23,7 +23,7 @@ export async function attach(
 
 const webSockets = new WebSocketServer({ noServer: true, clientTracking: false });
 
-/** Bytes both ways in binary messages; stdout and stderr are not told apart (as dockerd has it). */
+/** Sends bytes both ways in binary messages; stdout and stderr are merged, as in dockerd. */
 export async function attachWebSocket(
   containers: ContainersBackend,
   request: FastifyRequest,
@@ -41,7 +41,7 @@ export async function attachWebSocket(
       detachKeys: detachKeysOf(request, attachment.terminal),
     }).catch(() => stream.destroy());
   });
-  // A handshake that ws refuses ends the socket without calling back.
+  // When ws refuses a handshake, it closes the socket without a callback.
   socket.once('close', () => attachment.close());
 }
 
@@ -57,12 +57,12 @@ async function openAttachment(
     logs: query.flag('logs'),
     stream: query.flag('stream'),
   };
-  // Read before anything is attached, so that bad keys are an ordinary 400.
+  // The keys are checked before the attach, so that invalid ones give an ordinary status 400.
   detachKeysOf(request, true);
   return containers.attach(pathPart(request, 'id'), options);
 }
 
-/** Only a terminal has keys to watch for; without one every byte is data. */
+/** Detach keys exist only with a terminal; without one every byte is data. */
 function detachKeysOf(request: FastifyRequest, terminal: boolean): Buffer | undefined {
   if (!terminal) return undefined;
   return parseDetachKeys(new Query(request).text('detachKeys') ?? defaultDetachKeys);

@@ -1,4 +1,4 @@
-/** What the container routes need from the engine. */
+/** Declares what the container routes need of the engine. */
 import type { Readable, Writable } from 'node:stream';
 import type {
   ContainerSettings,
@@ -12,7 +12,10 @@ import type { Limits, SpaceUsage, Usage } from '../../contract/limits.ts';
 
 export interface ContainersBackend {
   create(request: CreateRequest): Promise<{ id: string; warnings: string[] }>;
-  /** By full id, name (with or without `/`) or unambiguous prefix; not-found, or invalid if several. */
+  /**
+   * Finds by full ID, name (with or without `/`) or unique prefix. Throws not-found, or invalid for an ambiguous
+   * prefix.
+   */
   inspect(reference: string): ContainerView;
   list(): ContainerView[];
   start(reference: string, options?: { detachKeys?: string }): Promise<void>;
@@ -24,37 +27,37 @@ export interface ContainersBackend {
   rename(reference: string, name: string): Promise<void>;
   remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
   /**
-   * Answers the limits as they are then, and what somebody should know about them. A dry run checks
-   * and answers the same, and changes nothing; what only the kernel can refuse is not noticed.
+   * Changes limits. Resolves with the limits after the change and with warnings. A dry run checks the change and
+   * resolves with the same, but changes nothing; it does not notice what only the kernel can refuse.
    */
   update(
     reference: string,
     change: { limits: Limits; restart?: RestartPolicy; dryRun?: boolean },
   ): Promise<{ limits: Limits; warnings: string[] }>;
   /**
-   * Resolves when the condition holds; for a container that is already removed, by its full id, at
-   * once with how it ended. Registered before it returns; not-found rejects without delay.
+   * Resolves when the condition holds. For a container that was removed, given by its full ID, it resolves at once
+   * with the exit. It is registered before it returns, and rejects with not-found at once.
    */
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult>;
-  /** Docker's `ps` columns for every process inside. */
+  /** Columns of ps(1) for every process inside, as `docker top` shows them. */
   top(reference: string, psArguments: string): Promise<{ titles: string[]; processes: string[][] }>;
   usage(reference: string): Promise<ContainerUsage>;
-  /** What it is kept from and by what: as the kernel has it, or what a start would ask for. */
+  /** Isolation of the container: as the kernel has it when it runs, or as a start would set it up. */
   isolation(reference: string): Promise<IsolationReport>;
-  /** Of the writable layer, without a walk; undefined when nothing counts it. */
+  /** Space that the writable layer uses, without a walk of its files; `undefined` when no quota counts it. */
   diskUsage(reference: string): Promise<SpaceUsage | undefined>;
   resize(reference: string, rows: number, columns: number): Promise<void>;
   attach(reference: string, options: AttachOptions): Promise<Attachment>;
-  /** Log records in order; ends at the end of the log, or with the container when following. */
+  /** Log records in order. Ends at the end of the log or, when following, with the container. */
   logs(reference: string, options: LogOptions): AsyncIterable<LogRecord>;
-  /** Writable layer's and whole root's size; costs a walk. */
+  /** Size of the writable layer and of the whole root in bytes; walks all files. */
   size(reference: string): Promise<{ rwBytes: number; rootFsBytes: number }>;
-  /** What differs from the image. */
+  /** Differences from the image. */
   changes(reference: string): Promise<{ path: string; kind: 'modified' | 'added' | 'deleted' }[]>;
-  /** The container's whole root as a tar archive. */
+  /** The container's root as a tar archive. */
   exportArchive(reference: string): Promise<Readable>;
   statPath(reference: string, path: string): Promise<PathStat>;
-  /** A tar archive of one path; names inside begin with the path's last component. */
+  /** A tar archive of one path, in which names begin with the path's last component. */
   readArchive(reference: string, path: string): Promise<{ stat: PathStat; archive: Readable }>;
   writeArchive(
     reference: string,
@@ -69,7 +72,7 @@ export interface ContainersBackend {
 }
 
 export interface CreateRequest {
-  /** Absent: the engine makes one up. */
+  /** The engine generates a name when it is absent. */
   name?: string;
   settings: ContainerSettings;
   origin: CreateOrigin;
@@ -91,7 +94,10 @@ export interface LabelFilter {
 export interface ContainerUsage extends Usage {
   readAt: Date;
   status: ContainerStatus;
-  /** Whole machine, for the CPU percentage: nanoseconds since boot, and CPUs the container may use. */
+  /**
+   * CPU time of the machine since boot in nanoseconds, and the number of CPUs that the container may use; clients
+   * compute the percentage.
+   */
   systemCpuNanos: number;
   onlineCpus: number;
   networks: Record<string, NetworkUsage>;
@@ -112,18 +118,18 @@ export interface AttachOptions {
   stdin: boolean;
   stdout: boolean;
   stderr: boolean;
-  /** Send what was logged before. */
+  /** Whether to send the log up to now. */
   logs: boolean;
-  /** Keep sending. */
+  /** Whether to send further output. */
   stream: boolean;
 }
 
 export interface Attachment {
   /** Whether output is one raw terminal stream rather than framed stdout and stderr. */
   terminal: boolean;
-  /** Present when stdin was asked for and is open. Ending it is the half-close. */
+  /** The process's stdin; `undefined` when it was not requested or is closed. Ending it is the half-close. */
   stdin: Writable | undefined;
-  /** Ends when the container does. */
+  /** Output, which ends with the container. */
   output: AsyncIterable<OutputChunk>;
   close(): void;
 }
@@ -134,9 +140,9 @@ export interface OutputChunk {
 }
 
 export interface LogRecord extends OutputChunk {
-  /** One line (or a piece of a very long one), newline included. */
+  /** Time of the record, which is one line with its newline, or a part of a very long one. */
   time: Date;
-  /** Nanoseconds within `time`'s second, for RFC 3339 with nine digits. */
+  /** Nanoseconds within the second of `time`, for RFC 3339 with nine digits. */
   nanos: number;
 }
 
@@ -144,7 +150,7 @@ export interface LogOptions {
   stdout: boolean;
   stderr: boolean;
   follow: boolean;
-  /** Undefined: all. */
+  /** Number of last lines; all when `undefined`. */
   tail?: number;
   since?: Date;
   until?: Date;
@@ -154,7 +160,7 @@ export interface LogOptions {
 export interface PathStat {
   name: string;
   sizeBytes: number;
-  /** POSIX st_mode. */
+  /** The st_mode of inode(7). */
   mode: number;
   modifiedAt: Date;
   linkTarget: string;

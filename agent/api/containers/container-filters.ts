@@ -1,4 +1,4 @@
-/** The filters of `ps` (moby daemon/list.go). */
+/** Filters of `ps` (moby daemon/list.go). */
 import type { ContainerView } from '../../contract/container.ts';
 import { invalid } from '../../errors.ts';
 import { type Filters, labelsMatch } from '../filters.ts';
@@ -20,14 +20,14 @@ export interface FilterSources {
   imageConfig: ImageConfigLookup;
 }
 
-/** Whether `ps` shows the container. Without `all`, only those that are up, unless filters say. */
+/** Whether `ps` shows the container. Without `all` it shows only running ones, unless filters say otherwise. */
 export function containerFilter(
   filters: Filters,
   all: boolean,
   sources: FilterSources,
 ): (view: ContainerView) => boolean {
-  checkWords(filters, 'status', statuses);
-  checkWords(filters, 'health', healths);
+  checkValues(filters, 'status', statuses);
+  checkValues(filters, 'health', healths);
   const exits = filters.get('exited').map(exitCode);
   const showAll =
     all ||
@@ -60,7 +60,7 @@ export function containerFilter(
     since.every((time) => view.createdAt.getTime() > time);
 }
 
-function checkWords(filters: Filters, name: string, allowed: readonly string[]): void {
+function checkValues(filters: Filters, name: string, allowed: readonly string[]): void {
   for (const value of filters.get(name)) {
     if (!allowed.includes(value)) throw invalid(`invalid filter '${name}=${value}'`);
   }
@@ -75,7 +75,7 @@ function hasExited(view: ContainerView): boolean {
   return view.state.status === 'exited' || view.state.status === 'dead';
 }
 
-/** A regular expression over the name, with and without its slash; bad ones are plain text. */
+/** Matches a regular expression with the name, with and without its slash; an invalid expression counts as plain text. */
 function nameMatches(name: string, pattern: string): boolean {
   try {
     const expression = new RegExp(pattern);
@@ -89,7 +89,7 @@ function imageId(name: string, { images }: FilterSources): string[] {
   try {
     return [images.inspect(name).id];
   } catch {
-    // No such image: then no container descends from it, which is an answer and not an error.
+    // Without such an image no container descends from it, which is no error.
     return [];
   }
 }
@@ -108,7 +108,7 @@ function hasVolume(view: ContainerView, volume: string): boolean {
   );
 }
 
-/** `80`, `80/udp` or `8000-8080/tcp`. */
+/** Matches `80`, `80/udp` or `8000-8080/tcp`. */
 function hasPort(view: ContainerView, text: string, published: boolean): boolean {
   const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text);
   if (match === null) throw invalid(`invalid filter '${published ? 'publish' : 'expose'}=${text}'`);

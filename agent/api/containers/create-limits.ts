@@ -1,6 +1,6 @@
 /**
- * The resource part of HostConfig -> Limits. Docker's scales differ from ours in two ways: zero
- * means "not set", and -1 means "no limit", which in an update is a change (null).
+ * Translates the resources of HostConfig to Limits. In Docker's fields zero means "not set" and -1 means "not
+ * limited", which in an update is a change (null).
  */
 import { availableParallelism } from 'node:os';
 import { readDiskLimits } from '../../contract/disk-options.ts';
@@ -24,22 +24,22 @@ export interface ReadLimits {
   warnings: string[];
 }
 
-/** The limits of a new container: what has no limit is left out. */
+/** Limits of a new container; unlimited resources are left out. */
 export function readLimits(host: Fields): ReadLimits {
   const { limits, warnings } = readLimitsUpdate(host);
   const memory = limits.memory;
-  // moby daemon_unix.go adaptContainerSettings: swap is as large as memory unless told otherwise.
+  // Memory with swap is twice the memory limit by default (moby daemon_unix.go, adaptContainerSettings).
   if (typeof memory?.maxBytes === 'number' && memory.maxWithSwapBytes === undefined)
     memory.maxWithSwapBytes = 2 * memory.maxBytes;
   if (memory !== undefined && memory.maxWithSwapBytes === null) delete memory.maxWithSwapBytes;
-  // The docker CLI sends 0 when nobody said --pids-limit: only -1 is somebody's wish for no limit.
+  // The docker CLI sends 0 without --pids-limit, so only -1 means not limited.
   if (limits.pids === undefined) limits.pids = defaultPids;
   if (limits.pids === null) delete limits.pids;
   limits.disk = readDisk(host);
   return { limits: withoutEmptyParts(limits), warnings };
 }
 
-/** `--storage-opt size=10g`, as with dockerd's overlay2; 0 asks for no limit where there is a default. */
+/** Reads `--storage-opt size=10g`, as dockerd's overlay2 does; 0 means not limited even where there is a default. */
 function readDisk(host: Fields): DiskLimits | undefined {
   const { size, inodes, ...unknown } = host.textMap('StorageOpt');
   const [name] = Object.keys(unknown);
@@ -48,7 +48,7 @@ function readDisk(host: Fields): DiskLimits | undefined {
   return readDiskLimits({ size, inodes }, invalid);
 }
 
-/** The limits of an update: only what is named changes. */
+/** Limits of an update; only named ones change. */
 export function readLimitsUpdate(host: Fields): ReadLimits {
   const warnings: string[] = [];
   if (host.flag('OomKillDisable') === true && (host.integer('Memory') ?? 0) === 0)
@@ -73,7 +73,7 @@ function readCpu(host: Fields): CpuLimits {
     throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
   if (nanoCpus !== 0 && quota > 0)
     throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set');
-  // To ask how many there are takes reading a file of the machine.
+  // availableParallelism reads a file of the machine, so it is not called without need.
   const cpus = nanoCpus === 0 ? 0 : availableParallelism();
   if (nanoCpus < 0 || nanoCpus > cpus * 1e9)
     throw invalid(
@@ -90,14 +90,14 @@ function readCpu(host: Fields): CpuLimits {
   return {
     quotaMicros: nanoCpus !== 0 ? quotaOf(nanoCpus) : quota < 0 ? null : quota || undefined,
     periodMicros: nanoCpus !== 0 ? defaultPeriodMicros : period || undefined,
-    // The kernel takes 2 at least (cgroup v1 cpu.shares); Docker passes 1 on and the kernel rounds it.
+    // The kernel's minimum is 2 (cgroup v1 cpu.shares); Docker passes 1 on and the kernel rounds it up.
     shares: shares === 0 ? undefined : Math.max(shares, 2),
     cpus: readCpuList(host, 'CpusetCpus', 'cpuset cpus'),
     mems: readCpuList(host, 'CpusetMems', 'cpuset mems'),
   };
 }
 
-/** The kernel takes no quota below 1 ms a period (cpu.cfs_quota_us), which is 0.01 CPUs. */
+/** The quota in microseconds per period. The kernel's minimum is 1 ms (cpu.cfs_quota_us), which is 0.01 CPUs. */
 function quotaOf(nanoCpus: number): number {
   return Math.max(1000, Math.round((nanoCpus * defaultPeriodMicros) / 1e9));
 }
@@ -166,7 +166,7 @@ function readIo(host: Fields): IoLimits {
   };
 }
 
-/** So that "nothing asked for" is `{}` and not a tree of undefined. */
+/** Removes empty parts, so that a request without limits gives `{}`. */
 function withoutEmptyParts(limits: Limits): Limits {
   return Object.fromEntries(
     Object.entries(limits)

@@ -1,16 +1,16 @@
-/** LogConfig -> the driver by name, and our log's limits. */
+/** Translates LogConfig to the driver's name and the limits of the framed log. */
 import type { ContainerSettings } from '../../contract/container.ts';
 import { defaultLog, type LogLimits } from '../../contract/limits.ts';
 import { invalid } from '../../errors.ts';
 import { parseBytes } from '../byte-size.ts';
 import type { Fields } from '../fields.ts';
 
-/** Drivers that keep logs on this machine; all are served by the one framed log. */
+/** Drivers that keep logs on this machine; the framed log serves all of them. */
 const logDrivers = ['json-file', 'local', 'journald', 'none'];
 
 export interface ReadLog {
   log: ContainerSettings['log'];
-  /** Undefined for a container that keeps no log. */
+  /** Limits of the log; `undefined` when the container keeps none. */
   limits: LogLimits | undefined;
 }
 
@@ -26,8 +26,8 @@ export function readLog(host: Fields): ReadLog {
 }
 
 /**
- * `max-size` and `max-file` mean what they mean to Docker's drivers: a size alone keeps one file, and
- * -1 is no size at all. Without either ours apply, where Docker's log would grow for ever.
+ * Reads `max-size` and `max-file` as Docker's drivers do: a size alone keeps one file, and -1 means not limited.
+ * Without either, Corten's defaults apply, where Docker's log would grow without limit.
  */
 export function logLimitsOf(options: Record<string, string>): LogLimits {
   const size = options['max-size'];
@@ -51,7 +51,7 @@ function fileCount(text: string): number {
   return Number(text);
 }
 
-/** The options as they were given, with what was changed since in place of the old value. */
+/** The requested options with later changes applied. */
 export function logOptionsNow(
   options: Record<string, string>,
   limits: LogLimits | undefined,

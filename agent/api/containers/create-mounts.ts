@@ -1,4 +1,4 @@
-/** `-v`, `--mount`, `--tmpfs`, `--volumes-from` and `Volumes` -> mounts. */
+/** Translates `-v`, `--mount`, `--tmpfs`, `--volumes-from` and `Volumes` to mounts. */
 import type { MountSettings, MountView } from '../../contract/container.ts';
 import { CortenError, invalid } from '../../errors.ts';
 import type { Fields } from '../fields.ts';
@@ -7,7 +7,7 @@ import type { ContainersBackend } from './backend.ts';
 type BindMount = Extract<MountSettings, { type: 'bind' }>;
 type VolumeMount = Extract<MountSettings, { type: 'volume' }>;
 
-/** What of the engine a request may refer to: the containers that `--volumes-from` names. */
+/** Looks up the containers that `--volumes-from` names. */
 export type ContainerLookup = Pick<ContainersBackend, 'inspect'>;
 
 export function readMounts(
@@ -33,10 +33,10 @@ export function readMounts(
 }
 
 const propagations = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
-/** Words that other systems give a meaning and that change nothing here: labels, Mac caching. */
+/** Modes that have no effect here: SELinux labels and caching on macOS. */
 const ignoredModes = ['z', 'Z', 'cached', 'delegated', 'consistent', 'copy'];
 
-/** `source:target[:mode]`, or a target alone for an anonymous volume (moby volume/mounts). */
+/** Reads `source:target[:mode]`, or only a target for an anonymous volume (moby volume/mounts). */
 function readBind(specification: string): MountSettings {
   const refuse = (why: string) =>
     invalid(`invalid volume specification: '${specification}'${why === '' ? '' : `: ${why}`}`);
@@ -182,7 +182,7 @@ function anonymousVolume(target: string): VolumeMount {
   return { type: 'volume', target, readOnly: false, noCopy: false, labels: {}, driverOptions: {} };
 }
 
-/** `container[:ro|rw]`: the same binds and volumes, by the volumes' names. */
+/** Reads `container[:ro|rw]`: the binds and volumes of another container, volumes by name. */
 function volumesFrom(text: string, containers: ContainerLookup): MountSettings[] {
   const [reference = '', mode = 'rw'] = text.split(':');
   if (!['ro', 'rw', 'z', 'Z'].includes(mode)) throw invalid(`invalid mode: ${mode}`);
@@ -195,7 +195,7 @@ function mountsOf(reference: string, containers: ContainerLookup): MountView[] {
   try {
     return containers.inspect(reference).mounts;
   } catch (error) {
-    // What is wrong is the request, not its path: 404 would mean that the image is missing.
+    // The status must not be 404, which clients take for a missing image.
     if (error instanceof CortenError && error.kind === 'not-found')
       throw invalid(error.message, error);
     throw error;

@@ -1,4 +1,4 @@
-/** Networks, published ports and names -> NetworkSettings. */
+/** Translates networks, published ports and host names to NetworkSettings. */
 import { isIP, isIPv4 } from 'node:net';
 import type { EndpointSettings, NetworkSettings, PortBinding } from '../../contract/container.ts';
 import { invalid } from '../../errors.ts';
@@ -19,13 +19,13 @@ export function readNetwork(body: Fields, host: Fields, networking: Fields): Net
   };
   if ((host.texts('Links') ?? []).length > 0)
     throw invalid(
-      'links are not supported: put both containers on a network of your own, where they find each other by name',
+      'links are not supported: connect both containers to a user-defined network, where they resolve each other by name',
     );
   refuseConflicts(body, settings);
   return settings;
 }
 
-/** One endpoint as `network connect` and create's EndpointsConfig describe it. */
+/** Reads an endpoint of `network connect` or of create's EndpointsConfig. */
 export function readEndpoint(network: string, endpoint: Fields): EndpointSettings {
   const refuse = (why: string) => invalid(`invalid config for network ${network}: ${why}`);
   const ipv4Address = endpoint.object('IPAMConfig')?.filled('IPv4Address');
@@ -35,7 +35,7 @@ export function readEndpoint(network: string, endpoint: Fields): EndpointSetting
   if (macAddress !== undefined && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(macAddress))
     throw refuse(`invalid MAC address ${macAddress}`);
   if ((endpoint.texts('Links') ?? []).length > 0)
-    throw refuse('links are not supported: containers on one network find each other by name');
+    throw refuse('links are not supported: containers on one network resolve each other by name');
   return { network, aliases: endpoint.texts('Aliases') ?? [], ipv4Address, macAddress };
 }
 
@@ -53,7 +53,7 @@ function readMode(body: Fields, host: Fields, networking: Fields): NetworkSettin
   const asked = networking.object('EndpointsConfig');
   for (const name of asked?.keys() ?? []) {
     const network = networkName(name);
-    // Compose and the CLI send null for "on this network, nothing special".
+    // Compose and the CLI send null for an endpoint without settings.
     endpoints.set(network, readEndpoint(network, new Fields(asked?.document[name] ?? {}, name)));
   }
   const macAddress = body.filled('MacAddress');
@@ -63,7 +63,7 @@ function readMode(body: Fields, host: Fields, networking: Fields): NetworkSettin
   return { networks: [...endpoints.values()] };
 }
 
-/** The container-wide MAC address of clients before API 1.44 belongs to the first network. */
+/** Clients before API 1.44 send one MAC address for the container, which belongs to its first network. */
 function readEndpointMac(endpoint: EndpointSettings, macAddress: string): EndpointSettings {
   const checked = readEndpoint(endpoint.network, new Fields({ MacAddress: macAddress }));
   return { ...endpoint, macAddress: checked.macAddress };
@@ -79,7 +79,7 @@ function readPorts(host: Fields): PortBinding[] {
     const protocol = protocolOf(port);
     return portNumbers(port).flatMap((containerPort, index) => {
       const entries = bindings?.objects(port) ?? [];
-      // An entry list that is empty or null publishes on any free port, as dockerd has it.
+      // A list that is empty or null publishes on any free port, as in dockerd.
       const wanted = entries.length === 0 ? [new Fields({})] : entries;
       return wanted.map((entry) => readBinding(entry, containerPort, index, protocol));
     });
@@ -110,7 +110,7 @@ function readBinding(
   };
 }
 
-/** `80/tcp`, `80`, or a range `80-82/udp`. */
+/** Port numbers of `80/tcp`, `80` or a range `80-82/udp`. */
 function portNumbers(port: string): number[] {
   const text = port.split('/')[0] ?? '';
   const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
@@ -136,7 +136,7 @@ function readDns(host: Fields): string[] {
   return servers;
 }
 
-/** `name:address`; IPv6 addresses hold colons of their own and may stand in brackets. */
+/** Reads `name:address`; IPv6 addresses contain colons and may be in brackets. */
 function readExtraHost(line: string): string {
   const colon = line.indexOf(':');
   const name = line.slice(0, colon);
@@ -147,7 +147,7 @@ function readExtraHost(line: string): string {
   return `${name}:${address}`;
 }
 
-/** moby runconfig/hostconfig_unix.go validateNetMode, in its order. */
+/** Refuses conflicting options in the order of moby's validateNetMode (runconfig/hostconfig_unix.go). */
 function refuseConflicts(body: Fields, settings: NetworkSettings): void {
   const shared = typeof settings.mode === 'object' && 'container' in settings.mode;
   if (!shared) return;

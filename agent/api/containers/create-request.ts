@@ -1,7 +1,6 @@
 /**
- * Docker's ContainerCreateRequest -> what the engine understands. Everything that can be refused
- * without asking the machine is refused here, in dockerd's words, so that tools that match on them
- * keep working; nothing is created before the whole request has been read.
+ * Translates Docker's ContainerCreateRequest for the engine. What can be refused without the machine is refused here
+ * with dockerd's messages, on which tools match; nothing is created before the whole request was read.
  */
 import { constants } from 'node:os';
 import type { ContainerSettings, HealthCheck, RestartPolicy } from '../../contract/container.ts';
@@ -60,7 +59,7 @@ export function readCreateRequest(
   };
 }
 
-/** A leading slash is allowed, as in what inspect shows. */
+/** Reads a name, which may begin with a slash as inspect shows it. */
 export function readName(name: string): string {
   const bare = name.startsWith('/') ? name.slice(1) : name;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(bare))
@@ -68,7 +67,7 @@ export function readName(name: string): string {
   return bare;
 }
 
-/** A name with or without SIG, or a number. */
+/** Reads a signal's name with or without SIG, or its number. */
 export function readSignal(signal: string): string {
   const name = signal.toUpperCase().replace(/^SIG/, '');
   const known =
@@ -145,8 +144,8 @@ function readCommand(body: Fields): CommandSettings {
 }
 
 /**
- * `--entrypoint ""` arrives as `[""]` and clears the image's entrypoint and command both; an empty
- * list clears the entrypoint only; absent leaves both to the image (moby daemon/commit.go, merge).
+ * `--entrypoint ""` arrives as `[""]` and clears the image's entrypoint and command; an empty list clears only the
+ * entrypoint; an absent one keeps both (moby daemon/commit.go, merge).
  */
 function readEntrypointAndArgs(body: Fields): { entrypoint?: string[]; args?: string[] } {
   const entrypoint = body.words('Entrypoint');
@@ -170,7 +169,7 @@ function readEnv(body: Fields): string[] {
 
 const nanosPerMs = 1_000_000;
 
-/** Zero means the default, as in moby's types.HealthConfig; the defaults are dockerd's. */
+/** Zero means the default, as in moby's types.HealthConfig; defaults are dockerd's. */
 function readHealth(body: Fields): HealthCheck | undefined {
   const health = body.object('Healthcheck');
   if (health === undefined) return undefined;
@@ -203,7 +202,7 @@ function readUlimits(host: Fields): ContainerSettings['ulimits'] {
     const soft = ulimit.integer('Soft') ?? 0;
     const hard = ulimit.integer('Hard') ?? soft;
     if (!ulimitNames.includes(name)) throw invalid(`invalid ulimit type: ${name}`);
-    // -1 is "unlimited", which is above every other hard limit.
+    // -1 means unlimited, which is above every other hard limit.
     if (hard !== -1 && (soft > hard || soft === -1))
       throw invalid(
         `ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`,
@@ -234,7 +233,7 @@ function originOf(body: Fields, host: Fields, networking: Fields): CreateRequest
   return { config, hostConfig: host.document, networkingConfig: networking.document };
 }
 
-/** Options that change nothing here; said aloud rather than dropped in silence. */
+/** Options without effect here, which a warning names. */
 function unservedOptions(host: Fields): string[] {
   const warnings: string[] = [];
   const published = Object.keys(host.objectOrEmpty('PortBindings').document).length > 0;

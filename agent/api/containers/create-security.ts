@@ -1,4 +1,4 @@
-/** Privileges, capabilities, `--security-opt`, devices and namespaces. */
+/** Translates privileges, capabilities, `--security-opt`, devices and namespaces. */
 import type {
   ContainerSettings,
   NamespaceChoice,
@@ -40,8 +40,8 @@ export function readNamespaces(body: Fields, host: Fields): ContainerSettings['n
 }
 
 /**
- * `host`, or our own `auto`. The docker CLI lets no other word than `host` through in `--userns`, but
- * any in `--security-opt userns=auto`.
+ * Reads `host`, or Corten's `auto`. The docker CLI accepts only `host` in `--userns`, but any value in
+ * `--security-opt userns=auto`.
  */
 function readUserNamespace(host: Fields): ContainerSettings['namespaces']['user'] {
   const words = (host.texts('SecurityOpt') ?? []).map(
@@ -69,7 +69,7 @@ function readChoice(
   return { container };
 }
 
-/** capabilities(7), in the kernel's order. */
+/** Names of capabilities(7) in the kernel's order. */
 const capabilityNames = new Set(
   `CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
   NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT
@@ -78,7 +78,7 @@ const capabilityNames = new Set(
   PERFMON BPF CHECKPOINT_RESTORE`.split(/\s+/),
 );
 
-/** `NET_ADMIN` and `CAP_NET_ADMIN` are the same; the engine gets the long form, or `ALL`. */
+/** Reads capabilities: `NET_ADMIN` and `CAP_NET_ADMIN` are the same; the engine gets the long form or `ALL`. */
 function readCapabilities(host: Fields, field: 'CapAdd' | 'CapDrop'): string[] {
   return (host.texts(field) ?? []).map((text) => {
     const name = text.toUpperCase().replace(/^CAP_/, '');
@@ -90,8 +90,8 @@ function readCapabilities(host: Fields, field: 'CapAdd' | 'CapDrop'): string[] {
 }
 
 /**
- * no_new_privs is on unless it is turned off or the container is privileged: setuid programs are
- * the usual next step after a break-in, and few images need them (docs/security.md).
+ * Reads `--security-opt`. no_new_privs is on unless it is turned off or the container is privileged: setuid programs
+ * are the usual next step of an attacker, and few images need them (docs/security.md).
  */
 function readSecurityOptions(
   options: readonly string[],
@@ -117,7 +117,7 @@ function readSwitch(option: string, value: string | undefined): boolean {
   throw invalid(`invalid --security-opt 2: "${option}"`);
 }
 
-/** `unconfined`, `builtin`, or a whole profile: the CLI reads the file and sends its text. */
+/** Reads `unconfined`, `builtin` or a profile, whose text the CLI sends. */
 function readSeccomp(value: string): SecuritySettings['seccomp'] {
   if (value === 'unconfined') return 'unconfined';
   if (value === 'builtin' || value === 'default') return 'default';
@@ -129,7 +129,7 @@ function readSeccomp(value: string): SecuritySettings['seccomp'] {
   return { profile: value };
 }
 
-/** SELinux and AppArmor are not applied; turning them off is therefore fine, profiles are not. */
+/** SELinux and AppArmor are not applied, so turning them off has no effect, and profiles are refused. */
 function isForOtherModules(name: string, value: string): boolean {
   if (name === 'label') return true;
   return name === 'apparmor' && ['unconfined', 'docker-default', ''].includes(value);
@@ -144,7 +144,7 @@ function readDevice(device: Fields): SecuritySettings['devices'][number] {
   return { hostPath, containerPath: device.filled('PathInContainer') ?? hostPath, permissions };
 }
 
-/** `c 1:3 rwm` (cgroup v1 devices.rst). */
+/** Reads a rule such as `c 1:3 rwm` (cgroup v1 devices.rst). */
 function readDeviceRule(rule: string): string {
   if (!/^[acb] (\d+|\*):(\d+|\*) [rwm]{1,3}$/.test(rule))
     throw invalid(`invalid device cgroup rule format: '${rule}'`);

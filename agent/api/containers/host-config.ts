@@ -1,4 +1,4 @@
-/** HostConfig as inspect shows it: the client's own, dockerd's defaults below it, live limits above. */
+/** HostConfig for inspect: dockerd's defaults, overridden by the client's values and then by the current limits. */
 import type { ContainerView } from '../../contract/container.ts';
 import type { HostConfig } from '../../contract/docker.ts';
 import { defaultPeriodMicros, type Limits } from '../../contract/limits.ts';
@@ -19,7 +19,7 @@ export function hostConfigOf(view: ContainerView): Wire<HostConfig> {
       Name: view.settings.restart.name,
       MaximumRetryCount: view.settings.restart.maximumRetryCount,
     },
-    // Also where it was the machine's default, or asked for by --security-opt; dockerd shows neither.
+    // It is shown even when it was the machine's default or came from --security-opt, which dockerd does not show.
     UsernsMode: view.settings.namespaces.user === 'auto' ? 'auto' : (asked.UsernsMode ?? ''),
     IpcMode: asked.IpcMode || 'private',
     CgroupnsMode: view.settings.namespaces.cgroup,
@@ -35,7 +35,7 @@ function logConfigOf({ settings }: ContainerView): Wire<HostConfig>['LogConfig']
   return { Type: type, Config: logOptionsNow(settings.log.options, settings.limits.log) };
 }
 
-/** What `ps` and `inspect` call the network mode: one word, the first network's name. */
+/** The network mode in `ps` and `inspect`: the first network's name. */
 export function networkModeOf({ settings }: ContainerView): string {
   const { mode } = settings.network;
   if (typeof mode === 'string') return mode;
@@ -43,7 +43,7 @@ export function networkModeOf({ settings }: ContainerView): string {
   return mode.networks[0]?.network ?? 'none';
 }
 
-/** The limits as they are now, in Docker's fields. A quota is shown in the words it was asked in. */
+/** Current limits in Docker's fields. A quota is shown in the fields in which it was requested. */
 function limitFields({ cpu, memory, pids, io, disk }: Limits, asked: HostConfig): Wire<HostConfig> {
   const inQuota = Boolean(asked.CpuQuota || asked.CpuPeriod);
   const quota = cpu?.quotaMicros ?? 0;
@@ -75,7 +75,7 @@ function storageFields(disk: Limits['disk']): Pick<HostConfig, 'StorageOpt'> {
   return Object.keys(options).length === 0 ? {} : { StorageOpt: options };
 }
 
-/** Every field that dockerd 26 shows for a container created with nothing but an image. */
+/** All fields that dockerd 26 shows for a container created from only an image. */
 const defaults: Wire<HostConfig> = {
   Binds: null,
   ContainerIDFile: '',

@@ -1,6 +1,6 @@
 /**
- * ContainerView -> Docker's inspect document. What the client once sent is echoed from the create
- * request; what is live (state, mounts, networks, limits) comes from the engine.
+ * Translates a ContainerView to Docker's inspect document. What the client sent comes from the create request; state,
+ * mounts, networks and limits come from the engine.
  */
 import type { ContainerState, ContainerView } from '../../contract/container.ts';
 import type {
@@ -17,7 +17,7 @@ import { isUp } from './is-up.ts';
 import { mountPoints } from './mount-points.ts';
 import { networkSettings } from './network-settings.ts';
 
-/** The configuration of an image that is still in the store. */
+/** Returns the configuration of an image, if the store still has it. */
 export type ImageConfigLookup = (imageId: string) => ImageConfig | undefined;
 
 export function inspectDocument(
@@ -35,7 +35,7 @@ export function inspectDocument(
     ResolvConfPath: view.files.resolvConf,
     HostnamePath: view.files.hostname,
     HostsPath: view.files.hosts,
-    // Who reads it expects dockerd's JSON; ours is framed, and moby's own `local` driver says as little.
+    // Readers expect dockerd's JSON, but Corten's log is framed; moby's `local` driver returns an empty path too.
     LogPath: '',
     Name: `/${view.name}`,
     RestartCount: view.state.restartCount,
@@ -53,7 +53,7 @@ export function inspectDocument(
   };
 }
 
-/** Labels as dockerd shows and filters them: the image's, under the container's own. */
+/** Labels as dockerd shows and filters them: the container's own override the image's. */
 export function labelsOf(
   view: ContainerView,
   imageConfig: ImageConfigLookup,
@@ -61,7 +61,7 @@ export function labelsOf(
   return { ...imageConfig(view.imageId)?.Labels, ...view.settings.labels };
 }
 
-/** The hostname a container has when nobody named it (moby container.go). */
+/** Default hostname of a container (moby container.go). */
 export function hostnameOf(view: ContainerView): string {
   return view.settings.hostname ?? view.id.slice(0, 12);
 }
@@ -80,7 +80,7 @@ function stateDocument(state: ContainerState): WireState {
     StartedAt: rfc3339(state.startedAt),
     FinishedAt: rfc3339(state.finishedAt),
   };
-  // Present only with a health check: compose takes its absence as "no health check".
+  // The field must be absent without a health check: compose checks for that.
   if (state.health !== undefined) document.Health = healthDocument(state.health);
   return document;
 }
@@ -139,7 +139,7 @@ export function overlayData(rootfs: ContainerView['rootfs'], id: string): Driver
     Data: {
       ID: id,
       LowerDir: rootfs.lowers.join(':'),
-      // There is no merged directory: the mount lives in the container's namespace only.
+      // The merged directory is mounted only in the container's mount namespace.
       MergedDir: '',
       UpperDir: rootfs.upper,
       WorkDir: rootfs.work,

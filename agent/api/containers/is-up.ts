@@ -1,4 +1,4 @@
-/** What dockerd calls running: whatever has a process, or is about to have one again. */
+/** Whether dockerd calls the state running: a process exists or a restart is due. */
 import type { ContainerState } from '../../contract/container.ts';
 
 export function isUp(status: ContainerState['status']): boolean {

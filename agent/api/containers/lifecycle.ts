@@ -1,4 +1,4 @@
-/** Handlers that change a container: from create to remove. */
+/** Handlers that change a container, from create to remove. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { invalid } from '../../errors.ts';
@@ -145,8 +145,8 @@ export function terminalSize(request: FastifyRequest): { rows: number; columns: 
 }
 
 /**
- * The headers go out at once and the body when the container ends: `docker run` sends its start
- * only when it has seen them.
+ * Sends the headers at once and the body when the container ends: `docker run` sends its start only after it has the
+ * headers.
  */
 export async function wait(
   containers: ContainersBackend,
@@ -158,13 +158,13 @@ export async function wait(
   const reference = pathPart(request, 'id');
   const gone = untilGone(reply);
   const result = containers.wait(reference, condition, gone);
-  // A wait for what does not exist fails at once, and is then an ordinary error reply.
+  // A wait for an unknown container fails at once and then gets an ordinary error reply.
   await Promise.race([result, nextTurn()]);
   openReply(reply, 'application/json');
   try {
     reply.raw.end(`${JSON.stringify(waitDocument(await result))}\n`);
   } catch (error) {
-    // The client has gone: there is nobody left to tell.
+    // The client is gone, so nobody needs the reply.
     if (gone.aborted) return;
     reply.raw.end(JSON.stringify(waitDocument({ exitCode: 125, error: (error as Error).message })));
   }

@@ -1,4 +1,4 @@
-/** `docker logs`: records from the container's log file, framed unless it has a terminal. */
+/** Handler of `docker logs`: records of the container's log file, framed unless it has a terminal. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CortenError, invalid } from '../../errors.ts';
 import { frame, multiplexedStream, rawStream } from '../frames.ts';
@@ -19,7 +19,7 @@ export async function logs(
   if (view.settings.log.driver === 'none')
     throw new CortenError(
       'not-implemented',
-      'configured logging driver does not support reading: this container was made with --log-driver none',
+      'configured logging driver does not support reading: this container was created with --log-driver none',
     );
   const { terminal } = view.settings;
   const encode = { details: query.flag('details'), timestamps: query.flag('timestamps'), terminal };
@@ -43,7 +43,7 @@ function logOptions(query: Query, signal: AbortSignal): LogOptions {
   };
 }
 
-/** `all`, and like in dockerd everything that is not a count, means all. */
+/** Number of lines. `all` and, as in dockerd, anything that is not a number mean all. */
 function readTail(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
@@ -53,7 +53,8 @@ async function* encoded(
   { details, timestamps, terminal }: { details: boolean; timestamps: boolean; terminal: boolean },
 ): AsyncGenerator<Buffer> {
   for await (const record of records) {
-    // Details are the log options' labels and env; we keep none, which leaves dockerd's one space.
+    // Details are labels and environment from the log options, which Corten does not support; dockerd then writes one
+    // space.
     const prefix = `${timestamps ? `${rfc3339Nano(record.time, record.nanos)} ` : ''}${details ? ' ' : ''}`;
     const data = prefix === '' ? record.data : Buffer.concat([Buffer.from(prefix), record.data]);
     yield terminal ? data : frame({ stream: record.stream, data });

@@ -1,8 +1,8 @@
-/** Mounts as `inspect` and `ps` list them. */
+/** Mounts for `inspect` and `ps`. */
 import type { ContainerView, MountView } from '../../contract/container.ts';
 import type { MountPoint } from '../../contract/docker.ts';
 
-/** `--tmpfs` mounts are shown in HostConfig.Tmpfs and nowhere else, as dockerd does it. */
+/** `--tmpfs` mounts appear only in HostConfig.Tmpfs, as in dockerd. */
 export function mountPoints(view: ContainerView): MountPoint[] {
   const asTmpfs = (view.origin.hostConfig.Tmpfs ?? {}) as Record<string, string>;
   return view.mounts

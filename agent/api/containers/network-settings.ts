@@ -1,4 +1,4 @@
-/** Addresses and ports, for `inspect` and `ps`. */
+/** Addresses and ports for `inspect` and `ps`. */
 import type { ContainerView, EndpointView, PublishedPort } from '../../contract/container.ts';
 import type { EndpointSettings, NetworkSettings, PortSummary } from '../../contract/docker.ts';
 import type { Wire } from '../wire.ts';
@@ -16,7 +16,7 @@ export function networkSettings(view: ContainerView): Wire<NetworkSettings> {
     LinkLocalIPv6PrefixLen: 0,
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
-    // The fields below are the default bridge's, kept by dockerd for old clients.
+    // dockerd keeps the following fields of the default bridge for old clients.
     EndpointID: first?.endpointId ?? '',
     Gateway: first?.gateway ?? '',
     GlobalIPv6Address: '',
@@ -29,7 +29,7 @@ export function networkSettings(view: ContainerView): Wire<NetworkSettings> {
   };
 }
 
-/** By network name; a container that has not started yet is listed on its networks too. */
+/** Endpoints by network name, also before the container's first start. */
 export function endpointMap(view: ContainerView): Record<string, Wire<EndpointSettings>> {
   const { mode } = view.settings.network;
   if (typeof mode === 'object' && 'container' in mode) return {};
@@ -73,7 +73,7 @@ function endpointDocument(endpoint: EndpointView, view: ContainerView): Wire<End
   };
 }
 
-/** Only user networks have names (moby daemon/container_operations.go). */
+/** DNS names of the endpoint; only user-defined networks have them (moby daemon/container_operations.go). */
 function dnsNames(endpoint: EndpointView, view: ContainerView): string[] | null {
   if (['bridge', 'host', 'none'].includes(endpoint.networkName)) return null;
   return [...new Set([view.name, ...endpoint.aliases, view.id.slice(0, 12)])];

@@ -1,4 +1,4 @@
-/** Handlers that only look: ps, inspect, top, stats, changes. */
+/** Handlers that only read: ps, inspect, top, stats, changes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CortenError } from '../../errors.ts';
@@ -27,7 +27,7 @@ export async function list(
   const query = new Query(request);
   const limit = query.integer('limit') ?? -1;
   const filters = readFilters(request, containerFilterNames);
-  const imageConfig = rememberedImageConfigs(images);
+  const imageConfig = cachedImageConfigs(images);
   const shown = containerFilter(filters, query.flag('all') || limit > 0, {
     inspect: (reference) => containers.inspect(reference),
     images,
@@ -52,7 +52,7 @@ export async function inspect(
   request: FastifyRequest,
 ): Promise<object> {
   const view = containers.inspect(pathPart(request, 'id'));
-  const document = inspectDocument(view, rememberedImageConfigs(images), exec.idsOf(view.id));
+  const document = inspectDocument(view, cachedImageConfigs(images), exec.idsOf(view.id));
   if (!new Query(request).flag('size')) return document;
   return { ...document, ...(await sizeFields(containers, view.id)) };
 }
@@ -79,8 +79,8 @@ export async function changes(
 const samplePeriodMs = 1000;
 
 /**
- * One document a second, or with `stream=0` a single one that holds two samples a second apart,
- * because a percentage needs both; `one-shot` leaves the second out.
+ * Sends one document per second, or with `stream=0` a single one with two samples a second apart, because a
+ * percentage needs both; with `one-shot` only one sample.
  */
 export async function stats(
   { containers }: ObserveSources,
@@ -107,7 +107,7 @@ export async function stats(
     : statsDocument({ id, name }, second, first);
 }
 
-/** Goes on with empty documents while the container is stopped, and ends when it is removed. */
+/** Yields empty documents while the container is stopped, and ends when it is removed. */
 async function* statsStream(
   containers: ContainersBackend,
   subject: StatsSubject,
@@ -123,7 +123,7 @@ async function* statsStream(
   }
 }
 
-/** Undefined when the container does not run, or stopped just now. */
+/** Returns `undefined` when the container does not run. */
 async function sample(
   containers: ContainersBackend,
   id: string,
@@ -141,7 +141,7 @@ function exists(containers: ContainersBackend, id: string): boolean {
   try {
     return containers.inspect(id).state.status !== 'dead';
   } catch {
-    // inspect's only failure for a full id is that the container is gone.
+    // For a full ID inspect fails only when the container is gone.
     return false;
   }
 }
@@ -158,8 +158,8 @@ async function sizeFields(
   return { SizeRw: rwBytes, SizeRootFs: rootFsBytes };
 }
 
-/** Looks each image up once a request; an image that was removed under its container has none. */
-export function rememberedImageConfigs(images: Pick<ImagesBackend, 'inspect'>): ImageConfigLookup {
+/** Looks up each image once per request; an image that was removed has no configuration. */
+export function cachedImageConfigs(images: Pick<ImagesBackend, 'inspect'>): ImageConfigLookup {
   const known = new Map<string, ReturnType<ImageConfigLookup>>();
   return (imageId) => {
     if (!known.has(imageId)) known.set(imageId, configOrNothing(images, imageId));

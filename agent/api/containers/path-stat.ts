@@ -1,9 +1,9 @@
-/** The X-Docker-Container-Path-Stat header of the archive endpoints. */
+/** Encodes the X-Docker-Container-Path-Stat header of the archive endpoints. */
 import type { PathStat } from './backend.ts';
 
 export const pathStatHeader = 'X-Docker-Container-Path-Stat';
 
-/** base64 of `{name,size,mode,mtime,linkTarget}`, with the mode in Go's bits. */
+/** Returns base64 of `{name,size,mode,mtime,linkTarget}`, with the mode in Go's bits. */
 export function encodePathStat(stat: PathStat): string {
   const document = {
     name: stat.name,
@@ -33,7 +33,10 @@ const specialBits: readonly [posix: number, go: number][] = [
   [0o1000, 2 ** 20],
 ];
 
-/** Sums rather than ORs: Go's directory bit does not fit JavaScript's signed 32 bits. */
+/**
+ * Converts st_mode to Go's FileMode. It adds the bits, because Go's directory bit does not fit JavaScript's signed
+ * 32-bit operators.
+ */
 export function goFileMode(mode: number): number {
   const special = specialBits
     .filter(([posix]) => (mode & posix) !== 0)

@@ -1,4 +1,4 @@
-/** The container routes. Paths are those of the Docker Engine API, without a version. */
+/** Container routes, with the paths of the Docker Engine API without a version. */
 import type { FastifyInstance } from 'fastify';
 import * as archive from './archive.ts';
 import { attach, attachWebSocket } from './attach.ts';

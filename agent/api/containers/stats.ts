@@ -1,7 +1,7 @@
 /**
- * Docker's stats document. The `docker` CLI computes its percentages from two samples of
- * total_usage and system_cpu_usage, and takes page cache off memory by total_inactive_file where
- * that exists (cgroup v1) or inactive_file (v2); the kernel's memory.stat passes through as it is.
+ * Docker's stats document. The `docker` CLI computes percentages from two samples of total_usage and
+ * system_cpu_usage, and subtracts page cache from memory by total_inactive_file (cgroup v1) or inactive_file (v2);
+ * the kernel's memory.stat is passed on unchanged.
  */
 import { totalmem } from 'node:os';
 import { never } from '../timestamps.ts';
@@ -14,7 +14,7 @@ export interface StatsSubject {
   name: string;
 }
 
-/** `previous` is the sample before, for the percentages; without one its fields are zero. */
+/** `previous` is the previous sample, for percentages; its fields are zero without one. */
 export function statsDocument(
   { id, name }: StatsSubject,
   usage: ContainerUsage,
@@ -38,7 +38,7 @@ export function statsDocument(
   return document;
 }
 
-/** What a container that does not run shows. */
+/** Stats of a container that does not run. */
 export function emptyStats({ id, name }: StatsSubject): StatsDocument {
   return {
     read: never,
@@ -78,7 +78,7 @@ const noCpu: StatsDocument = {
   throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
 };
 
-/** Without a limit, or with one above the machine's memory, the machine is the limit. */
+/** Without a limit, or with one above the machine's memory, the limit shown is the machine's memory. */
 function memoryStats({ memory }: ContainerUsage): StatsDocument {
   return {
     usage: memory.usageBytes,

@@ -1,4 +1,4 @@
-/** The words of `ps`: "Up 2 minutes (healthy)", "Exited (0) 3 seconds ago". */
+/** Status of `ps`: "Up 2 minutes (healthy)", "Exited (0) 3 seconds ago". */
 import type { ContainerState } from '../../contract/container.ts';
 
 export function statusText(state: ContainerState, now: Date): string {
@@ -30,7 +30,7 @@ function elapsed(since: Date | undefined, now: Date): string {
   return humanDuration(since === undefined ? 0 : (now.getTime() - since.getTime()) / 1000);
 }
 
-/** go-units HumanDuration, whose words scripts match on. */
+/** Formats a duration as HumanDuration of go-units, because scripts match on it. */
 export function humanDuration(seconds: number): string {
   const whole = Math.floor(seconds);
   const minutes = Math.floor(seconds / 60);

@@ -1,4 +1,4 @@
-/** One row of `ps`. */
+/** Document of one row of `ps`. */
 import type { ContainerView } from '../../contract/container.ts';
 import type { ContainerSummary } from '../../contract/docker.ts';
 import { unixSeconds } from '../timestamps.ts';
@@ -31,7 +31,7 @@ export function summaryDocument(
   };
 }
 
-/** Only arguments with a space are quoted (moby daemon/list.go). */
+/** Quotes only arguments that contain a space (moby daemon/list.go). */
 function commandLine(path: string, args: readonly string[]): string {
   return [path, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ');
 }

@@ -1,4 +1,4 @@
-/** What our own routes need from the engine beside its containers. */
+/** Declares what the routes of `/corten/v1` need of the engine besides its containers. */
 import type {
   HistoryDocument,
   MachinePressureDocument,
@@ -6,12 +6,12 @@ import type {
   SuggestionsDocument,
 } from '../../contract/pressure.ts';
 
-/** References are as in {@link ContainersBackend.inspect}, with its errors. */
+/** References and errors are those of {@link ContainersBackend.inspect}. */
 export interface PressureBackend {
   now(reference: string): PressureDocument;
-  /** At once and then once a second, until the container is removed or the signal aborts. */
+  /** Yields a document at once and then every second, until the container is removed or the signal aborts. */
   watch(reference: string, signal: AbortSignal): AsyncIterable<PressureDocument>;
-  /** Of all that run. */
+  /** Documents of all running containers. */
   all(): MachinePressureDocument;
   history(reference: string, range: { seconds: number; stepSeconds: number }): HistoryDocument;
   suggestions(reference: string): SuggestionsDocument;

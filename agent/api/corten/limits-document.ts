@@ -1,4 +1,4 @@
-/** Our own limits document, read strictly: an unknown field is refused rather than ignored. */
+/** Reads the limits document of `/corten/v1` strictly: an unknown field is refused. */
 import {
   type CpuLimits,
   type DiskLimits,
@@ -35,7 +35,7 @@ export function readLimitsDocument(body: Fields): Limits {
   );
 }
 
-/** Of a volume, which has only its disk space to limit. */
+/** Reads the limits of a volume, which has only a disk limit. */
 export function readVolumeLimitsDocument(body: Fields): Pick<Limits, 'disk'> {
   return readObject<Pick<Limits, 'disk'>>({ disk: readDisk }, body.document, 'limits');
 }
@@ -55,13 +55,13 @@ const readCpu: Read<CpuLimits> = (value, path) =>
   );
 
 const smallestMemoryBytes = 6 * 1024 * 1024;
-/** Below this a program cannot even load its libraries. */
+/** With fewer open files a program cannot even load its libraries. */
 const smallestOpenFiles = 16;
-/** The kernel's own ceiling, fs.nr_open. */
+/** Default of the kernel's maximum, fs.nr_open. */
 const largestOpenFiles = 1_048_576;
-/** One full packet must fit into the fiftieth of a second that is sent at once. */
+/** Smallest rate in bytes per second: the bucket holds a fiftieth of a second and must fit one full packet. */
 const smallestRate = 1000;
-/** A record is up to 64 KiB, and a file holds at least one. */
+/** A record has up to 64 KiB, and a file must hold at least one. */
 const smallestLogBytes = 64 * 1024;
 const largestLogFiles = 1000;
 

@@ -1,4 +1,4 @@
-/** What containers had to do without: now, as a stream, over the last hour, and what follows from it. */
+/** Routes of pressure: now, as a stream, as the history of an hour, and as suggested limits. */
 import type { FastifyInstance } from 'fastify';
 import type { PressureDocument } from '../../contract/pressure.ts';
 import { invalid } from '../../errors.ts';
@@ -13,7 +13,7 @@ export function pressureRoutes(app: FastifyInstance, pressure: PressureBackend):
 
   app.get('/corten/v1/containers/:id/pressure', async (request, reply) => {
     const reference = pathPart(request, 'id');
-    // Before the status is sent: a container that is not there is a 404.
+    // This runs before the status is sent, so that an unknown container gives 404.
     const now = pressure.now(reference);
     if (!new Query(request).flag('stream')) return now;
     await sendChunks(reply, lines(pressure.watch(now.id, untilGone(reply))), {

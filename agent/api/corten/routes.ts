@@ -1,6 +1,6 @@
 /**
- * What Docker's API has no endpoint for. Same socket, same errors, our own documents: camel case,
- * units in names, and `null` to take a limit away (docs/api.md).
+ * Routes that Docker's API lacks. They share its socket and its errors; the documents use camel case, units in names,
+ * and `null` to remove a limit (docs/api.md).
  */
 import type { FastifyInstance } from 'fastify';
 import type { Limits, SpaceUsage } from '../../contract/limits.ts';
@@ -54,7 +54,7 @@ export function cortenRoutes(
   app.post('/corten/v1/containers/:id/limits', async (request) => {
     const reference = pathPart(request, 'id');
     const limits = readLimitsDocument(await readJson(request));
-    // A dry run answers what the change would, and leaves everything as it is.
+    // A dry run answers as the change would, but changes nothing.
     const dryRun = new Query(request).flag('dryRun');
     return await containers.update(reference, { limits, ...(dryRun && { dryRun }) });
   });
@@ -85,7 +85,7 @@ function volumeLimits({ limits }: VolumeView): Pick<Limits, 'disk'> {
   return limits === undefined || Object.keys(limits).length === 0 ? {} : { disk: limits };
 }
 
-/** `null` is what nothing counts or limits. */
+/** Document of disk use; `null` when no quota counts or limits it. */
 function diskDocument(usage: SpaceUsage | undefined): object {
   return {
     usedBytes: usage?.usedBytes ?? null,

@@ -1,15 +1,15 @@
-/** What the exec routes need from the engine. */
+/** Declares what the exec routes need of the engine. */
 import type { Attachment } from '../containers/backend.ts';
 
 export interface ExecBackend {
   create(container: string, settings: ExecSettings): Promise<string>;
-  /** Starts it; with `detach` the output goes nowhere. The exit code is set before output ends. */
+  /** Starts the exec; with `detach` its output is dropped. The exit code is set before the output ends. */
   start(
     id: string,
     options: { detach: boolean; size?: { rows: number; columns: number } },
   ): Promise<Attachment | undefined>;
   inspect(id: string): ExecView;
-  /** The container's execs that have not ended. */
+  /** IDs of the container's execs that have not ended. */
   idsOf(containerId: string): string[];
   resize(id: string, rows: number, columns: number): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Handlers of exec: create, start, inspect, resize. */
+/** Handlers of exec: create, start, inspect and resize. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CortenError, conflict, invalid } from '../../errors.ts';
 import type { Attachment } from '../containers/backend.ts';
@@ -23,8 +23,8 @@ export async function create(
 }
 
 /**
- * With Detach an ordinary reply; else the connection becomes the process's. A command that cannot
- * be started is told inside the stream, as dockerd does: the CLI then reads 126 or 127 from inspect.
+ * With Detach it sends an ordinary reply, otherwise the connection carries the process's streams. An error of the
+ * command is written into the stream, as in dockerd: the CLI then reads 126 or 127 from inspect.
  */
 export async function start(
   exec: ExecBackend,
@@ -54,7 +54,7 @@ export async function start(
   return undefined;
 }
 
-/** A refused command is `invalid`; every other failure (not running, gone) keeps its status. */
+/** A refused command is returned as `invalid`; every other error (not running, gone) is thrown. */
 async function startOrRefusal(
   exec: ExecBackend,
   id: string,
@@ -119,7 +119,7 @@ function readExecSettings(body: Fields): ExecSettings {
   };
 }
 
-/** `[rows, columns]`, as Docker writes it. */
+/** Reads Docker's `[rows, columns]`. */
 function readConsoleSize(body: Fields): { rows: number; columns: number } | undefined {
   const size = body.integers('ConsoleSize');
   const [rows = 0, columns = 0] = size ?? [];

@@ -1,4 +1,4 @@
-/** The exec routes: a further process in a running container. */
+/** Exec routes: further processes in a running container. */
 import type { FastifyInstance } from 'fastify';
 import type { ExecBackend } from './backend.ts';
 import * as handlers from './handlers.ts';

@@ -1,4 +1,4 @@
-/** What the image routes need from the engine. */
+/** Declares what the image routes need of the engine. */
 import type { Readable } from 'node:stream';
 import type {
   HistoryEntry,
@@ -13,7 +13,7 @@ import type { LabelFilter } from '../containers/backend.ts';
 
 export interface ImagesBackend {
   list(): ImageView[];
-  /** By name, name@digest, id or id prefix. */
+  /** Finds by name, name@digest, ID or prefix of an ID. */
   inspect(reference: string): ImageView;
   history(reference: string): HistoryEntry[];
   pull(request: PullRequest): AsyncIterable<Progress>;
@@ -24,7 +24,7 @@ export interface ImagesBackend {
     options: { force: boolean; prune: boolean },
   ): Promise<{ untagged: string[]; deleted: string[] }>;
   load(archive: Readable): AsyncIterable<Progress>;
-  /** An archive that both `docker load` and OCI tools read. */
+  /** Writes an archive that both `docker load` and OCI tools read. */
   save(references: string[]): Promise<Readable>;
   importRoot(request: {
     archive: Readable;
@@ -41,7 +41,7 @@ export interface ImagesBackend {
     comment?: string;
     changes: string[];
     pause: boolean;
-    /** What is not in it is the container's; absent: all of it is. */
+    /** Fields that it lacks come from the container; all of them when it is absent. */
     config?: ImageConfig;
   }): Promise<string>;
   prune(filter: {
@@ -49,6 +49,6 @@ export interface ImagesBackend {
     until?: Date;
     labels: LabelFilter[];
   }): Promise<{ untagged: string[]; deleted: string[]; reclaimedBytes: number }>;
-  /** Checks a registry login; resolves with the identity token, or throws unauthorized. */
+  /** Checks a registry login. Resolves with the identity token, or throws unauthorized. */
   login(credentials: RegistryCredentials): Promise<{ identityToken?: string }>;
 }

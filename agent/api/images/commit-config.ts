@@ -1,9 +1,9 @@
-/** The container's configuration in the body of `POST /commit`: what of it is an image's. */
+/** Reads the image configuration from the container configuration in the body of `POST /commit`. */
 
 import type { ImageConfig } from '../../contract/image.ts';
 import type { Fields } from '../fields.ts';
 
-/** Undefined for an empty document, which asks for nothing. */
+/** Returns `undefined` for an empty document. */
 export function commitConfig(body: Fields): ImageConfig | undefined {
   const config: ImageConfig = {
     User: body.filled('User'),

@@ -1,4 +1,4 @@
-/** ImageView -> Docker's documents. */
+/** Translates an ImageView to Docker's documents. */
 import type { HistoryResponseItem, ImageInspect, ImageSummary } from '../../contract/docker.ts';
 import type { HistoryEntry, ImageView } from '../../contract/image.ts';
 import { rfc3339, unixSeconds } from '../timestamps.ts';

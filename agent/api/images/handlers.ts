@@ -30,7 +30,7 @@ export function history(images: ImagesBackend, name: string): object[] {
   return images.history(name).map(historyDocument);
 }
 
-/** Pull with `fromImage`; import a root file system with `fromSrc=-`. */
+/** Pulls with `fromImage`, or imports a root file system with `fromSrc=-`. */
 export async function create(
   images: ImagesBackend,
   request: FastifyRequest,
@@ -66,7 +66,7 @@ async function pull(
   const reference = tag === undefined ? name : withTag(name, tag);
   const progress = images.pull({
     reference,
-    // No tag at all means every tag (moby api/server/router/image postImagesCreate).
+    // A reference without a tag means all tags (moby api/server/router/image postImagesCreate).
     allTags: !hasTag(reference),
     platform: query.text('platform'),
     credentials: readRegistryAuth(request),
@@ -132,7 +132,7 @@ export async function save(
   return archive;
 }
 
-/** `dangling=true`, which is also the default, spares images with a name. */
+/** With `dangling=true`, which is the default, images with a name stay. */
 export async function prune(images: ImagesBackend, request: FastifyRequest): Promise<object> {
   const filters = readFilters(request, ['dangling', 'label', 'label!', 'until']);
   const removed = await images.prune({
@@ -160,7 +160,7 @@ export async function commit(
     tag: query.text('tag'),
     author: query.text('author'),
     comment: query.text('comment'),
-    // The CLI repeats the parameter; older SDKs send one with lines.
+    // The CLI repeats the parameter, while older SDKs send one with several lines.
     changes: query.texts('changes').flatMap((text) => text.split('\n').filter(Boolean)),
     pause: query.flag('pause', true),
     ...(config !== undefined && { config }),
@@ -178,7 +178,7 @@ function withTag(name: string, tag: string): string {
   return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`;
 }
 
-/** The colon of a registry's port comes before a slash, that of a tag after the last one. */
+/** Whether a tag is present: the colon of a registry's port comes before a slash, that of a tag after the last one. */
 function hasTag(reference: string): boolean {
   return /[:@][^/]*$/.test(reference);
 }

@@ -1,4 +1,4 @@
-/** The filters of `docker images` (moby daemon/images/images.go). */
+/** Filters of `docker images` (moby daemon/images/images.go). */
 import { matchesGlob } from 'node:path';
 import type { ImageView } from '../../contract/image.ts';
 import { type Filters, labelsMatch } from '../filters.ts';
@@ -42,7 +42,7 @@ function hasReference(view: ImageView, pattern: string): boolean {
   return [...view.tags, ...view.repoDigests].some((name) => matchesReference(name, pattern));
 }
 
-/** As dockerd does, an image that was asked for by reference shows only the names that match. */
+/** Keeps only the names that match a reference filter, as dockerd does. */
 export function withMatchingNames(view: ImageView, filters: Filters): ImageView {
   const patterns = filters.get('reference');
   if (patterns.length === 0) return view;
@@ -54,7 +54,7 @@ export function withMatchingNames(view: ImageView, filters: Filters): ImageView 
   };
 }
 
-/** A shell pattern over the name, with its tag or without (distribution reference.FamiliarMatch). */
+/** Matches a shell pattern with the name, with or without its tag (distribution reference.FamiliarMatch). */
 function matchesReference(name: string, pattern: string): boolean {
   return matchesGlob(name, pattern) || matchesGlob(withoutTag(name), pattern);
 }

@@ -1,10 +1,10 @@
-/** The X-Registry-Auth header: base64url of a JSON document with a registry's login. */
+/** Reads the X-Registry-Auth header: base64url of a JSON document with a registry's credentials. */
 import type { FastifyRequest } from 'fastify';
 import type { RegistryCredentials } from '../../contract/image.ts';
 import { invalid } from '../../errors.ts';
 import { Fields } from '../fields.ts';
 
-/** Undefined without the header, and with an empty login, which means "anonymous". */
+/** Returns `undefined` without the header and for empty credentials, which mean an anonymous pull. */
 export function readRegistryAuth(request: FastifyRequest): RegistryCredentials | undefined {
   const header = request.headers['x-registry-auth'];
   if (typeof header !== 'string' || header === '') return undefined;
@@ -25,7 +25,7 @@ export function readCredentials(document: Fields): RegistryCredentials {
   };
 }
 
-/** Node's base64 decoder takes both alphabets, with and without padding, as clients send all four. */
+/** Node's base64 decoder accepts both alphabets with and without padding, and clients use all four. */
 function decode(header: string): unknown {
   try {
     return JSON.parse(Buffer.from(header, 'base64').toString('utf8'));

@@ -1,6 +1,6 @@
 /**
- * The image routes. A name may hold slashes, so everything below `/images/` that is not a fixed path
- * is one wildcard, split at its last part: `/images/team/app/json` is `json` of `team/app`.
+ * Image routes. A name may contain slashes, so everything below `/images/` that is no fixed path is one wildcard,
+ * split at its last part: `/images/team/app/json` is `json` of `team/app`.
  */
 import type { FastifyInstance } from 'fastify';
 import { CortenError, notFound } from '../../errors.ts';

@@ -1,11 +1,11 @@
-/** What the network routes need from the engine. */
+/** Declares what the network routes need of the engine. */
 import type { EndpointSettings, EndpointView } from '../../contract/container.ts';
 import type { LabelFilter } from '../containers/backend.ts';
 
 export interface NetworksBackend {
   create(request: NetworkCreate): Promise<{ id: string; warning: string }>;
   list(): NetworkView[];
-  /** By full id, name or unambiguous prefix. */
+  /** Finds by full ID, name or unique prefix. */
   inspect(reference: string): NetworkView;
   remove(reference: string): Promise<void>;
   connect(reference: string, container: string, endpoint: EndpointSettings): Promise<void>;
@@ -27,7 +27,7 @@ export interface NetworkCreate {
 export interface NetworkView {
   id: string;
   name: string;
-  /** `bridge`, `host` or `null`. */
+  /** Driver: `bridge`, `host` or `null`. */
   driver: string;
   createdAt: Date;
   internal: boolean;

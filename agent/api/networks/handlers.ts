@@ -19,7 +19,7 @@ export async function list(networks: NetworksBackend, request: FastifyRequest): 
   for (const type of filters.get('type')) {
     if (!['builtin', 'custom'].includes(type)) throw invalid(`invalid filter: 'type'='${type}'`);
   }
-  // The list leaves the containers out, as since API 1.28; inspect has them.
+  // Since API 1.28 the list has no containers; inspect has them.
   return networks
     .list()
     .filter((view) => isShown(view, filters))

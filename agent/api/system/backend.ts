@@ -2,19 +2,19 @@ import type { MachineAbilities } from '../../contract/abilities.ts';
 import type { MachineProcesses } from '../../contract/processes.ts';
 import type { ProxySettings } from '../../contract/proxies.ts';
 
-/** What the system routes (info, version, events, disk use) need from the engine. */
+/** Declares what the system routes (info, version, events, disk use) need of the engine. */
 export interface SystemBackend {
   info(): Promise<SystemFacts>;
-  /** Past events from `since`, then (without `until` in the past) live ones until aborted. */
+  /** Yields past events from `since` on, then (unless `until` has passed) live ones until aborted. */
   events(options: { since?: Date; until?: Date; signal: AbortSignal }): AsyncIterable<EngineEvent>;
   diskUsage(): Promise<DiskUsage>;
-  /** Every process of the machine, by who it belongs to; one pass, bounded. */
+  /** All processes of the machine by owner, from one bounded pass over /proc. */
   processes(): Promise<MachineProcesses>;
-  /** Without passwords. */
+  /** Proxy settings without passwords. */
   proxies(): ProxySettings;
-  /** Throws invalid. */
+  /** Changes the proxy settings. Throws invalid. */
   setProxies(settings: ProxySettings): void;
-  /** What the machine lets the engine do, and why not. */
+  /** What the machine lets the engine do, with reasons for what is missing. */
   abilities(): MachineAbilities;
 }
 
@@ -29,24 +29,24 @@ export interface SystemFacts {
   memoryBytes: number;
   cgroupVersion: 1 | 2;
   controllers: readonly string[];
-  /** False: there are no control groups for containers. */
+  /** Whether cgroups for containers are available. */
   limits: boolean;
-  /** Of the machine; else an ordinary user's. */
+  /** Whether the engine runs as root of the machine or as an ordinary user. */
   root: boolean;
   containers: { total: number; running: number; paused: number; stopped: number };
   images: number;
   registryMirrors: string[];
   insecureRegistries: string[];
-  /** Containers that say nothing have a user namespace. */
+  /** Whether containers have a user namespace by default. */
   remapsByDefault: boolean;
   warnings: string[];
 }
 
 export interface EngineEvent {
   type: 'container' | 'image' | 'volume' | 'network' | 'daemon';
-  /** Docker's action names: `create`, `start`, `die`, `exec_start: sh`, `health_status: healthy`, … */
+  /** Docker's names of actions: `create`, `start`, `die`, `exec_start: sh`, `health_status: healthy` and so on. */
   action: string;
-  /** Container, network: id. Image: name or id. Volume: name. */
+  /** ID of a container or network, name or ID of an image, name of a volume. */
   id: string;
   attributes: Record<string, string>;
   time: Date;

@@ -1,7 +1,7 @@
-/** `docker system df`. */
+/** Handler of `docker system df`. */
 import type { FastifyRequest } from 'fastify';
 import { invalid } from '../../errors.ts';
-import { rememberedImageConfigs } from '../containers/observe.ts';
+import { cachedImageConfigs } from '../containers/observe.ts';
 import { summaryDocument } from '../containers/summary.ts';
 import { imageSummary } from '../images/documents.ts';
 import { Query } from '../query.ts';
@@ -37,7 +37,7 @@ function imageRows({ images }: SystemSources, usage: DiskUsage): object[] {
 
 function containerRows({ containers, images }: SystemSources, usage: DiskUsage): object[] {
   const byId = new Map(usage.containers.map((row) => [row.id, row]));
-  const imageConfig = rememberedImageConfigs(images);
+  const imageConfig = cachedImageConfigs(images);
   const now = new Date();
   return containers.list().map((view) => ({
     ...summaryDocument(view, imageConfig, now),

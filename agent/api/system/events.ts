@@ -1,4 +1,4 @@
-/** The event stream, one JSON document a line. */
+/** Handler of events: a stream of JSON documents, one per line. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Filters, labelsMatch, readFilters } from '../filters.ts';
 import { Query } from '../query.ts';
@@ -20,7 +20,7 @@ export async function events(
   const filters = readFilters(request, filterNames);
   const until = parseUnixTime('until', query.text('until'));
   const options = {
-    // Unlike in logs, zero is a time here: everything that is remembered.
+    // Unlike in logs, zero is a valid time here and means all stored events.
     since: query.text('since') === '0' ? new Date(0) : parseUnixTime('since', query.text('since')),
     until,
     signal: AbortSignal.any([untilGone(reply), atTime(until)]),
@@ -41,15 +41,15 @@ async function* eventLines(
       if (isWanted(event, filters)) yield eventLine(event);
     }
   } catch (error) {
-    // A source may end by throwing what it was aborted with; the stream is then simply over.
+    // A source may throw the reason of the abort, which is no error.
     if (!signal.aborted) throw error;
   }
 }
 
-/** Timers hold 2^31 ms at most, which is 24 days: far beyond any connection. */
+/** Timers are limited to 2^31 ms, which is 24 days and longer than any connection. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Aborts at a time that is still to come; one that has passed is for the source to see. */
+/** Returns a signal that aborts at a future time; the source handles a past one. */
 function atTime(time: Date | undefined): AbortSignal {
   const waitMs = time === undefined ? 0 : time.getTime() - Date.now();
   return waitMs > 0
@@ -67,19 +67,19 @@ export function eventLine(event: EngineEvent): string {
     scope: 'local',
     time: seconds,
   };
-  // timeNano has 19 digits, more than a number holds, so it is written as text.
+  // timeNano has 19 digits, more than a JavaScript number holds, so it is inserted as text.
   const nanos = `${seconds}${String(event.nanos).padStart(9, '0')}`;
   return `${JSON.stringify(document).slice(0, -1)},"timeNano":${nanos}}\n`;
 }
 
-/** From before API 1.22; many tools still read them. */
+/** Fields from before API 1.22, which many tools still read. */
 function legacyFields(event: EngineEvent): Record<string, string> {
   if (event.type === 'container')
     return { status: event.action, id: event.id, from: event.attributes.image ?? '' };
   return event.type === 'image' ? { status: event.action, id: event.id } : {};
 }
 
-/** moby daemon/events/filter.go. A filter on a kind's name leaves other kinds out. */
+/** Applies filters as moby does (daemon/events/filter.go). A filter on a name of one kind excludes other kinds. */
 function isWanted(event: EngineEvent, filters: Filters): boolean {
   const nameIs = (kind: string) =>
     filters.some(
@@ -101,12 +101,12 @@ function isWanted(event: EngineEvent, filters: Filters): boolean {
   );
 }
 
-/** `exec_start` means every `exec_start: command`, and `health_status` every status. */
+/** `exec_start` matches every `exec_start: command`, and `health_status` every status. */
 function actionIs(action: string, wanted: string): boolean {
   return action === wanted || action.startsWith(`${wanted}:`);
 }
 
-/** An image's own events, and those of its containers; a name without a tag means any tag. */
+/** Matches events of an image and of its containers; a name without a tag matches any tag. */
 function isOfImage(event: EngineEvent, wanted: string): boolean {
   const names =
     event.type === 'image'

@@ -99,7 +99,7 @@ export async function info({
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: productVersion,
-    // Containers name runc in their HostConfig, so there is a runtime of that name.
+    // HostConfig names the runtime runc, so there is one of that name.
     Runtimes: { corten: { path: 'corten' }, runc: { path: 'corten' } },
     DefaultRuntime: 'runc',
     Swarm: {
@@ -128,7 +128,7 @@ export async function info({
   };
 }
 
-/** What the CLI warns about when it is missing. */
+/** Fields whose absence makes the CLI print warnings. */
 function abilities({ controllers, cgroupVersion }: SystemFacts): Partial<SystemInfo> {
   const has = (name: string) => controllers.includes(name);
   return {

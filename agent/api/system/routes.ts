@@ -13,7 +13,7 @@ export function systemRoutes(app: FastifyInstance, sources: SystemSources): void
   app.get('/info', () => handlers.info(sources));
   app.get('/events', (request, reply) => events(sources.system, request, reply));
   app.get('/system/df', (request) => diskUsage(sources, request));
-  // Test suites ask for plugins before anything else and stop when that fails.
+  // Test suites read the plugins first and stop when that fails.
   app.get('/plugins', async () => []);
 }
 

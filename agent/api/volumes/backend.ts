@@ -1,4 +1,4 @@
-/** What the volume routes need from the engine. */
+/** Declares what the volume routes need of the engine. */
 import type { DiskLimits, SpaceUsage } from '../../contract/limits.ts';
 import type { LabelFilter } from '../containers/backend.ts';
 
@@ -17,13 +17,16 @@ export interface VolumesBackend {
     labels: LabelFilter[];
   }): Promise<{ deleted: string[]; reclaimedBytes: number }>;
   size(name: string): Promise<number>;
-  /** Absent keeps, `null` takes away; while containers use it, too. A dry run only answers. */
+  /**
+   * Changes limits, also while containers use the volume: an absent limit stays, `null` removes it. A dry run only
+   * checks.
+   */
   updateLimits(
     name: string,
     change: DiskLimits,
     dryRun?: boolean,
   ): Promise<{ volume: VolumeView; warnings: string[] }>;
-  /** Without a walk; undefined for a volume that nothing counts. */
+  /** Space used, without a walk of the files; `undefined` when no quota counts the volume. */
   diskUsage(name: string): Promise<SpaceUsage | undefined>;
 }
 
@@ -36,6 +39,6 @@ export interface VolumeView {
   options: Record<string, string>;
   anonymous: boolean;
   limits?: DiskLimits;
-  /** Containers, running or not, that mount it. */
+  /** Containers that mount it, running or not. */
   users: string[];
 }

@@ -54,7 +54,7 @@ export async function remove(
   reply.code(204).send();
 }
 
-/** Without `all`, volumes that somebody named stay (since API 1.42). */
+/** Without `all`, named volumes stay (since API 1.42). */
 export async function prune(volumes: VolumesBackend, request: FastifyRequest): Promise<object> {
   const filters = readFilters(request, ['all', 'label', 'label!']);
   const { deleted, reclaimedBytes } = await volumes.prune({
@@ -67,7 +67,7 @@ export async function prune(volumes: VolumesBackend, request: FastifyRequest): P
   };
 }
 
-/** With `bytes`, the document that system/df shows. */
+/** Docker's document of a volume; with `bytes` the one of system/df. */
 export function volumeDocument(view: VolumeView, bytes?: number): Wire<Volume> {
   return {
     CreatedAt: `${view.createdAt.toISOString().slice(0, 19)}Z`,

@@ -35,9 +35,9 @@ export interface ApiBackends {
   volumes: VolumesBackend;
   system: SystemBackend;
   pressure: PressureBackend;
-  /** Without one, clients are told to use no builder of ours. */
+  /** Without a builder, clients are told to use none of the agent's. */
   build?: BuildBackend;
-  /** Only where the agent runs in a machine of the app. */
+  /** Present only when the agent runs in a virtual machine of the app. */
   machine?: MachineBackend;
 }
 

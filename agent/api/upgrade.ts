@@ -12,7 +12,7 @@ import { withoutVersion } from './version.ts';
 
 const hijackedPaths = /^\/(containers\/[^/]+\/attach(\/ws)?|exec\/[^/]+\/start|grpc|session)(\?|$)/;
 
-/** Only these leave HTTP; an upgrade that is offered elsewhere is declined by ignoring it. */
+/** Whether the request may leave HTTP; an upgrade of another request is ignored, which declines it. */
 export function isHijackRequest(request: IncomingMessage): boolean {
   return hijackedPaths.test(withoutVersion(request.url ?? ''));
 }

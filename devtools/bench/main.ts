@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Engine, engineNames, startEngines } from '../peers/engines.ts';
 import { refuseUnknown } from '../refuse-unknown.ts';
+import { benchBuild } from './build.ts';
 import { benchExec } from './exec.ts';
 import { benchFolders } from './folders.ts';
 import { type Result, table } from './measure.ts';
@@ -19,6 +20,7 @@ const benchmarks: Record<string, (engines: Engine[], runs: number) => Promise<Re
   exec: benchExec,
   parallel: benchParallel,
   pull: benchPull,
+  build: benchBuild,
 };
 
 const { values, positionals } = parseArgs({

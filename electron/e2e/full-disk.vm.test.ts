@@ -49,8 +49,8 @@ test('the machine waits with cause and next step, and goes on when there is room
   );
   const { failure } = await stateWhen(({ status }) => status === 'failed');
   assert.equal(failure?.stage, 'disks', JSON.stringify(failure));
-  assert.match(failure?.cause ?? '', /computer's disk is full: .*data\.raw found no room/);
-  assert.match(failure?.nextStep ?? '', /^Make room/);
+  assert.match(failure?.cause ?? '', /computer's disk is full: .*data\.raw failed/);
+  assert.match(failure?.nextStep ?? '', /^Free some space/);
   leave(1024 * mebibyte);
   await stateWhen(({ status }) => status === 'running');
   // Nothing was told to the container, and what it wrote is what it reads, also from the disk.

@@ -95,7 +95,7 @@ function joined(
 
 class TerminalLost extends Error {
   constructor() {
-    super('The terminal was cut off from its container. Open it again.');
+    super('The terminal lost its connection to the container. Open it again.');
     this.name = 'TerminalLost';
   }
 }

@@ -111,7 +111,7 @@ const saidByVfkit: [string, string, RegExp, RegExp][] = [
     /as many virtual machines as it allows/,
     /Stop another/,
   ],
-  ['no room', 'write: no space left on device\n', /disk is full/, /Make room/],
+  ['no room', 'write: no space left on device\n', /disk is full/, /Free some space/],
   ['anything else', 'it rains\n', /ended with code 1\. .*it rains/, /vfkit\.log/],
 ];
 for (const [what, said, cause, nextStep] of saidByVfkit)
@@ -247,7 +247,7 @@ test('a new image that does not reach its engine is left for the one before', as
   assert.ok(record.images.refused);
 });
 
-test('a vfkit that takes long is said to be slow, and patience has an end', async () => {
+test('a vfkit that takes long is noted as slow, and the start fails after its timeout', async () => {
   await using mac = new Mac({}, { slowAfterMs: 10, startTimeoutMs: 300 });
   mac.behave({ mute: true });
   const notes: string[] = [];
@@ -260,7 +260,7 @@ test('a vfkit that takes long is said to be slow, and patience has an end', asyn
   watching.abort();
   assert.equal(failure?.stage, 'vm');
   assert.match(failure?.cause ?? '', /state "unknown"/);
-  assert.match(notes.join(), /vfkit has not started the machine yet.*waited for/);
+  assert.match(notes.join(), /vfkit has not started the machine yet.*still waiting/);
   assert.deepEqual(
     stages.flatMap(({ note }) => note ?? []),
     [],

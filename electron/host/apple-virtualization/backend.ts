@@ -198,7 +198,7 @@ async function startVm(
     await noteWhenSlow(running(session, vm, context), {
       ...session.options,
       note: (text) => context.note('vm', text),
-      text: 'vfkit has not started the machine yet. The computer is slow, and it is waited for.',
+      text: 'vfkit has not started the machine yet. The computer is slow; the app is still waiting.',
     });
     return vm;
   } catch (error) {

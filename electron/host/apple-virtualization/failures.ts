@@ -55,7 +55,7 @@ const meanings: readonly Meaning[] = [
   {
     said: /no space left on device|disk full/i,
     cause: "This Mac's disk is full.",
-    nextStep: 'Make room on it, then start again.',
+    nextStep: 'Free some space on it, then start again.',
   },
   {
     said: /failed to (?:open|read the header of) file (\S+)/,
@@ -82,6 +82,6 @@ export function vfkitFailure(how: string, log: string, logPath: string): StageFa
   }
   return new StageFailure(
     `vfkit did not start the machine: ${how}. ${lastLines(log)}`.trim(),
-    `What it said is in ${logPath}. Updating macOS or vfkit may help.`,
+    `Its output is in ${logPath}. Updating macOS or vfkit may help.`,
   );
 }

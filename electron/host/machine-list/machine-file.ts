@@ -49,7 +49,7 @@ export function readMachineFile(path: string): MachineFile {
       entries: [],
       notice:
         `The list of machines was broken (${(error as Error).message}) and is kept as ${aside}. ` +
-        'Add the machines again, or mend that file and put it back.',
+        'Add the machines again, or repair that file and put it back.',
     };
   }
 }

@@ -134,7 +134,7 @@ test('what is chosen for a machine is in force at once, and at the next start', 
   list.choose(id, { foldersThere: true });
   assert.equal(chosen.foldersThere.isOn, true);
   assert.deepEqual(open().entry(id).choices, { portsHere: false, foldersThere: true });
-  assert.throws(() => list.choose('local', { portsHere: true }), /nothing to choose/);
+  assert.throws(() => list.choose('local', { portsHere: true }), /nothing to turn on or off/);
   // A word of a later app is no choice, and shares nothing.
   writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/: (true|false)/g, ': "maybe"'));
   assert.deepEqual(open().entry(id).choices, { portsHere: true, foldersThere: false });

@@ -208,7 +208,7 @@ export function createMachines({ own, factories, file }: MachinesOptions): Machi
         found(entry.id).unwatch.abort();
         kept.delete(entry.id);
         throw new Error(
-          `The machine could not be written down: ${(error as Error).message}. See that ${file} can be written.`,
+          `The machine could not be saved: ${(error as Error).message}. Check that ${file} can be written.`,
           { cause: error },
         );
       }
@@ -217,7 +217,7 @@ export function createMachines({ own, factories, file }: MachinesOptions): Machi
     rename: (id, name) => change(id, { name: checkedName(name) }),
     choose(id, { portsHere, foldersThere }) {
       const { entry, choices } = found(id);
-      if (choices === undefined) throw new Error('There is nothing to choose for this machine.');
+      if (choices === undefined) throw new Error('This machine has nothing to turn on or off.');
       const before = entry.choices ?? defaultChoices;
       const next: RemoteChoices = {
         portsHere: portsHere ?? before.portsHere,

@@ -46,7 +46,7 @@ export async function connectTo(
     await noteWhenSlow(handshakes(link, arrival), {
       ...arrival.timeouts,
       note: arrival.note,
-      text: 'The machine has not let the app in yet. It is slow, and waited for.',
+      text: 'The machine has not accepted the login yet. It is slow; the app is still waiting.',
     });
     return link;
   } catch (error) {
@@ -54,7 +54,7 @@ export async function connectTo(
     if (arrival.signal.aborted) throw cancelled();
     if (error instanceof StageFailure) throw error;
     throw new StageFailure(
-      `The agent does not let the app in: ${(error as Error).message}`,
+      `The agent refuses the login: ${(error as Error).message}`,
       loginAdvice,
       { cause: error },
     );
@@ -75,7 +75,7 @@ async function handshakes(link: SshLink, { timeouts, signal }: Arrival): Promise
     const leftMs = deadline - performance.now();
     if (leftMs <= 0)
       throw new StageFailure(
-        `The agent accepts connections and has said nothing for ${timeoutMs / 1000} s.`,
+        `The agent accepts connections and has not answered for ${timeoutMs / 1000} s.`,
         tooBusy,
       );
     try {
@@ -105,7 +105,7 @@ export async function firstAnswer(
   const over = new AbortController();
   const tooLate = sleep(timeoutMs, undefined, { signal: over.signal }).then(() => {
     throw new StageFailure(
-      `The engine has not answered its first question in ${timeoutMs / 1000} s.`,
+      `The engine has not answered its first request in ${timeoutMs / 1000} s.`,
       tooBusy,
     );
   });
@@ -115,7 +115,7 @@ export async function firstAnswer(
     await noteWhenSlow(Promise.race([unlessCancelled(work(), signal), tooLate]), {
       ...timeouts,
       note,
-      text: 'The engine has not answered yet. It is slow, and waited for.',
+      text: 'The engine has not answered yet. It is slow; the app is still waiting.',
     });
   } finally {
     over.abort();
@@ -126,7 +126,7 @@ export async function ping(engine: EngineClient): Promise<void> {
   const { status } = await engine.request({ method: 'GET', path: '/_ping' });
   if (status !== 200)
     throw new StageFailure(
-      `The engine answered its first question with status ${status}.`,
+      `The engine answered its first request with status ${status}.`,
       'Start it again; the log has the details.',
     );
 }

@@ -13,7 +13,7 @@ const figuresEveryMs = 2_000;
 /** This computer's own engine, and another computer, have nothing that the app could set. */
 export class NothingToSet extends Error {
   constructor() {
-    super('The app sets nothing of this machine: it is not one that the app makes.');
+    super('This machine has no settings here, because the app did not create it.');
     this.name = 'NothingToSet';
   }
 }

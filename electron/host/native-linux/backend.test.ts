@@ -65,7 +65,7 @@ machineSuite('native', {
   },
 });
 
-test('an engine that runs and is not ready: patience has an end, with its last words', async () => {
+test('an engine that runs and is not ready: the start fails after its timeout, with its last output', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'corten-native-'));
   const machine = createMachine({
     backend: nativeBackend({

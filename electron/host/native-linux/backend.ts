@@ -59,7 +59,7 @@ function lifeOf(agent: AgentProcess | undefined, log: string): Pick<BroughtUp, '
       resolve({
         stage: 'agent',
         cause: `The engine ended: ${how}. Containers go on running without it.`,
-        nextStep: `Start it again. What it said last is in ${log}.`,
+        nextStep: `Start it again. Its last output is in ${log}.`,
       });
     });
   });

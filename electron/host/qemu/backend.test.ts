@@ -1,4 +1,4 @@
-/** The contract of machines, and what else goes well or wrong with QEMU, on a stand-in of it. */
+/** The contract of machines, and QEMU's own successes and failures, with a fake QEMU. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ machineSuite('qemu', {
 
 const make = standIns();
 
-/** Once it boots, it ends. */
+/** The fake QEMU ends as soon as it boots. */
 async function endWhileBooting(made: StandIn): Promise<void> {
   for await (const { stages } of made.machine.watch(new AbortController().signal))
     if (stages.some(({ id, status }) => id === 'boot' && status === 'running')) break;
@@ -171,7 +171,7 @@ test('an accelerator that breaks QEMU is left out, with a note', async () => {
   const { status, stages } = await made.machine.start();
   assert.equal(status, 'running', JSON.stringify(stages));
   assert.match(stages[0]?.note ?? '', /without acceleration.*failed to set MSR 0x10a.*firmware/s);
-  // A real QEMU answers only the first who dials: it must not be who asked for the one that broke.
+  // A real QEMU serves only its first connection, which must not be the one that was abandoned.
   assert.equal(made.asked().filter(({ dialled }) => dialled === 'qmp').length, 1);
 });
 
@@ -336,7 +336,7 @@ test('a new image that does not reach its engine: the next start goes back to th
   const words = made.asked()[0]?.started as string[];
   assert.ok(words[words.indexOf('-kernel') + 1]?.includes(first));
   await made.machine.stop();
-  // The app's next update is another image, and is tried again.
+  // The app's next update brings another image, which is tried again.
   writeImage(made.options.imageDirectory, 'mended');
   assert.equal((await made.machine.start()).status, 'running');
   assert.equal(made.machine.controls!.images()!.previous, first);

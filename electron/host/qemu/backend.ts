@@ -1,6 +1,6 @@
 /**
- * A machine in QEMU: the story of its start, one stage after the other, and of its end. What each
- * stage does lies in the files beside this one.
+ * Starts and stops a machine in QEMU, one stage after the other. The files beside this one do the
+ * work of the stages.
  */
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,7 +33,7 @@ import { restoreSnapshot } from './snapshot.ts';
 import { stopVm } from './stop.ts';
 import { startVm } from './vm.ts';
 
-/** Emulated, a guest on a busy computer is silent for minutes while its agent loads. */
+/** An emulated guest on a busy computer writes nothing for minutes while its agent loads. */
 const defaultTimeoutMs = { accelerated: 120_000, emulated: 480_000 };
 const dialTimeoutMs = 20_000;
 const nextStepAfterEnd =
@@ -156,7 +156,7 @@ async function boot(session: Session, vm: RunningQemu, context: BringUpContext):
     } catch (error) {
       throw new StageFailure(
         `The machine's memory could not be read back: ${(error as Error).message}`,
-        'Start it again: it then starts anew, with its disk as it was.',
+        'Start it again: it then boots, with its disk unchanged.',
         { cause: error },
       );
     }
@@ -182,7 +182,7 @@ async function boot(session: Session, vm: RunningQemu, context: BringUpContext):
   }).finally(tellHold);
 }
 
-/** The guest tells which pages are free two seconds after it has freed them (mm/page_reporting.c). */
+/** The guest reports free pages two seconds after it has freed them (Linux, mm/page_reporting.c). */
 const pageReportingMs = 2_500;
 
 async function giveMemoryBack(engine: EngineClient): Promise<void> {
@@ -190,7 +190,7 @@ async function giveMemoryBack(engine: EngineClient): Promise<void> {
   await sleep(pageReportingMs);
 }
 
-/** Its clock stood still, and what it would call random has perhaps been drawn before. */
+/** After a restore the guest's clock is behind, and its random state may have been used already. */
 async function freshen(engine: EngineClient): Promise<void> {
   await engine.request({ method: 'POST', path: '/corten/v1/machine/reseed' });
 }

@@ -91,7 +91,7 @@ for (const [what, change, expected] of table)
     assert.deepEqual(values(words, '-cpu'), [expected.cpu]);
     assert.match(values(words, '-machine')[0]!, expected.machine);
     assert.equal(values(words, '-append')[0], `console=${expected.console} quiet`);
-    // Only PCs have the device; elsewhere the agent draws new randomness by itself.
+    // Only PCs have the device (vmgenid); elsewhere the agent reseeds the guest by itself.
     assert.equal(words.includes('vmgenid,guid=auto'), change.architecture !== 'arm64');
   });
 

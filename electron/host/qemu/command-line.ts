@@ -1,4 +1,4 @@
-/** QEMU's command line for one machine: nothing but what its plan says (qemu(1)). */
+/** QEMU's command line for a machine, as a pure function of its plan (qemu(1)). */
 import type { LinePlace } from '../virtual-machine/process.ts';
 
 export type GuestArchitecture = 'amd64' | 'arm64';
@@ -6,7 +6,7 @@ export type Accelerator = 'kvm' | 'hvf' | 'whpx' | 'tcg';
 
 export interface QemuPlan {
   architecture: GuestArchitecture;
-  /** In the order in which QEMU tries them. */
+  /** Accelerators in the order in which QEMU tries them. */
   accelerators: readonly Accelerator[];
   cpus: number;
   memoryBytes: number;
@@ -17,16 +17,16 @@ export interface QemuPlan {
   seed: string;
   dataDisk: { path: string; format: 'raw' | 'qcow2' };
   consoleLog: string;
-  /** Listened on by QEMU, or dialled by it where Node has no unix sockets. */
+  /** QEMU listens on these sockets, or connects to them where Node has no unix sockets (Windows). */
   qmp: LinePlace;
   ssh: LinePlace;
-  /** Waits for a snapshot instead of booting. */
+  /** True where QEMU waits for a snapshot instead of booting (`-incoming defer`). */
   restores: boolean;
 }
 
 export function qemuArguments(plan: QemuPlan): string[] {
   return [
-    // Neither the person's QEMU configuration nor default devices: the guest knows what it gets.
+    // The user's QEMU configuration and default devices are switched off, so every machine is the same.
     ...['-no-user-config', '-nodefaults', '-display', 'none'],
     ...['-name', 'corten', '-machine', machine(plan)],
     ...plan.accelerators.flatMap((accelerator) => ['-accel', acceleration(accelerator, plan)]),
@@ -35,7 +35,7 @@ export function qemuArguments(plan: QemuPlan): string[] {
     ...['-kernel', plan.kernel, '-initrd', plan.initrd, '-append', kernelArguments(plan)],
     ...monitor(plan.qmp),
     ...console(plan),
-    // The first is a console's; of QEMU's 31 the guest would keep 4 MB of queues.
+    // The first port is a console's. QEMU's default of 31 ports costs the guest 4 MB of queues.
     ...device('virtio-serial-pci', { id: 'ports', max_ports: '2' }),
     ...chardev('ssh', plan.ssh),
     ...device('virtserialport', { bus: 'ports.0', chardev: 'ssh', name: 'ssh.0' }),
@@ -44,9 +44,9 @@ export function qemuArguments(plan: QemuPlan): string[] {
     ...disk('seed', { path: plan.seed, format: 'raw', readOnly: true }),
     ...['-netdev', 'user,id=net', ...device('virtio-net-pci', { netdev: 'net', romfile: '' })],
     ...['-object', randomSource(), ...device('virtio-rng-pci', { rng: 'random' })],
-    // What the guest frees goes back to this computer at once.
+    // Memory that the guest frees is returned to this computer (free page reporting).
     ...device('virtio-balloon-pci', { 'free-page-reporting': 'on', id: 'balloon' }),
-    // Tells a restored guest that it is not the one that was saved, so that it draws new randomness.
+    // The device tells a restored guest that it is a copy, so that it reseeds its random generator.
     ...(plan.architecture === 'amd64' ? device('vmgenid', { guid: 'auto' }) : []),
     ...(plan.restores ? ['-incoming', 'defer'] : []),
   ];
@@ -62,21 +62,21 @@ function acceleration(accelerator: Accelerator, { memoryBytes }: QemuPlan): stri
 }
 
 /**
- * What TCG keeps of translated code, all of it this computer's memory in the end. A start fills 128; what a larger machine is
- * there for needs more, and with too little everything is translated again and again.
+ * Size of TCG's buffer of translated code in MiB, which ends up in this computer's memory. A boot fills
+ * 128. A larger machine runs more programs, and a buffer that is too small translates them repeatedly.
  */
 function translationMebibytes(memoryBytes: number): number {
   return Math.min(512, Math.max(128, Math.round(memoryBytes / mebibyte / 8)));
 }
 
-/** q35 also under emulation: microvm hangs at TSC calibration on a busy host. */
+/** q35 is used under emulation too, because microvm hangs in the TSC calibration on a busy host. */
 function machine({ architecture, accelerators }: QemuPlan): string {
   if (architecture === 'amd64') return 'q35,graphics=off,usb=off,smbus=off,hpet=off';
-  // `max` is GICv3 wherever it is emulated; hvf brings its own.
+  // `max` is GICv3 wherever it is emulated; hvf has a GIC of its own.
   return accelerators[0] === 'tcg' ? 'virt,gic-version=max' : 'virt';
 }
 
-/** `max` is the host's own processor where one accelerates, and everything TCG can do otherwise. */
+/** `max` is the host's processor with an accelerator, and all features of TCG without one. */
 function cpu({ accelerators, architecture }: QemuPlan): string {
   if (accelerators[0] === 'whpx') return 'qemu64';
   if (accelerators[0] === 'hvf' && architecture === 'amd64') return 'max,-pdpe1gb,-avx512vl';
@@ -91,7 +91,7 @@ function monitor(place: LinePlace): string[] {
   return [...chardev('qmp', place), '-mon', 'chardev=qmp,mode=control'];
 }
 
-/** Written to a file by QEMU itself: nobody has to keep up with it. */
+/** QEMU itself writes the console to a file, so a slow reader cannot block the guest. */
 function console({ consoleLog }: QemuPlan): string[] {
   return ['-chardev', `file,id=console,path=${escaped(consoleLog)}`, '-serial', 'chardev:console'];
 }
@@ -111,7 +111,7 @@ function disk(
     driver: format,
     'node-name': serial,
     'read-only': readOnly,
-    // What the guest trims becomes a hole, also where it writes zeros.
+    // Blocks that the guest trims, or fills with zeros, become holes in the file.
     ...(readOnly ? {} : { discard: 'unmap', 'detect-zeroes': 'unmap' }),
     file: {
       driver: 'file',
@@ -125,7 +125,7 @@ function disk(
     ...device('virtio-blk-pci', {
       drive: serial,
       serial: `corten-${serial}`,
-      // A write that this computer cannot do holds the machine, whose file system would break otherwise.
+      // A failed write halts the machine (`werror=stop`); with an I/O error its file system would break.
       ...(readOnly ? {} : { discard: 'on', werror: 'stop' }),
     }),
   ];
@@ -140,7 +140,7 @@ function device(driver: string, properties: Record<string, string>): string[] {
   return ['-device', driver + list.join('')];
 }
 
-/** In QEMU's option lists a comma ends a value, and two are one (qemu(1)). */
+/** In QEMU's option lists a comma ends a value, and a doubled comma stands for one (qemu(1)). */
 function escaped(value: string): string {
   return value.replaceAll(',', ',,');
 }

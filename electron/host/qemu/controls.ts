@@ -1,4 +1,4 @@
-/** What people set of a QEMU machine, and what it takes of their computer. */
+/** Settings and resource use of a QEMU machine. */
 import type { CompactProgress } from '../../contract/machine.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { EngineReach, MachineControls } from '../machine/machine.ts';
@@ -9,7 +9,7 @@ import { recordedSettings } from '../virtual-machine/recorded-settings.ts';
 import type { Session } from './session.ts';
 import { dropSnapshot, snapshotBytes } from './snapshot.ts';
 
-/** Changed inside a running QEMU only by starting it again. */
+/** A running QEMU cannot change these, so they apply after a restart. */
 const needsRestart = ['cpus', 'memoryBytes'] as const;
 
 export function qemuControls(session: Session, reach: EngineReach): MachineControls {
@@ -24,7 +24,7 @@ export function qemuControls(session: Session, reach: EngineReach): MachineContr
       async apply(settings, before) {
         if (settings.diskBytes > before.diskBytes)
           await growDisk(session, settings.diskBytes, engine);
-        // A stopped machine's saved memory is one of the old size.
+        // The saved memory of a stopped machine fits only the old size.
         else if (
           session.running === undefined &&
           needsRestart.some((name) => settings[name] !== before[name])
@@ -45,7 +45,7 @@ export function qemuControls(session: Session, reach: EngineReach): MachineContr
       const freed = () => Math.max(0, before - diskFigures(files.dataDisk).allocatedBytes);
       const client = engine();
       yield { phase: 'trimming', freedBytes: 0 };
-      // QEMU punches the holes as the guest trims, so that the file itself shows how far it is.
+      // QEMU punches holes while the guest trims, so the file's size shows the progress.
       const trimming = trimGuest(client);
       let isDone = false;
       void trimming
@@ -70,7 +70,7 @@ function tick(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, progressMs));
 }
 
-/** The file first, then the disk that the guest sees, then its file system. */
+/** Grows the file first, then the disk that the guest sees, then the guest's file system. */
 async function growDisk(
   session: Session,
   sizeBytes: number,
@@ -79,7 +79,7 @@ async function growDisk(
   const { files, running } = session;
   const disk = dataDiskAt(files.dataDisk);
   if (running === undefined) {
-    // A snapshot knows the old size.
+    // A snapshot contains the old size.
     dropSnapshot(files.snapshot);
     return;
   }

@@ -1,4 +1,4 @@
-/** A machine whose disk's file this computer cannot write, on a stand-in of QEMU. */
+/** A machine whose disk's file cannot be written by this computer, with a fake QEMU. */
 
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -21,15 +21,15 @@ test('a full disk of this computer holds the machine, with cause and next step; 
   writeFileSync(join(made.directory, 'full'), '');
   const { status, failure } = await untilState(made.machine, isHeld);
   assert.equal(status, 'failed');
-  assert.match(failure?.cause ?? '', /disk is full: .*data\.raw found no room/);
-  assert.match(failure?.nextStep ?? '', /^Make room/);
-  // Who starts it again has it tried at once.
+  assert.match(failure?.cause ?? '', /disk is full: .*data\.raw failed/);
+  assert.match(failure?.nextStep ?? '', /^Free some space/);
+  // A start by the user retries at once.
   const continued = () => made.asked().filter(({ execute }) => execute === 'cont').length;
   await made.machine.start();
   assert.equal(continued(), 1);
   rmSync(join(made.directory, 'full'));
   freeBytes = 1024 ** 3;
-  // By itself, and then for good.
+  // This time it continues by itself, and is not halted again.
   await until(() => continued() >= 2);
   await untilState(made.machine, ({ status }) => status === 'running');
 });

@@ -1,19 +1,19 @@
 /**
- * A machine whose disk's file this computer could not write, most often because its own disk is full:
- * QEMU holds the machine before it would see an error (`werror=stop`), and its file system stays whole. Here it
- * is said why, and the machine goes on as soon as there is room again.
+ * Watches for failed writes to the file of a machine's disk, most often because this computer's own
+ * disk is full. QEMU then halts the machine before it sees an error (`werror=stop`), so its file system
+ * stays intact. This file tells why, and continues the machine as soon as there is free space again.
  */
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DiskHold, Loss } from '../machine/machine.ts';
 import type { Qmp } from './qmp.ts';
 
-/** What must be free before it is tried again: less would hold it again at once. */
-const roomBytes = 64 * 1024 ** 2;
-const lookMs = 1_000;
+/** The free space that a retry needs; with less the machine would be halted again at once. */
+const neededFreeBytes = 64 * 1024 ** 2;
+const pollMs = 1_000;
 
 export interface QemuHold extends DiskHold {
-  /** Resolves while nothing holds it, and once nothing does any more. */
+  /** Resolves as soon as the machine is not halted. */
   over(): Promise<void>;
 }
 
@@ -27,27 +27,27 @@ export function watchDisk(qmp: Qmp, dataDisk: string, freeBytes = freeBytesAt): 
     for (const listener of [...listeners]) listener();
   }
 
-  async function goOn(): Promise<void> {
-    // What it was held for is done first; if that fails again, QEMU says so again.
+  async function continueMachine(): Promise<void> {
+    // QEMU repeats the failed write first, and reports it again when it fails again.
     change(undefined);
     await qmp.run('cont').catch(() => {});
   }
 
-  function lookLater(): void {
+  function pollFreeSpace(): void {
     clearTimeout(timer);
     timer = setTimeout(() => {
       if (held === undefined) return;
-      if (freeBytes(dirname(dataDisk)) >= roomBytes) void goOn();
-      else lookLater();
-    }, lookMs);
+      if (freeBytes(dirname(dataDisk)) >= neededFreeBytes) void continueMachine();
+      else pollFreeSpace();
+    }, pollMs);
     timer.unref();
   }
 
   qmp.on('BLOCK_IO_ERROR', ({ action, nospace, reason }) => {
     if (action !== 'stop') return;
-    change(nospace === true ? noRoom(dataDisk) : notWritten(dataDisk, String(reason)));
-    // Only room comes back by itself.
-    if (nospace === true) lookLater();
+    change(nospace === true ? diskFull(dataDisk) : notWritten(dataDisk, String(reason)));
+    // Free space can come back by itself; for another error the user has to retry.
+    if (nospace === true) pollFreeSpace();
   });
   void qmp.closed.then(() => {
     clearTimeout(timer);
@@ -60,7 +60,7 @@ export function watchDisk(qmp: Qmp, dataDisk: string, freeBytes = freeBytesAt): 
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    retry: goOn,
+    retry: continueMachine,
     async over() {
       while (held !== undefined) {
         const { promise, resolve } = Promise.withResolvers<void>();
@@ -72,19 +72,19 @@ export function watchDisk(qmp: Qmp, dataDisk: string, freeBytes = freeBytesAt): 
   };
 }
 
-function noRoom(dataDisk: string): Loss {
+function diskFull(dataDisk: string): Loss {
   return {
     stage: 'disks',
-    cause: `This computer's disk is full: what the machine writes to ${dataDisk} found no room. The machine waits as it is, and nothing is lost.`,
-    nextStep: 'Make room on that disk: the machine then goes on by itself.',
+    cause: `This computer's disk is full: a write to the machine’s disk ${dataDisk} failed. The machine is paused, and nothing is lost.`,
+    nextStep: 'Free some space on that disk: the machine then continues by itself.',
   };
 }
 
 function notWritten(dataDisk: string, reason: string): Loss {
   return {
     stage: 'disks',
-    cause: `This computer could not write to the machine's disk ${dataDisk}: ${reason}. The machine waits as it is, and nothing is lost.`,
-    nextStep: 'Check the disk that holds this file, then start the machine again: it goes on.',
+    cause: `This computer could not write to the machine's disk ${dataDisk}: ${reason}. The machine is paused, and nothing is lost.`,
+    nextStep: 'Check the disk that holds this file, then start the machine again: it continues.',
   };
 }
 
@@ -93,7 +93,7 @@ function freeBytesAt(directory: string): number {
     const { bavail, bsize } = statfsSync(directory);
     return bavail * bsize;
   } catch {
-    // A disk that is not there has no room.
+    // A directory that is gone has no free space.
     return 0;
   }
 }

@@ -1,4 +1,4 @@
-/** Which QEMU runs the machine, whether it is new enough, and what accelerates it. */
+/** Finds QEMU, checks its version, and chooses the accelerator. */
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -10,22 +10,22 @@ import type { Accelerator, GuestArchitecture } from './command-line.ts';
 export interface FoundQemu {
   path: string;
   version: [number, number, number];
-  /** The whole first line of `--version`, packager's words included: it names this very build. */
+  /** The whole first line of `--version`; with the packager's suffix it identifies the build. */
   build: string;
 }
 
-/** The oldest of a distribution that is still supported: Debian 12. */
+/** The version of Debian 12, the oldest supported distribution. */
 const oldestVersion: [number, number, number] = [7, 2, 0];
-/** `-accel whpx` with this kernel and its devices. */
+/** From this version on `-accel whpx` boots this guest with these devices. */
 const oldestForWhpx: [number, number, number] = [11, 0, 0];
 
 export interface QemuPaths {
   platform: NodeJS.Platform;
   architecture: GuestArchitecture;
-  /** Of this computer; `process.arch`. */
+  /** This computer's `process.arch`. */
   hostArchitecture: string;
   searchPath: string;
-  /** A QEMU that the app brings along is tried first. */
+  /** The QEMU that is packaged with the app is tried first. */
   bundledDirectory?: string;
 }
 
@@ -35,7 +35,7 @@ const programs: Record<GuestArchitecture, string> = {
 };
 
 const usualDirectories: Partial<Record<NodeJS.Platform, string[]>> = {
-  // An app started from the Finder has none of them in its PATH.
+  // An app that was started from the Finder has none of these in its PATH.
   darwin: ['/opt/homebrew/bin', '/usr/local/bin', '/opt/local/bin'],
   win32: ['C:\\Program Files\\qemu'],
 };
@@ -45,7 +45,7 @@ const installAdvice: Partial<Record<NodeJS.Platform, string>> = {
   win32: 'Install it with "winget install SoftwareFreedomConservancy.QEMU", then start again.',
 };
 
-/** Throws StageFailure where there is none, where it does not run, and where it is too old. */
+/** Rejects with StageFailure when QEMU is missing, does not run, or is too old. */
 export async function findQemu(paths: QemuPaths, waiting: Waiting): Promise<FoundQemu> {
   const program = programs[paths.architecture] + (paths.platform === 'win32' ? '.exe' : '');
   const directories = [
@@ -94,7 +94,7 @@ export interface Waiting {
   timeoutMs?: number | undefined;
 }
 
-/** The first start after the computer's reads the program from its disk. */
+/** The first start after a boot of the computer reads the program from the disk, which can take long. */
 const versionTimeoutMs = 120_000;
 
 async function firstLineOfVersion(
@@ -112,7 +112,7 @@ async function firstLineOfVersion(
     if (signal.aborted) throw cancelled();
     if ((error as { killed?: boolean }).killed)
       throw new StageFailure(
-        `${path} has not said its version in ${timeoutMs / 1000} s.`,
+        `${path} has not printed its version in ${timeoutMs / 1000} s.`,
         'Start it again. If it stays so, the disk that it is on may be slow or broken: restart this computer, or install QEMU again.',
       );
     throw new StageFailure(
@@ -134,9 +134,9 @@ export function isOlder(a: [number, number, number], b: [number, number, number]
 }
 
 export interface Acceleration {
-  /** To be tried in this order; QEMU itself goes on to the next. */
+  /** QEMU tries them in this order. */
   accelerators: Accelerator[];
-  /** Why the machine will be slow, and what helps. */
+  /** Tells why the machine will be slow, and what helps. */
   note?: string;
 }
 
@@ -164,7 +164,7 @@ export function chooseAcceleration(
   );
 }
 
-/** `qemuSaid`: why emulation had to do although the accelerator seemed to be there. */
+/** `qemuSaid` is QEMU's error when the accelerator seemed to be available and was not. */
 export function accelerationFailed(accelerator: Accelerator, qemuSaid: string): string {
   const why = lastLines(qemuSaid, 1).replace(/^\S*qemu-system-\S+ /, '');
   return (

@@ -5,7 +5,7 @@ import { openQmp, type Qmp } from './qmp.ts';
 
 const greeting = { QMP: { version: { qemu: { major: 10, minor: 0, micro: 13 } } } };
 
-/** QEMU's end: what it is asked, and what it says. */
+/** QEMU's side of the connection: the requests it gets, and its answers. */
 function line() {
   const [ours, qemu] = duplexPair();
   const say = (message: object) => qemu.write(`${JSON.stringify(message)}\r\n`);

@@ -1,7 +1,7 @@
-/** QEMU's machine protocol: JSON objects over a line (QEMU's docs/interop/qmp-spec). */
+/** The QEMU Machine Protocol: JSON objects over a stream (QEMU, docs/interop/qmp-spec). */
 import type { Duplex } from 'node:stream';
 
-/** QEMU said no. `kind` is its error class, such as `GenericError`. */
+/** QEMU refused a command. `kind` is its error class, such as `GenericError`. */
 export class QmpError extends Error {
   readonly kind: string;
 
@@ -12,7 +12,7 @@ export class QmpError extends Error {
   }
 }
 
-/** The line ended, or QEMU does not speak the protocol. */
+/** The connection ended, or the other side does not speak the protocol. */
 export class QmpLost extends Error {
   constructor(why: string) {
     super(`QEMU's control line ${why}`);
@@ -25,7 +25,7 @@ export interface Qmp {
   readonly version: [number, number, number];
   run<T = unknown>(command: string, parameters?: object): Promise<T>;
   on(event: string, listener: (data: Record<string, unknown>) => void): () => void;
-  /** Settles when the line has ended. */
+  /** Resolves when the connection has ended. */
   readonly closed: Promise<void>;
   close(): void;
 }
@@ -45,7 +45,7 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** `stop` writes everything out first, which takes as long as the disk does. */
+/** QEMU's `stop` flushes the disk first, which can take long. */
 const defaultAnswerTimeoutMs = 180_000;
 
 export interface QmpTimeouts {
@@ -53,7 +53,7 @@ export interface QmpTimeouts {
   answerTimeoutMs?: number;
 }
 
-/** Resolves once commands are taken. Who dials again after a lost line begins anew. */
+/** Resolves once QEMU accepts commands. Rejects with QmpLost. */
 export function openQmp(
   line: Duplex,
   { greetingTimeoutMs = 30_000, answerTimeoutMs = defaultAnswerTimeoutMs }: QmpTimeouts = {},

@@ -1,4 +1,4 @@
-/** What the parts of a QEMU machine know of it. */
+/** The state that the files of this folder share. */
 import type { MachineSettings } from '../../contract/machine.ts';
 import type { MachineDirectory } from '../virtual-machine/directory.ts';
 import type { Line } from '../virtual-machine/process.ts';
@@ -8,28 +8,28 @@ import type { FoundQemu, QemuPaths } from './find-qemu.ts';
 import type { Qmp } from './qmp.ts';
 
 export interface QemuMachineOptions extends Partial<QemuPaths> {
-  /** The machine's own: disk, keys, settings. */
+  /** The directory of the machine's disk, keys and settings. */
   directory: string;
-  /** For its sockets. */
+  /** The directory of its sockets. */
   runDirectory: string;
-  /** What scripts/vm-image built for the guest's architecture. */
+  /** The directory of the guest image that scripts/vm-image built. */
   imageDirectory: string;
-  /** The first start's; later ones are what the person chose. */
+  /** Defaults until the user changes a setting. */
   settings?: Partial<MachineSettings>;
   timeZone?: string;
-  /** Until a QEMU that lives has answered. */
+  /** How long QEMU may take to answer on its socket. */
   startTimeoutMs?: number;
-  /** When it is said that something takes long. */
+  /** When the UI notes that a step takes long. */
   slowAfterMs?: number;
-  /** Between two signs of life of a guest that boots. */
+  /** How long a booting guest may write nothing to its console. */
   timeoutMs?: number;
-  /** How long a machine that is asked to end may take. */
+  /** How long a machine may take to power off. */
   powerOffTimeoutMs?: number;
   kvmDevice?: string;
   agentArguments?: readonly string[];
-  /** Whether a stop keeps the memory for a fast start; true where QEMU can. */
+  /** Whether a stop saves the memory for a fast start; by default where QEMU can. */
   suspends?: boolean;
-  /** Of the disk that holds a directory. */
+  /** Free space of the file system that holds a directory, in bytes. */
   freeBytes?(directory: string): number;
 }
 
@@ -41,13 +41,13 @@ export interface Session {
   running: RunningQemu | undefined;
 }
 
-/** A running QEMU, and what is needed to speak to it and to end it. */
+/** A running QEMU, its connections and its process. */
 export interface RunningQemu {
   qmp: Qmp;
   hold: QemuHold;
   ssh: Line;
   found: FoundQemu;
-  /** In force since its start. */
+  /** The settings of its start. */
   plan: QemuPlan;
   ended: Promise<string>;
   kill(): Promise<void>;

@@ -1,4 +1,4 @@
-/** A computer that is slow: what is waited for, what is said meanwhile, and where timeouts ends. */
+/** A slow computer: notes while a step takes long, and timeouts where it does not end. */
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ test('a QEMU that takes long to answer is waited for, and its stage says so mean
   const said = untilState(made.machine, (state) => noteOf(state, 'vm') !== undefined);
   const starting = made.machine.start();
   await said;
-  assert.match(noteOf(made.machine.state(), 'vm')!, /QEMU has not answered yet.*waited for/);
+  assert.match(noteOf(made.machine.state(), 'vm')!, /QEMU has not answered yet.*still waiting/);
   writeFileSync(join(made.directory, 'speak'), '');
   const state = await starting;
   assert.equal(state.status, 'running', JSON.stringify(state));
@@ -28,11 +28,11 @@ test('a QEMU that takes long to answer is waited for, and its stage says so mean
 
 const silences: [string, string, RegExp, RegExp][] = [
   ['QEMU itself', 'vm', /QEMU did not start: it did not answer in 0\.4 s/, /Updating QEMU/],
-  ['its SSH server', 'connect', /accepts connections and has said nothing for 0\.4 s/, /too busy/],
-  ['its engine', 'engine', /engine has not answered its first question in 0\.4 s/, /too busy/],
+  ['its SSH server', 'connect', /accepts connections and has not answered for 0\.4 s/, /too busy/],
+  ['its engine', 'engine', /engine has not answered its first request in 0\.4 s/, /too busy/],
 ];
 for (const [who, stage, cause, nextStep] of silences)
-  test(`a machine that runs and stays silent, ${who}: timeouts has an end`, async () => {
+  test(`a machine that runs and never answers, ${who}: the start fails after its timeout`, async () => {
     const made = make(
       { startTimeoutMs: stage === 'vm' ? 400 : undefined },
       {
@@ -49,7 +49,7 @@ for (const [who, stage, cause, nextStep] of silences)
     assert.deepEqual(made.pids(), []);
   });
 
-test('a QEMU that does not even say its version: timeouts has an end', async () => {
+test('a QEMU that does not print its version: the start fails after its timeout', async () => {
   const made = make({ startTimeoutMs: 100 });
   writeFileSync(
     join(made.options.searchPath ?? '', 'qemu-system-x86_64'),
@@ -57,7 +57,7 @@ test('a QEMU that does not even say its version: timeouts has an end', async () 
   );
   const { stage, cause, nextStep } = await failureOf(made);
   assert.equal(stage, 'prepare');
-  assert.match(cause, /qemu-system-x86_64 has not said its version in 0\.1 s/);
+  assert.match(cause, /qemu-system-x86_64 has not printed its version in 0\.1 s/);
   assert.match(nextStep, /^Start it again\. .*install QEMU again/);
 });
 

@@ -1,6 +1,7 @@
 /**
- * QEMU asks the kernel for large pages for the guest's memory, and then a page of 4 KiB that the guest has takes 2 MiB of this
- * computer: 50 MB more of a machine that goes on from saved memory. An accelerated processor gains by them; emulation does not.
+ * Switches transparent huge pages off for an emulated QEMU. QEMU asks for them (madvise(2)), and each
+ * page of 4 KiB that the guest touches then takes 2 MiB: 50 MB more for a machine restored from saved
+ * memory. An accelerated guest gains speed by them, an emulated one does not.
  */
 import { createRequire } from 'node:module';
 
@@ -10,7 +11,7 @@ type Koffi = typeof import('koffi').default;
 const PR_SET_THP_DISABLE = 41;
 const PR_GET_THP_DISABLE = 42;
 
-/** What `start` starts has small pages only, since a new process has this from its parent (PR_SET_THP_DISABLE(2const)). */
+/** Processes that `start` starts inherit the setting (PR_SET_THP_DISABLE(2const)). */
 export function withSmallPages<T>(start: () => T): T {
   const prctl = loadPrctl();
   if (prctl === undefined || prctl(PR_GET_THP_DISABLE, 0) !== 0) return start();
@@ -22,10 +23,10 @@ export function withSmallPages<T>(start: () => T): T {
   }
 }
 
-/** Undefined where there is none; the machine then is larger, and works. */
+/** Undefined where prctl(2) cannot be called; the machine then only takes more memory. */
 function loadPrctl(): ((option: number, value: number) => number) | undefined {
   try {
-    // Here and not above: only an emulated machine on Linux has a use for it.
+    // koffi is loaded only here, since only an emulated machine on Linux needs it.
     const koffi = createRequire(import.meta.url)('koffi') as Koffi;
     const call = koffi
       .load('libc.so.6')

@@ -1,6 +1,6 @@
 /**
- * A stopped machine's memory, so that the next start goes on instead of booting. It is worth
- * something exactly once, and only with the disk as it was (docs/decisions/0016-machine-disks-and-rest.md).
+ * Saves a stopped machine's memory, so that the next start restores it instead of booting. It can be
+ * restored once, and only with an unchanged disk (docs/decisions/0016-machine-disks-and-rest.md).
  */
 import { createHash } from 'node:crypto';
 import {
@@ -20,11 +20,11 @@ import { type Accelerator, type QemuPlan, qemuArguments } from './command-line.t
 import type { FoundQemu } from './find-qemu.ts';
 import type { Qmp } from './qmp.ts';
 
-/** `mapped-ram`: each page has its place in the file, and one that is zero takes none. */
+/** With `mapped-ram` each page has a fixed place in the file, and a zero page takes no block. */
 const oldestQemu: [number, number, number] = [9, 0, 0];
 
 export interface SnapshotKey {
-  /** QEMU's own words for its build, the image's digest, and the command line. */
+  /** QEMU's version line, the image's digest and the command line, which must be equal at a restore. */
   parts: readonly string[];
   dataDisk: string;
 }
@@ -32,12 +32,12 @@ export interface SnapshotKey {
 interface SnapshotNote {
   version: 1;
   key: string;
-  /** A processor that was emulated goes on as such, and the other way round. */
+  /** Emulated and accelerated machines cannot restore each other's memory. */
   accelerators: Accelerator[];
 }
 
 const noteOf = (path: string) => `${path}.json`;
-/** Read back, and of no use any more. */
+/** The snapshot was restored, and must not be used again. */
 const usedOf = (path: string) => `${path}.used`;
 
 export function canSnapshot(
@@ -50,7 +50,7 @@ export function canSnapshot(
   return newEnough && bavail * bsize > memoryBytes + 1024 ** 3;
 }
 
-/** Saves a machine that has been stopped with `stop`. Its processes never see the time between. */
+/** Saves the memory of a machine whose CPUs were halted with `stop`. */
 export async function saveSnapshot(
   qmp: Qmp,
   path: string,
@@ -61,7 +61,7 @@ export async function saveSnapshot(
   await chooseMappedRam(qmp);
   await qmp.run('migrate', { uri: `file:${path}` });
   await migrated(qmp);
-  // QEMU has given the disk's file up by now, and writes to it no more.
+  // QEMU has released the disk's file by now (inactive block devices), and no longer writes to it.
   await qmp.run('quit').catch(() => {});
   await qmp.closed;
   const note: SnapshotNote = { version: 1, key: digestOf(key), accelerators: [...accelerators] };
@@ -69,7 +69,7 @@ export async function saveSnapshot(
   renameSync(`${noteOf(path)}.new`, noteOf(path));
 }
 
-/** What the saved machine ran with, which is what it needs to go on; undefined where there is none. */
+/** The accelerator and settings of the saved machine, which a restore needs; undefined without a snapshot. */
 export function savedAccelerators(path: string): Accelerator[] | undefined {
   try {
     return (JSON.parse(readFileSync(noteOf(path), 'utf8')) as SnapshotNote).accelerators;
@@ -78,21 +78,21 @@ export function savedAccelerators(path: string): Accelerator[] | undefined {
   }
 }
 
-/** Whether what is saved belongs to this QEMU, image, settings and disk. What does not is removed. */
+/** Whether the snapshot fits this QEMU, image, settings and disk. One that does not is removed. */
 export function hasSnapshot(path: string, key: SnapshotKey): boolean {
   try {
     const note = JSON.parse(readFileSync(noteOf(path), 'utf8')) as SnapshotNote;
     if (note.version === 1 && note.key === digestOf(key) && existsSync(path)) return true;
   } catch {
-    // None, or half of one.
+    // There is no snapshot, or a partial one.
   }
   dropSnapshot(path);
   return false;
 }
 
-/** Loads it into a QEMU started with `-incoming defer`, and lets it go on. */
+/** Loads the snapshot into a QEMU that was started with `-incoming defer`, and runs it. */
 export async function restoreSnapshot(qmp: Qmp, path: string): Promise<void> {
-  // First of all its permission: a second machine from the same memory would destroy the disk.
+  // The note is removed first, because a second restore of the same memory would destroy the disk.
   rmSync(noteOf(path), { force: true });
   try {
     await chooseMappedRam(qmp);
@@ -108,11 +108,11 @@ export function dropSnapshot(path: string): void {
   for (const each of [noteOf(path), path, usedOf(path)]) rmSync(each, { force: true });
 }
 
-/** Giving hundreds of megabytes back takes a file system a while, and a start waits for nothing of it. */
+/** Freeing hundreds of megabytes takes the file system a while, and the start does not wait for it. */
 function removeInBackground(path: string): void {
   if (!existsSync(path)) return;
   renameSync(path, usedOf(path));
-  // One that stays goes with the next stop or start.
+  // A file that remains is removed by the next stop or start.
   void rm(usedOf(path), { force: true }).catch(() => {});
 }
 
@@ -125,7 +125,7 @@ async function chooseMappedRam(qmp: Qmp): Promise<void> {
   await qmp.run('migrate-set-capabilities', {
     capabilities: [{ capability: 'mapped-ram', state: true }],
   });
-  // A file has no line whose speed would have to be spared.
+  // QEMU's default bandwidth limit is for networks, and a file needs none.
   await qmp.run('migrate-set-parameters', { 'max-bandwidth': 2 ** 40 });
 }
 
@@ -139,7 +139,7 @@ async function migrated(qmp: Qmp): Promise<void> {
   }
 }
 
-/** The disk by what its file system says of it: any write since shows. */
+/** The disk file's inode, size and times, which any write changes. */
 function digestOf({ parts, dataDisk }: SnapshotKey): string {
   const { size, mtimeNs, ino } = statSync(dataDisk, { bigint: true });
   return createHash('sha256')
@@ -147,10 +147,10 @@ function digestOf({ parts, dataDisk }: SnapshotKey): string {
     .digest('hex');
 }
 
-/** Sockets are where they are: they are not part of the machine. */
+/** Paths of sockets are left out, since they are not part of the machine. */
 export const nowhere = { listen: '' };
 
-/** Everything that must be the same for saved memory to fit. */
+/** A digest of everything that must be equal for a restore. */
 export function snapshotKey(
   files: Pick<MachineDirectory, 'dataDisk'>,
   found: FoundQemu,

@@ -1,4 +1,4 @@
-/** How a machine in QEMU ends. */
+/** Stops a machine in QEMU. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine-client.ts';
 import type { StopOptions } from '../machine/machine.ts';
@@ -6,12 +6,12 @@ import { readRecord } from '../virtual-machine/record.ts';
 import type { RunningQemu, Session } from './session.ts';
 import { canSnapshot, dropSnapshot, saveSnapshot, snapshotKey } from './snapshot.ts';
 
-/** A QEMU that hangs is killed; one that does not closes its disk in good order. */
+/** A QEMU that still answers is asked to quit, so that it closes its disk properly; one that hangs is killed. */
 const forcedQuitMs = 3_000;
-/** Containers get their own ten seconds to end, and the disk must be let go; emulated, that takes long. */
+/** Containers get ten seconds to stop, then the guest unmounts its disk, which takes long under emulation. */
 const defaultPowerOffTimeoutMs = 120_000;
 
-/** Its memory is kept where that works; else its power button is pressed, and it is ended if it does not listen. */
+/** Saves the memory where that works; else presses the power button (ACPI), and quits QEMU if the guest does not react. */
 export async function stopVm(
   session: Session,
   vm: RunningQemu,
@@ -25,7 +25,7 @@ export async function stopVm(
         forcedQuitMs,
       );
     else {
-      // It could neither write out what it has nor turn itself off.
+      // A halted machine can neither flush its disk nor power itself off.
       await Promise.race([vm.hold.over(), vm.ended]);
       await stopInOrder(session, vm, engine);
     }
@@ -44,7 +44,7 @@ async function stopInOrder(
   await within(vm.ended, session.options.powerOffTimeoutMs);
 }
 
-/** Undone by nothing: a machine whose memory cannot be saved is powered off. */
+/** False when the memory cannot be saved; the machine is then powered off instead. */
 async function suspend(session: Session, vm: RunningQemu, engine: EngineClient): Promise<boolean> {
   const { files, options, defaults } = session;
   const { version } = vm.found;
@@ -56,7 +56,7 @@ async function suspend(session: Session, vm: RunningQemu, engine: EngineClient):
   const wanted = options.suspends ?? true;
   if (!wanted || !same || !canSnapshot(version, settings.memoryBytes, files.snapshot)) return false;
   try {
-    // What containers have written is then on the disk, whatever becomes of the saved memory.
+    // The containers' data is then on the disk, even if the saved memory is lost.
     await engine.request({ method: 'POST', path: '/corten/v1/machine/sync' });
     await vm.qmp.run('stop');
     const { accelerators } = vm.plan;
@@ -69,7 +69,7 @@ async function suspend(session: Session, vm: RunningQemu, engine: EngineClient):
   }
 }
 
-/** Settles with the first of both, and leaves no timer. */
+/** Resolves with whichever comes first, and clears the timer. */
 export async function within(end: Promise<unknown>, ms = defaultPowerOffTimeoutMs): Promise<void> {
   const timer = new AbortController();
   await Promise.race([end, sleep(ms, undefined, { signal: timer.signal }).catch(() => {})]);

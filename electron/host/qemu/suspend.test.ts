@@ -1,4 +1,4 @@
-/** Memory that a stop keeps for the next start, on a stand-in of QEMU. */
+/** A stop that saves the memory, and the start that restores it, with a fake QEMU. */
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ test('memory that cannot be read back: said once, and the next start is a fresh 
   made.behave({ refusesRestore: true });
   const { stage, nextStep } = await failureOf(made);
   assert.equal(stage, 'boot');
-  assert.match(nextStep, /starts anew/);
+  assert.match(nextStep, /then boots/);
   assert.equal((await made.machine.start()).status, 'running');
 });
 

@@ -1,4 +1,4 @@
-/** QEMU is started: from saved memory or anew, with what accelerates it or without. */
+/** Starts QEMU, from saved memory where that fits, and with an accelerator where one works. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BringUpContext, cancelled, StageFailure } from '../machine/machine.ts';
@@ -27,11 +27,11 @@ import { withSmallPages } from './small-pages.ts';
 import { dropSnapshot, hasSnapshot, nowhere, savedAccelerators, snapshotKey } from './snapshot.ts';
 import { within } from './stop.ts';
 
-/** A cold start on a busy computer reads all of QEMU from its disk first. */
+/** The first start on a busy computer reads all of QEMU from the disk. */
 const defaultStartTimeoutMs = 180_000;
 const leftoverTimeoutMs = 30_000;
 
-/** What the stages before found and made. */
+/** The results of the earlier stages. */
 export interface Ground {
   record: MachineRecord;
   found: FoundQemu;
@@ -40,7 +40,7 @@ export interface Ground {
   disk: DataDisk;
 }
 
-/** From what was saved where that fits, and anew otherwise. */
+/** Restores the saved memory where it fits, and boots otherwise. */
 export async function startVm(
   session: Session,
   ground: Ground,
@@ -61,8 +61,8 @@ export async function startVm(
   try {
     return await spawnVm(session, ground.found, plan, context);
   } catch (error) {
-    // Some accelerators can be opened and then break QEMU, such as KVM in a virtual machine that
-    // does not nest; without one the same start works or fails for its own reason.
+    // Some accelerators open and then break QEMU, such as KVM in a virtual machine without nesting.
+    // Without the accelerator the same start works, or fails for a reason of its own.
     const mayBeTheCause = error instanceof QemuBroke && accelerator !== 'tcg';
     if (!mayBeTheCause || context.signal.aborted) throw error;
     context.note('prepare', accelerationFailed(accelerator!, textOf(files.qemuLog)));
@@ -106,7 +106,7 @@ async function spawnVm(
   }
 }
 
-/** A QEMU that an app left behind when it ended without a word: it has the disk. */
+/** Ends the QEMU of an app that has crashed, since it has the disk open. */
 async function endLeftover({ files, options }: Session, { signal }: BringUpContext): Promise<void> {
   if (!existsSync(files.qmpSocket)) return;
   try {
@@ -117,11 +117,11 @@ async function endLeftover({ files, options }: Session, { signal }: BringUpConte
     await within(qmp.closed, options.powerOffTimeoutMs);
     await qmp.run('quit');
   } catch {
-    // Nobody listens any more, or it is not ours to speak to: QEMU's own lock on the disk decides.
+    // Nothing listens, or the connection is refused; then QEMU's own lock on the disk decides.
   }
 }
 
-/** Its lines are known once they are there. */
+/** Resolves once QEMU's sockets are connected. */
 function planOf(
   { files, paths }: Session,
   { record, acceleration, image, disk }: Ground,
@@ -158,7 +158,7 @@ async function greet(
   try {
     const answered = Promise.race([
       line.dial(giveUp).then((socket) => {
-        // A QEMU that listens already may be about to be cancelled, too.
+        // The signal cancels the wait for the greeting too.
         giveUp.addEventListener('abort', () => socket.destroy(), { signal: greeted.signal });
         return openQmp(socket, { greetingTimeoutMs: timeoutMs });
       }),
@@ -169,14 +169,14 @@ async function greet(
     return await noteWhenSlow(answered, {
       ...options,
       note: (text) => context.note('vm', text),
-      text: 'QEMU has not answered yet. The computer is slow, and it is waited for.',
+      text: 'QEMU has not answered yet. The computer is slow; the app is still waiting.',
     });
   } catch (error) {
-    // Who still dialled would take from the next QEMU at this place the only line that it has.
+    // A connection attempt that went on would take the only connection of the next QEMU at this path.
     failed.abort();
     if (context.signal.aborted) throw cancelled();
     if (error instanceof StageFailure) throw error;
-    // A line that ends at once belongs to a process that is about to end.
+    // A connection that ends at once belongs to a process that is about to exit.
     const how = await Promise.race([process.ended, sleep(500).then(() => undefined)]);
     throw failure(how ?? `it did not answer in ${timeoutMs / 1000} s`);
   } finally {

@@ -112,7 +112,7 @@ async function upload(
   const directory = made.out;
   if (made.code !== 0 || !directory.startsWith('/'))
     throw new StageFailure(
-      `${host} has no room for the engine’s archive: ${made.err || made.out}`,
+      `${host} has no free space for the engine’s archive: ${made.err || made.out}`,
       'See that /tmp can be written there and has space.',
     );
   const path = `${directory}/${archiveName}`;

@@ -114,7 +114,9 @@ test('an engine that crashed is waited for until its supervisor has started it a
   host.run('kill -KILL "$(cut -d" " -f1 /run/corten/agent.lock)"');
   await lost;
   const said = untilState(machine, ({ stages }) =>
-    stages.some(({ id, note }) => id === 'start' && /started again.*waited for/.test(note ?? '')),
+    stages.some(
+      ({ id, note }) => id === 'start' && /being restarted.*still waiting/.test(note ?? ''),
+    ),
   );
   const starting = machine.start();
   // A start that does not wait has ended before it could say anything.

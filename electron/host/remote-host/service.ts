@@ -148,7 +148,7 @@ export function returnOfAgent(
 ): Promise<void> {
   return noteWhenSlow(waitForAgent(shell, host, facts), {
     note,
-    text: `The engine on ${host} does not answer. What has ended there is started again, and waited for.`,
+    text: `The engine on ${host} does not answer. It is being restarted; the app is still waiting.`,
     slowAfterMs: saySoAfterMs,
   });
 }

@@ -65,7 +65,7 @@ export async function openBySudo(
       const words = lastLines(said.replaceAll(prompt, ''), 1);
       reject(
         new StageFailure(
-          `sudo runs nothing there for this user: ${words || 'it said nothing'}`,
+          `sudo runs nothing there for this user: ${words || 'it printed nothing'}`,
           'Use root or another user, or allow it with visudo on that computer.',
         ),
       );
@@ -76,7 +76,7 @@ export async function openBySudo(
       channel.close();
       reject(
         new StageFailure(
-          `sudo does not answer there. It said last: ${lastLines(said) || 'nothing'}`,
+          `sudo does not answer there. Its last output: ${lastLines(said) || 'nothing'}`,
           'Log in to that computer, and see how long "sudo true" takes.',
         ),
       );

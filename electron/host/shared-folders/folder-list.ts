@@ -34,7 +34,7 @@ export function openFolderList(file: string): FolderList {
       write(file, next);
     } catch (error) {
       throw new Error(
-        `The list of shared folders could not be written: ${(error as Error).message}. See that ${file} can be written.`,
+        `The list of shared folders could not be written: ${(error as Error).message}. Check that ${file} can be written.`,
         { cause: error },
       );
     }

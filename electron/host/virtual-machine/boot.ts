@@ -1,4 +1,4 @@
-/** From a process that was spawned to a guest whose SSH server listens. */
+/** Waits from the start of the VM's process until the guest's SSH server listens. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GuestReport, readConsoleLine } from '../../../agent/contract/guest-console.ts';
 import { lastLines } from '../machine/last-lines.ts';
@@ -9,23 +9,23 @@ import { textOf } from './process.ts';
 export interface BootOptions {
   consoleLog: string;
   dataDisk: string;
-  /** What runs the machine, by its name for people. */
+  /** The program's name for the user, such as QEMU. */
   program: string;
-  /** Its end, in words. */
+  /** Resolves with how the process ended. */
   ended: Promise<string>;
-  /** Between two signs of life: a slow computer is given time as long as something happens. */
+  /** Since the last console line: a slow computer may boot as long as it makes progress. */
   timeoutMs: number;
   signal: AbortSignal;
-  /** Whether it stands still for a reason that people have been told. */
+  /** Whether the machine is halted by a disk error, which is shown already. */
   isHeld?(): boolean;
   note(text: string): void;
-  /** What was damaged and has been put right, for people. */
+  /** Shows that a damaged file system was repaired. */
   repaired(text: string): void;
 }
 
 const corruptDisk = new Set(['damaged', 'damaged-log', 'not-blank', 'not-made', 'missing']);
 
-/** Throws StageFailure with what the guest said last. */
+/** Rejects with StageFailure, whose text includes the guest's last lines. */
 export async function waitForBoot(options: BootOptions): Promise<void> {
   const watching = new AbortController();
   const stop = () => watching.abort();
@@ -35,7 +35,7 @@ export async function waitForBoot(options: BootOptions): Promise<void> {
     await Promise.race([
       follow(options, progress, watching.signal),
       options.ended.then(async (how) => {
-        // What the guest wrote last is in the file, and says more than how its program ended.
+        // The guest's last lines explain more than the exit status of its process.
         await sleep(100);
         throw endedWhileBooting(options, how, progress.stage);
       }),
@@ -96,9 +96,9 @@ function guestFailure(
   if (event.kind === 'panic')
     return new StageFailure(
       `The machine's Linux stopped: ${event.sentence}.`,
-      `Start it again. If it stays so, give it more memory; its last words are in ${options.consoleLog}.`,
+      `Start it again. If it stays so, give it more memory; its last lines are in ${options.consoleLog}.`,
     );
-  // The guest's sentence names the next step itself, and does not know where the disk's file is.
+  // The guest's sentence names the next step, but not the path of the disk's file.
   const [first = event.sentence, ...rest] = event.sentence.split(/(?<=\.) /);
   return corruptDisk.has(event.cause) && event.stage.startsWith('data-disk')
     ? new StageFailure(
@@ -111,7 +111,7 @@ function guestFailure(
 function agentKeepsEnding(options: BootOptions, status: number): StageFailure {
   return new StageFailure(
     `The engine inside the machine ends as soon as it starts (status ${status}). ${said(options)}`,
-    `What it said is in ${options.consoleLog}. Installing the app again puts the machine's system right.`,
+    `Its output is in ${options.consoleLog}. Installing the app again repairs the machine's system image.`,
   );
 }
 
@@ -128,5 +128,5 @@ function endedWhileBooting(options: BootOptions, how: string, stage: string): St
 
 function said({ consoleLog }: BootOptions): string {
   const words = lastLines(textOf(consoleLog));
-  return words === '' ? 'It has said nothing.' : `It said last: ${words}`;
+  return words === '' ? 'It wrote nothing.' : `Its last output: ${words}`;
 }

@@ -1,4 +1,4 @@
-/** A guest's console as a file that its program writes (agent/contract/guest-console.ts reads its lines). */
+/** Reads a guest's console from the file that QEMU or vfkit writes (agent/contract/guest-console.ts parses its lines). */
 import { open } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +15,7 @@ export async function* followLines(path: string, signal: AbortSignal): AsyncGene
     while (!signal.aborted) {
       const { bytesRead } = await file.read(piece, 0, piece.length, null);
       if (bytesRead === 0) {
-        // A serial console has no end of file, and inotify is not on every system.
+        // The file is polled: it has no end while the guest runs, and not every system has inotify(7).
         await sleep(pollMs);
         continue;
       }

@@ -1,4 +1,4 @@
-/** Where a machine keeps its own on this computer (docs/machines.md has the table). */
+/** The files of a virtual machine on this computer (docs/machines.md has the table). */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageFailure } from '../machine/machine.ts';
@@ -12,21 +12,21 @@ export interface MachineDirectory {
   snapshot: string;
   consoleLog: string;
   qemuLog: string;
-  /** Sockets, which have short paths. */
+  /** The directory of its sockets, whose paths must be short. */
   run: string;
   qmpSocket: string;
   sshSocket: string;
-  /** What the machine starts with and what it started with before, by digest. */
+  /** The current and the previous guest image, one directory for each digest. */
   images: string;
 }
 
-/** sockaddr_un's path with its zero byte: 108 on Linux, 104 on macOS (unix(4)). */
+/** A sockaddr_un has 108 bytes for the path and its zero byte on Linux, 104 on macOS (unix(4)). */
 const longestSocketPathBytes = { linux: 107, darwin: 103 } as Partial<
   Record<NodeJS.Platform, number>
 >;
 
 export function machineDirectory(options: {
-  /** Of one machine. */
+  /** The directory of this one machine. */
   directory: string;
   runDirectory: string;
   platform: NodeJS.Platform;
@@ -38,7 +38,7 @@ export function machineDirectory(options: {
     settings: at('machine.json'),
     keys: at('keys'),
     seed: at('seed.img'),
-    // A raw file gives punched holes back at once, and NTFS has no holes that QEMU would punch.
+    // Holes in a raw file are free space at once; on NTFS QEMU punches none, so Windows uses qcow2.
     dataDisk: at(platform === 'win32' ? 'data.qcow2' : 'data.raw'),
     snapshot: at('memory.snapshot'),
     consoleLog: at('console.log'),
@@ -50,22 +50,22 @@ export function machineDirectory(options: {
   };
 }
 
-/** Throws StageFailure for directories that cannot be made, and for paths that no socket can have. */
-export function makeDirectories(places: MachineDirectory, platform: NodeJS.Platform): void {
+/** Throws StageFailure for a directory that cannot be made, and for a path that is too long for a socket. */
+export function makeDirectories(paths: MachineDirectory, platform: NodeJS.Platform): void {
   const longest = longestSocketPathBytes[platform];
-  const length = Buffer.byteLength(places.qmpSocket);
+  const length = Buffer.byteLength(paths.qmpSocket);
   if (longest !== undefined && length > longest)
     throw new StageFailure(
-      `The path ${places.qmpSocket} is too long for a socket: it has ${length} bytes, and ${longest} are possible.`,
+      `The path ${paths.qmpSocket} is too long for a socket: it has ${length} bytes, and ${longest} are possible.`,
       'Choose a shorter directory for the sockets with --run DIR.',
     );
-  for (const directory of [places.path, places.run, places.images]) {
+  for (const directory of [paths.path, paths.run, paths.images]) {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw new StageFailure(
         `The machine's directory ${directory} cannot be made: ${(error as Error).message}`,
-        'Make it belong to you, or choose another one with --root DIR.',
+        'Change its owner to you, or choose another one with --root DIR.',
         { cause: error },
       );
     }

@@ -13,7 +13,7 @@ test('no disk space: how much there is and how much is needed', () => {
   assert.throws(() => checkFreeSpace(directory, Number.MAX_SAFE_INTEGER), {
     name: 'StageFailure',
     message: /has .* of free disk space left for .*, and the machine needs 8388608\.0 GiB/,
-    nextStep: /^Make room/,
+    nextStep: /^Free some space/,
   });
   checkFreeSpace(directory, 1);
 });

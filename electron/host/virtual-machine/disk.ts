@@ -1,6 +1,6 @@
 /**
- * The data disk: a sparse file that grows with use and shrinks when the guest trims. Raw, because a
- * hole in a raw file is this computer's free space at once; qcow2 on Windows, where QEMU punches no
+ * The data disk is a sparse file that grows with use and shrinks when the guest trims. It is raw,
+ * because a hole in a raw file is free space at once, and qcow2 on Windows, where QEMU punches no
  * holes (docs/decisions/0016-machine-disks-and-rest.md).
  */
 import { execFile } from 'node:child_process';
@@ -15,25 +15,25 @@ export interface DataDisk {
   format: 'raw' | 'qcow2';
 }
 
-/** What a machine needs of its computer's disk to start and work at all. */
+/** The least free space on this computer with which a machine is started. */
 export const leastFreeBytes = 1024 ** 3;
 
 export function dataDiskAt(path: string): DataDisk {
   return { path, format: path.endsWith('.qcow2') ? 'qcow2' : 'raw' };
 }
 
-/** Throws StageFailure where the computer's own disk is full. */
+/** Throws StageFailure when this computer's own disk is full. */
 export function checkFreeSpace(directory: string, needBytes = leastFreeBytes): void {
   const { bavail, bsize } = statfsSync(directory);
   const free = bavail * bsize;
   if (free < needBytes)
     throw new StageFailure(
       `This computer has ${inWords(free)} of free disk space left for ${directory}, and the machine needs ${inWords(needBytes)}.`,
-      'Make room on that disk, then start again.',
+      'Free some space on that disk, then start again.',
     );
 }
 
-/** Makes the disk when there is none, and a smaller one larger; never a larger one smaller. */
+/** Creates the disk, or grows a smaller one. A larger disk is never shrunk. */
 export async function prepareDataDisk(
   disk: DataDisk,
   sizeBytes: number,
@@ -48,7 +48,7 @@ export async function prepareDataDisk(
       `The machine's disk ${disk.path} cannot be prepared: ${(error as Error).message}`,
       (error as NodeJS.ErrnoException).code === 'ENOSPC' ||
         (error as NodeJS.ErrnoException).code === 'EFBIG'
-        ? 'Make room on that disk, or choose a smaller disk size in the machine’s settings.'
+        ? 'Free some space on that disk, or choose a smaller disk size in the machine’s settings.'
         : 'Check that the file and its directory belong to you.',
       { cause: error },
     );
@@ -82,7 +82,7 @@ async function prepareQcow2(path: string, sizeBytes: number, qemuPath: string): 
 export function diskFigures(path: string): { sizeBytes: number; allocatedBytes: number } {
   if (!existsSync(path)) return { sizeBytes: 0, allocatedBytes: 0 };
   const { size, blocks } = statSync(path);
-  // Windows tells no blocks; there the file is as large as what it holds.
+  // Windows reports no block count, but its qcow2 file has no holes.
   return { sizeBytes: size, allocatedBytes: blocks === undefined ? size : blocks * 512 };
 }
 

@@ -1,9 +1,9 @@
-/** What a guest's agent is asked by any kind of machine (agent/api/machine). */
+/** Requests to a guest's agent that every kind of virtual machine makes (agent/api/machine). */
 import type { MachineFigures } from '../../contract/machine.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { EngineReach } from '../machine/machine.ts';
 
-/** Nothing of a machine that is stopped, resting or on its way: its figures from outside are known all the same. */
+/** Empty for a machine that is stopped, paused or starting; figures of the process are known all the same. */
 export async function guestFigures(
   reach: EngineReach,
 ): Promise<Pick<MachineFigures, 'guestMemoryBytes'>> {
@@ -15,7 +15,7 @@ export async function guestFigures(
     const { memoryUsedBytes } = JSON.parse(text) as { memoryUsedBytes: number };
     return { guestMemoryBytes: memoryUsedBytes };
   } catch {
-    // It went while it was asked.
+    // The machine stopped during the request.
     return {};
   }
 }
@@ -24,7 +24,7 @@ export function trimGuest(engine: EngineClient): Promise<void> {
   return post(engine, '/corten/v1/machine/trim');
 }
 
-/** The file system of its disk, after the disk itself. */
+/** Grows the guest's file system after its disk has grown. */
 export function growGuest(engine: EngineClient): Promise<void> {
   return post(engine, '/corten/v1/machine/grow');
 }

@@ -1,6 +1,6 @@
 /**
- * Which image a start uses: the app's own, unless that one has already failed to reach its engine
- * and there is one before it that did.
+ * Chooses the guest image of a start: the app's own, unless its engine has failed to answer and the
+ * image before it worked.
  */
 import type { MachineDirectory } from './directory.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from './image.ts';
 import { defaultSettings, type MachineRecord, readRecord, writeRecord } from './record.ts';
 
-/** Leaves in the record which one is being tried, so that a crash on the way counts as well. */
+/** Records the image that is being tried, so that a crash during the start counts as a failure too. */
 export async function chooseImage(
   source: string,
   files: MachineDirectory,
@@ -38,18 +38,18 @@ export async function chooseImage(
   return image;
 }
 
-/** It reached its engine: from now on it is the one to go back to. */
+/** Records that the engine answered, so that this image is the one to fall back to. */
 export function imageProved(files: MachineDirectory, digest: string): void {
   change(files, (images) => {
     if (images.current === digest) return { current: digest, ...previousOf(images) };
     return { current: digest, ...(images.current !== undefined && { previous: images.current }) };
   });
   const { images } = readRecord(files.settings, defaultSettings);
-  // Room is not worth a failure here: what stays is removed after the next start.
+  // A failed removal only costs disk space, and the next start tries again.
   void removeOtherImages(files.images, [images.current, images.previous]).catch(() => {});
 }
 
-/** The next start goes back, where there is something to go back to. */
+/** Records a failure, so that the next start falls back to the image before. */
 export function imageFailed(files: MachineDirectory, digest: string): void {
   change(files, (images) => {
     const { trying: _tried, ...rest } = images;
@@ -59,7 +59,7 @@ export function imageFailed(files: MachineDirectory, digest: string): void {
   });
 }
 
-/** The start ended before the image could show anything. */
+/** Records that the start ended before the image could prove itself. */
 export function imageUntried(files: MachineDirectory): void {
   change(files, ({ trying: _tried, ...rest }) => rest);
 }
@@ -68,7 +68,7 @@ function previousOf({ previous, refused }: MachineRecord['images']) {
   return { ...(previous !== undefined && { previous }), ...(refused !== undefined && { refused }) };
 }
 
-/** `settings`: of a machine that has no record yet. */
+/** `settings` are for a machine that has no record yet. */
 function change(
   files: MachineDirectory,
   changed: (images: MachineRecord['images']) => MachineRecord['images'],

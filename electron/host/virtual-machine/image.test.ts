@@ -1,4 +1,4 @@
-/** A system as the app brings it along: its files as they are, or compressed. */
+/** A guest image as the app is packaged with it, plain or compressed. */
 import assert from 'node:assert/strict';
 import {
   existsSync,
@@ -20,7 +20,7 @@ import { installImage } from './image.ts';
 const directory = mkdtempSync(join(tmpdir(), 'corten-image-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-/** As `scripts/vm-image --release` compresses them, and only so. */
+/** The compression of `scripts/vm-image --release`, the only one that is supported. */
 function compressedImage(name: string): string {
   const source = join(directory, name);
   writeImage(source, `${name} `.repeat(1000));

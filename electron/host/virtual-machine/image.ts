@@ -1,6 +1,6 @@
 /**
- * The guest's image: what the app brings along is copied beside the machine once, digests checked,
- * so that an update of the app can go back to the image before.
+ * The guest image that is packaged with the app is copied into the machine's directory and its digests
+ * are checked, so that after an update of the app the image before still exists.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -31,7 +31,7 @@ interface ManifestFile {
   sha256: string;
 }
 
-/** Of what scripts/vm-image writes, the part that a start needs. */
+/** The files of scripts/vm-image that a start needs. */
 interface Manifest {
   files: Record<string, ManifestFile>;
   kernelArguments?: string[];
@@ -39,7 +39,7 @@ interface Manifest {
 
 const buildAdvice = 'Install the app again; from a checkout, run scripts/vm-image.';
 
-/** The digest of an image is its manifest's, which holds all others. */
+/** An image's digest is that of its manifest, which contains the digests of its files. */
 export function imageDigestOf(directory: string): string {
   const path = join(directory, 'manifest.json');
   try {
@@ -53,7 +53,7 @@ export function imageDigestOf(directory: string): string {
   }
 }
 
-/** Copies and checks an image that is not there yet. Throws StageFailure, and leaves no half of it. */
+/** Copies and checks an image that is not there yet. Rejects with StageFailure, and leaves no partial copy. */
 export async function installImage(source: string, images: string): Promise<GuestImage> {
   const digest = imageDigestOf(source);
   const target = join(images, digest);
@@ -73,7 +73,7 @@ export async function installImage(source: string, images: string): Promise<Gues
     if (error instanceof StageFailure) throw error;
     throw new StageFailure(
       `The machine's system image cannot be copied to ${images}: ${(error as Error).message}`,
-      'Make room on that disk, and check that the directory belongs to you.',
+      'Free some space on that disk, and check that the directory belongs to you.',
       { cause: error },
     );
   }
@@ -106,7 +106,7 @@ export function installedImage(images: string, digest: string): GuestImage {
   };
 }
 
-/** Those that nothing names any more. */
+/** Removes the images that the record no longer names. */
 export async function removeOtherImages(
   images: string,
   kept: readonly (string | undefined)[],
@@ -115,7 +115,7 @@ export async function removeOtherImages(
     if (!kept.includes(name)) await rm(join(images, name), { recursive: true, force: true });
 }
 
-/** The root tar of WSL and the list of packages lie beside them and are no part of a boot. */
+/** WSL's root tar and the SBOM are in the same directory, but a boot does not need them. */
 function bootFiles(names: string[]): string[] {
   return names.filter((name) => ['vmlinux', 'Image', 'initrd', 'root.erofs'].includes(name));
 }
@@ -135,7 +135,7 @@ function manifestIn(directory: string): Manifest {
   }
 }
 
-/** By sizes: digests were checked when it was copied, and reading all again would cost each start. */
+/** Compares sizes only, since the digests were checked at the copy, and reading all again would slow each start. */
 function isWhole(directory: string): boolean {
   try {
     const { files } = manifestIn(directory);
@@ -147,7 +147,7 @@ function isWhole(directory: string): boolean {
   }
 }
 
-/** The copy is what is read: it is what will run. An app may bring the file compressed, as it is sent. */
+/** The digest is computed from the copy, since the copy will run. A release packages the file compressed. */
 async function copyChecked(from: string, to: string, expected: ManifestFile): Promise<void> {
   const packed = `${from}.zst`;
   if (existsSync(packed) && !existsSync(from)) await unpack(packed, to);

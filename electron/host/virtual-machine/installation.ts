@@ -1,4 +1,4 @@
-/** What a virtual machine keeps on this computer, and taking it away with the machine. */
+/** The files of a virtual machine on this computer, and their removal. */
 import { existsSync } from 'node:fs';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { MachineDirectory } from './directory.ts';
 export function guestInstallation({ path, run }: MachineDirectory): Installation {
   return {
     async footprint() {
-      // One that never started has nothing yet.
+      // A machine that was never started has no directory.
       const items = existsSync(path)
         ? [{ part: 'state' as const, path, sizeBytes: await allocatedBytes(path) }]
         : [];
@@ -21,12 +21,12 @@ export function guestInstallation({ path, run }: MachineDirectory): Installation
   };
 }
 
-/** What the files take: a disk's file has holes. Windows counts no blocks, and is asked for sizes. */
+/** Counts allocated blocks, because a disk's file has holes. Windows reports no blocks, so sizes are used there. */
 async function allocatedBytes(directory: string): Promise<number> {
   const names = await readdir(directory, { recursive: true });
   const sizes = await Promise.all(
     names.map(async (name) => {
-      // It may have gone meanwhile.
+      // The file may have been removed since it was listed.
       const found = await lstat(join(directory, name)).catch(() => undefined);
       if (!found?.isFile()) return 0;
       return process.platform === 'win32' ? found.size : found.blocks * 512;

@@ -1,15 +1,15 @@
 /**
- * A machine's two key pairs, made by the host before the machine has ever run: the machine shows the
- * one, the app opens with the other, and neither meets a stranger first.
+ * A machine's host key and the app's client key. The app makes both before the machine's first start,
+ * so that each side knows the other's key and no first connection has to be trusted.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 
 export interface KeyPair {
-  /** OpenSSH's private key format. */
+  /** In OpenSSH's private key format (PROTOCOL.key). */
   private: string;
-  /** One line, as in authorized_keys. */
+  /** One line in the format of authorized_keys (sshd(8)). */
   public: string;
 }
 
@@ -18,7 +18,7 @@ export interface GuestKeys {
   client: KeyPair;
 }
 
-/** Makes what is missing. Throws for a file that cannot be read, with its path. */
+/** Reads the keys, and makes missing ones. Throws for an unreadable file, with its path. */
 export function guestKeysIn(directory: string): GuestKeys {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   return {
@@ -31,7 +31,7 @@ function pairIn(path: string, comment: string): KeyPair {
   if (!existsSync(path)) {
     const made = makeKeyPair(comment);
     writeFileSync(`${path}.pub`, `${made.public}\n`);
-    // The private key appears whole or not at all.
+    // The rename makes the private key appear complete or not at all.
     writeFileSync(`${path}.new`, made.private, { mode: 0o600 });
     chmodSync(`${path}.new`, 0o600);
     renameSync(`${path}.new`, path);
@@ -42,7 +42,7 @@ function pairIn(path: string, comment: string): KeyPair {
   };
 }
 
-/** ssh2 1.17 drops a public key's leading zero bytes: such a pair, one in 256, nobody can read. */
+/** ssh2 1.17 drops leading zero bytes of a public key; such a pair, one in 256, is unreadable and made again. */
 function makeKeyPair(comment: string): KeyPair {
   for (;;) {
     const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });

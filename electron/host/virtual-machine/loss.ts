@@ -1,11 +1,11 @@
-/** A machine that ended by itself, or does not let the app in: in words for people. */
+/** Texts for a machine that ended by itself, or that refuses the app's login. */
 
 import { lastLines } from '../machine/last-lines.ts';
 import type { Loss } from '../machine/machine.ts';
 import type { MachineDirectory } from './directory.ts';
 import { textOf } from './process.ts';
 
-/** `program` is what ran it; `how` it ended. */
+/** `program` is the process that ran it, such as QEMU; `how` tells how that ended. */
 export function lossOf(
   files: MachineDirectory,
   program: string,
@@ -18,7 +18,7 @@ export function lossOf(
     stage: 'vm',
     cause: [
       `The machine's ${program} ended: ${how}.`,
-      ...(said === '' ? [] : [`It said last: ${said}`]),
+      ...(said === '' ? [] : [`Its last output: ${said}`]),
       ...(guest === '' ? [] : [`The machine's console ended with: ${guest}`]),
     ].join(' '),
     nextStep,

@@ -1,4 +1,4 @@
-/** What a virtual machine's process takes of this computer. */
+/** The memory and CPU use of a virtual machine's process. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -6,7 +6,7 @@ import type { MachineFigures } from '../../contract/machine.ts';
 
 type ProcessFigures = Pick<MachineFigures, 'hostMemoryBytes' | 'cpuMs'>;
 
-/** Nothing of one that has just ended, and nothing on Windows, which has no command for both. */
+/** Empty for a process that has just ended, and on Windows, which has no command for both. */
 export async function processFigures(pid: number | undefined): Promise<ProcessFigures> {
   if (pid === undefined || process.platform === 'win32') return {};
   try {
@@ -18,18 +18,18 @@ export async function processFigures(pid: number | undefined): Promise<ProcessFi
   }
 }
 
-/** proc_pid_status(5), proc_pid_stat(5). */
+/** Reads proc_pid_status(5) and proc_pid_stat(5). */
 function procfsFigures(pid: number): ProcessFigures {
   const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return {
     hostMemoryBytes: Number(resident) * 1024,
-    // In ticks, of which Linux has told a hundred a second to every program for decades.
+    // The unit is a tick; Linux reports 100 of them a second on every system (USER_HZ).
     cpuMs: (Number(fields[11]) + Number(fields[12])) * 10,
   };
 }
 
-/** ps(1): kibibytes, and `[[dd-]hh:]mm:ss` with hundredths on macOS. */
+/** ps(1) prints kibibytes, and `[[dd-]hh:]mm:ss`, on macOS with hundredths. */
 export function psFigures(line: string): ProcessFigures {
   const [resident = '', time = ''] = line.trim().split(/\s+/);
   const [days, clock = ''] = time.includes('-') ? time.split('-') : ['0', time];

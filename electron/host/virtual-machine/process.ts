@@ -1,4 +1,4 @@
-/** The process of a virtual machine, the lines to it, and how it ended. */
+/** The process of a virtual machine, its sockets, and how it ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -7,14 +7,14 @@ import { lastLines } from '../machine/last-lines.ts';
 import { StageFailure } from '../machine/machine.ts';
 
 export interface VmProcess {
-  /** In words; pending while it runs. */
+  /** Resolves with how the process ended; pending while it runs. */
   readonly ended: Promise<string>;
   hasEnded(): boolean;
   pid(): number | undefined;
   kill(): Promise<void>;
 }
 
-/** Detached: neither a closed terminal nor the app's crash ends the machine. */
+/** The process is detached, so that neither a closed terminal nor a crash of the app ends the machine. */
 export function startVmProcess(program: string, words: string[], log: string): VmProcess {
   const descriptor = openSync(log, 'w', 0o600);
   const child = spawn(program, words, {
@@ -46,7 +46,7 @@ function processOf(child: ChildProcess): VmProcess {
     pid: () => child.pid,
     kill: async () => {
       if (hasEnded) return;
-      // Its end is waited for, whatever else there is to do.
+      // The process must be reaped in any case.
       child.ref();
       child.kill('SIGKILL');
       await ended;
@@ -56,10 +56,10 @@ function processOf(child: ChildProcess): VmProcess {
 
 export type LinePlace = { listen: string } | { dial: { host: string; port: number } };
 
-/** A line that the virtual machine listens on, or that it dials where Node has no unix sockets (Windows). */
+/** A socket that QEMU listens on, or connects to where Node has no unix sockets (Windows). */
 export interface Line {
   readonly place: LinePlace;
-  /** Waits until QEMU is there; gives up when the signal aborts. */
+  /** Resolves once QEMU is connected. Rejects when the signal aborts. */
   dial(signal: AbortSignal): Promise<Socket>;
   close(): void;
 }
@@ -78,7 +78,7 @@ export function socketLine(path: string): Line {
           socket.destroy();
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
-          // QEMU is about to listen; anything else will not get better by itself.
+          // These two errors mean that QEMU does not listen yet; any other one is final.
           if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw error;
           await sleep(dialRetryMs, undefined, { signal });
         }
@@ -99,12 +99,12 @@ export function dialOnce(path: string): Promise<Socket> {
   });
 }
 
-/** Who dials in is QEMU or a stranger; SSH tells them apart by key. */
+/** Any program of this computer can connect here; SSH's host key tells QEMU's guest from others. */
 export async function loopbackLine(): Promise<Line> {
   const waiting: Socket[] = [];
   let wake = () => {};
   const server: Server = createServer({ noDelay: true }, (socket) => {
-    // QEMU dials again as soon as a line ends: only the newest is alive.
+    // QEMU reconnects as soon as a connection ends, so only the newest one is alive.
     for (const old of waiting.splice(0)) old.destroy();
     socket.on('error', () => {});
     waiting.push(socket);
@@ -135,10 +135,10 @@ export async function loopbackLine(): Promise<Line> {
   };
 }
 
-/** For a reason that nobody has words for yet. */
+/** The cause when QEMU's error is not one of the known ones. */
 export class QemuBroke extends StageFailure {}
 
-/** Why QEMU ended before it ran, in words for people: from what it wrote last. */
+/** Explains from QEMU's last output why it ended before the machine ran. */
 export function startFailure(how: string, qemuLog: string, dataDisk: string): StageFailure {
   const said = textOf(qemuLog);
   if (/Failed to get .*lock|Is another process using the image/i.test(said))
@@ -163,7 +163,7 @@ export function startFailure(how: string, qemuLog: string, dataDisk: string): St
     );
   return new QemuBroke(
     `QEMU did not start: ${how}. ${lastLines(said)}`.trim(),
-    `What it said is in ${qemuLog}. Updating QEMU may help.`,
+    `Its output is in ${qemuLog}. Updating QEMU may help.`,
   );
 }
 

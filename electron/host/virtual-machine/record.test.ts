@@ -21,7 +21,7 @@ const refused: [string, Parameters<typeof changedSettings>[1], RegExp][] = [
   ['hardly any memory', { memoryBytes: 1024 }, /memory can be/],
   ['a smaller disk', { diskBytes: 32 * 1024 ** 3 }, /has 64 GiB and can only become larger/],
   ['an endless disk', { diskBytes: 2 ** 52 }, /disk can be 64 GiB to 2048 GiB/],
-  ['a pause at once', { pauseAfterMs: 1 }, /after a second or more, or never/],
+  ['a pause at once', { pauseAfterMs: 1 }, /at least one second, or never/],
 ];
 for (const [what, change, message] of refused)
   test(`${what} is refused`, () => {

@@ -1,4 +1,4 @@
-/** What the app remembers of a machine between its starts: `machine.json`. */
+/** `machine.json`: a machine's settings, and which guest images it has used. */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname } from 'node:path';
@@ -11,9 +11,9 @@ export interface MachineRecord {
   images: {
     current?: string;
     previous?: string;
-    /** Started with, and not yet known to reach its engine. */
+    /** The image of a start whose engine has not answered yet. */
     trying?: string;
-    /** Did not reach its engine, and is not tried again. */
+    /** An image whose engine did not answer; it is not tried again. */
     refused?: string;
   };
 }
@@ -21,9 +21,9 @@ export interface MachineRecord {
 const mebibyte = 1024 ** 2;
 const gibibyte = 1024 ** 3;
 
-/** The guest boots in 160 MiB; below this, an engine with a few containers has no room. */
+/** The guest boots with 160 MiB; the engine and a few containers need this much. */
 const leastMemoryBytes = 512 * mebibyte;
-/** What the computer itself must keep. */
+/** Memory that the computer itself keeps. */
 const hostMemoryBytes = gibibyte;
 const leastDiskBytes = 4 * gibibyte;
 const largestDiskBytes = 2048 * gibibyte;
@@ -32,12 +32,12 @@ export function defaultSettings(): MachineSettings {
   const half = Math.floor(totalmem() / 2 / gibibyte) * gibibyte;
   return {
     cpus: availableParallelism(),
-    // A limit, not a share: what the guest does not use stays with the computer.
+    // This is a limit: memory that the guest does not use stays with the computer.
     memoryBytes: Math.max(leastMemoryBytes, Math.min(half, 8 * gibibyte)),
     diskBytes: 64 * gibibyte,
     pauseAfterMs: 30 * 60_000,
     pauseOnBatteryAfterMs: 5 * 60_000,
-    // As with Docker, whose client gives them by a setting of its own.
+    // Docker too gives proxies to containers only by a setting (~/.docker/config.json).
     proxiesInContainers: false,
   };
 }
@@ -63,7 +63,7 @@ function stepped(value: number, step: number): number {
   return Math.floor(value / step) * step;
 }
 
-/** Throws SettingRefused, and leaves `current` as it is. */
+/** Returns the changed settings. Throws SettingRefused for an impossible value. */
 export function changedSettings(
   current: MachineSettings,
   change: Partial<MachineSettings>,
@@ -79,10 +79,13 @@ export function changedSettings(
   for (const name of ['pauseAfterMs', 'pauseOnBatteryAfterMs'] as const) {
     const value = change[name];
     if (value !== undefined && value !== null && !(Number.isSafeInteger(value) && value >= 1000))
-      throw new SettingRefused(name, 'A machine pauses after a second or more, or never.');
+      throw new SettingRefused(name, 'The time until a pause is at least one second, or never.');
   }
   if (change.proxiesInContainers !== undefined && typeof change.proxiesInContainers !== 'boolean')
-    throw new SettingRefused('proxiesInContainers', 'Containers get the proxies, or they do not.');
+    throw new SettingRefused(
+      'proxiesInContainers',
+      'The setting proxiesInContainers is true or false.',
+    );
   const known = Object.keys(current) as (keyof MachineSettings)[];
   const said = Object.entries(change).filter(
     ([name, value]) => value !== undefined && known.includes(name as keyof MachineSettings),
@@ -107,7 +110,7 @@ function inGib(bytes: number): string {
   return `${Number((bytes / gibibyte).toFixed(2))} GiB`;
 }
 
-/** Throws StageFailure for a file that cannot be understood: its machine's disk must not be lost. */
+/** Throws StageFailure for an unreadable file instead of using defaults, which could lose the machine's disk. */
 export function readRecord(path: string, defaults: () => MachineSettings): MachineRecord {
   if (!existsSync(path)) return { version: 1, settings: defaults(), images: {} };
   try {
@@ -117,7 +120,7 @@ export function readRecord(path: string, defaults: () => MachineSettings): Machi
   } catch (error) {
     throw new StageFailure(
       `The machine's settings ${path} cannot be read: ${(error as Error).message}`,
-      'Put the file right, or remove it: the machine then starts with default settings and keeps its disk.',
+      'Repair the file, or remove it: the machine then starts with default settings and keeps its disk.',
       { cause: error },
     );
   }
@@ -130,7 +133,7 @@ export function writeRecord(path: string, record: MachineRecord): void {
   renameSync(`${path}.new`, path);
 }
 
-/** `inForce`: what the machine that runs was started with. */
+/** `inForce` are the settings that the running machine was started with. */
 export function settingsView(
   settings: MachineSettings,
   needsRestart: readonly ('cpus' | 'memoryBytes' | 'diskBytes')[],

@@ -1,4 +1,4 @@
-/** The controls of a machine whose settings are in its record: they hold from its next start on. */
+/** The controls of a machine whose settings are in its record and apply from its next start on. */
 import type { MachineSettings } from '../../contract/machine.ts';
 import type { MachineControls } from '../machine/machine.ts';
 import {
@@ -13,11 +13,11 @@ import {
 export interface Recorded {
   path: string;
   defaults: () => MachineSettings;
-  /** What a machine that runs keeps until it is started anew. */
+  /** The settings that a running machine keeps until it is restarted. */
   needsRestart: readonly ('cpus' | 'memoryBytes' | 'diskBytes')[];
-  /** What the machine that runs was started with. */
+  /** The settings that the running machine was started with. */
   inForce(): Partial<MachineSettings> | undefined;
-  /** Before it is written; what it throws leaves the settings as they were. */
+  /** Called before the settings are written; when it rejects they stay unchanged. */
   apply?(settings: MachineSettings, before: MachineSettings): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export function recordedSettings({
     async change(change) {
       const before = read().settings;
       await apply?.(changedSettings(before, change), before);
-      // Others may have been set, or another image proved, while the disk grew.
+      // The record is read again, since it may have changed while the disk was growing.
       const record = read();
       const settings = changedSettings(record.settings, change);
       writeRecord(path, { ...record, settings });

@@ -1,10 +1,10 @@
-/** What the guest is told before anybody can speak to it (agent/contract/machine-seed.ts). */
+/** Writes the seed disk, from which a guest reads its keys and settings at boot (agent/contract/machine-seed.ts). */
 import { writeFileSync } from 'node:fs';
 import { type MachineSeed, seedDisk } from '../../../agent/contract/machine-seed.ts';
 import type { GuestKeys } from './keys.ts';
 
 export interface SeedOptions extends Pick<MachineSeed, 'timeZone' | 'agentArguments'> {
-  /** This computer's name; the machine's is like it as far as a machine's name can be. */
+  /** This computer's name, from which the guest's is derived. */
   hostname: string;
   keys: GuestKeys;
 }
@@ -20,7 +20,7 @@ export function writeSeed(path: string, { keys, hostname, ...rest }: SeedOptions
   writeFileSync(path, seedDisk(seed), { mode: 0o600 });
 }
 
-/** One label of letters, digits and hyphens (hostname(7)). */
+/** Makes one label of letters, digits and hyphens (hostname(7)). */
 function hostLabel(name: string): string {
   const label = (name.split('.')[0] ?? '').replace(/[^a-z0-9-]+/gi, '-').replace(/^-+|-+$/g, '');
   return label.slice(0, 63) || 'corten';

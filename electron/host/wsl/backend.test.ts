@@ -141,7 +141,7 @@ test('a new system that does not start is left again for the old one', async () 
   const failed = await machine.start();
   assert.equal(failed.failure?.stage, 'agent');
   assert.match(failed.failure?.cause ?? '', /new system does not start.*no overlayfs/);
-  assert.match(failed.failure?.nextStep ?? '', /goes on with the system that it had before/);
+  assert.match(failed.failure?.nextStep ?? '', /continues with the system image before/);
   windows.forget();
   const again = await machine.start();
   assert.equal(again.status, 'running', JSON.stringify(again));

@@ -57,7 +57,7 @@ export function wslBackend(options: WslMachineOptions): MachineBackend {
     stages: ['wsl', 'system', 'agent'],
     loginAdvice:
       `The keys in ${join(options.directory, 'keys')} are not those that the machine was given. ` +
-      'Remove the machine and make it anew, or bring back its folder from a backup.',
+      'Remove the machine and create it again, or bring back its folder from a backup.',
     bringUp: (context) => bringUp(options, distribution, context, keep),
     logs: async () => ({ 'agent.log': last?.said() ?? '' }),
     controls: (reach) => wslControls(distribution, recordPathOf(options), reach),
@@ -206,7 +206,7 @@ async function startAgent(
     });
     throw new StageFailure(
       `The machine's new system does not start: ${(error as Error).message}`,
-      'Start it again: it goes on with the system that it had before. Please report this.',
+      'Start it again: it continues with the system image before. Please report this.',
       { cause: error },
     );
   }

@@ -25,7 +25,7 @@ test('each known code has its cause and its next step', () => {
     ['ERROR_DISK_FULL', /is full/, /Free some space/],
     ['WSL_E_DISK_CORRUPTED', /damaged/, /repair a VHD/],
     ['ERROR_SHARING_VIOLATION', /in use/, /--shutdown/],
-    ['WSL_E_DISTRO_NOT_FOUND', /any more/, /made anew/],
+    ['WSL_E_DISTRO_NOT_FOUND', /any more/, /created again/],
     ['WSL_E_IMPORT_FAILED', /could not unpack/, /2 GB/],
     ['ERROR_COMMITMENT_LIMIT', /not enough memory/, /\.wslconfig/],
     ['WSL_E_WSL2_NEEDED', /WSL 1/, /--set-version corten 2/],

@@ -73,7 +73,7 @@ const meanings: readonly Meaning[] = [
   {
     codes: ['WSL_E_DISTRO_NOT_FOUND', 'WSL_E_DEFAULT_DISTRO_NOT_FOUND'],
     cause: "WSL has no distribution of the machine's name any more.",
-    nextStep: 'Start the machine again: it is made anew, without containers and images.',
+    nextStep: 'Start the machine again: it is created again, without containers and images.',
   },
   {
     codes: ['WSL_E_IMPORT_FAILED', 'WSL_E_NOT_A_LINUX_DISTRO'],

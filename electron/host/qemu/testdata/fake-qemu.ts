@@ -1,7 +1,7 @@
 /**
- * A QEMU without a machine: it takes the real command line, speaks its protocol on the same sockets,
- * writes a guest's console, and has the real SSH server where the guest would. What it is to do
- * wrong is in `behaviour.json` beside its seed; what it was asked is appended to `asked.jsonl`.
+ * A fake QEMU that runs no machine. It takes the real command line, speaks QMP on the same sockets,
+ * writes a guest's console, and runs the real SSH server in the guest's place. Its failures come from
+ * `behaviour.json` beside its seed; the requests it gets are appended to `asked.jsonl`.
  */
 import {
   appendFileSync,
@@ -21,23 +21,23 @@ import { outsidePortsService } from '../../../../agent/contract/outside-ports.ts
 
 interface Behaviour {
   version?: string;
-  /** What it writes to its standard error before it ends with code 1. */
+  /** It writes this to its standard error and ends with code 1. */
   dies?: string;
-  /** As above, while it is told to use something else than emulation. */
+  /** The same, but only where it is started with an accelerator. */
   diesAccelerated?: string;
-  /** It does not speak the protocol until there is a file of this name. */
+  /** It does not speak QMP until a file of this name exists. */
   speaksOnceThere?: string;
-  /** The stage that it leaves without an answer: QEMU itself, its SSH server, or its engine. */
+  /** The part that never answers: QEMU itself, its SSH server, or its engine. */
   silentAt?: string;
-  /** None of the sockets by which the app serves the guest is there. */
+  /** It refuses the channels of the app's services, such as DNS. */
   refusesServices?: boolean;
-  /** How many connections begin with what an earlier one had left under way. */
+  /** How many connections begin with bytes of an earlier session. */
   garbledLines?: number;
   /** How many connections to its SSH server get no answer. */
   silentLines?: number;
-  /** The console's last lines, of a guest that then stays silent. */
+  /** The console ends with these lines, and then nothing follows. */
   console?: string[];
-  /** It ends once there is a file `end`. */
+  /** It ends once a file `end` exists. */
   endsAfterConsole?: boolean;
   /** It ignores the power button. */
   deaf?: boolean;
@@ -45,10 +45,10 @@ interface Behaviour {
 }
 
 const lines = new Set<Socket>();
-/** The middle of a session that somebody else had. */
+/** Bytes from the middle of an earlier SSH session. */
 const garbage = Buffer.alloc(100_000, 'x\0y');
 
-/** An engine that has nothing in it. */
+/** An engine without containers. */
 const answers: Record<string, string> = {
   '/containers/json': '[]',
   '/images/json': '[]',
@@ -90,7 +90,7 @@ const guestListens = Promise.withResolvers<string>();
 await serveSshLine(chardevOf('ssh', 'path'));
 while (behaviour.speaksOnceThere !== undefined && !existsSync(behaviour.speaksOnceThere))
   await new Promise((resolve) => setTimeout(resolve, 5));
-// What is the last that is ever heard is there before anybody can lose patience.
+// The last lines are written before any timeout can end.
 writeConsole(behaviour.console ?? []);
 if (behaviour.silentAt !== 'vm') await serveQmp(chardevOf('qmp', 'path'));
 if (restores)
@@ -135,7 +135,7 @@ async function serveQmp(path: string): Promise<void> {
   holdOnceFull();
 }
 
-/** While there is a file `full`, what the guest writes finds no room. */
+/** While a file `full` exists, the guest's writes fail with ENOSPC. */
 function isFull(): boolean {
   return existsSync(join(directory, 'full'));
 }
@@ -178,7 +178,7 @@ function answer(
       send(line, { error: { class: 'GenericError', desc: 'no such device in the stream' }, id });
     else done();
   } else if (execute === 'cont') {
-    // Looked at before the answer: whoever has that may make room at once.
+    // The check comes before the answer, because the test may remove the file as soon as it has that.
     const isHeldAgain = isFull();
     release();
     done();
@@ -208,10 +208,10 @@ async function bootGuest(): Promise<void> {
   const authorizedKeysPath = join(keys, 'authorized');
   writeFileSync(hostKeyPath, seed.hostKey, { mode: 0o600 });
   writeFileSync(authorizedKeysPath, `${seed.authorizedKeys.join('\n')}\n`, { mode: 0o600 });
-  // Services that stay connected and ask nothing: the app would go on trying without it.
+  // The services stay connected and send nothing; without them the app would retry all the time.
   const quietSocketPath = join(dirname(chardevOf('ssh', 'path')), 'quiet.sock');
   const apiSocketPath = join(dirname(chardevOf('ssh', 'path')), 'api.sock');
-  // Loaded only by a guest that comes so far: most of the stand-ins end before.
+  // The SSH server is loaded late, because most fake machines end before they need it.
   const { openShellOverExec } = await import('../../../../agent/ssh/exec-shells.ts');
   const { createSshServer } = await import('../../../../agent/ssh/server.ts');
   const { HostExec } = await import('../../../../agent/ssh/testdata/host-exec.ts');
@@ -219,7 +219,7 @@ async function bootGuest(): Promise<void> {
     hostKeyPath,
     authorizedKeysPath,
     apiSocketPath,
-    // The guest's own; here it is the line itself, which takes more than one.
+    // A real guest has one connection on its serial port; this socket takes more than one.
     sockets: {
       'ssh.sock': async () => chardevOf('ssh', 'path'),
       ...(!behaviour.refusesServices && {
@@ -240,7 +240,7 @@ async function bootGuest(): Promise<void> {
   appendFileSync(consoleLog, '{"event":"ready"}\r\n');
 }
 
-/** Accepted from the beginning, and answered once the guest does so. */
+/** Connections are accepted from the beginning, and served once the guest has booted. */
 async function serveSshLine(path: string): Promise<void> {
   let silentLines = behaviour.silentAt === 'connect' ? Infinity : (behaviour.silentLines ?? 0);
   let garbledLines = behaviour.garbledLines ?? 0;
@@ -266,7 +266,7 @@ async function serveApi(path: string): Promise<void> {
     if (behaviour.silentAt === 'engine') return;
     response.setHeader('API-Version', '1.47');
     if (path.endsWith('/trim')) punch(fileOf('data'));
-    // A stream that stays open, and in which nothing happens.
+    // The stream stays open and carries nothing.
     if (path === '/events') response.writeHead(200).flushHeaders();
     else response.end(answers[path] ?? '{}');
   });
@@ -278,7 +278,7 @@ async function listenOn(server: Server, path: string): Promise<void> {
   await new Promise<void>((resolve) => server.listen(path, resolve));
 }
 
-/** A trim after which nothing of the disk is used any more. */
+/** A trim that frees the whole disk. */
 function punch(disk: string): void {
   const { size } = statSync(disk);
   truncateSync(disk, 0);

@@ -1,4 +1,4 @@
-/** A machine directory, a system image of three small files, and a QEMU that is none. */
+/** A machine directory, a guest image of three small files, and the fake QEMU. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ export interface StandIn {
   options: QemuMachineOptions;
   machine: Machine;
   behave(behaviour: object): void;
-  /** What every QEMU since the last `forget` was started with and asked. */
+  /** The command lines and requests of every fake QEMU since the last `forget`. */
   asked(): Record<string, unknown>[];
   forget(): void;
   pids(): number[];
@@ -75,7 +75,7 @@ export function standIn(
   };
 }
 
-/** As a program of QEMU's own name, in a directory for PATH. */
+/** Installs the fake under QEMU's own names into a directory for PATH. */
 export function installFakeQemu(directory: string, version = '10.0.13'): void {
   mkdirSync(directory, { recursive: true });
   for (const name of ['qemu-system-x86_64', 'qemu-system-aarch64'])
@@ -86,7 +86,7 @@ export function installFakeQemu(directory: string, version = '10.0.13'): void {
     );
 }
 
-/** As scripts/vm-image leaves one, with words for contents. */
+/** Writes a guest image as scripts/vm-image does, with short texts as contents. */
 export function writeImage(directory: string, words: string): void {
   mkdirSync(directory, { recursive: true });
   const files: Record<string, { bytes: number; sha256: string }> = {};

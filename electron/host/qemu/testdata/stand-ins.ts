@@ -1,4 +1,4 @@
-/** Stand-ins of one test file: made one after the other, and all taken away at its end. */
+/** Makes the fake machines of one test file, and removes all of them at its end. */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { type StandIn, standIn } from './stand-in.ts';
@@ -15,7 +15,7 @@ export function standIns(): (...options: Parameters<typeof standIn>) => StandIn 
   };
 }
 
-/** Why its start failed, which leaves no QEMU behind. */
+/** The failure of its start, after which no QEMU may be left. */
 export async function failureOf(made: StandIn) {
   const { status, failure, stages } = await made.machine.start();
   assert.equal(status, 'failed', JSON.stringify(stages));

@@ -166,7 +166,7 @@ test('each way to fail has its cause and its next step', async () => {
     login({ host: 'no-such-host.invalid' }, yes),
     failure(/no-such-host\.invalid port 22 cannot be reached/, /Check/),
   );
-  await assert.rejects(login(at(mute), yes, { timeoutMs: 200 }), failure(/said nothing/, /busy/));
+  await assert.rejects(login(at(mute), yes, { timeoutMs: 200 }), failure(/sent nothing/, /busy/));
   server.on('connection', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   await assert.rejects(login(at(mute), yes), failure(/ended before the login/, /it is sshd/));
   server.close();

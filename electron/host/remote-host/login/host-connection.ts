@@ -57,8 +57,8 @@ export async function reachHost(
 ): Promise<Duplex> {
   if (depth > deepestJump)
     throw new StageFailure(
-      `The ProxyJump of ${plan.alias} leads around in a circle.`,
-      'Look at the hosts that ~/.ssh/config names there: none may be behind itself.',
+      `The ProxyJump of ${plan.alias} is circular.`,
+      'Look at the hosts that ~/.ssh/config names there: none may be reached through itself.',
     );
   // `Host *` means the jump host, too, which is not behind itself.
   const jumps = plan.jumps.filter(({ host }) => host !== plan.alias);
@@ -279,7 +279,7 @@ function cancelled(): StageFailure {
 
 function tooSlow({ hostName }: HostPlan, timeoutMs: number): StageFailure {
   return new StageFailure(
-    `${hostName} accepted the connection and then said nothing for ${timeoutMs / 1000} seconds.`,
+    `${hostName} accepted the connection and then sent nothing for ${timeoutMs / 1000} seconds.`,
     'See that it is sshd that listens there, and how busy that computer is; then try again.',
   );
 }

@@ -59,6 +59,15 @@ export function copyTree(sourceFd: number, targetFd: number): void {
   );
 }
 
+/** Gives an open directory the owner, mode, times and extended attributes of another. */
+export function copyDirectoryAttributes(source: number, target: number): void {
+  keepAttributes(source, target);
+  const stat = fstatSync(source, { bigint: true });
+  lchownat(target, '', Number(stat.uid), Number(stat.gid));
+  fchmodSync(target, permissions(stat));
+  utimensat(target, '.', stat.atimeNs, stat.mtimeNs);
+}
+
 class TreeCopy {
   /** By device and inode, for files with more than one name. */
   readonly #firstCopies = new Map<string, FirstCopy>();
@@ -72,11 +81,7 @@ class TreeCopy {
   directory(source: number, target: number): void {
     for (const name of namesIn(source)) this.#entry(source, target, name);
     // Times last: filling the directory changed them.
-    keepAttributes(source, target);
-    const stat = fstatSync(source, { bigint: true });
-    lchownat(target, '', Number(stat.uid), Number(stat.gid));
-    fchmodSync(target, permissions(stat));
-    utimensat(target, '.', stat.atimeNs, stat.mtimeNs);
+    copyDirectoryAttributes(source, target);
   }
 
   #entry(source: number, target: number, name: FileName): void {

@@ -55,12 +55,12 @@ async function launchNow(
 
 function makeStdio(
   sandbox: Sandbox,
-  { spec, openStdin, log }: LaunchRequest,
+  request: LaunchRequest,
   descriptors: ShimDescriptors,
 ): StdioPlan {
   const { terminal } = sandbox.prepared;
-  if (terminal === undefined) return containerPipes(openStdin, log !== undefined, descriptors);
-  const size = spec.process.consoleSize;
+  if (terminal === undefined) return containerPipes(request, descriptors);
+  const size = request.spec.process.consoleSize;
   if (size !== undefined) resizeTerminal(terminal.masterFd, size.height, size.width);
   return containerTerminal(terminal, descriptors);
 }

@@ -34,6 +34,7 @@ import type { OpenDescriptors } from './descriptors.ts';
 import { cloneForeignMount, isForeignMount } from './foreign-mount.ts';
 import { type MountOptions, mountPath, parseMountOptions } from './mount-options.ts';
 import { onDirectory, onFile, onRealDirectory, openRealDirectory } from './mount-targets.ts';
+import type { MountedTrees } from './trees.ts';
 import type { Remapping } from './user-namespace.ts';
 
 /** A mount of the spec, with what was opened for it on the host. */
@@ -223,6 +224,7 @@ interface MountPlace {
   cgroupPaths: ReadonlyMap<string, string>;
   awaitGroups: () => void;
   remapping: Remapping | undefined;
+  trees: MountedTrees;
   /** The SELinux label of new file systems. */
   label: string | undefined;
 }
@@ -310,21 +312,37 @@ function mountOne(place: MountPlace, mount: PlannedMount): void {
   const { rootFd, cgroupPaths, awaitGroups } = place;
   const { destination, treeFd } = mount;
   if (mount.link !== undefined) makeLink(rootFd, destination, mount.link);
+  else if (mount.type === 'tree')
+    withFd(openTree(place, mount), (tree) => attachTree(rootFd, tree, mount));
   else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
     onRealDirectory(rootFd, destination, (target) => {
       awaitGroups();
       mountCgroups(target, cgroupPaths, mount.options.set, treeFd);
     });
   } else if (treeFd !== undefined) {
-    const onIts =
-      mount.type === 'sysfs'
-        ? onRealDirectory
-        : fstatSync(treeFd).isDirectory()
-          ? onDirectory
-          : onFile;
-    onIts(rootFd, destination, (target) => attachMount(treeFd, target, destination));
+    attachTree(rootFd, treeFd, mount);
   } else {
     closeSync(mountNew(place, mount));
+  }
+}
+
+function attachTree(rootFd: number, treeFd: number, { type, destination }: PlannedMount): void {
+  const onIts =
+    type === 'sysfs' ? onRealDirectory : fstatSync(treeFd).isDirectory() ? onDirectory : onFile;
+  onIts(rootFd, destination, (target) => attachMount(treeFd, target, destination));
+}
+
+function openTree(
+  { trees }: MountPlace,
+  { source, options: { set, clear } }: PlannedMount,
+): number {
+  const tree = trees.open(Number(source));
+  try {
+    if (set !== 0 || clear !== 0) changeMount(tree, { set, clear }, source);
+    return tree;
+  } catch (error) {
+    closeSync(tree);
+    throw error;
   }
 }
 

@@ -53,6 +53,7 @@ import { mountRootfs } from './rootfs.ts';
 import type { PrepareRequest } from './runtime.ts';
 import { isListed, isNew, joinedNamespaces, ownsMounts } from './spec-namespaces.ts';
 import { checkSysctls, writeSysctls } from './sysctl.ts';
+import { MountedTrees } from './trees.ts';
 import {
   checkRemapping,
   isRemapped,
@@ -220,7 +221,8 @@ function build({
   const remapping = owned?.remapping;
   // Mounts made here must not reach the host; mounts of the host may still arrive.
   changeRootMount({ propagation: Propagation.slave, recursive: true });
-  const rootFd = mountRootfs(request.rootfs, remapping?.userFd);
+  const mapped = new Set<string>();
+  const rootFd = mountRootfs(request.rootfs, remapping?.userFd, mapped);
   return withFd(rootFd, () => {
     for (const { source, target } of request.copyUp ?? [])
       copyUp(rootFd, source, target, remapping);
@@ -228,6 +230,7 @@ function build({
     const { late, devptsFd, mountGroups } = mountAll(
       {
         ...{ rootFd, cgroupPaths: request.cgroupPaths, awaitGroups, remapping },
+        trees: new MountedTrees(request.trees ?? [], remapping?.userFd, mapped),
         label: spec.linux.mountLabel,
       },
       planned,

@@ -44,10 +44,10 @@ export class PrestartedProcess implements PendingStart {
   readonly #socketFd: number;
 
   constructor(starter: ShimStarter, request: LaunchRequest) {
-    const { spec, placement, runDirectory, openStdin, log } = request;
+    const { spec, placement, runDirectory } = request;
     const descriptors = starter.descriptors();
     const { ourFd, theirFd } = makeConnection();
-    const stdio = containerPipes(openStdin, log !== undefined, descriptors);
+    const stdio = containerPipes(request, descriptors);
     let closeLog = () => {};
     try {
       closeLog = openLogDirectory(request, descriptors);

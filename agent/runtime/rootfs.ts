@@ -9,12 +9,18 @@ import {
   changeMount,
   cloneMount,
   detachMount,
+  MountAttribute,
   mountInPlace,
   newFilesystem,
   Propagation,
 } from '../kernel/mount.ts';
-import { mountWritable, usesUserAttributes, writableLayers } from '../kernel/overlay.ts';
-import type { Rootfs } from './runtime.ts';
+import {
+  mountWritable,
+  usesUserAttributes,
+  wholeFileOptions,
+  writableLayers,
+} from '../kernel/overlay.ts';
+import type { Rootfs, Tree } from './runtime.ts';
 
 /**
  * Mounts the root in the calling thread's private mount namespace and returns a descriptor of it.
@@ -22,15 +28,38 @@ import type { Rootfs } from './runtime.ts';
  * namespace, layers keep the ids used inside on disk; a directory is used as it is (config.md,
  * "User namespace mappings").
  */
-export function mountRootfs(rootfs: Rootfs, userNamespaceFd?: number): number {
+export function mountRootfs(
+  rootfs: Rootfs,
+  userNamespaceFd?: number,
+  mapped = new Set<string>(),
+): number {
   if (rootfs.kind === 'directory') return mountDirectory(rootfs.path);
   const { below } = rootfs;
   if (below !== undefined)
     withFd(openDirectory(below.directory), (target) =>
       attachMount(below.fd, target, below.directory),
     );
-  if (userNamespaceFd !== undefined) mapLayers(rootfs, userNamespaceFd);
-  return mountOverlay(rootfs);
+  if (userNamespaceFd !== undefined) mapLayers(rootfs, userNamespaceFd, mapped);
+  return attached(mountOverlay(rootfs), rootfs.upper);
+}
+
+/** A detached overlay of layers, read-only without `upper`. Otherwise like {@link mountRootfs}. */
+export function mountLayers(
+  { lowers, upper, work }: Extract<Tree, { kind: 'layers' }>,
+  userNamespaceFd: number | undefined,
+  mapped: Set<string>,
+): number {
+  const isWritable = upper !== undefined && work !== undefined;
+  const layers = { lowers: [...lowers], ...(isWritable && { upper, work }) };
+  if (userNamespaceFd !== undefined) mapLayers(layers, userNamespaceFd, mapped);
+  if (isWritable) return mountOverlay({ lowers: layers.lowers, upper, work });
+  const options = layers.lowers.map((lower) => ['lowerdir+', lower] as const);
+  return newFilesystem(
+    'overlay',
+    [...options, ...wholeFileOptions()],
+    MountAttribute.readOnly,
+    'overlay',
+  );
 }
 
 /** A detached mount of `path` whose files carry the ids used inside the user namespace. */
@@ -69,27 +98,40 @@ export function mapIds(
  * Mounts an id-mapped copy of every layer over the layer itself, in the container's own mount
  * namespace, so that the overlay finds them under the same paths. They go away with the old root.
  */
-function mapLayers({ lowers, upper, work }: Overlay, userNamespaceFd: number): void {
+function mapLayers(
+  { lowers, upper, work }: Pick<Overlay, 'lowers'> & Partial<Overlay>,
+  userNamespaceFd: number,
+  mapped: Set<string>,
+): void {
   // Overlayfs needs upper and work on the same mount.
-  const own = dirname(upper);
-  if (dirname(work) !== own) throw new Error(`${upper} and ${work} lie in different directories`);
-  for (const path of [...lowers, own])
+  const own = upper === undefined ? [] : [dirname(upper)];
+  if (upper !== undefined && (work === undefined || dirname(work) !== own[0]))
+    throw new Error(`${upper} and ${work} lie in different directories`);
+  for (const path of [...lowers, ...own]) {
+    // A mount that has an id map takes no other, and neither do copies of it.
+    if (mapped.has(path)) continue;
+    mapped.add(path);
     closeSync(attached(cloneMapped(path, userNamespaceFd), path));
+  }
 }
 
-type Overlay = Extract<Rootfs, { kind: 'overlay' }>;
+type Overlay = Omit<Extract<Rootfs, { kind: 'overlay' }>, 'kind' | 'below'>;
 
 function mountOverlay(overlay: Overlay): number {
   const mount = () => {
     try {
-      return newFilesystem('overlay', writableLayers(overlay), 0, 'overlay');
+      const options = [
+        ...writableLayers(overlay),
+        ...(overlay.volatile ? [['volatile'] as const] : []),
+      ];
+      return newFilesystem('overlay', options, 0, 'overlay');
     } catch (error) {
       // Kernels before 6.5 have no `lowerdir+`.
       if (hasErrno(error, 'EINVAL')) return mountOverlayInOneLine(overlay);
       throw error;
     }
   };
-  return attached(mountWritable(mount, overlay.work), overlay.upper);
+  return mountWritable(mount, overlay.work);
 }
 
 /** Makes the same detached overlay with mount(2), whose options must fit into one page. */

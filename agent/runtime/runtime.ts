@@ -68,6 +68,8 @@ export interface PrepareRequest {
    * With `keepsRoot`: all mounts stay after the exit, and with them the namespaces that they show.
    */
   keepsMounts?: boolean;
+  /** What mounts of the type `tree` show; their source is an index in this list. */
+  trees?: readonly Tree[];
   /** Files to read from the image before anything is mounted over it, such as `/etc/passwd`. */
   readFiles?: string[];
   /** Copies the image's content at `target` into each empty host directory `source`. */
@@ -87,12 +89,34 @@ export type Rootfs =
       upper: string;
       work: string;
       /**
+       * Leaves it to the kernel when changes are written to disk, which a mount's end else waits for. The changes are
+       * lost when the machine crashes, and `upper` cannot be mounted so again (overlayfs.rst, "Volatile mount").
+       */
+      volatile?: true;
+      /**
        * A detached mount that holds `upper` and `work`, and its place. It is attached only in the
        * container's mount namespace and then held by the overlay. The caller closes `fd`.
        */
       below?: { fd: number; directory: string };
     }
   | { kind: 'directory'; path: string };
+
+/** A file or directory in a file tree that nobody but the container sees. Links are resolved inside the tree. */
+export type Tree = {
+  selector: string;
+  /** A directory on which the whole is attached in the container's mount namespace, where nothing else may need it. */
+  place: string;
+} & (
+  | {
+      kind: 'layers';
+      /** At least one, the topmost first; with `upper` and `work` it can be written. */
+      lowers: readonly string[];
+      upper?: string;
+      work?: string;
+    }
+  /** A detached mount. The caller closes `fd`. */
+  | { kind: 'mount'; fd: number }
+);
 
 export interface PreparedSandbox {
   /**
@@ -116,8 +140,13 @@ export interface LaunchRequest {
   spec: OciSpec;
   runDirectory: string;
   placement: CgroupPlacement;
-  /** Absent drops the output. */
+  /** Absent drops the output, unless `pipesOutput` is set. */
   log?: LogPlan;
+  /**
+   * Instead of a log: the agent reads the output from `stdio`, and with it a process that writes faster than it is read
+   * waits. The output ends with the agent.
+   */
+  pipesOutput?: boolean;
   openStdin: boolean;
   /** Runs the shim's own init as PID 1, which reaps processes and forwards signals. */
   init: boolean;
@@ -173,7 +202,7 @@ export interface RunningProcess extends ProcessHandle {
   readonly startedAt: Date;
   /**
    * The agent's ends of stdio. A container has only `stdin` and `terminal`, since its shim reads
-   * the output; an exec has all. The caller owns and closes these descriptors.
+   * the output; an exec, and a container with `pipesOutput`, has all. The caller owns and closes these descriptors.
    */
   readonly stdio: ProcessStdio;
   /** Never rejects. An unknown exit code is 255. */

@@ -7,7 +7,7 @@ import { makePipe } from '../kernel/pipe.ts';
 import { duplicateFrom } from '../kernel/process.ts';
 import type { Terminal } from '../kernel/pty.ts';
 import { ShimFd } from './plan.ts';
-import type { ProcessStdio } from './runtime.ts';
+import type { LaunchRequest, ProcessStdio } from './runtime.ts';
 import type { ShimDescriptors } from './shim.ts';
 
 export class StdioPlan {
@@ -58,10 +58,9 @@ export function containerTerminal(terminal: Terminal, descriptors: ShimDescripto
   return new StdioPlan([slave, slave, slave], { terminalFd }, []);
 }
 
-/** A container's pipes. Without a log its output is dropped. */
+/** A container's pipes. Its output goes to the shim's log, to the agent, or nowhere. */
 export function containerPipes(
-  openStdin: boolean,
-  keepOutput: boolean,
+  { openStdin, log, pipesOutput }: Pick<LaunchRequest, 'openStdin' | 'log' | 'pipesOutput'>,
   descriptors: ShimDescriptors,
 ): StdioPlan {
   const shimEnds: number[] = [];
@@ -74,15 +73,20 @@ export function containerPipes(
     agent.stdinFd = writeFd;
     shimEnds.push(readFd);
   }
-  for (const [number, shimFd] of [
-    [1, ShimFd.out],
-    [2, ShimFd.err],
+  for (const [number, shimFd, agentEnd] of [
+    [1, ShimFd.out, 'stdoutFd'],
+    [2, ShimFd.err, 'stderrFd'],
   ] as const) {
-    if (!keepOutput) continue;
+    if (log === undefined && pipesOutput !== true) continue;
     const { readFd, writeFd } = makePipe();
     child[number] = descriptors.add(writeFd);
-    descriptors.set(shimFd, readFd);
-    shimEnds.push(readFd, writeFd);
+    shimEnds.push(writeFd);
+    if (log === undefined) {
+      agent[agentEnd] = readFd;
+    } else {
+      descriptors.set(shimFd, readFd);
+      shimEnds.push(readFd);
+    }
   }
   return new StdioPlan(child, agent, shimEnds);
 }

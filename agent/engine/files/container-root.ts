@@ -54,7 +54,7 @@ export function openWithoutVolumes(root: ContainerRoot): Omit<OpenRoot, 'path'> 
 }
 
 /** Opens the image's root alone, with which the container's changes are compared. */
-export function openImageRoot({ lowers }: ContainerRoot['rootfs']): number {
+export function openImageRoot({ lowers }: Pick<ContainerRoot['rootfs'], 'lowers'>): number {
   const [only] = lowers;
   // A read-only overlay needs two layers at least.
   if (lowers.length === 1 && only !== undefined) return openDirectory(only);

@@ -39,7 +39,7 @@ export function idleEndpoint(
   };
 }
 
-export function endpointSettings(record: ContainerRecord): EndpointSettings[] {
+export function endpointSettings(record: Pick<ContainerRecord, 'settings'>): EndpointSettings[] {
   const { mode } = record.settings.network;
   return typeof mode === 'object' && 'networks' in mode ? mode.networks : [];
 }

@@ -11,6 +11,9 @@ import { shortId } from '../ids.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { endpointSettings } from './network-endpoints.ts';
 
+/** What the files are written from; the process of a build's step has no more of a record. */
+export type FilesOwner = Pick<ContainerRecord, 'id' | 'settings' | 'files'>;
+
 type NetworkParts = Pick<EngineContext, 'networks' | 'network'>;
 
 const ownLoopback = '127.0.0.1';
@@ -23,7 +26,7 @@ export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'settings'>): st
 }
 
 /** Writes the files before the mounts are made, when no address is known yet. */
-export function writeNetworkFiles(context: NetworkParts, record: ContainerRecord): void {
+export function writeNetworkFiles(context: NetworkParts, record: FilesOwner): void {
   writeFileSync(record.files.hostname, `${hostnameOf(record)}\n`);
   writeFileSync(record.files.resolvConf, resolvText(context, record));
   writeHosts(context, record, []);
@@ -35,8 +38,8 @@ export function writeNetworkFiles(context: NetworkParts, record: ContainerRecord
  */
 export function refreshResolvConf(
   context: NetworkParts,
-  before: ContainerRecord,
-  after: ContainerRecord,
+  before: FilesOwner,
+  after: FilesOwner,
 ): void {
   const { resolvConf } = after.files;
   if (readTextIfThere(resolvConf) === resolvText(context, before))
@@ -46,7 +49,7 @@ export function refreshResolvConf(
 /** Writes the hosts file again when addresses changed. */
 export function writeHosts(
   { networks, network }: NetworkParts,
-  record: ContainerRecord,
+  record: FilesOwner,
   endpoints: readonly EndpointView[],
 ): void {
   const [first] = endpoints;
@@ -66,7 +69,7 @@ export function writeHosts(
 }
 
 function hostsText(
-  record: ContainerRecord,
+  record: FilesOwner,
   {
     hostname,
     endpoints,
@@ -91,14 +94,14 @@ function hostsText(
   ].join('\n');
 }
 
-function hostsOfMachine(record: ContainerRecord, hostAddress: string): string {
+function hostsOfMachine(record: FilesOwner, hostAddress: string): string {
   const own = readTextIfThere('/etc/hosts').trimEnd();
   const added = [...extraHosts(record, hostAddress), ...namesOfHost(record, hostAddress)];
   return [own, ...added, ''].join('\n');
 }
 
 /** The names of the host, without those that the user has mapped to another address. */
-function namesOfHost(record: ContainerRecord, hostAddress: string | undefined): string[] {
+function namesOfHost(record: FilesOwner, hostAddress: string | undefined): string[] {
   const taken = record.settings.network.extraHosts.map((line) => line.slice(0, line.indexOf(':')));
   const names = hostNames.filter((name) => !taken.includes(name));
   return hostAddress === undefined || names.length === 0
@@ -106,7 +109,7 @@ function namesOfHost(record: ContainerRecord, hostAddress: string | undefined): 
     : [`${hostAddress}\t${names.join(' ')}`];
 }
 
-function extraHosts(record: ContainerRecord, gateway: string | undefined): string[] {
+function extraHosts(record: FilesOwner, gateway: string | undefined): string[] {
   return record.settings.network.extraHosts.map((line) => {
     // The first colon separates name and address, because an IPv6 address contains colons too.
     const colon = line.indexOf(':');
@@ -115,7 +118,7 @@ function extraHosts(record: ContainerRecord, gateway: string | undefined): strin
   });
 }
 
-function resolvText({ networks, network }: NetworkParts, record: ContainerRecord): string {
+function resolvText({ networks, network }: NetworkParts, record: FilesOwner): string {
   const [first] = endpointSettings(record);
   const definition = first && networks.find(first.network).definition;
   const nameservers = definition === undefined ? undefined : network.nameservers(definition);

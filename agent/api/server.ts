@@ -5,8 +5,10 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type FastifyInstance, fastify } from 'fastify';
 import { CortenError } from '../errors.ts';
-import type { BuildBackend } from './build/backend.ts';
+import type { BuildBackend, BuildsBackend } from './build/backend.ts';
 import { buildKitRoutes } from './build/buildkit-routes.ts';
+import { buildsRoutes } from './build/builds-routes.ts';
+import { WaitingSecrets } from './build/waiting-secrets.ts';
 import type { ContainersBackend } from './containers/backend.ts';
 import { containerRoutes } from './containers/routes.ts';
 import type { PressureBackend } from './corten/backend.ts';
@@ -37,6 +39,8 @@ export interface ApiBackends {
   pressure: PressureBackend;
   /** Without a builder, clients are told to use none of the agent's. */
   build?: BuildBackend;
+  /** Present with a builder. */
+  builds?: BuildsBackend;
   /** Present only when the agent runs in a virtual machine of the app. */
   machine?: MachineBackend;
 }
@@ -84,6 +88,7 @@ export function createApi(backends: ApiBackends, options: ApiOptions): Api {
   cortenRoutes(app, sources);
   machineRoutes(app, backends.machine);
   if (backends.build !== undefined) buildKitRoutes(app, backends.build);
+  if (backends.builds !== undefined) buildsRoutes(app, backends.builds, new WaitingSecrets());
   unservedRoutes(app);
   app.server.on('upgrade', (request, stream, head) =>
     routeUpgrade(request, stream, head, (raw, response) => app.routing(raw, response)),

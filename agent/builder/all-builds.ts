@@ -1,6 +1,6 @@
 /** Runs builds, and remembers those that have ended for as long as clients may still ask. */
 import { conflict, notFound } from '../errors.ts';
-import type { BuildRequest, Builds, ProgressBatch } from './builds.ts';
+import { BuildCancelled, type BuildRequest, type Builds, type ProgressBatch } from './builds.ts';
 import type { Exporter } from './exporters/exporter.ts';
 import type { FrontEndResult } from './front-end.ts';
 import { BuildGateway, type GatewayParts } from './gateway.ts';
@@ -20,6 +20,8 @@ export interface AllBuildsParts extends GatewayParts {
 interface Build {
   progress: ProgressRecord;
   gateway: BuildGateway;
+  stop: AbortController;
+  hasEnded: boolean;
 }
 
 /** Clients read the last of the progress after the build has ended. */
@@ -53,24 +55,28 @@ export class AllBuilds implements Builds {
       progress,
       entitlements: new Set(request.entitlements),
     };
-    const build = { progress, gateway: new BuildGateway(job, this.#parts) };
+    const gateway = new BuildGateway(job, this.#parts);
+    const build: Build = { progress, gateway, stop, hasEnded: false };
     this.#arrive(ref, build);
     this.#parts.history.begin(request, progress);
     let response: Record<string, string> = {};
     let failure: Error | undefined;
+    let isCancelled = false;
     try {
       response = await this.#export(job, request, await this.#resultOf(job, request, build));
       return response;
     } catch (error) {
       failure = error as Error;
+      isCancelled = job.signal.aborted;
       stop.abort(error);
       build.gateway.finish(failure);
       throw error;
     } finally {
+      build.hasEnded = true;
       progress.end();
       this.#parts.solver.release(job);
       setTimeout(() => this.#builds.delete(ref), rememberedMs).unref();
-      this.#parts.history.end(ref, { response, ...(failure && { error: failure }) });
+      this.#parts.history.end(ref, { response, isCancelled, ...(failure && { error: failure }) });
     }
   }
 
@@ -82,6 +88,13 @@ export class AllBuilds implements Builds {
     }
     const build = this.#builds.get(ref) ?? (await this.#arrival(ref, signal));
     yield* build.progress.read(signal);
+  }
+
+  cancel(ref: string): void {
+    const build = this.#builds.get(ref);
+    if (build === undefined) throw notFound(`there is no build ${ref} that runs`);
+    if (build.hasEnded) throw conflict(`build ${ref} has ended`);
+    build.stop.abort(new BuildCancelled());
   }
 
   gateway(ref: string): BuildGateway {

@@ -2,6 +2,7 @@
  * The builds that are under way and those that were: what both doors (the classic `POST /build` and BuildKit's gRPC
  * services) hand their requests to.
  */
+import type { BuildFailure } from '../contract/build.ts';
 import type { FrontEndBridge, FrontEndResult } from './front-end.ts';
 import type { Definition } from './llb/ops.ts';
 import type { BuildResult } from './result.ts';
@@ -59,9 +60,19 @@ export interface Builds {
    * not there yet, since clients ask before their build has arrived. Throws not-found.
    */
   progress(ref: string, signal: AbortSignal): AsyncIterable<ProgressBatch>;
+  /** Stops it; its client hears BuildCancelled. Throws not-found, and conflict for one that has ended. */
+  cancel(ref: string): void;
   /** The calls of a client that makes its graph itself. Throws not-found. */
   gateway(ref: string): Gateway;
   history: History;
+}
+
+/** Somebody other than the build's own client called it off. */
+export class BuildCancelled extends Error {
+  constructor() {
+    super('the build was cancelled');
+    this.name = 'BuildCancelled';
+  }
 }
 
 /** Builds that run and those that have ended, over restarts. */
@@ -89,6 +100,10 @@ export interface BuildRecord {
   completedAt?: Date;
   /** Why it failed. */
   error?: string;
+  /** The same, with the step and its place in the Dockerfile. */
+  failure?: BuildFailure;
+  /** Its client went away, or somebody called it off. */
+  isCancelled?: boolean;
   response: Record<string, string>;
   steps: { total: number; cached: number; completed: number };
   warnings: number;

@@ -1,5 +1,6 @@
 /** What the build routes need of the builder. */
 import type { Duplex, Readable } from 'node:stream';
+import type { BuildDocument, BuildProgressDocument } from '../../contract/build.ts';
 
 export interface BuildBackend {
   /** `POST /build`: messages as they come; a failure is thrown and becomes the stream's last message. */
@@ -12,6 +13,21 @@ export interface BuildBackend {
   serveSession(connection: Duplex, session: SessionHeaders): void;
   usage(): Promise<CacheRecord[]>;
   prune(request: PruneRequest): Promise<{ deleted: string[]; reclaimedBytes: number }>;
+}
+
+/** What the routes of `/corten/v1/builds` need: builds of both doors, those that run and those that have ended. */
+export interface BuildsBackend {
+  /** The newest first. */
+  list(): Promise<BuildDocument[]>;
+  /** Throws not-found, as all of the following. */
+  inspect(ref: string): Promise<BuildDocument>;
+  /** From the beginning to the end. Waits a moment for a build that is about to begin. */
+  progress(ref: string, signal: AbortSignal): AsyncIterable<BuildProgressDocument>;
+  /** Throws conflict for a build that has ended. */
+  cancel(ref: string): Promise<void>;
+  setPinned(ref: string, isPinned: boolean): Promise<void>;
+  /** Forgets its record. Throws conflict for a build that runs. */
+  remove(ref: string): Promise<void>;
 }
 
 export interface SessionHeaders {
@@ -53,7 +69,10 @@ export interface ClassicBuildRequest {
   /** `2` with a session: BuildKit's form of the same route. */
   version: '1' | '2';
   session?: string;
+  /** The build's ref, chosen by the client (`buildid`). */
   id?: string;
+  /** By id, for `RUN --mount=type=secret`; in memory only. */
+  secrets?: ReadonlyMap<string, Buffer>;
   /** By the registry's domain, from `X-Registry-Config`. */
   credentials: Record<string, { username: string; password: string }>;
   signal: AbortSignal;

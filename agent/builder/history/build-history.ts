@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { conflict, notFound } from '../../errors.ts';
 import type { BuildRecord, BuildRequest, History, HistoryEvent, ProgressBatch } from '../builds.ts';
 import type { ProgressRecord } from '../progress-record.ts';
+import { failureOf } from './failure.ts';
 import { packProgress, unpackProgress } from './progress-text.ts';
 
 /** As BuildKit keeps by default (`maxEntries` of its history). */
@@ -40,15 +41,19 @@ export class BuildHistory implements History {
     if (running !== undefined) Object.assign(running.record.options, options);
   }
 
-  end(ref: string, outcome: { response: Record<string, string>; error?: Error }): void {
+  end(
+    ref: string,
+    outcome: { response: Record<string, string>; error?: Error; isCancelled?: boolean },
+  ): void {
     const running = this.#running.get(ref);
     if (running === undefined) return;
-    const { response, error } = outcome;
+    const { response, error, isCancelled } = outcome;
     const record = {
       ...current(running),
       completedAt: new Date(),
       response,
-      ...(error && { error: error.message }),
+      ...(error && { error: error.message, failure: failureOf(error) }),
+      ...(isCancelled && { isCancelled }),
     };
     this.#running.delete(ref);
     this.#database

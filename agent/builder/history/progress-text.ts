@@ -18,7 +18,11 @@ export function packProgress(progress: ProgressBatch): Buffer {
   const statuses = [
     ...new Map(progress.statuses.map((each) => [`${each.vertex} ${each.id}`, each])).values(),
   ];
-  const text = JSON.stringify({ ...progress, vertexes, statuses, logs }, (_, value) =>
+  const warnings = progress.warnings.map(({ info, ...warning }) => ({
+    ...warning,
+    ...(info && { info: { ...info, data: Buffer.from(info.data).toString('base64') } }),
+  }));
+  const text = JSON.stringify({ vertexes, statuses, logs, warnings }, (_, value) =>
     typeof value === 'bigint' ? Number(value) : value,
   );
   return zstdCompressSync(text);
@@ -34,7 +38,10 @@ export function unpackProgress(bytes: Uint8Array): ProgressBatch {
       data: Buffer.from(String(log.data), 'base64'),
       timestamp: new Date(log.timestamp),
     })),
-    warnings: batch.warnings,
+    warnings: batch.warnings.map(({ info, ...warning }) => ({
+      ...warning,
+      ...(info && { info: { ...info, data: Buffer.from(String(info.data), 'base64') } }),
+    })),
   };
 }
 

@@ -1,4 +1,4 @@
-/** How each kind of machine is brought up in this app; both shells wire it. */
+/** Constructs each kind of machine, for both shells. */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { defaultChoices, type MachineEntry } from './contract/machines.ts';
@@ -31,16 +31,16 @@ export interface MachineFactoryOptions {
   paths: Pick<Paths, 'agentCommand' | 'guestImagesDirectory' | 'bundleCommand' | 'bundleDirectory'>;
   rootDirectory: string;
   runDirectory: string;
-  /** What runs this computer's own engine. */
+  /** The kind of machine that runs this computer's own engine. */
   machine: MachineChoice;
   /** Gives a VM the folders of this computer. */
   sharing: FolderSharing;
   power?: HostPower;
-  /** Calls back when the computer has woken from its sleep. */
+  /** Calls the listener after the computer has resumed from sleep. */
   onHostResume?(listener: () => void): () => void;
 }
 
-/** Which folders of this computer its machines have: one list for all of them. */
+/** The shared folders of this computer; all its machines have the same list. */
 export function openFolders(rootDirectory: string) {
   const list = openFolderList(join(configDirectoryFor(rootDirectory), 'folders.json'));
   return { list, sharing: createFolderSharing({ list }) };
@@ -48,7 +48,7 @@ export function openFolders(rootDirectory: string) {
 
 export function machinesOptions(where: MachineFactoryOptions): MachinesOptions {
   const { rootDirectory, machine } = where;
-  /** The one that is always there; plain links lead to it. */
+  /** This machine always exists, and links without a machine id lead to it. */
   const thisComputer: MachineEntry = { id: 'local', name: 'This computer', kind: machine };
   return {
     own: [thisComputer],
@@ -78,7 +78,7 @@ function nativeFactory({
   });
 }
 
-/** What every guest has of this computer. */
+/** The companions of every virtual machine. */
 function guestCompanions({ onHostResume, sharing }: MachineFactoryOptions): readonly Companion[] {
   return [
     guestClock(onHostResume === undefined ? {} : { onHostResume: onHostResume }),
@@ -137,7 +137,7 @@ function wslFactory(where: MachineFactoryOptions): MachineFactory {
   });
 }
 
-/** Its clock, names, proxies and time zone are its own: those are no companions of another computer. */
+/** Another computer has its own clock, DNS, proxies and time zone, so those companions are left out. */
 function remoteFactory(where: MachineFactoryOptions): MachineFactory {
   const { paths, rootDirectory, runDirectory, sharing } = where;
   return (entry) => {

@@ -107,7 +107,7 @@ export interface StreamChannels {
   'folders.watch': { request: null; item: SharedFolders };
   /** Published ports on this computer, where they are not the kernel's own: now, then each change. */
   'ports.watch': { request: OnMachine<object>; item: ForwardedPort[] };
-  /** What the machine takes of this computer, now and then every few seconds. Wakes no machine. */
+  /** What the machine takes of this computer, now and then every few seconds. It resumes no paused machine. */
   'machine.figures': { request: OnMachine<object>; item: MachineFigures };
   /** Until it is done. A side that no longer listens ends only the telling where the kernel trims. */
   'machine.compact': { request: OnMachine<object>; item: CompactProgress };

@@ -40,7 +40,7 @@ export interface RemoteAddress {
 
 /** The stages a machine goes through until its engine answers, for a start that explains itself. */
 export interface MachineState {
-  /** `paused`: nothing of it runs until it is used again, and any use wakes it. */
+  /** A `paused` machine's CPUs stand still until the next use, which resumes it. */
   status: 'stopped' | 'starting' | 'running' | 'paused' | 'failed';
   kind: MachineKind;
   stages: MachineStage[];

@@ -325,7 +325,7 @@ test('the disk grows while the machine runs', async () => {
   assert.ok((await sizeOf()) > before + 900 * 1024 ** 2);
 });
 
-test('paused, it uses no processor; the next use wakes it within a second', async () => {
+test('paused, it uses no processor; the next use resumes it within a second', async () => {
   const cpuMs = async () => (await machine.controls!.figures()).cpuMs ?? 0;
   await docker('stop', '--time=0', 'web', 'folder');
   const paused = (async () => {
@@ -340,9 +340,9 @@ test('paused, it uses no processor; the next use wakes it within a second', asyn
   await machine.controls!.change({ pauseAfterMs: null });
   const startedMs = performance.now();
   assert.equal(await docker('ps', '--all', '--format={{.Names}}'), 'folder\nweb');
-  const wokenMs = Math.round(performance.now() - startedMs);
+  const resumedMs = Math.round(performance.now() - startedMs);
   assert.equal(machine.state().status, 'running');
-  console.log(`woken after ${wokenMs} ms, docker CLI included`);
+  console.log(`resumed after ${resumedMs} ms, docker CLI included`);
 });
 
 test('stopped with its memory kept, it goes on where it was', async () => {

@@ -42,8 +42,8 @@ export function stopMachine(machine: string, force = false): Promise<MachineStat
   return host().request('machine.stop', { machine, ...(force && { force }) });
 }
 
-/** Any question is a use, and wakes a machine that rests. */
-export async function wakeMachine(machine: string): Promise<void> {
+/** Every request is a use of the machine, and resumes a paused one. */
+export async function resumeMachine(machine: string): Promise<void> {
   await host().request('engine.request', { machine, method: 'GET', path: '/_ping' });
 }
 

@@ -1,5 +1,5 @@
 /**
- * A machine in a virtual machine: what it may use, what it does use, its rest and a stop that hangs, by
+ * A machine in a virtual machine: what it may use, what it does use, its pause and a stop that hangs, by
  * clicking. The app is whole but for QEMU, in whose place a stand-in is found in PATH.
  */
 import assert from 'node:assert/strict';
@@ -163,7 +163,7 @@ test('compacting says what it freed', async () => {
 
 test('a stop that hangs is forced, and the next start has what was set', async () => {
   // As another hand would: the page offers no such short time.
-  rest(1_500);
+  pauseAfter(1_500);
   await button('Restart now').click();
   await app.page.getByRole('alertdialog').getByRole('button', { name: 'Restart now' }).click();
   await button('Stopping…').waitFor();
@@ -186,14 +186,14 @@ test('a stop that hangs is forced, and the next start has what was set', async (
   assert.match(started()[1] ?? '', /"768M?/);
 });
 
-test('an idle machine rests, is shown so, and wakes by a click', async () => {
+test('an idle machine is paused, is shown so, and is resumed by a click', async () => {
   await app.page.getByText('Paused: nothing runs in it until it is used.').waitFor();
   await app.page
     .getByRole('region', { name: 'Machines' })
     .getByRole('link', { name: 'Engine paused' })
     .waitFor();
-  await shoot('resting');
-  rest(null);
+  await shoot('paused');
+  pauseAfter(null);
   await button('Resume').click();
   await button('Resume').waitFor({ state: 'detached' });
   await app.page
@@ -203,7 +203,7 @@ test('an idle machine rests, is shown so, and wakes by a click', async () => {
   assertNoComplaints(app);
 });
 
-test('a start is cancelled on the spot, with its steps in words', async () => {
+test('a start is cancelled at once, and its steps are named', async () => {
   const { page } = app;
   writeFileSync(
     join(machine, 'behaviour.json'),
@@ -238,7 +238,7 @@ test('a start is cancelled on the spot, with its steps in words', async () => {
 });
 
 /** As no person would choose it, so that nobody waits. */
-function rest(pauseAfterMs: number | null): void {
+function pauseAfter(pauseAfterMs: number | null): void {
   const record = JSON.parse(readFileSync(machineFile, 'utf8'));
   const changed = { ...record, settings: { ...record.settings, pauseAfterMs } };
   // The app reads it all the while, and must never find half of it.

@@ -1,4 +1,4 @@
-/** What a machine may use of this computer; its rest, its disk, and a stop that hangs. */
+/** Texts for a machine's resources, idle pause, disk, and a stop that hangs. */
 export const resourcesWords = {
   'resources.title': 'Resources',
   'resources.loading': 'Loading resources',
@@ -56,7 +56,7 @@ export const resourcesWords = {
   'resources.compactStopped': 'Only while the machine runs.',
   'toast.resourcesApplied': 'Applied the machine’s settings.',
   'failed.compact': 'The disk was not compacted',
-  'failed.machineWake': 'The machine did not resume',
+  'failed.machineResume': 'The machine did not resume',
   'machine.pausedHint': 'Paused: nothing runs in it until it is used.',
   'machine.resume': 'Resume',
   'machine.stopping': 'Stopping…',

@@ -7,7 +7,7 @@ import { RemoveMachine } from '../features/machines/remove.tsx';
 import { RenameMachine } from '../features/machines/rename.tsx';
 import { useText } from '../messages/use-text.ts';
 import { useMachine } from '../stores/machine.ts';
-import { askAndStop, startAt, stopAt, useMachines, wakeAt } from '../stores/machines.ts';
+import { askAndStop, resumeAt, startAt, stopAt, useMachines } from '../stores/machines.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Menu, type MenuEntry } from '../ui/menu.tsx';
@@ -126,12 +126,12 @@ function entriesOf(
   const isVirtual = !isRemote && kind !== 'native';
   const isStarting = state.status === 'starting';
   const isDown = state.status === 'stopped' || state.status === 'failed';
-  const wake: MenuEntry[] =
+  const resume: MenuEntry[] =
     state.status === 'paused' && stopping === undefined
-      ? [{ id: 'wake', icon: 'start', label: t('machines.resume'), run: () => void wakeAt(id) }]
+      ? [{ id: 'resume', icon: 'start', label: t('machines.resume'), run: () => void resumeAt(id) }]
       : [];
   return [
-    ...wake,
+    ...resume,
     isDown
       ? {
           id: 'start',

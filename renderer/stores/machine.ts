@@ -33,7 +33,7 @@ export async function loadAbilities(): Promise<void> {
   useMachine.setState({ abilities: await getAbilities().catch(() => undefined) });
 }
 
-/** Its engine answers; a resting one wakes for it. Following what happens in it is no such use. */
+/** Whether requests reach the engine; they resume a paused machine. Following its events does not. */
 export function isUp(machine: MachineState | undefined): boolean {
   return machine?.status === 'running' || machine?.status === 'paused';
 }

@@ -18,9 +18,9 @@ import {
   type Removal,
   removeMachine,
   renameMachine,
+  resumeMachine,
   startMachine,
   stopMachine,
-  wakeMachine,
   watchMachines,
 } from '../bridge/machines.ts';
 import { followConnection } from './connection.ts';
@@ -117,8 +117,8 @@ export async function restartAt(id: string): Promise<void> {
   await startAt(id);
 }
 
-export function wakeAt(id: string): Promise<void> {
-  return told({ id: 'failed.machineWake' }, () => wakeMachine(id));
+export function resumeAt(id: string): Promise<void> {
+  return told({ id: 'failed.machineResume' }, () => resumeMachine(id));
 }
 
 function markStopping(id: string, how: 'stopping' | 'hangs' | undefined): void {

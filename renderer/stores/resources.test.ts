@@ -6,7 +6,7 @@ import type { Bridge } from '../../electron/contract/bridge.ts';
 import type { MachineView } from '../../electron/contract/machines.ts';
 import { provideBridge } from '../bridge/bridge.ts';
 import type { MachineFigures, MachineSettingsView } from '../bridge/resources.ts';
-import { restartAt, show, stopAt, useMachines, wakeAt } from './machines.ts';
+import { restartAt, resumeAt, show, stopAt, useMachines } from './machines.ts';
 import { applySettings, compact, followFigures, loadSettings, useResources } from './resources.ts';
 import { takeToasts } from './toasts.ts';
 
@@ -186,9 +186,9 @@ test('a stop shows that it is under way, hangs after a while, and is forced', as
   );
 });
 
-test('a restart is a stop and a start; a machine that rests is woken by a question', async () => {
+test('a restart is a stop and a start; a paused machine is resumed by a request', async () => {
   await restartAt('one');
-  await wakeAt('one');
+  await resumeAt('one');
   assert.deepEqual(
     asked.map(([channel]) => channel),
     ['machine.stop', 'machine.start', 'engine.request'],

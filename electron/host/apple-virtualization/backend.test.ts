@@ -171,7 +171,7 @@ test('a machine that an app left behind is ended, and its disk goes on', async (
   await next.stop();
 });
 
-test('it rests and wakes: nothing runs between', async () => {
+test('it is paused and resumed', async () => {
   await using mac = new Mac();
   const backend = appleBackend(mac.options);
   const context = {

@@ -1,4 +1,4 @@
-/** Which folders are shared: `folders.json` beside what else the app remembers. */
+/** The list of shared folders, in `folders.json` of the app's configuration directory. */
 import {
   mkdirSync,
   readFileSync,
@@ -14,14 +14,14 @@ import type { SharedFolder } from '../../contract/folders.ts';
 export interface FolderList {
   all(): readonly SharedFolder[];
   notices(): readonly string[];
-  /** Throws with cause and next step for what cannot be shared. */
+  /** Throws with cause and next step for a folder that cannot be shared. */
   add(folder: SharedFolder): void;
   remove(path: string): void;
-  /** Called at each change. */
+  /** Calls the listener after each change. */
   onChange(listener: () => void): () => void;
 }
 
-/** Until somebody chooses, a person's own folder is shared, as with other engines. */
+/** By default the user's home directory is shared, as with other engines. */
 const byDefault = (): SharedFolder[] => [{ path: homedir(), readOnly: false }];
 
 export function openFolderList(file: string): FolderList {
@@ -74,7 +74,7 @@ function read(file: string, notices: string[]): SharedFolder[] {
       .map(({ path, readOnly }) => ({ path, readOnly: readOnly === true }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return byDefault();
-    // Sharing more than was chosen would be worse than sharing nothing.
+    // An unreadable list shares nothing, since the default could share more than was chosen.
     notices.push(
       `The list of shared folders, ${file}, could not be read: ${(error as Error).message}. Nothing is shared until you add a folder.`,
     );
@@ -110,9 +110,9 @@ function reasonOf(error: unknown): string {
   return code === 'EACCES' || code === 'EPERM' ? 'you may not read it' : message;
 }
 
-/** Whether `path` is `folder` or lies in it. */
+/** Whether `path` is `folder` or below it. */
 function contains(folder: string, path: string): boolean {
   const between = relative(folder, path);
-  // A name may begin with two dots, too.
+  // A name such as `..data` also begins with two dots.
   return !isAbsolute(between) && between.split(sep)[0] !== '..';
 }

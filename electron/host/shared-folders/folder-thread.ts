@@ -1,4 +1,4 @@
-/** The thread of one shared folder's file server: its calls wait for a disk, and nothing else does. */
+/** The worker thread of one shared folder's file server, whose file calls may block on a disk. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { createFolderServer, type FolderServerOptions } from './file-server/folder-server.ts';
 import { PortStream } from './message-port-stream.ts';
@@ -8,7 +8,7 @@ export type FolderThreadOrder =
   | { isHeld: boolean }
   | 'close';
 
-/** `problem`: why the machine, or the folder itself, refused. */
+/** `problem` tells why the machine or the folder failed. */
 export type FolderThreadNews =
   | { event: 'open' }
   | { event: 'failed'; problem: string }

@@ -1,18 +1,18 @@
-/** A stream of bytes between two threads: a Duplex at each end of a MessageChannel. */
+/** A byte stream between two threads: a Duplex at each end of a MessageChannel. */
 import { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 
-/** Bytes, how many of them were taken, or null for the end. */
+/** Bytes, the number of bytes that were read, or null for the end. */
 type Message = Uint8Array<ArrayBuffer> | number | null;
 
-/** Under way at most; beyond it whoever writes waits. */
+/** The window: a writer waits while this many bytes are unread. */
 const windowBytes = 1024 * 1024;
 
 export class PortStream extends Duplex {
   readonly #port: MessagePort;
   #underWay = 0;
   #held: (() => void) | undefined;
-  /** Taken by our reader, and not told yet. */
+  /** Bytes that our reader has read and that were not reported yet. */
   #taken = 0;
   #isFull = false;
 
@@ -54,7 +54,7 @@ export class PortStream extends Duplex {
   }
 
   override _write(data: Buffer, _encoding: string, done: () => void): void {
-    // A view would take all of the memory along that it is a part of.
+    // A view would be posted with its whole underlying buffer, so it is copied.
     const own = new Uint8Array(data);
     this.#port.postMessage(own, [own.buffer]);
     this.#underWay += data.length;

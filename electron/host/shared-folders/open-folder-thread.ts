@@ -1,4 +1,4 @@
-/** A folder's file server in a thread of its own: a slow disk holds up that folder and no window. */
+/** Runs a folder's file server in a thread of its own, so that a slow disk delays only that folder. */
 import { extname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { MessageChannel, Worker } from 'node:worker_threads';
@@ -7,7 +7,7 @@ import type { FolderThreadNews, FolderThreadOrder } from './folder-thread.ts';
 import { PortStream } from './message-port-stream.ts';
 
 export interface FolderThread extends FolderServer {
-  /** False once the thread has ended; then it takes another one. */
+  /** False once the thread has ended; a new one is then needed. */
   readonly isAlive: boolean;
 }
 
@@ -24,7 +24,7 @@ export async function openFolderThread(options: FolderServerOptions): Promise<Fo
   const worker = new Worker(new URL(file, import.meta.url), {
     name: 'folder',
     workerData: options,
-    // What node would say of types is said already.
+    // node's warnings about TypeScript were printed by the main thread already.
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   worker.unref();
@@ -43,7 +43,7 @@ export async function openFolderThread(options: FolderServerOptions): Promise<Fo
   const lost = (problem: string) => {
     isAlive = false;
     opened.reject(new Error(problem));
-    // Who closed it knows.
+    // Whoever closed it expects the error.
     if (isClosed) for (const connection of connections.values()) connection.end();
     for (const connection of connections.values()) connection.end(problem);
   };
@@ -66,7 +66,7 @@ export async function openFolderThread(options: FolderServerOptions): Promise<Fo
           const end = (problem?: string) =>
             problem === undefined ? resolve() : reject(new Error(problem));
           connections.set(connection, { onMounted, end });
-          // It may have ended while its caller waited for the channel; what it is sent then nobody hears.
+          // The thread may have ended while its caller waited for the channel; messages to it would be lost.
           if (isAlive) order({ connection, port: port2 });
           else end(hasEnded);
         });
@@ -84,7 +84,7 @@ export async function openFolderThread(options: FolderServerOptions): Promise<Fo
   };
 }
 
-/** The end of one is the end of the other. */
+/** When one of the two streams ends, the other one is destroyed. */
 function join(channel: Duplex, stream: PortStream): PortStream {
   channel.pipe(stream).pipe(channel);
   channel.on('error', () => {});

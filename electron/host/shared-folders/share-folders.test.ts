@@ -1,4 +1,4 @@
-/** A machine that rests is left in peace by what changes in its folders, and hears of it when it wakes. */
+/** Changes in the folders of a paused machine are kept and sent when it resumes. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,22 +85,22 @@ function sharingOf(name: string) {
   return { shared, sharing: createFolderSharing({ list: openFolderList(listFile) }) };
 }
 
-test('what changes while a machine rests is told when it is awake, and to another machine at once', async () => {
+test('changes during a pause are sent after it, and to another machine at once', async () => {
   const { shared, sharing } = sharingOf('changed');
-  const [sleeper, other] = [machineOf(sharing), machineOf(sharing)];
+  const [paused, other] = [machineOf(sharing), machineOf(sharing)];
   try {
-    await Promise.all([sleeper.knows, other.knows]);
-    sleeper.setPaused(true);
+    await Promise.all([paused.knows, other.knows]);
+    paused.setPaused(true);
     for (const name of ['one', 'two', 'three']) {
       writeFileSync(join(shared, name), '');
       await other.untilTold(name);
     }
-    assert.deepEqual(sleeper.told, []);
-    sleeper.setPaused(false);
-    await sleeper.untilTold('three');
-    assert.deepEqual(sleeper.told, ['one', 'two', 'three']);
+    assert.deepEqual(paused.told, []);
+    paused.setPaused(false);
+    await paused.untilTold('three');
+    assert.deepEqual(paused.told, ['one', 'two', 'three']);
   } finally {
-    await Promise.all([sleeper.close(), other.close()]);
+    await Promise.all([paused.close(), other.close()]);
   }
 });
 

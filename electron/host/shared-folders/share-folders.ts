@@ -1,7 +1,6 @@
 /**
- * Gives each machine the shared folders for as long as it is up: a channel for each folder, made
- * again when it breaks. What a machine has open outlives the channel, and the app's list may change
- * at any time.
+ * Shares the folders with each machine while it is up, over a channel for each folder that is reopened
+ * when it breaks. Open files outlive the channel, and the list of folders may change at any time.
  */
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,14 +20,14 @@ export type SharingContext = Pick<
 
 export interface FolderSharingOptions {
   list: FolderList;
-  /** Where a folder is mounted in the machine. */
+  /** The folder's mount point in the machine. */
   mountPathOf?(path: string): string;
 }
 
 export interface FolderSharing {
-  /** A `Companion` that asks little of its machine. */
+  /** The parts of CompanionContext that sharing needs. */
   companion(machine: SharingContext): RunningCompanion;
-  /** The same for a machine with paths of its own: the folders are at their own paths below `at`. */
+  /** The same for a remote host: the folders are mounted at their own paths below `at`. */
   companionBelow(
     options: { at: string; chosen: Toggle },
     machine: SharingContext,
@@ -38,15 +37,15 @@ export interface FolderSharing {
 }
 
 interface Session {
-  /** The machine has it, or it was said why not. */
+  /** Resolves once the machine has mounted the folder, or the problem is known. */
   ready: Promise<void>;
-  /** What breaks from now on stays so. */
+  /** From now on a broken channel is not reopened. */
   linger(): void;
-  /** Takes the folder away from the machine, or only stops telling it. */
+  /** Ends the session; `forGood` also unmounts the folder in the machine. */
   close(forGood: boolean): Promise<void>;
 }
 
-/** The agent's name for the socket (agent/main.ts). */
+/** The agent's name for its socket (agent/main.ts). */
 const shareSocket = 'share.sock';
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
@@ -55,11 +54,11 @@ export function createFolderSharing({
   list,
   mountPathOf = mountPathOnLinux,
 }: FolderSharingOptions): FolderSharing {
-  /** Of each session that has one. */
+  /** The problems of the sessions that have one. */
   const problems = new Set<{ path: string; problem: string }>();
   const watchers = new Set<() => void>();
 
-  /** A folder may be well in one machine and not in another. */
+  /** A folder can be shared with one machine and fail on another. */
   function teller(path: string): (problem: string | undefined) => void {
     let told: { path: string; problem: string } | undefined;
     return (problem) => {
@@ -104,7 +103,7 @@ export function createFolderSharing({
     const stops = [list.onChange(follow), chosen?.onChange(follow)];
     return {
       ready: Promise.all([...sessions.values()].map(({ ready }) => ready)).then(() => {}),
-      // A database that is told to end writes to its folder what it still has.
+      // A database that is asked to stop still writes its data into the folder.
       linger() {
         for (const session of sessions.values()) session.linger();
       },
@@ -149,7 +148,7 @@ function share(
     server?.hold(isPaused);
   });
   const mountPath = `${at}${path}`;
-  // A machine that more than one computer shares folders with tells them apart by where they are.
+  // A machine with folders of several computers tells them apart by their mount points.
   const name = at === '' ? keyOf(folder) : `${keyOf(folder)} at ${mountPath}`;
   const openBy = async (link: ServiceLink) =>
     new ChannelSocket(await link.openStreamLocal(shareSocket));
@@ -194,13 +193,13 @@ function share(
       await kept;
       tell(undefined);
       server?.close();
-      // What a person takes away is gone at once, from a machine that rests, too.
+      // A folder that the user removes is unmounted at once, also from a paused machine.
       if (forGood) await unmount(await openBy(machine.link), name);
     },
   };
 }
 
-/** `C:\Users\me` is `/c/Users/me` in a machine; elsewhere paths are the same. */
+/** `C:\Users\me` is mounted at `/c/Users/me` in a machine; on other systems the paths are equal. */
 export function mountPathOnLinux(path: string): string {
   const drive = /^([A-Za-z]):[\\/]?/.exec(path);
   if (drive === null) return path;

@@ -1,8 +1,8 @@
-/** Takes a folder away from a machine that has it. */
+/** Unmounts a shared folder in a machine. */
 import type { Duplex } from 'node:stream';
 import { FrameWriter, ShareOperation as Wire } from '../../../agent/contract/share-wire.ts';
 
-/** Resolves once it is unmounted, or the machine is out of reach. */
+/** Resolves once it is unmounted, or the connection has ended. */
 export async function unmount(channel: Duplex, share: string): Promise<void> {
   channel.on('error', () => {});
   channel.resume();

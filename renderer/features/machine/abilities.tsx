@@ -8,7 +8,7 @@ export function MissingAbilities() {
   const abilities = useMachine((state) => state.abilities);
   const isKnown = abilities !== undefined;
   const status = useMachine((state) => state.machine?.status);
-  // To ask would wake a machine that rests.
+  // A request would resume a paused machine.
   useEffect(() => {
     if (status === 'running' && !isKnown) void loadAbilities();
   }, [status, isKnown]);

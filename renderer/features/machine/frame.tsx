@@ -3,7 +3,7 @@ import { Link } from 'wouter';
 import type { MachineKind } from '../../bridge/machines.ts';
 import { useText } from '../../messages/use-text.ts';
 import { useMachine } from '../../stores/machine.ts';
-import { askAndStop, stopAt, useMachines, wakeAt } from '../../stores/machines.ts';
+import { askAndStop, resumeAt, stopAt, useMachines } from '../../stores/machines.ts';
 import { ask } from '../../stores/question.ts';
 import { Button } from '../../ui/button.tsx';
 import { Notice, Page } from '../../ui/page.tsx';
@@ -28,7 +28,7 @@ export function MachineFrame({ view, children }: { view: MachineView; children: 
           {isPaused ? <StatusMark status="paused" word={t('machine.pausedHint')} /> : null}
           <span className="spacer" />
           {isPaused ? (
-            <Button icon="start" onClick={() => void wakeAt(shown)}>
+            <Button icon="start" onClick={() => void resumeAt(shown)}>
               {t('machine.resume')}
             </Button>
           ) : null}

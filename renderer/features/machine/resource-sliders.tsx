@@ -115,7 +115,7 @@ function wholeOf(text: string): number | undefined {
   return Number.isInteger(value) && value > 0 ? value : undefined;
 }
 
-/** After how long without any use it rests. */
+/** The idle time after which the machine is paused. */
 export function RestChoices({ view, draft, set }: Part) {
   const t = useText();
   const words = (ms: number | null) => {

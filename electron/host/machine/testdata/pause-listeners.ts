@@ -4,7 +4,7 @@ export interface PauseListeners extends Pick<CompanionContext, 'onPauseChange'> 
   setPaused(isPaused: boolean): void;
 }
 
-/** A machine that rests and wakes when its test says so. */
+/** Pauses and resumes that a test triggers. */
 export function pauseListeners(): PauseListeners {
   const listeners = new Set<(isPaused: boolean) => void>();
   return {

@@ -1,4 +1,4 @@
-/** Attributes of files: what they are, and chmod, truncate and times. */
+/** Operations on attributes of files: stat, chmod, truncate and times. */
 import {
   chmodSync,
   fchmodSync,
@@ -44,7 +44,7 @@ function setSize(place: Buffer | undefined, fd: number | undefined, size: number
       ftruncateSync(fd, size);
       return;
     } catch (error) {
-      // It is open for reading only; its name may still be good for it.
+      // The handle is open for reading only; the path may still permit the operation.
       if (place === undefined || !['EINVAL', 'EBADF', 'EPERM'].includes(codeOf(error))) throw error;
     }
   }
@@ -57,7 +57,7 @@ function setSize(place: Buffer | undefined, fd: number | undefined, size: number
 
 function setMode(place: Buffer | undefined, fd: number | undefined, mode: number): void {
   if (place === undefined) fchmodSync(fd!, mode);
-  // chmod(2) follows links, and there is no other; Linux refuses it on links too.
+  // chmod(2) follows symbolic links, and Linux has no call that changes a link's own mode.
   else if (lstatSync(place).isSymbolicLink()) throw new LinuxError('EOPNOTSUPP');
   else chmodSync(place, mode);
 }
@@ -74,7 +74,7 @@ function setTimes(
   const pick = (bit: number, asked: number, kept: bigint) => {
     const seconds = (mask & bit) === 0 ? Number(kept) / 1e9 : asked;
     if (Number.isNaN(seconds)) return current;
-    // Node takes a negative number for now, and a date for what it is.
+    // Node reads a negative number as the current time, but a Date as it is.
     return seconds < 0 ? new Date(seconds * 1000) : seconds;
   };
   const times = [

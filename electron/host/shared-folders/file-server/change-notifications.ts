@@ -1,7 +1,7 @@
 /**
- * What a machine is told unasked. It counts what it hears, and says over a new connection how far it
- * came: what was on its way when the line broke is told again. What cannot be told now is kept, and
- * where that was too much the machine is told to go by nothing that it knows.
+ * Sends changes of a shared folder to the machine. The machine counts the frames and reports its count
+ * over a new connection, so that lost frames are sent again. Changes that cannot be sent now are kept;
+ * when they are too many, the machine is told to drop everything that it has cached.
  */
 import {
   FrameWriter,
@@ -14,12 +14,12 @@ import { PendingChanges } from './pending-changes.ts';
 import type { Sender } from './sender.ts';
 import { statRecord } from './stat-record.ts';
 
-/** What the buffers of a line hold at most is about as much. */
+/** The buffers of a connection hold about as much, so no more can be lost with it. */
 const mostToldBytes = 4 * 1024 * 1024;
 const frameBytes = 128 * 1024;
 
 export interface ChangeNotificationsOptions {
-  /** Of the shared folder. */
+  /** The device number (st_dev) of the shared folder. */
   device: bigint;
   mostPending?: number;
 }
@@ -27,10 +27,10 @@ export interface ChangeNotificationsOptions {
 export class ChangeNotifications {
   readonly #device: bigint;
   readonly #pending: PendingChanges;
-  /** The latest frames that were told, in their order. */
+  /** The latest frames that were sent, in their order. */
   #told: Buffer[] = [];
   #toldBytes = 0;
-  /** How many were told to this agent in all. */
+  /** How many frames were sent to this agent in all. */
   #count = 0;
   #sender: Sender | undefined;
   #isHeld = false;
@@ -45,22 +45,22 @@ export class ChangeNotifications {
     if (!this.#isHeld && this.#sender?.isBehind === false) this.flush();
   }
 
-  /** What was given up: at once, as it stands between answers. */
+  /** Sends changes by requests that the machine abandoned. They must keep their place between the replies. */
   tellMissed(changes: readonly Change[]): void {
     this.flush();
     for (const frame of framesOf(Wire.missed, changes, this.#device)) this.#send(frame);
   }
 
-  /** While true the machine rests. */
+  /** While true the machine is paused, and changes are kept. */
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld;
     if (!isHeld) this.flush();
   }
 
-  /** `heard`: how many that agent has; undefined for one that knows nothing, or goes by nothing. */
+  /** `heard` is the agent's count of frames; undefined for an agent that has cached nothing. */
   resume(sender: Sender, heard: number | undefined): void {
     this.#sender = sender;
-    sender.onRoom = () => {
+    sender.onDrain = () => {
       if (!this.#isHeld) this.flush();
     };
     if (heard === undefined) this.#forgetTold();
@@ -81,7 +81,7 @@ export class ChangeNotifications {
     if (this.#sender === sender) this.#sender = undefined;
   }
 
-  /** Also before whatever is answered: an answer is newer than what changed before it. */
+  /** Sends all kept changes. It is also called before each reply, so that older changes arrive before it. */
   flush(): void {
     if (this.#sender === undefined || this.#pending.isEmpty) return;
     const { changes, isLost } = this.#pending.take();
@@ -89,7 +89,7 @@ export class ChangeNotifications {
     for (const frame of framesOf(Wire.changes, changes, this.#device)) this.#send(frame);
   }
 
-  /** Another mount of the folder has heard of nothing, and knows nothing. */
+  /** For a new mount of the folder, which has cached nothing and received no frames. */
   forget(): void {
     this.#forgetTold();
     this.#pending.take();
@@ -132,7 +132,7 @@ function* framesOf(
   if (frame !== undefined) yield frame.finish();
 }
 
-/** A file that was gone before anybody looked at it. */
+/** The attributes for a file that was removed before it was ever read. */
 function unseen(): Buffer {
   const record = Buffer.alloc(statBytes);
   record.writeUInt32LE(0o100000, Stat.mode);

@@ -1,4 +1,4 @@
-/** A failed file call of this computer, by the number that Linux has for it (errno(3)). */
+/** Translates an error of this computer's file calls into Linux's number for it (errno(3)). */
 const linuxErrno: Record<string, number> = {
   EPERM: 1,
   ENOENT: 2,
@@ -48,7 +48,7 @@ export class LinuxError extends Error {
   }
 }
 
-/** EIO for what Linux has no name for. */
+/** An error without a Linux counterpart becomes EIO. */
 export function linuxErrnoOf(error: unknown): number {
   const { code } = error as NodeJS.ErrnoException;
   return linuxErrno[code ?? ''] ?? EIO;

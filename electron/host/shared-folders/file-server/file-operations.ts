@@ -1,4 +1,4 @@
-/** Open files. Only reads and fsync wait for a disk without holding up the rest. */
+/** Operations on open files. Only reads and fsync are asynchronous, so that a slow disk does not block the others. */
 import {
   closeSync,
   fchmodSync,
@@ -31,7 +31,7 @@ export const open = now((state, request, reply) => {
   ];
   const isWriting = (flags & 3) !== 0 || (flags & 0o1000) !== 0;
   if (state.isReadOnly && isWriting) throw new LinuxError('EROFS');
-  // An agent that took over cannot know whether another one's question got here; the name may have gone.
+  // A new agent repeats requests of the one before, which may have been done, so the name may be gone.
   if (state.handles.has(number)) return;
   const place = state.folder.locate(path);
   const fd = openSync(place, openFlags(flags & ~0o300));
@@ -46,7 +46,7 @@ export const open = now((state, request, reply) => {
   if (prefetch > 0) putBeginning(fd, Number(stats.size), prefetch, reply);
 });
 
-/** Most files are small: who opens one gets its content with the answer. */
+/** Most files are small, so the reply to an open includes the content of a small file. */
 function putBeginning(fd: number, size: number, limit: number, reply: FrameWriter): void {
   const length = Math.min(size, limit);
   const data = Buffer.allocUnsafe(length);
@@ -69,12 +69,12 @@ export const create = now((state, request, reply) => {
     closeSync(fd);
     throw error;
   }
-  // Without a handle nobody is going to close it.
+  // Without a handle no release request will close the file.
   if (number === 0) closeSync(fd);
   else state.handles.set(number, { fd, path });
 });
 
-/** Somebody here may have made it since the machine looked. */
+/** A program of this computer may have created the file since the machine's lookup. */
 function createOrOpen(place: Buffer, flags: number, mode: number): { fd: number; isNew: boolean } {
   const [creating, exclusive] = [0o100, 0o200];
   try {

@@ -1,4 +1,4 @@
-/** What a machine can ask about a shared folder, by its number on the wire. */
+/** All operations of a shared folder, by their numbers in the protocol. */
 import { lstatSync, readdirSync } from 'node:fs';
 import { joinPath, ShareOperation as Wire } from '../../../../agent/contract/share-wire.ts';
 import { getattr, setattr, statfs } from './attribute-operations.ts';
@@ -17,7 +17,7 @@ import {
 } from './name-operations.ts';
 import { statRecord } from './stat-record.ts';
 
-/** Entries of one turn: others get theirs between. */
+/** A long directory is read in parts of this many entries, so that other requests get their turn. */
 const entriesATurn = 200;
 
 const list: HostOperation = (state, request, _reply, later) => {
@@ -34,7 +34,7 @@ const list: HostOperation = (state, request, _reply, later) => {
       return;
     }
     if (names.length > 0) setImmediate(goOn);
-    // Moved meanwhile, it would seem to have lost what it holds.
+    // A directory that was moved meanwhile would look empty, so the path is checked again.
     else if (state.watch.isAstray(path)) later(new LinuxError('ENOENT'));
     else
       later(null, (reply) => {
@@ -54,10 +54,10 @@ function addEntry(
   const text = name.toString('latin1');
   const entry = joinPath(path, text);
   const stats = lstatSync(state.folder.locate(entry), { bigint: true, throwIfNoEntry: false });
-  // Gone since the folder was read.
+  // The entry was removed after the directory was read.
   if (stats === undefined) return;
   const isWatched = state.watch.isKnown(entry, stats);
-  // Somebody may listen there without ever asking again.
+  // An inotify(7) watch in the machine may wait for changes here without any further request.
   if (stats.isDirectory()) state.watch.followEntry(entry);
   records.push([text, statRecord(stats, state.folder.device, isWatched)]);
 }

@@ -237,12 +237,12 @@ export function testFolderServer(
     assert.deepEqual(toldTo(asker), ['five']);
   });
 
-  test('a machine that rests is told of nothing, and of all of it once it is asked for or awake', async (t) => {
+  test('a paused machine gets no change, and all of them with its next request or when it resumes', async (t) => {
     assert.equal(await lookup('none'), ENOENT);
     server.hold(true);
     for (let times = 0; times < 50; times++) writeFileSync(join(shared, 'log'), `${times}`);
     writeFileSync(join(shared, 'last'), '');
-    // Another connection hears of it before the one that rests.
+    // Another connection gets the change before the paused one.
     const other = await openServer({ name: 'o', path: shared, mountPath: '/o' });
     const witness = new Asker(other);
     t.after(() => {
@@ -259,7 +259,7 @@ export function testFolderServer(
     assert.ok(toldTo(asker).filter((path) => path === 'log').length <= 2);
     server.hold(true);
     writeFileSync(join(shared, 'asked'), '');
-    // Somebody else has woken it: its question comes before the word that it is awake.
+    // After a resume by another use, the machine's request can arrive before the resume is known here.
     for (const end = performance.now() + 120_000; !toldTo(asker).includes('asked'); ) {
       assert.ok(performance.now() < end, 'what changed was not told before an answer');
       await lookup('folder');

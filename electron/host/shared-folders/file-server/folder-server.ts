@@ -1,6 +1,6 @@
 /**
- * Serves one shared folder to one machine, over one connection after the other. What is open and what
- * was done outlives a connection: a machine that comes back asks again what it got no answer to.
+ * Serves one shared folder to one machine, over one connection after the other. Open files and the
+ * results of requests outlive a connection, and a machine that reconnects repeats unanswered requests.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, lstatSync } from 'node:fs';
@@ -29,23 +29,23 @@ import { openSharedFolder } from './shared-folder.ts';
 import { statRecord } from './stat-record.ts';
 
 export interface FolderServerOptions {
-  /** Names the folder to the machine. */
+  /** The folder's name in the protocol. */
   name: string;
   path: string;
   mountPath: string;
   readOnly?: boolean;
   wholeTree?: boolean;
-  /** Changes that are kept while they cannot be told. */
+  /** How many changes are kept while they cannot be sent. */
   mostPending?: number;
 }
 
 export interface FolderServer {
   /**
-   * Serves until the connection ends; rejects when the machine refuses the folder, with its words.
-   * `onMounted`: the machine has it.
+   * Serves until the connection ends. Rejects with the machine's message when it refuses the folder.
+   * `onMounted` is called once the machine has mounted it.
    */
   serve(channel: Duplex, onMounted?: () => void): Promise<void>;
-  /** While true the machine rests: it is told of nothing. */
+  /** While true the machine is paused, and changes are kept instead of sent. */
   hold(isHeld: boolean): void;
   close(): void;
 }
@@ -54,7 +54,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   const folder = openSharedFolder(options.path);
   const instance = randomUUID();
   const handles: FolderState['handles'] = new Map();
-  const memory = new ReplyCache();
+  const replies = new ReplyCache();
   const news = new ChangeNotifications({ device: folder.device, mostPending: options.mostPending });
   let sender: Sender | undefined;
   let mount: string | undefined;
@@ -65,14 +65,14 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
   function forgetMachine(): void {
     for (const { fd } of handles.values()) closeSync(fd);
     handles.clear();
-    memory.clear();
+    replies.clear();
     news.forget();
   }
 
-  /** Another agent goes on with the same mount; only the kernel's questions have numbers that it knows. */
+  /** A new agent takes over the same mount. Only the FUSE requests of the kernel keep their numbers. */
   function retain(request: FrameReader): void {
-    memory.forgetAgent();
-    const open = new Set(memory.opened());
+    replies.forgetAgent();
+    const open = new Set(replies.opened());
     while (request.left > 0) open.add(request.u64());
     for (const number of [...handles.keys()]) if (!open.has(number)) release(number);
   }
@@ -83,25 +83,25 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
     closeSync(handle.fd);
   }
 
-  /** What a machine gave up and does not know has happened all the same. */
+  /** A request that the machine abandoned may have been done, so its effect is sent as a change. */
   function settle(request: FrameReader): void {
-    const { handles: opened, missed } = memory.settle();
-    // An answer may have come, and not the word that it has.
+    const { handles: opened, missed } = replies.dropAbandoned();
+    // The reply may have arrived although its acknowledgement was lost.
     const open = new Set<number>();
     while (request.left > 0) open.add(request.u64());
     for (const number of opened) if (!open.has(number)) release(number);
     news.tellMissed(missed.flatMap((change) => changeOf(folder, change)));
   }
 
-  /** What changed before it is told before it. */
+  /** Sends a reply after all changes that happened before it. */
   function answer(to: Sender, reply: Buffer): void {
     news.flush();
     to.send(reply);
   }
 
-  /** What needs no answer. */
+  /** Messages that have no reply. */
   const orders = new Map<number, (request: FrameReader) => void>([
-    [Wire.have, (request) => memory.forget(idsOf(request))],
+    [Wire.have, (request) => replies.forget(idsOf(request))],
     [Wire.retain, retain],
     [Wire.settled, settle],
   ]);
@@ -113,19 +113,19 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
       const { mount: its, heard } = JSON.parse(request.bytes().toString()) as ShareWelcome;
       if (mount !== undefined && mount !== its) forgetMachine();
       mount = its;
-      memory.beginAnew();
+      replies.beginAnew();
       news.resume(to, heard);
       return;
     }
     const order = orders.get(operation);
-    const done = memory.answerTo(id);
+    const done = replies.replyTo(id);
     if (order !== undefined) order(request);
     else if (done !== undefined) answer(to, done);
     if (order !== undefined || done !== undefined) return;
     const finish = (reply: Buffer) => {
       if (id === 0) return;
-      if (changingOperations.has(operation)) memory.remember(request, reply);
-      // The connection may be another by now, which has been asked the same again.
+      if (changingOperations.has(operation)) replies.remember(request, reply);
+      // The connection may have been replaced by now, and the machine has repeated the request there.
       if (sender === to && operation === Wire.release) to.sendLater(reply);
       else if (sender === to) answer(to, reply);
     };
@@ -151,7 +151,7 @@ export function createFolderServer(options: FolderServerOptions): FolderServer {
               onFrame(frame, own);
             });
           } catch (error) {
-            // What is no frame comes from no agent of ours.
+            // Data that is no frame does not come from our agent.
             channel.destroy(error as Error);
           }
         });
@@ -186,7 +186,7 @@ function perform(state: FolderState, request: FrameReader, finish: (reply: Buffe
     };
     const path = errno === ENOENT ? pathOf(request.again()) : undefined;
     if (path === undefined || !state.watch.isAstray(path)) refusal();
-    else onceHeard(state, path, refusal);
+    else afterMoveEvent(state, path, refusal);
   };
   const perform = hostOperations.get(operation);
   try {
@@ -208,21 +208,21 @@ function perform(state: FolderState, request: FrameReader, finish: (reply: Buffe
 
 const { ENOENT } = constants.errno;
 
-/** How often it is looked for the word of a folder's move, and how long between. */
-const [mostLooks, lookMs] = [200, 2];
+/** How often, and at what interval, the event of a folder's move is waited for. */
+const [mostAttempts, retryMs] = [200, 2];
 
-/** A folder of this computer was moved just now: the machine is to hear of that first, and asks again. */
-function onceHeard(
+/** Calls `then` once the event of a directory's move has arrived, so that the machine gets that change first. */
+function afterMoveEvent(
   { watch }: Pick<FolderState, 'watch'>,
   path: string,
   then: () => void,
-  looks = 0,
+  attempts = 0,
 ): void {
-  if (looks === mostLooks || !watch.isAstray(path)) then();
-  else setTimeout(() => onceHeard({ watch }, path, then, looks + 1), lookMs);
+  if (attempts === mostAttempts || !watch.isAstray(path)) then();
+  else setTimeout(() => afterMoveEvent({ watch }, path, then, attempts + 1), retryMs);
 }
 
-/** The first path that is asked about. */
+/** The first path in the request. */
 function pathOf(request: FrameReader): string | undefined {
   const { operation } = request;
   if (byHandle.has(operation)) return undefined;
@@ -240,7 +240,7 @@ const byHandle: ReadonlySet<number> = new Set([
 
 const isReading = (operation: number) => operation === Wire.open || operation === Wire.release;
 
-/** That there is no such name: true as long as its folder is watched. */
+/** A negative lookup, which the machine may cache while the directory is watched. */
 function mayBeKept(state: FolderState, request: FrameReader): boolean {
   return state.watch.isFollowed(splitPath(request.again().name()).folder);
 }
@@ -262,7 +262,7 @@ function* idsOf(request: FrameReader): Generator<number> {
   while (request.left > 0) yield request.u32();
 }
 
-/** As it is by now; what is not there any more goes without saying. */
+/** The change with the file's current attributes. A file that has vanished by now is left out. */
 function changeOf(folder: FolderState['folder'], { kind, path, newPath }: Missed): Change[] {
   if (kind === 'removed') return [{ kind: ChangeKind.removed, path, stats: undefined }];
   try {

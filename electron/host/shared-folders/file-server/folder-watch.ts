@@ -1,8 +1,8 @@
 /**
- * What this computer changes in a shared folder, for the machine that has it. Only folders that the
- * machine knows are watched: on Linux each by itself, elsewhere the whole tree at once, which those
- * systems do at no cost. An event only says where to look. What is told is the difference to what the
- * machine knew, and so its own changes, which come back as events too, are never told to it.
+ * Watches a shared folder for changes by this computer. Only directories that the machine has read
+ * are watched: on Linux each one (inotify(7)), elsewhere the whole tree, which those systems do at no
+ * cost. An event only tells where to look; the change is the difference to what the machine knew. So
+ * the machine's own changes, which cause events too, are never sent back to it.
  */
 import { type BigIntStats, type FSWatcher, lstatSync, readdirSync, watch } from 'node:fs';
 import { ChangeKind, joinPath, splitPath } from '../../../../agent/contract/share-wire.ts';
@@ -12,27 +12,27 @@ export interface Change {
   kind: number;
   path: string;
   newPath?: string;
-  /** As it is now, or as it was when it is gone; undefined when nobody ever looked. */
+  /** The current attributes, or the last ones of a removed file; undefined when they were never read. */
   stats: BigIntStats | undefined;
 }
 
 export interface FolderWatchOptions {
   folder: SharedFolder;
   tell(changes: readonly Change[]): void;
-  /** Watch the whole tree at once, or each folder. */
+  /** Whether the whole tree is watched at once, or each directory. */
   wholeTree?: boolean;
 }
 
 interface Followed {
   path: string;
-  /** undefined: it was there when the folder was first looked at. */
+  /** Undefined for an entry that was there when the directory was first read. */
   names: Map<string, BigIntStats | undefined>;
   watcher: FSWatcher | undefined;
-  /** Names that the machine found before their event came. */
+  /** Names that the machine looked up before their event arrived. */
   early: Set<string>;
-  /** Names that were looked at some time after the watch began, and that the machine knows not. */
+  /** Names that were read after the watch began and that the machine does not know. */
   lookedAt: Set<string>;
-  /** Names of which an event came. */
+  /** Names for which an event has arrived. */
   stirred: Set<string>;
 }
 
@@ -41,12 +41,12 @@ interface Event {
   name: string;
 }
 
-/** A change, and which of the events looked at together it is of. */
+/** A change, and its position among the events that are handled together. */
 interface Placed extends Change {
   place: number;
 }
 
-/** Events of one change come together, and both halves of a rename do. */
+/** The events of one change, such as both halves of a rename, arrive within this time. */
 const gatherMs = 4;
 const namesATurn = 100;
 const mostOwnLinks = 10_000;
@@ -56,9 +56,9 @@ export class FolderWatch {
   readonly #tell: FolderWatchOptions['tell'];
   readonly #followed = new Map<string, Followed>();
   readonly #tree: FSWatcher | undefined;
-  /** Files whose number of names the machine changed, through a name that need not be known here. */
+  /** Inodes whose link count the machine changed, perhaps through a name that is not watched. */
   readonly #ownLinks = new Set<bigint>();
-  /** In the order in which they came, each name once. */
+  /** Events in the order of their arrival, each name once. */
   #events: Event[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -76,7 +76,7 @@ export class FolderWatch {
     this.followFolder(splitPath(path).folder);
   }
 
-  /** Changes in it are told from now on; not when this system has no more watches to give. */
+  /** Watches a directory from now on, unless the system has no more watches (inotify(7), max_user_watches). */
   followFolder(path: string, isInList = false): void {
     if (this.#followed.has(path)) return;
     const followed: Followed = {
@@ -96,22 +96,22 @@ export class FolderWatch {
       } catch {
         return;
       }
-      // It has gone, which its parent says too.
+      // The directory was removed, which an event of its parent reports too.
       followed.watcher.on('error', () => {});
     }
-    // After the watch has begun, so that nothing falls between.
+    // The directory is read after the watch has begun, so that no change is missed.
     for (const name of readdirSync(place, { encoding: 'buffer' }))
       followed.names.set(name.toString('latin1'), undefined);
     this.#followed.set(path, followed);
     this.#lookCloser(followed, isInList);
   }
 
-  /** The same for one that is about to be told in a list, and may have gone since it was seen. */
+  /** The same for an entry of a listing, which may have been removed since the directory was read. */
   followEntry(path: string): void {
     try {
       this.followFolder(path, true);
     } catch {
-      // Then its parent says so.
+      // The parent's event reports the removal.
     }
   }
 
@@ -123,8 +123,8 @@ export class FolderWatch {
   }
 
   /**
-   * The machine is being told these attributes. True when it will hear of changes to them. A change
-   * that no event has told yet is told first.
+   * Records attributes that are being sent to the machine. True when it will get changes to them. A
+   * change whose event has not arrived yet is sent first.
    */
   isKnown(path: string, stats: BigIntStats): boolean {
     const { folder, name } = splitPath(path);
@@ -145,12 +145,12 @@ export class FolderWatch {
     return this.#followed.has(folder);
   }
 
-  /** It is followed, and nothing was in it when that began. */
+  /** The directory is watched, and was empty when that began. */
   isEmpty(folder: string): boolean {
     return this.#followed.get(folder)?.names.size === 0;
   }
 
-  /** The machine itself made it so. */
+  /** Records a change by the machine itself. */
   own(path: string, stats: BigIntStats): void {
     const { folder, name } = splitPath(path);
     const followed = this.#followed.get(folder);
@@ -182,13 +182,13 @@ export class FolderWatch {
       source?.names.set(from.name, target?.names.get(to.name));
       target?.names.set(to.name, moved);
     } else {
-      // Two names of one file: rename(2) leaves both.
+      // rename(2) between two links of the same file leaves both names.
       if (lstatSync(this.#folder.locate(path), { throwIfNoEntry: false }) !== undefined) return;
       this.#dropBelow(newPath);
       this.#moveBelow(path, newPath);
       source?.names.delete(from.name);
     }
-    // rename(2) changes the time of change.
+    // rename(2) updates the file's ctime.
     for (const moved of isExchange ? [path, newPath] : [newPath]) {
       const stats = lstatSync(this.#folder.locate(moved), { bigint: true, throwIfNoEntry: false });
       if (stats !== undefined) this.own(moved, stats);
@@ -215,7 +215,7 @@ export class FolderWatch {
     this.#timer ??= setTimeout(() => this.#look(), gatherMs);
   }
 
-  /** A folder on the way is not where the machine was told, and what became of it has not been heard. */
+  /** True when a directory of the path was moved and the event of that has not arrived yet. */
   isAstray(path: string): boolean {
     return [path, splitPath(path).folder].some((folder) => {
       const followed = this.#followed.get(folder);
@@ -227,13 +227,13 @@ export class FolderWatch {
     this.#timer = undefined;
     const events = this.#events.splice(0);
     for (const { followed, name } of events) followed.stirred.delete(name);
-    // What happened in a folder that is not where it was is looked at once it is known where it is.
+    // Events in a moved directory are handled once its new path is known.
     const gone = new Set(events.map(({ followed }) => followed).filter((it) => !this.#isThere(it)));
     const changes = this.#changesOfAll(events, ({ followed }) => !gone.has(followed));
     const moved = changes.findLast(({ kind }) => kind === ChangeKind.renamed)?.place ?? 0;
     for (const change of this.#changesOfAll(events, ({ followed }) => gone.has(followed)))
       changes.push({ ...change, place: Math.max(change.place, moved) });
-    // And is told at its own place all the same: who heard of what came after may go by it.
+    // They keep their order among the changes, since later changes may depend on them.
     changes.sort((one, other) => one.place - other.place);
     if (changes.length > 0) this.#tell(changes);
   }
@@ -253,7 +253,7 @@ export class FolderWatch {
     return path === '' || this.#statsOf(path)?.isDirectory() === true;
   }
 
-  /** What is different now at one name. */
+  /** The change at one name, compared with what the machine knows. */
   #changesOf(followed: Followed, name: string): Change[] {
     if (this.#followed.get(followed.path) !== followed) return [];
     const path = joinPath(followed.path, name);
@@ -274,13 +274,13 @@ export class FolderWatch {
         { kind: ChangeKind.removed, path, stats: known },
         { kind: ChangeKind.created, path, stats },
       ];
-    // Looked at between the change and its event: what was before nobody knows.
+    // The name was read between the change and its event, so the state before is unknown.
     const kind =
       this.#differenceOf(known, stats) ?? (wasLookedAt ? ChangeKind.modified : undefined);
     return kind === undefined ? [] : [{ kind, path, stats }];
   }
 
-  /** A folder's own times change with what it holds, and that is told by itself. */
+  /** The times of a directory change with its entries, whose changes are sent anyway. */
   #differenceOf(known: BigIntStats, stats: BigIntStats): number | undefined {
     if (!isSameFile(known, stats)) return undefined;
     const isContent = known.size !== stats.size || known.mtimeNs !== stats.mtimeNs;
@@ -294,7 +294,7 @@ export class FolderWatch {
     try {
       return lstatSync(this.#folder.locate(path), { bigint: true, throwIfNoEntry: false });
     } catch {
-      // A folder on the way has gone, and its own event says so.
+      // A directory of the path was removed, which its own event reports.
       return undefined;
     }
   }
@@ -310,7 +310,7 @@ export class FolderWatch {
     this.#folder.forgetFolders();
   }
 
-  /** The machine may have found the folder at its new place already, and know what is new there. */
+  /** The machine may have looked up the directory at its new path already, and know new entries there. */
   #learnBelow(path: string, newPath: string): void {
     for (const followed of this.#followed.values()) {
       const moved = movedPath(followed.path, path, newPath);
@@ -325,7 +325,7 @@ export class FolderWatch {
       if (followed === path || followed.startsWith(`${path}/`)) this.leaveFolder(followed);
   }
 
-  /** A watch follows the folder and not its name. */
+  /** A watch stays with the inode when the directory is renamed. */
   #moveBelow(path: string, newPath: string): void {
     for (const followed of [...this.#followed.values()]) {
       const moved = movedPath(followed.path, path, newPath);
@@ -336,7 +336,7 @@ export class FolderWatch {
     }
   }
 
-  /** To tell a rename from a removal one has to know which file had the name. */
+  /** The inode of a name tells a rename from a removal. */
   #lookCloser(followed: Followed, isInList: boolean): void {
     const names = [...followed.names.keys()];
     const goOn = () => {
@@ -350,7 +350,7 @@ export class FolderWatch {
       }
       if (names.length > 0) setImmediate(goOn);
     };
-    // Nobody has asked for one in a list, of which there may be thousands.
+    // Entries of a listing are skipped: there may be thousands, and none was asked for by itself.
     if (isInList) setImmediate(goOn);
     else goOn();
   }
@@ -362,7 +362,7 @@ function isSameFile(known: BigIntStats, stats: BigIntStats): boolean {
   );
 }
 
-/** What went at one name and came at another, in the place of the second. */
+/** Joins a removal and a creation of the same inode into a rename, at the position of the creation. */
 function pairRenames(changes: Placed[]): Placed[] {
   const gone = new Map<bigint, Placed>();
   for (const change of changes)
@@ -380,7 +380,7 @@ function pairRenames(changes: Placed[]): Placed[] {
   return result.filter(
     (change) =>
       !paired.has(change) &&
-      // What a rename replaced goes with it.
+      // The removal of a file that a rename replaced is part of the rename.
       !(
         change.kind === ChangeKind.removed && result.some((other) => other.newPath === change.path)
       ),

@@ -1,4 +1,4 @@
-/** What all answers to a machine are made with. */
+/** Everything that the operations of a folder share. */
 import { type BigIntStats, fstatSync, lstatSync } from 'node:fs';
 import type { FrameReader, FrameWriter } from '../../../../agent/contract/share-wire.ts';
 import { LinuxError } from './errno.ts';
@@ -8,7 +8,7 @@ import { statRecord } from './stat-record.ts';
 
 export interface OpenHandle {
   fd: number;
-  /** Undefined once its name was taken away. */
+  /** Undefined after the name was removed. */
   path: string | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface FolderState {
   readonly watch: FolderWatch;
 }
 
-/** Fills the answer now, or calls `later` with an error or what fills it. */
+/** Writes the reply now, or calls `later` with an error or a function that writes it. */
 export type Later = (error: Error | null, fill?: (reply: FrameWriter) => void) => void;
 export type HostOperation = (
   state: FolderState,
@@ -35,7 +35,7 @@ export const now =
     return 'now';
   };
 
-/** From the wire's bytes to what Node takes: the file's own stat is also what the machine knows now. */
+/** Writes the file's attributes into the reply, and records that the machine knows them. */
 export function putStat(
   state: FolderState,
   path: string,
@@ -57,5 +57,5 @@ export function handleOf(state: FolderState, number: number): OpenHandle {
 
 export const codeOf = (error: unknown) => String((error as NodeJS.ErrnoException).code);
 
-/** Bits that this process's own umask takes away although somebody in a container set them. */
+/** The mode bits that this process's umask (umask(2)) removed although the container had set them. */
 export const umask = process.umask();

@@ -1,4 +1,4 @@
-/** Names: what finds, makes, moves and removes them. */
+/** Operations on names: lookup, create, rename, link and remove. */
 import {
   chmodSync,
   linkSync,
@@ -20,7 +20,7 @@ export const lookup = now((state, request, reply) => {
   const place = state.folder.locate(path);
   state.watch.followFolderOf(path);
   const stats = lstat(place);
-  // Somebody may listen to a folder without ever reading it.
+  // An inotify(7) watch in the machine may wait for changes of a directory that was never read.
   if (stats.isDirectory()) state.watch.followFolder(path);
   putStat(state, path, stats, reply);
 });
@@ -88,7 +88,7 @@ export const rename = now((state, request) => {
     if (handle.path !== undefined) handle.path = movedPath(handle.path, path, newPath);
 });
 
-/** Node has no renameat2(2). Nobody in a machine sees the steps between, a program here might. */
+/** Node has no renameat2(2), so an exchange takes three renames. Only programs of this computer can see the steps. */
 function exchange(state: FolderState, from: Buffer, to: Buffer): void {
   lstatSync(from);
   lstatSync(to);

@@ -1,17 +1,18 @@
 /**
- * Changes that cannot be told now: the line is down, or the machine rests. A file that is written again
- * and again is one change, and what is too much to keep is nothing but "look at everything again".
+ * Keeps changes that cannot be sent now, because the connection is down or the machine is paused.
+ * Repeated writes to a file are one change. Beyond a limit all of them are replaced by the fact that
+ * changes were lost, after which the machine drops its cache.
  */
 import { ChangeKind } from '../../../../agent/contract/share-wire.ts';
 import type { Change } from './folder-watch.ts';
 
-/** A hundred bytes each, and as many turns of the machine's replaying thread: more than a git checkout. */
+/** Each change takes about a hundred bytes here, and some work in the machine. A git checkout makes fewer. */
 export const mostPending = 20_000;
 
 export class PendingChanges {
   readonly #most: number;
   #changes: Change[] = [];
-  /** Where the last word about each file's content or attributes is, while no name has changed since. */
+  /** The index in `#changes` of each file's latest content or attribute change since the last change of a name. */
   readonly #latest = new Map<string, number>();
   #isLost = false;
 
@@ -27,7 +28,7 @@ export class PendingChanges {
     if (this.#isLost) return;
     const { kind, path } = change;
     const isOfFile = kind === ChangeKind.modified || kind === ChangeKind.attributes;
-    // A path means another file once a name has changed.
+    // After a change of any name, a path may mean another file.
     if (!isOfFile) this.#latest.clear();
     const index = this.#latest.get(`${kind} ${path}`);
     if (index !== undefined) {
@@ -48,7 +49,7 @@ export class PendingChanges {
     return this.#changes.length === 0 && !this.#isLost;
   }
 
-  /** All of it, in its order; `isLost`: there was more. */
+  /** Removes and returns all changes in their order. `isLost` is true when there were more. */
   take(): { changes: Change[]; isLost: boolean } {
     const taken = { changes: this.#changes, isLost: this.#isLost };
     this.#changes = [];

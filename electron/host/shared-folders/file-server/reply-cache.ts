@@ -1,8 +1,8 @@
 /**
- * What was done for a machine that may not know it. Whoever loses a connection, or takes an agent's
- * place, asks again what has no answer: that is answered from here, and what it opened is still open.
- * What nobody asks for again was given up: then the machine is told of it like of a change of this
- * computer, because its kernel believes that nothing has happened.
+ * Keeps replies that the machine may not have received, as NFS's duplicate request cache does. After a
+ * reconnect, or a restart of its agent, the machine repeats unanswered requests; those that were done
+ * get their reply from here, and files that they opened are still open. A request that is not repeated
+ * was abandoned; its effect is then sent as a change, because the machine's kernel assumes none.
  */
 import {
   type FrameReader,
@@ -12,27 +12,27 @@ import {
 
 interface Done {
   reply: Buffer;
-  /** Undefined for what nobody has to hear of. */
+  /** Undefined for a request whose effect need not be sent as a change. */
   request: FrameReader | undefined;
-  /** Since the last connection began. */
+  /** Whether the request was repeated on the current connection. */
   isAskedAgain: boolean;
 }
 
-/** A change by its kind's name; the second path is a rename's. */
+/** The effect of an abandoned request. Only a rename has a second path. */
 export interface Missed {
   kind: 'created' | 'removed' | 'renamed' | 'modified' | 'attributes';
   path: string;
   newPath?: string;
 }
 
-/** Far more than a machine leaves unsaid: only one that never says what it has comes so far. */
+/** A machine acknowledges replies long before; the limit is for one that never does. */
 const mostDone = 65_536;
 
 export class ReplyCache {
   readonly #done = new Map<number, Done>();
 
-  /** To be given once more; undefined for what was not done yet. */
-  answerTo(id: number): Buffer | undefined {
+  /** The reply to a repeated request; undefined when the request was not done yet. */
+  replyTo(id: number): Buffer | undefined {
     const done = this.#done.get(id);
     if (done === undefined) return undefined;
     done.isAskedAgain = true;
@@ -44,7 +44,7 @@ export class ReplyCache {
     if (this.#done.size > mostDone) this.#done.delete(this.#done.keys().next().value!);
   }
 
-  /** The machine has these answers. */
+  /** Drops replies that the machine has acknowledged. */
   forget(ids: Iterable<number>): void {
     for (const id of ids) this.#done.delete(id);
   }
@@ -53,17 +53,17 @@ export class ReplyCache {
     this.#done.clear();
   }
 
-  /** A new connection: what was done before it has to be asked again, or is told. */
+  /** Begins a new connection, on which requests without an acknowledged reply have to be repeated. */
   beginAnew(): void {
     for (const done of this.#done.values()) done.isAskedAgain = false;
   }
 
-  /** Another agent uses the numbers of the one before anew, but for those that are the kernel's. */
+  /** A new agent reuses its own request numbers, which are odd; even ones are the kernel's, and stay. */
   forgetAgent(): void {
     for (const id of this.#done.keys()) if (id % 2 === 1) this.#done.delete(id);
   }
 
-  /** Open files that nobody may know of yet. */
+  /** Handles of files whose open has no acknowledged reply. */
   *opened(): Generator<number> {
     for (const { request, reply } of this.#done.values()) {
       const handle = request && handleOf(request.again());
@@ -71,8 +71,8 @@ export class ReplyCache {
     }
   }
 
-  /** Forgets what was not asked again: the files it opened, and what the machine does not know. */
-  settle(): { handles: number[]; missed: Missed[] } {
+  /** Drops the requests that were not repeated. Returns the handles that they opened and their effects. */
+  dropAbandoned(): { handles: number[]; missed: Missed[] } {
     const [handles, missed]: [number[], Missed[]] = [[], []];
     for (const [id, { request, reply, isAskedAgain }] of this.#done) {
       if (isAskedAgain) continue;
@@ -86,7 +86,7 @@ export class ReplyCache {
   }
 }
 
-/** A frame's memory is that of a whole chunk. What was written is on the disk, and known by its size. */
+/** Copies the request, because a frame keeps its whole chunk of memory. Writes need no copy: their data is on the disk. */
 const keptOf = (request: FrameReader) =>
   request.operation === Wire.write || request.operation === Wire.release
     ? undefined
@@ -99,7 +99,7 @@ function handleOf(request: FrameReader): number | undefined {
   request.name();
   request.u32();
   if (request.operation === Wire.create) request.u32();
-  // A file that is only made is not open.
+  // A create without an open (mknod) has no handle.
   return request.u64() || undefined;
 }
 

@@ -1,10 +1,10 @@
-/** The host's half of a folder's channel. */
+/** Sends frames over a folder's channel, from this computer's side. */
 import type { Duplex } from 'node:stream';
 
 const smallBytes = 8 * 1024;
 const laterMs = 20;
 
-/** Small answers go before large ones, and what was said first goes first among its like. */
+/** Small replies overtake large ones; among equals the order stays. */
 export class Sender {
   readonly #channel: Duplex;
   #small: Buffer[] = [];
@@ -12,19 +12,19 @@ export class Sender {
   #isWaiting = false;
   #isScheduled = false;
   #timer: NodeJS.Timeout | undefined;
-  /** Called when what was too much has gone. */
-  onRoom = () => {};
+  /** Called when the backlog has been sent. */
+  onDrain = () => {};
 
   constructor(channel: Duplex) {
     this.#channel = channel;
     channel.on('drain', () => {
       this.#isWaiting = false;
-      this.onRoom();
+      this.onDrain();
       this.#pump();
     });
   }
 
-  /** The line takes nothing more for now. */
+  /** True while the channel's buffer is full. */
   get isBehind(): boolean {
     return this.#isWaiting;
   }
@@ -34,13 +34,13 @@ export class Sender {
     this.#schedule();
   }
 
-  /** Before all that is answered later: who is told that a name is not there knows by then where it went. */
+  /** Sends a change before all later replies, so that a reply never contradicts a change that is still on its way. */
   tell(frame: Buffer): void {
     this.#small.push(frame);
     this.#schedule();
   }
 
-  /** With what is answered next: nobody waits for it. */
+  /** Queues a frame that is sent with the next reply, since nothing waits for it. */
   sendLater(frame: Buffer): void {
     this.#small.push(frame);
     this.#timer ??= setTimeout(() => this.#schedule(), laterMs);
@@ -49,7 +49,7 @@ export class Sender {
   #schedule(): void {
     if (this.#isScheduled || this.#isWaiting) return;
     this.#isScheduled = true;
-    // What one chunk of questions is answered with goes together.
+    // The replies to one chunk of requests are sent together.
     queueMicrotask(() => {
       this.#isScheduled = false;
       this.#pump();

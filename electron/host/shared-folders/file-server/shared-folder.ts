@@ -1,27 +1,27 @@
 /**
- * One folder of this computer and the ways into it. Whoever asks is a container: a path is only
- * followed when each folder on it is a real one, so a symbolic link never leads out. All file calls of
- * a folder are made one after the other, so nothing that a container does comes between the check and
- * the use; what was found to be a folder is remembered until somebody moves or removes one.
+ * Resolves paths in one shared folder. The requests come from containers, so every directory of a path
+ * must be a real one, and a symbolic link never leads out of the folder. All file calls of a folder are
+ * made one after the other, so that a container cannot change the path between check and use. Checked
+ * directories are cached until one is moved or removed.
  */
 import { constants, lstatSync, realpathSync, statSync } from 'node:fs';
 import { LinuxError } from './errno.ts';
 
 export interface SharedFolder {
-  /** The folder itself, real from its first name to its last. */
+  /** The folder's path without symbolic links. */
   readonly root: string;
   readonly device: bigint;
-  /** Where a path of the wire lies on this computer; its folder is a real one. */
+  /** This computer's path of a path in the protocol, after checking its directory. Throws Node's error, or ENOTDIR. */
   locate(path: string): Buffer;
-  /** The same for a folder. */
+  /** The same for a directory itself. */
   locateFolder(path: string): Buffer;
-  /** A folder was moved or removed, by whomever. */
+  /** Must be called after any directory was moved or removed. */
   forgetFolders(): void;
 }
 
 const isWindows = process.platform === 'win32';
 
-/** Throws Node's error when it is not there, or ENOTDIR. */
+/** Throws Node's error when the directory does not exist, or ENOTDIR. */
 export function openSharedFolder(path: string): SharedFolder {
   const root = realpathSync.native(path);
   const stats = statSync(root, { bigint: true });
@@ -64,7 +64,7 @@ export function openSharedFolder(path: string): SharedFolder {
   };
 }
 
-/** What is no plain name, here or on this computer's system. */
+/** Refuses names that are not plain ones on this computer's system. */
 function checkNames(relative: string): void {
   if (relative === '') return;
   for (const name of relative.split('/')) {
@@ -75,30 +75,30 @@ function checkNames(relative: string): void {
   }
 }
 
-/** Streams, drives and devices hide behind what else would be a name. */
+/** On Windows such names mean alternate streams, drives or devices. */
 function isWindowsName(name: string): boolean {
   return (
     !/[<>:"\\|?*\x01-\x1f]|[ .]$/.test(name) && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name)
   );
 }
 
-/** Linux's open flags, the same on amd64 and arm64, as this system has them. */
+/** Translates Linux's open(2) flags, equal on amd64 and arm64, into those of this system. */
 export function openFlags(linux: number): number {
   const access = [constants.O_RDONLY, constants.O_WRONLY, constants.O_RDWR][linux & 3];
   if (access === undefined) throw new LinuxError('EINVAL');
-  // Not O_APPEND: the kernel says where, and pwrite(2) on Linux would not listen.
+  // O_APPEND is left out: the guest's kernel sends the offset, which pwrite(2) would ignore with it (pwrite(2), BUGS).
   return (
     access |
     ((linux & 0o100) !== 0 ? constants.O_CREAT : 0) |
     ((linux & 0o200) !== 0 ? constants.O_EXCL : 0) |
     ((linux & 0o1000) !== 0 ? constants.O_TRUNC : 0) |
     (constants.O_NOFOLLOW ?? 0) |
-    // A FIFO of this computer must not make everybody wait.
+    // Opening a FIFO without O_NONBLOCK would block all requests of the folder.
     (constants.O_NONBLOCK ?? 0)
   );
 }
 
-/** Where something is after a folder, or it itself, was renamed. */
+/** The path of a file after it, or a directory above it, was renamed. */
 export function movedPath(path: string, from: string, to: string): string {
   if (path === from) return to;
   return path.startsWith(`${from}/`) ? to + path.slice(from.length) : path;

@@ -1,4 +1,4 @@
-/** A file's attributes as they go over the wire (agent/contract/share-wire.ts). */
+/** Encodes a file's attributes for the protocol (agent/contract/share-wire.ts). */
 import type { BigIntStats } from 'node:fs';
 import { Stat, statBytes, watchedFlag } from '../../../../agent/contract/share-wire.ts';
 
@@ -6,7 +6,7 @@ const second = 1_000_000_000n;
 const typeMask = 0o170000;
 const typeRegular = 0o100000;
 
-/** Files of the folder's own device keep their number; those of others must not meet them. */
+/** Files on the folder's own device keep their inode numbers; others are changed so that they cannot collide. */
 export function statRecord(stats: BigIntStats, ownDevice: bigint, isWatched: boolean): Buffer {
   const record = Buffer.alloc(statBytes);
   const inode = stats.dev === ownDevice ? stats.ino : stats.ino ^ (stats.dev << 40n);
@@ -26,7 +26,7 @@ export function statRecord(stats: BigIntStats, ownDevice: bigint, isWatched: boo
   return record;
 }
 
-/** Devices of this computer are nobody else's: they are shown as plain files that cannot be opened. */
+/** A device node of this computer is shown as a regular file that cannot be opened. */
 function modeOf(mode: number): number {
   const type = mode & typeMask;
   return type === 0o020000 || type === 0o060000 ? typeRegular : mode;

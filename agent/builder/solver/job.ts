@@ -1,5 +1,5 @@
 /** One build that a client asked for: what it offers to the steps, who hears of the progress, and its end. */
-import type { Duplex, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { ProgressSink } from './progress.ts';
 
 export interface Job {
@@ -39,6 +39,11 @@ export interface BuildClient {
     path: string,
     metadata: Readonly<Record<string, string>>,
   ): Promise<void>;
+  /**
+   * What the client has under an address `http://buildkit-session/…` (a context or a Dockerfile from standard input).
+   * Absent where clients have nothing of the kind.
+   */
+  upload?(url: URL): Promise<Readable>;
 }
 
 export interface LocalDirectoryRequest {

@@ -27,6 +27,7 @@ export interface Manifest {
   mediaType: string;
   config: Descriptor;
   layers: Descriptor[];
+  annotations?: Record<string, string>;
 }
 
 export interface ImageDocument {
@@ -108,6 +109,7 @@ export function parseManifest(
       mediaType: text(document.mediaType) ?? servedType ?? mediaTypes.manifest,
       config,
       layers: document.layers.map((item) => parseDescriptor(item)),
+      ...(isObject(document.annotations) && { annotations: strings(document.annotations) }),
     },
   };
 }

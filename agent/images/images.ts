@@ -4,12 +4,15 @@ import { invalid } from '../errors.ts';
 import type { BlobStore } from './blobs.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import {
+  type Descriptor,
   type ImageDocument,
   type Manifest,
+  maxDocumentBytes,
   parseImageDocument,
   parseManifest,
 } from './descriptor.ts';
 import type { LayerStore } from './layers.ts';
+import type { Leases } from './leases.ts';
 import { familiar, fullName, fullTag, parseReference } from './reference.ts';
 import type { StoredImage } from './store.ts';
 
@@ -26,15 +29,20 @@ export class Images {
   readonly #catalog: Catalog;
   readonly #blobs: BlobStore;
   readonly #layers: LayerStore;
+  readonly #leases: Leases;
   /** Cache by manifest digest, whose content never changes. */
   readonly #parsed = new Map<string, { manifest: Manifest; document: ImageDocument }>();
   /** One array per image, whose identity keys what others cache about its layers. */
   readonly #lowers = new WeakMap<ImageDocument, string[]>();
 
-  constructor(catalog: Catalog, blobs: BlobStore, layers: LayerStore) {
+  /** Kept content that is no manifest. */
+  readonly #otherContent = new Set<string>();
+
+  constructor(catalog: Catalog, blobs: BlobStore, layers: LayerStore, leases: Leases) {
     this.#catalog = catalog;
     this.#blobs = blobs;
     this.#layers = layers;
+    this.#leases = leases;
   }
 
   all(): Image[] {
@@ -129,6 +137,28 @@ export class Images {
     return used;
   }
 
+  /** The blob from which a layer was unpacked, as some manifest describes it: of an image, or of what a build is based on. */
+  layerBlob(diffId: string): Descriptor | undefined {
+    for (const { manifest } of this.#catalog.entries) {
+      const found = blobIn(this.parsed(manifest.digest), diffId, this.#blobs);
+      if (found !== undefined) return found;
+    }
+    for (const digest of this.#leases.kept) {
+      const found = blobIn(this.#keptManifest(digest), diffId, this.#blobs);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #keptManifest(digest: string) {
+    if (this.#parsed.has(digest)) return this.#parsed.get(digest);
+    if (this.#otherContent.has(digest)) return undefined;
+    const isDocument = this.#blobs.has(digest) && this.#blobs.sizeOf(digest) <= maxDocumentBytes;
+    const parsed = isDocument ? this.parsed(digest) : undefined;
+    if (parsed === undefined) this.#otherContent.add(digest);
+    return parsed;
+  }
+
   forget(manifestDigest: string): void {
     this.#parsed.delete(manifestDigest);
   }
@@ -151,6 +181,16 @@ export class Images {
       return undefined;
     }
   }
+}
+
+function blobIn(
+  image: { manifest: Manifest; document: ImageDocument } | undefined,
+  diffId: string,
+  blobs: BlobStore,
+): Descriptor | undefined {
+  if (image === undefined) return undefined;
+  const blob = image.manifest.layers[image.document.diffIds.indexOf(diffId)];
+  return blob !== undefined && blobs.has(blob.digest) ? blob : undefined;
 }
 
 /**

@@ -23,6 +23,11 @@ export class Leases {
     return this.#counts.has(digest) || this.#keptDigests.has(digest);
   }
 
+  /** What is kept on disk. */
+  get kept(): ReadonlySet<string> {
+    return this.#keptDigests;
+  }
+
   /** Whether another lease besides the caller's own exists. */
   sharedBy(digest: string): boolean {
     return (this.#counts.get(digest) ?? 0) > 1 || this.#keptDigests.has(digest);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { notFound } from '../errors.ts';
 import { BlobStore } from './blobs.ts';
 import { fetchForBuild, localForBuild, resolveForBuild } from './build-images.ts';
+import { addImage, addLayer } from './built-images.ts';
 import { Catalog, withName, withoutName } from './catalog.ts';
 import { commitLayer } from './commit-layer.ts';
 import type { Platform } from './descriptor.ts';
@@ -49,13 +50,14 @@ export async function openImageStore(options: ImageStoreOptions): Promise<OpenIm
   const pool = new UnpackPool();
   const layers = new LayerStore(layersDirectory, pool, { ...defaultLimits, ...options.limits });
   const catalog = await Catalog.open(root);
+  const leases = new Leases(join(root, 'kept.json'));
   const parts: StoreParts = {
     root,
     blobs,
     layers,
     catalog,
-    images: new Images(catalog, blobs, layers),
-    leases: new Leases(join(root, 'kept.json')),
+    images: new Images(catalog, blobs, layers, leases),
+    leases,
     fetches: new Fetches(),
     pool,
     registry: {
@@ -105,6 +107,8 @@ function storeOf(parts: StoreParts): OpenImageStore {
     load: (archive) => reportedBy((report, signal) => loadImages(parts, archive, report, signal)),
     save: async (references) => saveImages(parts, references),
     commitLayer: (request) => commitLayer(parts, request),
+    addLayer: (addition) => addLayer(parts, addition),
+    addImage: (addition) => addImage(parts, addition),
     localForBuild: (request) => localForBuild(parts, request),
     resolveForBuild: (request) => resolveForBuild(parts, request),
     fetchForBuild: (request, report, done) => fetchForBuild(parts, request, report, done),

@@ -7,6 +7,7 @@ import { concurrencyLimit } from './concurrency-limit.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { Image } from './images.ts';
 import { type Report, throttled } from './progress.ts';
+import { publishable } from './publishable.ts';
 import { shortId } from './pull-layer.ts';
 import { familiar, fullName, fullTag, parseReference, type Reference } from './reference.ts';
 import { problemOf, refused } from './registry/errors.ts';
@@ -43,11 +44,12 @@ export async function pushImages(
   const repository = await Repository.open(given, own, request.credentials, signal);
   report({ status: `The push refers to repository [${fullName(given)}]` });
   for (const reference of references) {
-    const image = parts.images.find(fullTag(reference));
-    if (image === undefined)
+    const found = parts.images.find(fullTag(reference));
+    if (found === undefined)
       throw notFound(
         `An image does not exist locally with the tag: ${familiar(fullTag(reference))}`,
       );
+    const image = await publishable(parts, found, signal);
     const upload: Upload = {
       parts,
       session: repository.origin,

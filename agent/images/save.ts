@@ -1,14 +1,15 @@
 /**
  * Writes images as one archive that `docker load`, skopeo and OCI tools read: an OCI layout with Docker's
- * `manifest.json` and `repositories`, as docker writes since version 25. Blobs are copied unchanged.
+ * `manifest.json` and `repositories`, as docker writes since version 25. Blobs are copied unchanged, and layers
+ * that were built here are archived from their directories.
  */
-import { createReadStream } from 'node:fs';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
 import { notFound } from '../errors.ts';
 import { mediaTypes } from './descriptor.ts';
 import type { Image } from './images.ts';
+import { blobBytes, readBlob } from './layer-blobs.ts';
 import { familiar, fullName, fullTag, parseReference } from './reference.ts';
 import type { StoreParts } from './store-parts.ts';
 
@@ -152,10 +153,7 @@ function text(archive: Pack, name: string, value: unknown): void {
 }
 
 async function blob(parts: StoreParts, archive: Pack, digest: string): Promise<void> {
-  const size = parts.blobs.sizeOf(digest);
+  const size = blobBytes(parts, digest);
   const entry = archive.entry({ name: blobName(digest), mode: 0o644, mtime: fixedTime, size });
-  await pipeline(
-    createReadStream(parts.blobs.pathOf(digest), { highWaterMark: 256 * 1024 }),
-    entry,
-  );
+  await pipeline(readBlob(parts, digest), entry);
 }

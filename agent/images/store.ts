@@ -16,6 +16,7 @@ import type {
   PushRequest,
   RegistryCredentials,
 } from '../contract/image.ts';
+import type { Descriptor, Platform } from './descriptor.ts';
 
 /** An image without `containers`, which the engine counts. */
 export type StoredImage = Omit<ImageView, 'containers'>;
@@ -60,8 +61,43 @@ export interface BuildImage {
   content: string[];
 }
 
+export interface LayerAddition {
+  /** An overlayfs lower that nobody writes to. */
+  directory: string;
+  /** Later times of files become this one, in nanoseconds since 1970; then the given directory stays where it is. */
+  latestNanos?: bigint;
+  signal?: AbortSignal;
+}
+
+export interface AddedLayer {
+  diffId: string;
+  /** Where the layer lies now. What still lies at the old place is the caller's, who may remove it. */
+  directory: string;
+  /** Until then nothing removes the layer. */
+  release(): void;
+}
+
+export interface ImageAddition {
+  /** The whole configuration as JSON (OCI config.md), whose `diff_ids` are these. */
+  config: Buffer;
+  /** Layers of the store, the bottom first. */
+  diffIds: readonly string[];
+  platform: Platform;
+  annotations?: Readonly<Record<string, string>>;
+  names: readonly string[];
+}
+
+export interface AddedImage {
+  id: string;
+  manifest: Descriptor;
+}
+
 /** What the builder needs beside the verbs. */
 export interface BuildImages {
+  /** Takes a directory over as a layer; throws ENOSPC and the signal's reason. */
+  addLayer(addition: LayerAddition): Promise<AddedLayer>;
+  /** Throws invalid for a name that is none, and for a layer that is not in the store. */
+  addImage(addition: ImageAddition): Promise<AddedImage>;
   /** The image that a build is based on, if it is here; see build-images.ts. */
   localForBuild(request: Pick<BuildImageRequest, 'reference' | 'platform'>): BuildImage | undefined;
   resolveForBuild(request: BuildImageRequest): Promise<BuildImage>;

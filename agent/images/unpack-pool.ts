@@ -4,16 +4,18 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
 import { returnFreeMemory } from '../kernel/free-memory.ts';
-import type { WorkerJob, WorkerReply, WorkerRequest } from './unpack-worker.ts';
+import type { JobValue, WorkerJob, WorkerReply, WorkerRequest } from './unpack-worker.ts';
 
 /** An idle worker ends after this time to free its memory. */
 const idleMs = 5_000;
+
+type WorkerValue = JobValue<WorkerJob>;
 
 interface Task {
   job: WorkerJob;
   signal: AbortSignal | undefined;
   progress: (bytes: number) => void;
-  resolve: (value: number) => void;
+  resolve: (value: WorkerValue) => void;
   reject: (error: unknown) => void;
 }
 
@@ -27,15 +29,16 @@ export class UnpackPool {
     this.#size = size;
   }
 
-  run(
-    job: WorkerJob,
+  run<Job extends WorkerJob>(
+    job: Job,
     signal?: AbortSignal,
     progress: (bytes: number) => void = () => {},
-  ): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, signal, progress, resolve, reject });
-      this.#next();
-    });
+  ): Promise<JobValue<Job>> {
+    const { promise, resolve, reject } = Promise.withResolvers<WorkerValue>();
+    this.#waiting.push({ job, signal, progress, resolve, reject });
+    this.#next();
+    // The worker answers each kind of job with its kind of value.
+    return promise as Promise<JobValue<Job>>;
   }
 
   /** Starts the first worker before the first download is complete. */
@@ -107,7 +110,7 @@ function startWorker(): Worker {
   });
 }
 
-function replyOf(worker: Worker, progress: (bytes: number) => void): Promise<number> {
+function replyOf(worker: Worker, progress: (bytes: number) => void): Promise<WorkerValue> {
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void) => {
       worker.removeAllListeners('message');

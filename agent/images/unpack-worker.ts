@@ -8,12 +8,19 @@ import { CortenError, type ErrorKind } from '../errors.ts';
 import { AT_FDCWD, O_DIRECTORY, openat2, withFd } from '../kernel/files.ts';
 import { removeTreeAt } from '../kernel/remove-tree.ts';
 import { syncFilesystem } from '../kernel/sync-filesystem.ts';
+import { type ArchivedLayer, type ArchiveRequest, archiveLayer } from './archive-layer.ts';
 import { type UnpackRequest, unpackLayer } from './unpack-layer.ts';
 
 export type WorkerJob =
   | ({ kind: 'unpack' } & UnpackRequest)
+  | ({ kind: 'archive' } & ArchiveRequest)
   | { kind: 'remove'; parent: string; name: string }
   | { kind: 'sync'; path: string };
+
+/** What a job resolves with: a layer's description, or bytes. */
+export type JobValue<Job extends WorkerJob> = Job extends { kind: 'archive' }
+  ? ArchivedLayer
+  : number;
 
 export interface WorkerRequest {
   job: WorkerJob;
@@ -22,7 +29,7 @@ export interface WorkerRequest {
 
 export type WorkerReply =
   | { kind: 'progress'; bytes: number }
-  | { kind: 'done'; value: number }
+  | { kind: 'done'; value: number | ArchivedLayer }
   | { kind: 'failed'; errorKind: ErrorKind; message: string };
 
 const progressIntervalMs = 100;
@@ -45,7 +52,8 @@ async function perform(
   job: WorkerJob,
   cancelled: Int32Array,
   reply: (message: WorkerReply) => void,
-): Promise<number> {
+): Promise<number | ArchivedLayer> {
+  const isCancelled = () => Atomics.load(cancelled, 0) !== 0;
   switch (job.kind) {
     case 'unpack': {
       let last = 0;
@@ -55,8 +63,10 @@ async function perform(
         last = now;
         reply({ kind: 'progress', bytes });
       };
-      return unpackLayer(job, progress, () => Atomics.load(cancelled, 0) !== 0);
+      return unpackLayer(job, progress, isCancelled);
     }
+    case 'archive':
+      return archiveLayer(job, isCancelled);
     case 'remove':
       withFd(openat2(AT_FDCWD, job.parent, constants.O_RDONLY | O_DIRECTORY, 0), (fd) =>
         removeTreeAt(fd, job.name),

@@ -11,6 +11,9 @@ const listxattrCall = libcCall('listxattr', ['str', 'void *', 'size_t'], 'long')
 /** The kernel's own bound on one value and on a list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX). */
 const maxBytes = 65536;
 
+/** For the kernel's answers: a buffer made for each file takes longer than the call. */
+const answer = Buffer.alloc(maxBytes);
+
 const pathOf = (fd: number) => `/proc/self/fd/${fd}`;
 
 /** Sets an attribute of what `fd` holds. Not for symbolic links: they would be followed. */
@@ -20,9 +23,9 @@ export function setXattr(fd: number, name: string, value: Uint8Array): void {
 
 /** An attribute's value, or undefined when there is none or the filesystem keeps none. */
 export function getXattr(fd: number, name: string): Buffer | undefined {
-  const buffer = Buffer.alloc(maxBytes);
   try {
-    return buffer.subarray(0, getxattrCall(name, pathOf(fd), name, buffer, buffer.length));
+    const length = getxattrCall(name, pathOf(fd), name, answer, answer.length);
+    return Buffer.from(answer.subarray(0, length));
   } catch (error) {
     if (hasErrno(error, 'ENODATA', 'ENOTSUP', 'EOPNOTSUPP')) return undefined;
     throw error;
@@ -31,10 +34,9 @@ export function getXattr(fd: number, name: string): Buffer | undefined {
 
 /** Names of all attributes; empty where the filesystem keeps none. */
 export function listXattrs(fd: number): string[] {
-  const buffer = Buffer.alloc(maxBytes);
   try {
-    const length = listxattrCall(undefined, pathOf(fd), buffer, buffer.length);
-    return buffer
+    const length = listxattrCall(undefined, pathOf(fd), answer, answer.length);
+    return answer
       .toString('utf8', 0, length)
       .split('\0')
       .filter((name) => name !== '');

@@ -6,13 +6,13 @@ import type { PathStat } from '../../api/containers/backend.ts';
 import { invalid } from '../../errors.ts';
 import { compressionOf, decompressor, magicBytes } from '../../images/compression.ts';
 import { TarReader } from '../../images/tar-reader.ts';
+import { archiveTree } from '../../images/tree-archive.ts';
 import { O_DIRECTORY, O_PATH, openInRoot } from '../../kernel/files.ts';
 import { hasErrno } from '../../kernel/libc.ts';
 import { ArchiveWriter, writeError } from './archive-writer.ts';
 import type { ContainerFiles, ContainerRoot } from './container-files.ts';
 import { baseOf, openPlace, pathError, statPlace } from './container-path.ts';
 import { openForReading, openForWriting, withRoot } from './container-root.ts';
-import { archiveTree } from './tree-archive.ts';
 
 export async function statPath(root: ContainerRoot, path: string): Promise<PathStat> {
   const absolute = absolutePath(path);
@@ -65,7 +65,7 @@ export const writeArchive: ContainerFiles['writeArchive'] = async (
 };
 
 /** A stream that closes its descriptor however it ends, even when nobody reads from it. */
-export function streamOf(tree: AsyncGenerator<Buffer>, fd: number): Readable {
+export function streamOf(tree: Generator<Buffer>, fd: number): Readable {
   const stream = Readable.from(tree, { objectMode: false });
   stream.once('close', () => closeSync(fd));
   return stream;

@@ -4,12 +4,12 @@
  */
 import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { archiveTree } from '../../images/tree-archive.ts';
 import { O_NOFOLLOW, O_PATH, openDirectory, openInRootIfAny, withFd } from '../../kernel/files.ts';
 import { streamOf } from './archive.ts';
 import type { ContainerRoot } from './container-files.ts';
 import { openImageRoot } from './container-root.ts';
 import { runtimeFiles } from './runtime-files.ts';
-import { archiveTree } from './tree-archive.ts';
 
 /** Reads the files of a running container one after the other, so it should be paused first. */
 export async function layerArchive({ rootfs }: Pick<ContainerRoot, 'rootfs'>): Promise<Readable> {

@@ -2,7 +2,7 @@
  * Encodes one tar header for a file: ustar, with pax records for what ustar cannot hold (POSIX pax,
  * "ustar Interchange Format" and "pax Extended Header"). Names are bytes.
  */
-import type { TarType } from '../../images/tar-reader.ts';
+import type { TarType } from './tar-reader.ts';
 
 export interface EntryHeader {
   type: TarType;

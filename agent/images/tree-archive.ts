@@ -1,7 +1,8 @@
 /**
  * Reads a directory tree as a tar archive. Each directory is opened from its parent and no link is
  * followed, so whatever a running container renames meanwhile, nothing outside its root is read. A
- * file that shrinks while it is read is padded with zeroes to the length in its header.
+ * file that shrinks while it is read is padded with zeroes to the length in its header. The same tree
+ * gives the same bytes: entries are sorted, and nothing tells when the archive was made.
  */
 import { type BigIntStats, closeSync, constants, fstatSync, readSync } from 'node:fs';
 import {
@@ -14,14 +15,14 @@ import {
   readlinkBytesAt,
   splitDevice,
   withFd,
-} from '../../kernel/files.ts';
-import { hasErrno } from '../../kernel/libc.ts';
-import { isOverlayAttribute, overlayAttribute } from '../../kernel/overlay.ts';
-import { type IdRange, idInside } from '../../kernel/process-status.ts';
-import { filesystemMagic } from '../../kernel/procfs.ts';
-import { namesIn } from '../../kernel/remove-tree.ts';
-import type { IdMap } from '../../kernel/user-namespaces.ts';
-import { getXattr, listXattrs } from '../../kernel/xattr.ts';
+} from '../kernel/files.ts';
+import { hasErrno } from '../kernel/libc.ts';
+import { isOverlayAttribute, overlayAttribute } from '../kernel/overlay.ts';
+import { type IdRange, idInside } from '../kernel/process-status.ts';
+import { filesystemMagic } from '../kernel/procfs.ts';
+import { namesIn } from '../kernel/remove-tree.ts';
+import type { IdMap } from '../kernel/user-namespaces.ts';
+import { getXattr, listXattrs } from '../kernel/xattr.ts';
 import { archiveEnd, type EntryHeader, encodeHeader, paddingOf } from './tar-entry.ts';
 
 const withinTree = Resolve.beneath | Resolve.noMagicLinks;
@@ -33,7 +34,10 @@ const chunkBytes = 256 * 1024;
 const kernelFilesystems = new Set([0x9fa0, 0x62656572, 0x63677270, 0x27e0eb, 0x74726163]);
 
 export interface TreeOptions {
-  /** The name of the first entry, with which all entries below it begin. */
+  /**
+   * The name of the first entry, with which all entries below it begin. When it is empty, so is the beginning, and
+   * the first entry is left out.
+   */
   name: Buffer;
   /** Archives mounts inside the tree as empty mount points. */
   stayOnMount: boolean;
@@ -41,13 +45,17 @@ export interface TreeOptions {
    * The container's id map, when its files carry host ids. The archive carries the ids used inside.
    */
   ids: IdMap | undefined;
+  /** Later times become this one (`SOURCE_DATE_EPOCH`). */
+  latestNanos?: bigint;
+  /** Called with the bytes of each regular file. */
+  counted?: (fileBytes: number) => void;
   /** Set when the tree is an overlay's upper directory and the archive an image layer. */
   asLayer?: LayerMarks;
 }
 
 export interface LayerMarks {
   /** Whether to leave out a path of the container. */
-  isLeftOut(path: string): boolean;
+  isLeftOut?(path: string): boolean;
 }
 
 /** The settings with which every entry of one archive is read. */
@@ -56,28 +64,30 @@ interface Reading {
   ids: IdMap | undefined;
   /** The first name of each file that has several hard links. */
   firstNames: Map<string, Buffer>;
+  latestNanos: bigint | undefined;
+  counted: (fileBytes: number) => void;
   asLayer: LayerMarks | undefined;
 }
 
 /** Archives `name` in the directory `parentFd`. The caller closes `parentFd`. */
-export async function* archiveTree(
+export function* archiveTree(
   parentFd: number,
   name: FileName,
   options: TreeOptions,
-): AsyncGenerator<Buffer> {
+): Generator<Buffer> {
   const resolve = options.stayOnMount ? withinTree | Resolve.noXdev : withinTree;
-  const { ids, asLayer } = options;
-  const reading: Reading = { resolve, ids, firstNames: new Map(), asLayer };
+  const { ids, latestNanos, asLayer, counted = () => {} } = options;
+  const reading: Reading = { resolve, ids, firstNames: new Map(), latestNanos, counted, asLayer };
   yield* archiveEntry(parentFd, name, options.name, reading);
   yield archiveEnd;
 }
 
-async function* archiveEntry(
+function* archiveEntry(
   parentFd: number,
   name: FileName,
   shown: Buffer,
   reading: Reading,
-): AsyncGenerator<Buffer> {
+): Generator<Buffer> {
   const { asLayer } = reading;
   // Names that begin like a whiteout have a meaning in a layer and cannot be files.
   if (asLayer !== undefined && (baseOf(shown).startsWith(whiteout) || isLeftOut(asLayer, shown)))
@@ -115,8 +125,12 @@ function markAt(folder: Buffer, name: string): Buffer {
 /** The last component of a path in bytes. */
 const baseOf = (shown: Buffer) => shown.subarray(shown.lastIndexOf('/') + 1).toString('latin1');
 
-const isLeftOut = (marks: LayerMarks, shown: Buffer) =>
-  marks.isLeftOut(shown.subarray(shown.indexOf('/')).toString('latin1'));
+/** Paths of the container begin with a slash; names in the archive with `./` or nothing. */
+function isLeftOut(marks: LayerMarks, shown: Buffer): boolean {
+  if (marks.isLeftOut === undefined) return false;
+  const text = shown.toString('latin1');
+  return marks.isLeftOut(text.startsWith('./') ? text.slice(1) : `/${text}`);
+}
 
 /** Returns undefined for an entry that vanished, and for one with an unwanted mount over it. */
 function openEntry(parentFd: number, name: FileName, resolve: number): number | undefined {
@@ -128,56 +142,64 @@ function openEntry(parentFd: number, name: FileName, resolve: number): number | 
   }
 }
 
-async function* archiveDirectory(
+function* archiveDirectory(
   fd: number,
   stat: BigIntStats,
   shown: Buffer,
   reading: Reading,
-): AsyncGenerator<Buffer> {
-  const slash = shown.at(-1) === 0x2f ? shown : Buffer.concat([shown, Buffer.from('/')]);
-  yield encodeHeader({ ...headerOf(stat, slash, fd, reading.ids), type: 'directory' });
+): Generator<Buffer> {
+  const slash =
+    shown.length === 0 || shown.at(-1) === 0x2f ? shown : Buffer.concat([shown, Buffer.from('/')]);
+  if (slash.length > 0)
+    yield encodeHeader({ ...headerOf(stat, slash, fd, reading), type: 'directory' });
   if (kernelFilesystems.has(filesystemMagic(fd))) return;
   if (reading.asLayer !== undefined && getXattr(fd, overlayAttribute('opaque'))?.[0] === 0x79)
     yield markAt(slash, opaque);
-  const names = withFd(openat2(fd, '.', constants.O_RDONLY | O_DIRECTORY, withinTree), namesIn);
-  for (const name of names)
-    yield* archiveEntry(fd, name, Buffer.concat([slash, bytesOf(name)]), reading);
+  const names = withFd(openat2(fd, '.', constants.O_RDONLY | O_DIRECTORY, withinTree), namesIn)
+    .map((name) => ({ name, bytes: bytesOf(name) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+  for (const { name, bytes } of names)
+    yield* archiveEntry(fd, name, Buffer.concat([slash, bytes]), reading);
 }
 
-async function* archiveFile(
+function* archiveFile(
   fd: number,
   stat: BigIntStats,
   shown: Buffer,
-  { firstNames, ids }: Reading,
-): AsyncGenerator<Buffer> {
-  const header = headerOf(stat, shown, fd, ids);
+  reading: Reading,
+): Generator<Buffer> {
+  const { firstNames } = reading;
+  const header = headerOf(stat, shown, fd, reading);
   const key = `${stat.dev}:${stat.ino}`;
   const first = stat.nlink > 1n ? firstNames.get(key) : undefined;
   if (first !== undefined) {
     yield encodeHeader({ ...header, type: 'hardlink', linkName: first });
     return;
   }
-  firstNames.set(key, shown);
+  if (stat.nlink > 1n) firstNames.set(key, shown);
   if (stat.isSymbolicLink())
     yield encodeHeader({ ...header, type: 'symlink', linkName: readlinkBytesAt(fd, '') });
-  else if (stat.isFile()) yield* archiveData(fd, stat, header);
-  else yield encodeHeader({ ...header, ...splitDevice(stat.rdev), type: nodeType(stat) });
+  else if (stat.isFile()) {
+    reading.counted(Number(stat.size));
+    yield* archiveData(fd, stat, header);
+  } else yield encodeHeader({ ...header, ...splitDevice(stat.rdev), type: nodeType(stat) });
 }
 
-async function* archiveData(
+function* archiveData(
   fd: number,
   stat: BigIntStats,
   header: Omit<EntryHeader, 'type'>,
-): AsyncGenerator<Buffer> {
+): Generator<Buffer> {
   const sizeBytes = Number(stat.size);
   yield encodeHeader({ ...header, type: 'file', sizeBytes });
   // The magic link of the O_PATH descriptor reopens this very file, whose type is already known.
   const data = openat2(-100, `/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK, 0);
   try {
     for (let offset = 0; offset < sizeBytes; ) {
-      const buffer = Buffer.alloc(Math.min(chunkBytes, sizeBytes - offset));
-      // A short read means that the file shrank; the rest of the buffer stays zero.
-      readSync(data, buffer, 0, buffer.length, offset);
+      const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, sizeBytes - offset));
+      const count = readSync(data, buffer, 0, buffer.length, offset);
+      // A short read means that the file shrank.
+      if (count < buffer.length) buffer.fill(0, count);
       offset += buffer.length;
       yield buffer;
     }
@@ -191,15 +213,16 @@ function headerOf(
   stat: BigIntStats,
   name: Buffer,
   fd: number,
-  ids: IdMap | undefined,
+  { ids, latestNanos }: Reading,
 ): Omit<EntryHeader, 'type'> {
+  const isLater = latestNanos !== undefined && stat.mtimeNs > latestNanos;
   return {
     name,
     mode: Number(stat.mode & 0o7777n),
     uid: shownId(ids?.uids, Number(stat.uid)),
     gid: shownId(ids?.gids, Number(stat.gid)),
     sizeBytes: 0,
-    modifiedNanos: stat.mtimeNs,
+    modifiedNanos: isLater ? latestNanos : stat.mtimeNs,
     xattrs: stat.isSymbolicLink() ? undefined : xattrsOf(fd),
   };
 }

@@ -200,7 +200,7 @@ async function start(options: AgentOptions): Promise<Agent> {
       sharedDisk = await openSharedDisk({
         directory: layers,
         isWanted: disks.kind === 'loop' && options.defaultDisk === 'share' && !hasLayers,
-        leavesFloor: options.defaultDisk !== 'none',
+        keepsReserve: options.defaultDisk !== 'none',
         report,
       });
       const within = sharedDisk && detectLayerDriver(layers, root);

@@ -1,6 +1,6 @@
 /**
- * Spaces as subvolumes of the state file system, each with a qgroup, where somebody has turned quotas on
- * (btrfs-quota(5)). Limits of bytes change at any time; btrfs counts no inodes, and statfs(2) knows of no qgroup.
+ * Spaces are subvolumes of the state file system, each with a qgroup, when quotas are on (btrfs-quota(5)). Limits of
+ * bytes change at any time; btrfs counts no inodes, and statfs(2) does not know qgroups.
  */
 import { constants, existsSync, mkdirSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -20,7 +20,7 @@ import { O_DIRECTORY, O_NOFOLLOW, withFd } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from './disk.ts';
 
-/** Where the kernel shows qgroups; undefined when quotas are off, or `root` is on no btrfs. */
+/** Directory of qgroups in sysfs; `undefined` when quotas are off or `root` is not on btrfs. */
 export function findQgroups(root: string): string | undefined {
   try {
     const qgroups = withDirectory(root, qgroupsOf);
@@ -87,14 +87,15 @@ export class BtrfsDisk implements DiskDriver {
     try {
       withDirectory(dirname(space), (parent) => {
         const id = withDirectory(space, subvolumeOf);
-        // At its limit not even what is in it could be removed, where that takes more than one step.
+        // A full qgroup would refuse the removal of its own files, where that takes several steps.
         limitQgroup(parent, id, 0);
         destroySubvolume(parent, basename(space));
         destroyQgroup(parent, id);
       });
     } catch (error) {
-      // There is none; its files are still being freed, and Linux 6.13 and later end the qgroup with them; another
-      // subvolume is in it, or it is none itself: then it goes file by file, for rmdir(2) takes a subvolume too.
+      // ENOENT and others are no error: the qgroup is absent; its files are still being freed, and Linux 6.13 and
+      // later remove the qgroup with them; another subvolume is in it; or it is no subvolume and is removed file by
+      // file, because rmdir(2) removes a subvolume too.
       if (!hasErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY', 'EINVAL', 'ENOTTY')) throw error;
     }
     await rm(space, { recursive: true, force: true });

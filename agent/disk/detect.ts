@@ -1,4 +1,4 @@
-/** Chooses what limits disk space, by what the file system under the state directory can do. */
+/** Chooses the disk driver by what the file system of the state directory offers. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
@@ -12,14 +12,15 @@ import { projectsOf, QuotaDisk } from './quota-disk.ts';
 
 export interface DetectOptions {
   root: string;
-  /** Directories whose children may hold spaces. They exist. */
+  /** Directories whose children may contain spaces. They must exist. */
   parents: string[];
-  /** Told of what fails in the background. */
+  /** Gets errors of background work. */
   report: (what: string, error: unknown) => void;
 }
 
 export function detectDiskDriver({ root, parents, report }: DetectOptions): DiskDriver {
-  // Also where the devices may be opened: a file system on one is mounted by the machine's root alone.
+  // This also holds when the loop devices can be opened, because only the machine's root may mount a file system from
+  // one.
   if (inUserNamespace())
     return new NoDisk({
       cause: 'Without root there are neither loop devices nor quotas to set.',
@@ -45,19 +46,22 @@ export function detectDiskDriver({ root, parents, report }: DetectOptions): Disk
   });
 }
 
-/** For the layers of `root`, where they lie on a file system of their own: it may hold directories to limits. */
+/** Driver for the layers of `root` when they are on a file system of their own that can limit directories. */
 export function detectLayerDriver(layers: string, root: string): DiskDriver | undefined {
   const kind = quotaKind(mountOf(readFileSync('/proc/self/mountinfo', 'utf8'), layers));
   return kind && quotaDisk(kind, [layers], root);
 }
 
-/** Looks for the highest number in use, in every space. */
+/** Finds the highest project number in use in all spaces. */
 function quotaDisk(kind: QuotaDisk['kind'], parents: string[], root: string): QuotaDisk {
   const projects = projectsOf(kind);
   return new QuotaDisk({ kind, projects, parents, firstProject: firstProjectOf(root) });
 }
 
-/** Where quotas came to be on later: spaces in files stay with the driver that made them, until the last is gone. */
+/**
+ * Whether spaces in files exist from before quotas were switched on; they stay with their driver until the last is
+ * removed.
+ */
 function holdsImages(parents: readonly string[]): boolean {
   return parents.some((parent) =>
     readdirSync(parent).some((name) => existsSync(imageOf(join(parent, name, 'disk')))),
@@ -71,7 +75,7 @@ interface Mount {
   options: string[];
 }
 
-/** The mount that a path lies on: the last of the longest (proc_pid_mountinfo(5)). */
+/** Mount of a path: the last one with the longest matching mount point (proc_pid_mountinfo(5)). */
 export function mountOf(mountinfo: string, path: string): Mount | undefined {
   let best: { point: string; mount: Mount } | undefined;
   for (const line of mountinfo.split('\n')) {
@@ -88,11 +92,11 @@ export function mountOf(mountinfo: string, path: string): Mount | undefined {
 const holds = (point: string, path: string) =>
   point !== '' && (point === '/' || path === point || path.startsWith(`${point}/`));
 
-/** Spaces and the like are written in octal there. */
+/** Decodes the octal escapes of spaces and other characters. */
 const unescaped = (text: string) =>
   text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)));
 
-/** The file system's own options say whether it holds projects to limits, or only counts. */
+/** Kind of project quota, if the mount options say that limits are enforced and not only counted. */
 export function quotaKind(mount: Mount | undefined): 'xfs-quota' | 'ext4-quota' | undefined {
   if (
     mount?.type === 'xfs' &&
@@ -103,7 +107,7 @@ export function quotaKind(mount: Mount | undefined): 'xfs-quota' | 'ext4-quota' 
   return undefined;
 }
 
-/** A range of 65,536 numbers, chosen by the state directory, above those that people give by hand. */
+/** First of 65,536 project numbers, chosen by the state directory, above those that people assign by hand. */
 export function firstProjectOf(root: string): number {
   const digest = createHash('sha256').update(root).digest();
   return ((digest.readUInt16BE(0) & 0x7fff) + 1) * 65_536;

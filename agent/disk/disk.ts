@@ -1,72 +1,71 @@
 /**
- * Disk space and inodes as a limit.
+ * Limits of disk space and inodes.
  *
- * Glossary. A *space* is a directory whose content is limited: it holds a container's writable layer
- * or a volume's files. What limits it is the *driver's* matter, chosen by what the state file system
- * can do: a project quota on the directory itself, the qgroup of a subvolume, or a file system of its own in a
- * sparse file, which the space's path is the place to mount.
+ * Glossary: a *space* is a directory with limited content, such as a container's writable layer or a volume's files.
+ * The *driver* enforces the limit, and is chosen by what the state file system offers: a project quota on the
+ * directory, a qgroup of a subvolume, or a file system of its own in a sparse file, which is mounted at the space's
+ * path.
  *
- * One life: `prepare` does what may take time and gives back a maker; the maker makes the space at
- * once; `open` brings its content within reach of this process (for a start, `docker cp` or `diff`),
- * whether a container uses it meanwhile or not; `update` changes the limits, also then; `remove` takes
- * it away with all that it holds.
+ * The life of a space: `prepare` does what may take time and returns a function that creates the space at once;
+ * `open` makes its content accessible to this process (for a start, `docker cp` or `diff`), whether a container uses
+ * it or not; `update` changes the limits at any time; `remove` deletes the space with its content.
  */
 import type { Lack } from '../contract/abilities.ts';
 import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 
 export type DiskKind = 'xfs-quota' | 'ext4-quota' | 'btrfs-qgroup' | 'loop' | 'none';
 
-/** Layers may lie on a file system of their own (shared-disk.ts). */
+/** Drivers for layers and for the rest; layers may be on a file system of their own (shared-disk.ts). */
 export interface Disks {
   layers: DiskDriver;
   volumes: DiskDriver;
 }
 
 export interface DiskDriver {
-  /** Of the kind `none`: why, and what to do. */
+  /** For the kind `none`: the reason and the next step. */
   readonly lack?: Lack;
   readonly kind: DiskKind;
   /**
-   * Whether a space without limits costs nothing, so that every container should have one: only a
-   * space can be given a limit later.
+   * Whether a space without limits costs nothing, so that every container should have one: a limit can be added later
+   * only to a space.
    */
   readonly freeOfCost: boolean;
-  /** It knows no limit of inodes, and statfs(2) in a space does not say what is left of the bytes. */
+  /** True when the driver cannot limit inodes, and statfs(2) in a space does not show the free bytes. */
   readonly bytesOnly?: true;
-  /** A container's space belongs where the layers lie, and not into the container's own directory. */
+  /** True when a container's space is beside the layers and not in the container's directory. */
   readonly amongLayers?: true;
-  /** Throws invalid for limits that this driver cannot hold, with what to do about it. */
+  /** Throws invalid, with the next step, for limits that this driver cannot enforce. */
   prepare(limits: DiskLimits, directories: readonly SpaceDirectory[]): Promise<MakeSpace>;
   open(space: string, limits: DiskLimits): OpenSpace;
-  /** Makes the content visible at the space's own path, for a volume. No error when it is already. */
+  /** Makes the content visible at the space's path, for a volume. May be repeated. */
   attach(space: string, limits: DiskLimits): void;
-  /** The reverse; whoever uses the content goes on. */
+  /** Undoes `attach`; current users of the content keep it. */
   detach(space: string): void;
-  /** Throws what `update` would for these limits, and changes nothing. */
+  /** Throws the errors that `update` would for these limits, but changes nothing. */
   check(space: string, before: DiskLimits, after: DiskLimits): void;
-  /** Absent in `after`: as in `before`. Throws conflict for what cannot be changed any more. */
+  /** Changes limits; one that is absent in `after` stays as in `before`. Throws conflict for a limit that is fixed. */
   update(space: string, before: DiskLimits, after: DiskLimits): void;
   usage(space: string, limits: DiskLimits): SpaceUsage;
-  /** No error when there is none, or only a part of one. */
+  /** Removes a space, which may be absent or incomplete. */
   remove(space: string): Promise<void>;
-  /** Gives back what was made in advance. Spaces stay, and so does what uses them. */
+  /** Releases what was created in advance. Spaces and their users stay. */
   close(): void;
 }
 
-/** Made in a new space, owned by root. */
+/** Directory that is created in a new space, owned by root. */
 export interface SpaceDirectory {
   name: string;
   mode: number;
 }
 
-/** Makes a space at a path whose parent exists. Synchronous and quick; leaves nothing when it throws. */
+/** Creates a space at a path whose parent exists. Synchronous and quick; leaves nothing when it throws. */
 export type MakeSpace = (space: string) => void;
 
 export interface OpenSpace {
-  /** A path of the content that only this process can use, and only until it is closed. */
+  /** Path of the content, valid only in this process and until it is closed. */
   readonly path: string;
-  /** A detached mount that belongs at the space's path; undefined when the content lies there. */
+  /** A detached mount for the space's path; `undefined` when the content is at the path itself. */
   readonly mountFd: number | undefined;
-  /** What was mounted from it stays. */
+  /** Closes the descriptors; mounts made from them stay. */
   close(): void;
 }

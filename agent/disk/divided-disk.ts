@@ -1,6 +1,6 @@
 /**
- * The layers' driver where they lie on a file system of their own that can limit directories: new spaces are made
- * there, and those that another driver made elsewhere before stay with that one.
+ * Driver of layers that are on a file system of their own which can limit directories: new spaces are created there,
+ * and existing ones of another driver stay with it.
  */
 import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from './disk.ts';
@@ -13,7 +13,7 @@ export class DividedDisk implements DiskDriver {
   readonly #within: DiskDriver;
   readonly #elsewhere: DiskDriver;
 
-  /** Spaces below `directory` are `within`'s. The other driver has its own life. */
+  /** `within` serves the spaces below `directory`. The caller closes the other driver. */
   constructor(directory: string, within: DiskDriver, elsewhere: DiskDriver) {
     this.kind = within.kind;
     this.freeOfCost = within.freeOfCost;

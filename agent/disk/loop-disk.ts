@@ -1,14 +1,14 @@
 /**
- * Spaces as file systems of their own: ext4 in a sparse file beside the space, on a loop device.
+ * Spaces are file systems of their own: ext4 in a sparse file beside the space, on a loop device.
  *
- * A container's is mounted nowhere on the machine. This process gets a detached mount of it, the
- * launcher puts that under the container's overlay in the container's own mount namespace, and from
- * then on the overlay alone holds it: when the container ends, the kernel unmounts it and the device
- * is free again, whether an agent runs or not. Only volumes are attached at their path.
+ * The file system of a container is mounted nowhere on the machine. This process gets a detached mount of it, the
+ * launcher puts that under the container's overlay in the container's mount namespace, and from then on only the
+ * overlay holds it: when the container ends, the kernel unmounts it and frees the device, with or without an agent.
+ * Only volumes are attached at their path.
  *
- * One file must never be on two devices at once, which would be two file systems that know nothing of
- * each other. So a device is looked for before one is bound: all of it is synchronous, one agent works
- * on a state directory, and what an agent before us left is found at the start.
+ * One file must never be on two devices at once, which would be two file systems that overwrite each other. Therefore
+ * an existing device is looked for before one is bound: all of this is synchronous, one agent works on a state
+ * directory, and devices of an earlier agent are found at the start.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -46,11 +46,11 @@ import { imageBytes, leastReserve, ownInodes, type PlanFacts, planImage } from '
 import { LoopPool, type PooledImage, releaseMount } from './loop-pool.ts';
 
 export interface LoopOptions extends PlanFacts {
-  /** A directory of our own for mkfs, emptied here. */
+  /** Work directory for mkfs, which is emptied here. */
   workDirectory: string;
-  /** Whether overlayfs takes layers from a mount that is attached nowhere (Linux 6.15). */
+  /** Whether overlayfs accepts layers from a detached mount (Linux 6.15). */
   detachedLayers: boolean;
-  /** Told of what fails in the background. */
+  /** Gets errors of background work. */
   report: (error: unknown) => void;
 }
 
@@ -64,9 +64,9 @@ export class LoopDisk implements DiskDriver {
   readonly #options: LoopOptions;
   readonly #images: LoopImages;
   readonly #pool: LoopPool;
-  /** Spares that became spaces and were not opened yet. */
+  /** Pooled images that became spaces and were not opened yet. */
   readonly #ready = new Map<string, PooledImage & { timer: NodeJS.Timeout }>();
-  /** The device that a file was bound to last; asked again before it is believed. */
+  /** Device of each file's last binding, which is verified before use. */
   readonly #devices: Map<string, number>;
 
   constructor(options: LoopOptions) {
@@ -104,7 +104,7 @@ export class LoopDisk implements DiskDriver {
     return this.#openAttached(space, mountFd);
   }
 
-  /** For kernels whose overlayfs wants its layers attached: for as long as it is open. */
+  /** Attaches the mount while it is open, for kernels whose overlayfs needs attached layers. */
   #openAttached(space: string, mountFd: number): OpenSpace {
     try {
       attachAt(space, mountFd);
@@ -138,7 +138,7 @@ export class LoopDisk implements DiskDriver {
     const mounted = this.#mount(imageOf(space), before);
     try {
       this.#growFor(space, after, mounted);
-      keepBack(mounted, after);
+      reserveBlocks(mounted, after);
     } finally {
       closeSync(mounted.mountFd);
       this.#release(mounted);
@@ -157,7 +157,7 @@ export class LoopDisk implements DiskDriver {
     };
   }
 
-  /** One that is mounted knows best; for the others the superblock is enough, and mounts nothing. */
+  /** Counts of a mounted file system are exact; for others the superblock is enough, and nothing is mounted. */
   #counts(space: string, limits: DiskLimits) {
     const image = imageOf(space);
     const loop = withFd(openSync(image, 'r'), (fd) => this.#boundTo(fd));
@@ -199,7 +199,7 @@ export class LoopDisk implements DiskDriver {
       releaseMount(spare.mountFd);
       throw error;
     }
-    // Most are started at once. One that is not gives its device back, and is mounted when it is.
+    // Most containers start at once. Otherwise the device is released, and the start mounts the file again.
     const timer = setTimeout(() => this.#forgetReady(space), keepReadyMs).unref();
     this.#ready.set(space, { ...spare, timer });
   }
@@ -210,7 +210,7 @@ export class LoopDisk implements DiskDriver {
     this.#ready.delete(space);
     clearTimeout(ready.timer);
     try {
-      keepBack(ready, limits);
+      reserveBlocks(ready, limits);
       return ready.mountFd;
     } catch (error) {
       releaseMount(ready.mountFd);
@@ -226,7 +226,7 @@ export class LoopDisk implements DiskDriver {
     releaseMount(ready.mountFd);
   }
 
-  /** Out of the way now; that its blocks are free again is nobody's wait. The next start sweeps. */
+  /** Renames the image now and frees its blocks in the background. The sweep at the next start removes leftovers. */
   #removeImage(image: string): void {
     const doomed = join(this.#options.workDirectory, `removed-${randomUUID()}`);
     try {
@@ -238,14 +238,14 @@ export class LoopDisk implements DiskDriver {
     rm(doomed, { force: true }).catch(this.#options.report);
   }
 
-  /** A detached mount that alone holds its file system. */
+  /** A detached mount that is the only reference to its file system. */
   #openMount(space: string, limits: DiskLimits): number {
     const { mountFd, ...rest } = this.#mount(imageOf(space), limits);
     this.#release(rest);
     return mountFd;
   }
 
-  /** A detached mount. If the file system is mounted already, of the same; else it is limited now. */
+  /** A detached mount, of the same file system if it is mounted already; otherwise its limit is set now. */
   #mount(image: string, limits: DiskLimits): Mounted {
     const fileFd = openImage(image);
     try {
@@ -254,7 +254,7 @@ export class LoopDisk implements DiskDriver {
         const mountFd = mountLoop(loop.number);
         const mounted = { fileFd, loop, loopNumber: loop.number, mountFd };
         try {
-          keepBack(mounted, limits);
+          reserveBlocks(mounted, limits);
           return mounted;
         } catch (error) {
           closeSync(mountFd);
@@ -270,7 +270,7 @@ export class LoopDisk implements DiskDriver {
     }
   }
 
-  /** The mount holds the device, and the device its file. */
+  /** Closes the descriptors: the mount holds the device, and the device its file. */
   #release({ fileFd, loop }: Pick<Mounted, 'fileFd' | 'loop'>): void {
     closeSync(loop.fd);
     closeSync(fileFd);
@@ -297,19 +297,22 @@ export class LoopDisk implements DiskDriver {
     growExt4(mountFd, bytes);
   }
 
-  /** Bytes for files that it must grow to; undefined when it has them. Throws conflict when it cannot. */
+  /**
+   * Bytes that the file system must grow to; `undefined` when it is large enough. Throws conflict when it cannot
+   * grow.
+   */
   #growthFor(blocks: number, limits: DiskLimits): number | undefined {
     const { stateBytes, growsOnline } = this.#options;
-    // Without a limit: what the machine has, or what there is when it cannot become more.
+    // Not limited means the size of the machine's disk, or the present size when it cannot grow.
     const wanted = limits.maxBytes ?? (growsOnline ? stateBytes : 0);
     const usable = (blocks - leastReserve(blocks)) * ext4BlockBytes;
     if (wanted <= usable) return undefined;
     const why = growsOnline
       ? limits.maxInodes && 'more space would be more inodes than its limit'
-      : 'this agent lacks CAP_SYS_RESOURCE, which growing a file system in use takes';
+      : 'this agent lacks CAP_SYS_RESOURCE, which it needs to grow a mounted file system';
     if (why)
       throw conflict(
-        `the limit can be raised to ${usable} bytes, not to ${wanted}: ${why}. Make the container or volume anew with the limit that it should have`,
+        `the limit can be raised to ${usable} bytes, not to ${wanted}: ${why}. Recreate the container or volume with that limit`,
       );
     return wanted;
   }
@@ -325,7 +328,7 @@ interface Mounted {
 function refuseOtherInodes(before: DiskLimits, after: DiskLimits): void {
   if ((after.maxInodes ?? null) !== (before.maxInodes ?? null))
     throw conflict(
-      'the number of inodes of a file system is fixed when it is made, and this machine has no project quota: make the container or volume anew with the inode limit that it should have',
+      'the number of inodes of a file system is fixed when it is made, and this machine has no project quota: recreate the container or volume with that inode limit',
     );
 }
 
@@ -345,8 +348,8 @@ function openImage(path: string): number {
 
 const blocksOf = (mountFd: number) => statfsSync(`/proc/self/fd/${mountFd}`).blocks;
 
-/** Holds the file system to its limit: what is beyond it is kept back from everybody. */
-function keepBack(
+/** Reserves the blocks beyond the limit, which then nobody can use. */
+function reserveBlocks(
   { loopNumber, mountFd }: Pick<Mounted, 'loopNumber' | 'mountFd'>,
   { maxBytes }: DiskLimits,
 ): void {

@@ -1,6 +1,6 @@
 /**
- * New file systems by copying: mkfs makes one of each form, its few blocks that are not zero are kept
- * in memory, and every further one is these blocks in a new sparse file.
+ * Creates file systems by copying: mkfs makes one per form, its few blocks that are not zero are kept in memory, and
+ * every further one is these blocks in a new sparse file.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -25,10 +25,10 @@ import { bytesPerInode, type ImagePlan, inodeBytes } from './loop-plan.ts';
 
 const run = promisify(execFile);
 
-/** File systems of one size with the same directories. */
+/** A form: file systems of one size with the same directories. */
 export interface ImageForm {
   key: string;
-  /** Makes a new image at a path. Synchronous and quick; leaves nothing when it throws. */
+  /** Creates an image at a path. Synchronous and quick; leaves nothing when it throws. */
   write(path: string): void;
 }
 
@@ -37,16 +37,16 @@ interface Template {
   pieces: { offset: number; data: Buffer }[];
 }
 
-/** A template is some 200 KiB; people use few sizes. */
+/** A template takes some 200 KiB, and few sizes are used. */
 const mostTemplates = 16;
 
 interface ImageFacts {
-  /** Whether they are to be grown later, to `stateBytes` at most. */
+  /** Whether images can grow later, to at most `stateBytes`. */
   growsOnline: boolean;
   stateBytes: number;
-  /** Copies of the superblock, of one that does not grow. None: nobody would miss its content. */
+  /** Copies of the superblock in an image that does not grow. Default: none, because the content is expendable. */
   superblockCopies?: 2;
-  /** Its directories can be held to limits, where the kernel can do that. */
+  /** Whether directories get project quotas, if the kernel supports them. */
   projects?: boolean;
 }
 
@@ -56,17 +56,17 @@ export class LoopImages {
   readonly #templates = new Map<string, Promise<Template>>();
   #last = 0;
 
-  /** `directory` is ours alone and empty; mkfs works in it. */
+  /** `directory` must be empty and used by nothing else; mkfs works in it. */
   constructor(directory: string, facts: ImageFacts) {
     this.#directory = directory;
     this.#facts = facts;
   }
 
-  /** The first of a form takes mkfs's time. */
+  /** Prepares a form, whose first call runs mkfs. */
   async prepare(plan: ImagePlan, directories: readonly SpaceDirectory[]): Promise<ImageForm> {
     const key = JSON.stringify([plan, directories]);
     const known = this.#templates.get(key) ?? this.#make(plan, directories);
-    // Last in the map is used last.
+    // The most recently used form is last in the map.
     this.#templates.delete(key);
     this.#templates.set(key, known);
     const [oldest] = this.#templates.keys();
@@ -99,7 +99,7 @@ export class LoopImages {
   }
 }
 
-/** A new file system in a sparse file, new or empty, with what mkfs.ext4(8) is told beside its form. */
+/** Creates a file system in a sparse file, which is new or empty, with mkfs.ext4(8). */
 export async function makeImage(
   path: string,
   plan: ImagePlan,
@@ -112,8 +112,8 @@ export async function makeImage(
 }
 
 /**
- * Everything is said, so that the machine's mke2fs.conf has no say. Nothing is zeroed, since a hole
- * reads as zeros; no orphan file, whose blocks every mount reads; metadata together at the front, so
+ * Options of mkfs are complete, so that the machine's mke2fs.conf has no effect. Nothing is zeroed, since a hole
+ * reads as zeros; there is no orphan file, whose blocks every mount would read; metadata is together at the front, so
  * that the file has few extents.
  */
 function formOptions({ journalBytes, inodes }: ImagePlan, facts: ImageFacts): string[] {
@@ -138,7 +138,7 @@ function formOptions({ journalBytes, inodes }: ImagePlan, facts: ImageFacts): st
 const features =
   'has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,metadata_csum,sparse_super,large_file,huge_file,dir_nlink,extra_isize';
 
-/** Debian keeps it where only root's shells look. */
+/** PATH with the sbin directories, which contain mkfs on Debian. */
 export const searchPath = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
 
 async function makeFilesystem(parameters: string[]): Promise<void> {
@@ -172,7 +172,7 @@ function readTemplate(path: string, bytes: number): Template {
   }
 }
 
-/** Runs of blocks that are not all zeros. */
+/** Ranges of blocks that are not all zeros. */
 function filledParts(data: Buffer): [from: number, to: number][] {
   const parts: [number, number][] = [];
   const zeros = Buffer.alloc(ext4BlockBytes);

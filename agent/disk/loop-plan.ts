@@ -1,4 +1,4 @@
-/** How large a file system must be for a limit. Its file is sparse: only what is written takes space. */
+/** Computes how large a file system must be for a limit. Its file is sparse, so only written blocks take space. */
 import type { DiskLimits } from '../contract/limits.ts';
 import { invalid } from '../errors.ts';
 import { ext4BlockBytes } from '../kernel/ext4.ts';
@@ -6,40 +6,40 @@ import { ext4BlockBytes } from '../kernel/ext4.ts';
 export interface ImagePlan {
   bytes: number;
   journalBytes: number;
-  /** Undefined: in proportion to the size. */
+  /** Number of inodes; in proportion to the size when `undefined`. */
   inodes: number | undefined;
 }
 
 export interface PlanFacts {
-  /** What the state file system has in all. */
+  /** Size of the state file system. */
   stateBytes: number;
-  /** Whether the kernel lets us grow a mounted file system (CAP_SYS_RESOURCE). */
+  /** Whether the kernel allows growing a mounted file system (CAP_SYS_RESOURCE). */
   growsOnline: boolean;
 }
 
 const mib = 1024 * 1024;
 const gib = 1024 * mib;
-/** ext4 with 4 KiB blocks: one bitmap block holds the bits of so much. */
+/** Size of a block group of ext4 with 4 KiB blocks, which one bitmap block covers. */
 export const groupBytes = 128 * mib;
-/** In one block of a group's table, which has whole blocks. */
+/** Inodes in one block of a group's table, which consists of whole blocks. */
 const inodesPerBlock = 16;
-/** Those that ext4 keeps for itself, with `lost+found`. */
+/** Inodes that ext4 reserves, with `lost+found`. */
 export const ownInodes = 11;
 const reserveShare = 50;
 export const inodeBytes = 256;
-/** As mke2fs.conf has it for file systems of ordinary size. */
+/** Value of mke2fs.conf for file systems of ordinary size. */
 export const bytesPerInode = 16_384;
-/** Two bitmaps, and descriptors with their copies. */
+/** Two bitmaps, and group descriptors with their copies. */
 const groupOverheadBytes = 3 * ext4BlockBytes;
 const descriptorsPerBlock = 64;
 const smallestOverheadBytes = mib;
-/** Beyond this the groups alone take tens of milliseconds to mount, and megabytes of memory. */
+/** With more headroom the groups alone take tens of milliseconds to mount, and megabytes of memory. */
 const largestHeadroomBytes = 128 * gib;
 
 /**
- * Where a mounted file system can be grown, it is made to measure, and `df` says the limit in every
- * column. Where not, it is made with room to raise the limit while the container runs: the limit is
- * then only what is kept back.
+ * Plans the file system. If it can grow while mounted, it has exactly the limit's size, and `df` shows the limit in
+ * every column. Otherwise it has headroom, so that the limit can be raised while the container runs: the limit is
+ * then only the blocks that are reserved.
  */
 export function planImage(limits: DiskLimits, facts: PlanFacts): ImagePlan {
   const { maxBytes, maxInodes } = limits;
@@ -59,7 +59,7 @@ export function planImage(limits: DiskLimits, facts: PlanFacts): ImagePlan {
   };
 }
 
-/** Size of the file system that leaves `usableBytes` to its files, and its own reserve beside them. */
+/** Size in bytes of a file system that offers `usableBytes` to files besides its own reserve. */
 export function imageBytes(usableBytes: number, facts: PlanFacts, inodes?: number): number {
   const tables = (inodes ?? usableBytes / bytesPerInode) * inodeBytes;
   const groups = Math.ceil(usableBytes / groupBytes) + 1;
@@ -74,34 +74,34 @@ export function imageBytes(usableBytes: number, facts: PlanFacts, inodes?: numbe
   return Math.ceil(bytes / ext4BlockBytes) * ext4BlockBytes;
 }
 
-/** Kept free for the descriptors of groups to come (mke2fs(8), `resize`); at most 1024 blocks. */
+/** Bytes reserved for descriptors of future groups (mke2fs(8), `resize`); at most 1024 blocks. */
 function growthDescriptorBytes({ growsOnline, stateBytes }: PlanFacts): number {
   if (!growsOnline) return 0;
   const blocks = Math.ceil(stateBytes / groupBytes / descriptorsPerBlock);
   return Math.min(blocks, 1024) * ext4BlockBytes;
 }
 
-/** In the groups 0, 1 and the powers of 3, 5 and 7 (ext4.rst, `sparse_super`). */
+/** Copies of the descriptors, which are in the groups 0, 1 and the powers of 3, 5 and 7 (ext4.rst, `sparse_super`). */
 function descriptorCopies(groups: number): number {
   const powers = [3, 5, 7].map((base) => Math.floor(Math.log(groups) / Math.log(base)));
   return powers.reduce((sum, count) => sum + Math.max(count, 0), 2);
 }
 
 /**
- * What ext4 needs in hand to write out what it has promised, as it chooses it by itself: a fiftieth,
- * at most 16 MiB (ext4.rst, `reserved_clusters`).
+ * Bytes that ext4 reserves by default for delayed allocation: a fiftieth, at most 16 MiB (ext4.rst,
+ * `reserved_clusters`).
  */
 function reserveBytes(bytes: number): number {
   return Math.min(16 * mib, Math.floor(bytes / reserveShare));
 }
 
-/** The same in blocks. */
+/** The same reserve in blocks. */
 export const leastReserve = (blocks: number) =>
   Math.floor(reserveBytes(blocks * ext4BlockBytes) / ext4BlockBytes);
 
 export const journalFor = (usableBytes: number) => (usableBytes < gib ? 4 : 16) * mib;
 
-/** Every group has a block of inodes at least: more groups would be more inodes than asked for. */
+/** Headroom in bytes. Every group has at least a block of inodes, so more groups would exceed the inode limit. */
 function headroomFor(inodes: number | undefined): number {
   if (inodes === undefined) return Number.POSITIVE_INFINITY;
   return Math.floor(inodes / (4 * inodesPerBlock)) * groupBytes;

@@ -1,7 +1,7 @@
 /**
- * Binds and mounts new images on a thread of its own: both wait for the disk, and the agent's main
- * thread must not. Descriptors are the process's, so only their numbers go back. No other thread knows
- * of an image before its answer, so nobody else can bind it.
+ * Binds and mounts new images on a thread of its own: both wait for the disk, which would block the main thread.
+ * Descriptors belong to the process, so only their numbers are sent back. No other thread knows an image before the
+ * reply, so nobody else can bind it.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,8 +39,8 @@ function mounted(image: string): PoolReply {
 }
 
 /**
- * The first file in a directory makes the kernel read bitmaps, inode tables and the directory itself;
- * an overlay makes some at its start. Here nobody waits for it.
+ * Creates and removes files: the first file in a directory makes the kernel read bitmaps, inode tables and the
+ * directory. An overlay creates some at its start, which would wait for this.
  */
 function warm(mountFd: number): void {
   for (const name of readdirSync(`/proc/self/fd/${mountFd}`)) {

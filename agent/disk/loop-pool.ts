@@ -1,7 +1,7 @@
 /**
- * File systems that are made, bound and mounted before anybody asks, since the disk has to be read and
- * written for that: a container that takes one starts without waiting for the disk. Only forms that
- * were asked for get ready, and only descriptors of this process hold them.
+ * A pool of file systems that are created, bound and mounted in advance, which reads and writes the disk: a container
+ * that takes one starts without waiting for it. The pool has only requested forms, and only descriptors of this
+ * process hold them.
  */
 import { close, rmSync } from 'node:fs';
 import { extname, join } from 'node:path';
@@ -12,18 +12,18 @@ import type { PoolReply, PoolRequest } from './loop-pool-worker.ts';
 export interface PooledImage {
   image: string;
   loopNumber: number;
-  /** A detached mount. */
+  /** Descriptor of the detached mount. */
   mountFd: number;
 }
 
-/** How many of a form: what some starts at once take. */
+/** Images of each form, enough for a few starts at once. */
 const imagesPerForm = 3;
-/** A spare takes a loop device and some 300 KiB of the kernel's memory. */
+/** Forms in the pool. An image takes a loop device and some 300 KiB of the kernel's memory. */
 const mostForms = 2;
 
 export interface LoopPoolOptions {
   directory: string;
-  /** Told of a spare that could not be made: a start makes its own then, and fails by itself. */
+  /** Gets errors of preparing an image; a start then creates its own and throws its own error. */
   report: (error: unknown) => void;
 }
 
@@ -34,11 +34,11 @@ interface FormSpares {
 
 export class LoopPool {
   readonly #options: LoopPoolOptions;
-  /** The form that was asked for last is last. */
+  /** Forms, the most recently requested one last. */
   readonly #forms = new Map<string, FormSpares>();
-  /** Made by the thread just now; one at a time, so that it takes little from what containers do. */
+  /** The image that the thread prepares; one at a time, so that containers are not slowed down. */
   #pending: { image: string; entry: FormSpares } | undefined;
-  /** Started when the first spare is wanted. */
+  /** The worker, which is started for the first image. */
   #worker: Worker | undefined;
   #last = 0;
   #closed = false;
@@ -51,7 +51,7 @@ export class LoopPool {
     return this.#forms.get(form.key)?.ready.shift();
   }
 
-  /** Sees to it that there will be ready of a form. */
+  /** Requests images of a form for later. */
   want(form: ImageForm): void {
     const entry = this.#forms.get(form.key) ?? { form, ready: [] };
     this.#forms.delete(form.key);
@@ -66,7 +66,7 @@ export class LoopPool {
   close(): void {
     this.#closed = true;
     for (const entry of [...this.#forms.values()]) this.#drop(entry);
-    // What it is at is taken back when it answers.
+    // A pending image is removed when the reply comes.
     if (this.#pending === undefined) this.#worker?.terminate();
   }
 
@@ -102,7 +102,7 @@ export class LoopPool {
 
   #startWorker(): Worker {
     const file = new URL(`./loop-pool-worker${extname(import.meta.filename)}`, import.meta.url);
-    // The descriptors that it opens outlive its interest in them: they are closed here.
+    // The descriptors that the worker opens outlive it and are closed here.
     const worker = new Worker(file, { name: 'disk', trackUnmanagedFds: false });
     worker.on('message', (reply: PoolReply) => this.#receive(reply));
     worker.on('error', (error) => this.#options.report(error));
@@ -114,7 +114,7 @@ export class LoopPool {
     return worker;
   }
 
-  /** Not again before it is asked for again. */
+  /** Gives up preparing a form until it is requested again. */
   #giveUp(entry: FormSpares, error: unknown): void {
     this.#drop(entry);
     this.#options.report(error);
@@ -131,7 +131,7 @@ function discard({ image, mountFd }: PooledImage): void {
   releaseMount(mountFd);
 }
 
-/** Lets go of a mount; the thread pool waits for the disk if that unmounts it. */
+/** Closes a mount on a thread of the pool, because the close may unmount, which waits for the disk. */
 export function releaseMount(mountFd: number): void {
   close(mountFd, () => {});
 }

@@ -1,4 +1,7 @@
-/** Where nothing can hold a disk limit: containers run without, and asking for one says why. */
+/**
+ * Driver for machines that cannot limit disk space: containers run without a limit, and requesting one throws the
+ * reason.
+ */
 import type { Lack } from '../contract/abilities.ts';
 import type { DiskLimits, SpaceUsage } from '../contract/limits.ts';
 import { CortenError } from '../errors.ts';

@@ -1,9 +1,9 @@
 /**
- * Spaces as projects of the state file system, which counts and limits them itself: XFS with
- * `prjquota`, or ext4 with its `project` and `quota` features and `prjquota`. Nothing is mounted, and
- * every limit can be changed and taken away at any time.
+ * Spaces are projects of the state file system, which counts and limits them itself: XFS with `prjquota`, or ext4
+ * with its `project` and `quota` features and `prjquota`. Nothing is mounted, and every limit can be changed or
+ * removed at any time.
  *
- * The project's number is on the directory; the highest one in use is found at the start.
+ * The project number is an attribute of the directory; the highest one in use is found at the start.
  */
 import { constants, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -24,7 +24,7 @@ import {
 } from '../kernel/project-quota.ts';
 import type { DiskDriver, MakeSpace, OpenSpace, SpaceDirectory } from './disk.ts';
 
-/** The calls of project quota on one file system; a fake in tests, since few kernels have them. */
+/** Calls of project quota on one file system. Tests use a fake, since few kernels support it. */
 export interface Projects {
   projectOf(fd: number): number;
   join(fd: number, project: number): void;
@@ -45,9 +45,9 @@ export function projectsOf(kind: 'xfs-quota' | 'ext4-quota'): Projects {
 export interface QuotaOptions {
   kind: 'xfs-quota' | 'ext4-quota';
   projects: Projects;
-  /** The directories whose children may hold spaces by the name `disk`. */
+  /** Directories whose children may contain a space named `disk`. */
   parents: string[];
-  /** Where this agent's numbers begin, so that two agents on one file system do not meet. */
+  /** First project number of this agent, so that two agents on one file system use different ones. */
   firstProject: number;
 }
 
@@ -71,7 +71,7 @@ export class QuotaDisk implements DiskDriver {
       mkdirSync(space, { mode: 0o700 });
       try {
         withDirectory(space, (fd) => this.#begin(fd, limits));
-        // After the project: only what is made then belongs to it.
+        // Directories are created after the project is set, because only later entries inherit it.
         for (const { name, mode } of directories) mkdirSync(join(space, name), { mode });
       } catch (error) {
         rmSync(space, { recursive: true, force: true });
@@ -88,7 +88,7 @@ export class QuotaDisk implements DiskDriver {
 
   detach(): void {}
 
-  /** Every limit can change at any time. */
+  /** Accepts every change. */
   check(): void {}
 
   update(space: string, _before: DiskLimits, after: DiskLimits): void {
@@ -111,7 +111,7 @@ export class QuotaDisk implements DiskDriver {
 
   async remove(space: string): Promise<void> {
     try {
-      // The limit goes first: once the directory is gone, nobody knows its project any more.
+      // The limit is removed first: without the directory nobody knows its project any more.
       withDirectory(space, (fd) =>
         this.#projects.limit(fd, this.#projects.projectOf(fd), numbersOf({})),
       );
@@ -129,7 +129,7 @@ export class QuotaDisk implements DiskDriver {
     this.#projects.limit(fd, project, numbersOf(limits));
   }
 
-  /** The next number under which nothing is counted yet: others on the machine may use some too. */
+  /** Next project number without any use, because other programs of the machine may use some too. */
   #free(fd: number): number {
     for (let tried = 0; tried < 10_000; tried++) {
       const project = this.#next++;

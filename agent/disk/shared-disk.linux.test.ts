@@ -53,7 +53,7 @@ function bench(t: TestContext, mount: (place: string) => void = inMemory(256)) {
     openSharedDisk({
       directory,
       isWanted: true,
-      leavesFloor: true,
+      keepsReserve: true,
       report: (what, error) => reports.push(`${what}: ${error}`),
       ...change,
     });
@@ -148,7 +148,7 @@ test('left mounted it is the next one’s, on the same device', async (t) => {
 
 test('without a floor all of the disk may be written', async (t) => {
   const { directory, open, freeShare } = bench(t);
-  const shared = await open({ leavesFloor: false });
+  const shared = await open({ keepsReserve: false });
   t.after(() => shared?.close('unmount'));
   fill(join(directory, 'all'));
   assert.ok(freeShare() < 0.08, `${freeShare()} is left`);
@@ -194,7 +194,7 @@ test('one that cannot be made is reported, and layers lie on the machine’s dis
   const { state, open, reports } = bench(t);
   mkdirSync(join(state, 'layers.ext4.new/in-the-way'), { recursive: true });
   assert.equal(await open(), undefined);
-  assert.match(reports.join(), /make a disk for the layers of all containers/);
+  assert.match(reports.join(), /create the shared disk of container layers/);
 });
 
 const damage = (image: string, offset: number, bytes: number) => {

@@ -1,9 +1,9 @@
 /**
- * One file system for the writable layers of containers, where the state file system holds no directory to a limit: ext4
- * in a sparse file on a loop device, mounted where the layers lie. Where the kernel can, it holds each of them to a limit
- * (detect.ts); elsewhere only those lie in it that have none of their own. All of them together leave the machine a floor
- * (docs/decisions/0019): what the machine has beyond it may be written, and the rest is kept back, from root too, as what
- * the machine has left changes.
+ * One file system for the writable layers of containers, for a state file system that cannot limit directories: ext4
+ * in a sparse file on a loop device, mounted at the directory of the layers. If the kernel supports it, it limits
+ * each layer (detect.ts); otherwise it contains only layers without a limit of their own. All of them together leave
+ * a system reserve on the machine's disk (docs/decisions/0019): blocks beyond it are reserved, even from root, and
+ * the number follows the machine's free space.
  *
  * It stays mounted while a container runs, with or without an agent.
  */
@@ -29,18 +29,18 @@ import { attachAt, isMounted, mountLoop } from './loop-mount.ts';
 import { groupBytes, journalFor, leastReserve } from './loop-plan.ts';
 
 export interface SharedDiskOptions {
-  /** Where layers lie. The file is beside it. */
+  /** Directory of the layers. The file is beside it. */
   directory: string;
-  /** Whether one is made where there is none. One that is there is used anyhow. */
+  /** Whether to create one. An existing one is used in any case. */
   isWanted: boolean;
-  /** Without a floor containers may take whatever is there. */
-  leavesFloor: boolean;
-  /** Told of one that cannot be made: layers lie on the state file system then. */
+  /** Whether to keep a reserve for the system; otherwise containers may use the whole disk. */
+  keepsReserve: boolean;
+  /** Gets the error when it cannot be created; layers are then on the state file system. */
   report: (what: string, error: unknown) => void;
 }
 
 export interface SharedDisk {
-  /** `leave`: containers that use it go on. */
+  /** With `leave`, containers that use it go on. */
   close(how: 'leave' | 'unmount'): void;
 }
 
@@ -48,15 +48,15 @@ const mib = 1024 ** 2;
 const gib = 1024 ** 3;
 const floorShare = 1 / 8;
 const mostFloorBytes = 8 * gib;
-/** Groups of an ext4 take memory and time to mount. */
+/** Largest size: block groups of ext4 take memory and time to mount. */
 const largestBytes = 2048 * gib;
-/** On less, such as a small tmpfs, the file system itself is too much of it. */
+/** Smallest size: on a small tmpfs the file system's own overhead would be too much. */
 const leastBytes = 64 * mib;
 const roundMs = 1000;
 
-/** Throws unavailable when one that is there cannot be mounted. */
+/** Opens the shared disk. Throws unavailable when an existing one cannot be mounted. */
 export async function openSharedDisk(options: SharedDiskOptions): Promise<SharedDisk | undefined> {
-  const { directory, leavesFloor, report } = options;
+  const { directory, keepsReserve, report } = options;
   const image = `${directory}.ext4`;
   const device = existsSync(image)
     ? mountShared(image, directory)
@@ -65,10 +65,10 @@ export async function openSharedDisk(options: SharedDiskOptions): Promise<Shared
   const round = () => {
     try {
       const shared = statfsSync(directory);
-      const left = leavesFloor ? mayTake(roomOf(image, shared)) : undefined;
-      reserveExt4Blocks(device, blocksToKeep(shared, left));
+      const left = keepsReserve ? allowedBytes(useOf(image, shared)) : undefined;
+      reserveExt4Blocks(device, blocksToReserve(shared, left));
     } catch (error) {
-      report('leave the machine a part of its disk', error);
+      report('reserve disk space for the system', error);
     }
   };
   round();
@@ -81,40 +81,40 @@ export async function openSharedDisk(options: SharedDiskOptions): Promise<Shared
   };
 }
 
-/** The device of a new one; undefined where none is wanted, or can be. */
+/** Loop device of a new disk; `undefined` when none is wanted or possible. */
 async function makeAndMount(
   image: string,
   { directory, isWanted, report }: SharedDiskOptions,
 ): Promise<string | undefined> {
-  // Somebody may have put another disk there.
+  // Another file system may be mounted there already.
   if (!isWanted || isMounted(directory)) return undefined;
-  // A kernel that has quotas may lack their format (CONFIG_QFMT_V2).
+  // A kernel with quotas may lack their format (CONFIG_QFMT_V2).
   const ways = knowsQuotas() ? [true, false] : [false];
   for (const projects of ways)
     try {
       return (await makeShared(image, projects)) ? mountShared(image, directory) : undefined;
     } catch (error) {
-      // What cannot be mounted here, in a container without loop devices, say, is of no use.
+      // An image that cannot be mounted, as in a container without loop devices, is useless.
       rmSync(image, { force: true });
-      if (!projects) report('make a disk for the layers of all containers', error);
+      if (!projects) report('create the shared disk of container layers', error);
     }
   return undefined;
 }
 
-/** CONFIG_QUOTA. */
+/** Whether the kernel has CONFIG_QUOTA. */
 const knowsQuotas = () => existsSync('/proc/sys/fs/quota');
 
-/** In bytes. */
-export interface DiskRoom {
-  /** What the machine has left. */
+/** Use of the disk, in bytes. */
+export interface DiskUse {
+  /** Free space of the machine's disk. */
   free: number;
-  /** What the file system's file has of the machine. */
+  /** Space that the file system's file takes of the machine's disk. */
   taken: number;
-  /** What is in the file system, some of which the kernel has still to write to its file. */
+  /** Space used in the file system, some of which the kernel has not yet written to its file. */
   written: number;
 }
 
-function roomOf(image: string, { blocks, bfree }: StatsFs): DiskRoom {
+function useOf(image: string, { blocks, bfree }: StatsFs): DiskUse {
   const { bavail, bsize } = statfsSync(dirname(image));
   return {
     free: bavail * bsize,
@@ -123,24 +123,24 @@ function roomOf(image: string, { blocks, bfree }: StatsFs): DiskRoom {
   };
 }
 
-/** Bytes beside what they have: an eighth of all that layers could have stays the machine's. */
-export function mayTake({ free, taken, written }: DiskRoom): number {
+/** Bytes that layers may still write: an eighth of all that they could have stays with the machine. */
+export function allowedBytes({ free, taken, written }: DiskUse): number {
   const all = free + taken;
   const floor = Math.min(all * floorShare, mostFloorBytes);
   return Math.max(0, all - floor - Math.max(taken, written));
 }
 
-/** Of its free blocks those that are not to be written; what ext4 needs in hand at least. */
-export function blocksToKeep(
+/** Free blocks to reserve, at least those that ext4 needs itself. */
+export function blocksToReserve(
   { blocks, bfree }: Pick<StatsFs, 'blocks' | 'bfree'>,
-  mayTakeBytes: number | undefined,
+  maxWrittenBytes: number | undefined,
 ): number {
   const least = leastReserve(blocks);
-  if (mayTakeBytes === undefined) return least;
-  return Math.max(least, Math.ceil(bfree - mayTakeBytes / ext4BlockBytes));
+  if (maxWrittenBytes === undefined) return least;
+  return Math.max(least, Math.ceil(bfree - maxWrittenBytes / ext4BlockBytes));
 }
 
-/** As large as the machine's disk, in a file without blocks. False where that is too small. */
+/** Creates an image as large as the machine's disk, without allocated blocks. Returns false when that is too small. */
 async function makeShared(image: string, projects: boolean): Promise<boolean> {
   const { blocks, bsize } = statfsSync(dirname(image));
   const bytes = Math.min(blocks * bsize, largestBytes);
@@ -149,12 +149,12 @@ async function makeShared(image: string, projects: boolean): Promise<boolean> {
   rmSync(half, { force: true });
   const plan = {
     bytes: Math.floor(bytes / mib) * mib,
-    // Of all, more is under way at once.
+    // All containers share the journal, which is larger for that reason.
     journalBytes: bytes < 8 * gib ? journalFor(bytes) : 64 * mib,
     inodes: undefined,
   };
   closeSync(openSync(half, 'wx', 0o600));
-  // On btrfs each write would go elsewhere; other file systems know no such flag (chattr(1)).
+  // On btrfs each write would be copied elsewhere; other file systems lack this flag (chattr(1)).
   spawnSync('chattr', ['+C', half], { stdio: 'ignore' });
   const facts = { growsOnline: false, stateBytes: bytes, superblockCopies: 2, projects } as const;
   await makeImage(half, plan, facts);
@@ -162,7 +162,7 @@ async function makeShared(image: string, projects: boolean): Promise<boolean> {
   return true;
 }
 
-/** Mounts it unless it is, and returns the name of its device. */
+/** Mounts it unless it is mounted, and returns the name of its device. */
 function mountShared(image: string, directory: string): string {
   const fileFd = openSync(image, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
@@ -170,7 +170,7 @@ function mountShared(image: string, directory: string): string {
     try {
       if (!isMounted(directory)) {
         attach(loop.number, image, directory);
-        giveBack(directory);
+        discardFreeBlocks(directory);
       }
       return `loop${loop.number}`;
     } finally {
@@ -191,20 +191,21 @@ function attach(loopNumber: number, image: string, directory: string): void {
 }
 
 /**
- * What was removed goes back to the machine on a thread of the kernel's, soon, and not at all if the file system is
- * unmounted before that (seen with Linux 6.18).
+ * Discards free blocks with fstrim(8). The kernel does so in a thread of its own, but not when the file system is
+ * unmounted before (seen with Linux 6.18).
  */
-function giveBack(directory: string): void {
+function discardFreeBlocks(directory: string): void {
   const trim = spawn('fstrim', [directory], { env: { PATH: searchPath }, stdio: 'ignore' });
-  // Without the program, or on a file system whose files cannot have holes, it stays taken.
+  // Without the program, or on a file system without holes in files, the space stays taken.
   trim.on('error', () => {}).unref();
 }
 
-/** With its own superblock, and if that cannot be read with the first copy (mke2fs(8), `sparse_super2`). */
+/** Repairs with the superblock and, when that is unreadable, with its first copy (mke2fs(8), `sparse_super2`). */
 function isRepaired(device: string): boolean {
   const copy = ['-b', String(groupBytes / ext4BlockBytes), '-B', String(ext4BlockBytes)];
   for (const superblock of [[], copy]) {
-    // e2fsck(8): 1 is "corrected", 8 "operational error". With -p it stops before what a person should decide.
+    // Exit status of e2fsck(8): 1 means "corrected", 8 "operational error". With -p it stops at errors that need a
+    // decision.
     const { status } = spawnSync('e2fsck', ['-p', ...superblock, device], {
       env: { PATH: searchPath, LC_ALL: 'C' },
       stdio: 'ignore',
@@ -214,11 +215,11 @@ function isRepaired(device: string): boolean {
   return false;
 }
 
-/** One that was made for it holds its directories to limits. */
+/** Mounts with project quota when the image was created for it. */
 const mountAsMade = (loopNumber: number, image: string) =>
   mountLoop(loopNumber, hasExt4Projects(image) ? [['prjquota']] : []);
 
-/** What can be put right without a loss is. */
+/** Repairs what can be repaired without a loss. */
 function mountOrRepair(loopNumber: number, image: string): number {
   try {
     return mountAsMade(loopNumber, image);
@@ -226,7 +227,7 @@ function mountOrRepair(loopNumber: number, image: string): number {
     if (isRepaired(loopPath(loopNumber))) return mountAsMade(loopNumber, image);
     throw new CortenError(
       'unavailable',
-      `the layers of containers in ${image} cannot be mounted, nor put right without a decision. As root, run: e2fsck -f ${image}`,
+      `the layers of containers in ${image} cannot be mounted, and an automatic repair failed. As root, run: e2fsck -f ${image}`,
       { cause: error },
     );
   }

@@ -1,4 +1,4 @@
-/** What only looking at the machine tells of what an agent may do there. */
+/** Reads from the machine what an agent may do there. */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { hasSystemd } from '../kernel/systemd.ts';
 import type { KeptNamespaces } from './enter.ts';
@@ -17,7 +17,7 @@ function lowestPort(): number {
   try {
     return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
   } catch {
-    // A kernel without IPv4; nothing is published there.
+    // A kernel without IPv4 publishes no port.
     return 0;
   }
 }
@@ -31,7 +31,7 @@ function canRead(path: string): boolean {
   }
 }
 
-/** logind(8) keeps a file for each user whose processes go on after the last logout. */
+/** Whether the user's processes go on after the last logout, for which logind(8) has a file per user. */
 function lingers(user: string): boolean | undefined {
   if (!hasSystemd()) return undefined;
   return existsSync(`/var/lib/systemd/linger/${user}`);

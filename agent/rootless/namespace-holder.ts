@@ -1,6 +1,6 @@
 /**
- * The process that holds an ordinary user's namespaces: a user namespace in which the user is root, and the
- * network namespace of its bridges. Containers and their networks outlive the agent, so it does too.
+ * The process that holds an ordinary user's namespaces: a user namespace in which the user is root, and the network
+ * namespace of its bridges. Containers and their networks outlive the agent, and so does this process.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { CortenError } from '../errors.ts';
@@ -18,7 +18,7 @@ import {
 
 export interface NamespaceHolderPlan {
   shimPath: string;
-  /** Where it is written down. */
+  /** File that records the process. */
   recordPath: string;
   user: { name: string; uid: number; gid: number };
 }
@@ -28,36 +28,39 @@ interface IdRanges {
   gids: SubordinateRange[];
 }
 
-/** Returns the pid. Throws CortenError, with what to do, where the machine does not let a user do this. */
+/**
+ * Starts the process and returns its PID. Throws CortenError with advice when the machine does not let a user do
+ * this.
+ */
 export async function startNamespaceHolder({
   shimPath,
   recordPath,
   user,
 }: NamespaceHolderPlan): Promise<number> {
   const ranges = rangesOf(user);
-  const keeper = spawn(shimPath, [String(NamespaceFlag.network), '-1'], {
+  const holder = spawn(shimPath, [String(NamespaceFlag.network), '-1'], {
     argv0: 'corten-keeper',
     stdio: ['pipe', 'pipe', 'inherit'],
-    // It has a session of its own: no terminal's end is its end.
+    // It gets a session of its own, so that the end of a terminal does not end it.
     detached: true,
     cwd: '/',
   });
   try {
-    const step = stepsOf(keeper, shimPath);
+    const step = stepsOf(holder, shimPath);
     await step('a user namespace');
-    writeMaps(keeper.pid ?? 0, user, ranges);
-    keeper.stdin?.write('.');
+    writeMaps(holder.pid ?? 0, user, ranges);
+    holder.stdin?.write('.');
     await step('its network namespace');
-    recordProcess(recordPath, keeper.pid ?? 0);
-    keeper.stdin?.write('.');
-    return keeper.pid ?? 0;
+    recordProcess(recordPath, holder.pid ?? 0);
+    holder.stdin?.write('.');
+    return holder.pid ?? 0;
   } catch (error) {
-    keeper.kill('SIGKILL');
+    holder.kill('SIGKILL');
     throw error;
   } finally {
-    keeper.unref();
-    keeper.stdin?.end();
-    keeper.stdout?.destroy();
+    holder.unref();
+    holder.stdin?.end();
+    holder.stdout?.destroy();
   }
 }
 
@@ -103,8 +106,8 @@ function runMapper(program: string, words: string[]): void {
   }
 }
 
-/** Each step's result comes as an errno of four bytes. */
-function stepsOf(keeper: ChildProcess, programPath: string): (what: string) => Promise<void> {
+/** Each step reports its result as an errno of four bytes. */
+function stepsOf(holder: ChildProcess, programPath: string): (what: string) => Promise<void> {
   let received: Buffer = Buffer.alloc(0);
   let ended: Error | undefined;
   let wake: (() => void) | undefined;
@@ -112,10 +115,10 @@ function stepsOf(keeper: ChildProcess, programPath: string): (what: string) => P
     ended ??= error;
     wake?.();
   };
-  keeper.on('error', finish);
-  keeper.on('exit', () => finish(new Error('the process that keeps namespaces ended early')));
-  keeper.stdin?.on('error', finish);
-  keeper.stdout?.on('data', (chunk: Buffer) => {
+  holder.on('error', finish);
+  holder.on('exit', () => finish(new Error('the process that holds the namespaces ended early')));
+  holder.stdin?.on('error', finish);
+  holder.stdout?.on('data', (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
     wake?.();
   });

@@ -1,4 +1,4 @@
-/** Ids that the machine's root has set aside for a user (subuid(5), subgid(5)). */
+/** Reads subordinate IDs of a user (subuid(5), subgid(5)). */
 import { readFileSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
 
@@ -12,10 +12,10 @@ export interface User {
   uid: number;
 }
 
-/** What an image's files and users need: 0 is the user itself, and `nobody` is 65534 in every distribution. */
+/** Number of IDs that images need: 0 is the user itself, and `nobody` is 65534 in every distribution. */
 export const neededIds = 65_536;
 
-/** Lines of `name-or-uid:first:count`; those of others and what is no such line are left out. */
+/** Parses lines `name-or-uid:first:count` and skips those of other users and malformed ones. */
 export function parseSubordinateIds(text: string, { name, uid }: User): SubordinateRange[] {
   return text.split('\n').flatMap((line) => {
     const [owner, first, count] = line.trim().split(':');
@@ -37,8 +37,8 @@ export function subordinateIds(path: string, user: User): SubordinateRange[] {
 }
 
 /**
- * What newuidmap(1) and newgidmap(1) take: the user is 0, and its ranges follow from 1 on. Each number is
- * inside, outside, how many.
+ * Arguments for newuidmap(1) and newgidmap(1): the user is 0, and its ranges follow from 1 on. Each triple is the
+ * first ID inside, the first outside, and the count.
  */
 export function mapArguments(own: number, ranges: readonly SubordinateRange[]): string[] {
   const map = [0, own, 1];

@@ -1,9 +1,9 @@
-/** Who may come in: public keys only, against authorized_keys, in constant time (RFC 4252 §7). */
+/** Authenticates with public keys in authorized_keys, in constant time (RFC 4252 §7). */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import ssh2, { type AuthContext, type Connection, type PublicKeyAuthContext } from 'ssh2';
 
-/** As sshd's MaxAuthTries; `none`, with which clients ask for the methods, is not counted. */
+/** Like sshd's MaxAuthTries; the method `none`, with which clients ask for the methods, is not counted. */
 export const maxAuthTries = 6;
 
 export function authenticate(
@@ -14,13 +14,13 @@ export function authenticate(
   let tries = 0;
   connection.on('authentication', (context) => {
     if (mayEnter(context, authorizedKeysPath)) {
-      // Without a signature this is only the question whether the key would do.
+      // Without a signature the client only asks whether the key would be accepted.
       if (context.signature !== undefined) onLogin(context.username);
       context.accept();
       return;
     }
     if (context.method !== 'none') tries += 1;
-    // The same answer for every cause, so that it tells nothing about names or keys.
+    // Every refusal is the same, so that it tells nothing about names or keys.
     if (tries < maxAuthTries) context.reject(['publickey']);
     else connection.end();
   });
@@ -40,22 +40,22 @@ function mayEnter(
   return key.verify(context.blob, context.signature, context.hashAlgo) === true;
 }
 
-/** Read at every login, so that adding or removing a key needs no restart. */
+/** Keys are read at every login, so that a change needs no restart. */
 function authorizedKeys(path: string): ssh2.ParsedKey[] {
   return textOf(path)
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .flatMap((line) => {
-      // A line with options (from="…", command="…") does not parse, so it lets nobody in: options
-      // that are not enforced must not be half-accepted.
+      // A line with options (from="…", command="…") does not parse and grants no access, because options that are not
+      // enforced must not be ignored.
       const parsed = ssh2.utils.parseKey(line);
       if (parsed instanceof Error) return [];
       return parsed;
     });
 }
 
-/** A list that cannot be read names nobody: the door stays shut. */
+/** Text of the file; an unreadable one grants access to nobody. */
 function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8');
@@ -64,13 +64,13 @@ function textOf(path: string): string {
   }
 }
 
-/** RSA keys sign under other names than their own (RFC 8332 §3); under their own it is SHA-1. */
+/** Key type of an algorithm: RSA keys use other names in signatures (RFC 8332 §3); their own means SHA-1. */
 function keyTypeOf(algorithm: string): string | undefined {
   if (algorithm === 'ssh-rsa') return undefined;
   return algorithm.startsWith('rsa-sha2-') ? 'ssh-rsa' : algorithm;
 }
 
-/** Hashed first: timingSafeEqual wants equal lengths, and a length must not leak either. */
+/** Compares hashes, because timingSafeEqual needs equal lengths and the length must not leak. */
 function sameBytes(a: Buffer, b: Buffer): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }

@@ -1,34 +1,34 @@
-/** What the SSH server needs from the engine. */
+/** Declares what the SSH server needs of the engine. */
 import type { Writable } from 'node:stream';
 
 export interface SshBackend {
-  /** Starts a shell or one command in a container; not-found when there is no such container. */
+  /** Starts a shell or one command in a container. Throws not-found without such a container. */
   openShell(container: string, request: ShellRequest): Promise<Shell>;
-  /** Whether an IP address belongs to a container, so that `direct-tcpip` may reach it. */
+  /** Whether an IP address belongs to a container, which `direct-tcpip` may reach. */
   isContainerAddress(address: string): boolean;
 }
 
 export interface ShellRequest {
-  /** As typed after the host on ssh's command line; absent means an interactive shell. */
+  /** Command from ssh's command line; an interactive shell when absent. */
   command?: string;
-  /** Absent: no terminal, stdout and stderr stay apart. */
+  /** Size of the terminal. Without a terminal stdout and stderr are separate. */
   terminal?: { rows: number; columns: number };
-  /** What the client sent, and TERM when there is a terminal. */
+  /** Variables of the client, and TERM when there is a terminal. */
   env: Record<string, string>;
 }
 
-/** One running process, seen from its terminal or its pipes. */
+/** A running process with its terminal or pipes. */
 export interface Shell {
-  /** Ending it is the half-close. */
+  /** The process's stdin; ending it is the half-close. */
   stdin: Writable;
-  /** Ends after the process has; read no faster than the client takes it. */
+  /** Output, which ends after the process. It is read no faster than the client accepts it. */
   output: AsyncIterable<ShellOutput>;
   resize(rows: number, columns: number): Promise<void>;
-  /** Settles once the output has ended. */
+  /** Exit code, known when the output has ended. */
   exitCode(): number;
-  /** A signal by its SSH name, such as `TERM` (RFC 4254 §6.9); unknown names do nothing. */
+  /** Sends a signal by its SSH name such as `TERM` (RFC 4254 §6.9); unknown names have no effect. */
   signal(name: string): void;
-  /** The client is gone: lets the output go and hangs up on the process. */
+  /** Drops the output and sends SIGHUP to the process, when the client is gone. */
   hangUp(): void;
 }
 

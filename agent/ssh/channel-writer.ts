@@ -1,6 +1,6 @@
 /**
- * Writes into an SSH channel no faster than the other side takes it: one write at a time waits for
- * the channel's window (RFC 4254 §5.2) and for the socket under it, so memory stays bounded.
+ * Writes into an SSH channel no faster than the peer reads: one write at a time waits for the channel's window (RFC
+ * 4254 §5.2) and for the socket under it, so memory stays bounded.
  */
 import type { Duplex } from 'node:stream';
 import type { ServerChannel } from 'ssh2';
@@ -11,7 +11,7 @@ export class ChannelWriter {
   #closed = false;
   #wake = () => {};
 
-  /** `onClosed` runs once, when the channel has closed or the connection under it has broken. */
+  /** `onClosed` runs once, when the channel is closed or its connection is broken. */
   constructor(channel: ServerChannel, socket: Duplex, onClosed: () => void) {
     this.#channel = channel;
     this.#socket = socket;
@@ -19,11 +19,11 @@ export class ChannelWriter {
       channel.off('close', close);
       socket.off('close', close);
       this.#closed = true;
-      // ssh2 drops the callback of a write that waits when the channel closes; this ends the wait.
+      // ssh2 drops the callback of a waiting write when the channel closes; this ends the wait.
       this.#wake();
       onClosed();
     };
-    // Both: when the connection breaks, ssh2 says so on a channel only after all its input is read.
+    // Both events are needed: after a broken connection ssh2 closes a channel only when all its input was read.
     channel.once('close', close);
     socket.once('close', close);
   }
@@ -32,14 +32,14 @@ export class ChannelWriter {
     return this.#closed;
   }
 
-  /** False once the channel is gone; the caller stops then. */
+  /** Resolves with false when the channel is closed, and then the caller stops. */
   async write(data: Uint8Array, stream: 'stdout' | 'stderr' = 'stdout'): Promise<boolean> {
     if (this.#closed) return false;
     forgetSentChunk(this.#channel);
     const target = stream === 'stdout' ? this.#channel : this.#channel.stderr;
     await this.#wait((done) => target.write(data, done));
-    // ssh2 looks at the window only: a client that grants a huge one and reads nothing would grow
-    // the socket's buffer without end.
+    // ssh2 checks only the window: with a client that grants a huge one and reads nothing, the socket's buffer would
+    // grow without limit.
     if (!this.#closed && this.#socket.writableNeedDrain)
       await this.#wait((done) => this.#socket.once('drain', done));
     return !this.#closed;
@@ -54,8 +54,8 @@ export class ChannelWriter {
 }
 
 /**
- * ssh2 1.17 keeps the last stdout chunk that had to wait, and sends it again when stderr next waits
- * for the window (Channel.js sets `_chunk` and never clears it; server.js tries it before `_chunkErr`).
+ * ssh2 1.17 keeps the last stdout chunk that had to wait, and sends it again when stderr next waits for the window
+ * (Channel.js sets `_chunk` and never clears it; server.js tries it before `_chunkErr`). This clears it.
  */
 function forgetSentChunk(channel: ServerChannel): void {
   const pending: { _chunk?: unknown; _chunkcb?: unknown } = channel as object;

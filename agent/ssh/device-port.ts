@@ -1,23 +1,23 @@
 /**
- * SSH over a port of the machine (virtio-serial) in place of a socket: one session at a time, begun
- * again whenever it ends.
+ * SSH over a virtio-serial port of the machine in place of a socket, one session at a time.
  *
- * A port is one stream of bytes for good, so the beginning of a session has to be seen in it:
- * - The server's identification goes out as soon as somebody is there. A new client waits for it, and
- *   one that holds a session of an agent that is gone takes it for a broken packet and hangs up.
- * - A client's identification after other bytes is a new client, whose predecessor left too quickly for
- *   the port to say so. It is at the start of a chunk, because a read of a port gives bytes of one write
- *   of the host only.
+ * A port is one endless stream of bytes, so the beginning of a session must be recognised in it:
+ *
+ * - The server's identification is sent as soon as the port is open. A new client waits for it, and a client with a
+ * session of an earlier agent takes it for a broken packet and disconnects.
+ *
+ * - A client's identification after other bytes means a new client, whose predecessor left too quickly for the port
+ * to report it. It is at the start of a chunk, because a read of a port returns bytes of only one write of the host.
  */
 import { Duplex } from 'node:stream';
 
 export interface DevicePortOptions {
-  /** Undefined while nobody is at the other end; throws when the port cannot be opened at all. */
+  /** Opens the port; `undefined` while no client has the other end open. Throws when the port cannot be opened. */
   open(): Duplex | undefined;
-  /** Takes a new session, as if it were a socket that has connected. */
-  welcome(session: Duplex): void;
+  /** Gets each new session, like a connected socket. */
+  serveSession(session: Duplex): void;
   report(error: unknown): void;
-  /** How often to look whether somebody has come; a port has no way to wait for that alone. */
+  /** Interval of tries to open the port, which offers no event for that. */
   retryMs?: number;
 }
 
@@ -27,7 +27,7 @@ export class DevicePort {
   readonly #options: DevicePortOptions;
   #stream: Duplex | undefined;
   #session: Session | undefined;
-  /** Something has come from this stream's first client: the next identification is another's. */
+  /** True when the first client of this stream has sent data: the next identification is another client's. */
   #greeted = false;
   #timer: NodeJS.Timeout | undefined;
   #reported = '';
@@ -53,7 +53,7 @@ export class DevicePort {
     }
     this.#stream = stream;
     this.#greeted = false;
-    // Leaving shows as an end on a virtio port and as an error on a terminal; `close` follows both.
+    // A client that leaves shows as an end on a virtio port and as an error on a terminal; `close` follows both.
     stream.on('error', () => {});
     stream.once('end', () => stream.destroy());
     stream.once('close', () => this.#left());
@@ -65,7 +65,7 @@ export class DevicePort {
     try {
       return this.#options.open();
     } catch (error) {
-      // Said once, not at every try.
+      // Each error is reported once and not at every try.
       if (String(error) !== this.#reported) this.#options.report(error);
       this.#reported = String(error);
       return undefined;
@@ -80,13 +80,13 @@ export class DevicePort {
       this.#session = undefined;
       stream.resume();
     });
-    this.#options.welcome(session);
+    this.#options.serveSession(session);
   }
 
   #receive(chunk: Buffer, stream: Duplex): void {
     const old = this.#session;
     const isClient = chunk.subarray(0, identification.length).equals(identification);
-    // Without a session this is a client of one that has ended: it is told as one of a gone agent is.
+    // Without a session this is the client of an ended one, and learns it in the same way as one of an earlier agent.
     if (old === undefined || (isClient && this.#greeted)) this.#begin(stream);
     this.#greeted = true;
     if (old !== this.#session) old?.destroy();
@@ -102,7 +102,7 @@ export class DevicePort {
   }
 }
 
-/** What the SSH server sees as its socket. */
+/** The SSH server's view of the port as a socket. */
 class Session extends Duplex {
   readonly #stream: Duplex;
 
@@ -111,7 +111,7 @@ class Session extends Duplex {
     this.#stream = stream;
   }
 
-  /** False when the server takes no more for now. */
+  /** Returns false when the server wants no more data for now. */
   receive(chunk: Buffer): boolean {
     return this.destroyed || this.push(chunk);
   }
@@ -121,12 +121,12 @@ class Session extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
-    // A port that has closed ends this session too; there is nobody left to tell of the write.
+    // A closed port ends this session too, so nobody needs the result of the write.
     if (this.destroyed || this.#stream.destroyed) done();
     else this.#stream.write(chunk, () => done());
   }
 
-  /** A port has no half-close: a server that has said its last word has ended the session. */
+  /** A port has no half-close: the end of the server's output ends the session. */
   override _final(done: () => void): void {
     done();
     this.destroy();

@@ -1,6 +1,6 @@
 /**
- * Shells over the engine's exec. `ContainerExec` is the part of agent/api/exec/backend.ts's
- * ExecBackend that this needs, so main.ts can hand the engine's own object over as it is.
+ * Opens shells with the engine's exec. `ContainerExec` is the part of agent/api/exec/backend.ts's ExecBackend that
+ * this needs, so that main.ts can pass the engine's object unchanged.
  */
 
 import { constants } from 'node:os';
@@ -71,7 +71,10 @@ async function startIn(
   }
 }
 
-/** The engine words it as runc does, because the docker CLI matches that text for exit code 127. */
+/**
+ * Whether the error says that the program is missing; the engine uses runc's message, which the docker CLI matches
+ * for exit code 127.
+ */
 function isMissingShell(error: unknown): boolean {
   return (
     error instanceof Error &&
@@ -93,11 +96,11 @@ function shellOf(exec: ContainerExec, id: string, streams: ExecStreams): Shell {
     stdin: streams.stdin ?? new PassThrough().resume(),
     output: streams.output,
     resize: (rows, columns) => exec.resize(id, rows, columns),
-    // The engine sets the code before the output ends; without one the process was torn away.
+    // The engine sets the code before the output ends; without one the process was killed.
     exitCode: () => exec.inspect(id).exitCode ?? 137,
     signal: (name) => signalProcess(exec, id, name),
     hangUp() {
-      // Docker lets an exec run on when its client goes; a shell over SSH ends with its connection.
+      // In Docker an exec goes on without its client, but a shell over SSH ends with its connection.
       signalProcess(exec, id, 'HUP');
       streams.close();
     },
@@ -111,6 +114,6 @@ function signalProcess(exec: ContainerExec, id: string, name: string): void {
     const { running, pid } = exec.inspect(id);
     if (running && pid > 0) process.kill(pid, signal);
   } catch {
-    // It has just ended, or its container has been removed: nothing is left to signal.
+    // The process has ended or its container was removed, so there is nothing to signal.
   }
 }

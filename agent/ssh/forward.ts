@@ -1,4 +1,4 @@
-/** `direct-streamlocal@openssh.com` and `direct-tcpip`: one channel to one socket of this machine. */
+/** Serves `direct-streamlocal@openssh.com` and `direct-tcpip`: each channel connects to one socket of this machine. */
 import { connect, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { AcceptConnection, Connection, RejectConnection, ServerChannel } from 'ssh2';
@@ -7,13 +7,13 @@ import type { SshBackend } from './backend.ts';
 import { ChannelWriter } from './channel-writer.ts';
 import { relayDatagrams } from './udp-relay.ts';
 
-/** How the API socket can be asked for without knowing where this agent keeps it. */
+/** Name for the API socket, whose path a client need not know. */
 export const apiSocketAlias = 'docker.sock';
 
-/** By the name that a `direct-streamlocal` channel asks for; what is in the agent and no socket. */
+/** Services inside the agent by the name that a `direct-streamlocal` channel requests. */
 export type ChannelServices = Record<string, (channel: Duplex) => void>;
 
-/** Other sockets of the agent by the names that a channel asks for; made when somebody first does. */
+/** Further sockets of the agent by the name that a channel requests, created on demand. */
 export type AgentSockets = Readonly<Record<string, () => Promise<string>>>;
 
 interface ForwardingOptions {
@@ -23,7 +23,7 @@ interface ForwardingOptions {
   sockets?: AgentSockets;
 }
 
-/** Only for the login `api`: everything that reaches beyond one container. */
+/** Serves the login `api` alone, which may reach more than one container. */
 export function serveForwarding(
   connection: Connection,
   socket: Duplex,
@@ -38,7 +38,7 @@ export function serveForwarding(
   });
   connection.on('tcpip', (accept, reject, { destIP, destPort }) => {
     const address = destIP === 'localhost' ? '127.0.0.1' : destIP;
-    // Addresses only: a name would be resolved here and could point anywhere.
+    // Only addresses are accepted: a name would be resolved here and could mean any address.
     if (isIP(address) === 0 || !mayReach(address, options.backend)) reject();
     else forward(accept, reject, socket, { host: address, port: destPort });
   });
@@ -67,11 +67,11 @@ function acceptFor(
   accept: AcceptConnection<ServerChannel>,
 ): void {
   const channel = accept();
-  // Undefined when the connection has ended meanwhile.
+  // The channel is `undefined` when the connection has ended meanwhile.
   if (channel !== undefined) serve(channel);
 }
 
-/** Published ports listen on the machine's loopback; anything else must be a container. */
+/** Whether the target is allowed: the loopback, on which published ports listen, or a container. */
 function mayReach(address: string, backend: SshBackend): boolean {
   return address === '::1' || address.startsWith('127.') || backend.isContainerAddress(address);
 }
@@ -86,13 +86,13 @@ function forward(
   target.once('error', () => reject());
   target.once('connect', () => {
     const channel = accept();
-    // Undefined when the connection ended while the target was being reached.
+    // The channel is `undefined` when the connection has ended meanwhile.
     if (channel === undefined) target.destroy();
     else join(channel, socket, target);
   });
 }
 
-/** Both directions, each with an end of its own: a client that has said all still hears the answer. */
+/** Copies both directions, each with its own end: a client that has sent everything still gets the answer. */
 function join(channel: ServerChannel, socket: Duplex, target: Socket): void {
   const writer = new ChannelWriter(channel, socket, () => target.destroy());
   let openDirections = 2;
@@ -100,7 +100,7 @@ function join(channel: ServerChannel, socket: Duplex, target: Socket): void {
     openDirections -= 1;
     if (openDirections === 0) channel.close();
   };
-  // SSH has no word for why a stream broke: closing the channel is all that can be said.
+  // SSH cannot express why a stream broke, so the channel is only closed.
   channel.on('error', () => target.destroy());
   target.on('error', () => channel.close());
   channel.pipe(target);
@@ -115,13 +115,13 @@ async function pump(
   ended: () => void,
 ): Promise<void> {
   try {
-    // The stream is not to be destroyed at its end: its other direction may still be in use.
+    // The stream must not be destroyed at its end, because its other direction may still be used.
     for await (const chunk of target.iterator({ destroyOnReturn: false }))
       if (!(await writer.write(chunk as Buffer))) return;
-    // Not end(): ssh2's server closes the whole channel with it.
+    // end() would close the whole channel in ssh2's server.
     channel.eof();
     ended();
   } catch {
-    // The target broke off: its error listener has closed the channel.
+    // The target's connection broke, and its error listener has closed the channel.
   }
 }

@@ -1,7 +1,6 @@
 /**
- * The machine's keys: `host_ed25519` (who this machine is), `client_ed25519` (the key that the app
- * and `ssh -i` use) and `authorized_keys` (who may come in). Made on first use, readable by their
- * owner only.
+ * Keys of the machine: `host_ed25519` (the host key), `client_ed25519` (the key of the app and of `ssh -i`) and
+ * `authorized_keys` (keys with access). They are created on first use and readable only by their owner.
  */
 import {
   closeSync,
@@ -26,7 +25,7 @@ export interface SshKeys {
   authorizedKeysPath: string;
 }
 
-/** Makes what is missing in `directory` and leaves what is there as it is. */
+/** Creates missing keys in `directory` and leaves existing ones unchanged. */
 export function prepareKeys(directory: string): SshKeys {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const keys = {
@@ -36,7 +35,7 @@ export function prepareKeys(directory: string): SshKeys {
   };
   ensureKeyPair(keys.hostKeyPath, 'corten-host');
   ensureKeyPair(keys.clientKeyPath, 'corten-app');
-  // Written once only: a person may take the app's key out again.
+  // The file is written only once, because a person may remove the app's key.
   if (!existsSync(keys.authorizedKeysPath))
     writeFileSync(keys.authorizedKeysPath, readFileSync(`${keys.clientKeyPath}.pub`), {
       mode: 0o600,
@@ -45,7 +44,7 @@ export function prepareKeys(directory: string): SshKeys {
   return keys;
 }
 
-/** The private key's text; refuses a key that others can read, as sshd does. */
+/** Text of a private key. Throws for a key that others can read, as sshd does. */
 export function readPrivateKey(path: string): string {
   const mode = statSync(path).mode & 0o777;
   if ((mode & 0o077) !== 0)
@@ -64,8 +63,8 @@ function ensureKeyPair(path: string, comment: string): void {
 }
 
 /**
- * A new Ed25519 pair in OpenSSH's format. ssh2 1.17 drops a public key's leading zero bytes, so that
- * one pair in 256 cannot be read by anybody (lib/keygen.js); such a pair is thrown away.
+ * Creates an Ed25519 pair in OpenSSH's format. ssh2 1.17 drops leading zero bytes of a public key, which makes one
+ * pair in 256 unreadable (lib/keygen.js); such a pair is discarded.
  */
 export function makeKeyPair(comment: string): { public: string; private: string } {
   for (;;) {
@@ -74,7 +73,7 @@ export function makeKeyPair(comment: string): { public: string; private: string 
   }
 }
 
-/** The file appears whole or not at all: a crash must not leave half a key under its final name. */
+/** Writes a file atomically: a crash must not leave half a key under its final name. */
 function writePrivately(path: string, text: string): void {
   const draft = `${path}.${process.pid}`;
   rmSync(draft, { force: true });

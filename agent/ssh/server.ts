@@ -1,6 +1,6 @@
 /**
- * The agent's SSH server. The login name picks the place: `api` reaches the engine's socket,
- * published ports and containers; any other name is a container, and gives a shell inside it.
+ * The agent's SSH server. The login name selects the target: `api` may reach the engine's socket, published ports and
+ * containers; any other name is a container, in which it gets a shell.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket, type Server as SocketServer } from 'node:net';
@@ -23,29 +23,29 @@ export interface SshServerOptions {
   backend: SshBackend;
   sockets?: AgentSockets;
   services?: ChannelServices;
-  /** How long a connection may take to authenticate; sshd's LoginGraceTime. */
+  /** Time that a connection may take to authenticate, like sshd's LoginGraceTime. */
   loginGraceMs?: number;
-  /** Connections that have not authenticated yet; sshd's MaxStartups. */
+  /** Number of connections that have not authenticated yet, like sshd's MaxStartups. */
   maxStartups?: number;
 }
 
 export interface SshServer {
-  /** A unix socket's path (made 0600) or a TCP address; resolves with where it listens. */
+  /** Listens on a unix socket (mode 0600) or a TCP address. Resolves with the address. */
   listen(place: { path: string } | { host: string; port: number }): Promise<string>;
-  /** `start` makes the server listen on what is neither. */
+  /** Listens on another kind of endpoint, which `start` opens. */
   listenOn(start: (listener: SocketServer) => void): void;
   /**
-   * Serves one session at a time on a device, which `open` opens: undefined while nobody is at its
-   * other end.
+   * Serves one session at a time on a device. `open` opens it and returns `undefined` while no client has the other
+   * end open.
    */
   serveDevice(open: () => Duplex | undefined, report: (error: unknown) => void): void;
-  /** Stops listening and hangs up on everyone. */
+  /** Stops listening and closes all connections. */
   close(): Promise<void>;
 }
 
 /**
- * GCM first: node's AES-GCM is several times as fast as ssh2's others. No compression: it costs more
- * than it saves on a local line, and `zlib` would unpack bytes of strangers.
+ * GCM comes first, because Node's AES-GCM is several times as fast as ssh2's other ciphers. Compression is off: it
+ * costs more than it saves on a local connection, and `zlib` would decompress untrusted bytes.
  */
 const algorithms: Algorithms = {
   cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes256-ctr'],
@@ -62,8 +62,8 @@ export function createSshServer(options: SshServerOptions): SshServer {
   const strangers = new Set<Duplex>();
   const { loginGraceMs = 60_000, maxStartups = 32 } = options;
 
-  function welcome(socket: Duplex): void {
-    // A peer that vanishes shows as an error and then as `close`; nothing is left to do.
+  function serveSession(socket: Duplex): void {
+    // A vanished peer causes an error and then `close`, which needs no further handling.
     socket.on('error', () => {});
     if (strangers.size >= maxStartups) {
       socket.destroy();
@@ -82,17 +82,17 @@ export function createSshServer(options: SshServerOptions): SshServer {
       known();
       sockets.delete(socket);
     });
-    // One protocol engine a socket, so that a channel knows the socket whose buffer it fills.
+    // Each socket gets an ssh2 server of its own, so that a channel knows the socket whose buffer it fills.
     new ssh2.Server({ hostKeys: [hostKey], algorithms, ident: 'corten' }, (connection) =>
       serve(connection, socket, options, known),
     )
-      // Of a socket it uses what every duplex has.
+      // ssh2 uses only what every duplex stream has.
       .injectSocket(socket as Socket);
   }
 
   return {
     async listen(place) {
-      const listener = createServer({ noDelay: true }, welcome);
+      const listener = createServer({ noDelay: true }, serveSession);
       if ('path' in place) rmSync(place.path, { force: true });
       await new Promise<void>((resolve, reject) => {
         listener.once('error', reject);
@@ -103,12 +103,12 @@ export function createSshServer(options: SshServerOptions): SshServer {
       return addressOf(listener);
     },
     listenOn(start) {
-      const listener = createServer({ noDelay: true }, welcome);
+      const listener = createServer({ noDelay: true }, serveSession);
       start(listener);
       listeners.push(listener);
     },
     serveDevice(open, report) {
-      ports.push(new DevicePort({ open, welcome, report }));
+      ports.push(new DevicePort({ open, serveSession, report }));
     },
     async close() {
       for (const port of ports) port.close();
@@ -127,7 +127,7 @@ function serve(
   options: SshServerOptions,
   onReady: () => void,
 ): void {
-  // Broken or hostile peers end here; the socket's `close` lets everything go.
+  // Broken or hostile peers end here; the socket's `close` releases everything.
   connection.on('error', () => socket.destroy());
   authenticate(connection, options.authorizedKeysPath, (login) => {
     onReady();

@@ -1,14 +1,14 @@
-/** A session channel of a login that names a container: pty, env, shell, exec (RFC 4254 §6). */
+/** Serves a session channel of a login that names a container: pty, env, shell, exec (RFC 4254 §6). */
 import type { Duplex } from 'node:stream';
 import type { Connection, ServerChannel, Session } from 'ssh2';
 import type { Shell, ShellRequest, SshBackend } from './backend.ts';
 import { ChannelWriter } from './channel-writer.ts';
 
-/** Enough for LANG, LC_* and an editor's own; a client must not fill the engine's memory with them. */
+/** Limit of variables: enough for LANG, LC_* and those of editors, but too few to fill the engine's memory. */
 const maxVariables = 128;
 const maxVariableBytes = 32 * 1024;
 
-/** With a terminal these go to whatever is in its foreground, as the keys would. */
+/** With a terminal these signals are sent as the keys that reach its foreground process. */
 const keyOfSignal: Record<string, string> = { INT: '\x03', QUIT: '\x1c', TSTP: '\x1a' };
 
 export function serveShells(
@@ -41,7 +41,7 @@ class ShellSession {
   listen(): void {
     this.#session.on('pty', (accept, _reject, info) => {
       this.#terminal = sizeOf(info);
-      // @types/ssh2 leaves `term` out of the pty request's fields (RFC 4254 §6.2).
+      // @types/ssh2 lacks `term` of the pty request (RFC 4254 §6.2).
       const { term } = info as { term?: string };
       this.#env.TERM = term === undefined || term === '' ? 'xterm-256color' : term;
       accept?.();
@@ -65,16 +65,16 @@ class ShellSession {
     this.#session.on('exec', (accept, _reject, { command }) => void this.#run(accept(), command));
   }
 
-  /** The channel is accepted first: ssh2 drops what a client sends before that. */
+  /** The channel is accepted first, because ssh2 drops data that a client sends before that. */
   async #run(channel: ServerChannel, command?: string): Promise<void> {
-    // A channel that breaks ends with `close`, which is where everything is let go.
+    // A broken channel ends with `close`, which releases everything.
     channel.on('error', () => {});
     const writer = new ChannelWriter(channel, this.#socket, () => this.#shell?.hangUp());
     try {
       const code = await this.#converse(channel, writer, command);
       channel.exit(code);
     } catch (error) {
-      await writer.write(this.#complaint(error), 'stderr');
+      await writer.write(this.#errorText(error), 'stderr');
       channel.exit(127);
     }
     channel.end();
@@ -84,9 +84,9 @@ class ShellSession {
     const request: ShellRequest = { command, terminal: this.#terminal, env: this.#env };
     const shell = await this.#backend.openShell(this.#container, request);
     this.#shell = shell;
-    // Hung up while the shell was starting.
+    // The client has disconnected while the shell was starting.
     if (writer.closed) shell.hangUp();
-    // A process that has closed its stdin must not take its output down with it.
+    // An error of stdin, which the process may close, must not end its output.
     shell.stdin.on('error', () => channel.resume());
     channel.pipe(shell.stdin);
     this.#resizeIfChanged(request.terminal);
@@ -95,7 +95,7 @@ class ShellSession {
     return shell.exitCode();
   }
 
-  /** The window may have changed while the shell was starting. */
+  /** Applies a change of the window's size while the shell was starting. */
   #resizeIfChanged(started: ShellRequest['terminal']): void {
     if (started !== this.#terminal) this.#resize();
   }
@@ -103,7 +103,7 @@ class ShellSession {
   #resize(): void {
     if (this.#terminal === undefined) return;
     const { rows, columns } = this.#terminal;
-    // The process may just have ended, and then nobody looks at its size any more.
+    // The process may have ended, and then its size does not matter.
     this.#shell?.resize(rows, columns).catch(() => {});
   }
 
@@ -122,8 +122,8 @@ class ShellSession {
     );
   }
 
-  /** A terminal in raw mode needs the carriage return; stderr of a plain command does not. */
-  #complaint(error: unknown): Buffer {
+  /** Formats an error. A terminal in raw mode needs the carriage return, the stderr of a plain command does not. */
+  #errorText(error: unknown): Buffer {
     const reason = error instanceof Error ? error.message : String(error);
     return Buffer.from(this.#terminal === undefined ? `${reason}\n` : `${reason}\r\n`);
   }

@@ -1,15 +1,15 @@
-/** The guest's end of a published UDP port: a socket for each flow (contract/udp-relay.ts). */
+/** The machine's end of a published UDP port: a socket for each flow (contract/udp-relay.ts). */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { FrameReader, framed } from '../contract/framing.ts';
 import { flowHeader, readDatagram } from '../contract/udp-relay.ts';
 
-/** As long as Docker's own UDP proxy remembers a client (90 s), and some for the host to forget first. */
+/** Idle time of a flow: longer than in Docker's UDP proxy (90 s), so that the host forgets the client first. */
 const flowIdleMs = 100_000;
-/** A port that is flooded from forged addresses must not take every descriptor. */
+/** Limit of flows, so that a flood from forged addresses does not take every descriptor. */
 const flowLimit = 1024;
-/** UDP promises nothing: what does not fit is dropped, as a full socket buffer would do. */
+/** Limit of waiting bytes: what exceeds it is dropped, as with a full socket buffer. */
 const backlogBytes = 1024 * 1024;
 
 export interface UdpRelayOptions {
@@ -28,7 +28,7 @@ interface Flow {
 export function relayDatagrams(channel: Duplex, options: UdpRelayOptions): void {
   const idleMs = options.flowIdleMs ?? flowIdleMs;
   const limit = options.flowLimit ?? flowLimit;
-  /** Least recently used first. */
+  /** Flows, least recently used first. */
   const flows = new Map<number, Flow>();
   const frames = new FrameReader();
   const sweep = setInterval(() => {
@@ -52,7 +52,7 @@ export function relayDatagrams(channel: Duplex, options: UdpRelayOptions): void 
 
   function open(id: number): UdpSocket {
     const socket = createSocket(isIPv6(options.address) ? 'udp6' : 'udp4');
-    // Refused by the container, or without a way to it: the client hears nothing, as with any UDP.
+    // The container refused the datagram or cannot be reached; as always with UDP, the client learns nothing.
     socket.on('error', () => undefined);
     socket.on('message', (payload, from) => {
       if (from.address !== options.address || from.port !== options.port) return;
@@ -83,7 +83,7 @@ export function relayDatagrams(channel: Duplex, options: UdpRelayOptions): void 
         datagram.payload,
         options.port,
         options.address,
-        // One that cannot be sent is lost.
+        // A datagram that cannot be sent is lost.
         () => undefined,
       );
     }

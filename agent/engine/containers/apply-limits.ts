@@ -61,6 +61,6 @@ export function checkReach({ settings }: ContainerRecord, { network, log }: Limi
     );
   if (log !== undefined && settings.log.driver === 'none')
     throw invalid(
-      'The container keeps no log (log driver none), so there is none to limit: make it anew with another driver.',
+      'The container keeps no log (log driver none), so there is none to limit: create it again with another driver.',
     );
 }

@@ -126,7 +126,7 @@ export function checkLayer(
 function refuseWithoutSpace(after: DiskLimits): void {
   if (isLimited(after))
     throw conflict(
-      'this container was made without a disk limit, and its files lie on the state file system itself, which has no project quota: make it anew with --storage-opt size=…, or start the agent with --default-disk so that every container can be given another limit later',
+      'this container was created without a disk limit, and its files lie on the state file system itself, which has no project quota: create it again with --storage-opt size=…, or start the agent with --default-disk so that every container can be given another limit later',
     );
 }
 

@@ -111,7 +111,7 @@ export function updateVolume(
     disks.volumes[dryRun ? 'check' : 'update'](volume.space, before, after);
   else if (isLimited(after))
     throw conflict(
-      `the volume ${name} was made without a limit, and its files lie on a file system that has no project quota: make it anew with -o size=…`,
+      `the volume ${name} was created without a limit, and its files lie on a file system that has no project quota: create it again with -o size=…`,
     );
   const changed = { ...volume, limits: after };
   return { volume: dryRun ? changed : volumes.update(changed), warnings };

@@ -65,7 +65,7 @@ export async function openSharedDisk(options: SharedDiskOptions): Promise<Shared
   const round = () => {
     try {
       const shared = statfsSync(directory);
-      const left = keepsReserve ? allowedBytes(useOf(image, shared)) : undefined;
+      const left = keepsReserve ? allowedBytes(measure(image, shared)) : undefined;
       reserveExt4Blocks(device, blocksToReserve(shared, left));
     } catch (error) {
       report('reserve disk space for the system', error);
@@ -114,7 +114,7 @@ export interface DiskUse {
   written: number;
 }
 
-function useOf(image: string, { blocks, bfree }: StatsFs): DiskUse {
+function measure(image: string, { blocks, bfree }: StatsFs): DiskUse {
   const { bavail, bsize } = statfsSync(dirname(image));
   return {
     free: bavail * bsize,

@@ -34,7 +34,7 @@ describe('a file system for each', { skip }, () => {
     await idle('free');
     const late = await limit('free', { maxBytes: 64 * mib });
     assert.equal(late.status, 409);
-    assert.match(late.body.message, /made without a disk limit/);
+    assert.match(late.body.message, /created without a disk limit/);
     await output('rm', '-f', 'fixed', 'free');
     await nothingStays();
   });

@@ -122,7 +122,7 @@ test('a dry run refuses what the change would, and changes nothing', async (t) =
   const plain = await create(bench);
   await assert.rejects(ask(plain, 64 * mib), {
     kind: 'conflict',
-    message: /made without a disk limit/,
+    message: /created without a disk limit/,
   });
   await ask(plain, null);
   const limited = await create(bench, { limits: { disk } });

@@ -51,6 +51,45 @@ export interface HistoryEntry {
   comment: string;
   sizeBytes: number;
   tags: string[];
+  /** Of the layer that the step made; absent for a step that made none. */
+  diffId?: string;
+}
+
+/** One instruction of an image, and the layer that it made (`/corten/v1/images/{name}/layers`). */
+export interface ImageLayerDocument {
+  /** As the image's history has it; empty where the history is shorter than the layers. */
+  createdBy: string;
+  comment: string;
+  /** RFC 3339. */
+  createdAt?: string;
+  /** Bytes of the unpacked layer; 0 for an instruction that made none, absent where the history does not say. */
+  sizeBytes?: number;
+  /** Digest of the layer's plain archive; absent for an instruction that made none. */
+  diffId?: string;
+}
+
+/** Entries of one directory of a layer, sorted by name. */
+export interface LayerFilesDocument {
+  files: LayerFile[];
+  /** Whether more follow the last one. */
+  hasMore: boolean;
+}
+
+export interface LayerFile {
+  name: string;
+  /** `removed`: the layer hides an entry of that name below it (a whiteout). */
+  kind: 'file' | 'directory' | 'link' | 'device' | 'pipe' | 'socket' | 'removed';
+  sizeBytes: number;
+  /** Permission bits with setuid, setgid and sticky. */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** RFC 3339. */
+  modifiedAt: string;
+  /** Where a symbolic link leads. */
+  target?: string;
+  /** The directory hides everything that lower layers have in it. */
+  isOpaque?: boolean;
 }
 
 export interface RegistryCredentials {

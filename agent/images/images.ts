@@ -118,6 +118,7 @@ export class Images {
         comment: String(record.comment ?? ''),
         sizeBytes: layer === undefined ? 0 : this.#layers.sizeOf(layer),
         tags: [],
+        ...(layer !== undefined && { diffId: layer }),
       };
     });
     const last = entries.at(-1);

@@ -5,16 +5,19 @@
 import type { FastifyInstance } from 'fastify';
 import type { Limits, SpaceUsage } from '../../contract/limits.ts';
 import type { ContainersBackend } from '../containers/backend.ts';
+import type { ImagesBackend } from '../images/backend.ts';
 import { readJson } from '../json-body.ts';
 import { pathPart, Query } from '../query.ts';
 import type { SystemBackend } from '../system/backend.ts';
 import type { VolumesBackend, VolumeView } from '../volumes/backend.ts';
 import type { PressureBackend } from './backend.ts';
+import { imageLayerRoutes } from './image-layers.ts';
 import { readLimitsDocument, readVolumeLimitsDocument } from './limits-document.ts';
 import { pressureRoutes } from './pressure.ts';
 
 export interface CortenSources {
   containers: ContainersBackend;
+  images: ImagesBackend;
   system: SystemBackend;
   pressure: PressureBackend;
   volumes: VolumesBackend;
@@ -23,7 +26,7 @@ export interface CortenSources {
 
 export function cortenRoutes(
   app: FastifyInstance,
-  { containers, system, pressure, volumes, productVersion }: CortenSources,
+  { containers, images, system, pressure, volumes, productVersion }: CortenSources,
 ): void {
   app.get('/corten/v1/ping', async () => ({ name: 'corten', version: productVersion }));
 
@@ -60,6 +63,7 @@ export function cortenRoutes(
   });
 
   pressureRoutes(app, pressure);
+  imageLayerRoutes(app, images);
   app.get('/corten/v1/containers/:id/disk', async (request) =>
     diskDocument(await containers.diskUsage(pathPart(request, 'id'))),
   );

@@ -4,6 +4,7 @@ import type {
   HistoryEntry,
   ImageConfig,
   ImageView,
+  LayerFilesDocument,
   Progress,
   PullRequest,
   PushRequest,
@@ -15,7 +16,17 @@ export interface ImagesBackend {
   list(): ImageView[];
   /** Finds by name, name@digest, ID or prefix of an ID. */
   inspect(reference: string): ImageView;
+  /** The newest step first. */
   history(reference: string): HistoryEntry[];
+  /**
+   * What one directory of a layer holds, after the name `after` and at most `limit`. Throws not-found for a layer that
+   * the image lacks and for a path that is no directory in it.
+   */
+  layerFiles(
+    reference: string,
+    diffId: string,
+    request: { path: string; after: string; limit: number },
+  ): LayerFilesDocument;
   pull(request: PullRequest): AsyncIterable<Progress>;
   push(request: PushRequest): AsyncIterable<Progress>;
   tag(reference: string, target: string): Promise<void>;

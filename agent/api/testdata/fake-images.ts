@@ -1,6 +1,12 @@
 /** Images in memory. */
 import { Readable } from 'node:stream';
-import type { ImageView, Progress, PullRequest, PushRequest } from '../../contract/image.ts';
+import type {
+  ImageView,
+  LayerFilesDocument,
+  Progress,
+  PullRequest,
+  PushRequest,
+} from '../../contract/image.ts';
 import { CortenError, notFound } from '../../errors.ts';
 import type { ImagesBackend } from '../images/backend.ts';
 
@@ -23,6 +29,16 @@ export class FakeImages implements ImagesBackend {
     );
     if (found === undefined) throw notFound(`No such image: ${name}`);
     return found;
+  }
+
+  layerFiles(
+    reference: string,
+    diffId: string,
+    request: Parameters<ImagesBackend['layerFiles']>[2],
+  ): LayerFilesDocument {
+    this.calls.push({ name: 'layerFiles', args: [reference, diffId, request] });
+    this.inspect(reference);
+    return { files: [], hasMore: false };
   }
 
   history(reference: string) {

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { ImagesBackend } from '../../api/images/backend.ts';
 import type { ImageView, Progress } from '../../contract/image.ts';
+import { notFound } from '../../errors.ts';
 import type { StoredImage } from '../../images/store.ts';
 import type { EngineContext } from '../context.ts';
 import { emitImageEvent } from '../emit-events.ts';
@@ -9,6 +10,7 @@ import type { ContainerFiles } from '../files/container-files.ts';
 import { commitContainer, importRoot } from './commit.ts';
 import { pruneImages } from './image-prune.ts';
 import { removeImage } from './image-remove.ts';
+import { layerFiles } from './layer-files.ts';
 import { requireImage, usersOf } from './lookup.ts';
 
 export function createImagesBackend(
@@ -20,6 +22,12 @@ export function createImagesBackend(
     list: () => images.list().map((image) => viewOf(context, image)),
     inspect: (reference) => viewOf(context, requireImage(context, reference)),
     history: (reference) => images.history(requireImage(context, reference).id),
+    layerFiles: (reference, diffId, request) => {
+      const { diffIds, lowers } = requireImage(context, reference);
+      const directory = lowers.toReversed()[diffIds.indexOf(diffId)];
+      if (directory === undefined) throw notFound(`${reference} has no layer ${diffId}`);
+      return layerFiles(directory, request);
+    },
     pull: (request) =>
       emittingAtEnd(images.pull(request), () =>
         emitImageEvent(events, 'pull', request.reference, request.reference),

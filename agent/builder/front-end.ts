@@ -3,7 +3,8 @@
  * with graphs to be solved. The Dockerfile front end is built in; clients that speak LLBBridge are front ends that run
  * elsewhere.
  */
-import type { Definition, Platform } from './llb/ops.ts';
+import { CortenError } from '../errors.ts';
+import type { Definition, Platform, Range, SourceInfo } from './llb/ops.ts';
 import type { WarningProgress } from './solver/progress.ts';
 import type { ResolvedImage, ResolveImageRequest } from './solver/solver.ts';
 
@@ -28,8 +29,8 @@ export interface FrontEndBridge {
 }
 
 export interface FrontEndRef {
-  /** Throws not-found. */
-  readFile(path: string): Promise<Buffer>;
+  /** All of the file, or its first bytes. Throws not-found. */
+  readFile(path: string, maxBytes?: number): Promise<Buffer>;
   exists(path: string): Promise<boolean>;
 }
 
@@ -43,4 +44,24 @@ export interface FrontEndResult {
   isMultiPlatform: boolean;
   /** Further answers by key, such as those of subrequests (`result.json`, `result.txt`). */
   metadata: Map<string, Uint8Array>;
+}
+
+/** What went wrong at one place of a file that the client wrote: clients show its lines. */
+export class SourceFailure extends CortenError {
+  readonly info: SourceInfo;
+  readonly ranges: Range[];
+
+  constructor(message: string, { info, ranges, kind = 'invalid', cause }: SourceFailureOptions) {
+    super(kind, message, { cause });
+    this.name = 'SourceFailure';
+    this.info = info;
+    this.ranges = ranges;
+  }
+}
+
+interface SourceFailureOptions {
+  info: SourceInfo;
+  ranges: Range[];
+  kind?: CortenError['kind'];
+  cause?: unknown;
 }

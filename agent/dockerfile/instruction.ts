@@ -76,8 +76,10 @@ export type Meaning =
   | Copy
   | Add
   | { kind: 'arg'; args: Argument[] }
-  | { kind: 'env' | 'label'; pairs: Pair[] }
-  | { kind: 'cmd' | 'entrypoint'; command: Command }
+  | { kind: 'env'; pairs: Pair[] }
+  | { kind: 'label'; pairs: Pair[] }
+  | { kind: 'cmd'; command: Command }
+  | { kind: 'entrypoint'; command: Command }
   | { kind: 'workdir'; path: string }
   | { kind: 'user'; user: string }
   | { kind: 'expose'; ports: string[] }

@@ -17,8 +17,12 @@ export interface SourceRange {
 export class SourceError extends CortenError {
   readonly range: SourceRange;
 
-  constructor(message: string, range: SourceRange, options?: { cause?: unknown }) {
-    super('invalid', message, options);
+  constructor(
+    message: string,
+    range: SourceRange,
+    { kind = 'invalid', cause }: { kind?: CortenError['kind']; cause?: unknown } = {},
+  ) {
+    super(kind, message, { cause });
     this.name = 'SourceError';
     this.range = range;
   }

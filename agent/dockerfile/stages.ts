@@ -5,12 +5,13 @@ import type { Linter } from './linter.ts';
 import type { ParsedDockerfile } from './parser.ts';
 import { readInstruction } from './read-instruction.ts';
 import { parseError } from './source.ts';
+import type { WordOptions } from './words.ts';
 
 export interface Dockerfile {
   globalArgs: InstructionOf<'arg'>[];
   stages: Stage[];
-  /** The escape character. */
-  escape: string;
+  /** How its words are expanded: with which escape character. */
+  words: WordOptions;
 }
 
 export interface Stage {
@@ -45,7 +46,7 @@ export function readDockerfile(parsed: ParsedDockerfile, linter: Linter): Docker
     );
   checkStageNames(stages, linter);
   checkCasing(stages, linter);
-  return { globalArgs, stages, escape: parsed.escape };
+  return { globalArgs, stages, words: { escape: parsed.escape } };
 }
 
 const reservedNames = ['context', 'scratch'];

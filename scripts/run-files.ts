@@ -1,40 +1,42 @@
 /**
- * Runs test files and counts what came of them. A file that failed has a second try, alone, once all others have had
- * their first: on a computer that is busy or slow one may fail by chance, which is a fault to be found, but not the
+ * Runs test files side by side and counts what came of them. A file that failed has a second try, alone, once all others
+ * have had their first: on a computer that is busy or slow one may fail by chance, which is a fault to be found, but not the
  * change's that is tested. It is named, with what failed at first. What fails twice has failed.
  */
-import { relative, resolve } from 'node:path';
-import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Counts, type FileOutcome, type FileResult, runFile } from './run-file.ts';
 
-export interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
-
-export interface TestFiles {
-  name: string;
-  /** Relative to `root`. */
-  files: string[];
-  root: string;
-  /** Test files at once. */
-  concurrency: number;
-  /** For one file. */
+export interface TestFile {
+  /** Relative to the root. */
+  path: string;
+  group: string;
   patienceMs: number;
   hasSecondTry: boolean;
+}
+
+/** Something else that takes one of the places, such as a type check; it says itself what came of it. */
+export interface OtherJob {
+  run(): Promise<void>;
+}
+
+export interface Wanted {
+  /** They are begun in this order, except those that run alone, which come last. */
+  jobs: (TestFile | OtherJob)[];
+  root: string;
+  /** How many run at once. */
+  places: number;
+  hasOwnNamespaces: boolean;
 }
 
 export interface Outcome {
   counts: Counts;
   /** A line for each file that passed at its second try only. */
   secondTries: string[];
-}
-
-/** The names of tests: those that failed, and those that were skipped. */
-interface FileOutcome extends Counts {
+  /** A line for each file that failed. */
   failures: string[];
-  skips: string[];
+  /** By the files' paths, at their last try. */
+  seconds: Record<string, number>;
 }
 
 export const secondTryMark = 'passed at a second try only: ';
@@ -42,76 +44,94 @@ export const secondTryMark = 'passed at a second try only: ';
 /** More at once do not fail by chance, and would take long to fail again. */
 const mostSecondTries = 3;
 
-export async function runFiles(wanted: TestFiles): Promise<Outcome> {
-  const { name, files, hasSecondTry } = wanted;
-  console.log(`\n# ${name}: ${files.length} files`);
-  const outcome = await runOnce(wanted);
+export async function runFiles(wanted: Wanted): Promise<Outcome> {
+  const { jobs, root, places } = wanted;
+  const files = jobs.filter(isFile);
+  const results = new Map<TestFile, FileResult>();
+  const together = jobs.filter((job) => !isFile(job) || reasonToRunAlone(root, job) === undefined);
+  await inPlaces(together, together.length === 1 ? 1 : places, async (job) => {
+    if (isFile(job)) results.set(job, await runOne(job, wanted));
+    else await job.run();
+  });
+  for (const file of files.filter((each) => !together.includes(each)))
+    results.set(file, await runOne(file, wanted, `, alone: ${reasonToRunAlone(root, file)}`));
+
   const secondTries: string[] = [];
-  const failed = files.filter((file) => (outcome.get(file)?.failed ?? 0) > 0);
-  if (hasSecondTry && failed.length <= mostSecondTries)
-    for (const file of failed) {
-      console.log(`\n# ${name}, a second try: ${file}`);
-      const again = await runOnce({ ...wanted, files: [file], concurrency: 1 });
-      const first = outcome.get(file)?.failures ?? [];
-      const second = again.get(file);
+  const failed = files.filter((file) => (results.get(file)?.outcome.failed ?? 0) > 0);
+  if (failed.length <= mostSecondTries)
+    for (const file of failed.filter(({ hasSecondTry }) => hasSecondTry)) {
+      const first = results.get(file)?.outcome;
+      const again = await runOne(file, wanted, ', a second try');
       // What failed and is then skipped, or does not even begin, has not passed.
-      if (second === undefined || second.passed === 0) continue;
-      if (second.failed === 0 && first.some((each) => second.skips.includes(each))) continue;
-      if (second.failed === 0)
-        secondTries.push(`${secondTryMark}${file} (at first failed: ${first.join('; ')})`);
-      outcome.set(file, second);
+      if (first === undefined || !hasPassedAfter(first, again.outcome)) continue;
+      secondTries.push(
+        `${secondTryMark}${file.path} (at first failed: ${first.failures.join('; ')})`,
+      );
+      results.set(file, again);
     }
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const { passed, failed, skipped } of outcome.values()) {
-    counts.passed += passed;
-    counts.failed += failed;
-    counts.skipped += skipped;
-  }
-  return { counts, secondTries };
+
+  return { ...sumOf(files, results), secondTries };
 }
 
-async function runOnce({
-  files,
-  root,
-  concurrency,
-  patienceMs,
-}: TestFiles): Promise<Map<string, FileOutcome>> {
-  const outcome = new Map<string, FileOutcome>();
-  /** Of the file that was run, also for a test of a suite that several share. */
-  const of = (event: { file?: string; entryFile?: string }) => {
-    const path = event.entryFile ?? event.file;
-    const name = path === undefined ? 'no file' : relative(root, path);
-    const known = outcome.get(name) ?? {
-      passed: 0,
-      failed: 0,
-      skipped: 0,
-      failures: [],
-      skips: [],
-    };
-    outcome.set(name, known);
-    return known;
+/** The comment `// Runs alone: REASON` of a file that measures or uses up what others share. */
+export function reasonToRunAlone(root: string, { path }: TestFile): string | undefined {
+  return /^\/\/ Runs alone: (.+)$/m.exec(readFileSync(resolve(root, path), 'utf8'))?.[1];
+}
+
+async function runOne(
+  { path, group, patienceMs }: TestFile,
+  { root, places, jobs, hasOwnNamespaces }: Wanted,
+  remark = '',
+): Promise<FileResult> {
+  const heading = `\n# ${group}${remark}: ${path}`;
+  // What runs beside another is shown at its end, so that their lines do not mix.
+  const isShown = places === 1 || jobs.length === 1 || remark !== '';
+  if (isShown) console.log(heading);
+  const result = await runFile({ path, root, patienceMs, hasOwnNamespaces, isShown });
+  if (!isShown)
+    console.log(`${heading} (${result.seconds.toFixed(1)} s)\n${result.output.trimEnd()}`);
+  return result;
+}
+
+/** Starts the next of `items` whenever one of `places` is free. */
+async function inPlaces<T>(
+  items: readonly T[],
+  places: number,
+  run: (item: T) => Promise<void>,
+): Promise<void> {
+  const waiting = [...items];
+  const work = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await run(item);
   };
-  const events = run({
-    files: files.map((path) => resolve(root, path)),
-    cwd: root,
-    concurrency,
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    timeout: patienceMs,
-  });
-  events.on('test:pass', (event) => {
-    // A suite that is skipped tells of none of its tests.
-    if (event.skip !== undefined || event.todo !== undefined) {
-      of(event).skipped++;
-      of(event).skips.push(event.name);
-    } else if (event.details.type !== 'suite') of(event).passed++;
-  });
-  events.on('test:fail', (event) => {
-    if (event.details.type === 'suite') return;
-    of(event).failed++;
-    of(event).failures.push(event.name);
-  });
-  const report = events.compose(spec);
-  report.pipe(process.stdout, { end: false });
-  await new Promise((finished) => report.on('end', finished));
-  return outcome;
+  await Promise.all(Array.from({ length: places }, work));
+}
+
+const isFile = (job: TestFile | OtherJob): job is TestFile => 'path' in job;
+
+function hasPassedAfter(first: FileOutcome, again: FileOutcome): boolean {
+  return (
+    again.failed === 0 &&
+    again.passed > 0 &&
+    !first.failures.some((each) => again.skips.includes(each))
+  );
+}
+
+function sumOf(
+  files: readonly TestFile[],
+  results: Map<TestFile, FileResult>,
+): Omit<Outcome, 'secondTries'> {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const failures: string[] = [];
+  const seconds: Outcome['seconds'] = {};
+  for (const file of files) {
+    const result = results.get(file);
+    if (result === undefined) continue;
+    const { outcome } = result;
+    counts.passed += outcome.passed;
+    counts.failed += outcome.failed;
+    counts.skipped += outcome.skipped;
+    if (outcome.failed > 0) failures.push(`failed: ${file.path} (${outcome.failures.join('; ')})`);
+    seconds[file.path] = result.seconds;
+  }
+  return { counts, failures, seconds };
 }

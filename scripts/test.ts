@@ -2,36 +2,42 @@
  * Runs every test and ends with one line of counts. Groups: `check` (format, lint, types), `unit`,
  * `linux` (the real kernel, as root), `e2e` (the real UI in a browser), `vm` (a virtual machine), `guest`
  * (limits and isolation on the guest's kernel), `desktop` (a Debian with systemd). Before the counts it names each file
- * that passed at a second try only (run-files.ts). scripts/test runs this in namespaces of its own.
+ * that failed, or passed at a second try only (run-files.ts). scripts/test runs this in namespaces of its own.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import { text } from 'node:stream/consumers';
 import { patienceMs as usualMs } from '../agent/e2e/patience.ts';
-import { choose, type FileGroup, fileGroups, testFiles } from './chosen-tests.ts';
-import { type Counts, runFiles, secondTryMark, type TestFiles } from './run-files.ts';
+import { chooseFrom, type FileGroup, readWords } from './chosen-tests.ts';
+import type { Counts } from './run-file.ts';
+import { type OtherJob, runFiles, secondTryMark, type TestFile } from './run-files.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-const secondTries: string[] = [];
+const lastLines: string[] = [];
 
 const words = process.argv.slice(2);
-const chosen = choose(words, testFiles());
+const request = readWords(words);
+const chosen = chooseFrom(request);
 
-if (process.getuid?.() === 0 && process.env.CORTEN_TEST_NAMESPACES !== 'own') runInOwnNamespaces();
-if (chosen.checks) checks();
-for (const group of groups()) {
-  const outcome = await runFiles(group);
-  add(outcome.counts);
-  secondTries.push(...outcome.secondTries);
-}
+const isRoot = process.getuid?.() === 0;
+if (isRoot && process.env.CORTEN_TEST_NAMESPACES !== 'own') runInOwnNamespaces();
+const jobs = [...(chosen.checks ? checks() : []), ...files()];
+const outcome = await runFiles({ jobs, root, places: places(), hasOwnNamespaces: isRoot });
+add(outcome.counts);
+lastLines.push(...outcome.failures, ...outcome.secondTries);
 // Only when it is asked for: an emulated guest takes its time.
 if (chosen.guest) await inGuest();
 
-for (const line of secondTries) console.log(line);
+if (request.timings !== undefined)
+  writeFileSync(request.timings, `${JSON.stringify(outcome.seconds, undefined, 2)}\n`);
+if (request.isChanged && jobs.length === 0) console.log('no test file imports what is changed');
+for (const line of lastLines) console.log(line);
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
-process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
+process.exit(counts.failed === 0 && (counts.passed > 0 || request.isChanged) ? 0 : 1);
 
 /** Started by itself: tests that mount and route must not do so on the machine. */
 function runInOwnNamespaces(): never {
@@ -45,37 +51,45 @@ function add({ passed, failed, skipped }: Counts): void {
   counts.skipped += skipped;
 }
 
-function groups(): TestFiles[] {
-  const how: Record<FileGroup, Partial<TestFiles>> = {
-    unit: { concurrency: 2 },
-    linux: {},
-    e2e: {},
+/** More at once would miss their deadlines on two processors; an emulated processor has work enough with one. */
+function places(): number {
+  return usualMs > 60_000 ? 1 : 2;
+}
+
+/** Those of the slow groups first, and the longer ones of a group: what begins last should be short. */
+function files(): TestFile[] {
+  const how: Record<FileGroup, Partial<TestFile>> = {
     // Several boots of an emulated processor, on a computer that may be busy or slow.
     vm: { patienceMs: 30 * 60_000 },
+    e2e: {},
+    linux: {},
+    unit: {},
     // An emulated processor, with a restart of its machine: a second try would take as long.
     desktop: { patienceMs: 60 * 60_000, hasSecondTry: false },
   };
-  const usual = { root, concurrency: 1, patienceMs: 10 * usualMs, hasSecondTry: true };
-  return fileGroups
-    .map((name) => ({ ...usual, ...how[name], name, files: chosen.files[name] }))
-    .filter(({ files }) => files.length > 0);
+  const usual = { patienceMs: 10 * usualMs, hasSecondTry: true };
+  const bytes = (path: string) => statSync(resolve(root, path)).size;
+  return (Object.keys(how) as FileGroup[]).flatMap((group) =>
+    chosen.files[group]
+      .toSorted((a, b) => bytes(b) - bytes(a))
+      .map((path) => ({ ...usual, ...how[group], group, path })),
+  );
 }
 
-function checks(): void {
-  const commands = [
-    ['biome', 'check', '.'],
-    ...['agent', 'electron', 'renderer', 'cli', 'scripts', 'devtools', 'packaging'].map((part) => [
-      'tsc',
-      '-p',
-      part,
-    ]),
-  ];
-  for (const [command, ...parameters] of commands as [string, ...string[]][]) {
-    const { status } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' });
-    console.log(`${status === 0 ? '✔' : '✖'} ${command} ${parameters.join(' ')}`);
-    if (status === 0) counts.passed++;
-    else counts.failed++;
-  }
+function checks(): OtherJob[] {
+  const parts = ['agent', 'electron', 'renderer', 'cli', 'scripts', 'devtools', 'packaging'];
+  return [['biome', 'check', '.'], ...parts.map((part) => ['tsc', '-p', part])].map((command) => ({
+    run: () => check(command as [string, ...string[]]),
+  }));
+}
+
+async function check([command, ...parameters]: [string, ...string[]]): Promise<void> {
+  const started = spawn(command, parameters, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(started, 'close');
+  const said = await Promise.all([text(started.stdout), text(started.stderr)]);
+  const [status] = await ended;
+  console.log(`${said.join('')}${status === 0 ? '✔' : '✖'} ${command} ${parameters.join(' ')}`);
+  add({ passed: Number(status === 0), failed: Number(status !== 0), skipped: 0 });
 }
 
 /** Some of the same files once more, on the guest's kernel; a run of its own, with counts of its own. */
@@ -89,7 +103,7 @@ async function inGuest(): Promise<void> {
   let found: RegExpExecArray | null = null;
   for await (const line of createInterface(guest.stdout)) {
     console.log(line);
-    if (line.startsWith(secondTryMark)) secondTries.push(line);
+    if (line.startsWith(secondTryMark) || line.startsWith('failed: ')) lastLines.push(line);
     found = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line) ?? found;
   }
   const [status] = await ended;

@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
+import { importedFiles, importsOf } from './imports.ts';
 
 const root = join(import.meta.dirname, '..');
 const sources = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
@@ -197,14 +198,7 @@ test('imports point one way', () => {
 
 test('no file imports itself by way of others', () => {
   const imports = new Map(
-    sources
-      .filter((path) => /\.tsx?$/.test(path))
-      .map((path) => [
-        path,
-        importsOf(path)
-          .filter((specifier) => specifier.startsWith('.'))
-          .map((specifier) => normalize(join(dirname(path), specifier))),
-      ]),
+    sources.filter((path) => /\.tsx?$/.test(path)).map((path) => [path, importedFiles(path)]),
   );
   const circles: string[] = [];
   const done = new Set<string>();
@@ -222,9 +216,7 @@ test('no feature imports another', () => {
   const wrong = sources
     .filter((path) => path.startsWith('renderer/features/'))
     .flatMap((path) =>
-      importsOf(path)
-        .filter((specifier) => specifier.startsWith('.'))
-        .map((specifier) => normalize(join(dirname(path), specifier)))
+      importedFiles(path)
         .filter(
           (target) =>
             target.startsWith('renderer/features/') && featureOf(target) !== featureOf(path),
@@ -251,13 +243,6 @@ test('no folder or file is called util, common, helpers or misc', () => {
 });
 
 const isGenerated = (path: string) => path.startsWith('agent/builder/protocol/');
-
-function importsOf(path: string): string[] {
-  const text = readFileSync(join(root, path), 'utf8');
-  const pattern =
-    /^(?:import|export)\b[^'"`;]*?from\s+['"]([^'"]+)['"]|^import\s+['"]([^'"]+)['"]/gm;
-  return [...text.matchAll(pattern)].map((match) => match[1] ?? match[2] ?? '');
-}
 
 function mayImport(from: string, target: string): boolean {
   if (isTest(from)) return true;

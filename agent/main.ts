@@ -35,7 +35,7 @@ import { lowerJitThresholds } from './jit-thresholds.ts';
 import { CharDevice } from './kernel/char-device.ts';
 import { KernelLog } from './kernel/kernel-log.ts';
 import { hasErrno } from './kernel/libc.ts';
-import { favourSession, favourThread } from './kernel/priority.ts';
+import { raiseSessionPriority, raiseThreadPriority } from './kernel/priority.ts';
 import { listenOnVsock } from './kernel/vsock.ts';
 import { createMachine } from './machine/machine.ts';
 import { createNetworks } from './network/bridge-networks.ts';
@@ -261,8 +261,8 @@ async function start(options: AgentOptions): Promise<Agent> {
 /** Whatever containers do with the processors, the API answers: that is how they are stopped. */
 function answerBeforeContainers({ cpuSliceMicros }: Pick<AgentOptions, 'cpuSliceMicros'>): void {
   try {
-    favourThread(-10, cpuSliceMicros && shortestSliceMicros);
-    favourSession(-5);
+    raiseThreadPriority(-10, cpuSliceMicros && shortestSliceMicros);
+    raiseSessionPriority(-5);
   } catch (error) {
     // Without CAP_SYS_NICE the agent waits for its turn as all others do.
     if (!hasErrno(error, 'EPERM', 'EACCES')) throw error;

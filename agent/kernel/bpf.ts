@@ -1,22 +1,22 @@
-/** bpf(2), as far as cgroup programs need it: load a program and attach it to a cgroup. */
+/** The part of bpf(2) that cgroup programs need: loads a program and attaches it to a cgroup. */
 import { closeSync } from 'node:fs';
 import { addressOf, systemCall } from './libc.ts';
 
 const callNumbers: Record<string, number> = { x64: 321, arm64: 280, riscv64: 280 };
 const bpf = systemCall('bpf', callNumbers[process.arch] ?? 280, ['int', 'void *', 'uint']);
 
-/** include/uapi/linux/bpf.h. */
+/** Numbers of include/uapi/linux/bpf.h. */
 const command = { programLoad: 5, programAttach: 8 };
 const programTypeCgroupDevice = 15;
 const attachTypeCgroupDevice = 6;
-/** Programs of the groups above are asked too, and all must allow. */
+/** BPF_F_ALLOW_MULTI: programs of the parent groups run too, and all must allow. */
 const allowMulti = 2;
 
 const instructionBytes = 8;
 const logBytes = 16 * 1024;
 const licence = Buffer.from('Apache-2.0\0');
 
-/** struct bpf_insn. */
+/** Encodes a struct bpf_insn. */
 export function bpfInstruction(
   opcode: number,
   destination: number,
@@ -32,9 +32,9 @@ export function bpfInstruction(
   return memory;
 }
 
-/** Loads a device program; the caller closes the descriptor. Throws with the verifier's reason. */
+/** Loads a device program. The caller closes the descriptor. Throws with the verifier's message. */
 export function loadDeviceProgram(program: Buffer): number {
-  // union bpf_attr, for BPF_PROG_LOAD up to log_buf; shorter is allowed, and the rest is zero.
+  // The union bpf_attr of BPF_PROG_LOAD up to log_buf; a shorter one is allowed, and the rest is zero.
   const attributes = Buffer.alloc(48);
   attributes.writeUInt32LE(programTypeCgroupDevice, 0);
   attributes.writeUInt32LE(program.length / instructionBytes, 4);
@@ -50,7 +50,7 @@ export function loadDeviceProgram(program: Buffer): number {
   }
 }
 
-/** Asks once more, with a log. Some failures (EPERM, no BPF in this kernel) leave it empty. */
+/** Loads again to get the verifier's log, which some failures (EPERM, no BPF in this kernel) leave empty. */
 function verifierLog(attributes: Buffer, load: () => number): string {
   const log = Buffer.alloc(logBytes);
   attributes.writeUInt32LE(1, 24);
@@ -58,13 +58,13 @@ function verifierLog(attributes: Buffer, load: () => number): string {
   attributes.writeBigUInt64LE(addressOf(log), 32);
   try {
     closeSync(load());
-    return 'for a moment only, as it took it just now';
+    return 'but the second try succeeded, so the cause was transient';
   } catch (error) {
     return log.toString('utf8', 0, log.indexOf(0)).trim() || String(error);
   }
 }
 
-/** Attaches to the directory's group; the attachment lives as long as the group. */
+/** Attaches the program to the cgroup of the directory, for as long as the cgroup exists. */
 export function attachDeviceProgram(cgroupFd: number, programFd: number): void {
   const attributes = Buffer.alloc(16);
   attributes.writeUInt32LE(cgroupFd, 0);

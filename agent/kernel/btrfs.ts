@@ -1,6 +1,6 @@
 /**
- * Subvolumes of btrfs and their qgroups, which count and limit what lies in each (ioctl-btrfs(2),
- * btrfs-quota(5), linux/btrfs.h). The figures are in sysfs (Documentation/ABI/testing/sysfs-fs-btrfs).
+ * Subvolumes of btrfs and their qgroups, which count and limit the content of each (ioctl-btrfs(2), btrfs-quota(5),
+ * linux/btrfs.h). The counters are in sysfs (Documentation/ABI/testing/sysfs-fs-btrfs).
  */
 import { readFileSync } from 'node:fs';
 import { hasErrno, libcCall } from './libc.ts';
@@ -13,20 +13,20 @@ const BTRFS_IOC_QGROUP_CREATE = 0x4010942a;
 const BTRFS_IOC_QGROUP_LIMIT = 0x8030942b;
 const BTRFS_QGROUP_LIMIT_MAX_RFER = 1n;
 const BTRFS_FIRST_FREE_OBJECTID = 256n;
-/** Takes a limit away. */
+/** Value that removes a limit. */
 const clearValue = 0xffff_ffff_ffff_ffffn;
-/** struct btrfs_ioctl_vol_args and struct btrfs_ioctl_ino_lookup_args. */
+/** Size of struct btrfs_ioctl_vol_args and struct btrfs_ioctl_ino_lookup_args. */
 const argumentBytes = 4096;
 const infoBytes = 1024;
 
 const ioctlMemory = libcCall('ioctl', ['int', 'ulong', 'void *']);
 
-/** Makes a subvolume in the directory that `fd` is open on. */
+/** Creates a subvolume in the directory of `fd`. */
 export function makeSubvolume(fd: number, name: string): void {
   ioctlMemory(name, fd, BTRFS_IOC_SUBVOL_CREATE, named(name));
 }
 
-/** Removes one with all its files. Throws ENOTEMPTY when there is another subvolume in it. */
+/** Removes a subvolume with its files. Throws ENOTEMPTY when it contains another subvolume. */
 export function destroySubvolume(fd: number, name: string): void {
   ioctlMemory(name, fd, BTRFS_IOC_SNAP_DESTROY, named(name));
 }
@@ -37,7 +37,7 @@ function named(name: string): Buffer {
   return bytes;
 }
 
-/** The number of the subvolume that an open file lies in; its qgroup has the same. */
+/** Number of the subvolume of an open file; its qgroup has the same number. */
 export function subvolumeOf(fd: number): bigint {
   const bytes = Buffer.alloc(argumentBytes);
   bytes.writeBigUInt64LE(BTRFS_FIRST_FREE_OBJECTID, 8);
@@ -45,7 +45,7 @@ export function subvolumeOf(fd: number): bigint {
   return bytes.readBigUInt64LE(0);
 }
 
-/** Zero is no limit. */
+/** Limits a qgroup; zero means not limited. */
 export function limitQgroup(fd: number, id: bigint, maxBytes: number): void {
   const bytes = Buffer.alloc(48);
   bytes.writeBigUInt64LE(id, 0);
@@ -54,14 +54,14 @@ export function limitQgroup(fd: number, id: bigint, maxBytes: number): void {
   ioctlMemory(`limit of qgroup ${id}`, fd, BTRFS_IOC_QGROUP_LIMIT, bytes);
 }
 
-/** That of a subvolume that has gone. Throws EBUSY while its files are still being freed. */
+/** Removes the qgroup of a removed subvolume. Throws EBUSY while its files are still being freed. */
 export function destroyQgroup(fd: number, id: bigint): void {
   const bytes = Buffer.alloc(16);
   bytes.writeBigUInt64LE(id, 8);
   ioctlMemory(`qgroup ${id}`, fd, BTRFS_IOC_QGROUP_CREATE, bytes);
 }
 
-/** Where the kernel shows the qgroups of the file system that `fd` is open on; throws on another one. */
+/** Directory of the qgroups in sysfs for the file system of `fd`. Throws for other file systems. */
 export function qgroupsOf(fd: number): string {
   const info = Buffer.alloc(infoBytes);
   ioctlMemory('btrfs', fd, BTRFS_IOC_FS_INFO, info);
@@ -69,7 +69,7 @@ export function qgroupsOf(fd: number): string {
   return `/sys/fs/btrfs/${uuid}/qgroups`;
 }
 
-/** Returns undefined when nothing is counted under that number. */
+/** Usage of a qgroup in bytes; `undefined` when it does not exist. */
 export function readQgroup(
   qgroups: string,
   id: bigint,
@@ -77,7 +77,7 @@ export function readQgroup(
   const read = (name: string) => Number(readFileSync(`${qgroups}/0_${id}/${name}`, 'utf8'));
   try {
     return {
-      // What is written and not yet committed counts too.
+      // Data that is written but not yet committed counts too.
       usedBytes: read('referenced') + read('rsv_data'),
       maxBytes: read('max_referenced'),
     };

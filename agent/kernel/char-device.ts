@@ -1,7 +1,7 @@
 /**
- * A character device as a stream. Node has streams for sockets, pipes and terminals only, and tells
- * them apart by their descriptor when the stream is made; a plain read of anything else waits on one
- * of the few threads of libuv's pool, and for ever where a device has nothing to say.
+ * A character device as a stream. Node has streams only for sockets, pipes and terminals, and recognises them by the
+ * descriptor when the stream is created; a plain read of another file occupies one of the few threads of libuv's
+ * pool, forever if a device has no data.
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -15,10 +15,7 @@ const chunkBytes = 64 * 1024;
 const socketpairCall = libcCall('socketpair', ['int', 'int', 'int', 'void *']);
 const dup3Call = libcCall('dup3', ['int', 'int', 'int']);
 
-/**
- * Stays open from one peer to the next: a virtio port throws away what it holds when it is closed,
- * and that may be a new peer's first word.
- */
+/** The device stays open between peers: closing a virtio port drops its data, which may be a new peer's first bytes. */
 export class CharDevice {
   readonly #path: string;
   #device: number | undefined;
@@ -28,10 +25,10 @@ export class CharDevice {
   }
 
   /**
-   * Undefined while nobody is at the other end: a virtio port then reads as ended
-   * (drivers/char/virtio_console.c), a pseudo-terminal as broken. The stream ends, or breaks, when the
-   * other end leaves; it has no half-close: destroy it. One at a time. Throws Node's error for a
-   * device that cannot be opened.
+   * Opens a stream; `undefined` while no peer has the other end open: a virtio port then reads as ended
+   * (drivers/char/virtio_console.c), a pseudo-terminal as broken. The stream ends, or breaks, when the peer leaves;
+   * it has no half-close and must be destroyed. Only one may exist at a time. Throws Node's error for a device that
+   * cannot be opened.
    */
   connect(): Socket | undefined {
     const flags = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -49,10 +46,10 @@ export class CharDevice {
   }
 }
 
-/** One for all tries, of which a port has forty a second until somebody comes. */
+/** One buffer for all tries; a port is tried forty times a second until a peer comes. */
 const chunk = Buffer.alloc(chunkBytes);
 
-/** What is there to read, which may be nothing yet; undefined for an other end that nobody holds. */
+/** Available bytes, perhaps none; `undefined` without a peer. */
 function firstBytes(device: number): Buffer | undefined {
   try {
     const length = readSync(device, chunk);
@@ -65,8 +62,8 @@ function firstBytes(device: number): Buffer | undefined {
 }
 
 /**
- * Node looks at the descriptor once, and reads, writes and polls it in ways that any device knows
- * after that. So it is shown a socket, whose place the device then takes (dup(2)).
+ * Node checks the type of a descriptor only once, and afterwards reads, writes and polls it in ways that work for any
+ * device. So it gets a socket, which the device then replaces (dup(2)).
  */
 function streamOf(device: number, path: string): Socket {
   const pair = Buffer.alloc(8);

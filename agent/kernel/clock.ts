@@ -1,4 +1,4 @@
-/** clock_settime(2) for the time of day; how long the kernel's tick is. */
+/** Sets the time of day (clock_settime(2)) and reads the length of the kernel's tick. */
 import { libcCall } from './libc.ts';
 
 const CLOCK_REALTIME = 0;
@@ -7,7 +7,7 @@ const CLOCK_MONOTONIC_COARSE = 6;
 const clockSettimeCall = libcCall('clock_settime', ['int', 'void *']);
 const clockGetresCall = libcCall('clock_getres', ['int', 'void *']);
 
-/** Milliseconds since 1970. Steps at once, for every program of the machine. */
+/** Sets the clock to milliseconds since 1970, at once and for every program of the machine. */
 export function setTimeOfDay(timeMs: number): void {
   const timespec = Buffer.alloc(16);
   const seconds = Math.floor(timeMs / 1000);
@@ -16,7 +16,10 @@ export function setTimeOfDay(timeMs: number): void {
   clockSettimeCall('CLOCK_REALTIME', CLOCK_REALTIME, timespec);
 }
 
-/** One second by CONFIG_HZ: the coarse clock moves with the tick (clock_getres(2)). */
+/**
+ * Length of a tick in microseconds: the resolution of the coarse clock, which advances with the tick
+ * (clock_getres(2)).
+ */
 export function tickMicros(): number {
   const timespec = Buffer.alloc(16);
   clockGetresCall('CLOCK_MONOTONIC_COARSE', CLOCK_MONOTONIC_COARSE, timespec);

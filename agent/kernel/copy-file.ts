@@ -1,4 +1,4 @@
-/** Copies a file's bytes inside the kernel, holes left as holes. */
+/** Copies a file's bytes inside the kernel and keeps holes. */
 import { readSync, writeSync } from 'node:fs';
 import { hasErrno, libcCall } from './libc.ts';
 
@@ -14,14 +14,14 @@ const SEEK_HOLE = 4;
 const chunkBytes = 1024 * 1024;
 
 /**
- * Copies the data ranges among the first `sizeBytes` bytes to the same places of an empty file. The
- * caller sets the length afterwards, since a hole at the end is not written.
+ * Copies the data ranges among the first `sizeBytes` bytes to the same offsets of an empty file. The caller sets the
+ * length afterwards, since a hole at the end is not written.
  */
 export function copyFileData(from: number, to: number, sizeBytes: number): void {
   for (const { start, end } of dataRanges(from, sizeBytes)) copyRange(from, to, start, end);
 }
 
-/** Where the first `sizeBytes` bytes of a file hold data, in order (lseek(2), SEEK_DATA). */
+/** Data ranges of the first `sizeBytes` bytes, in order (lseek(2), SEEK_DATA). */
 export function* dataRanges(
   fd: number,
   sizeBytes: number,
@@ -39,14 +39,14 @@ function seek(fd: number, offset: number, whence: number): number | undefined {
   try {
     return lseekCall(undefined, fd, offset, whence);
   } catch (error) {
-    // ENXIO: no data (or no hole) from there on (lseek(2)).
+    // ENXIO means that there is no further data or hole (lseek(2)).
     if (hasErrno(error, 'ENXIO')) return undefined;
     throw error;
   }
 }
 
 function copyRange(from: number, to: number, start: number, end: number): void {
-  // The call advances both offsets itself.
+  // The call itself advances both offsets.
   const fromOffset = Buffer.alloc(8);
   fromOffset.writeBigInt64LE(BigInt(start));
   const toOffset = Buffer.from(fromOffset);
@@ -56,12 +56,12 @@ function copyRange(from: number, to: number, start: number, end: number): void {
     try {
       count = copyFileRangeCall(undefined, from, fromOffset, to, toOffset, end - position, 0);
     } catch (error) {
-      // Not between these two filesystems, or not of this kind of file (copy_file_range(2)).
+      // These file systems or this kind of file do not support it (copy_file_range(2)).
       if (!hasErrno(error, 'EXDEV', 'EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP')) throw error;
       copyThroughMemory(from, to, position, end);
       return;
     }
-    // Zero: the file became shorter while it was copied.
+    // Zero means that the file became shorter meanwhile.
     if (count === 0) return;
     position += count;
   }

@@ -1,7 +1,7 @@
 /**
- * Copies a directory tree by descriptors: fills a new volume with what the image has there, and
- * serves whoever else must copy files that a container may be changing meanwhile. Symbolic links
- * are copied, never followed, so that nothing inside can lead the copy outside.
+ * Copies a directory tree by descriptors: fills a new volume with the image's files, and serves other copies of files
+ * that a container may change meanwhile. Symbolic links are copied and never followed, so that no content can lead
+ * the copy outside.
  */
 
 import {
@@ -37,17 +37,16 @@ import { isOverlayAttribute } from './overlay.ts';
 import { namesIn } from './remove-tree.ts';
 import { getXattr, listXattrs, setXattr } from './xattr.ts';
 
-/** Where the first copy of a file with several names went: a directory of the copy, and the name. */
+/** First copy of a file with several names: a directory of the copy, and the name. */
 interface FirstCopy {
   directoryFd: number;
   name: FileName;
 }
 
 /**
- * Copies everything below `sourceFd` into the existing, empty directory `targetFd`, and the
- * directory's own owner, mode, times and attributes too. Keeps owners, modes, times, extended
- * attributes, hard links, devices, FIFOs, sockets and holes. Synchronous; throws KernelError, and
- * leaves what it had copied to the caller to remove.
+ * Copies everything below `sourceFd` into the existing, empty directory `targetFd`, and the directory's owner, mode,
+ * times and attributes. It keeps owners, modes, times, extended attributes, hard links, devices, FIFOs, sockets and
+ * holes. Synchronous. Throws KernelError; the caller then removes the incomplete copy.
  */
 export function copyTree(sourceFd: number, targetFd: number): void {
   const copy = new TreeCopy();
@@ -69,9 +68,9 @@ export function copyDirectoryAttributes(source: number, target: number): void {
 }
 
 class TreeCopy {
-  /** By device and inode, for files with more than one name. */
+  /** First copies by device and inode, for files with several names. */
   readonly #firstCopies = new Map<string, FirstCopy>();
-  /** Directories of the copy that first copies lie in stay open until the end. */
+  /** Directories of first copies, which stay open until the end. */
   readonly #heldFds: number[] = [];
 
   close(): void {
@@ -80,7 +79,7 @@ class TreeCopy {
 
   directory(source: number, target: number): void {
     for (const name of namesIn(source)) this.#entry(source, target, name);
-    // Times last: filling the directory changed them.
+    // Times come last, because filling the directory changes them.
     copyDirectoryAttributes(source, target);
   }
 
@@ -89,7 +88,7 @@ class TreeCopy {
     try {
       entry = openat2(source, name, O_PATH | O_NOFOLLOW, oneName & ~Resolve.noSymlinks);
     } catch (error) {
-      // Somebody removed it since the directory was read: then it is not part of the tree.
+      // The file was removed after the directory was read, so it is not part of the tree.
       if (hasErrno(error, 'ENOENT')) return;
       throw error;
     }
@@ -102,7 +101,7 @@ class TreeCopy {
       else special(stat, target, name);
       if (stat.isDirectory()) return;
       lchownat(target, name, Number(stat.uid), Number(stat.gid));
-      // Changing the owner clears the set-user-id bits, so the mode comes after (chown(2)).
+      // chown(2) clears the set-user-ID bits, so the mode is set after it.
       if (!stat.isSymbolicLink()) {
         fchmodat(target, name, permissions(stat));
         withFd(openat2(target, name, O_PATH | O_NOFOLLOW, oneName), (copied) =>
@@ -113,7 +112,7 @@ class TreeCopy {
     });
   }
 
-  /** Makes a hard link when this file was copied under another name before. */
+  /** Creates a hard link when this file was already copied under another name. */
   #linked(stat: BigIntStats, target: number, name: FileName): boolean {
     const key = `${stat.dev}:${stat.ino}`;
     const first = this.#firstCopies.get(key);
@@ -137,7 +136,7 @@ class TreeCopy {
 }
 
 function regularFile(entry: number, target: number, name: FileName): void {
-  // Opened again through its descriptor: the very file that was looked at, whatever its name is now.
+  // Reopening through the descriptor gives the checked file, whatever its name is now.
   const from = openat2(-1, `/proc/self/fd/${entry}`, constants.O_RDONLY, 0);
   withFd(from, () => {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | O_NOFOLLOW;
@@ -160,14 +159,14 @@ function special(stat: BigIntStats, target: number, name: FileName): void {
 
 function keepAttributes(source: number, target: number): void {
   for (const name of listXattrs(source)) {
-    // Overlay's own marks mean something only inside the layer that they were made in.
+    // Attributes of overlayfs have a meaning only in their own layer.
     if (isOverlayAttribute(name)) continue;
     const value = getXattr(source, name);
     if (value === undefined) continue;
     try {
       setXattr(target, name, value);
     } catch (error) {
-      // The target's filesystem (tmpfs, a network share) may keep fewer kinds of attributes.
+      // The target's file system (tmpfs, a network share) may support fewer attributes.
       if (!hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
     }
   }

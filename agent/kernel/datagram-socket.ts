@@ -1,4 +1,4 @@
-/** Unix sockets whose messages stay apart (SOCK_DGRAM of unix(7)), which Node does not have. */
+/** Unix datagram sockets (SOCK_DGRAM of unix(7)), which Node lacks. */
 import { chmodSync, closeSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { O_CLOEXEC, openDirectory, withFd } from './files.ts';
@@ -10,7 +10,7 @@ const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
-/** sun_path of struct sockaddr_un, with its NUL. */
+/** Size of sun_path in struct sockaddr_un, with its NUL. */
 const pathBytes = 108;
 
 const socketCall = libcCall('socket', ['int', 'int', 'int']);
@@ -20,7 +20,7 @@ const recvCall = libcCall('recv', ['int', 'void *', 'size_t', 'int'], 'long');
 const sendCall = libcCall('send', ['int', 'void *', 'size_t', 'int'], 'long');
 const sendmsgCall = libcCall('sendmsg', ['int', 'void *', 'int'], 'long');
 
-/** Replaces what lies at `path`; whoever can reach it may send. */
+/** Binds a socket and replaces an existing file at `path`. Whoever can reach the path may send. */
 export function bindDatagrams(path: string): number {
   const fd = socketCall(path, AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | O_CLOEXEC, 0);
   try {
@@ -34,7 +34,7 @@ export function bindDatagrams(path: string): number {
   }
 }
 
-/** The next message, cut after `mostBytes`; undefined while there is none. */
+/** Next message, truncated to `mostBytes`; `undefined` when there is none. */
 export function receiveDatagram(fd: number, mostBytes: number): Buffer | undefined {
   const buffer = Buffer.alloc(mostBytes);
   try {
@@ -45,7 +45,7 @@ export function receiveDatagram(fd: number, mostBytes: number): Buffer | undefin
   }
 }
 
-/** `@name` is one in the kernel's abstract space. Throws ECONNREFUSED when nobody listens. */
+/** Connects a socket; `@name` is a name in the kernel's abstract namespace. Throws ECONNREFUSED without a receiver. */
 export function connectDatagrams(path: string): number {
   const fd = socketCall(path, AF_UNIX, SOCK_DGRAM | O_CLOEXEC, 0);
   try {
@@ -57,7 +57,7 @@ export function connectDatagrams(path: string): number {
   }
 }
 
-/** Waits while the other end has too many that it has not read. */
+/** Sends a message. Blocks while the receiver's queue is full. */
 export function sendDatagram(fd: number, text: string, descriptor?: number): void {
   const content = Buffer.from(text);
   if (descriptor === undefined) sendCall(text, fd, content, content.length, MSG_NOSIGNAL);
@@ -67,14 +67,14 @@ export function sendDatagram(fd: number, text: string, descriptor?: number): voi
 function withAddress(path: string, use: (address: Buffer) => void): void {
   if (path.startsWith('@')) use(addressOf(`\0${path.slice(1)}`));
   else if (Buffer.byteLength(path) < pathBytes) use(addressOf(path));
-  // A longer path is reached through a descriptor of its folder.
+  // A longer path is reached through a descriptor of its directory.
   else
     withFd(openDirectory(dirname(path)), (folder) =>
       use(addressOf(`/proc/self/fd/${folder}/${basename(path)}`)),
     );
 }
 
-/** Only as long as the name is: in the abstract space every byte counts. */
+/** The address has exactly the name's length, because in the abstract namespace every byte counts. */
 function addressOf(name: string): Buffer {
   const address = Buffer.alloc(2 + Buffer.byteLength(name));
   address.writeUInt16LE(AF_UNIX, 0);

@@ -1,4 +1,4 @@
-/** What ext4 lets its owner change while it is mounted, and what its superblock says when it is not. */
+/** Changes mounted ext4 file systems, and reads the superblock of unmounted ones. */
 import { openSync, readSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { O_DIRECTORY, oneName, openat2, withFd } from './files.ts';
@@ -18,8 +18,8 @@ export const ext4BlockBytes = 4096;
 const ioctlMemory = libcCall('ioctl', ['int', 'ulong', 'void *']);
 
 /**
- * Grows a mounted file system, which goes on being used, to `bytes`; its device must have grown
- * before. The kernel asks for CAP_SYS_RESOURCE and answers EPERM without it.
+ * Grows a mounted file system, which stays in use, to `bytes`; its device must have grown before. Throws EPERM
+ * without CAP_SYS_RESOURCE.
  */
 export function growExt4(mountFd: number, bytes: number): void {
   const blocks = Buffer.alloc(8);
@@ -30,23 +30,23 @@ export function growExt4(mountFd: number, bytes: number): void {
 }
 
 /**
- * Keeps blocks of a mounted file system from everybody, root too (ext4.rst, `reserved_clusters`).
- * It ends with the mount.
+ * Reserves blocks of a mounted file system, which then nobody can use, root included (ext4.rst, `reserved_clusters`).
+ * The reserve ends with the mount.
  */
 export function reserveExt4Blocks(blockDevice: string, blocks: number): void {
   writeFileSync(`/sys/fs/ext4/${blockDevice}/reserved_clusters`, String(blocks));
 }
 
-/** Counts of a file system that is not mounted; the kernel writes them down when it unmounts. */
+/** Counters of an unmounted file system, which the kernel writes at the unmount. */
 export interface Ext4Counts {
-  /** Without what the file system itself takes, as statfs(2) counts. */
+  /** Blocks without the file system's own, as statfs(2) counts them. */
   blocks: number;
   freeBlocks: number;
   inodes: number;
   freeInodes: number;
 }
 
-/** Reads the superblock of an image (kernel, ext4/super.rst). Throws when it is none of ours. */
+/** Reads the superblock of an image (ext4/super.rst). Throws when the image was not created by Corten. */
 export function readExt4Counts(path: string): Ext4Counts {
   const block = superblockOf(path);
   if (block.readUInt16LE(magicAt) !== EXT4_SUPER_MAGIC)
@@ -64,7 +64,7 @@ export function readExt4Counts(path: string): Ext4Counts {
   };
 }
 
-/** Whether an image was made so that its directories can be held to limits (mke2fs(8), `project`). */
+/** Whether the image has the feature for project quotas (mke2fs(8), `project`). */
 export function hasExt4Projects(path: string): boolean {
   return (superblockOf(path).readUInt32LE(readOnlyFeaturesAt) & projectFeature) !== 0;
 }

@@ -1,4 +1,4 @@
-/** A lock on a file that ends with the process that holds it (flock(2)). */
+/** A lock on a file, which ends with the process that holds it (flock(2)). */
 import { closeSync, constants, openSync } from 'node:fs';
 import { hasErrno, libcCall } from './libc.ts';
 
@@ -7,7 +7,7 @@ const LOCK_NB = 4;
 
 const flockCall = libcCall('flock', ['int', 'int']);
 
-/** Takes the lock and gives back the descriptor that holds it; undefined when another has it. */
+/** Takes the lock and returns its descriptor; `undefined` when another process has it. */
 export function lockFile(path: string): number | undefined {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {

@@ -1,7 +1,7 @@
 /**
- * File calls by descriptor. A path that an image or a person chose is opened once with openat2(2)
- * inside a root and from then on only its descriptor is used, so that nothing can swap what it names
- * between a check and a use (CVE-2021-30465 and its kin).
+ * File calls by descriptor. A path from an image or a person is opened once with openat2(2) inside a root, and from
+ * then on only its descriptor is used, so that nothing can exchange the file between a check and a use
+ * (CVE-2021-30465 and similar).
  */
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
@@ -21,7 +21,7 @@ export const O_CLOEXEC = 0o2000000;
 export const O_NOFOLLOW = constants.O_NOFOLLOW;
 export const O_DIRECTORY = constants.O_DIRECTORY;
 
-/** openat2(2)'s `resolve` flags. */
+/** The `resolve` flags of openat2(2). */
 export const Resolve = {
   noXdev: 0x01,
   noMagicLinks: 0x02,
@@ -30,7 +30,7 @@ export const Resolve = {
   inRoot: 0x10,
 } as const;
 
-/** For a name that is one component: nothing may be resolved on the way to it. */
+/** Flags for a name with one component, on which nothing may be resolved. */
 export const oneName = Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks;
 
 const openat2Call = unthrownSystemCall(437, ['int', 'str', 'void *', 'size_t']);
@@ -48,20 +48,20 @@ const futimensCall = libcCall('futimens', ['int', 'void *']);
 const readlinkatCall = libcCall('readlinkat', ['int', 'str', 'void *', 'size_t'], 'long');
 
 /**
- * A name for the kernel: a string, or raw bytes with a final NUL for a name that is not UTF-8, as
- * image layers may hold.
+ * A name for the kernel: a string, or raw bytes with a final NUL for a name that is not UTF-8, which image layers may
+ * contain.
  */
 export type FileName = string | Buffer;
 
-/** A name as an error shows it. */
+/** Formats a name for an error. */
 function shown(name: FileName): string {
   return typeof name === 'string' ? name : name.toString('utf8', 0, name.length - 1);
 }
 
-/** openat2(2) answers EAGAIN when `..` races with a rename and asks to retry. */
-const mostRaces = 32;
+/** Number of tries: openat2(2) fails with EAGAIN when `..` races with a rename. */
+const maxRaces = 32;
 
-/** openat2(2). O_CLOEXEC is always added: descriptors are shared by every thread of the process. */
+/** Calls openat2(2). O_CLOEXEC is always added, because all threads of the process share descriptors. */
 export function openat2(
   directoryFd: number,
   path: FileName,
@@ -87,16 +87,16 @@ function openUnthrown(
   how.writeBigUInt64LE(BigInt(resolve), 16);
   for (let attempt = 0; ; attempt++) {
     const fd = openat2Call(directoryFd, path, how, how.length);
-    if (fd !== -EAGAIN || attempt === mostRaces) return fd;
+    if (fd !== -EAGAIN || attempt === maxRaces) return fd;
   }
 }
 
-/** Opens `path` as a process whose root is `rootFd` would see it; magic links are refused. */
+/** Opens `path` as a process with the root `rootFd` would; magic links are refused. */
 export function openInRoot(rootFd: number, path: FileName, flags: number, mode = 0): number {
   return openat2(rootFd, path, flags, Resolve.inRoot | Resolve.noMagicLinks, mode);
 }
 
-/** The same; undefined when there is nothing. An error object costs more than the call. */
+/** Does the same, but returns `undefined` when the file is absent, which is cheaper than an error object. */
 export function openInRootIfAny(rootFd: number, path: FileName, flags: number): number | undefined {
   const fd = openUnthrown(rootFd, path, flags, Resolve.inRoot | Resolve.noMagicLinks);
   if (fd >= 0) return fd;
@@ -104,13 +104,13 @@ export function openInRootIfAny(rootFd: number, path: FileName, flags: number): 
   throw new KernelError('openat2', -fd, shown(path));
 }
 
-/** The same where no link is on the way; undefined also when one is, or when it cannot be opened. */
+/** Does the same without following links; `undefined` also for a link in the path or a file that cannot be opened. */
 export function openPlainInRoot(rootFd: number, path: FileName, flags: number): number | undefined {
   const fd = openUnthrown(rootFd, path, flags, Resolve.inRoot | Resolve.noSymlinks);
   return fd < 0 ? undefined : fd;
 }
 
-/** An O_PATH descriptor of a directory on the machine itself. */
+/** Opens a directory of the machine with O_PATH. */
 export function openDirectory(path: string): number {
   return openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
 }
@@ -125,10 +125,10 @@ export function withFd<T>(fd: number, use: (fd: number) => T): T {
 }
 
 /**
- * A regular file's text inside a root, or undefined when there is none. Throws invalid when it is
- * not a regular file or larger than `maxBytes`: an image or a container chose what lies there. To
- * open a FIFO waits, and to open a device can act (a watchdog starts to count), with our rights and
- * not the container's; so it is looked at through a descriptor that opens nothing.
+ * Text of a regular file inside a root; `undefined` when there is none. Throws invalid when it is no regular file or
+ * larger than `maxBytes`. An image or a container chose the file: opening a FIFO blocks, and opening a device can
+ * have effects (a watchdog starts), with the agent's rights; so its type is checked through an O_PATH descriptor
+ * first.
  */
 export function readTextInRoot(
   rootFd: number,
@@ -147,7 +147,7 @@ export function readTextInRoot(
     if (!stat.isFile()) throw invalid(`${path} in the image is not a regular file`);
     if (stat.size > maxBytes)
       throw new CortenError('invalid', `${path} in the image is larger than ${maxBytes} bytes`);
-    // The descriptor's own magic link: the very file that was looked at, whatever its name is now.
+    // The descriptor's magic link opens the checked file, whatever its name is now.
     const file = openat2(AT_FDCWD, `/proc/thread-self/fd/${fd}`, constants.O_RDONLY, 0);
     return withFd(file, () => readText(file, stat.size));
   });
@@ -164,27 +164,26 @@ function readText(fd: number, sizeBytes: number): string {
   return buffer.toString('utf8', 0, length);
 }
 
-/** Where the calling thread sees what `fd` is open on (proc_pid_fd(5)): to compare, not to open. */
+/** Path of an open file as the calling thread sees it (proc_pid_fd(5)): only for comparisons. */
 export function nameOfDescriptor(fd: number): string {
   return readlinkat(AT_FDCWD, `/proc/thread-self/fd/${fd}`);
 }
 
 /**
- * Makes `path` and its missing parents as directories inside a root, and returns an O_PATH descriptor
- * of the last. Symbolic links on the way are followed inside the root
- * only, as the container would see them.
+ * Creates `path` and its missing parents as directories inside a root, and returns an O_PATH descriptor of the last
+ * one. Symbolic links are followed only inside the root, as the container would.
  */
 export function makeDirectoriesInRoot(rootFd: number, path: string, mode = 0o755): number {
   const components = path.split('/').filter((part) => part !== '' && part !== '.');
   return openOrMakeDirectory(rootFd, components, mode);
 }
 
-/** As many links as the kernel follows in one path (path_resolution(7)). */
+/** Number of links that the kernel follows in one path (path_resolution(7)). */
 const maxLinks = 40;
 
 /**
- * An O_PATH descriptor of what `path` names inside a root. What is missing is made as an empty file,
- * with its parents: at the end of its links, if images left them dangling there.
+ * Opens `path` inside a root with O_PATH. A missing file is created empty, with its parents, even as the target of
+ * dangling links of an image.
  */
 export function openOrMakeFileInRoot(rootFd: number, path: string): number {
   let current = path;
@@ -201,7 +200,7 @@ export function openOrMakeFileInRoot(rootFd: number, path: string): number {
   throw invalid(`${path} leads in circles`);
 }
 
-/** Undefined once there is a file; else the target of the link that has its name. */
+/** Creates the file. Returns the link's target when a link has the name, otherwise `undefined`. */
 function makeFile(parentFd: number, name: string): string | undefined {
   try {
     mknodat(parentFd, name, constants.S_IFREG | 0o644);
@@ -212,7 +211,7 @@ function makeFile(parentFd: number, name: string): string | undefined {
   return readlinkat(parentFd, name);
 }
 
-/** From the end: most of the time there is nothing to be made. */
+/** Starts with the whole path, because mostly nothing is missing. */
 function openOrMakeDirectory(rootFd: number, components: readonly string[], mode: number): number {
   const path = `/${components.join('/')}`;
   const flags = O_PATH | O_DIRECTORY;
@@ -230,7 +229,7 @@ function makeDirectory(parentFd: number, name: string, mode: number): void {
   try {
     mkdirat(parentFd, name, mode);
   } catch (error) {
-    // A dangling link or a racing process took the name; who opens it sees which it is.
+    // A dangling link or another process has the name; opening it shows which.
     if (!hasErrno(error, 'EEXIST')) throw error;
   }
 }
@@ -239,7 +238,7 @@ export function mkdirat(directoryFd: number, name: FileName, mode: number): void
   mkdiratCall(shown(name), directoryFd, name, mode);
 }
 
-/** mknod(2): `mode` holds the type bits; `major` and `minor` are 0 for what is not a device. */
+/** Calls mknodat(2). `mode` contains the type bits; `major` and `minor` are 0 unless it is a device. */
 export function mknodat(
   directoryFd: number,
   name: FileName,
@@ -250,7 +249,7 @@ export function mknodat(
   mknodatCall(shown(name), directoryFd, name, mode, makeDevice(major, minor));
 }
 
-/** dev_t as glibc packs it (makedev(3)). */
+/** Encodes a dev_t as glibc does (makedev(3)). */
 export function makeDevice(major: number, minor: number): bigint {
   const [high, low] = [BigInt(major), BigInt(minor)];
   return (
@@ -274,7 +273,7 @@ export function symlinkat(target: FileName, directoryFd: number, name: FileName)
   symlinkatCall(shown(name), target, directoryFd, name);
 }
 
-/** Hard link; symbolic links are not followed. */
+/** Creates a hard link; symbolic links are not followed. */
 export function linkat(fromFd: number, from: FileName, toFd: number, to: FileName): void {
   linkatCall(shown(to), fromFd, from, toFd, to, 0);
 }
@@ -291,7 +290,7 @@ export function renameat(fromFd: number, from: FileName, toFd: number, to: FileN
   renameatCall(shown(to), fromFd, from, toFd, to);
 }
 
-/** Never follows a symbolic link. With an empty name it changes the descriptor's own file. */
+/** Changes the owner without following a symbolic link. With an empty name it changes the descriptor's file. */
 export function lchownat(directoryFd: number, name: FileName, uid: number, gid: number): void {
   fchownatCall(
     shown(name),
@@ -303,12 +302,12 @@ export function lchownat(directoryFd: number, name: FileName, uid: number, gid: 
   );
 }
 
-/** Follows a symbolic link in the last component: call it only on what is known not to be one. */
+/** Changes the mode. It follows a symbolic link in the last component, so it must not be called on one. */
 export function fchmodat(directoryFd: number, name: FileName, mode: number): void {
   fchmodatCall(shown(name), directoryFd, name, mode, 0);
 }
 
-/** Sets access and modification time of `name` itself, in nanoseconds since the epoch. */
+/** Sets access and modification time of `name` itself, in nanoseconds since 1970. */
 export function utimensat(
   directoryFd: number,
   name: FileName,
@@ -328,7 +327,7 @@ const AT_STATX_FORCE_SYNC = 0x2000;
 const STATX_BASIC_STATS = 0x7ff;
 const statxBytes = 256;
 
-/** Has a file system that answers from elsewhere asked for a file's attributes, whatever is kept of them. */
+/** Makes a remote file system (FUSE) fetch a file's attributes again, whatever is cached. */
 export function refreshAttributes(directoryFd: number, name: FileName): void {
   const flags = AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC;
   const unused = Buffer.alloc(statxBytes);
@@ -337,7 +336,7 @@ export function refreshAttributes(directoryFd: number, name: FileName): void {
 
 const UTIME_OMIT = 0x3ffffffen;
 
-/** Sets an open file's modification time alone, which the kernel takes for a change of its content. */
+/** Sets only an open file's modification time, which the kernel treats as a change of content. */
 export function setModified(fd: number, nanos: bigint): void {
   const times = Buffer.alloc(32);
   times.writeBigInt64LE(UTIME_OMIT, 8);
@@ -350,14 +349,14 @@ export function readlinkat(directoryFd: number, name: FileName): string {
   return readlinkBytesAt(directoryFd, name).toString('utf8');
 }
 
-/** A link's target as raw bytes, without a final NUL. */
+/** Target of a link as raw bytes, without a final NUL. */
 export function readlinkBytesAt(directoryFd: number, name: FileName): Buffer {
   const buffer = Buffer.alloc(4096);
   const length = readlinkatCall(shown(name), directoryFd, name, buffer, buffer.length);
   return buffer.subarray(0, length);
 }
 
-/** Makes a FIFO at a path of our own. */
+/** Creates a FIFO at a trusted path. */
 export function makeFifo(path: string, mode: number): void {
   mknodat(AT_FDCWD, path, constants.S_IFIFO | mode);
 }

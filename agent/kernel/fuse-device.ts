@@ -1,4 +1,4 @@
-/** /dev/fuse (fuse(4)): a file system whose kernel side asks a descriptor of ours for everything. */
+/** Opens /dev/fuse (fuse(4)): the kernel sends the requests of a file system to a descriptor. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { unthrownCall } from './libc.ts';
 import { MountAttribute, newFilesystem } from './mount.ts';
@@ -7,16 +7,16 @@ const readCall = unthrownCall('read', ['int', 'void *', 'size_t'], 'long');
 const writeCall = unthrownCall('write', ['int', 'void *', 'size_t'], 'long');
 
 export interface FuseMount {
-  /** Where the kernel's questions are read and answered. The mount ends with its last copy. */
+  /** Descriptor for requests and replies. The mount ends when its last copy is closed. */
   deviceFd: number;
-  /** The mount, attached nowhere yet; also a directory descriptor of its root. */
+  /** The detached mount, which is also a descriptor of its root directory. */
   mountFd: number;
 }
 
 /**
- * Makes the file system and starts its INIT exchange. Nothing of it may be touched before that is
- * answered, nor ever by the thread that answers. Set-user-id programs and devices in the folder mean
- * nothing: whoever owns it is not this machine's root.
+ * Creates the file system and starts its INIT request. Nothing may access it before that is answered, and the
+ * answering thread never. Set-user-ID programs and devices in the folder have no effect, because its owner is not
+ * root of this machine.
  */
 export function mountFuse(source: string, isReadOnly: boolean): FuseMount {
   const deviceFd = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
@@ -42,12 +42,15 @@ export function mountFuse(source: string, isReadOnly: boolean): FuseMount {
   }
 }
 
-/** One question; its length, or errno's negative. EAGAIN: none; ENODEV: it was unmounted. */
+/** Reads one request. Returns its length or a negative errno: EAGAIN for none, ENODEV after the unmount. */
 export function readDevice(fd: number, buffer: Buffer): number {
   return readCall(fd, buffer, buffer.length);
 }
 
-/** One answer or notice. ENOENT: whoever asked has gone, or what the notice names is not cached. */
+/**
+ * Writes one reply or notification. ENOENT means that the requester has gone, or that the notified entry is not
+ * cached.
+ */
 export function writeDevice(fd: number, bytes: Buffer): number {
   return writeCall(fd, bytes, bytes.length);
 }

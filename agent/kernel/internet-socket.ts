@@ -1,4 +1,7 @@
-/** IPv4 sockets made on the calling thread (ip(7)), for what Node's own can do in one namespace only. */
+/**
+ * IPv4 sockets that are created on the calling thread (ip(7)), because Node creates its own only in one network
+ * namespace.
+ */
 import { closeSync } from 'node:fs';
 import { libcCall } from './libc.ts';
 
@@ -11,7 +14,7 @@ const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_SNDTIMEO = 21;
 const backlog = 511;
-/** As long as somebody who waits at a terminal would. */
+/** Timeout of a connect, chosen for a person who waits at a terminal. */
 const connectTimeoutSeconds = 10;
 
 const socketCall = libcCall('socket', ['int', 'int', 'int']);
@@ -23,14 +26,14 @@ const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
 
 const F_SETFL = 4;
 
-/** A bound socket, which for TCP listens. */
+/** Creates a bound socket, which for TCP listens. */
 export function listenTo(protocol: 'tcp' | 'udp', address: string, port: number): number {
   const type = protocol === 'tcp' ? SOCK_STREAM : SOCK_DGRAM;
   const name = `${address}:${port}`;
   const fd = socketCall(name, AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   try {
     const on = Buffer.from([1, 0, 0, 0]);
-    // As Node does: a port whose last connections are still being closed is free.
+    // As in Node, a port may be bound while its last connections are closing.
     if (protocol === 'tcp') setsockoptCall(name, fd, SOL_SOCKET, SO_REUSEADDR, on, on.length);
     const to = socketAddress(address, port);
     bindCall(name, fd, to, to.length);
@@ -42,7 +45,7 @@ export function listenTo(protocol: 'tcp' | 'udp', address: string, port: number)
   }
 }
 
-/** A connected socket. Blocks the calling thread; throws KernelError (EINPROGRESS: nobody answered). */
+/** Creates a connected socket. Blocks the calling thread. Throws KernelError (EINPROGRESS after the timeout). */
 export function connectTcp(address: string, port: number): number {
   const name = `${address}:${port}`;
   const fd = socketCall(name, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -60,7 +63,7 @@ export function connectTcp(address: string, port: number): number {
   }
 }
 
-/** struct sockaddr_in. */
+/** Encodes a struct sockaddr_in. */
 function socketAddress(address: string, port: number): Buffer {
   const buffer = Buffer.alloc(16);
   buffer.writeUInt16LE(AF_INET, 0);

@@ -1,27 +1,27 @@
 /**
- * The one door into libc. Every other file of `kernel/` declares its calls with {@link libcCall} or
- * {@link systemCall}; nothing outside `kernel/` imports koffi.
+ * The only access to libc. Every other file of `kernel/` declares its calls with {@link libcCall} or {@link
+ * systemCall}; nothing outside `kernel/` imports koffi.
  *
- * All calls are synchronous and run on the calling thread, which is what namespaces need: a
- * namespace belongs to a thread (see namespaces(7)).
+ * All calls are synchronous and run on the calling thread, which namespaces require, because a namespace belongs to a
+ * thread (namespaces(7)).
  */
 import { constants } from 'node:os';
 import koffi from 'koffi';
 
 const libc = koffi.load('libc.so.6');
 
-// Where one number has two names (EAGAIN and EWOULDBLOCK) the first wins, as in Node's own errors.
+// When two names share a number (EAGAIN and EWOULDBLOCK) the first wins, as in Node's own errors.
 const errnoNames = new Map<number, string>(
   Object.entries(constants.errno)
     .map(([name, value]): [number, string] => [value, name])
     .reverse(),
 );
 
-/** A system call that failed: which, on what, and errno as number and name. */
+/** A failed system call, with its subject and errno as number and name. */
 export class KernelError extends Error {
   readonly call: string;
   readonly errno: number;
-  /** errno's name, such as `ENOENT`; spelled as Node's own errors spell it. */
+  /** Name of errno such as `ENOENT`, spelled as in Node's errors. */
   readonly code: string;
   readonly subject: string | undefined;
 
@@ -36,18 +36,18 @@ export class KernelError extends Error {
   }
 }
 
-/** Whether `error` is a failed system call (ours or Node's) with one of the given errno names. */
+/** Whether `error` is a KernelError or an error of Node with one of these names of errno. */
 export function hasErrno(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(nameOf(error));
 }
 
-/** Of some, EDQUOT among them, Node's own errors have only the number, below zero. */
+/** Name of errno: for some, such as EDQUOT, Node's errors have only the negative number. */
 function nameOf({ code, errno }: { code: unknown; errno?: unknown }): string {
   const name = typeof errno === 'number' ? errnoNames.get(-errno) : undefined;
   return name ?? String(code);
 }
 
-/** What a call may take: integers, NUL-free strings, memory, and NULL-terminated lists (`char **`). */
+/** Argument of a call: an integer, a string without NUL, memory, or a NULL-terminated list (`char **`). */
 export type Argument =
   | number
   | bigint
@@ -57,7 +57,7 @@ export type Argument =
   | null
   | readonly (string | null)[];
 
-/** A declared call. `subject` names what it works on, for the error only. Throws KernelError. */
+/** A declared call. `subject` appears only in the error. Throws KernelError. */
 export type KernelCall = (subject: string | undefined, ...args: Argument[]) => number;
 
 /**
@@ -69,10 +69,7 @@ export function libcCall(name: string, parameters: string[], result = 'int'): Ke
   return (subject, ...args) => checked(name, subject, native(...args));
 }
 
-/**
- * Like {@link libcCall}, for loops where a failed call is nothing special: it returns errno's negative
- * instead of throwing, as the kernel itself does.
- */
+/** Like {@link libcCall}, for loops in which failures are common: it returns the negative errno instead of throwing. */
 export function unthrownCall(
   name: string,
   parameters: string[],
@@ -86,15 +83,15 @@ export function unthrownCall(
 }
 
 /**
- * Declares a system call by number, for those that older C libraries do not wrap. Numbers from 424
- * on are the same on amd64 and arm64 (arch/x86/entry/syscalls, include/uapi/asm-generic/unistd.h).
+ * Declares a system call by number, for calls that older C libraries do not wrap. Numbers from 424 on are the same on
+ * amd64 and arm64 (arch/x86/entry/syscalls, include/uapi/asm-generic/unistd.h).
  */
 export function systemCall(name: string, number: number, parameters: string[]): KernelCall {
   const native = libc.func('syscall', 'long', ['long', ...parameters]);
   return (subject, ...args) => checked(name, subject, native(number, ...args));
 }
 
-/** A system call by number that returns errno's negative, as {@link unthrownCall} does. */
+/** Declares a system call by number that returns the negative errno, as {@link unthrownCall} does. */
 export function unthrownSystemCall(
   number: number,
   parameters: string[],
@@ -105,17 +102,17 @@ export function unthrownSystemCall(
 
 function checked(call: string, subject: string | undefined, value: unknown): number {
   const result = Number(value);
-  // errno is read in the very next call on this thread; nothing of ours runs in between.
+  // errno must be read by the next call on this thread, with no other call in between.
   if (result === -1) throw new KernelError(call, koffi.errno(), subject);
   return result;
 }
 
-/** Where memory lies, for structures that point to it. The caller keeps it alive over the call. */
+/** Address of memory, for structures that point to it. The caller keeps the memory alive during the call. */
 export function addressOf(memory: Buffer): bigint {
   return BigInt(koffi.address(memory));
 }
 
-/** Another shared library, for the files of `kernel/` that wrap one (libseccomp). */
+/** Loads another shared library, for files of `kernel/` that wrap one (libseccomp). */
 export function loadLibrary(name: string): ReturnType<typeof koffi.load> {
   return koffi.load(name);
 }

@@ -1,6 +1,6 @@
 /**
- * Loop devices (loop(4)): a file as a block device. They are bound with autoclear, so that a device
- * ends by itself once nobody has it open or mounted; there is nothing to undo after a crash.
+ * Loop devices (loop(4)): a file as a block device. They are bound with autoclear, so that a device is freed when it
+ * is neither open nor mounted, even after a crash.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
 import { O_CLOEXEC } from './files.ts';
@@ -13,7 +13,7 @@ const LOOP_CTL_GET_FREE = 0x4c82;
 const LO_FLAGS_AUTOCLEAR = 4;
 const LO_FLAGS_DIRECT_IO = 16;
 
-// struct loop_config: fd, block_size, loop_info64 (232 bytes), 8 reserved words.
+// The struct loop_config has fd, block_size, loop_info64 (232 bytes) and 8 reserved words.
 const configBytes = 304;
 const infoOffset = 8;
 const infoBytes = 232;
@@ -24,7 +24,7 @@ const ioctlNumber = libcCall('ioctl', ['int', 'ulong', 'long']);
 
 export const loopPath = (number: number) => `/dev/loop${number}`;
 
-/** What a bound device is made of, as `stat(2)` names the file. */
+/** File of a bound device, as stat(2) identifies it. */
 export interface LoopFile {
   device: bigint;
   inode: bigint;
@@ -40,14 +40,13 @@ export function fileOf(fd: number): LoopFile {
 
 export interface OpenLoop {
   number: number;
-  /** Holds the device; once the last is closed and nothing is mounted from it, it is free again. */
+  /** Descriptor of the device, which is freed when the last one is closed and nothing is mounted from it. */
   fd: number;
 }
 
 /**
- * Binds a file that is open for reading and writing to a free device. Direct I/O keeps what is
- * cached of the file from being cached twice; where the file system below has none, the kernel goes
- * on without it.
+ * Binds a file that is open for reading and writing to a free device. Direct I/O avoids caching the data twice; on a
+ * file system without it the kernel uses buffered I/O.
  */
 export function bindLoop(fileFd: number): OpenLoop {
   const control = openSync('/dev/loop-control', constants.O_RDWR);
@@ -60,7 +59,7 @@ export function bindLoop(fileFd: number): OpenLoop {
         return { number, fd };
       } catch (error) {
         closeSync(fd);
-        // Somebody else on the machine took the same free device a moment earlier.
+        // Another program took the same free device first.
         if (!hasErrno(error, 'EBUSY') || attempt === 64) throw error;
       }
     }
@@ -76,7 +75,7 @@ function configOf(fileFd: number): Buffer {
   return config;
 }
 
-/** Opens a device if it is bound to that very file; while it is open it stays so. */
+/** Opens a device if it is bound to this file; it stays bound while it is open. */
 export function openLoopOf(number: number, file: LoopFile): OpenLoop | undefined {
   const opened = openBound(number);
   if (opened === undefined) return undefined;
@@ -90,7 +89,7 @@ function openBound(number: number): { fd: number; file: LoopFile } | undefined {
   try {
     fd = openSync(loopPath(number), constants.O_RDWR | O_CLOEXEC);
   } catch (error) {
-    // It was removed, or it is being cleared just now.
+    // The device was removed or is being cleared.
     if (hasErrno(error, 'ENOENT', 'ENXIO', 'EBUSY')) return undefined;
     throw error;
   }
@@ -100,17 +99,17 @@ function openBound(number: number): { fd: number; file: LoopFile } | undefined {
     return { fd, file: { device: info.readBigUInt64LE(0), inode: info.readBigUInt64LE(8) } };
   } catch (error) {
     closeSync(fd);
-    // Bound to nothing.
+    // The device is not bound.
     if (hasErrno(error, 'ENXIO')) return undefined;
     throw error;
   }
 }
 
-/** Every bound device of the machine with its file. */
+/** All bound devices of the machine with their files. */
 export function boundLoops(): { number: number; file: LoopFile }[] {
   return readdirSync('/sys/block').flatMap((name) => {
     const number = Number(/^loop(\d+)$/.exec(name)?.[1]);
-    // Only bound ones have this directory; the others need not be opened.
+    // Only bound devices have this directory, so the others need not be opened.
     if (Number.isNaN(number) || !isBound(name)) return [];
     const opened = openBound(number);
     if (opened === undefined) return [];
@@ -123,14 +122,14 @@ function isBound(name: string): boolean {
   return readdirSync(`/sys/block/${name}`).includes('loop');
 }
 
-/** The device of a file that is open for reading and writing: the one that it is bound to, or a free one. */
+/** Device of a file that is open for reading and writing: the bound one, or else a free one. */
 export function loopOf(fileFd: number): OpenLoop {
   const file = fileOf(fileFd);
   const bound = boundLoops().find((loop) => isSame(loop.file, file));
   return (bound && openLoopOf(bound.number, file)) ?? bindLoop(fileFd);
 }
 
-/** Makes a device as large as its file has become. */
+/** Grows a device to the size of its file. */
 export function growLoop({ number, fd }: OpenLoop): void {
   ioctlNumber(loopPath(number), fd, LOOP_SET_CAPACITY, 0);
 }

@@ -1,4 +1,4 @@
-/** The interface `lo` of the calling thread's network namespace (netdevice(7)), which begins down. */
+/** The loopback interface of the calling thread's network namespace (netdevice(7)), which is down at first. */
 import { closeSync } from 'node:fs';
 import { libcCall } from './libc.ts';
 
@@ -7,7 +7,7 @@ const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SIOCSIFFLAGS = 0x8914;
 const IFF_UP = 1;
-/** struct ifreq: a name of 16 bytes, and here the flags. */
+/** The struct ifreq contains a name of 16 bytes and here the flags. */
 const requestBytes = 40;
 const flagsOffset = 16;
 

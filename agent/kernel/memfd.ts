@@ -1,4 +1,4 @@
-/** Files in memory (memfd_create(2)), sealed so that nobody can change them any more (fcntl(2)). */
+/** Files in memory (memfd_create(2)), sealed against changes (fcntl(2)). */
 import { closeSync, writeSync } from 'node:fs';
 import { libcCall } from './libc.ts';
 
@@ -13,12 +13,12 @@ const F_SEAL_WRITE = 8;
 const memfdCreateCall = libcCall('memfd_create', ['str', 'uint']);
 const fcntlCall = libcCall('fcntl', ['int', 'int', 'int']);
 
-/** An empty file in memory. The caller closes it. */
+/** Creates an empty file in memory. The caller closes it. */
 export function memoryFile(name: string): number {
   return memfdCreateCall(name, name, MFD_CLOEXEC);
 }
 
-/** A sealed file in memory with this content. The caller closes it. */
+/** Creates a sealed file in memory with this content. The caller closes it. */
 export function sealedFile(name: string, content: Buffer): number {
   const fd = memfdCreateCall(name, name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   try {

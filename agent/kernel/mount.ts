@@ -1,7 +1,6 @@
 /**
- * The mount API by descriptors: fsopen(2), fsmount(2), open_tree(2), move_mount(2),
- * mount_setattr(2). A mount is made detached, finished, and only then attached to a descriptor that
- * was resolved once.
+ * The mount API by descriptors: fsopen(2), fsmount(2), open_tree(2), move_mount(2), mount_setattr(2). A mount is
+ * created detached, configured, and then attached to a descriptor that was resolved once.
  */
 import { closeSync } from 'node:fs';
 import { AT_FDCWD } from './files.ts';
@@ -26,7 +25,7 @@ export const MountAttribute = {
   noExec: 0x08,
   noAtime: 0x10,
   strictAtime: 0x20,
-  /** The mask of the three ways to keep access times; relatime is 0. */
+  /** Mask of the three modes of access times; relatime is 0. */
   atime: 0x70,
   noDirAtime: 0x80,
   noSymFollow: 0x200000,
@@ -42,7 +41,7 @@ export const Propagation = {
   shared: 1n << 20n,
 } as const;
 
-// Same numbers on every architecture since 424, but for pivot_root.
+// Numbers from 424 on are the same on every architecture; only pivot_root differs.
 const fsopenCall = systemCall('fsopen', 430, ['str', 'uint']);
 const fsconfigCall = systemCall('fsconfig', 431, ['int', 'uint', 'str', 'str', 'int']);
 const fsmountCall = systemCall('fsmount', 432, ['int', 'uint', 'uint']);
@@ -63,12 +62,12 @@ const fchdirCall = libcCall('fchdir', ['int']);
 const chdirCall = libcCall('chdir', ['str']);
 const readCall = libcCall('read', ['int', 'void *', 'size_t'], 'long');
 
-/** A file system's parameters in order; a name without a value is a flag. */
+/** Parameters of a file system in order; a name without a value is a flag. */
 export type FilesystemOption = readonly [name: string, value?: string];
 
 /**
- * Makes a detached mount of a new file system instance and returns its descriptor. When the kernel
- * refuses, its own message (fsopen(2), "Message retrieval interface") is part of the error.
+ * Creates a detached mount of a new file system instance and returns its descriptor. Throws with the kernel's message
+ * (fsopen(2), "Message retrieval interface").
  */
 export function newFilesystem(
   type: string,
@@ -93,7 +92,7 @@ export function newFilesystem(
   }
 }
 
-/** What the kernel logged to a file system context, or nothing. */
+/** Messages of the kernel on a file system context, if any. */
 function kernelMessages(context: number): string {
   const lines: string[] = [];
   const buffer = Buffer.alloc(4096);
@@ -108,29 +107,29 @@ function kernelMessages(context: number): string {
       );
     }
   } catch {
-    // ENODATA: there is no further message, which is the usual end.
+    // ENODATA means that there is no further message.
   }
   return lines.length === 0 ? '' : ` (${lines.join('; ')})`;
 }
 
-/** A detached copy of the mount that `fd` lies on, from `fd` down; with what is mounted below it. */
+/** Creates a detached copy of the mount of `fd`, from `fd` on; if recursive, with the mounts below it. */
 export function cloneMount(fd: number, recursive: boolean, subject?: string): number {
   const flags =
     AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
   return openTreeCall(subject, fd, '', flags);
 }
 
-/** The same of a directory of the machine itself. */
+/** Does the same for a directory of the machine. */
 export function cloneMountAt(path: string): number {
   return openTreeCall(path, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
 
-/** Attaches a detached mount on what has this name in a directory; no link is followed. */
+/** Attaches a detached mount at the target; no link is followed. */
 export function attachMountIn(treeFd: number, directoryFd: number, name: string): void {
   moveMountCall(name, treeFd, '', directoryFd, name, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-/** Attaches a detached mount on the file or directory that `targetFd` names. */
+/** Attaches a detached mount at the target; no link is followed. */
 export function attachMount(treeFd: number, targetFd: number, subject?: string): void {
   const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
   moveMountCall(subject, treeFd, '', targetFd, '', flags);
@@ -142,19 +141,19 @@ export interface MountChange {
   propagation?: bigint;
   recursive?: boolean;
   /**
-   * Ids on the disk are those inside this user namespace (mount_setattr(2), "ID-mapped mounts"). Only
-   * for a detached mount; throws EINVAL where the file system cannot do it.
+   * User namespace whose IDs the file system's IDs mean (mount_setattr(2), "ID-mapped mounts"). Only for a detached
+   * mount; throws EINVAL when the file system does not support it.
    */
   userNamespaceFd?: number;
 }
 
-/** mount_setattr(2) on the mount that `fd` is the root of. */
+/** Calls mount_setattr(2) on the mount whose root is `fd`. */
 export function changeMount(fd: number, change: MountChange, subject?: string): void {
   const flags = AT_EMPTY_PATH | (change.recursive ? AT_RECURSIVE : 0);
   mountSetattrCall(subject, fd, '', flags, mountAttr(change), 32);
 }
 
-/** The same on the calling thread's own root. */
+/** Does the same for the calling thread's root. */
 export function changeRootMount(change: MountChange): void {
   mountSetattrCall('/', AT_FDCWD, '/', change.recursive ? AT_RECURSIVE : 0, mountAttr(change), 32);
 }
@@ -170,29 +169,29 @@ function mountAttr(change: MountChange): Buffer {
 }
 
 /**
- * Makes the mount at `rootFd` the root of the calling thread's mount namespace, with the old tree on
- * top of it until {@link leaveOldRoot} (pivot_root(2), "pivot_root(".", ".")").
+ * Makes the mount at `rootFd` the root of the calling thread's mount namespace; the old tree stays on top of it until
+ * {@link leaveOldRoot} (pivot_root(2), "pivot_root(".", ".")").
  */
 export function pivotInto(rootFd: number): void {
   fchdirCall('rootfs', rootFd);
   pivotRootCall('rootfs', '.', '.');
 }
 
-/** Lets go of the old tree, which waits for an RCU grace period. */
+/** Detaches the old tree, which waits for an RCU grace period. */
 export function leaveOldRoot(): void {
   umount2Call('old root', '.', MNT_DETACH);
   chdirCall('/', '/');
 }
 
 /**
- * Takes the uppermost mount at a path off, also while it is in use: whoever uses it goes on, and it
- * ends with the last of them. Throws EINVAL when nothing is mounted there.
+ * Detaches the topmost mount at a path, even in use: its users keep it until the last has ended. Throws EINVAL when
+ * nothing is mounted there.
  */
 export function detachMount(path: string): void {
   umount2Call(path, path, MNT_DETACH);
 }
 
-/** mount(2): makes a file system instance and attaches it at once. Only for what fsopen cannot do. */
+/** Calls mount(2), which creates a file system instance and attaches it at once. Only for what fsopen(2) cannot do. */
 export function mountInPlace(source: string, target: string, type: string, data: string): void {
   mountCall(target, source, target, type, 0, data);
 }

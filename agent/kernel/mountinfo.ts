@@ -1,27 +1,26 @@
-/** Mounts as one process sees them (proc_pid_mountinfo(5)). */
+/** Parses the mounts of a process (proc_pid_mountinfo(5)). */
 
 export interface MountEntry {
   id: number;
-  /** The mount that this one lies on; of the topmost, one that is out of sight. */
+  /** ID of the parent mount; that of the root mount is outside the list. */
   parentId: number;
-  /** Which file system: `major:minor` of its st_dev. */
+  /** File system as `major:minor` of its st_dev. */
   device: string;
-  /** The directory or file of that file system that is mounted. */
+  /** Directory or file of the file system that is mounted. */
   root: string;
   mountPoint: string;
-  /** Of this mount alone: `ro`, `nosuid`, `nodev`, `noexec`, … */
+  /** Options of this mount, such as `ro`, `nosuid`, `nodev`, `noexec`. */
   options: readonly string[];
-  /** `overlay`, `tmpfs`, `ext4`, … */
+  /** Type such as `overlay`, `tmpfs` or `ext4`. */
   type: string;
   source: string;
-  /** Of the file system, which all its mounts share. */
+  /** Options of the file system, which all its mounts share. */
   superOptions: readonly string[];
 }
 
 /**
- * `36 35 0:30 / /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu`. What separates fields and
- * lines is escaped in every one of them, so a name cannot pose as something else; lines that are
- * not of this form are left out.
+ * Parses lines such as `36 35 0:30 / /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu`. Separators are escaped
+ * in all fields, so a name cannot imitate another field; other lines are skipped.
  */
 export function parseMountinfo(text: string): MountEntry[] {
   return text
@@ -32,7 +31,7 @@ export function parseMountinfo(text: string): MountEntry[] {
 
 function parseLine(line: string): MountEntry | undefined {
   const fields = line.split(' ');
-  // Optional fields lie between the sixth and the dash.
+  // Optional fields are between the sixth field and the dash.
   const dash = fields.indexOf('-', 6);
   const [id, parentId, device, root, mountPoint, options] = fields;
   const [type, source, superOptions] = dash === -1 ? [] : fields.slice(dash + 1);
@@ -51,7 +50,7 @@ function parseLine(line: string): MountEntry | undefined {
   };
 }
 
-/** Space, tab, newline and backslash are octal escapes (mangle_path, fs/seq_file.c). */
+/** Decodes octal escapes of space, tab, newline and backslash (mangle_path, fs/seq_file.c). */
 function withoutEscapes(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),

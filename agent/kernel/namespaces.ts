@@ -1,12 +1,12 @@
 /**
- * Namespaces of the calling thread: unshare(2), setns(2) and what is set inside them. These change
- * the thread, not the process, so only the launcher's thread may call them.
+ * Namespaces of the calling thread: unshare(2), setns(2) and settings inside them. These change the thread and not
+ * the process, so only the launcher's thread may call them.
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import { libcCall } from './libc.ts';
 import { openProcess } from './process.ts';
 
-/** CLONE_NEW* of clone(2), by the OCI specification's names. */
+/** CLONE_NEW* of clone(2) by the names of the OCI specification. */
 export const NamespaceFlag = {
   time: 0x00000080,
   mount: 0x00020000,
@@ -18,7 +18,7 @@ export const NamespaceFlag = {
   network: 0x40000000,
 } as const;
 
-/** A namespace's name below `/proc/<pid>/ns/`. */
+/** Names of namespaces below `/proc/<pid>/ns/`. */
 export const namespaceFile = {
   mount: 'mnt',
   cgroup: 'cgroup',
@@ -46,15 +46,15 @@ export function setns(fd: number, flags: number, subject?: string): void {
   setnsCall(subject, fd, flags);
 }
 
-/** Gives the calling thread a root, working directory and umask (0) of its own. */
+/** Gives the calling thread its own root, working directory and umask (0). */
 export function ownFilesystemState(): void {
   unshareCall('filesystem state', CLONE_FS);
   umaskCall(undefined, 0);
 }
 
-/** Brings the calling thread back into the namespaces of the process's main thread. */
+/** Returns the calling thread to the namespaces of the process's main thread. */
 export function returnToProcessNamespaces(flags: number): void {
-  // A pidfd stands for the main thread, which never leaves the host's namespaces.
+  // A pidfd means the main thread, which never leaves the host's namespaces.
   const self = openProcess(process.pid);
   try {
     setnsCall('own process', self, flags);
@@ -63,7 +63,7 @@ export function returnToProcessNamespaces(flags: number): void {
   }
 }
 
-/** Opens a namespace by its path, such as `/proc/<pid>/ns/net`. */
+/** Opens a namespace by a path such as `/proc/<pid>/ns/net`. */
 export function openNamespace(path: string): number {
   return openSync(path, constants.O_RDONLY);
 }

@@ -1,10 +1,9 @@
 /**
- * Netlink sockets (netlink(7)). A socket belongs to the network namespace of the thread that made
- * it and stays there, whatever thread uses it later; that is how the main thread wires a
- * container's network without ever entering its namespace.
+ * Netlink sockets (netlink(7)). A socket belongs to the network namespace of the thread that created it, whatever
+ * thread uses it later; so the main thread configures a container's network without entering its namespace.
  *
- * The kernel handles a request inside send(2), so the answer is ready when it returns and a
- * synchronous exchange costs two short system calls.
+ * The kernel handles a request inside send(2), so the answer is ready when it returns, and a synchronous exchange
+ * costs two short system calls.
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -21,7 +20,7 @@ const NETLINK_EXT_ACK = 11;
 const MSG_PEEK = 0x2;
 const MSG_TRUNC = 0x20;
 
-/** Netlink families that we speak (linux/netlink.h). */
+/** Netlink families in use (linux/netlink.h). */
 export const NetlinkFamily = { route: 0, netfilter: 12 } as const;
 
 const socketCall = libcCall('socket', ['int', 'int', 'int']);
@@ -36,15 +35,15 @@ const sendAsynchronously = loadLibrary('libc.so.6').func('send', 'long', [
 ]).async;
 const recvCall = libcCall('recv', ['int', 'void *', 'size_t', 'int'], 'long');
 
-/** How long an answer may take before we call the kernel stuck. */
+/** Timeout of an answer, after which the kernel counts as stuck. */
 const receiveTimeoutSeconds = 10;
 const receiveBufferBytes = 4 * 1024 * 1024;
 
-/** A socket in the calling thread's network namespace; the caller closes it. */
+/** Creates a socket in the calling thread's network namespace. The caller closes it. */
 export function openNetlink(family: number): number {
   const fd = socketCall('netlink', AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
   try {
-    // sockaddr_nl with port 0: the kernel picks one, so that many sockets of a process coexist.
+    // With port 0 in sockaddr_nl the kernel chooses one, so that a process can have many sockets.
     const address = Buffer.alloc(12);
     address.writeUInt16LE(AF_NETLINK, 0);
     bindCall('netlink', fd, address, address.length);
@@ -61,14 +60,14 @@ function prepare(fd: number): void {
   timeout.writeBigInt64LE(BigInt(receiveTimeoutSeconds), 0);
   setsockoptCall('receive timeout', fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length);
   const on = Buffer.from([1, 0, 0, 0]);
-  // Acknowledgements then carry the kernel's own sentence about what is wrong.
+  // Acknowledgements then contain the kernel's message about the error.
   setsockoptCall('extended acks', fd, SOL_NETLINK, NETLINK_EXT_ACK, on, on.length);
   const size = Buffer.alloc(4);
   size.writeInt32LE(receiveBufferBytes, 0);
   try {
     setsockoptCall('receive buffer', fd, SOL_SOCKET, SO_RCVBUFFORCE, size, size.length);
   } catch (error) {
-    // Inside a user namespace the limit cannot be passed; the default holds a few hundred answers.
+    // Inside a user namespace the limit cannot be exceeded; the default holds a few hundred answers.
     if (!hasErrno(error, 'EPERM')) throw error;
   }
 }
@@ -85,9 +84,9 @@ export function sendNetlink(fd: number, message: Buffer): void {
 }
 
 /**
- * Sends from a thread of the pool: for requests that the kernel takes tens of milliseconds to carry
- * out, such as the end of an interface (it waits for every CPU to let go of it). The socket's
- * namespace counts, not the thread's. Resolves when the answer can be received.
+ * Sends on a thread of the pool, for requests that take the kernel tens of milliseconds, such as the removal of an
+ * interface (it waits for every CPU). The socket's namespace applies, not the thread's. Resolves when the answer can
+ * be received.
  */
 export function sendNetlinkInBackground(fd: number, message: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -99,11 +98,11 @@ export function sendNetlinkInBackground(fd: number, message: Buffer): Promise<vo
   });
 }
 
-/** One datagram, which may hold several messages. Throws ETIMEDOUT when none comes. */
+/** Receives one datagram, which may contain several messages. Throws ETIMEDOUT when none arrives. */
 export function receiveNetlink(fd: number): Buffer {
   for (;;) {
     try {
-      // Peek with MSG_TRUNC tells the datagram's true length, so that nothing is ever cut off.
+      // A peek with MSG_TRUNC returns the datagram's length, so that nothing is cut off.
       const length = recvCall('netlink', fd, null, 0, MSG_PEEK | MSG_TRUNC);
       const buffer = Buffer.allocUnsafe(length);
       return buffer.subarray(0, recvCall('netlink', fd, buffer, length, 0));

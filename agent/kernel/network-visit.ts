@@ -1,7 +1,7 @@
 /**
- * Sockets of another network namespace. A socket belongs to the namespace of the thread that made it, and
- * without root a thread that leaves the machine's own cannot come back (setns(2) asks for rights in the
- * user namespace that owns it). So each visit is a thread's last: it makes what is asked for and ends.
+ * Sockets of another network namespace. A socket belongs to the namespace of the thread that created it, and without
+ * root a thread that leaves the machine's own namespace cannot return (setns(2) needs privileges in the user
+ * namespace that owns it). Therefore a thread is used once: it creates the sockets and ends.
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -21,7 +21,7 @@ export type VisitReply =
   | { fds: number[] }
   | { failure: { call: string; errno: number; subject: string | undefined } | string };
 
-/** Descriptors in the order of `wanted`, the caller's to close. Throws KernelError; then there are none. */
+/** Descriptors in the order of `wanted`, which the caller closes. Throws KernelError, and then none is left open. */
 export async function socketsOf(
   namespaceFd: number,
   wanted: readonly WantedSocket[],
@@ -31,7 +31,7 @@ export async function socketsOf(
     {
       name: 'network-visitor',
       workerData: { namespaceFd, wanted } satisfies Visit,
-      // What it opened is ours from now on.
+      // The descriptors that the thread opened stay open for this one.
       trackUnmanagedFds: false,
     },
   );

@@ -1,4 +1,4 @@
-/** The thread of one visit: see network-visit.ts. */
+/** The thread that creates sockets in one namespace: see network-visit.ts. */
 import { closeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { connectTcp, listenTo } from './internet-socket.ts';

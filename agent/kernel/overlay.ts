@@ -1,23 +1,23 @@
-/** What overlayfs writes beside files (Documentation/filesystems/overlayfs.rst). */
+/** Options and attributes of overlayfs (Documentation/filesystems/overlayfs.rst). */
 import { accessSync, closeSync, constants, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno } from './libc.ts';
 import type { FilesystemOption } from './mount.ts';
 import { inUserNamespace } from './user-namespaces.ts';
 
-/** Attributes of `trusted.` are the machine's root's; without it overlayfs keeps its own in `user.`. */
+/** Attributes `trusted.*` need root of the machine; without it overlayfs uses `user.*`. */
 export const usesUserAttributes = inUserNamespace;
 
-/** Image layers are shared by many overlays, and upper must hold whole files for commit and diff. */
+/** Options that keep whole files in the upper layer, for commit and diff, although many overlays share image layers. */
 export const wholeFileOptions = (): FilesystemOption[] => [
   ['index', 'off'],
-  // `userxattr` has both off, and EINVAL for who says so (ovl_fs_params_verify, Linux 6.18).
+  // `userxattr` implies both and gives EINVAL when they are named (ovl_fs_params_verify, Linux 6.18).
   ...(usesUserAttributes()
     ? [['userxattr'] as const]
     : [['metacopy', 'off'] as const, ['redirect_dir', 'off'] as const]),
 ];
 
-/** What mounts `upper` over `lowers`, of which the topmost comes first, as in `lowerdir=`. */
+/** Options that mount `upper` over `lowers`, the topmost first, as in `lowerdir=`. */
 export const writableLayers = (layers: {
   lowers: readonly string[];
   upper: string;
@@ -32,14 +32,14 @@ export const writableLayers = (layers: {
 export const overlayAttribute = (name: 'opaque'): string =>
   `${usesUserAttributes() ? 'user' : 'trusted'}.overlay.${name}`;
 
-/** Whether an attribute is overlayfs's own: it means something at its place in the tree only. */
+/** Whether an attribute belongs to overlayfs, which gives it a meaning only at its place in the tree. */
 export const isOverlayAttribute = (name: string): boolean =>
   name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
 
 /**
- * A descriptor of what `mount` mounts, which can be written. Overlayfs that cannot make a directory under `work`, such as
- * on a full disk, mounts read-only and tells the kernel's log alone (ovl_make_workdir, fs/overlayfs/super.c). Throws
- * what is in its way, ENOSPC or EDQUOT mostly.
+ * Mounts and returns the descriptor of a writable mount. When overlayfs cannot create a directory under `work`, as on
+ * a full disk, it mounts read-only and reports that only in the kernel's log (ovl_make_workdir,
+ * fs/overlayfs/super.c). Throws the cause, mostly ENOSPC or EDQUOT.
  */
 export function mountWritable(mount: () => number, work: string): number {
   const fd = mount();
@@ -48,7 +48,7 @@ export function mountWritable(mount: () => number, work: string): number {
   const probe = join(work, 'probe');
   mkdirSync(probe);
   rmdirSync(probe);
-  // There is room again.
+  // The test directory could be created, so there is free space again.
   return mount();
 }
 

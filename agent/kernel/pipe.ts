@@ -1,4 +1,4 @@
-/** pipe2(2). */
+/** Creates pipes with pipe2(2). */
 import { O_CLOEXEC } from './files.ts';
 import { libcCall } from './libc.ts';
 

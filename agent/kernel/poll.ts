@@ -1,4 +1,4 @@
-/** poll(2), for a thread that waits for descriptors that libuv cannot watch. */
+/** Calls poll(2), for a thread that waits for descriptors that libuv cannot watch. */
 import { constants } from 'node:os';
 import { KernelError, unthrownCall } from './libc.ts';
 
@@ -12,7 +12,7 @@ export interface Polled {
   events: number;
 }
 
-/** Waits until one of them is ready and returns which; none when the time is over. -1: for ever. */
+/** Blocks until descriptors are ready and returns them; none after the timeout. -1 waits without limit. */
 export function poll(wanted: readonly Polled[], timeoutMs: number): Polled[] {
   const entries = Buffer.alloc(wanted.length * entryBytes);
   for (const [index, { fd, events }] of wanted.entries()) {

@@ -11,8 +11,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { favourThread } from ${JSON.stringify(`${import.meta.dirname}/priority.ts`)};
-favourThread(-3, 700);
+import { raiseThreadPriority } from ${JSON.stringify(`${import.meta.dirname}/priority.ts`)};
+raiseThreadPriority(-3, 700);
 const child = Number(execFileSync('nice', { encoding: 'utf8' }));
 const slice = (text) => Number(/se.slice *: *(\\d+)/.exec(text)?.[1]);
 const turns = [slice(readFileSync('/proc/self/sched', 'utf8')), slice(execFileSync('cat', ['/proc/self/sched'], { encoding: 'utf8' }))];
@@ -56,8 +56,8 @@ test('priority: a session is favoured by its leader, and by nobody else', {
 }, () => {
   const leader = `
 import { readFileSync } from 'node:fs';
-import { favourSession } from ${JSON.stringify(`${import.meta.dirname}/priority.ts`)};
-favourSession(-4);
+import { raiseSessionPriority } from ${JSON.stringify(`${import.meta.dirname}/priority.ts`)};
+raiseSessionPriority(-4);
 console.log(readFileSync('/proc/self/autogroup', 'utf8'));
 `;
   const parameters = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval'];

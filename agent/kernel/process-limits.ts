@@ -1,16 +1,16 @@
-/** Resource limits of one process (proc_pid_limits(5), getrlimit(2)). */
+/** Parses resource limits of a process (proc_pid_limits(5), getrlimit(2)). */
 
 export interface ResourceLimit {
-  /** As the kernel says it: `Max open files`. */
+  /** Name in the kernel's words, such as `Max open files`. */
   name: string;
-  /** A number, or `unlimited`. */
+  /** A number or `unlimited`. */
   soft: string;
   hard: string;
-  /** `bytes`, `files`, `processes`; empty for a bare number. */
+  /** Unit such as `bytes`, `files` or `processes`; empty for a plain number. */
   unit: string;
 }
 
-/** `/proc/<pid>/limits`: a heading, then columns that are at least two blanks apart. */
+/** Parses `/proc/<pid>/limits`: a heading, then columns separated by at least two spaces. */
 export function parseLimits(text: string): ResourceLimit[] {
   return text
     .split('\n')

@@ -1,17 +1,17 @@
-/** One process in a line (proc_pid_stat(5)). */
+/** Parses the status line of a process (proc_pid_stat(5)). */
 
-/** USER_HZ: the unit of its times, 100 on every architecture that Linux runs Node on (time(7)). */
+/** USER_HZ, the unit of times: 100 on every architecture on which Linux runs Node (time(7)). */
 export const ticksPerSecond = 100;
 
 export interface ProcessStat {
-  /** What the process calls itself: any bytes, newlines and parentheses among them. */
+  /** Name chosen by the process: any bytes, including newlines and parentheses. */
   name: string;
-  /** `R`, `S`, `D`, `Z`, … */
+  /** State such as `R`, `S`, `D` or `Z`. */
   state: string;
   parentPid: number;
-  /** Device number of its terminal; 0 for none. */
+  /** Device number of its terminal, 0 for none. */
   terminal: number;
-  /** Clock ticks in user and kernel mode, without its children. */
+  /** Clock ticks in user and kernel mode, without children. */
   cpuTicks: number;
   threads: number;
   /** Clock ticks since boot. */
@@ -19,9 +19,9 @@ export interface ProcessStat {
   residentPages: number;
 }
 
-/** Undefined for what is no such line. */
+/** Returns `undefined` for a malformed line. */
 export function parseStat(text: string): ProcessStat | undefined {
-  // The name may hold anything, but ends at the last parenthesis: what follows are numbers.
+  // The name may contain anything, but ends at the last parenthesis, because numbers follow.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');
   const start = fields[19];

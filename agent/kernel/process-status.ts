@@ -1,11 +1,11 @@
-/** Who a process is and what it may do (proc_pid_status(5), user_namespaces(7)). */
+/** Parses IDs and privileges of a process (proc_pid_status(5), user_namespaces(7)). */
 
 export interface ProcessStatus {
-  /** Effective ids, as the reader's own user namespace numbers them. */
+  /** Effective IDs in the reader's user namespace. */
   uid: number;
   gid: number;
   groups: readonly number[];
-  /** One bit a capability, by its number (capabilities(7)). */
+  /** Bits by the numbers of capabilities(7). */
   capabilities: {
     inheritable: bigint;
     permitted: bigint;
@@ -15,15 +15,15 @@ export interface ProcessStatus {
   };
   noNewPrivileges: boolean;
   seccomp: 'none' | 'strict' | 'filter';
-  /** Undefined before Linux 5.9. */
+  /** Number of seccomp filters; `undefined` before Linux 5.9. */
   seccompFilters: number | undefined;
 }
 
 const seccompModes = ['none', 'strict', 'filter'] as const;
 
 /**
- * The kernel escapes newlines in `Name`, so no line is the process's own. Throws when a field is
- * missing: a report that guesses would say that something is safe.
+ * Parses the status. The kernel escapes newlines in `Name`, so a process cannot forge a line. Throws when a field is
+ * missing, because a report that guesses could call a container safe that is not.
  */
 export function parseStatus(text: string): ProcessStatus {
   const fields = new Map(
@@ -57,14 +57,14 @@ export function parseStatus(text: string): ProcessStatus {
   };
 }
 
-/** A range of ids inside a user namespace, and where it begins outside. */
+/** A range of IDs inside a user namespace and its first ID outside. */
 export interface IdRange {
   inside: number;
   outside: number;
   count: number;
 }
 
-/** `/proc/<pid>/uid_map` and `gid_map`. */
+/** Parses `/proc/<pid>/uid_map` and `gid_map`. */
 export function parseIdMap(text: string): IdRange[] {
   return text
     .split('\n')
@@ -73,7 +73,7 @@ export function parseIdMap(text: string): IdRange[] {
     .map(([inside = 0, outside = 0, count = 0]) => ({ inside, outside, count }));
 }
 
-/** Undefined for an id that has none inside. */
+/** ID inside; `undefined` for an ID that is not mapped. */
 export function idInside(map: readonly IdRange[], id: number): number | undefined {
   const range = map.find(({ outside, count }) => id >= outside && id - outside < count);
   return range && range.inside + (id - range.outside);

@@ -1,13 +1,13 @@
 /**
- * Processes: posix_spawn(3), pidfds, and waiting. A pidfd stands for one process for good, so a
- * signal through it never reaches another one that merely got the same number.
+ * Processes: posix_spawn(3), pidfds and waiting. A pidfd means one process for good, so a signal through it never
+ * reaches another one with the same number.
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { hasErrno, KernelError, libcCall, systemCall } from './libc.ts';
 
 const F_DUPFD_CLOEXEC = 1030;
-/** How long the end of a process may take that has begun to end. */
+/** Timeout for a process that is ending. */
 const endingMs = 1000;
 const WNOHANG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -16,7 +16,7 @@ const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
-/** Bytes that hold glibc's opaque spawn types on every 64-bit architecture (80 and 336 on amd64). */
+/** Bytes that are enough for glibc's opaque spawn types on every 64-bit architecture (80 and 336 on amd64). */
 const opaqueBytes = 512;
 
 const pidfdOpenCall = systemCall('pidfd_open', 434, ['int', 'uint']);
@@ -48,9 +48,8 @@ const spawnCall = libcCall('posix_spawn', [
 ]);
 
 /**
- * Spawns the program that `programFd` names, as leader of a new session, with every signal at its
- * default and unblocked. `descriptors[n]` becomes the child's descriptor n; everything else of ours
- * is close-on-exec.
+ * Spawns the program of `programFd` as leader of a new session, with all signals at their defaults and unblocked.
+ * `descriptors[n]` becomes the child's descriptor n; all others are close-on-exec. Returns the PID.
  */
 export function spawn(programFd: number, args: string[], descriptors: readonly number[]): number {
   const raised: number[] = [];
@@ -78,12 +77,12 @@ function spawnWith(path: string, args: string[], sources: readonly number[]): nu
   attributesInit(undefined, attributes);
   try {
     for (const [number, fd] of sources.entries()) actionsDup2(undefined, actions, fd, number);
-    // The mask in a fresh attribute object is empty.
+    // The signal mask in new attributes is empty.
     const flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
     attributesFlags(undefined, attributes, flags);
     sigfillset(undefined, signals);
     attributesDefaults(undefined, attributes, signals);
-    // Unlike a system call it returns the error's number.
+    // posix_spawn returns the error number itself.
     const errno = spawnCall(path, pid, path, actions, attributes, [...args, null], [null]);
     if (errno !== 0) throw new KernelError('posix_spawn', errno, path);
     return pid.readInt32LE(0);
@@ -93,22 +92,22 @@ function spawnWith(path: string, args: string[], sources: readonly number[]): nu
   }
 }
 
-/** A close-on-exec copy of `fd` with the lowest free number from `lowest` on. */
+/** Creates a close-on-exec copy of `fd` with the lowest free number from `lowest` on. */
 export function duplicateFrom(fd: number, lowest: number): number {
   return fcntlCall('F_DUPFD_CLOEXEC', fd, F_DUPFD_CLOEXEC, lowest);
 }
 
-/** A pidfd. Throws ESRCH when there is no such process. */
+/** Opens a pidfd. Throws ESRCH when there is no such process. */
 export function openProcess(pid: number): number {
   return pidfdOpenCall(String(pid), pid, 0);
 }
 
-/** Throws ESRCH when the process has ended. */
+/** Sends a signal. Throws ESRCH when the process has ended. */
 export function signalProcess(pidfd: number, signal: number): void {
   pidfdSendSignalCall(`signal ${signal}`, pidfd, signal, null, 0);
 }
 
-/** Waits until a process has ended, and tells whether it has; blocks the calling thread. */
+/** Blocks the calling thread until a process has ended or the time is over. Returns whether it has ended. */
 export function awaitEnd(pidfd: number, timeoutMs: number): boolean {
   const polled = Buffer.alloc(8);
   polled.writeInt32LE(pidfd, 0);
@@ -116,34 +115,40 @@ export function awaitEnd(pidfd: number, timeoutMs: number): boolean {
   return pollCall('end of a process', polled, 1, timeoutMs) > 0;
 }
 
-/** Takes a copy of another process's descriptor. Throws ESRCH when it has ended, EBADF without it. */
+/**
+ * Copies another process's descriptor (pidfd_getfd(2)). Throws ESRCH when the process has ended, EBADF without the
+ * descriptor.
+ */
 export function takeDescriptor(pidfd: number, number: number): number {
   try {
     return pidfdGetfdCall(`descriptor ${number}`, pidfd, number, 0);
   } catch (error) {
-    // Once a process that ends has let go of its memory, the kernel lets only the machine's root at the rest.
+    // When an ending process has released its memory, the kernel allows access only to the machine's root.
     if (!hasErrno(error, 'EPERM') || !awaitEnd(pidfd, endingMs)) throw error;
     throw new KernelError('pidfd_getfd', constants.errno.ESRCH, `descriptor ${number}`);
   }
 }
 
-/** The calling thread's own number (gettid(2)). */
+/** ID of the calling thread (gettid(2)). */
 export function threadId(): number {
   return gettidCall(undefined);
 }
 
-/** Waits until a child has ended, and collects it; blocks the calling thread. */
+/** Blocks the calling thread until a child has ended, and reaps it. */
 export function waitForChild(pid: number): void {
   const status = Buffer.alloc(4);
   waitpidCall(String(pid), pid, status, 0);
 }
 
-/** Children whose parents end become this process's (prctl(2), PR_SET_CHILD_SUBREAPER). */
+/** Makes this process the reaper of orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER). */
 export function becomeSubreaper(): void {
   prctlCall('PR_SET_CHILD_SUBREAPER', PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-/** How a child ended, as a shell says it: its code, or 128 + signal. Undefined while it runs. */
+/**
+ * Reaps a child and returns its exit status as a shell does: the code, or 128 + signal. Returns `undefined` while it
+ * runs.
+ */
 export function collectExit(pid: number): number | undefined {
   const status = Buffer.alloc(4);
   if (waitpidCall(String(pid), pid, status, WNOHANG) !== pid) return undefined;
@@ -151,19 +156,19 @@ export function collectExit(pid: number): number | undefined {
   return (word & 0x7f) === 0 ? (word >> 8) & 0xff : 128 + (word & 0x7f);
 }
 
-/** Collects an ended child; false while it still runs. Throws ECHILD when it is not our child. */
+/** Reaps an ended child. Returns false while it runs. Throws ECHILD when it is no child of this process. */
 export function reapChild(pid: number): boolean {
   const status = Buffer.alloc(4);
   return waitpidCall(String(pid), pid, status, WNOHANG) === pid;
 }
 
-/** Open files a process may have; -1 is no limit. A process may raise soft up to hard by itself. */
+/** Limits of open files; -1 means not limited. A process may raise soft up to hard itself. */
 export interface FileLimit {
   soft: number;
   hard: number;
 }
 
-/** prlimit(2) of another process. Throws ESRCH when it has ended, EPERM beyond fs.nr_open. */
+/** Calls prlimit(2) for another process. Throws ESRCH when it has ended, EPERM beyond fs.nr_open. */
 export function setOpenFilesLimit(pid: number, { soft, hard }: FileLimit): void {
   const limit = Buffer.alloc(16);
   limit.writeBigUInt64LE(soft < 0 ? RLIM_INFINITY : BigInt(soft), 0);

@@ -1,4 +1,4 @@
-/** The line `cpu` of /proc/stat (proc_stat(5)): what all processors together have done since the boot, in ticks. */
+/** Reads the line `cpu` of /proc/stat (proc_stat(5)): the times of all CPUs since boot, in ticks. */
 import { readFileSync } from 'node:fs';
 
 export interface ProcessorTimes {
@@ -8,7 +8,7 @@ export interface ProcessorTimes {
 
 const readStat = () => readFileSync('/proc/stat', 'utf8');
 
-/** user nice system idle iowait irq softirq steal; guest time is in user already. */
+/** The fields are user, nice, system, idle, iowait, irq, softirq and steal; user includes guest time. */
 export function processorTicks(stat = readStat()): number[] {
   const [line = ''] = stat.split('\n', 1);
   return line.trim().split(/\s+/).slice(1, 9).map(Number);

@@ -1,6 +1,6 @@
 /**
- * procfs through a mount that is attached nowhere: nobody can mount anything over what lies in it,
- * so what is written really goes to the kernel (CVE-2025-52881).
+ * Accesses procfs through a detached mount: nobody can mount anything over its files, so that writes really reach the
+ * kernel (CVE-2025-52881).
  */
 import { closeSync, constants, readSync, writeSync } from 'node:fs';
 import {
@@ -16,19 +16,19 @@ import { hasErrno, libcCall } from './libc.ts';
 import { cloneMount, MountAttribute, newFilesystem } from './mount.ts';
 
 const PROC_SUPER_MAGIC = 0x9fa0;
-/** Whoever names a file of procfs means the one in this very mount. */
+/** Flags that keep a path inside this mount. */
 const withinProcfs = Resolve.beneath | Resolve.noXdev | Resolve.noMagicLinks;
 
 const fstatfsCall = libcCall('fstatfs', ['int', 'void *']);
 
-/** `f_type` of the file system that `fd` lies on. */
+/** The `f_type` of the file system of `fd` (statfs(2)). */
 export function filesystemMagic(fd: number): number {
   const buffer = Buffer.alloc(128);
   fstatfsCall(undefined, fd, buffer);
   return Number(buffer.readBigInt64LE(0));
 }
 
-/** A procfs of the calling process's pid namespace, to be kept and closed by the caller. */
+/** Opens a procfs of the calling process's PID namespace. The caller closes it. */
 export function openProcfs(): number {
   const fd = newProcfs();
   if (filesystemMagic(fd) === PROC_SUPER_MAGIC) return fd;
@@ -42,13 +42,13 @@ function newProcfs(): number {
     return newFilesystem('proc', [], noSuid | noDev | noExec);
   } catch (error) {
     if (!hasErrno(error, 'EPERM')) throw error;
-    // Another's pid namespace, as without root: a copy of its mount, over which nobody can mount either.
-    // With all that lies on it, for what a mount hides stays hidden in a user namespace.
+    // The PID namespace belongs to another user namespace, as without root: a copy of the mount protects in the same
+    // way. It is recursive, because in a user namespace a mount must keep hiding what it hides.
     return copyOfProcfs();
   }
 }
 
-/** A detached copy of the procfs at `/proc`, with what is mounted on it. */
+/** Creates a detached copy of `/proc` with the mounts on it. */
 export function copyOfProcfs(): number {
   return withFd(openDirectory('/proc'), (fd) => cloneMount(fd, true, '/proc'));
 }
@@ -58,9 +58,9 @@ export function writeProcfs(procFd: number, path: string, value: string): void {
   withFd(openat2(procFd, path, constants.O_WRONLY, withinProcfs), (fd) => writeSync(fd, value));
 }
 
-/** Opens one of the calling thread's own namespaces; `name` is its name in `/proc/<pid>/ns`. */
+/** Opens a namespace of the calling thread; `name` is its name in `/proc/<pid>/ns`. */
 export function openOwnNamespace(procFd: number, name: string): number {
-  // A namespace's file is a magic link, and this is our own procfs: here following it is the point.
+  // The file of a namespace is a magic link, which may be followed because this procfs is trusted.
   return openat2(procFd, `thread-self/ns/${name}`, constants.O_RDONLY, 0);
 }
 
@@ -69,15 +69,15 @@ export function openNamespaceOf(procFd: number, pid: number, name: string): numb
   return openat2(procFd, `${pid}/ns/${name}`, constants.O_RDONLY, 0);
 }
 
-/** An O_PATH descriptor of another process's root directory, as that process sees it. */
+/** Opens another process's root directory with O_PATH, as that process sees it. */
 export function openRootOf(procFd: number, pid: number): number {
   return openat2(procFd, `${pid}/root`, O_PATH, 0);
 }
 
 /**
- * A process's own directory in procfs, O_PATH. It stays that process's: once it has ended, reading
- * below it fails with ESRCH (or ENOENT), also when another process got its number. Throws ENOENT
- * when there is no such process.
+ * Opens a process's directory in procfs with O_PATH. The descriptor keeps meaning that process: after its end, reads
+ * below it fail with ESRCH or ENOENT, even if another process has its number. Throws ENOENT when there is no such
+ * process.
  */
 export function openProcessDirectory(procFd: number, pid: number | 'self'): number {
   const own = pid === 'self' ? process.pid : pid;
@@ -86,12 +86,12 @@ export function openProcessDirectory(procFd: number, pid: number | 'self'): numb
 
 export interface ProcfsText {
   text: string;
-  /** False when there was more than was asked for; the last line is then cut. */
+  /** False when the text was longer; the last line is then cut. */
   complete: boolean;
 }
 
 const chunkBytes = 64 * 1024;
-/** Reading is synchronous, so one serves all. */
+/** Reading is synchronous, so that one buffer is enough. */
 const chunk = Buffer.allocUnsafe(chunkBytes);
 
 /** Reads a file of procfs below `directoryFd`, such as `status`, up to about `maxBytes`. */
@@ -108,10 +108,10 @@ export function readProcfs(directoryFd: number, path: string, maxBytes = chunkBy
   });
 }
 
-/** A namespace's number, unique on this machine; undefined when the kernel has none of that kind. */
+/** Number of a namespace, unique on this machine; `undefined` when the kernel lacks that kind. */
 export function namespaceId(directoryFd: number, name: string): number | undefined {
   try {
-    // The link's text is read, not followed: `net:[4026531840]`.
+    // The text of the link is read, such as `net:[4026531840]`.
     return Number(/\[(\d+)\]$/.exec(readlinkat(directoryFd, `ns/${name}`))?.[1]);
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return undefined;
@@ -119,7 +119,7 @@ export function namespaceId(directoryFd: number, name: string): number | undefin
   }
 }
 
-/** The pid that a process has in its own pid namespace (proc_pid_status(5), NSpid). */
+/** PID of a process in its own PID namespace (proc_pid_status(5), NSpid). */
 export function readPidInside(procFd: number, pid: number): number {
   const { text } = readProcfs(procFd, `${pid}/status`);
   const pids = /^NSpid:\s*(.*)$/m.exec(text)?.[1]?.split(/\s+/) ?? [];

@@ -1,6 +1,6 @@
 /**
- * Project quota: a limit on all that lies below a directory (quotactl(2), xfs_quota(8), "project").
- * A directory carries a project's number, what is made in it inherits it, and the file system counts.
+ * Project quota: limits everything below a directory (quotactl(2), xfs_quota(8), "project"). A directory has a
+ * project number, new entries inherit it, and the file system counts.
  */
 import { hasErrno, libcCall, systemCall } from './libc.ts';
 
@@ -13,7 +13,7 @@ const fsxattrBytes = 28;
 const ioctlMemory = libcCall('ioctl', ['int', 'ulong', 'void *']);
 const quotactlFdCall = systemCall('quotactl_fd', 443, ['int', 'uint', 'uint', 'void *']);
 
-/** Zero is no limit, in both file systems. */
+/** Zero means not limited, in both file systems. */
 export interface ProjectLimits {
   maxBytes: number;
   maxInodes: number;
@@ -24,7 +24,7 @@ export interface ProjectUsage extends ProjectLimits {
   usedInodes: number;
 }
 
-/** How one family of file systems is told: XFS has commands of its own. */
+/** Commands and records of a family of file systems: XFS has its own. */
 export interface QuotaDialect {
   setCommand: number;
   getCommand: number;
@@ -33,14 +33,14 @@ export interface QuotaDialect {
   recordBytes: number;
 }
 
-/** QCMD of linux/quota.h */
+/** The macro QCMD of linux/quota.h. */
 const command = (code: number) => ((code << 8) | PRJQUOTA) >>> 0;
 const number = (record: Buffer, offset: number) => Number(record.readBigUInt64LE(offset));
 
 const basicBlockBytes = 512;
 const blocks = (bytes: number, size: number) => BigInt(Math.floor(bytes / size));
 
-/** struct fs_disk_quota (linux/dqblk_xfs.h); blocks of 512 bytes. */
+/** Encodes struct fs_disk_quota (linux/dqblk_xfs.h), with blocks of 512 bytes. */
 export const xfsQuota: QuotaDialect = {
   setCommand: command(0x5804),
   getCommand: command(0x5803),
@@ -49,7 +49,7 @@ export const xfsQuota: QuotaDialect = {
     const record = Buffer.alloc(112);
     record.writeInt8(1, 0); // FS_DQUOT_VERSION
     record.writeInt8(2, 1); // FS_PROJ_QUOTA
-    // Soft and hard limits of inodes and blocks: equal, so that there is no grace.
+    // Soft and hard limits of inodes and blocks are equal, so that there is no grace period.
     record.writeUInt16LE(0x0f, 2);
     record.writeUInt32LE(project, 4);
     for (const offset of [8, 16])
@@ -67,7 +67,7 @@ export const xfsQuota: QuotaDialect = {
 
 const quotaBlockBytes = 1024;
 
-/** struct if_dqblk (linux/quota.h), which ext4 uses; limits in blocks of 1024 bytes. */
+/** Encodes struct if_dqblk (linux/quota.h), which ext4 uses, with limits in blocks of 1024 bytes. */
 export const ext4Quota: QuotaDialect = {
   setCommand: command(0x800008),
   getCommand: command(0x800007),
@@ -87,7 +87,7 @@ export const ext4Quota: QuotaDialect = {
   }),
 };
 
-/** `fd` is any open file of the file system; not O_PATH. */
+/** Sets the limits of a project. `fd` is any open file of the file system, but not O_PATH. */
 export function setProjectLimits(
   dialect: QuotaDialect,
   fd: number,
@@ -103,7 +103,7 @@ export function setProjectLimits(
   );
 }
 
-/** Undefined when nothing was ever counted for the project. */
+/** Usage of a project; `undefined` when nothing was ever counted for it. */
 export function getProjectUsage(
   dialect: QuotaDialect,
   fd: number,
@@ -119,21 +119,21 @@ export function getProjectUsage(
   return dialect.decode(record);
 }
 
-/** The project of an open file or directory; 0 is none. */
+/** Project of an open file or directory, 0 for none. */
 export function projectOf(fd: number): number {
   const attributes = Buffer.alloc(fsxattrBytes);
   ioctlMemory('project of a directory', fd, FS_IOC_FSGETXATTR, attributes);
   return attributes.readUInt32LE(12);
 }
 
-/** Puts an empty directory into a project; what is made in it follows. */
+/** Assigns an empty directory to a project, which new entries inherit. */
 export function joinProject(fd: number, project: number): void {
   const attributes = Buffer.alloc(fsxattrBytes);
   ioctlMemory('project of a directory', fd, FS_IOC_FSGETXATTR, attributes);
   ioctlMemory('project of a directory', fd, FS_IOC_FSSETXATTR, inProject(attributes, project));
 }
 
-/** struct fsxattr with a project and its inheritance, all else as it was. */
+/** Changes project and inheritance in a struct fsxattr. */
 export function inProject(attributes: Buffer, project: number): Buffer {
   const changed = Buffer.from(attributes);
   changed.writeUInt32LE((attributes.readUInt32LE(0) | FS_XFLAG_PROJINHERIT) >>> 0, 0);

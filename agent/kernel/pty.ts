@@ -18,9 +18,8 @@ export interface Terminal {
 }
 
 /**
- * Opens a new terminal of the devpts mounted at `devptsFd`. The slave comes from the master
- * (TIOCGPTPEER) and not from a path, and the multiplexer is proved to be one, so that nothing that
- * a container put there can stand in for it (CVE-2025-52565).
+ * Opens a terminal of the devpts mounted at `devptsFd`. The slave is opened through the master (TIOCGPTPEER) and not
+ * by a path, and the multiplexer is verified, so that no file of a container can replace it (CVE-2025-52565).
  */
 export function openTerminal(devptsFd: number): Terminal {
   const flags = constants.O_RDWR | constants.O_NOCTTY;
@@ -40,7 +39,7 @@ export function openTerminal(devptsFd: number): Terminal {
   }
 }
 
-/** Tells the terminal its size, in characters; its foreground programs get SIGWINCH. */
+/** Sets the terminal's size in characters; its foreground processes get SIGWINCH. */
 export function resizeTerminal(fd: number, rows: number, columns: number): void {
   const size = Buffer.alloc(8);
   size.writeUInt16LE(rows, 0);
@@ -48,7 +47,7 @@ export function resizeTerminal(fd: number, rows: number, columns: number): void 
   try {
     ioctlMemory('terminal size', fd, TIOCSWINSZ, size);
   } catch (error) {
-    // EIO: every program has let go of it, so there is nobody left to tell.
+    // EIO means that no process has the terminal open any more.
     if (!hasErrno(error, 'EIO')) throw error;
   }
 }

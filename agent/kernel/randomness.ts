@@ -1,32 +1,32 @@
 /**
- * New randomness for a process and a kernel whose memory may have been used before. Node asks its
- * OpenSSL, which stretches one seed for a long time; OpenSSL's own functions are in node's program.
+ * Reseeds the random numbers of a process and a kernel whose memory may have been saved and resumed before. Node uses
+ * its OpenSSL, which derives many numbers from one seed; OpenSSL's functions are in node's program.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import koffi from 'koffi';
 import { hasErrno, libcCall } from './libc.ts';
 
-/** random(4): the kernel's generator takes a new seed from its pool now. */
+/** Makes the kernel's generator take a new seed from its pool (random(4)). */
 const RNDRESEEDCRNG = 0x5207;
 
 const ioctlCall = libcCall('ioctl', ['int', 'ulong', 'long']);
 const self = koffi.load(null);
-/** RAND_bytes(3): 1 when the main generator has a new seed; those made from it follow by themselves. */
+/** Returns 1 when the main generator has a new seed, which the derived ones follow (RAND_bytes(3)). */
 const randPoll = self.func('RAND_poll', 'int', []);
 const randSeed = self.func('RAND_seed', 'void', ['void *', 'int']);
 
 /**
- * What the host's device has ready may have been fetched before the memory was saved; it holds less
- * than this, so the rest is drawn now (drivers/char/hw_random).
+ * The host's device may have buffered bytes since before the memory was saved, but fewer than this, so the rest is
+ * new (drivers/char/hw_random).
  */
 const deviceBytes = 256;
 
-/** First the kernel's generator, then, from it, OpenSSL's. Needs CAP_SYS_ADMIN. */
+/** Reseeds the kernel's generator and then OpenSSL's from it. Needs CAP_SYS_ADMIN. */
 export function drawNewRandomness(): void {
   const fromHost = readHostRandomness();
   const kernel = openSync('/dev/urandom', 'r+');
   try {
-    // Mixed in, and trusted as little as any other input.
+    // The bytes are mixed in and not credited as entropy.
     if (fromHost !== undefined) writeSync(kernel, fromHost);
     ioctlCall('RNDRESEEDCRNG', kernel, RNDRESEEDCRNG, 0);
   } finally {
@@ -41,7 +41,7 @@ function readHostRandomness(): Buffer | undefined {
   try {
     device = openSync('/dev/hwrng', 'r');
   } catch (error) {
-    // The kernel's own sources must do.
+    // Without the device the kernel's own sources are used.
     if (hasErrno(error, 'ENOENT', 'ENODEV', 'ENXIO', 'EACCES', 'EPERM')) return undefined;
     throw error;
   }
@@ -55,7 +55,7 @@ function readHostRandomness(): Buffer | undefined {
     }
     return bytes.subarray(0, length);
   } catch (error) {
-    // The device's node may be there without a device behind it.
+    // The node may exist without a device behind it.
     if (hasErrno(error, 'ENODEV', 'EIO', 'EAGAIN')) return undefined;
     throw error;
   } finally {

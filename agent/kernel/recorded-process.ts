@@ -1,4 +1,4 @@
-/** A process that outlives the agent which started it, found again by its number and start time. */
+/** Records a process that outlives the agent, and finds it again by its PID and start time. */
 import { closeSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hasErrno } from './libc.ts';
 import { awaitEnd, openProcess, signalProcess } from './process.ts';
@@ -14,7 +14,7 @@ export function recordProcess(path: string, pid: number): void {
   renameSync(`${path}.new`, path);
 }
 
-/** Returns undefined when there is no record or the process has ended. */
+/** PID of the recorded process; `undefined` without a record or when it has ended. */
 export function findRecordedProcess(path: string): number | undefined {
   const [pid, startTicks] = readOrEmpty(path).trim().split(' ');
   if (pid === undefined || startTicks === undefined) return undefined;
@@ -22,7 +22,7 @@ export function findRecordedProcess(path: string): number | undefined {
   return stat?.startTicks === BigInt(startTicks) && stat.state !== 'Z' ? Number(pid) : undefined;
 }
 
-/** Ends the process if it still runs, and removes the record. */
+/** Kills the process if it runs, and removes the record. */
 export function endRecordedProcess(path: string): void {
   const pid = findRecordedProcess(path);
   if (pid !== undefined) endProcess(pid, path);
@@ -38,7 +38,7 @@ function endProcess(pid: number, path: string): void {
     throw error;
   }
   try {
-    // The pidfd refers to one process, so a check after it was opened holds.
+    // The pidfd means one process, so a check after it was opened stays true.
     if (findRecordedProcess(path) !== pid) return;
     signalProcess(pidfd, SIGKILL);
     awaitEnd(pidfd, patienceMs);

@@ -1,4 +1,4 @@
-/** Removes a tree by descriptors: symbolic links are removed, never followed. */
+/** Removes a tree by descriptors: symbolic links are removed and never followed. */
 import { constants, readdirSync } from 'node:fs';
 import {
   type FileName,
@@ -12,14 +12,14 @@ import {
 } from './files.ts';
 import { hasErrno } from './libc.ts';
 
-/** Removes `name` in a directory, whatever it is and holds. It is no error when there is none. */
+/** Removes `name` in a directory with its content. An absent name is no error. */
 export function removeTreeAt(directoryFd: number, name: FileName): void {
   try {
     unlinkat(directoryFd, name);
     return;
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return;
-    // unlink(2) of a directory: EISDIR on Linux, EPERM by POSIX.
+    // unlink(2) of a directory fails with EISDIR on Linux and with EPERM in POSIX.
     if (!hasErrno(error, 'EISDIR', 'EPERM')) throw error;
   }
   const flags = constants.O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
@@ -29,7 +29,7 @@ export function removeTreeAt(directoryFd: number, name: FileName): void {
   rmdirat(directoryFd, name);
 }
 
-/** Names in an open directory; raw bytes with a final NUL where a name is not UTF-8. */
+/** Names in an open directory, as raw bytes with a final NUL when a name is not UTF-8. */
 export function namesIn(directoryFd: number): FileName[] {
   return readdirSync(`/proc/self/fd/${directoryFd}`, { encoding: 'buffer' }).map((bytes) => {
     const text = bytes.toString('utf8');

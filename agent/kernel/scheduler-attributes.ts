@@ -1,4 +1,4 @@
-/** struct sched_attr, in its first published version (include/uapi/linux/sched/types.h, sched_setattr(2)). */
+/** Encodes struct sched_attr in its first version (include/uapi/linux/sched/types.h, sched_setattr(2)). */
 
 export const schedulerBytes = 48;
 
@@ -7,13 +7,13 @@ export interface SchedulerAttributes {
   flags: bigint;
   nice: number;
   priority: number;
-  /** Nanoseconds, these three; of SCHED_OTHER the length of a turn (Linux 6.12). */
+  /** In nanoseconds, as the next two; for SCHED_OTHER it is the time slice (Linux 6.12). */
   runtime: bigint;
   deadline: bigint;
   period: bigint;
 }
 
-/** The ordinary policy, and what it does not need. */
+/** SCHED_OTHER with default values. */
 export const ordinary: SchedulerAttributes = {
   policy: 0,
   flags: 0n,

@@ -1,23 +1,23 @@
 /**
- * libseccomp (seccomp_init(3) and its family): from rules to a classic BPF program. The program is
- * only exported, never loaded: loading it belongs to the shim's child.
+ * Compiles rules to a classic BPF program with libseccomp (seccomp_init(3) and its family). The program is only
+ * exported: the shim's child loads it.
  *
- * libseccomp answers with a negative errno, not with errno itself.
+ * libseccomp returns a negative errno and does not set errno.
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { KernelError, libcCall, loadLibrary } from './libc.ts';
 
-/** One comparison of a system call's argument (struct scmp_arg_cmp). */
+/** A comparison of a system call's argument (struct scmp_arg_cmp). */
 export interface SeccompComparison {
   index: number;
   operator: SeccompOperator;
-  /** The value, or the mask of `masked-equal`. */
+  /** The value, or the mask for `masked-equal`. */
   first: bigint;
-  /** The value under the mask of `masked-equal`; else 0. */
+  /** The masked value for `masked-equal`, otherwise 0. */
   second: bigint;
 }
 
-/** enum scmp_compare. */
+/** Numbers of enum scmp_compare. */
 const operatorNumbers = {
   'not-equal': 1,
   less: 2,
@@ -30,13 +30,13 @@ const operatorNumbers = {
 
 export type SeccompOperator = keyof typeof operatorNumbers;
 
-/** enum scmp_filter_attr: what a call of an architecture that was not added gets. */
+/** Action for calls of an architecture that was not added (enum scmp_filter_attr). */
 const attributeBadArchitecture = 2;
-/** enum scmp_filter_attr: 2 sorts the system calls into a binary tree. */
+/** Value 2 sorts the system calls into a binary tree (enum scmp_filter_attr). */
 const attributeOptimize = 8;
 const comparisonBytes = 24;
 const memfdCloexec = 1;
-/** The system call is known on no architecture (__NR_SCMP_ERROR). */
+/** No architecture has the system call (__NR_SCMP_ERROR). */
 const unresolved = -1;
 
 const memfdCreate = libcCall('memfd_create', ['str', 'uint']);
@@ -56,7 +56,7 @@ interface Library {
 
 let loaded: Library | undefined;
 
-/** Loaded on first use: only a process that compiles a filter needs the library. */
+/** Loads the library on first use, because only compiling a filter needs it. */
 function library(): Library {
   if (loaded) return loaded;
   const handle = loadLibrary('libseccomp.so.2');
@@ -80,26 +80,26 @@ function library(): Library {
   return loaded;
 }
 
-/** The AUDIT_ARCH_… number of this machine's own system calls. */
+/** The AUDIT_ARCH_… number of an architecture. */
 export function nativeArchitecture(): number {
   return Number(library().nativeArchitecture());
 }
 
-/** The AUDIT_ARCH_… number of `x86_64`, `aarch64`, …; undefined when the library does not know it. */
+/** The AUDIT_ARCH_… number of an architecture. */
 export function architectureNumber(name: string): number | undefined {
   return Number(library().resolveArchitecture(name)) || undefined;
 }
 
 /**
- * The number of a system call here. Undefined for a name the library does not know; negative for
- * one that exists on other architectures only, which {@link SeccompFilter.addRule} still takes.
+ * Number of a system call on this machine: `undefined` for a name that the library does not know, negative for one
+ * that only other architectures have, which {@link SeccompFilter.addRule} accepts.
  */
 export function systemCallNumber(name: string): number | undefined {
   const number = Number(library().resolveCall(name));
   return number === unresolved ? undefined : number;
 }
 
-/** A filter under construction. Close it, whatever happens. */
+/** A filter under construction, which must be closed in any case. */
 export class SeccompFilter {
   readonly #context: unknown;
 
@@ -110,14 +110,14 @@ export class SeccompFilter {
     this.#setAttribute(attributeOptimize, 2);
   }
 
-  /** Adds an architecture beside the native one, which is always there. */
+  /** Adds an architecture besides the native one, which is always included. */
   addArchitecture(architecture: number): void {
     const result = Number(library().addArchitecture(this.#context, architecture));
-    // EEXIST: it is there, which is what was asked for.
+    // EEXIST means that it is included already.
     if (result !== -17) check('seccomp_arch_add', result, `architecture ${architecture}`);
   }
 
-  /** All comparisons must hold for the action to be taken; no two may have the same index. */
+  /** Adds a rule, whose action applies when all comparisons hold; no two comparisons may have the same index. */
   addRule(
     action: number,
     call: { name: string; number: number },
@@ -136,9 +136,9 @@ export class SeccompFilter {
     check('seccomp_rule_add_array', Number(result), call.name);
   }
 
-  /** The program: an array of struct sock_filter. */
+  /** Exports the program, an array of struct sock_filter. */
   export(): Buffer {
-    // seccomp_export_bpf_mem is younger (2.6) than the oldest library we run with, hence a file.
+    // seccomp_export_bpf_mem is newer (2.6) than the oldest supported library, hence the file.
     const fd = memfdCreate('seccomp filter', 'corten-seccomp', memfdCloexec);
     try {
       check('seccomp_export_bpf', Number(library().exportBpf(this.#context, fd)));

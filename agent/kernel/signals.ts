@@ -1,8 +1,8 @@
-/** Names of signals, as people and images write them. */
+/** Parses names of signals. */
 import { constants } from 'node:os';
 import { invalid } from '../errors.ts';
 
-/** Real-time signals as C libraries hand them out: two below are the threads' own (signal(7)). */
+/** First real-time signal of C libraries, which use two below it themselves (signal(7)). */
 const realTimeMin = 34;
 const realTimeMax = 64;
 
@@ -11,7 +11,10 @@ const numbers = new Map<string, number>(
 );
 numbers.set('CLD', numbers.get('CHLD') ?? 17);
 
-/** `SIGTERM`, `term` and `15` are one; so are `RTMIN+3` and 37. Throws invalid, in dockerd's words. */
+/**
+ * Number of a signal: `SIGTERM`, `term` and `15` are the same, as are `RTMIN+3` and 37. Throws invalid with dockerd's
+ * message.
+ */
 export function parseSignal(signal: string): number {
   const name = signal.trim().toUpperCase().replace(/^SIG/, '');
   const number = /^\d{1,2}$/.test(name) ? Number(name) : (numbers.get(name) ?? realTime(name));

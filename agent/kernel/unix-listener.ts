@@ -10,7 +10,7 @@ const MSG_NOSIGNAL = 0x4000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_SNDBUFFORCE = 32;
-/** sun_path of struct sockaddr_un, with its NUL. */
+/** Size of sun_path in struct sockaddr_un, with its NUL. */
 const pathBytes = 108;
 
 const socketCall = libcCall('socket', ['int', 'int', 'int']);
@@ -21,7 +21,7 @@ const accept4Call = unthrownCall('accept4', ['int', 'void *', 'void *', 'int']);
 const recvCall = unthrownCall('recv', ['int', 'void *', 'size_t', 'int'], 'long');
 const sendCall = unthrownCall('send', ['int', 'void *', 'size_t', 'int'], 'long');
 
-/** Replaces what an earlier process left at the path; only its owner may connect. */
+/** Listens at a path and replaces a stale socket there; only the owner may connect. */
 export function listenUnix(path: string): number {
   if (Buffer.byteLength(path) >= pathBytes)
     throw new Error(`${path} is too long for a socket: use a shorter --run directory`);
@@ -41,23 +41,23 @@ export function listenUnix(path: string): number {
   }
 }
 
-/** A connection, never waiting on it; undefined when there is none. */
+/** Accepts a connection without blocking; `undefined` when there is none. */
 export function acceptUnix(fd: number): number | undefined {
   const accepted = accept4Call(fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK);
   return accepted < 0 ? undefined : accepted;
 }
 
-/** Bytes that came, 0 at the end, or errno's negative: EAGAIN for none yet. */
+/** Returns the number of received bytes, 0 at the end, or a negative errno: EAGAIN for none yet. */
 export function receive(fd: number, buffer: Buffer): number {
   return recvCall(fd, buffer, buffer.length, 0);
 }
 
-/** Bytes that were taken, or errno's negative: EAGAIN for none. */
+/** Returns the number of sent bytes or a negative errno: EAGAIN for none. */
 export function send(fd: number, bytes: Buffer): number {
   return sendCall(fd, bytes, bytes.length, MSG_NOSIGNAL);
 }
 
-/** How much is taken before the other end reads; root's may be more than what others may have. */
+/** Sets the size of the send buffer; root may exceed the limit of ordinary users. */
 export function setSendBuffer(fd: number, bytes: number): void {
   const value = Buffer.alloc(4);
   value.writeInt32LE(bytes);

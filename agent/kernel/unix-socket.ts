@@ -1,4 +1,4 @@
-/** Passing a descriptor over a unix socket that somebody listens on, which Node cannot do itself. */
+/** Passes a descriptor over a listening unix socket, which Node cannot do. */
 import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { openDirectory, withFd } from './files.ts';
@@ -9,7 +9,7 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
-/** sun_path of struct sockaddr_un, with its NUL. */
+/** Size of sun_path in struct sockaddr_un, with its NUL. */
 const pathBytes = 108;
 
 const socketCall = libcCall('socket', ['int', 'int', 'int']);
@@ -18,7 +18,7 @@ const sendmsgCall = libcCall('sendmsg', ['int', 'void *', 'int'], 'long');
 
 /** Connects to a listening socket and sends `fd` with `text`. */
 export function sendDescriptor(socketPath: string, fd: number, text: string): void {
-  // A longer path is reached through a descriptor of its folder.
+  // A longer path is reached through a descriptor of its directory.
   if (Buffer.byteLength(socketPath) < pathBytes) sendTo(socketPath, fd, text);
   else
     withFd(openDirectory(dirname(socketPath)), (folder) =>

@@ -1,6 +1,6 @@
 /**
- * User namespaces (user_namespaces(7)): which ids inside stand for which outside. Making and entering
- * one is the shim's, since a process of several threads can do neither.
+ * User namespaces (user_namespaces(7)): maps IDs between inside and outside. The shim creates and enters them, since
+ * a process of several threads can do neither.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { invalid } from '../errors.ts';
@@ -18,7 +18,7 @@ const PR_SET_SECUREBITS = 28;
 const SECBIT_NO_SETUID_FIXUP = 4;
 
 const prctlCall = libcCall('prctl', ['int', 'ulong', 'ulong', 'ulong', 'ulong']);
-// Of the thread alone. The C library's own setresuid would change every thread.
+// The system call changes only the thread; the C library's setresuid would change every thread.
 const setresuidNumber: Partial<Record<string, number>> = { x64: 117, arm64: 147 };
 const setresuidCall = systemCall('setresuid', setresuidNumber[process.arch] ?? -1, [
   'uint',
@@ -29,13 +29,13 @@ const unchanged = 0xffff_ffff;
 const setfsuidCall = libcCall('setfsuid', ['uint']);
 const setfsgidCall = libcCall('setfsgid', ['uint']);
 
-/** The id outside; undefined for one that is not mapped. */
+/** ID outside; `undefined` for an ID that is not mapped. */
 export function idOutside(ranges: readonly IdRange[], id: number): number | undefined {
   const range = ranges.find(({ inside, count }) => id >= inside && id < inside + count);
   return range === undefined ? undefined : range.outside + (id - range.inside);
 }
 
-/** An id of the container as the machine knows it. Throws invalid when the container has no such id. */
+/** ID on the machine of a container's ID. Throws invalid when the container has no such ID. */
 export function outsideId(ids: IdMap | undefined, kind: 'uids' | 'gids', id: number): number {
   const outside = ids === undefined ? id : idOutside(ids[kind], id);
   if (outside === undefined)
@@ -49,7 +49,7 @@ export function outsideId(ids: IdMap | undefined, kind: 'uids' | 'gids', id: num
   return outside;
 }
 
-/** Maps the ids of the user namespace that process `pid` has just made. Once only, says the kernel. */
+/** Writes the ID maps of the user namespace that process `pid` has just created, which the kernel allows only once. */
 export function writeIdMap(procFd: number, pid: number, { uids, gids }: IdMap): void {
   const lines = (ranges: readonly IdRange[]) =>
     ranges.map(({ inside, outside, count }) => `${inside} ${outside} ${count}\n`).join('');
@@ -58,11 +58,11 @@ export function writeIdMap(procFd: number, pid: number, { uids, gids }: IdMap): 
 }
 
 /**
- * The ids of a process's user namespace; undefined when that is our own. Throws ENOENT or ESRCH when
- * it has ended: whoever asks by number makes sure afterwards that it is the process that was meant.
+ * ID maps of a process's user namespace; `undefined` when it is the agent's own. Throws ENOENT or ESRCH when the
+ * process has ended: the caller must verify afterwards that the PID still means the same process.
  */
 export function foreignIdMap(pid: number): IdMap | undefined {
-  // A process of several threads cannot enter another (setns(2)), so ours stays what it is.
+  // A process of several threads cannot enter another user namespace (setns(2)), so the agent's own never changes.
   ownNamespace ??= userNamespaceInode('self');
   return userNamespaceInode(pid) === ownNamespace ? undefined : readIdMap(pid);
 }
@@ -76,8 +76,8 @@ function userNamespaceInode(process: number | 'self'): number {
 let confined: boolean | undefined;
 
 /**
- * Whether we are root of a user namespace only: the kernel then lets us mount, chown and route in what is
- * ours, and refuses what would reach the machine (device nodes, the machine's file systems, its clock).
+ * Whether the agent is root only of a user namespace: the kernel then allows mounts, chown and routes inside it, and
+ * refuses what affects the machine (device nodes, the machine's file systems, its clock).
  */
 export function inUserNamespace(): boolean {
   confined ??= !readIdMap('self').uids.some(
@@ -88,7 +88,7 @@ export function inUserNamespace(): boolean {
 
 let groups: readonly IdRange[] | undefined;
 
-/** Of the group ids that there are from 0 on without a gap. */
+/** Last group ID of those that exist from 0 on without a gap. */
 export function lastGroupId(): number {
   groups ??= readIdMap('self').gids;
   let end = 0;
@@ -97,14 +97,17 @@ export function lastGroupId(): number {
   return end - 1;
 }
 
-/** The ids of a process's user namespace as this one sees them. Throws ENOENT when it has ended. */
+/**
+ * ID maps of a process's user namespace; `undefined` when it is the agent's own. Throws ENOENT or ESRCH when the
+ * process has ended: the caller must verify afterwards that the PID still means the same process.
+ */
 export function readIdMap(pid: number | 'self'): IdMap {
   const read = (name: string) => parseIdMap(readFileSync(`/proc/${pid}/${name}`, 'utf8'));
   return { uids: read('uid_map'), gids: read('gid_map') };
 }
 
 /**
- * Runs `work` with files made by the calling thread owned by these ids, and every capability kept
+ * Runs `work`, during which files created by the calling thread belong to these IDs, with all capabilities kept
  * (credentials(7), "File system user ID"; capabilities(7), SECBIT_NO_SETUID_FIXUP).
  */
 export function asFileOwner<T>(uid: number, gid: number, work: () => T): T {
@@ -119,7 +122,7 @@ export function asFileOwner<T>(uid: number, gid: number, work: () => T): T {
   });
 }
 
-/** Runs `work` with another effective user of the calling thread, and every capability kept. */
+/** Runs `work` with another effective user of the calling thread, with all capabilities kept. */
 export function asEffectiveUser(uid: number, work: () => void): void {
   const before = process.geteuid?.() ?? 0;
   keepingCapabilities(() => {

@@ -1,7 +1,7 @@
 /**
- * A virtual machine's line to its host: vsock(7). Node knows unix and TCP sockets only, and tells
- * them apart by their descriptor once; after that it accepts, reads and writes as on any stream
- * socket. So it is shown a unix socket, whose place the other then takes (dup(2)).
+ * Connections between a virtual machine and its host: vsock(7). Node knows only unix and TCP sockets and checks the
+ * type of a descriptor once; afterwards it accepts, reads and writes as on any stream socket. So it gets a unix
+ * socket, which the other one then replaces (dup(2)).
  */
 import { closeSync } from 'node:fs';
 import type { Server } from 'node:net';
@@ -11,9 +11,9 @@ import { libcCall } from './libc.ts';
 const AF_UNIX = 1;
 const AF_VSOCK = 40;
 const SOCK_STREAM = 1;
-/** Who connects may be gone before it is accepted; Node's only thread must not wait for the next. */
+/** A peer may be gone before it is accepted, and accept(2) must not block Node's main thread. */
 const SOCK_NONBLOCK = 0o4000;
-/** Any of this machine's own addresses (linux/vm_sockets.h). */
+/** Any address of this machine (linux/vm_sockets.h). */
 const VMADDR_CID_ANY = 0xffff_ffff;
 const sockaddrVmBytes = 16;
 
@@ -22,7 +22,7 @@ const bindCall = libcCall('bind', ['int', 'void *', 'int']);
 const listenCall = libcCall('listen', ['int', 'int']);
 const dup3Call = libcCall('dup3', ['int', 'int', 'int']);
 
-/** Throws KernelError, for a port in use or a kernel without vsock. */
+/** Throws KernelError for a port in use or a kernel without vsock. */
 export function listenOnVsock(server: Server, port: number): void {
   const subject = `vsock port ${port}`;
   const line = socketCall(subject, AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | O_CLOEXEC, 0);
@@ -34,13 +34,13 @@ export function listenOnVsock(server: Server, port: number): void {
   }
 }
 
-/** `line` is bound. The server keeps a descriptor of its own. */
+/** `line` is a bound socket, of which the server keeps a descriptor of its own. */
 export function listenInPlace(server: Server, line: number, subject: string): void {
   const shown = socketCall(subject, AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0);
-  // An address that the kernel chooses, in its abstract space: nobody looks for it (unix(7), autobind).
+  // The kernel chooses an address in its abstract namespace, which nobody looks for (unix(7), autobind).
   const family = Buffer.from([AF_UNIX, 0]);
   bindCall(subject, shown, family, family.length);
-  // Node looks at the descriptor and begins to listen at once, and polls it in its next round.
+  // Node checks the descriptor and listens at once, and polls it in the next iteration of its event loop.
   server.listen({ fd: shown });
   dup3Call(subject, line, shown, O_CLOEXEC);
   listenCall(subject, shown, 511);

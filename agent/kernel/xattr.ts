@@ -1,14 +1,14 @@
-/** Extended attributes (xattr(7)) by descriptor; works on O_PATH descriptors too. */
+/** Extended attributes (xattr(7)) by descriptor, O_PATH descriptors included. */
 import { hasErrno, libcCall } from './libc.ts';
 
-// The f*xattr calls refuse O_PATH descriptors with EBADF. The path form through /proc/self/fd reaches
-// the very file that the descriptor holds, whatever became of its name (open(2), O_PATH). On a thread
-// with namespaces of its own `/proc/self` is still this process, whose descriptors all threads share.
+// The f*xattr calls refuse O_PATH descriptors with EBADF. The path through /proc/self/fd means the very file of the
+// descriptor, whatever its name is now (open(2), O_PATH). On a thread with namespaces of its own `/proc/self` is
+// still this process, whose threads share descriptors.
 const setxattrCall = libcCall('setxattr', ['str', 'str', 'void *', 'size_t', 'int']);
 const getxattrCall = libcCall('getxattr', ['str', 'str', 'void *', 'size_t'], 'long');
 const listxattrCall = libcCall('listxattr', ['str', 'void *', 'size_t'], 'long');
 
-/** The kernel's own bound on one value and on a list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX). */
+/** The kernel's limit of a value and of a list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX). */
 const maxBytes = 65536;
 
 /** For the kernel's answers: a buffer made for each file takes longer than the call. */
@@ -16,12 +16,12 @@ const answer = Buffer.alloc(maxBytes);
 
 const pathOf = (fd: number) => `/proc/self/fd/${fd}`;
 
-/** Sets an attribute of what `fd` holds. Not for symbolic links: they would be followed. */
+/** Sets an attribute of the file of `fd`. Not for symbolic links, which would be followed. */
 export function setXattr(fd: number, name: string, value: Uint8Array): void {
   setxattrCall(name, pathOf(fd), name, value, value.length, 0);
 }
 
-/** An attribute's value, or undefined when there is none or the filesystem keeps none. */
+/** Value of an attribute; `undefined` when it is absent or the file system has none. */
 export function getXattr(fd: number, name: string): Buffer | undefined {
   try {
     const length = getxattrCall(name, pathOf(fd), name, answer, answer.length);
@@ -32,7 +32,7 @@ export function getXattr(fd: number, name: string): Buffer | undefined {
   }
 }
 
-/** Names of all attributes; empty where the filesystem keeps none. */
+/** Names of all attributes; none when the file system has no attributes. */
 export function listXattrs(fd: number): string[] {
   try {
     const length = listxattrCall(undefined, pathOf(fd), answer, answer.length);

@@ -6,7 +6,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CortenError } from '../errors.ts';
 import { NamespaceFlag, ownFilesystemState, setns, unshare } from '../kernel/namespaces.ts';
-import { favourThread } from '../kernel/priority.ts';
+import { raiseThreadPriority } from '../kernel/priority.ts';
 import { keepHostNamespaces, ReturnError } from './host-namespaces.ts';
 import { awaitLatch } from './latch.ts';
 import type {
@@ -21,7 +21,7 @@ import { SandboxPool } from './sandbox-pool.ts';
 
 function serve(port: MessagePort, settings: LauncherSettings): void {
   ownFilesystemState();
-  if (settings.nice !== 0) favourThread(settings.nice);
+  if (settings.nice !== 0) raiseThreadPriority(settings.nice);
   if (settings.networkFd !== undefined) {
     // Unlike the host's own namespaces, these can be re-entered without root.
     unshare(NamespaceFlag.uts | NamespaceFlag.ipc);

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { O_CLOEXEC, openDirectory } from '../kernel/files.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { sealedFile } from '../kernel/memfd.ts';
-import { makeConnection, mostPassed, passDescriptors } from '../kernel/pass-descriptors.ts';
+import { makeConnection, maxPassed, passDescriptors } from '../kernel/pass-descriptors.ts';
 import { spawn } from '../kernel/process.ts';
 import { encodePlan, encodeRest, type ShimConfig, ShimFd, type Step } from './plan.ts';
 import { reapInBackground } from './reap.ts';
@@ -150,7 +150,7 @@ export class ShimStarter {
   #giveToWarmShim(name: string, descriptors: readonly number[]): number | undefined {
     const warm = this.#warmShim;
     const fds = descriptors.slice(ShimFd.plan);
-    if (warm === undefined || fds.length > mostPassed || name.length > warmShimName.length)
+    if (warm === undefined || fds.length > maxPassed || name.length > warmShimName.length)
       return undefined;
     this.#warmShim = undefined;
     try {

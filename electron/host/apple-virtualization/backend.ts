@@ -1,7 +1,6 @@
 /**
- * A machine in Apple's Virtualization framework, through vfkit: the story of its start, one stage
- * after the other, and of its end. Image, disk, settings and console are those of QEMU's machines,
- * so that a machine's folder can change hands.
+ * Starts and stops a machine in Apple's Virtualization framework, through vfkit. Image, disk, settings
+ * and console are those of QEMU machines, so that the same directory works with either.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -39,10 +38,10 @@ import type { AppleMachineOptions, RunningVfkit, Session } from './session.ts';
 import { type VfkitControl, vfkitControl } from './vfkit-api.ts';
 
 const defaultTimeoutMs = 120_000;
-/** vfkit itself gives the framework five seconds to start the machine (cmd/vfkit/main.go). */
+/** vfkit's own timeout for the start in the framework is five seconds (cmd/vfkit/main.go). */
 const defaultStartTimeoutMs = 120_000;
 const dialTimeoutMs = 20_000;
-/** Containers get their own ten seconds to end, and the disk must be let go. */
+/** Containers get ten seconds to stop, then the guest unmounts its disk. */
 const powerOffTimeoutMs = 60_000;
 const leftoverTimeoutMs = 30_000;
 
@@ -123,7 +122,7 @@ function livingMachine(
   let isStopping = false;
   return {
     endpoint: {
-      // Each is a vsock connection of its own: there is room for as many as are wanted.
+      // Each dial is a vsock connection of its own, and their number is not limited.
       dial: () => socketLine(files.sshSocket).dial(AbortSignal.timeout(dialTimeoutMs)),
       hostPublicKey: keys.host.public,
       clientPrivateKey: keys.client.private,
@@ -184,7 +183,7 @@ async function startVm(
     controlSocket: files.qmpSocket,
     sshSocket: files.sshSocket,
   });
-  // It makes no socket where a file is already, and says so of one of the two only in its log.
+  // vfkit creates no socket over an existing file, and reports that for one of the two only in its log.
   removeSockets(files);
   writeFileSync(files.consoleLog, '', { mode: 0o600 });
   const process = startVmProcess(ground.found.path, words, files.qemuLog);
@@ -207,7 +206,7 @@ async function startVm(
   }
 }
 
-/** The control service answers before the machine runs, and goes when it cannot. */
+/** vfkit's control service answers before the machine runs, and ends when the machine cannot start. */
 async function running(
   { files, options }: Session,
   vm: RunningVfkit,
@@ -249,13 +248,13 @@ function boot(
   });
 }
 
-/** A machine that an app left behind when it ended without a word: it has the disk. */
+/** Ends the vfkit of an app that has crashed, since it has the disk open. */
 async function endLeftover(files: MachineDirectory): Promise<void> {
   const control = vfkitControl(files.qmpSocket);
   try {
     await control.state();
   } catch {
-    // Nobody listens any more.
+    // The socket is stale: nothing listens on it.
     return;
   }
   await control.change('Resume').catch(() => {});
@@ -293,7 +292,7 @@ async function stop(
   }
 }
 
-/** The engine is asked first: a guest that hangs in its start has no hand on the power button yet. */
+/** The engine is asked first, because a guest without its agent does not react to the power button. */
 async function powerOff(vm: RunningVfkit, engine: EngineClient | undefined): Promise<void> {
   const asked = await engine
     ?.request({ method: 'POST', path: '/corten/v1/machine/power-off' })
@@ -307,7 +306,7 @@ async function powerOff(vm: RunningVfkit, engine: EngineClient | undefined): Pro
   timer.abort();
 }
 
-/** A process that is killed leaves its sockets lying. */
+/** A killed process leaves its socket files behind. */
 async function end({ files }: Session, vm: RunningVfkit): Promise<void> {
   await vm.process.kill();
   removeSockets(files);

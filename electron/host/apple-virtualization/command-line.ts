@@ -1,6 +1,6 @@
 /**
- * vfkit's command line (https://github.com/crc-org/vfkit/blob/main/doc/usage.md). A device's options
- * end at a comma, and there is no way to write one inside (pkg/config/virtio.go there).
+ * vfkit's command line (https://github.com/crc-org/vfkit/blob/main/doc/usage.md). A comma ends an option
+ * of a device and cannot be escaped (pkg/config/virtio.go).
  */
 import { StageFailure } from '../machine/machine.ts';
 
@@ -16,23 +16,23 @@ export interface VfkitPlan {
   consoleLog: string;
   /** vfkit's own control socket. */
   controlSocket: string;
-  /** On the host; each connection to it becomes one to the guest's vsock port. */
+  /** A socket on the host, whose connections vfkit forwards to the guest's vsock port. */
   sshSocket: string;
 }
 
-/** The agent listens there in the guest (its option --ssh-vsock). */
+/** The agent's vsock port in the guest (its option --ssh-vsock). */
 export const sshVsockPort = 1024;
 
 export function vfkitArguments(plan: VfkitPlan): string[] {
   const disk = (path: string, serial: string) =>
     `virtio-blk,path=${plain(path)},deviceId=${serial}`;
   const devices = [
-    // Many machines may read the same file: only read-only attachments may.
+    // Several machines may use the same file, which only read-only attachments permit.
     `${disk(plan.rootImage, 'corten-root')},readonly`,
-    // Cached, and written through on the guest's flushes: vfkit fixes both (pkg/vf/virtio.go).
+    // vfkit fixes caching on and flushes to the disk (pkg/vf/virtio.go).
     disk(plan.dataDisk, 'corten-data'),
     `${disk(plan.seed, 'corten-seed')},readonly`,
-    // Outgoing traffic only: published ports and the host's address go over SSH.
+    // The device carries only outgoing traffic; published ports go over SSH.
     'virtio-net,nat',
     `virtio-vsock,port=${sshVsockPort},socketURL=${plain(plan.sshSocket)},connect`,
     `virtio-serial,logFilePath=${plain(plan.consoleLog)}`,
@@ -49,7 +49,7 @@ export function vfkitArguments(plan: VfkitPlan): string[] {
   ];
 }
 
-/** The kernel's words are quoted for vfkit itself, as no shell is between. */
+/** vfkit itself parses the quotes of the kernel's command line, since no shell is involved. */
 function bootloader({ kernel, initrd, kernelArguments }: VfkitPlan): string {
   const words = ['console=hvc0', ...kernelArguments].join(' ');
   if (words.includes('"')) throw new Error(`a kernel argument has a quote in it: ${words}`);

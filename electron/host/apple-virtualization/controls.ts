@@ -1,4 +1,4 @@
-/** What people set of a machine in Apple's virtualization, and what it takes of their Mac. */
+/** Settings and resource use of a machine in Apple's Virtualization framework. */
 import type { CompactProgress } from '../../contract/machine.ts';
 import type { EngineReach, MachineControls } from '../machine/machine.ts';
 import { diskFigures } from '../virtual-machine/disk.ts';
@@ -7,7 +7,7 @@ import { processFigures } from '../virtual-machine/process-figures.ts';
 import { recordedSettings } from '../virtual-machine/recorded-settings.ts';
 import type { Session } from './session.ts';
 
-/** The framework changes none of them while the machine runs; the disk's file grows at its next start. */
+/** The framework cannot change them while the machine runs; the disk's file grows at the next start. */
 const needsRestart = ['cpus', 'memoryBytes', 'diskBytes'] as const;
 
 export function appleControls(session: Session, reach: EngineReach): MachineControls {

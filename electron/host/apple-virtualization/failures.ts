@@ -1,4 +1,4 @@
-/** Why vfkit ended before the machine ran: from what it, and the framework below it, wrote last. */
+/** Explains from vfkit's last output why it ended before the machine ran. */
 
 import { lastLines } from '../machine/last-lines.ts';
 import { StageFailure } from '../machine/machine.ts';
@@ -10,8 +10,8 @@ interface Meaning {
 }
 
 /**
- * The framework's sentences are translated; the names of entitlements and of vfkit's own options are
- * not (https://github.com/crc-org/vfkit/tree/main/pkg, VZError in Apple's documentation).
+ * The framework's sentences are translated, so only names of entitlements and vfkit's own texts are
+ * matched (https://github.com/crc-org/vfkit/tree/main/pkg, VZError in Apple's documentation).
  */
 const meanings: readonly Meaning[] = [
   {

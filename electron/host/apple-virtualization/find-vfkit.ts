@@ -1,4 +1,4 @@
-/** Whether this Mac can run the machine, and with which vfkit. */
+/** Checks whether this Mac can run the machine, and finds vfkit. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { StageFailure } from '../machine/machine.ts';
 
 export interface VfkitPaths {
-  /** Where the app keeps its own, before what PATH has. */
+  /** The directory of the vfkit that is packaged with the app; it comes before PATH. */
   bundledDirectory?: string;
   searchPath: string;
   hostArchitecture: NodeJS.Architecture;
@@ -20,7 +20,7 @@ export interface FoundVfkit {
 
 /** vfkit supports the newest macOS and the two before it (doc/supported_platforms.md). */
 const oldestMacos = 14;
-/** The first with `--pidfile`, and with the balloon among its devices. */
+/** The first version with `--pidfile` and the balloon device. */
 const oldestVfkit = [0, 6, 0];
 
 export async function findVfkit(paths: VfkitPaths): Promise<FoundVfkit> {
@@ -35,7 +35,7 @@ export async function findVfkit(paths: VfkitPaths): Promise<FoundVfkit> {
       `macOS ${macos} is too old: the machine needs macOS ${oldestMacos} or later.`,
       'Update macOS, or choose QEMU for this machine in its settings.',
     );
-  // 0 inside a virtual machine that does not nest, and there the framework refuses every start.
+  // The value is 0 in a virtual machine without nesting, where the framework refuses every start.
   if ((await firstLine('sysctl', ['-n', 'kern.hv_support'], paths)) === '0')
     throw new StageFailure(
       'This Mac offers no virtualization, as is usual inside another virtual machine.',
@@ -89,7 +89,7 @@ async function versionOf(path: string): Promise<string> {
   }
 }
 
-/** A version that cannot be read is given the benefit of the doubt: its start will tell. */
+/** A version that cannot be read is accepted; a start would report a vfkit that is too old. */
 function isOlder(version: string, oldest: readonly number[]): boolean {
   const parts = /^(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number);
   if (parts === undefined) return false;
@@ -108,7 +108,7 @@ async function firstLine(
     const { stdout } = await promisify(execFile)(program, words);
     return stdout.split('\n')[0]?.trim();
   } catch {
-    // What it would have said is only a better sentence than the start's own failure.
+    // The check only improves the error message; without it the start itself fails.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** What the parts of a machine under vfkit know of it. */
+/** The state that the files of this folder share. */
 import type { MachineSettings } from '../../contract/machine.ts';
 import type { MachineDirectory } from '../virtual-machine/directory.ts';
 import type { VmProcess } from '../virtual-machine/process.ts';
@@ -6,20 +6,20 @@ import type { VfkitPaths } from './find-vfkit.ts';
 import type { VfkitControl } from './vfkit-api.ts';
 
 export interface AppleMachineOptions extends Partial<VfkitPaths> {
-  /** The machine's own: disk, keys, settings. */
+  /** The directory of the machine's disk, keys and settings. */
   directory: string;
-  /** For its sockets. */
+  /** The directory of its sockets. */
   runDirectory: string;
-  /** What scripts/vm-image built for arm64. */
+  /** The directory of the arm64 guest image that scripts/vm-image built. */
   imageDirectory: string;
-  /** The first start's; later ones are what the person chose. */
+  /** Defaults until the user changes a setting. */
   settings?: Partial<MachineSettings>;
   timeZone?: string;
-  /** Between two signs of life of a guest that boots. */
+  /** How long a booting guest may write nothing to its console. */
   timeoutMs?: number;
-  /** Until a vfkit that lives has started the machine. */
+  /** How long vfkit may take to start the machine. */
   startTimeoutMs?: number;
-  /** When it is said that something takes long. */
+  /** When the UI notes that a step takes long. */
   slowAfterMs?: number;
   agentArguments?: readonly string[];
 }

@@ -1,11 +1,11 @@
 /**
  * vfkit's control service on a unix socket
- * (https://github.com/crc-org/vfkit/blob/main/doc/usage.md#restful-api). It comes up before the
- * machine runs, and goes with the process.
+ * (https://github.com/crc-org/vfkit/blob/main/doc/usage.md#restful-api). It answers before the
+ * machine runs, until the process ends.
  */
 import { request } from 'node:http';
 
-/** Of VZVirtualMachine.State, with vfkit's prefix taken off. */
+/** The names of VZVirtualMachine.State without vfkit's prefix. */
 export type VmState =
   | 'Stopped'
   | 'Running'
@@ -18,12 +18,12 @@ export type VmState =
   | 'Saving'
   | 'Restoring';
 
-/** `Stop` presses the guest's power button; `HardStop` pulls the plug. */
+/** `Stop` presses the guest's power button; `HardStop` ends it at once. */
 export type StateChange = 'Pause' | 'Resume' | 'Stop' | 'HardStop';
 
 export interface VfkitControl {
   state(): Promise<VmState>;
-  /** Rejects with vfkit's words when the machine cannot do so now. */
+  /** Rejects with vfkit's message when the change is impossible in the machine's state. */
   change(to: StateChange): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Any Linux host reached by SSH: the story of its start, one stage after the other. The engine is
- * brought there once, runs as the host's own service, and goes on when the app disconnects.
+ * A Linux host that is reached by SSH, and the stages of connecting to it. The engine is installed there
+ * once, runs as a service of the host, and keeps running when the app disconnects.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'ssh2';
@@ -26,19 +26,19 @@ import { rootOf } from './root.ts';
 import { bridgeCommand, isServiceRunning, logOf, returnOfAgent, startService } from './service.ts';
 
 export interface RemoteMachineOptions {
-  /** Where it is at first. */
+  /** The address at the app's start; `moveTo` changes it. */
   address: RemoteAddress;
-  /** The app's own file of hosts that were confirmed. */
+  /** The app's own known_hosts file. */
   knownHostsFile: string;
-  /** What is brought to a host with this processor; rejects with why there is none. */
+  /** The bundle for an architecture. Rejects where there is none. */
   bundleFor(architecture: HostFacts['architecture']): Promise<Bundle>;
-  /** The person's home, for `~/.ssh`. */
+  /** The user's home directory, for `~/.ssh`. */
   home?: string;
   timeoutMs?: number;
 }
 
 export interface RemoteBackend extends MachineBackend {
-  /** From now on the machine is the computer at this address. Of the one before only what is known stays. */
+  /** Changes the machine's address. Known secrets and host keys stay. */
   moveTo(address: RemoteAddress): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ interface Session {
   address: RemoteAddress;
   secrets: Secrets;
   client: Client | undefined;
-  /** Aborted with the connection: a login under way for a link that was let go is nobody's. */
+  /** Aborts with the connection, so that a login for a closed link ends too. */
   leave: AbortController;
 }
 
@@ -67,12 +67,12 @@ export function remoteBackend(options: RemoteMachineOptions): RemoteBackend {
     },
     async moveTo(address) {
       session.address = address;
-      // Who only looked at what is there has left a connection, too.
+      // The listing of installed files leaves its connection open, too.
       await disconnect(session);
     },
     bringUp: (context) => bringUp(session, context),
     logs: async (): Promise<Record<string, string>> => {
-      // Only over the connection that there is: nobody should be asked for a password for it.
+      // Logs are read only over an existing connection, so that no password is asked for them.
       if (session.client === undefined) return {};
       return { 'agent.log': await logOf(await shellOf(session, async () => undefined)) };
     },
@@ -93,7 +93,7 @@ async function bringUp(session: Session, context: BringUpContext): Promise<Broug
   const { address } = session;
   const { host } = address;
   await disconnect(session);
-  // What is under way on the host hears of it by its channel's end.
+  // Commands on the host are ended by their channel's end.
   const hangUp = () => session.client?.destroy();
   context.signal.addEventListener('abort', hangUp);
   try {
@@ -123,7 +123,7 @@ async function bringUp(session: Session, context: BringUpContext): Promise<Broug
   }
 }
 
-/** Brings and starts what is not there yet, and takes back what it began when that fails. */
+/** Installs and starts the engine where needed. A failure undoes what was begun. */
 async function bringEngine(
   { address, options: { bundleFor } }: Session,
   context: BringUpContext,
@@ -172,7 +172,7 @@ async function bringEngine(
       await goBack(shell, before === version ? undefined : before, host, facts);
       throw error;
     }
-    // Only now is the older engine of no use any more.
+    // The older engine is removed only after the new one runs.
     await shell.runAsRoot(sweepScript, version);
   });
 }
@@ -186,7 +186,7 @@ async function switchTo(shell: RemoteShell, version: string, host: string): Prom
     );
 }
 
-/** The one that ran before runs again. What became of that is for the next start to tell. */
+/** Starts the engine before again. If that fails too, the next start reports it. */
 async function goBack(
   shell: RemoteShell,
   before: string | undefined,
@@ -198,11 +198,11 @@ async function goBack(
     await switchTo(shell, before, host);
     await startService(shell, host, facts);
   } catch {
-    // The failure of the new one is what is told.
+    // The failure of the new engine is the one that is reported.
   }
 }
 
-/** The engine's keys come through the login that there is; they are kept in memory only. */
+/** The engine's keys are read over the login's connection, and are kept only in memory. */
 async function reached(session: Session, shell: RemoteShell): Promise<BroughtUp> {
   const keys = await shell.runAsRoot(
     `cat ${stateDirectory}/ssh/host_ed25519.pub && echo -- && cat ${stateDirectory}/ssh/client_ed25519`,
@@ -226,17 +226,17 @@ async function reached(session: Session, shell: RemoteShell): Promise<BroughtUp>
       hostPublicKey: hostPublicKey.trim(),
       clientPrivateKey: `${clientPrivateKey.trim()}\n`,
     },
-    // Each bridge is a session of sshd, and it allows ten of them (MaxSessions).
+    // Each bridge is a session of sshd, which allows ten per connection (MaxSessions, sshd_config(5)).
     oneConnection: needsBridge,
-    // A connection that broke is made again, and until then the app says that it broke.
+    // A broken connection is made again, and until then the UI shows it as lost.
     lost: new Promise(() => {}),
-    // Whether the engine runs, is being started again or has to be started is asked on the way.
+    // A reconnect also checks whether the engine runs, and starts it if it does not.
     startsOver: true,
     stop: () => disconnect(session),
   };
 }
 
-/** sshd opens the socket as the user who logged in, and only where AllowStreamLocalForwarding is on. */
+/** sshd connects to the socket as the login's user, and only with AllowStreamLocalForwarding (sshd_config(5)). */
 async function canForward(shell: RemoteShell): Promise<boolean> {
   try {
     (await openStreamLocal(shell.client, sshSocket)).destroy();
@@ -248,7 +248,7 @@ async function canForward(shell: RemoteShell): Promise<boolean> {
 
 async function openBridge(shell: RemoteShell) {
   const { channel } = await shell.openAsRoot(bridgeCommand);
-  // What nobody reads would keep the channel from its end.
+  // Unread output would keep the channel from closing.
   channel.stderr.resume();
   return channel;
 }
@@ -262,7 +262,7 @@ function connectOptions(
   return { ask, secrets, knownHostsFile, signal, home, timeoutMs };
 }
 
-/** The connection that there is, or a new one with what is known by now. */
+/** The current connection, or a new one that uses only known secrets. */
 async function clientOf(session: Session, ask?: Ask): Promise<Client> {
   if (session.client !== undefined) return session.client;
   const plan = planOf(session.address, session.options.home);
@@ -273,7 +273,7 @@ async function clientOf(session: Session, ask?: Ask): Promise<Client> {
     client.destroy();
     throw cancelled();
   }
-  // Another dial may have been faster.
+  // A concurrent dial may have connected first.
   if (session.client === undefined) keep(session, client);
   else client.end();
   return session.client ?? client;
@@ -292,7 +292,7 @@ function keep(session: Session, client: Client): void {
   });
 }
 
-/** A host that does not take leave by then is left to the keepalive. */
+/** A host that has not closed the connection by then is left to the keepalive. */
 const leaveMs = 1_000;
 
 async function disconnect(session: Session): Promise<void> {

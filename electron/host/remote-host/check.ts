@@ -1,4 +1,4 @@
-/** Whether a host can run the engine, and what there is of it already. Reads; changes nothing. */
+/** Checks whether a host can run the engine, and what is installed there. It changes nothing. */
 import { StageFailure } from '../machine/machine.ts';
 import { ownMark, programDirectory, runDirectory, stateDirectory, unitPath } from './paths.ts';
 import type { RemoteShell } from './remote-shell.ts';
@@ -10,13 +10,13 @@ export interface HostFacts {
   hasSeccomp: boolean;
   hasNftables: boolean;
   hasSystemd: boolean;
-  /** The version that is installed by the app, if one is. */
+  /** The engine version that the app has installed; undefined without one. */
   installed: string | undefined;
-  /** An agent runs that the app did not install: it is used as it is. */
+  /** True for a running agent that the app did not install; it is used unchanged. */
   hasOtherAgent: boolean;
 }
 
-/** Lines of `name=value`. `$1`: sudo's words, or nothing. Values that fail to be read stay empty. */
+/** Prints lines of `name=value`. `$1` is the sudo command or empty. A value that cannot be read stays empty. */
 export const checkScript = `
 say() { printf '%s=%s\\n' "$1" "$2"; }
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
@@ -55,7 +55,7 @@ pid=$(cat ${runDirectory}/agent.lock 2>/dev/null)
 `;
 
 const oldestKernel: [number, number] = [5, 10];
-/** Node's own need. */
+/** Node requires these versions. */
 const oldestGlibc: [number, number] = [2, 28];
 const neededProgramBytes = 400 * 1024 ** 2;
 const neededStateBytes = 1024 ** 3;
@@ -63,7 +63,7 @@ const neededStateBytes = 1024 ** 3;
 export async function checkHost(shell: RemoteShell, host: string): Promise<HostFacts> {
   const { code, out, err } = await shell.run(checkScript);
   const said = parse(out);
-  // Its password has been taken.
+  // The user's sudo password was accepted before.
   if (typeof shell.root === 'object') said.set('sudo', 'yes');
   if (code !== 0 || said.size === 0)
     throw new StageFailure(
@@ -82,7 +82,7 @@ export function parse(text: string): Map<string, string> {
   );
 }
 
-/** Throws StageFailure for the first thing that stands in the way. */
+/** Throws StageFailure for the first requirement that is not met. */
 export function judge(said: ReadonlyMap<string, string>, host: string): HostFacts {
   const word = (name: string) => said.get(name) ?? '';
   const refuse = (cause: string, nextStep: string): never => {
@@ -174,7 +174,7 @@ function isOlder(version: string, [major, minor]: [number, number]): boolean {
   return hasMajor < major || (hasMajor === major && hasMinor < minor);
 }
 
-/** An engine that is there already needs its space no second time; an upgrade finds out by itself. */
+/** An installed engine needs no further space; an upgrade reports a full disk by itself. */
 function refuseFull(
   host: string,
   place: string,

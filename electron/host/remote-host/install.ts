@@ -1,4 +1,4 @@
-/** The engine's files on the host: brought as one archive, checked, and switched to in one step. */
+/** Installs the engine on the host: uploads one archive, checks its digest, and switches to it in one step. */
 import { createReadStream } from 'node:fs';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -7,11 +7,11 @@ import { type BringUpContext, StageFailure } from '../machine/machine.ts';
 import { ownMark, programDirectory } from './paths.ts';
 import { quoted, type RemoteShell } from './remote-shell.ts';
 
-/** What `scripts/remote-bundle` makes for one kind of processor. */
+/** The archive that `scripts/remote-bundle` makes for one architecture. */
 export interface Bundle {
-  /** Names the content: two bundles with one version are the same. */
+  /** Derived from the content, so that two bundles of one version are equal. */
   version: string;
-  /** A tar.gz. */
+  /** The path of a tar.gz file. */
   path: string;
   sizeBytes: number;
   sha256: string;
@@ -19,7 +19,7 @@ export interface Bundle {
 
 const archiveName = 'bundle.tar.gz';
 
-/** `$1` version, `$2` the archive's directory, `$3` its digest. Statuses: 11 digest, 12 no space, 13 does not run. */
+/** `$1` is the version, `$2` the archive's directory, `$3` its digest. Exits with 11 for a wrong digest, 12 for no space, 13 when Node does not run. */
 export const unpackScript = `
 set -e
 umask 022
@@ -37,7 +37,7 @@ rm -rf "$base/$version"
 mv "$new" "$base/$version"
 `;
 
-/** `$1` version. rename(2) over the link: at any moment it leads to a whole engine. */
+/** `$1` is the version. rename(2) replaces the link, so that it always leads to a complete engine. */
 export const switchScript = `
 set -e
 cd ${programDirectory}
@@ -46,7 +46,7 @@ ln -sfn "$1" .current.new
 mv -Tf .current.new current
 `;
 
-/** Everything but the version in use. `$1` version. */
+/** Removes every version but `$1`. */
 export const sweepScript = `
 cd ${programDirectory} || exit 0
 for each in * .new-*; do
@@ -87,7 +87,7 @@ export async function bringBundle(
   );
 }
 
-/** Slow lines take minutes: what is under way is seen, and that it goes on. */
+/** An upload takes minutes over a slow connection, so its progress is shown. */
 function percents({ sizeBytes, version }: Bundle, note: (text: string) => void): Sent {
   let told = -1;
   return (bytes) => {
@@ -98,10 +98,10 @@ function percents({ sizeBytes, version }: Bundle, note: (text: string) => void):
   };
 }
 
-/** Told of all bytes that have gone until now. */
+/** Called with the number of bytes that were sent so far. */
 type Sent = (bytes: number) => void;
 
-/** By SFTP; where the host's sshd has none, through `cat`. Gives back the directory that it lies in. */
+/** Uploads by SFTP, or through `cat` where the host's sshd has no SFTP. Resolves with the archive's directory. */
 async function upload(
   shell: RemoteShell,
   bundle: Bundle,
@@ -146,12 +146,12 @@ function counted(path: string, sent: Sent): Readable {
       done(null, piece);
     },
   });
-  // Its failure is the counter's, which is waited for.
+  // The counter emits the same error to whoever reads it.
   pipeline(createReadStream(path), counter).catch(() => {});
   return counter;
 }
 
-/** Undefined where sshd has no such subsystem. */
+/** Undefined where sshd has no SFTP subsystem. */
 function openSftp(client: Client): Promise<SFTPWrapper | undefined> {
   return new Promise((resolve) => {
     client.sftp((error, sftp) => resolve(error ? undefined : sftp));
@@ -177,7 +177,7 @@ function put(
   });
 }
 
-/** A first installation that failed leaves nothing; an older engine stays as it is. */
+/** Removes a first installation that failed; an older engine stays unchanged. */
 export const undoScript = `
 cd ${programDirectory} 2>/dev/null || exit 0
 [ -e ${ownMark} ] || exit 0

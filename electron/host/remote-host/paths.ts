@@ -1,8 +1,8 @@
 import { computersDirectory } from '../../../agent/contract/share-wire.ts';
 
-/** Where things are on a remote host. Nothing outside of these is ever written. */
+/** The app's paths on a remote host. It writes nothing outside of them. */
 export const programDirectory = '/opt/corten';
-/** A directory of that name without this file in it was not made by the app. */
+/** A directory without this file was not made by the app, and is never changed. */
 export const ownMark = '.made-by-corten';
 export const stateDirectory = '/var/lib/corten';
 export const runDirectory = '/run/corten';
@@ -13,8 +13,8 @@ export const apiSocket = `${runDirectory}/docker.sock`;
 export const logFile = `${runDirectory}/agent.log`;
 
 /**
- * Where the folders of a computer are there: never over the host's own ones, and each computer's apart.
- * The id is known to that computer alone, where two may have one name.
+ * Where the shared folders of a computer are mounted: separate from the host's own directories and from
+ * those of other computers. The id is included because two computers may have the same name.
  */
 export function foldersDirectory(computer: string, id: string): string {
   const name = computer.toLowerCase().replace(/[^a-z0-9-]+/g, '-');

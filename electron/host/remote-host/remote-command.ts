@@ -1,9 +1,9 @@
-/** One command over SSH: its streams, and its end, which may come before anybody can wait for it. */
+/** Runs one command over SSH. Its end is recorded at once, because it may come before anything waits for it. */
 import type { Client, ClientChannel } from 'ssh2';
 
 export interface RemoteCommand {
   channel: ClientChannel;
-  /** Its status, once its streams are closed; -1 where it has none. */
+  /** Resolves with its exit status once its streams are closed; -1 without a status. */
   ended: Promise<number>;
 }
 
@@ -14,7 +14,7 @@ export function openCommand(client: Client, line: string): Promise<RemoteCommand
         reject(error);
         return;
       }
-      // A command that ends before it has read everything says by its status what is wrong.
+      // A command that ends before it has read its input explains that by its exit status.
       channel.on('error', () => {});
       let code = -1;
       channel.once('exit', (status: number | null) => {

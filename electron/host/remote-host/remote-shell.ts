@@ -1,4 +1,4 @@
-/** Commands on the remote host, whatever login shell its user has. */
+/** Runs commands on the remote host, independent of its user's login shell. */
 import type { Readable } from 'node:stream';
 import type { Client } from 'ssh2';
 import { openCommand, type RemoteCommand } from './remote-command.ts';
@@ -11,13 +11,13 @@ export interface Ran {
 }
 
 export interface RemoteShell {
-  /** As the user who logged in. */
+  /** Runs a script as the user who logged in. */
   run(script: string, ...words: string[]): Promise<Ran>;
-  /** As root, by sudo where the user is another one. */
+  /** Runs a script as root, by sudo where the user is another one. */
   runAsRoot(script: string, ...words: string[]): Promise<Ran>;
-  /** A command as root with its standard input; for one that only copies. */
+  /** Runs a command as root that reads the given standard input. */
   feedAsRoot(command: string, input: Readable): Promise<Ran>;
-  /** A command as root whose streams stay open. */
+  /** Starts a command as root and returns its open streams. */
   openAsRoot(command: string): Promise<RemoteCommand>;
   readonly root: Root;
   readonly client: Client;
@@ -45,12 +45,12 @@ export function remoteShell(client: Client, root: Root): RemoteShell {
   };
 }
 
-/** Read to its end before it begins, so that no command in it takes the rest for its input. */
+/** The shell reads the whole script before it runs, so that no command in it reads the rest as its input. */
 function whole(script: string): string {
   return `main() {\n${script}\n}\nmain "$@" </dev/null\n`;
 }
 
-/** Single quotes mean the same to every shell that is anybody's login shell. */
+/** Single quotes have the same meaning in every usual login shell. */
 export function quoted(word: string): string {
   return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,4 +1,4 @@
-/** What the app has put on a host, and taking it away again: nothing else is touched. */
+/** Lists and removes what the app has installed on a host, and nothing else. */
 import { computersDirectory } from '../../../agent/contract/share-wire.ts';
 import type { Footprint, FootprintItem } from '../../contract/machines.ts';
 import {
@@ -15,7 +15,7 @@ import { helper, stopService } from './service.ts';
 
 const isOurs = `[ -e ${programDirectory}/${ownMark} ]`;
 
-/** Lines of part, KiB and path, for what is there. A folder of a computer that is away is not waited for. */
+/** Prints lines of part, KiB and path. Shared folders are left out, because one of an absent computer would block. */
 const footprintScript = `
 ${isOurs} || exit 0
 for each in program:${programDirectory} program:${unitPath} program:${runDirectory} state:${stateDirectory}; do
@@ -25,7 +25,7 @@ done
 :
 `;
 
-/** `$1`: yes where the state goes too. Mounts of containers that are gone are let go first. */
+/** `$1` is yes where the state is removed too. Left-over mounts of containers are unmounted first. */
 const removeScript = `
 set -e
 ${isOurs}
@@ -58,7 +58,7 @@ export async function footprintOf(shell: RemoteShell): Promise<Footprint> {
   return { items, runningContainers: items.length === 0 ? 0 : await runningContainers(shell) };
 }
 
-/** In an order that a second try can go on from: the mark that it is ours goes last. */
+/** The mark that the files are ours is removed last, so that a failed removal can be repeated. */
 export async function removeEngine(shell: RemoteShell, what: { state: boolean }): Promise<void> {
   const { items, runningContainers: running } = await footprintOf(shell);
   if (items.length === 0) return;
@@ -77,7 +77,7 @@ export async function removeEngine(shell: RemoteShell, what: { state: boolean })
     );
 }
 
-/** An engine that does not answer has none that anybody could reach. */
+/** An engine that does not answer counts as one without running containers. */
 async function runningContainers(shell: RemoteShell): Promise<number> {
   const { code, out } = await helper(shell, 'running', apiSocket);
   return code === 0 ? Number(out) : 0;

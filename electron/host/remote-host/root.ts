@@ -1,4 +1,4 @@
-/** How the user who logged in becomes root on the host: by being it, by sudo, or by sudo's password. */
+/** Finds how the login's user becomes root: it is root, or uses sudo without or with a password. */
 import type { Client } from 'ssh2';
 import { StageFailure } from '../machine/machine.ts';
 import { loginPassword } from './login/login.ts';
@@ -18,11 +18,11 @@ export async function rootOf(
   const shell = remoteShell(client, 'is-root');
   if ((await shell.run('id -u')).out === '0') return 'is-root';
   const { code } = await shell.run('command -v sudo >/dev/null || exit 0; sudo -n true');
-  // Without sudo there is nothing to ask for; the check says so.
+  // A host without sudo fails later, at its check.
   if (code === 0) return 'sudo';
   const { user, hostName: host, port } = plan;
   const place = `sudo of ${user}@${host}:${port}`;
-  // What opened the login is most often what sudo wants, too.
+  // The login's password is usually sudo's too.
   for (const kept of [secrets.get(place), secrets.get(loginPassword(plan))])
     if (kept !== undefined && (await isTaken(client, kept))) return { sudoPassword: kept };
   for (let tries = 0; tries < passwordTries && ask !== undefined; tries++) {

@@ -1,4 +1,4 @@
-/** The agent as a service of the host: systemd's where systemd runs, else a process that is watched over. */
+/** Runs the agent as a service of the host: by systemd, or by a supervising shell where systemd does not run. */
 import { StageFailure } from '../machine/machine.ts';
 import { noteWhenSlow, type SlowOptions } from '../machine/stage-timeout.ts';
 import {
@@ -15,11 +15,11 @@ import { quoted, type RemoteShell } from './remote-shell.ts';
 
 const current = `${programDirectory}/current`;
 const supervisorPid = `${runDirectory}/supervisor.pid`;
-/** How often the engine has ended by itself since it was started. */
+/** How often the engine was restarted after it ended by itself. */
 const endsFile = `${runDirectory}/supervisor.ends`;
 export const agentWords = `--root ${stateDirectory} --run ${runDirectory}`;
 
-/** `KillMode=process`: the agent ends, and its containers do not notice. */
+/** With `KillMode=process` containers run on when the agent is stopped (systemd.kill(5)). */
 export const unit = `# Made by Corten, and removed with it.
 [Unit]
 Description=Corten container engine
@@ -49,7 +49,7 @@ systemctl enable ${unitName}
 systemctl restart ${unitName}
 `;
 
-/** What an agent that ends by itself needs: somebody who starts it again, until it is told to end. */
+/** A supervisor for hosts without systemd: it restarts the agent until it is told to stop. */
 const startProcess = `
 set -e
 mkdir -p -m 711 ${runDirectory}
@@ -85,7 +85,7 @@ else
 fi
 `;
 
-/** `$1`: how many lines. */
+/** `$1` is the number of lines. */
 const lastLines = `
 if [ -d /run/systemd/system ]; then journalctl -u ${unitName} -n "$1" --no-pager -o cat
 else tail -n "$1" ${logFile}; fi
@@ -121,7 +121,7 @@ export async function isServiceRunning(shell: RemoteShell): Promise<boolean> {
   return (await shell.runAsRoot(isRunning)).code === 0;
 }
 
-/** Starts it, or again when it runs. Rejects with the agent's last words. */
+/** Starts or restarts the agent. Rejects with StageFailure, with the agent's last output. */
 export async function startService(
   shell: RemoteShell,
   host: string,
@@ -136,10 +136,10 @@ export async function startService(
   await waitForAgent(shell, host, { hasSystemd }, '0');
 }
 
-/** Long enough for an engine that runs to answer. */
+/** A running engine answers within this time. */
 const saySoAfterMs = 1_000;
 
-/** Of one that is watched over: it runs, or has just ended and is started again without us. */
+/** True while the agent runs, or its supervisor is about to restart it. */
 export function returnOfAgent(
   shell: RemoteShell,
   host: string,
@@ -180,7 +180,7 @@ export async function stopService(shell: RemoteShell): Promise<void> {
   if (code !== 0) throw new Error(`The engine could not be stopped: ${err || out}`);
 }
 
-/** agent/remote-host, which came with the engine. */
+/** The program of agent/remote-host, which is installed with the engine. */
 export function helper(shell: RemoteShell, ...words: string[]) {
   return shell.runAsRoot(`exec ${current}/bin/corten-host "$@"`, ...words);
 }

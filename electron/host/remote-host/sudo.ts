@@ -1,13 +1,13 @@
 /**
- * Commands as root by a sudo that wants a password. It goes over the command's standard input, when
- * sudo asks for it: never on a command line, and never into a file.
+ * Runs commands as root by a sudo that asks for a password. The password goes over the command's
+ * standard input, when sudo asks for it, and never into a command line or a file.
  */
 import type { Client } from 'ssh2';
 import { lastLines } from '../machine/last-lines.ts';
 import { StageFailure } from '../machine/machine.ts';
 import { openCommand, type RemoteCommand } from './remote-command.ts';
 
-/** What sudo asks with, and what says that it runs the command: words that nothing else says. */
+/** The prompt that sudo is given, and the text that marks the command's begin; both are unique. */
 const prompt = '[corten: password]';
 const begun = '[corten: begun]';
 
@@ -21,8 +21,8 @@ export class WrongPassword extends Error {
 }
 
 /**
- * Resolves once the command runs: from then on its streams are its own. Rejects with WrongPassword,
- * or with sudo's own words for a user that may not.
+ * Resolves once the command runs; its streams then carry only its own data. Rejects with WrongPassword,
+ * or with sudo's message for a user that may not use it.
  */
 export async function openBySudo(
   client: Client,
@@ -39,7 +39,7 @@ export async function openBySudo(
     let isSettled = false;
     const onWords = () => {
       if (isSettled) return;
-      // A read gives one piece of what is there, and of the rest nobody tells again.
+      // One `readable` event can stand for several pieces, so all of them are read.
       for (let piece = stderr.read(); piece !== null; piece = stderr.read()) said += String(piece);
       const at = said.indexOf(`${begun}\n`);
       if (at >= 0) {
@@ -70,7 +70,7 @@ export async function openBySudo(
         ),
       );
     };
-    /** What asks a directory for its users may take its time, and a wrong password two seconds. */
+    /** A lookup of users in a directory service can be slow, and sudo waits two seconds after a wrong password. */
     const timeout = setTimeout(() => {
       settle();
       channel.close();
@@ -88,7 +88,7 @@ export async function openBySudo(
       stderr.off('end', onEnd);
     }
     stderr.on('readable', onWords);
-    // Not the channel's own end, which comes only once somebody has read what it says.
+    // The end of standard error is used, because the channel's `close` comes only after all output was read.
     stderr.once('end', onEnd);
   });
 }

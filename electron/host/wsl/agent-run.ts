@@ -1,8 +1,8 @@
 /**
  * The agent inside the distribution, run by one wsl.exe that stays: a distribution without any
  * process started from Windows is ended after 15 seconds (`instanceIdleTimeout`,
- * https://github.com/microsoft/WSL/blob/master/src/windows/common/WslCoreConfig.h). Its end is the
- * machine's end; closing its standard input is how it is asked to end.
+ * https://github.com/microsoft/WSL/blob/master/src/windows/common/WslCoreConfig.h). When it ends the
+ * machine counts as stopped; closing its standard input asks the agent to stop.
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,20 +11,20 @@ import { decodeOutput, startWsl, type WslProgram } from './command.ts';
 import type { Distribution } from './distribution.ts';
 import { wslFailure } from './failures.ts';
 
-/** A first start unpacks the starter image; WSL's own machine may have to boot before it. */
+/** The first start unpacks the starter image, and WSL's virtual machine may have to boot before. */
 const readyTimeoutMs = 300_000;
-/** Containers get their own ten seconds to end (SIGPWR), and the agent lets go of what it holds. */
+/** Containers get ten seconds to stop (SIGPWR), then the agent unmounts and ends. */
 const endTimeoutMs = 120_000;
 const keptOutputBytes = 16 * 1024;
 
 export interface AgentRun {
-  /** How it ended, in words; pending while it runs. */
+  /** Resolves with how it ended; pending while it runs. */
   end: Promise<string>;
-  /** What it said last. */
+  /** The last lines of its output. */
   said(): string;
-  /** Asks it to end and waits a while; false when it still runs. */
+  /** Asks the agent to stop. False when it still runs after the timeout. */
   askToEnd(): Promise<boolean>;
-  /** Ends this side of it. */
+  /** Kills wsl.exe, which is the Windows side of the agent. */
   kill(): void;
 }
 
@@ -70,7 +70,7 @@ interface KeptOutput {
   ready: Promise<void>;
 }
 
-/** The end of it is kept: what the agent said last explains how it ended. */
+/** Only the end of the output is kept, which explains how the agent ended. */
 function keepOutput(child: ChildProcessWithoutNullStreams): KeptOutput {
   let kept: Buffer = Buffer.alloc(0);
   let isReady = () => {};
@@ -104,7 +104,7 @@ async function ready(
       'Run "wsl --shutdown", and start the machine again.',
     );
   });
-  // The loser of the race below is nobody's concern.
+  // This rejection is unhandled when the race below has already ended.
   tooLong.catch(() => {});
   const ended = closed.then((code) => {
     throw wslFailure({ code, output: output.text() }, name, 'start the engine in');

@@ -1,9 +1,9 @@
 /**
- * A machine in WSL 2: one distribution of our own, made by wsl.exe from the system that the app
- * brings. The person's `.wslconfig` and other distributions are never touched.
+ * A machine in WSL 2: a distribution of its own, imported by wsl.exe from the system image of the app.
+ * The user's `.wslconfig` and other distributions are never changed.
  *
- * Everything that is kept lies in the distribution's one disk. A new system is received into a
- * folder beside the old one and entered at the next start
+ * All state is in the distribution's one disk. A new system image is unpacked into a directory beside
+ * the old one and used from the next start on
  * (docs/decisions/0015-one-distribution-many-systems.md), so that an update replaces no data.
  */
 import { createHash } from 'node:crypto';
@@ -35,9 +35,9 @@ export interface WslMachineOptions extends GuestFacts {
   api: WslApi | undefined;
   /** The distribution's name, as `wsl --list` shows it. */
   name: string;
-  /** The machine's own folder on the host. */
+  /** The machine's directory on Windows. */
   directory: string;
-  /** Asked for at each start. */
+  /** Called at each start. */
   image(): RootImage;
 }
 
@@ -65,7 +65,7 @@ export function wslBackend(options: WslMachineOptions): MachineBackend {
   };
 }
 
-/** The distribution with all that is in it. */
+/** The distribution with all its contents is the only thing to remove. */
 function installationOf(distribution: Distribution): Installation {
   return {
     async footprint() {
@@ -110,25 +110,25 @@ async function bringUp(
   return {
     endpoint: {
       async dial() {
-        // A connection that breaks is made again, and any line would start the distribution again.
+        // The link reconnects by itself, and a dial would start the stopped distribution again.
         if (isEnding()) throw new Error('The machine is ending.');
         return dial();
       },
       hostPublicKey: keys.host.public,
       clientPrivateKey: keys.client.private,
     },
-    // Each wsl.exe takes a process and a tenth of a second; the first connection carries the rest.
+    // A dial starts a wsl.exe, which takes a tenth of a second, so further connections go through the first.
     oneConnection: true,
     ...life,
   };
 }
 
 interface System {
-  /** Received for this start: the one before it is still there. */
+  /** True when this start unpacked a new system; the one before is still there. */
   isNew: boolean;
 }
 
-/** Afterwards the distribution is there, is WSL 2, and holds the system that the app brings. */
+/** Makes sure that the distribution exists, is of WSL 2, and contains the app's system image. */
 async function prepareSystem(
   options: WslMachineOptions,
   distribution: Distribution,
@@ -166,7 +166,7 @@ async function prepareSystem(
   return { isNew: record !== undefined };
 }
 
-/** Each time they differ from what it was given last, which is seldom. */
+/** Writes the machine's files into the distribution when they have changed. */
 async function giveFiles(
   options: WslMachineOptions,
   distribution: Distribution,
@@ -181,7 +181,7 @@ async function giveFiles(
   changeRecord(recordPathOf(options), { given });
 }
 
-/** A system that does not reach its engine is left again for the one that did. */
+/** Returns to the system before when the engine of the new one does not answer. */
 async function startAgent(
   options: WslMachineOptions,
   distribution: Distribution,
@@ -195,7 +195,7 @@ async function startAgent(
     if (record?.previousRoot !== undefined) changeRecord(recordPath, { previousRoot: undefined });
     return agent;
   } catch (error) {
-    // What it had begun, containers among it, is ended with it.
+    // This ends everything that the new system had started, containers included.
     await distribution.terminate().catch(() => {});
     if (!isNew || signal.aborted || record?.previousRoot === undefined) throw error;
     await distribution.run([guest, 'revert'], 'go back in');

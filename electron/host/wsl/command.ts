@@ -1,6 +1,6 @@
 /**
- * Calls of wsl.exe, and what it says. It writes UTF-16LE unless WSL_UTF8=1 is set, which versions
- * before 0.64 do not know; what Linux programs write passes through as it is
+ * Runs wsl.exe and decodes its output. It writes UTF-16LE unless WSL_UTF8=1 is set, which versions
+ * before 0.64 do not know; the output of Linux programs passes through unchanged
  * (https://github.com/microsoft/WSL/blob/master/src/windows/common/WslClient.cpp).
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
@@ -8,23 +8,23 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { cancelled, StageFailure } from '../machine/machine.ts';
 
-/** The program and its first words: `C:\Windows\System32\wsl.exe`. */
+/** The program and its first arguments, such as `C:\Windows\System32\wsl.exe`. */
 export type WslProgram = readonly [string, ...string[]];
 
 export interface WslAnswer {
-  /** 0, or what failed: 4294967295 (-1) when it was wsl.exe itself, else the Linux program's. */
+  /** 0, 4294967295 (-1) for a failure of wsl.exe itself, or the Linux program's exit code. */
   code: number;
   output: string;
 }
 
 export interface WslCallOptions {
-  /** What the Linux side reads; without it its standard input ends at once. */
+  /** The Linux program's standard input; without it the input is empty. */
   input?: Readable;
   signal?: AbortSignal;
   timeoutMs?: number;
 }
 
-/** Listing and stopping take well under a second; a cold start of WSL's own machine takes several. */
+/** Listing and stopping take well under a second; a cold start of WSL's virtual machine takes several. */
 const callTimeoutMs = 180_000;
 
 export function startWsl(wsl: WslProgram, words: readonly string[]) {
@@ -36,7 +36,7 @@ export function startWsl(wsl: WslProgram, words: readonly string[]) {
   });
 }
 
-/** Resolves with what it said, whatever its exit code; rejects when it cannot be run at all. */
+/** Resolves with the output for any exit code. Rejects with StageFailure when wsl.exe cannot be run. */
 export async function callWsl(
   wsl: WslProgram,
   words: readonly string[],
@@ -50,7 +50,7 @@ export async function callWsl(
   try {
     const output = collect(child);
     const fed = feed(child, input);
-    // Half of it must not be taken for all; and until the end is awaited nobody else hears of it.
+    // Partial input must not count as complete; the error is kept until the end is awaited.
     fed.catch(giveUp);
     const code = await endOf(child);
     await fed;
@@ -66,7 +66,7 @@ export async function callWsl(
   }
 }
 
-/** UTF-16 text of any language has zero bytes, in its line ends if nowhere else; UTF-8 has none. */
+/** UTF-16 text of any language has zero bytes, at least in its line ends; UTF-8 text has none. */
 export function decodeOutput(bytes: Buffer): string {
   const text = bytes.includes(0) ? bytes.toString('utf16le') : bytes.toString('utf8');
   return text.replaceAll('\ufeff', '').replaceAll('\r\n', '\n').trim();
@@ -74,7 +74,7 @@ export function decodeOutput(bytes: Buffer): string {
 
 function collect(child: ChildProcessWithoutNullStreams): Buffer[] {
   const pieces: Buffer[] = [];
-  // wsl.exe tells its errors on stdout and its warnings on stderr; Linux programs use both as ever.
+  // wsl.exe writes errors to stdout and warnings to stderr, so both are kept.
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (piece: Buffer) => pieces.push(piece));
   return pieces;
@@ -86,7 +86,7 @@ async function feed(child: ChildProcessWithoutNullStreams, input?: Readable): Pr
     child.stdin.end();
     return;
   }
-  // Who ends before it has read all says why by its exit code.
+  // A program that ends before it has read its input explains that by its exit code.
   await pipeline(input, child.stdin).catch((error: NodeJS.ErrnoException) => {
     if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'EOF'].includes(error.code ?? '')) throw error;
   });

@@ -1,7 +1,6 @@
 /**
- * What people set of a machine in WSL 2, and what it takes of their computer. Processors and memory
- * belong to WSL's one virtual machine, which all distributions share: they are set in the person's
- * own `.wslconfig`, and this app does not write it.
+ * Settings and resource use of a machine in WSL 2. CPUs and memory belong to WSL's one virtual machine,
+ * which all distributions share. They are set in the user's own `.wslconfig`, which the app never writes.
  */
 import { existsSync, statSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
@@ -15,7 +14,7 @@ import { guestFigures, trimGuest } from '../virtual-machine/guest-requests.ts';
 import type { Distribution } from './distribution.ts';
 import { changeRecord, readRecord } from './record.ts';
 
-/** What WSL gives a new disk (https://learn.microsoft.com/windows/wsl/disk-space). */
+/** WSL's size of a new disk (https://learn.microsoft.com/windows/wsl/disk-space). */
 const usualDiskBytes = 1024 ** 4;
 const largestDiskBytes = 16 * 1024 ** 4;
 const gibibyte = 1024 ** 3;
@@ -45,7 +44,7 @@ export function wslControls(
     const record = readRecord(recordPath);
     const settings: MachineSettings = {
       cpus: availableParallelism(),
-      // Half of the computer's, unless .wslconfig says otherwise.
+      // WSL uses half of the computer's memory unless .wslconfig sets another size.
       memoryBytes: Math.floor(totalmem() / 2),
       diskBytes: record?.diskBytes ?? usualDiskBytes,
       pauseAfterMs: null,
@@ -89,7 +88,7 @@ export function wslControls(
         if (!hasRecord) throw new SettingRefused('diskBytes', noDisk);
         await resize(distribution, diskBytes, bounds.diskBytes);
       }
-      // Last, as a change is made as a whole or not at all.
+      // The resize comes last, so that a refused change leaves all settings unchanged.
       changeRecord(recordPath, {
         ...(resizes && { diskBytes }),
         ...(proxiesInContainers !== undefined && {
@@ -114,7 +113,7 @@ export function wslControls(
     }),
 
     /**
-     * The file shrinks by itself only where WSL made it sparse, which it does for no new disk since
+     * The file shrinks by itself only where it is sparse, which WSL makes no new disk any more since
      * files were damaged by it (LxssUserSession.cpp, SetSparse); docs/machines.md has the other way.
      */
     async *compact(): AsyncGenerator<CompactProgress> {

@@ -1,13 +1,13 @@
 /**
- * Whether this Windows can run the machine. Its sentences are translated; numbers, addresses and
- * exit codes are not (https://learn.microsoft.com/windows/wsl/basic-commands).
+ * Checks whether this Windows can run the machine. wsl.exe's sentences are translated, so only numbers,
+ * URLs and exit codes are used (https://learn.microsoft.com/windows/wsl/basic-commands).
  */
 import { StageFailure } from '../machine/machine.ts';
 import { callWsl, type WslProgram } from './command.ts';
 import { virtualizationOff } from './failures.ts';
 
 export interface WslFacts {
-  /** Of the package, such as `2.6.1.0`. */
+  /** The version of the WSL package, such as `2.6.1.0`. */
   version: string;
   kernel: string;
 }
@@ -19,17 +19,17 @@ export interface WslFacts {
 const oldestMajor = 2;
 
 export async function detectWsl(wsl: WslProgram, signal: AbortSignal): Promise<WslFacts> {
-  // At once: each question takes Windows a tenth of a second and more.
+  // Both commands run at once, because each takes at least a tenth of a second.
   const [version, status] = await Promise.all([
     callWsl(wsl, ['--version'], { signal }),
     callWsl(wsl, ['--status'], { signal }),
   ]);
   const facts = versionsIn(version);
-  // The page that it sends people to when there is no hypervisor; with it the exit code is still 0.
+  // Without a hypervisor wsl.exe prints this URL, with exit code 0.
   if (status.output.includes('aka.ms/enablevirtualization'))
     throw new StageFailure(virtualizationOff.cause, virtualizationOff.nextStep);
   if (facts === undefined) {
-    // The wsl.exe that comes with Windows only installs; it fails for every question.
+    // The wsl.exe that comes with Windows can only install WSL, and fails for other commands.
     if (status.code !== 0)
       throw new StageFailure(
         'Windows Subsystem for Linux is not installed.',
@@ -48,7 +48,7 @@ function tooOld(version: string): StageFailure {
   );
 }
 
-/** WSL's own comes first, then the kernel's, one a line. */
+/** The first line has WSL's version, the second the kernel's. */
 function versionsIn({ code, output }: { code: number; output: string }): WslFacts | undefined {
   if (code !== 0) return undefined;
   const [version, kernel] = output

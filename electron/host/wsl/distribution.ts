@@ -1,4 +1,4 @@
-/** The machine's distribution: made, found, stopped and removed by wsl.exe. */
+/** The machine's distribution, which wsl.exe imports, finds, stops and removes. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -7,7 +7,7 @@ import { callWsl, type WslCallOptions, type WslProgram } from './command.ts';
 import { wslFailure } from './failures.ts';
 import type { WslApi } from './wslapi.ts';
 
-/** Unpacking 130 MB on a slow disk, with a virus scanner in between. */
+/** Unpacking 130 MB takes long on a slow disk with a virus scanner. */
 const importTimeoutMs = 600_000;
 
 /** `ext4.vhdx` lies in the folder that the import named (LXSS_VM_MODE_VHD_NAME). */
@@ -15,10 +15,10 @@ const diskFile = 'ext4.vhdx';
 
 export interface DistributionPlace {
   wsl: WslProgram;
-  /** Absent where wslapi.dll cannot be loaded: wsl.exe is asked instead. */
+  /** Absent where wslapi.dll cannot be loaded; wsl.exe is used instead. */
   api: WslApi | undefined;
   name: string;
-  /** Its disk lies here, and nothing else. */
+  /** The directory of the distribution's disk, which contains nothing else. */
   directory: string;
 }
 
@@ -34,12 +34,12 @@ export class Distribution {
   }
 
   /**
-   * Which version of WSL it is set to; undefined when there is none of its name. Throws when the name
-   * belongs to a distribution that is not ours.
+   * The distribution's version of WSL; undefined when it does not exist. Rejects with StageFailure when
+   * its name belongs to a distribution that the app did not make.
    */
   async version(signal?: AbortSignal): Promise<1 | 2 | undefined> {
     if (this.#place.api?.isRegistered(this.name) === false) return undefined;
-    // It fails when nothing at all is registered, and then has no such line.
+    // wsl.exe fails when no distribution is registered, and then prints no such line.
     const { output } = await this.#call(['--list', '--verbose'], { signal });
     const version = listedVersion(output, this.name);
     if (version === undefined || existsSync(this.diskPath)) return version;
@@ -50,12 +50,12 @@ export class Distribution {
   }
 
   async isRunning(signal?: AbortSignal): Promise<boolean> {
-    // Names only, so that nothing of it is translated.
+    // `--quiet` prints names only, which are not translated.
     const { output } = await this.#call(['--list', '--running', '--quiet'], { signal });
     return output.split('\n').some((line) => line.trim() === this.name);
   }
 
-  /** `root` is the plain tar. A failed or interrupted import leaves nothing registered. */
+  /** Imports `root`, an uncompressed tar. A failed or cancelled import leaves nothing registered. */
   async import(root: Readable, signal: AbortSignal): Promise<void> {
     mkdirSync(this.#place.directory, { recursive: true });
     const words = ['--import', this.name, this.#place.directory, '-', '--version', '2'];
@@ -63,19 +63,19 @@ export class Distribution {
       const options = { input: root, signal, timeoutMs: importTimeoutMs };
       await this.#must(words, 'make', options);
     } catch (error) {
-      // Not asked with the signal, which may be what ended the import.
+      // The signal is left out here, because it may have ended the import.
       const isLeft = await this.version().catch(() => undefined);
       if (isLeft !== undefined) await this.unregister().catch(() => {});
       throw error;
     }
   }
 
-  /** Ends everything that runs in it. */
+  /** Ends everything that runs in the distribution (`wsl --terminate`). */
   async terminate(): Promise<void> {
     await this.#must(['--terminate', this.name], 'stop');
   }
 
-  /** Deletes it with all its files. */
+  /** Deletes the distribution with all its files (`wsl --unregister`). */
   async unregister(): Promise<void> {
     await this.#must(['--unregister', this.name], 'remove', { timeoutMs: importTimeoutMs });
   }
@@ -90,12 +90,12 @@ export class Distribution {
     });
   }
 
-  /** Runs a program in it as root and returns what it wrote; throws when it fails. */
+  /** Runs a program in the distribution as root and resolves with its output. Rejects when it fails. */
   async run(command: readonly string[], doing: string, options?: WslCallOptions): Promise<string> {
     return (await this.#must(this.wordsFor(command), doing, options)).output;
   }
 
-  /** wsl.exe's words for a program in it; `--exec` passes them on without a shell. */
+  /** wsl.exe's arguments for a program in the distribution; `--exec` runs it without a shell. */
   wordsFor(command: readonly string[]): string[] {
     return ['--distribution', this.name, '--user', 'root', '--cd', '/', '--exec', ...command];
   }
@@ -111,7 +111,7 @@ export class Distribution {
   }
 }
 
-/** `* NAME   STATE   VERSION` a line; the state may be translated, and ends in no digit. */
+/** Each line is `* NAME   STATE   VERSION`; the state may be translated, but never ends with a digit. */
 export function listedVersion(output: string, name: string): 1 | 2 | undefined {
   for (const line of output.split('\n')) {
     const [, listed, version] = /^[* ]?\s*(\S+)\s+.*\s([12])\s*$/.exec(line) ?? [];

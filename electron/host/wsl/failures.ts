@@ -1,7 +1,7 @@
 /**
- * What wsl.exe's errors mean and what to do. Its sentences come in the language of Windows; the code
- * beside them does not: `Wsl/Service/CreateInstance/CreateVm/HCS/HCS_E_HYPERV_NOT_INSTALLED`, and
- * before version 1.0 only the number
+ * Explains wsl.exe's errors. Its sentences are translated, but the code beside them is not: such as
+ * `Wsl/Service/CreateInstance/CreateVm/HCS/HCS_E_HYPERV_NOT_INSTALLED`, and before version 1.0 only a
+ * number
  * (https://github.com/microsoft/WSL/blob/master/src/windows/common/wslutil.cpp,
  * https://learn.microsoft.com/windows/wsl/troubleshooting).
  */
@@ -124,7 +124,7 @@ const meanings: readonly Meaning[] = [
   },
 ];
 
-/** Of an answer that failed; `name` is the distribution's, `doing` what was asked, as in "start". */
+/** `name` is the distribution's name, `doing` the verb of the request, such as "start". */
 export function wslFailure(answer: WslAnswer, name: string, doing: string): StageFailure {
   const code = errorCode(answer.output);
   const meaning = meanings.find(({ codes }) =>
@@ -142,7 +142,7 @@ export function wslFailure(answer: WslAnswer, name: string, doing: string): Stag
   );
 }
 
-/** The name, or the number where there is only that; undefined when it says neither. */
+/** The error's name, or its number where there is no name; undefined without either. */
 export function errorCode(output: string): string | undefined {
   const path = /\b(?:Wsl|Bash|Wslg)(?:\/\w+)*\/(\w+)/.exec(output)?.[1];
   return path ?? /\b0x[0-9a-f]{8}\b/i.exec(output)?.[0];

@@ -1,15 +1,15 @@
-/** What the host gives the machine of its own: keys, name, the agent's options. One small tar. */
+/** Makes the small tar of files that the app writes into the machine: keys, host name, the agent's options. */
 import { buffer } from 'node:stream/consumers';
 import tar from 'tar-stream';
 import type { GuestKeys } from '../virtual-machine/keys.ts';
 
 export interface GuestFacts {
   hostname: string;
-  /** For the agent, beside its directories. */
+  /** Further options of the agent. */
   agentArguments: readonly string[];
 }
 
-/** Paths below `/`; what the agent finds in its `ssh` folder it does not make (agent/ssh/keys.ts). */
+/** Paths below `/`. The agent uses the keys that it finds in its `ssh` directory (agent/ssh/keys.ts). */
 export function guestFiles(keys: GuestKeys, facts: GuestFacts): Promise<Buffer> {
   const pack = tar.pack();
   const file = (name: string, mode: number, text: string) =>
@@ -18,7 +18,7 @@ export function guestFiles(keys: GuestKeys, facts: GuestFacts): Promise<Buffer> 
   file('var/lib/corten/ssh/host_ed25519.pub', 0o644, `${keys.host.public}\n`);
   file('var/lib/corten/ssh/authorized_keys', 0o600, `${keys.client.public}\n`);
   file('etc/hostname', 0o644, `${facts.hostname}\n`);
-  // One a line: the script that reads them has no JSON.
+  // There is one option a line, because a shell script reads them.
   file(
     'etc/corten/agent-arguments',
     0o644,

@@ -1,20 +1,20 @@
 /**
- * How WSL's one virtual machine is on the network: a line of the person's `.wslconfig`
- * (https://learn.microsoft.com/windows/wsl/networking), from which WSL falls back where it cannot do
- * what it says. So it is the running system that is asked, by the program that WSL puts into each one.
+ * Finds WSL's network mode. `.wslconfig` sets it (https://learn.microsoft.com/windows/wsl/networking),
+ * but WSL falls back to another mode where that one is impossible, so the running system is asked with
+ * WSL's own program, wslinfo.
  */
 import type { Distribution } from './distribution.ts';
 
 export interface NetworkMode {
-  /** What the agent has to know of it. */
+  /** The agent's arguments for this mode. */
   agentArguments: readonly string[];
-  /** What people have to. */
+  /** The note that is shown in the UI. */
   note?: string;
 }
 
 /**
- * With `mirrored` Windows and the machine have the same addresses and ports: what listens in one is
- * taken in the other, and 127.0.0.1 is Windows too, for IPv4 and for programs of the machine itself.
+ * With `mirrored` Windows and the machine share addresses and ports: a port that is used in one is taken
+ * in the other, and for programs of the machine itself 127.0.0.1 is Windows too (IPv4 only).
  */
 const modes: Record<string, NetworkMode> = {
   mirrored: {
@@ -31,7 +31,7 @@ const modes: Record<string, NetworkMode> = {
 
 const usual: NetworkMode = { agentArguments: [] };
 
-/** It starts the distribution. A WSL that does not tell has NAT. */
+/** Asking starts the distribution. A WSL without wslinfo uses NAT. */
 export async function networkModeOf(
   distribution: Distribution,
   signal: AbortSignal,

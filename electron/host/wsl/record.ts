@@ -1,28 +1,28 @@
-/** What the host remembers of the machine: which system it has, and what it was last given. */
+/** The machine's record on Windows: its system images, and the files that were last written into it. */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface MachineRecord {
-  /** The digest of the system that it starts with. */
+  /** The digest of the current system image. */
   root: string;
-  /** The one before it, kept until the new one has reached its engine. */
+  /** The image before, which is kept until the engine of the new one has answered. */
   previousRoot?: string;
-  /** One that did not reach its engine; it is not received again. */
+  /** An image whose engine did not answer; it is not unpacked again. */
   refusedRoot?: string;
-  /** When it was made larger than WSL makes it. */
+  /** The disk's size, where it was grown beyond WSL's default. */
   diskBytes?: number;
   proxiesInContainers?: boolean;
-  /** A digest of the files given to it. */
+  /** A digest of the files that were written into the distribution. */
   given?: string;
 }
 
-/** Undefined when there is none, or one that a crash or an older app left unreadable. */
+/** Undefined when there is no record, or an unreadable one of a crash or an older app. */
 export function readRecord(path: string): MachineRecord | undefined {
   try {
     const found = JSON.parse(readFileSync(path, 'utf8')) as Partial<MachineRecord>;
     return typeof found.root === 'string' ? { ...found, root: found.root } : undefined;
   } catch {
-    // Then the system is received again, which loses nothing.
+    // Without a record the system is unpacked again, which loses no data.
     return undefined;
   }
 }
@@ -34,7 +34,7 @@ function writeRecord(path: string, record: MachineRecord): void {
   renameSync(draft, path);
 }
 
-/** The rest stays as it is by now: people may have set it while this was being done. */
+/** Changes only the given fields, since others may have changed meanwhile. Does nothing while no image is recorded. */
 export function changeRecord(path: string, change: Partial<MachineRecord>): void {
   const { root, ...rest } = { ...readRecord(path), ...change };
   if (root !== undefined) writeRecord(path, { root, ...rest });

@@ -1,4 +1,4 @@
-/** The machine's system as the app brings it: a packed tar, whose digest is known. */
+/** The machine's system image as it is packaged with the app: a compressed tar with a known digest. */
 import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,15 +7,15 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { StageFailure } from '../machine/machine.ts';
 
 export interface RootImage {
-  /** `wsl.tar.zst`, `.tar.gz` or `.tar`. */
+  /** The path of a `.tar.zst`, `.tar.gz` or `.tar` file. */
   path: string;
-  /** Of that file, as the image's manifest has it. */
+  /** The file's SHA-256 from the image's manifest. */
   sha256: string;
 }
 
 /**
- * What scripts/vm-image built for this kind of processor, or the app's package holds. Throws
- * StageFailure when it is missing.
+ * The image in a directory, which scripts/vm-image or the app's package made. Throws StageFailure when
+ * it is missing.
  */
 export function shippedRoot(directory: string): () => RootImage {
   return () => {
@@ -39,7 +39,7 @@ interface Manifest {
   files: Record<string, { sha256: string } | undefined>;
 }
 
-/** Read once before it is used: half of a broken system must not be unpacked. */
+/** The digest is checked before the use, so that a damaged image is never unpacked in part. */
 export async function verifyRoot({ path, sha256 }: RootImage, signal: AbortSignal): Promise<void> {
   const hash = createHash('sha256');
   try {
@@ -60,7 +60,7 @@ export async function verifyRoot({ path, sha256 }: RootImage, signal: AbortSigna
     );
 }
 
-/** The plain tar, which every version of WSL unpacks. `tell`: the percentage that was read, each time it is another. */
+/** A stream of the uncompressed tar, which every version of WSL accepts. `tell` gets each new percentage. */
 export function openRoot({ path }: RootImage, tell: (percent: number) => void): Readable {
   const file = Readable.from(told(path, tell), { objectMode: false });
   if (path.endsWith('.zst')) return unpacked(file, createZstdDecompress());
@@ -81,6 +81,6 @@ async function* told(path: string, tell: (percent: number) => void): AsyncGenera
 }
 
 function unpacked(file: Readable, unpacker: NodeJS.ReadWriteStream & Readable): Readable {
-  // Whoever reads gets the error; there is nothing else to do with it here.
+  // The reader of the stream gets the same error.
   return pipeline(file, unpacker, () => {}) as unknown as Readable;
 }

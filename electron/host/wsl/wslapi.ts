@@ -1,7 +1,7 @@
 /**
- * wslapi.dll: what is registered, without starting a program for it
- * (https://learn.microsoft.com/windows/win32/api/wslapi/). The library is asked for nothing else:
- * starting processes through it offers no standard streams that Node could use.
+ * Asks wslapi.dll for registered distributions, which is faster than starting wsl.exe
+ * (https://learn.microsoft.com/windows/win32/api/wslapi/). Processes are not started through it,
+ * because it offers no standard streams that Node could use.
  */
 import { createRequire } from 'node:module';
 
@@ -9,7 +9,7 @@ type Koffi = typeof import('koffi').default;
 
 export interface WslApi {
   isRegistered(name: string): boolean;
-  /** Undefined when the library refuses, as it does for a name that is not registered. */
+  /** Undefined for a name that is not registered. */
   configuration(name: string): WslConfiguration | undefined;
 }
 
@@ -17,22 +17,22 @@ export interface WslConfiguration {
   defaultUid: number;
   /** WSL_DISTRIBUTION_FLAGS: the distribution may start Windows programs. */
   hasInterop: boolean;
-  /** Windows drives are mounted in it. */
+  /** Windows drives are mounted in the distribution. */
   mountsDrives: boolean;
 }
 
 const flagInterop = 0x1;
 const flagDriveMounting = 0x4;
 
-/** Undefined where there is no such library, as on a Windows without WSL. */
+/** Undefined where the library is missing, as on a Windows without WSL. */
 export function loadWslApi(library = 'wslapi.dll'): WslApi | undefined {
   let dll: ReturnType<Koffi['load']>;
   try {
-    // Here and not above: only Windows has a use for it.
+    // koffi is loaded only here, since only Windows needs it.
     const koffi = createRequire(import.meta.url)('koffi') as Koffi;
     dll = koffi.load(library);
   } catch {
-    // wsl.exe answers the same questions, only slower, and says what is missing.
+    // wsl.exe answers the same, only slower, and explains what is missing.
     return undefined;
   }
   const isRegistered = dll.func('int WslIsDistributionRegistered(str16)');
@@ -45,8 +45,8 @@ export function loadWslApi(library = 'wslapi.dll'): WslApi | undefined {
       const version = [0];
       const uid = [0];
       const flags = [0];
-      // The variables belong to the caller, who frees them with CoTaskMemFree; a few dozen bytes a
-      // question are not worth loading ole32.dll for.
+      // The caller should free the variables with CoTaskMemFree; a leak of a few dozen bytes a call is
+      // accepted instead of loading ole32.dll.
       const result = getConfiguration(name, version, uid, flags, [null], [0]);
       if (result < 0) return undefined;
       return {

@@ -1,6 +1,6 @@
 /**
- * The SSH connection to a remote host's own sshd: reached directly or through other hosts, its key
- * checked, logged in. It is made again when somebody needs it after it broke.
+ * Makes the SSH connection to a remote host's own sshd: directly or through jump hosts, with the host
+ * key checked and the user logged in. After a break it is made again when it is needed.
  */
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -23,22 +23,22 @@ import type { Ask, Secrets } from './secrets.ts';
 import { type HostPlan, planFor, UnsupportedSshConfig } from './ssh-config.ts';
 
 export interface ConnectOptions {
-  /** Absent when nobody is there to be asked. */
+  /** Absent when the user cannot be asked, as during a reconnect. */
   ask?: Ask;
   secrets: Secrets;
-  /** The app's own, beside the person's: hosts that were confirmed here are written into it. */
+  /** The app's own known_hosts file, for hosts that the user confirmed in the app. */
   knownHostsFile: string;
   signal?: AbortSignal;
   timeoutMs?: number;
   home?: string;
 }
 
-/** How long a host may take for each of its answers; the person's own time does not count. */
+/** How long a host may take for each answer; time in which the user is asked does not count. */
 const defaultTimeoutMs = { reach: 30_000, login: 60_000 };
 const keepaliveIntervalMs = 10_000;
 const deepestJump = 8;
 
-/** Throws StageFailure for a configuration that cannot be followed. */
+/** Throws StageFailure for an ssh_config that is not supported. */
 export function planOf(address: RemoteAddress, home?: string): HostPlan {
   try {
     return planFor(address, home);
@@ -49,7 +49,7 @@ export function planOf(address: RemoteAddress, home?: string): HostPlan {
   }
 }
 
-/** A line to the host's sshd. Hosts on the way are logged in to as well. */
+/** Connects to the host's sshd, and logs in to the jump hosts on the way. Rejects with StageFailure. */
 export async function reachHost(
   plan: HostPlan,
   options: ConnectOptions,
@@ -60,7 +60,7 @@ export async function reachHost(
       `The ProxyJump of ${plan.alias} is circular.`,
       'Look at the hosts that ~/.ssh/config names there: none may be reached through itself.',
     );
-  // `Host *` means the jump host, too, which is not behind itself.
+  // `Host *` matches the jump host too, which must not jump through itself.
   const jumps = plan.jumps.filter(({ host }) => host !== plan.alias);
   const hops = jumps.map((jump) => planOf(jump, options.home));
   const through: Client[] = [];
@@ -68,7 +68,7 @@ export async function reachHost(
     for (const client of through.splice(0).reverse()) client.end();
   };
   try {
-    // The first one may itself be behind others.
+    // The first jump host may have jump hosts of its own.
     let line =
       hops[0] === undefined
         ? await dial(plan, options)
@@ -138,14 +138,14 @@ export async function logIn(
   signal?.addEventListener('abort', onAbort);
   try {
     return await new Promise<Client>((resolve, reject) => {
-      // Hanging up ourselves shows as an error of the line.
+      // Destroying the client shows as an error of the stream.
       const fail = (error: Error) => {
         if (signal?.aborted) reject(cancelled());
         else if (timeout.isOver) reject(tooSlow(plan, timeoutMs));
         else reject(refusal ?? error);
       };
       client.on('error', (error: Error & { level?: string }) => {
-        // An agent that is not there is one way less, and the next one is tried.
+        // Without a reachable SSH agent the next authentication method is tried.
         if (error.level === 'agent') return;
         if (error.level === 'client-authentication')
           fail(notLetIn(plan, ways.tried(), ways.isCancelled()));
@@ -163,14 +163,14 @@ export async function logIn(
         algorithms: {
           serverHostKey: { prepend: preferred(files, name, plan.port), append: [], remove: [] },
         },
-        // The person may look for a password as long as they like; AnswerTimeout counts the host's time.
+        // ssh2's own timeout would include the user's time, so AnswerTimeout is used instead.
         readyTimeout: 0,
         keepaliveInterval: keepaliveIntervalMs,
         keepaliveCountMax: 3,
       });
     });
   } catch (error) {
-    // The client leaves a line that it has taken leave of to the other side.
+    // ssh2 does not destroy the stream after its own end, so it is destroyed here.
     line.destroy();
     throw error;
   } finally {
@@ -204,7 +204,7 @@ async function dial(plan: HostPlan, options: ConnectOptions): Promise<Duplex> {
   });
 }
 
-/** Counts the time that a host takes, and not what a person takes to answer a question. */
+/** A timeout that stands still while the user is asked a question. */
 class AnswerTimeout {
   readonly #ms: number;
   readonly #onEnd: () => void;
@@ -241,7 +241,7 @@ class AnswerTimeout {
   }
 }
 
-/** A known_hosts line of one type is of no use when the host shows another. */
+/** Requests host keys of the known types, since a key of another type could not be compared. */
 function preferred(files: readonly string[], name: string, port: number) {
   return knownTypes(files, name, port).flatMap((type) =>
     type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type],

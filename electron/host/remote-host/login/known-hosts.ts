@@ -1,4 +1,4 @@
-/** Whether a host's key is the one that is known of it: sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". */
+/** Checks a host's key against known_hosts files: sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -6,10 +6,10 @@ import { dirname } from 'node:path';
 export type Verdict =
   | { kind: 'known' }
   | { kind: 'unknown' }
-  /** Another key of the same type is known. `place`: the file and line that say so. */
+  /** Another key of the same type is known; `place` is its file and line. */
   | { kind: 'changed' | 'revoked'; place: string };
 
-/** `type`: such as `ssh-ed25519`. */
+/** `type` is such as `ssh-ed25519`. */
 export interface HostKey {
   type: string;
   blob: Buffer;
@@ -26,7 +26,7 @@ export function judgeHostKey(
   let isKnown = false;
   for (const file of files)
     for (const { marker, hosts, type, blob, line } of linesOf(file)) {
-      // Certificates are not asked for, so their authorities say nothing here.
+      // The app requests no host certificates, so lines of certificate authorities are skipped.
       if (marker === '@cert-authority' || !matches(hosts, names)) continue;
       const isSame = blob.length === key.blob.length && timingSafeEqual(blob, key.blob);
       if (marker === '@revoked') {
@@ -38,7 +38,7 @@ export function judgeHostKey(
   return changed === undefined ? { kind: 'unknown' } : { kind: 'changed', place: changed };
 }
 
-/** The types that are known of a host come first, so that it shows the key that can be compared. */
+/** The types of the host's known keys come first, so that it shows a key that can be compared. */
 export function knownTypes(files: readonly string[], host: string, port: number): string[] {
   const names = namesOf(host, port);
   const found = files.flatMap((file) =>
@@ -56,12 +56,12 @@ export function rememberHostKey(file: string, host: string, port: number, key: H
   appendFileSync(file, isCut ? `\n${line}` : line, { mode: 0o600 });
 }
 
-/** As `ssh-keygen -l` shows it. */
+/** The fingerprint as `ssh-keygen -l` prints it. */
 export function fingerprintOf(blob: Buffer): string {
   return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** The key's own first field is its type (RFC 4253, 6.6). */
+/** The first field of a key is its type (RFC 4253, 6.6). */
 export function toHostKey(blob: Buffer): HostKey {
   const length = blob.readUInt32BE(0);
   return { type: blob.subarray(4, 4 + length).toString('latin1'), blob };
@@ -80,7 +80,7 @@ function linesOf(file: string): KnownLine[] {
   try {
     text = readFileSync(file, 'utf8');
   } catch {
-    // None, or one that cannot be read: then no host is known by it, and the person is asked.
+    // A missing or unreadable file knows no hosts, so the user is asked.
     return [];
   }
   return text.split('\n').flatMap((line, index) => {
@@ -106,7 +106,7 @@ function matches(hosts: string, names: readonly string[]): boolean {
   return patterns.some((pattern) => !pattern.startsWith('!') && fits(pattern));
 }
 
-/** `|1|salt|HMAC-SHA1 of the name`. */
+/** A hashed name is written `|1|salt|HMAC-SHA1 of the name`. */
 function isHashOf(hosts: string, name: string): boolean {
   const [, , salt = '', hash = ''] = hosts.split('|');
   const made = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest();

@@ -1,4 +1,4 @@
-/** The ways to prove to a host who one is, in the order in which ssh tries them. */
+/** The authentication methods of a login, in the order in which ssh(1) tries them. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { AnyAuthMethod, AuthenticationType, NextAuthHandler } from 'ssh2';
 import ssh2 from 'ssh2';
@@ -8,7 +8,7 @@ import type { HostPlan } from './ssh-config.ts';
 
 const passwordTries = 3;
 const passphraseTries = 3;
-/** ssh2's word for it, which its types do not have. */
+/** ssh2 ends the login at `false`, which its types lack. */
 const noMore = false as unknown as AnyAuthMethod;
 
 export interface LoginWays {
@@ -17,13 +17,13 @@ export interface LoginWays {
     partial: boolean | null,
     next: NextAuthHandler,
   ): undefined;
-  /** For people, once all have failed. */
+  /** The methods that were tried, for the error when all have failed. */
   tried(): string[];
   /** True once the person has answered a question with Cancel. */
   isCancelled(): boolean;
 }
 
-/** `ask` is absent when the app connects again by itself: then only what is known is tried. */
+/** Without `ask`, as during a reconnect, only known secrets are tried. */
 export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined): LoginWays {
   const tried: string[] = [];
   let left: readonly string[] = [];
@@ -87,7 +87,7 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
     const place = loginPassword(plan);
     const kept = secrets.get(place);
     if (kept !== undefined) yield { type: 'password', username, password: kept };
-    // It was refused, or this generator would have ended.
+    // A return to this generator means that the password was refused.
     secrets.forget(place);
     for (let tries = 0; tries < passwordTries && ask !== undefined && !isCancelled; tries++) {
       const password = await ask({ kind: 'password', user: username, host, wrong: tries > 0 });
@@ -102,7 +102,7 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
     }
   }
 
-  /** A server's own questions, such as a one-time code. */
+  /** The server's own prompts, such as for a one-time code (RFC 4256). */
   function interactive(): AnyAuthMethod {
     tried.push('the server’s questions');
     return {
@@ -137,7 +137,7 @@ export function loginWays(plan: HostPlan, secrets: Secrets, ask: Ask | undefined
   };
 }
 
-/** By what name it is kept. */
+/** The name of the login's password among the secrets. */
 export function loginPassword({ user, hostName, port }: HostPlan): string {
   return `password of ${user}@${hostName}:${port}`;
 }
@@ -146,7 +146,7 @@ function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // Told as a way that could not be tried.
+    // The caller lists the file as one that could not be tried.
     return undefined;
   }
 }

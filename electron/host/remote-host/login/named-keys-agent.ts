@@ -1,4 +1,4 @@
-/** IdentitiesOnly: of the SSH agent's keys, only those whose files are named. */
+/** Offers only those keys of the SSH agent whose files are named, as IdentitiesOnly asks (ssh_config(5)). */
 import { readFileSync } from 'node:fs';
 import ssh2, { type IdentityCallback, type ParsedKey, type SignCallback } from 'ssh2';
 import type { HostPlan } from './ssh-config.ts';
@@ -29,14 +29,14 @@ export class NamedKeysAgent extends ssh2.BaseAgent<ParsedKey> {
   }
 }
 
-/** Beside the private one, which may be locked; or the named file is the public one itself. */
+/** The public key is in a file beside the private one, which may be encrypted, or is the named file itself. */
 function publicKeyOf(path: string): Buffer[] {
   for (const file of [`${path}.pub`, path])
     try {
       const key = ssh2.utils.parseKey(readFileSync(file, 'utf8'));
       if (!(key instanceof Error)) return [key.getPublicSSH()];
     } catch {
-      // The next one, or none: then the agent's key is not one that was named.
+      // The next file is tried; without any, the agent's key is not a named one.
     }
   return [];
 }

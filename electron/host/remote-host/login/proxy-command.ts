@@ -1,14 +1,14 @@
-/** ssh_config's ProxyCommand: a program whose standard streams are the line to the host. */
+/** ssh_config(5)'s ProxyCommand: a program whose standard streams are the connection to the host. */
 import { spawn } from 'node:child_process';
 import { type Duplex, duplexPair } from 'node:stream';
 import { lastLines } from '../../machine/last-lines.ts';
 import { StageFailure } from '../../machine/machine.ts';
 import { expandTokens, type HostPlan } from './ssh-config.ts';
 
-/** The shell sees these words, and a name of a host must not be a command (CVE-2023-51385). */
+/** The values go through a shell, so a host name must not contain a command (CVE-2023-51385). */
 const plainWord = /^[\w.:%@+-]+$/;
 
-/** Throws StageFailure for a name that the shell could take for more than a name. */
+/** Throws StageFailure for a name with characters that are special in a shell. */
 export function proxyCommandOf(plan: HostPlan, command: string): string {
   const { alias, hostName, port, user } = plan;
   const words = { h: hostName, n: alias, p: String(port), r: user };
@@ -23,7 +23,7 @@ export function proxyCommandOf(plan: HostPlan, command: string): string {
 
 export function openProxyCommand(plan: HostPlan, command: string): Duplex {
   const line = proxyCommandOf(plan, command);
-  // As ssh does it: the shell becomes the command, so that its end is the command's.
+  // `exec`, as in ssh(1), replaces the shell by the command, so that signals and exit status are the command's.
   const child =
     process.platform === 'win32'
       ? spawn(line, { shell: true, windowsHide: true })
@@ -32,7 +32,7 @@ export function openProxyCommand(plan: HostPlan, command: string): Duplex {
   child.stderr.on('data', (data: Buffer) => {
     said = (said + data.toString('utf8')).slice(-4096);
   });
-  // Its output ends before its status is known, and the status says more.
+  // The output ends before the exit status is known, and the status is the better error.
   const [duplex, far] = duplexPair();
   child.stdout.pipe(far, { end: false });
   far.pipe(child.stdin);
@@ -47,7 +47,7 @@ export function openProxyCommand(plan: HostPlan, command: string): Duplex {
   };
   child.on('error', (error) => fail(`does not start: ${error.message}`));
   child.on('close', (status, signal) => fail(`ended with ${signal ?? `status ${status}`}`));
-  // What it is told while it ends is lost with it.
+  // Data that is written while the command ends is lost.
   child.stdin.on('error', () => {});
   duplex.once('close', () => {
     far.destroy();

@@ -1,4 +1,4 @@
-/** What people typed for a host, for as long as the app runs: a lost connection asks nobody again. */
+/** Passwords and passphrases of this run of the app, so that a reconnect asks for none. They are never written to disk. */
 import type { Asked } from '../../machine/machine.ts';
 
 export type Ask = (question: Asked) => Promise<string | undefined>;

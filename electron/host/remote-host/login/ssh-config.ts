@@ -1,4 +1,4 @@
-/** What `~/.ssh/config` says of a host, by ssh_config(5); the parts that a connection needs. */
+/** Reads a host's settings from `~/.ssh/config` (ssh_config(5)), as far as a connection needs them. */
 import { globSync, readFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
@@ -6,27 +6,27 @@ import SSHConfig from 'ssh-config';
 import type { RemoteAddress } from '../../../contract/machines.ts';
 
 export interface HostPlan {
-  /** As the person wrote it. */
+  /** The host as the user wrote it. */
   alias: string;
   hostName: string;
   port: number;
   user: string;
-  /** In the order in which they are tried. `isNamed`: by the person or the file, not by default. */
+  /** Key files in the order in which they are tried. `isNamed` is false for ssh's default files. */
   keyFiles: { path: string; isNamed: boolean }[];
-  /** The SSH agent's socket; undefined where none is to be asked. */
+  /** The SSH agent's socket; undefined when none is used. */
   agent: string | undefined;
-  /** Of the agent's keys only those of `keyFiles`. */
+  /** Whether only those keys of the agent are used that are among `keyFiles` (IdentitiesOnly). */
   onlyNamedKeys: boolean;
   knownHostsFiles: string[];
-  /** The name that host keys are known by, where it is not the host's own. */
+  /** The name in known_hosts, where it differs from the host's (HostKeyAlias). */
   hostKeyAlias?: string;
-  /** Hosts to go through, the first one first. */
+  /** Jump hosts in the order of the connection (ProxyJump). */
   jumps: RemoteAddress[];
-  /** A program that makes the line, in the place of a connection; its tokens not expanded. */
+  /** A program that connects instead of TCP, with its tokens not yet expanded (ProxyCommand). */
   proxyCommand?: string;
 }
 
-/** What the file asks for and this app does not do. */
+/** The file uses an option that this app does not support. */
 export class UnsupportedSshConfig extends Error {
   readonly nextStep: string;
 
@@ -38,7 +38,7 @@ export class UnsupportedSshConfig extends Error {
 }
 
 const defaultKeys = ['id_ed25519', 'id_ecdsa', 'id_rsa', 'id_ed25519_sk', 'id_ecdsa_sk'];
-/** A file that includes itself, however it does. */
+/** The limit stops a file that includes itself. */
 const deepestInclude = 16;
 
 export function planFor(address: RemoteAddress, home = homedir()): HostPlan {
@@ -64,7 +64,7 @@ export function planFor(address: RemoteAddress, home = homedir()): HostPlan {
     ...all(said.identityfile),
   ];
   const jump = one(said.proxyjump);
-  // The file's first word of the two would win in ssh; whoever writes both means the way through hosts.
+  // ssh(1) uses whichever comes first in the file; whoever writes both most likely means ProxyJump.
   const command = jump === undefined ? one(said.proxycommand) : undefined;
   if (one(said.proxyusefdpass)?.toLowerCase() === 'yes')
     throw new UnsupportedSshConfig(
@@ -94,7 +94,7 @@ export function planFor(address: RemoteAddress, home = homedir()): HostPlan {
   };
 }
 
-/** IdentityAgent, else the environment's, else Windows' own. */
+/** IdentityAgent, else SSH_AUTH_SOCK, else the pipe of Windows' own agent. */
 function agentOf(said: string | undefined, toPath: (path: string) => string): string | undefined {
   if (said?.toLowerCase() === 'none') return undefined;
   if (said !== undefined && said !== 'SSH_AUTH_SOCK')
@@ -103,7 +103,7 @@ function agentOf(said: string | undefined, toPath: (path: string) => string): st
   return process.platform === 'win32' ? '\\\\.\\pipe\\openssh-ssh-agent' : undefined;
 }
 
-/** `none`, or `user@host:port,…` in the order of the way. */
+/** Parses `none` or `user@host:port,…`. */
 function jumpsOf(text: string | undefined, alias: string): RemoteAddress[] {
   if (text === undefined || text.toLowerCase() === 'none') return [];
   return text.split(',').map((jump) => {
@@ -124,17 +124,17 @@ function jumpsOf(text: string | undefined, alias: string): RemoteAddress[] {
 
 function readConfig(path: string, host: string): Record<string, string | string[]> {
   const text = withIncludes(path, join(path, '..'), 0);
-  // `Match exec` would run commands whenever a machine is looked at.
+  // `Match exec` would run commands at each look at a machine, so it is not supported.
   return SSHConfig.parse(text).compute(host, { ignoreCase: true, matchExec: false });
 }
 
-/** The parser leaves `Include` alone; here its files' lines take its place, as ssh does it. */
+/** The parser ignores `Include`, so its lines are replaced by the files' lines here, as in ssh(1). */
 function withIncludes(path: string, directory: string, depth: number): string {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch {
-    // No such file, or one that ssh could not read either: then nothing is said.
+    // ssh(1) too ignores a file that is missing.
     return '';
   }
   if (depth >= deepestInclude) return '';
@@ -151,7 +151,7 @@ function withIncludes(path: string, directory: string, depth: number): string {
   );
 }
 
-/** ssh_config's TOKENS; one that is not known stays as it is. */
+/** Expands the TOKENS of ssh_config(5); an unknown one stays unchanged. */
 export function expandTokens(text: string, words: Record<string, string>): string {
   return text.replace(/%(.)/g, (token, letter: string) =>
     letter === '%' ? '%' : (words[letter] ?? token),

@@ -47,7 +47,7 @@ export type StepMount = { target: string; readOnly: boolean } & (
       snapshot: Snapshot;
       /** A file or directory in the tree; `/` is all of it. Links in it are resolved inside the tree. */
       selector: string;
-      /** Where changes go; absent with `readOnly`. */
+      /** Where changes go, and what was changed before; without it nothing can be. */
       writable?: { upper: string; work: string };
     }
   | { kind: 'directory'; path: string; selector: string }

@@ -128,13 +128,11 @@ export class StepMounts {
     snapshot,
     selector,
     writable,
-    readOnly,
   }: Extract<StepMount, { kind: 'tree' }>): [Tree, MountPoint['kind']] {
     const layers = snapshot.layers.map(({ directory }) => directory).reverse();
-    const upper = readOnly ? undefined : writable;
     // Overlayfs needs one layer to write upon, and two to read alone.
     const lowers = [...layers, ...this.#emptyLayers.slice(Math.min(2, layers.length))];
-    const tree: Tree = { kind: 'layers', lowers, selector, place: this.#place, ...upper };
+    const tree: Tree = { kind: 'layers', lowers, selector, place: this.#place, ...writable };
     if (posix.resolve('/', selector) === '/') return [tree, 'directory'];
     const kind = withFd(openImageRoot({ lowers }), (root) =>
       withFd(openSelected(root, selector), kindOf),
@@ -198,7 +196,8 @@ async function relay(
   try {
     const other = await connect();
     other.on('error', () => connection.destroy());
-    other.on('close', () => connection.destroy());
+    // What it sent last may still be on its way.
+    other.on('close', () => connection.end());
     connection.on('close', () => other.destroy());
     connection.pipe(other).pipe(connection);
   } catch {

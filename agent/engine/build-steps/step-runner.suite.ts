@@ -8,8 +8,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { duplexPair } from 'node:stream';
 import { after, before, test } from 'node:test';
 import type { StepMount } from '../../builder/steps/step-runner.ts';
 import { command } from '../../network/testdata/sandbox.ts';
@@ -212,34 +212,29 @@ export function stepRunnerSuite(remapped: boolean): void {
   });
 
   test('a socket leads to whoever answers it', async () => {
-    const agent = createServer((connection) => {
-      connection.on('data', (data) => connection.end(`${data} back`));
-    });
-    const path = join(bench.directory(), 'agent');
-    await new Promise<void>((resolve) => agent.listen(path, resolve));
-    const open: Socket[] = [];
-    const { stdout } = await bench.run(
-      'stat -c "%u %a %F" /run/agent.sock; echo -n there | nc local:/run/agent.sock',
-      {
-        mounts: [
-          {
-            kind: 'socket',
-            target: '/run/agent.sock',
-            uid: 0,
-            gid: 0,
-            mode: 0o600,
-            readOnly: false,
-            connect: async () => {
-              const connection = connect(path);
-              open.push(connection);
-              return connection;
-            },
+    const abort = new AbortController();
+    const heard = Promise.withResolvers<string>();
+    const running = bench.run('stat -c "%u %a %F" /run/agent.sock; sleep 1000', {
+      signal: abort.signal,
+      output: (_, data) => heard.resolve(data.toString()),
+      mounts: [
+        {
+          kind: 'socket',
+          target: '/run/agent.sock',
+          ...{ uid: 7, gid: 0, mode: 0o600, readOnly: false },
+          connect: async () => {
+            const [ours, theirs] = duplexPair();
+            theirs.on('data', (data) => theirs.end(`${data} answered`));
+            return ours;
           },
-        ],
-      },
-    );
-    agent.close();
-    assert.match(stdout, /^0 600 socket\n/);
+        },
+      ],
+    });
+    assert.equal(await heard.promise, '7 600 socket\n');
+    for (const word of ['one', 'two'])
+      assert.equal(await bench.ask('/run/agent.sock', word), `${word} answered`);
+    abort.abort(new Error('heard'));
+    await assert.rejects(running, /heard/);
     assertClean();
   });
 

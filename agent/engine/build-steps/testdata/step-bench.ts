@@ -1,7 +1,9 @@
 /** Steps on the real kernel, with a root of Debian's static busybox. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { Layer } from '../../../builder/snapshots/snapshot.ts';
 import type { StepRequest, StepResult, StepRunner } from '../../../builder/steps/step-runner.ts';
 import type { CgroupDriver } from '../../../cgroup/cgroup.ts';
@@ -94,8 +96,17 @@ export class StepBench {
     return layers;
   }
 
+  /** Asks what listens at a socket's path in the one step that runs, and resolves with all that it answers. */
+  async ask(socketPath: string, question: string): Promise<string> {
+    const [name = ''] = this.#cgroups.list();
+    const [pid] = this.#cgroups.open(name).processes();
+    const connection = connect(`/proc/${pid}/root${socketPath}`);
+    connection.write(question);
+    return text(connection);
+  }
+
   async run(script: string, change: Partial<StepRequest> = {}): Promise<StepOutcome> {
-    const text = { 1: '', 2: '' };
+    const heard = { 1: '', 2: '' };
     const layers = this.layers();
     const request: StepRequest = {
       rootfs: { lowers: [this.image.directory], ...layers },
@@ -113,12 +124,12 @@ export class StepBench {
       ulimits: [],
       limits: {},
       output: (stream, data) => {
-        text[stream] += data.toString();
+        heard[stream] += data.toString();
       },
       signal: new AbortController().signal,
       ...change,
     };
     const result = await this.runner.run(request);
-    return { ...result, stdout: text[1], stderr: text[2], upper: request.rootfs.upper };
+    return { ...result, stdout: heard[1], stderr: heard[2], upper: request.rootfs.upper };
   }
 }

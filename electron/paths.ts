@@ -1,4 +1,4 @@
-/** Where things are in this checkout or package, and where a machine keeps its own by default. */
+/** Paths in this checkout or package, and the default directories of engine and machines. */
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeDirectories } from './host/native-linux/directories.ts';
@@ -7,18 +7,18 @@ const defaults = nativeDirectories();
 export const defaultRootDirectory = defaults.root;
 const defaultRunDirectory = defaults.run;
 
-/** sockaddr_un's path, with its zero byte (unix(7)). */
+/** A sockaddr_un has 108 bytes for the path and its zero byte (unix(7)). */
 const longestSocketPathBytes = 107;
 
 export interface Paths {
   agentCommand: string[];
   rendererDirectory: string;
-  /** Prints the manifest of what is brought to a remote host; makes it first where it can. */
+  /** Prints the manifest of the bundle for remote hosts; a checkout builds it first. */
   bundleCommand: string[];
   bundleDirectory: string;
   electronMain: string;
   electronProgram: string;
-  /** Guests of virtual machines, one directory for each architecture. */
+  /** Guest images of virtual machines, one directory for each architecture. */
   guestImagesDirectory: string;
 }
 
@@ -35,7 +35,7 @@ export function pathsIn(base: string): Paths {
   };
 }
 
-/** Another root brings its own sockets with it, so that two engines never meet. */
+/** Another root directory has its own sockets, so that two engines never share one. Throws for a path that is too long. */
 export function runDirectoryFor(rootDirectory: string, machine: MachineChoice = 'native'): string {
   if (rootDirectory === defaultRootDirectory)
     return machine === 'native' || process.getuid?.() === 0
@@ -49,7 +49,7 @@ export function runDirectoryFor(rootDirectory: string, machine: MachineChoice = 
   return directory;
 }
 
-/** What the app itself remembers. Another root has its own, so that two apps never meet either. */
+/** The app's own configuration. Another root directory has its own, so that two apps never share one. */
 export function configDirectoryFor(
   rootDirectory: string,
   environment: NodeJS.ProcessEnv = process.env,
@@ -71,9 +71,8 @@ export function isMachineChoice(word: unknown): word is MachineChoice {
 }
 
 /**
- * What the system brings is faster than what we would bring. Linux itself runs the engine, for an
- * ordinary user too (docs/decisions/0014-without-root.md). Apple's framework starts our kernel on Apple
- * silicon only.
+ * The system's own virtualization is faster than QEMU. Linux itself runs the engine, for an ordinary
+ * user too (docs/decisions/0014-without-root.md). Apple's framework boots our kernel on Apple silicon only.
  */
 export function defaultMachine(
   platform: NodeJS.Platform = process.platform,
@@ -90,7 +89,7 @@ export function machinesDirectoryFor(rootDirectory: string): string {
   return join(isOurs ? rootDirectory : configDirectoryFor(rootDirectory), 'machines');
 }
 
-/** For sockets of people who have no /run of their own; short, as a socket's path must be. */
+/** The sockets of an ordinary user; a short path, as a socket needs. */
 function userRunDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   const { XDG_RUNTIME_DIR: own } = environment;
   return own ? join(own, 'corten') : join(tmpdir(), `corten-${process.getuid?.() ?? 'app'}`);

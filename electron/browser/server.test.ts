@@ -1,4 +1,4 @@
-/** The door, the headers and the bridge over a real port, as a browser and as an attacker. */
+/** The request guard, the headers and the bridge over a real port, as a browser and as an attacker. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';

@@ -1,4 +1,4 @@
-/** The browser shell's server: the renderer's files and one WebSocket, on loopback, behind the guard. */
+/** The browser shell's server: the renderer's files and one WebSocket, on loopback, behind the request guard. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -20,9 +20,9 @@ const longestFrameBytes = 64 * 1024 * 1024;
 const heartbeatMs = 15_000;
 
 export interface BrowserShell {
-  /** Opens the guard once. */
+  /** A link with a token that admits one browser, once. */
   address: string;
-  /** Opens the guard once more, such as for a second browser; the address before it no longer does. */
+  /** A new link, such as for a second browser. The link before becomes invalid. */
   freshAddress(): string;
   port: number;
   close(): Promise<void>;

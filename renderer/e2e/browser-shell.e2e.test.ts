@@ -1,4 +1,4 @@
-/** The browser shell's door, tried with a real browser and from outside of it. */
+/** The browser shell's request guard, with a real browser and from outside of it. */
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';

@@ -1,6 +1,6 @@
 /**
- * One archive that says what there is to know of a machine that does not do what it should. All of it
- * goes through redact.ts, is bounded, and can be looked at before it is saved.
+ * Collects logs, versions and lists of a machine that fails into one archive. All of it is redacted
+ * (redact.ts), bounded, and can be viewed before it is saved.
  */
 import { arch, cpus, freemem, homedir, release, totalmem, type, userInfo } from 'node:os';
 import { gzipSync } from 'node:zlib';
@@ -14,7 +14,7 @@ export interface DiagnosticsSubject {
   entry: MachineEntry;
   state: MachineState;
   facts: ShellFacts;
-  /** Undefined where it does not answer. */
+  /** Undefined for an engine that does not answer. */
   engine: EngineClient | undefined;
   settings?: unknown;
   logs?(): Promise<Record<string, string>>;
@@ -22,11 +22,11 @@ export interface DiagnosticsSubject {
 
 export interface Diagnostics {
   files: DiagnosticsFile[];
-  /** A tar.gz of just these. */
+  /** A tar.gz of exactly these files. */
   body: Uint8Array;
 }
 
-/** The end of a log says what happened; the rest is left out. */
+/** Only the end of a log is kept, since it tells what happened. */
 const longestFileBytes = 1024 * 1024;
 const longestWholeBytes = 8 * 1024 * 1024;
 const timeoutMs = 10_000;
@@ -91,7 +91,7 @@ export async function collectDiagnostics(
     }
   }
   try {
-    // Redacted before it is cut: a secret's beginning is what tells that it is one.
+    // The text is redacted before it is cut, because a secret is recognised by its beginning.
     for (const [name, text] of Object.entries((await subject.logs?.()) ?? {}))
       put(name, redactText(text, personal));
   } catch (error) {

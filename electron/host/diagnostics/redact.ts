@@ -1,9 +1,9 @@
 /**
- * Takes out of a text or a document what is nobody else's business, before it is written anywhere. It
- * rather takes too much: who reads a bundle can ask, who sent one cannot take it back.
+ * Removes secrets and personal names from a text or document before it is written anywhere. It removes
+ * too much rather than too little, because a sent archive cannot be taken back.
  */
 export interface Personal {
-  /** The person's home directory and user name on this computer. */
+  /** The user's home directory and user name on this computer. */
   home: string;
   user: string;
   /** Further words that name people or their computers: remote users, hosts, machine names. */
@@ -12,16 +12,16 @@ export interface Personal {
 
 const gone = '[removed]';
 
-/** A field of these names holds secrets, whatever it looks like. */
+/** The values of fields with these names are always removed. */
 const secretField =
   /pass(word|phrase|wd)?$|secret|token|api[-_]?key|private[-_]?key|credential|^auth|authorization|cookie|^x-registry/i;
 
-/** Containers' own: any of them may be a secret, so names stay and values go. */
+/** Any environment variable of a container may be a secret, so only the names are kept. */
 const valueFields = new Set(['env', 'labels', 'options', 'driveropts', 'buildargs']);
 
 const patterns: [RegExp, string][] = [
   [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g, gone],
-  // user:password@ in addresses.
+  // This matches user:password@ in URLs.
   [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@:]+(:[^\s/@]*)?@/gi, `$1${gone}@`],
   [/\b(bearer|basic)\s+[A-Za-z0-9+/_=.~-]{6,}/gi, `$1 ${gone}`],
   [/\b(token|access_token|sig|signature|key)=[^\s&"']+/gi, `$1=${gone}`],
@@ -29,7 +29,7 @@ const patterns: [RegExp, string][] = [
     /\b([\w-]*(?:password|passwd|passphrase|secret|token|api[-_]?key|credential|authorization)[\w-]*)(["']?\s*[:=]\s*["']?)[^\s"',}]+/gi,
     `$1$2${gone}`,
   ],
-  // JSON web tokens, and the tokens of well-known services.
+  // These match JSON web tokens and the tokens of well-known services.
   [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, gone],
   [/\b(gh[pousr]_|github_pat_|glpat-|xox[abpr]-|AKIA|dckr_pat_|npm_)[\w-]{8,}/g, gone],
 ];
@@ -44,7 +44,7 @@ export function redactText(text: string, { home, user, words = [] }: Personal): 
   return clean;
 }
 
-/** A document as JSON would write it, with the same shape. */
+/** Redacts a JSON document, and keeps its shape. */
 export function redactDocument(value: unknown, personal: Personal, field = ''): unknown {
   if (typeof value === 'string')
     return secretField.test(field) && value !== '' ? gone : redactText(value, personal);
@@ -68,13 +68,13 @@ export function redactDocument(value: unknown, personal: Personal, field = ''): 
   );
 }
 
-/** `NAME=value`: the name. */
+/** Keeps the name of `NAME=value`. */
 function nameOnly(text: string, personal: Personal): string {
   const at = text.indexOf('=');
   return at === -1 ? gone : `${redactText(text.slice(0, at), personal)}=${gone}`;
 }
 
-/** `root` and the like name nobody, and would take words out of every sentence. */
+/** Names such as `root` identify nobody, and would remove words from many sentences. */
 function isTelling(word: string): boolean {
   return word.length > 2 && !['root', 'user', 'admin', 'localhost', '127.0.0.1'].includes(word);
 }

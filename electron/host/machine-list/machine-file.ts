@@ -1,6 +1,6 @@
 /**
- * `machines.json`: the machines that were added, as they are written down. It is replaced as a whole,
- * so that a crash leaves the old one or the new one; a file that cannot be read is kept beside it.
+ * Reads and writes `machines.json`, the list of added machines. It is replaced in one step, so that a
+ * crash leaves the old or the new list; a broken file is kept under another name.
  */
 import {
   closeSync,
@@ -25,7 +25,7 @@ const kinds = ['native', 'qemu', 'wsl2', 'apple', 'remote'] as const satisfies M
 
 export interface MachineFile {
   entries: MachineEntry[];
-  /** That the file was broken, and where it is now. */
+  /** Tells that the file was broken, and its new name. */
   notice?: string;
 }
 
@@ -54,7 +54,7 @@ export function readMachineFile(path: string): MachineFile {
   }
 }
 
-/** The file's rights: it names hosts and users, which nobody else needs to read. */
+/** The file contains host and user names, so only its owner may read it. */
 export function writeMachineFile(path: string, entries: readonly MachineEntry[]): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const fresh = `${path}.new`;
@@ -108,7 +108,7 @@ function toAddress(value: unknown, name: string): RemoteAddress {
   };
 }
 
-/** What is not there, or no choice, is as usual. */
+/** A missing or invalid choice has its default. */
 function toChoices(value: unknown): { choices?: RemoteChoices } {
   if (typeof value !== 'object' || value === null) return {};
   const { portsHere, foldersThere } = value as Record<string, unknown>;

@@ -1,6 +1,6 @@
 /**
- * All machines of the app: the ones that belong to this computer and those that were added, each with
- * its life of its own. They are all watched at once; none waits for another.
+ * All machines of the app: this computer's own and those that were added. Each has its own life cycle,
+ * and none waits for another; one watch covers all of them.
  */
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -20,21 +20,21 @@ import type { Toggle } from '../machine/toggle.ts';
 import { readMachineFile, writeMachineFile } from './machine-file.ts';
 
 export interface MachinesOptions {
-  /** Always there, and first. */
+  /** This computer's own machines, which come first and cannot be removed. */
   own: readonly MachineEntry[];
-  /** How each kind that can be added is brought up. */
+  /** Constructs machines of each kind that is possible here. */
   factories: Partial<Record<MachineKind, MachineFactory>>;
-  /** `machines.json`. */
+  /** The path of `machines.json`. */
   file: string;
 }
 
 export type MachineFactory = (entry: MachineEntry) => MachineOptions & {
-  /** What the machine has on this computer; its companion is the machine's. */
+  /** Its companion is added to the machine's. */
   forwarding?: Forwarding;
-  /** What people turn on and off of it; it begins as its entry says. */
+  /** Features that the user turns on and off; they begin as the entry says. */
   choices?: Record<keyof RemoteChoices, Toggle>;
   foldersAt?: string;
-  /** Where it can be at another address. */
+  /** Only for machines with an address. */
   moveTo?(address: RemoteAddress): Promise<void>;
 };
 
@@ -42,22 +42,22 @@ export interface MachineList {
   /** Throws NoSuchMachine. */
   get(id: string): Machine;
   entry(id: string): MachineEntry;
-  /** Throws for a machine that has nothing on this computer. */
+  /** Throws for a machine without a Docker context. */
   forwarding(id: string): Forwarding;
   list(): Machines;
   watch(signal: AbortSignal): AsyncIterable<Machines>;
   add(machine: Omit<MachineEntry, 'id'>): MachineEntry;
   rename(id: string, name: string): void;
   choose(id: string, choices: Partial<RemoteChoices>): void;
-  /** Another address of a remote machine. It is disconnected for that; what runs there goes on. */
+  /** Changes a remote machine's address. It is disconnected for that; its containers run on. */
   moveTo(id: string, address: RemoteAddress): Promise<void>;
   remove(id: string, removal: Removal): Promise<void>;
-  /** As people ask for it: it is remembered for the app's next start. */
+  /** For the user's own starts and stops, which are remembered for the app's next start. */
   start(id: string): ReturnType<Machine['start']>;
   stop(id: string, options?: { force?: boolean }): ReturnType<Machine['stop']>;
-  /** This computer's own, and what was up when the app was closed. */
+  /** Starts this computer's own machines, and those that were running when the app was closed. */
   startAll(): void;
-  /** At the app's end; nothing of it is remembered. Rejects, once all have been tried, with what could not be stopped. */
+  /** For the app's end; it is not remembered as the user's stop. Rejects with the first failure after all were tried. */
   stopAll(): Promise<void>;
 }
 
@@ -83,7 +83,7 @@ export function createMachines({ own, factories, file }: MachinesOptions): Machi
   const watchers = new Set<() => void>();
   const { entries, notice } = readMachineFile(file);
   const notices = notice === undefined ? [] : [notice];
-  /** Of a kind that is not made here, such as after the file was carried to another system. */
+  /** Entries of a kind that is impossible here, such as in a file of another system; they are kept. */
   const foreign: MachineEntry[] = [];
   for (const entry of [...own, ...entries]) {
     if (factories[entry.kind] === undefined) foreign.push(entry);
@@ -139,7 +139,7 @@ export function createMachines({ own, factories, file }: MachinesOptions): Machi
     save();
   }
 
-  /** What people asked for is done even if it cannot be remembered. */
+  /** The start or stop itself goes on when the list cannot be written. */
   function remember(id: string, startsWithApp: boolean): void {
     if (isOwn(id) || Boolean(found(id).entry.startsWithApp) === startsWithApp) return;
     try {
@@ -160,7 +160,7 @@ export function createMachines({ own, factories, file }: MachinesOptions): Machi
         removable: !isOwn(entry.id),
       })),
       kinds: (Object.keys(factories) as MachineKind[]).filter(
-        // This computer has one Linux of its own.
+        // A computer has only one native machine.
         (kind) => kind !== 'native',
       ),
       notices: [...notices],
@@ -223,7 +223,7 @@ export function createMachines({ own, factories, file }: MachinesOptions): Machi
         portsHere: portsHere ?? before.portsHere,
         foldersThere: foldersThere ?? before.foldersThere,
       };
-      // Written down first: what is in force is what the next start will do.
+      // The file is written first, so that a failure leaves file and machine consistent.
       change(id, { choices: next });
       choices.portsHere.set(next.portsHere);
       choices.foldersThere.set(next.foldersThere);
@@ -267,19 +267,19 @@ export function createMachines({ own, factories, file }: MachinesOptions): Machi
         [...kept.values()].map(({ machine }) => machine.stop()),
       );
       for (const { unwatch } of kept.values()) unwatch.abort();
-      // Only now: the app ends with it, and the others needed their time.
+      // The failure is thrown last, because the app ends with it, and every machine had to stop.
       const failed = ends.find((end) => end.status === 'rejected');
       if (failed !== undefined) throw failed.reason;
     },
   };
 }
 
-/** A context that leads nowhere must not stay what a bare `docker` asks. */
+/** A context without its machine must not stay docker's current one. */
 function forgetContext(forwarding: Forwarding | undefined): void {
   try {
     if (forwarding?.context.state().isSetUp) forwarding.context.remove();
   } catch {
-    // The CLI's files cannot be read or written: the machine goes all the same.
+    // Unreadable files of the docker CLI must not prevent the removal of the machine.
   }
 }
 
@@ -301,7 +301,7 @@ function checked({ name, kind, remote }: Omit<MachineEntry, 'id'>): Omit<Machine
   return { name: checkedName(name), kind, remote: checkedAddress(remote) };
 }
 
-/** From the page, whose word is not taken for what ends in a file and on a command line. */
+/** The address comes from the page and ends in a file and on a command line, so it is checked here. */
 function checkedAddress(address: Partial<RemoteAddress> = {}): RemoteAddress {
   const { host = '', port, user, keyFile } = address;
   if (!/^[\w.:%-]{1,253}$/.test(host) || host.startsWith('-'))

@@ -1,6 +1,6 @@
 /**
- * The agent as a process of its own: detached, writing to a log file, so that neither the app's
- * crash nor a full pipe can touch it.
+ * Starts the agent as a detached process that writes to a log file, so that neither a crash of the app
+ * nor a full pipe affects it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, StageFailure } from '../machine/machine.ts';
 
 export interface AgentProcess {
-  /** SIGTERM, and waits for the end. Containers go on. */
+  /** Sends SIGTERM and waits for the end. Containers run on. */
   stop(): Promise<void>;
-  /** How it ended, in words; stays pending while it runs. */
+  /** Resolves with how the process ended; pending while it runs. */
   end: Promise<string>;
 }
 
@@ -22,8 +22,9 @@ const stopTimeoutMs = 10_000;
 const greetingTimeoutMs = 3_000;
 
 /**
- * Asks the socket, not a pid file, and waits for SSH's greeting: a process that is just dying still
- * accepts. Who accepts and stays silent is taken for running; connecting will say what is wrong.
+ * Whether an agent runs. It asks the socket instead of a pid file, and waits for SSH's greeting, because
+ * a process that is ending still accepts connections. One that never greets counts as running; the stage
+ * `connect` then reports it.
  */
 export function isAgentRunning(runDirectory: string): Promise<boolean> {
   return new Promise((resolve) => {
@@ -61,7 +62,7 @@ export async function startAgent(
   try {
     await ready(end, log.path, signal, options.readyTimeoutMs ?? defaultReadyTimeoutMs);
   } catch (error) {
-    // Whatever it was about to do, nobody waits for it any more.
+    // The agent's start was cancelled, so its process is ended at once.
     await stop(child, end);
     throw error;
   }
@@ -69,7 +70,7 @@ export async function startAgent(
   return { stop: () => stop(child, end), end };
 }
 
-/** Truncated: the file tells about this start. */
+/** The log is truncated, so that it tells about this start only. */
 function openLog(runDirectory: string): { path: string; descriptor: number } {
   const path = join(runDirectory, 'agent.log');
   try {
@@ -84,7 +85,7 @@ function openLog(runDirectory: string): { path: string; descriptor: number } {
   }
 }
 
-/** How the process ended, in words; stays pending while it runs. */
+/** Resolves with how the process ended; pending while it runs. */
 function endOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once('error', (error) => resolve(`it could not be started: ${error.message}`));

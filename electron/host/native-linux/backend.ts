@@ -1,6 +1,6 @@
 /**
- * This Linux host as the machine. The app starts the agent if none runs for these directories, and
- * stops at the end only an agent that it started; containers go on in either case.
+ * Uses this Linux host as the machine. The app starts an agent if none runs for these directories, and
+ * stops only an agent that it started; containers run on in either case.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export interface NativeMachineOptions {
   agentCommand: readonly string[];
   rootDirectory: string;
   runDirectory: string;
-  /** Until an agent that runs is ready. */
+  /** How long a started agent may take to be ready. */
   readyTimeoutMs?: number;
 }
 
@@ -50,7 +50,7 @@ async function bringUp(
   }
 }
 
-/** Of an agent that the app found running, only the connection tells. */
+/** Without `agent`, which was found running, only the lost connection shows that it ended. */
 function lifeOf(agent: AgentProcess | undefined, log: string): Pick<BroughtUp, 'lost' | 'stop'> {
   let isStopping = false;
   const lost = new Promise<Awaited<BroughtUp['lost']>>((resolve) => {
@@ -72,7 +72,7 @@ function lifeOf(agent: AgentProcess | undefined, log: string): Pick<BroughtUp, '
   };
 }
 
-/** Of an agent on this computer, which makes its keys on its first start (agent/ssh/keys.ts). */
+/** The endpoint of this computer's agent, which makes its keys at its first start (agent/ssh/keys.ts). */
 export function nativeEndpoint({
   rootDirectory,
   runDirectory,

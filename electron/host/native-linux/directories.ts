@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { defaultDirectories } from '../../../agent/contract/user-directories.ts';
 
-/** Where this computer's own engine keeps its things: the machine's for root, else the user's own. */
+/** The directories of this computer's own engine: system-wide ones for root, else the user's own. */
 export function nativeDirectories(): { root: string; run: string } {
   const uid = process.getuid?.() ?? 0;
   return defaultDirectories({ uid, home: homedir(), environment: process.env });

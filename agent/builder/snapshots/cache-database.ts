@@ -57,8 +57,12 @@ CREATE TABLE builds (
   started_at INTEGER NOT NULL,
   is_pinned INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT;
 `;
-const version = 2;
+const version = 3;
 
 /** Opens it, or makes it anew when another version or a crash left something else there. */
 export function openCacheDatabase(path: string): DatabaseSync {

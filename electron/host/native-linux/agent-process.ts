@@ -62,7 +62,7 @@ export async function startAgent(
   try {
     await ready(end, log.path, signal, options.readyTimeoutMs ?? defaultReadyTimeoutMs);
   } catch (error) {
-    // The agent's start was cancelled, so its process is ended at once.
+    // A start that failed or was cancelled must leave no process behind.
     await stop(child, end);
     throw error;
   }

@@ -1,6 +1,6 @@
 /**
- * Who may do what. The kernel leaves it to us (no default_permissions), because one file is shown to
- * each user as their own. What the person's own account may do on the host is decided there.
+ * Permission checks. The kernel leaves them to the agent (no default_permissions), because each user sees a file as
+ * their own. The host itself enforces what the host's user may do.
  */
 import type { Question } from './fuse-wire.ts';
 import type { Node } from './node-table.ts';
@@ -15,7 +15,7 @@ export function mayAccess(
   mask: number,
 ): boolean {
   const shown = share.owners.shown(node, { uid, gid });
-  // CAP_DAC_OVERRIDE: all but executing what nobody may execute.
+  // CAP_DAC_OVERRIDE allows everything except executing a file that nobody may execute.
   if (uid === 0) return (mask & May.execute) === 0 || (shown.mode & 0o170111) !== 0o100000;
   const shift = shown.uid === uid ? 6 : shown.gid === gid ? 3 : 0;
   return (mask & ~(shown.mode >> shift) & 7) === 0;

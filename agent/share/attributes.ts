@@ -1,4 +1,4 @@
-/** GETATTR, SETATTR, ACCESS and STATFS. */
+/** Operations GETATTR, SETATTR, ACCESS and STATFS. */
 import { readFileSync } from 'node:fs';
 import {
   type FrameWriter,
@@ -29,7 +29,7 @@ import {
   validityOf,
 } from './share-context.ts';
 
-/** FATTR_* of struct fuse_setattr_in. */
+/** Bits FATTR_* of struct fuse_setattr_in. */
 const Fattr = {
   mode: 1 << 0,
   uid: 1 << 1,
@@ -45,19 +45,19 @@ const Fattr = {
 export const getattr: Operation = (share, question) => {
   const node = nodeOf(share, question);
   if (node === undefined) return;
-  // What the last write made of it comes with the word that it was made.
+  // The reply to the last write contains the attributes after it.
   share.whenWritten(node, () => {
     if (isSure(node)) replyAttributes(share, question, node, node.stat);
     else askAttributes(share, question, node);
   });
 };
 
-/** As sure as what the kernel keeps: the host tells of changes. */
+/** Whether the known attributes are as valid as the kernel's cache: the host notifies of changes. */
 const isSure = (node: Node) =>
   node.statAt >= node.changedAt &&
   node.attributesLostAt === 0 &&
   isWatched(node.stat) &&
-  // A folder's change with what is in it.
+  // Attributes of a folder change with its content.
   !isDirectory(node.stat);
 
 function askAttributes(share: ShareContext, question: Question, node: Node): void {
@@ -84,7 +84,7 @@ interface Target {
   path: string;
 }
 
-/** By the name that it has by now. */
+/** Writes the target with its current name. */
 function putTarget(
   { nodes }: ShareContext,
   frame: FrameWriter,
@@ -94,7 +94,7 @@ function putTarget(
   return frame.u64(handle).name(path === '' ? path : (nodes.pathOf(node) ?? path));
 }
 
-/** A file that has lost its name is reached by a handle. */
+/** A file without a name is reached by a handle. */
 function targetOf(share: ShareContext, node: Node): Target | undefined {
   const path = share.nodes.pathOf(node);
   if (path !== undefined) return { handle: 0, path };
@@ -169,7 +169,7 @@ function newOwner(body: Buffer, valid: number): { uid?: number; gid?: number } |
   };
 }
 
-/** Whoever makes a file their own that is theirs already says nothing that must be kept. */
+/** Whether a chown gives a file to the user who sees it as their own already, which need not be stored. */
 function isNoChange(
   share: ShareContext,
   node: Node,
@@ -183,7 +183,7 @@ function isNoChange(
   );
 }
 
-/** chown(2), chmod(2), utimensat(2) and truncate(2): what is the owner's and what is root's. */
+/** Checks the rights of chown(2), chmod(2), utimensat(2) and truncate(2): the owner's or root's. */
 function refusalOf(
   share: ShareContext,
   asker: Question,
@@ -202,7 +202,7 @@ function refusalOf(
   if ((valid & times) !== 0 && (valid & Fattr.size) === 0 && !isOwner)
     if (!setsNow) return Linux.EPERM;
     else if (!mayAccess(share, asker, node, May.write)) return Linux.EACCES;
-  // ftruncate's right is that of the open file.
+  // ftruncate(2) needs only the right of the open file.
   if ((valid & Fattr.size) !== 0 && (valid & Fattr.handle) === 0)
     if (!mayAccess(share, asker, node, May.write)) return Linux.EACCES;
   return undefined;
@@ -210,18 +210,18 @@ function refusalOf(
 
 const capChown = 1n;
 
-/** Root of a container with ids of its own. */
+/** Whether the process has CAP_CHOWN in its user namespace, as root of a container with a user namespace has. */
 function mayChown(pid: number): boolean {
   try {
     const { capabilities } = parseStatus(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return (capabilities.effective & capChown) !== 0n;
   } catch {
-    // It has ended, or is no process: then nobody asks.
+    // The process has ended, so nobody waits for the reply.
     return false;
   }
 }
 
-/** Seconds; NaN for now, by the host's clock. */
+/** Time in seconds; NaN means the host's current time. */
 function timeOf(body: Buffer, secondsAt: number, nanosAt: number, isNow: boolean): number {
   if (isNow) return Number.NaN;
   return Number(body.readBigInt64LE(secondsAt)) + body.readUInt32LE(nanosAt) / 1e9;

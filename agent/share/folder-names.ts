@@ -1,11 +1,10 @@
 /**
- * All names that a folder may have: whatever is not among them is not there, and nobody has to ask the
- * host. They only become more, and letters of either case are the same, so that this holds on a disk
- * which ignores case too. What such a disk may find by a name of another spelling, or by a short one, is
- * never said not to be there.
+ * All names that a folder may contain: any other name is absent, without a request to the host. Names are only added,
+ * and letters of either case are equal, so that this is true on a case-insensitive disk too. A name that such a disk
+ * may match by another spelling or as a short name is never reported absent.
  */
 const isPlain = (name: string) => /^[!-}]+$/.test(name);
-/** Beyond it the host is asked. */
+/** Limit of names; beyond it the host is asked. */
 export const mostNames = 20_000;
 
 export class FolderNames {

@@ -1,6 +1,6 @@
 /**
- * The kernel's FUSE protocol (include/uapi/linux/fuse.h), as far as it is used: numbers, and answers
- * as bytes. All of it is in the machine's own byte order, which is little endian wherever we run.
+ * The used part of the kernel's FUSE protocol (include/uapi/linux/fuse.h): numbers and encoded replies. All is in the
+ * machine's byte order, which is little-endian on both architectures.
  */
 import { Stat, statBytes } from '../contract/share-wire.ts';
 
@@ -42,23 +42,23 @@ export const Opcode = {
 
 export const inHeaderBytes = 40;
 export const outHeaderBytes = 16;
-/** struct fuse_attr: what of our attribute record goes to the kernel as it is. */
+/** Part of the attribute record that is struct fuse_attr and goes to the kernel unchanged. */
 const attrBytes = 88;
 export const entryOutBytes = 40 + attrBytes;
 
 export const rootNode = 1;
 
-/** FUSE_UNIQUE_RESEND, in a question's number: an agent before us was asked it already. */
+/** FUSE_UNIQUE_RESEND in a request's number: an earlier agent has received the request already. */
 export const againBit = 1n << 63n;
 
-/** One question. `body` is only good until the next one is read. */
+/** One request. `body` is valid only until the next one is read. */
 export interface Question {
   opcode: number;
   unique: bigint;
   node: number;
   uid: number;
   gid: number;
-  /** The asking thread's, as the mount's pid namespace numbers it. */
+  /** ID of the requesting thread in the mount's PID namespace. */
   pid: number;
   body: Buffer;
 }
@@ -75,7 +75,7 @@ export function readQuestion(bytes: Buffer): Question {
   };
 }
 
-/** Up to 2^53, which covers node ids, sizes and handles. */
+/** Reads a number below 2^53, which covers node IDs, sizes and handles. */
 export function readU64(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 0x1_0000_0000;
 }
@@ -85,13 +85,13 @@ export function writeU64(bytes: Buffer, at: number, value: number): void {
   bytes.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
 }
 
-/** A name that ends with a NUL, from `at` on, and where the next begins. */
+/** Reads a NUL-terminated name at `at`, and the offset of the next. */
 export function readName(body: Buffer, at: number): { name: string; next: number } {
   const end = body.indexOf(0, at);
   return { name: body.toString('latin1', at, end), next: end + 1 };
 }
 
-/** An answer's memory, its header filled in but for the length, and its body to be. */
+/** Allocates a reply; its header is complete except for the length. */
 export function answer(unique: bigint, errno: number, bodyBytes = 0): Buffer {
   const bytes = Buffer.alloc(outHeaderBytes + bodyBytes);
   bytes.writeUInt32LE(bytes.length, 0);
@@ -100,7 +100,7 @@ export function answer(unique: bigint, errno: number, bodyBytes = 0): Buffer {
   return bytes;
 }
 
-/** What a node shows to whoever asks: a host's attributes with another owner and type. */
+/** Attributes of a node for a user: the host's with another owner and type. */
 export interface ShownAttributes {
   stat: Buffer;
   uid: number;
@@ -114,7 +114,7 @@ export function putAttributes(target: Buffer, at: number, shown: ShownAttributes
   target.writeUInt32LE(shown.mode, at + Stat.mode);
   target.writeUInt32LE(shown.uid, at + Stat.uid);
   target.writeUInt32LE(shown.gid, at + Stat.gid);
-  // FUSE_ATTR_* flags: none of them is meant by the wire's own.
+  // The wire's own flags do not mean FUSE_ATTR_*.
   target.writeUInt32LE(0, at + Stat.flags);
 }
 
@@ -123,7 +123,7 @@ export interface Validity {
   attributeSeconds: number;
 }
 
-/** struct fuse_entry_out. Node 0 says that there is no such name, for as long as it is valid. */
+/** Encodes struct fuse_entry_out. Node 0 means that the name is absent while the entry is valid. */
 export function putEntry(
   target: Buffer,
   at: number,
@@ -139,13 +139,13 @@ export function putEntry(
 
 export const copyStat = (stat: Buffer) => Buffer.from(stat.subarray(0, statBytes));
 
-/** Notices to the kernel: an answer to nothing, whose error is the notice's code. */
+/** Notifications to the kernel, which are replies to no request, with the code as error. */
 const Notice = { invalidateNode: 2, invalidateEntry: 3, resend: 7 } as const;
 
-/** All that was read and not answered is to be asked again. */
+/** Notification that makes the kernel send all unanswered requests again. */
 export const resendAll = () => answer(0n, -Notice.resend);
 
-/** Attributes and, from `offset` on, pages; -1 for attributes only. */
+/** Notification that drops attributes and, from `offset` on, pages; -1 drops only attributes. */
 export function invalidateNode(node: number, offset: bigint): Buffer {
   const bytes = answer(0n, -Notice.invalidateNode, 24);
   writeU64(bytes, outHeaderBytes, node);

@@ -1,7 +1,6 @@
 /**
- * The agent's end of the channel to the host: questions and their answers, many at once. While there
- * is no connection, questions wait; with the next one all that are unanswered are asked again, in
- * their order, and the host knows those that it has done already.
+ * The agent's end of the channel to the host, with many requests at once. Requests wait while there is no connection;
+ * the next connection repeats all unanswered ones in order, and the host recognises those that it has executed.
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -26,17 +25,17 @@ interface Unanswered {
 }
 
 export interface AskOptions {
-  /** How much it is, beside the header. */
+  /** Size of the request without its header, in bytes. */
   roomBytes?: number;
-  /** An even number, for what must not be done twice. */
+  /** An even number, for a request that must not be executed twice. */
   id?: number;
 }
 
 const { EAGAIN, ENOENT } = constants.errno;
 const receiveBuffer = Buffer.allocUnsafe(1024 * 1024);
-/** Answers that are told to have arrived at once: until then the host remembers them. */
+/** Number of replies that are acknowledged together; the host keeps a reply until then. */
 const haveATime = 64;
-/** Small frames of one turn go to the socket together. */
+/** Small frames of one iteration are sent together up to this size. */
 const togetherBytes = 64 * 1024;
 
 export class HostLink {
@@ -48,7 +47,7 @@ export class HostLink {
   #fd: number | undefined;
   #lastId = -1;
 
-  /** `onFrame`: what the host tells unasked. */
+  /** `onFrame` gets frames that the host sends without a request. */
   constructor(onFrame: (reader: FrameReader) => void) {
     this.#onFrame = onFrame;
   }
@@ -84,7 +83,7 @@ export class HostLink {
     return this.#lastId;
   }
 
-  /** What needs no answer; while there is no connection it is not said at all. */
+  /** Sends a message that needs no reply; it is dropped without a connection. */
   tell(operation: number, fill: Fill): void {
     if (this.#fd === undefined) return;
     const writer = new FrameWriter(0, operation);
@@ -92,7 +91,7 @@ export class HostLink {
     this.#queue.push(writer.finish());
   }
 
-  /** Goes on over a new connection; what had begun is said before all that is unanswered. */
+  /** Continues on a new connection, which begins with `first`, followed by all unanswered requests. */
   resume(fd: number, splitter: FrameSplitter, first: readonly Buffer[]): void {
     this.drop();
     this.#fd = fd;
@@ -108,7 +107,7 @@ export class HostLink {
     this.#queue = [];
   }
 
-  /** Answers all that is unanswered with an error. */
+  /** Fails all unanswered requests with an error. */
   failAll(errno: number): void {
     const given = [...this.#unanswered];
     this.#unanswered.clear();
@@ -116,7 +115,7 @@ export class HostLink {
       onAnswer(new FrameReader(new FrameWriter(id, 0, errno).finish()));
   }
 
-  /** False when the connection has ended. */
+  /** Returns false when the connection has ended. */
   onReady(events: number): boolean {
     if (this.#fd === undefined) return false;
     if ((events & ~PollEvent.out) !== 0 && !this.#receive()) return false;
@@ -142,7 +141,7 @@ export class HostLink {
     if (unanswered === undefined) this.#onFrame(reader);
     else {
       if (changingOperations.has(reader.operation)) this.#have.push(reader.id);
-      if (reader.errno !== ENOENT || !this.#askAnew(reader, unanswered)) {
+      if (reader.errno !== ENOENT || !this.#askAgainByNewPath(reader, unanswered)) {
         this.#unanswered.delete(reader.id);
         unanswered.onAnswer(reader);
       }
@@ -150,15 +149,15 @@ export class HostLink {
     }
   }
 
-  /** A folder on the way has another name since: then the same is asked by that. */
-  #askAnew({ id, operation }: FrameReader, unanswered: Unanswered): boolean {
-    // It has no path, and its bytes have gone since.
+  /** Repeats a request by its new path, when a folder in its path was renamed meanwhile. */
+  #askAgainByNewPath({ id, operation }: FrameReader, unanswered: Unanswered): boolean {
+    // A write has no path, and its bytes are gone.
     if (operation === Wire.write) return false;
     const writer = new FrameWriter(id, operation);
     unanswered.fill(writer);
     const frame = writer.finish();
     if (frame.equals(unanswered.frame)) return false;
-    // Last, as it is asked last; and the host has forgotten its answer before.
+    // It becomes the last entry because it is sent last. The host has dropped its earlier reply.
     this.#unanswered.delete(id);
     this.#unanswered.set(id, { ...unanswered, frame });
     this.#tellHave();
@@ -166,7 +165,7 @@ export class HostLink {
     return true;
   }
 
-  /** Whoever asked has its answer: nobody is going to ask again. */
+  /** Acknowledges replies, whose requests will not be repeated. */
   #tellHave(): void {
     const have = this.#have.splice(0);
     if (have.length === 0) return;
@@ -175,7 +174,7 @@ export class HostLink {
     });
   }
 
-  /** All that is to be asked again over this connection, or in another agent's place, has been. */
+  /** Tells the host that all requests were repeated on this connection or after another agent. */
   tellSettled(openHandles: readonly number[]): void {
     this.tell(Wire.settled, (frame) => {
       for (const handle of openHandles) frame.u64(handle);
@@ -183,11 +182,11 @@ export class HostLink {
   }
 
   #receive(): boolean {
-    // One turn's worth: the kernel's questions wait in the same loop.
+    // Reads at most one buffer, because the kernel's requests wait in the same loop.
     const length = receive(this.#fd!, receiveBuffer);
     if (length === -EAGAIN) return true;
     if (length <= 0) return false;
-    // Listings and changes are kept: they must not point into memory that is used again.
+    // Listings and changes are kept, so they must not refer to a reused buffer.
     const chunk = Buffer.from(receiveBuffer.subarray(0, length));
     this.#splitter.push(chunk, (frame) => this.handleFrame(frame));
     return true;

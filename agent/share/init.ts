@@ -1,10 +1,10 @@
-/** FUSE_INIT: what this file system and the kernel agree on. */
+/** Answers FUSE_INIT, which negotiates features with the kernel. */
 import { answer, outHeaderBytes, type Question } from './fuse-wire.ts';
 
-/** The oldest protocol with all that is used: Linux 5.4 had it (FUSE_EXPLICIT_INVAL_DATA is 7.30). */
+/** Oldest protocol that has all used features: that of Linux 5.4 (FUSE_EXPLICIT_INVAL_DATA is 7.30). */
 const major = 7;
 const oldestMinor = 31;
-/** The one that the structures here were written by (Linux 6.12). */
+/** Protocol of the structures in this folder (Linux 6.12). */
 const ourMinor = 41;
 
 const Flag = {
@@ -21,23 +21,23 @@ const Flag = {
 } as const;
 
 /**
- * Not asked for, and why. FUSE_WRITEBACK_CACHE: the kernel then holds sizes and times of files to be
- * its own and never sees that the host changed them (fuse_change_attributes, fs/fuse/inode.c); writes
- * are made early in write-behind.ts instead. FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS: without them the
- * kernel keeps the locks, which is exact between all containers of the machine.
- * FUSE_READDIRPLUS_AUTO: who walks a tree reads a whole folder before looking at the first file, and
- * then asks for each by itself. FUSE_AUTO_INVAL_DATA: it throws a file's pages away after each own write; the host says when.
+ * Features that are deliberately not requested. FUSE_WRITEBACK_CACHE: the kernel then treats sizes and times of files
+ * as its own and ignores the host's changes (fuse_change_attributes, fs/fuse/inode.c); writes are answered early in
+ * write-behind.ts instead. FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS: without them the kernel keeps the locks, which is
+ * exact between all containers of the machine. FUSE_READDIRPLUS_AUTO: a program that walks a tree reads a whole
+ * folder before the first file, and would then request each one. FUSE_AUTO_INVAL_DATA: it drops a file's pages after
+ * each own write; the host notifies of changes instead.
  */
 const wanted = Object.values(Flag).reduce((all, flag) => all | flag, 0);
 
 export const maxWriteBytes = 1024 * 1024;
-/** The longest question: a write with its headers. */
+/** Size of the longest request, a write with its headers. */
 export const questionBytes = maxWriteBytes + 4096;
 const pageBytes = 4096;
-/** Readahead and other questions that nobody waits for yet, at once. */
+/** Number of background requests such as readahead. */
 const maxBackground = 64;
 
-/** Undefined when the kernel is too old; it has nothing to go on with then. */
+/** Returns `undefined` when the kernel is too old and gets no reply. */
 export function answerInit({ unique, body }: Question): Buffer | undefined {
   const minor = body.readUInt32LE(4);
   if (body.readUInt32LE(0) !== major || minor < oldestMinor) return undefined;
@@ -51,18 +51,18 @@ export function answerInit({ unique, body }: Question): Buffer | undefined {
   bytes.writeUInt16LE(maxBackground, at + 16);
   bytes.writeUInt16LE((maxBackground * 3) / 4, at + 18);
   bytes.writeUInt32LE(maxWriteBytes, at + 20);
-  // Times are in nanoseconds.
+  // The granularity of times is one nanosecond.
   bytes.writeUInt32LE(1, at + 24);
   bytes.writeUInt16LE(maxWriteBytes / pageBytes, at + 28);
   return bytes;
 }
 
 const flagsFollow = 1 << 30;
-/** FUSE_HAS_RESEND, bit 39. */
+/** FUSE_HAS_RESEND is bit 39. */
 const hasResend = 1 << 7;
 
-/** Whether an agent that takes over can have all unanswered questions again (Linux 6.9). */
-export function asksAgain({ body }: Question): boolean {
+/** Whether the kernel can send all unanswered requests to the next agent again (Linux 6.9). */
+export function resendsRequests({ body }: Question): boolean {
   if (body.length < 20 || (body.readUInt32LE(12) & flagsFollow) === 0) return false;
   return (body.readUInt32LE(16) & hasResend) !== 0;
 }

@@ -1,7 +1,7 @@
 /**
- * What an agent that takes over a mounted folder has to know: the numbers that the kernel has for files,
- * and what is open. It is written down before the kernel hears of it, in a file in memory, as records of
- * what changed; now and then all is written anew, without what is over.
+ * What the next agent must know about a mounted folder: the kernel's node numbers and open files. Each change is
+ * written as a record to a file in memory before the kernel learns of it; now and then the file is rewritten without
+ * outdated records.
  */
 import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import {
@@ -35,31 +35,31 @@ export interface KeptFile {
   node: number;
   flags: number;
   isLazy: boolean;
-  /** Some of what was written may not have reached the host. */
+  /** Whether some writes may not have reached the host. */
   isUnsure: boolean;
 }
 
 export interface KeptFacts {
-  /** Numbers that were given, and are not given again. */
+  /** Last node number in use; numbers are never reused. */
   lastNode: number;
-  /** Of the agent that wrote it; what it asked last must not reach the host. */
+  /** Replay thread of the agent that wrote it, whose last requests must not reach the host. */
   replayThreadId: number;
-  /** The kernel can ask again what an agent left unanswered. */
-  asksAgain: boolean;
+  /** Whether the kernel can repeat unanswered requests. */
+  resendsRequests: boolean;
 }
 
 export interface KeptState extends KeptTable, KeptFacts {
   files: Map<number, KeptFile>;
-  /** Open folders' nodes. */
+  /** Nodes of open folders by handle. */
   folders: Map<number, number>;
   users: Set<number>;
-  /** Questions without an answer, where the kernel does not ask them again by itself. */
+  /** Unanswered requests, when the kernel does not repeat them itself. */
   unanswered: Set<bigint>;
 }
 
-/** One write's worth. */
+/** Largest size of one write. */
 const mostRecordBytes = 256 * 1024;
-/** Below it nothing is written anew. */
+/** Smaller files are not rewritten. */
 const smallBytes = 1024 * 1024;
 
 export class Journal implements NodeLog {
@@ -76,7 +76,7 @@ export class Journal implements NodeLog {
     this.#report = report;
   }
 
-  /** `writeAll` tells this journal all that there is. */
+  /** `writeAll` records the whole state in this journal. */
   begin(writeAll: () => void): void {
     this.#writeAll = writeAll;
     this.#writeAnew();
@@ -106,7 +106,7 @@ export class Journal implements NodeLog {
     this.#start(Record.dropped).u64(id);
   }
 
-  /** Again when something of it has changed. */
+  /** Must be called again after a change of the file. */
   opened({ handle, node, flags, isLazy, isUnsure }: KeptFile): void {
     this.#start(Record.opened).u64(handle).u64(node).u32(flags);
     this.#records.u8((isLazy ? 1 : 0) | (isUnsure ? 2 : 0));
@@ -128,9 +128,9 @@ export class Journal implements NodeLog {
     this.#start(Record.user).u32(uid);
   }
 
-  facts({ lastNode, replayThreadId, asksAgain }: KeptFacts): void {
+  facts({ lastNode, replayThreadId, resendsRequests }: KeptFacts): void {
     this.#start(Record.facts).u64(lastNode);
-    this.#records.u32(replayThreadId).u8(asksAgain ? 1 : 0);
+    this.#records.u32(replayThreadId).u8(resendsRequests ? 1 : 0);
   }
 
   asked(unique: bigint): void {
@@ -141,7 +141,7 @@ export class Journal implements NodeLog {
     this.#start(Record.answered).u64(Number(unique));
   }
 
-  /** Before anybody hears of what is recorded. */
+  /** Must be called before a recorded change becomes visible. */
   flush(): void {
     if (this.#records.length === frameHeaderBytes) return;
     if (this.#bytes > Math.max(smallBytes, 2 * this.#bytesOfAll)) this.#writeAnew();
@@ -167,7 +167,7 @@ export class Journal implements NodeLog {
       for (let at = 0; at < frame.length; ) at += writeSync(this.#fd, frame, at);
       this.#bytes += frame.length;
     } catch (error) {
-      // The folder works on; only the next agent will not have it.
+      // The folder goes on working, but the next agent cannot serve it.
       this.#report(error);
       closeSync(this.#fd);
       this.#fd = undefined;
@@ -176,7 +176,7 @@ export class Journal implements NodeLog {
 
   #writeAnew(): void {
     const before = this.#fd;
-    // What is recorded and not written yet is in all that there is.
+    // Pending records are part of the whole state.
     this.#records = new FrameWriter(0, 0);
     try {
       this.#fd = openSync(`${this.#path}.new`, 'w', 0o600);
@@ -192,7 +192,7 @@ export class Journal implements NodeLog {
   }
 }
 
-/** Throws ENOENT when there is none. */
+/** Reads a journal. Throws ENOENT when there is none. */
 export function readJournal(path: string): KeptState {
   const state: KeptState = {
     nodes: new Map(),
@@ -200,11 +200,11 @@ export function readJournal(path: string): KeptState {
     files: new Map(),
     folders: new Map(),
     replayThreadId: 0,
-    asksAgain: false,
+    resendsRequests: false,
     users: new Set(),
     unanswered: new Set(),
   };
-  // The last frame may be cut off where the agent was.
+  // The last frame may be incomplete when the agent was killed.
   new FrameSplitter().push(readFileSync(path), (frame) => {
     const reader = new FrameReader(frame);
     while (reader.left > 0) take(state, reader);
@@ -240,7 +240,7 @@ function take(state: KeptState, reader: FrameReader): void {
     case Record.facts:
       state.lastNode = Math.max(state.lastNode, reader.u64());
       state.replayThreadId = reader.u32();
-      state.asksAgain = reader.u8() !== 0;
+      state.resendsRequests = reader.u8() !== 0;
       break;
     case Record.user:
       state.users.add(reader.u32());

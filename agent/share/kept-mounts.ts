@@ -1,6 +1,6 @@
 /**
- * Mounted folders that outlive the agent: for each a small process that has the file system's descriptors
- * (shim/folder.c), what the folder is, and a journal of what the kernel knows of it.
+ * Mounted folders that outlive the agent. For each there is a small process with the file system's descriptors
+ * (shim/folder.c), a description of the folder, and a journal of what the kernel knows of it.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -31,17 +31,17 @@ import { findRecordedProcess, recordProcess } from '../kernel/recorded-process.t
 import { type KeptState, readJournal } from './journal.ts';
 
 export interface KeptMountsOptions {
-  /** One set of files a folder. */
+  /** Directory with the files of each folder. */
   directory: string;
-  /** The shim's program. */
+  /** Path of the shim's program. */
   programPath: string;
-  /** The longest question of the kernel's. */
+  /** Size of the kernel's longest request. */
   questionBytes: number;
   /** How long callers wait for an agent. */
   patienceMs: number;
 }
 
-/** What is known of a mounted folder beside its files. */
+/** Description of a mounted folder besides its files. */
 export interface MountFacts {
   share: string;
   mount: string;
@@ -57,12 +57,12 @@ export interface TakenMount extends MountFacts, MountFds {
   state: KeptState;
 }
 
-/** In the keeping process (shim/folder.c). */
-const KeeperFd = { device: 3, mount: 4 } as const;
+/** Descriptor numbers in the process of shim/folder.c. */
+const HolderFd = { device: 3, mount: 4 } as const;
 const SIGKILL = 9;
 const endingMs = 2000;
 
-/** A name for the files of a folder. */
+/** Name for the files of a folder. */
 export const fileNameOf = (share: string) =>
   createHash('sha256').update(share).digest('hex').slice(0, 32);
 
@@ -83,7 +83,7 @@ export class KeptMounts {
     return this.#path(share, 'journal');
   }
 
-  /** From now on the next agent finds it. The calling thread is the one that serves. */
+  /** Makes a mount survive this agent. The calling thread must be the one that serves it. */
   keep({ share, mount, mountPath }: MountFacts, { deviceFd, mountFd }: MountFds): void {
     const facts = this.#path(share, 'json');
     writeFileSync(`${facts}.new`, JSON.stringify({ share, mount, mountPath }), { mode: 0o600 });
@@ -98,7 +98,7 @@ export class KeptMounts {
     recordProcess(this.#path(share, 'process'), pid);
   }
 
-  /** All that an earlier agent left and that still is a file system. `onLost`: it is none any more. */
+  /** Takes over all mounts of an earlier agent that still work. `onLost` gets the others. */
   takeAll(onLost: (facts: MountFacts) => void): TakenMount[] {
     return readdirSync(this.#options.directory)
       .filter((name) => name.endsWith('.json'))
@@ -125,17 +125,17 @@ export class KeptMounts {
       return own;
     };
     try {
-      const deviceFd = take(KeeperFd.device);
+      const deviceFd = take(HolderFd.device);
       if (!isAlive(deviceFd)) throw new Error('its file system has ended');
-      const mountFd = take(KeeperFd.mount);
+      const mountFd = take(HolderFd.mount);
       const state = readJournal(this.journalOf(facts.share));
-      // Never without one: the new one is there before the old one goes.
+      // The new process exists before the old one ends, so that there is always one.
       this.keep(facts, { deviceFd, mountFd });
       signalProcess(pidfd, SIGKILL);
       awaitEnd(pidfd, endingMs);
       return { ...facts, deviceFd, mountFd, state };
     } catch {
-      // Whatever of it is missing: without all of it nobody can serve it.
+      // Without all of its parts nobody can serve it.
       for (const fd of taken) closeSync(fd);
       return undefined;
     } finally {
@@ -143,7 +143,7 @@ export class KeptMounts {
     }
   }
 
-  /** It is unmounted: nothing of it is left. */
+  /** Removes everything of an unmounted folder. */
   end(share: string): void {
     const record = this.#path(share, 'process');
     const pid = findRecordedProcess(record);
@@ -165,7 +165,7 @@ export class KeptMounts {
       closeSync(pidfd);
       if (this.#children.delete(pid)) waitForChild(pid);
     } catch (error) {
-      // It ended by itself, or somebody else collected it.
+      // The process has ended already or was reaped elsewhere.
       if (!hasErrno(error, 'ESRCH', 'ECHILD')) throw error;
     }
   }

@@ -1,9 +1,9 @@
-/** Where a folder is mounted, beside the file system itself. */
+/** Prepares the mount point of a folder. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { detachMount } from '../kernel/mount.ts';
 import { parseMountinfo } from '../kernel/mountinfo.ts';
 
-/** Of an agent that was ended with all that kept its mounts. */
+/** Detaches the mount of an agent that was killed with the processes that kept its mounts. */
 export function detachDead(mountPath: string): void {
   const mounts = parseMountinfo(readFileSync('/proc/thread-self/mountinfo', 'utf8'));
   const mount = mounts.findLast(({ mountPoint }) => mountPoint === mountPath);
@@ -12,13 +12,13 @@ export function detachDead(mountPath: string): void {
 
 const readAheadKb = 1024;
 
-/** The kernel's own 128 KiB would ask the host eight times as often. */
+/** Raises readahead: with the kernel's 128 KiB the host would get eight times as many requests. */
 export function readFurtherAhead(mountPath: string): void {
   try {
     const mounts = parseMountinfo(readFileSync('/proc/thread-self/mountinfo', 'utf8'));
     const mount = mounts.findLast(({ mountPoint }) => mountPoint === mountPath);
     writeFileSync(`/sys/class/bdi/${mount?.device}/read_ahead_kb`, String(readAheadKb));
   } catch {
-    // Where sysfs cannot be written, reading is slower.
+    // Without write access to sysfs, reading is only slower.
   }
 }

@@ -1,4 +1,4 @@
-/** Operations on names: LOOKUP and what makes, moves and removes them. */
+/** Operations on names: LOOKUP and those that create, move and remove them. */
 import {
   type FrameReader,
   joinPath,
@@ -51,7 +51,7 @@ function lookUp(share: ShareContext, question: Question, name: string): void {
     (reader) => {
       if (reader.errno === Linux.ENOENT) replyAbsent(share, question, reader.u8() !== 0);
       else if (refused(share, question, reader)) return;
-      // The kernel let a folder go meanwhile, and so may the host have done: it is to follow it anew.
+      // The kernel dropped a folder meanwhile, and the host may have too: it must follow it again.
       else if (place.folder.leftAt > askedAt) lookUp(share, question, name);
       else if (share.isAwaited(question)) replyEntry(share, question, place, reader);
     },
@@ -61,11 +61,11 @@ function lookUp(share: ShareContext, question: Question, name: string): void {
 interface Place {
   folder: Node;
   name: string;
-  /** By now. */
+  /** The current path. */
   readonly path: string;
 }
 
-/** Where a name is, or the question's failure. */
+/** Resolves a name; fails the request when that is impossible. */
 function placeOf(
   share: ShareContext,
   question: Question,
@@ -89,7 +89,7 @@ function placeOf(
   return undefined;
 }
 
-/** The same, for whoever wants to change what the folder holds. */
+/** Does the same for a change of the folder's content. */
 function changeablePlace(
   share: ShareContext,
   question: Question,
@@ -103,7 +103,10 @@ function changeablePlace(
   return undefined;
 }
 
-/** That there is nothing of this name is worth keeping too: module resolution asks for little else. */
+/**
+ * Replies that the name is absent. The kernel caches that too: module resolution of programs asks for many absent
+ * names.
+ */
 function replyAbsent(share: ShareContext, question: Question, isKnownToStay: boolean): void {
   replyNothing(share, question, validityOf(share, isKnownToStay));
 }
@@ -147,7 +150,7 @@ export function replyNode(
   share.reply(question, bytes);
 }
 
-/** Gives the kernel a node, which it has to forget once more. */
+/** Gives the kernel a node, for which it counts one more lookup. */
 export function putNode(
   share: ShareContext,
   question: Pick<Question, 'uid' | 'gid'>,
@@ -159,7 +162,7 @@ export function putNode(
   share.nodes.give(node);
   const validity = validityOf(share, isWatched(node.stat), node);
   if (!areAttributesSure) validity.attributeSeconds = 0;
-  // Whoever wants to listen to a folder is to come by here, so that the host follows it before.
+  // A lookup must reach the agent before inotify watches a folder, so that the host follows it first.
   if (isDirectory(node.stat) && !node.isFollowed) validity.entrySeconds = 0;
   putEntry(target, at, node.id, validity, share.owners.shown(node, question));
 }
@@ -174,7 +177,7 @@ export const mkdir: Operation = (share, question) => {
     (reader) => {
       if (refused(share, question, reader)) return;
       const node = replyMade(share, question, place, reader);
-      // The host follows it, and found nothing in it yet.
+      // The host follows the folder and found it empty.
       if (node !== undefined && reader.u8() !== 0) node.names = new FolderNames();
     },
     once(question),
@@ -186,7 +189,7 @@ const typeRegular = 0o100000;
 const typeFifo = 0o010000;
 const typeSocket = 0o140000;
 
-/** A FIFO or socket is an empty file on the host, and what it is here is kept with its owner. */
+/** A FIFO or socket is an empty file on the host, and its type is stored with its owner. */
 export const mknod: Operation = (share, question) => {
   const mode = question.body.readUInt32LE(0);
   const type = mode & typeMask || typeRegular;
@@ -265,7 +268,7 @@ function removal(operation: number): Operation {
     const { name } = readName(question.body, 0);
     const place = changeablePlace(share, question, question.node, name);
     if (place === undefined) return;
-    if (!mayTakeAway(share, question, place.folder, name)) return share.fail(question, Linux.EPERM);
+    if (!mayRemove(share, question, place.folder, name)) return share.fail(question, Linux.EPERM);
     openBeforeLoss(share, place.folder, name);
     share.link.ask(
       operation,
@@ -273,7 +276,7 @@ function removal(operation: number): Operation {
       (reader) => {
         if (refused(share, question, reader)) return;
         const node = share.nodes.find(place.folder, name);
-        // It may have other names, and one less than before.
+        // The file may have other names, and its link count has changed.
         if (node !== undefined) share.nodes.touch(node);
         forgetName(share, place.folder, name);
         share.fail(question, 0);
@@ -288,7 +291,7 @@ function openBeforeLoss(share: ShareContext, folder: Node, name: string): void {
   if (node !== undefined) share.openNow(node);
 }
 
-/** Takes a name away here that the host no longer has. */
+/** Removes a name that the host no longer has. */
 export function forgetName(share: ShareContext, folder: Node, name: string): void {
   const node = share.nodes.find(folder, name);
   if (node === undefined) return;
@@ -296,8 +299,8 @@ export function forgetName(share: ShareContext, folder: Node, name: string): voi
   share.nodes.remove(folder, name);
 }
 
-/** The sticky bit (inode(7)): only a file's or the folder's owner takes names away. */
-function mayTakeAway(share: ShareContext, asker: Question, folder: Node, name: string): boolean {
+/** Applies the sticky bit (inode(7)): only the owner of the file or of the folder may remove names. */
+function mayRemove(share: ShareContext, asker: Question, folder: Node, name: string): boolean {
   const shown = share.owners.shown(folder, asker);
   if (asker.uid === 0 || (shown.mode & 0o1000) === 0 || shown.uid === asker.uid) return true;
   const node = share.nodes.find(folder, name);
@@ -314,7 +317,7 @@ function move(share: ShareContext, question: Question, flags: number, namesAt: n
   const { name, next } = readName(question.body, namesAt);
   const newName = readName(question.body, next).name;
   const newFolder = readU64(question.body, 0);
-  // RENAME_WHITEOUT is overlayfs's own, and needs devices.
+  // RENAME_WHITEOUT belongs to overlayfs, and needs devices.
   if (![0, RenameFlag.noReplace, RenameFlag.exchange].includes(flags)) {
     share.fail(question, Linux.EINVAL);
     return;
@@ -323,8 +326,8 @@ function move(share: ShareContext, question: Question, flags: number, namesAt: n
   const to = from && changeablePlace(share, question, newFolder, newName);
   if (from === undefined || to === undefined) return;
   if (
-    !mayTakeAway(share, question, from.folder, name) ||
-    !mayTakeAway(share, question, to.folder, newName)
+    !mayRemove(share, question, from.folder, name) ||
+    !mayRemove(share, question, to.folder, newName)
   ) {
     share.fail(question, Linux.EPERM);
     return;
@@ -346,10 +349,10 @@ function move(share: ShareContext, question: Question, flags: number, namesAt: n
           share.nodes.find(from.folder, name),
           share.nodes.find(to.folder, newName),
         ];
-        // Its time of change is another one.
+        // Its change time is new.
         if (moved !== undefined) share.nodes.touch(moved);
         if (replaced !== undefined) share.nodes.touch(replaced);
-        // Two names of one file: rename(2) leaves both as they are.
+        // rename(2) leaves two names of one file unchanged.
         if (moved === undefined || moved !== replaced) {
           forgetName(share, to.folder, newName);
           share.nodes.move(from.folder, name, to.folder, newName);

@@ -1,6 +1,6 @@
 /**
- * The files that the kernel holds on to, by the numbers we gave them. A number is never given twice,
- * so generations stay 0. A node knows its names and not its path: moving a folder moves all below it.
+ * Table of the files that the kernel knows, by node number. Numbers are never reused, so generations stay 0. A node
+ * has names and no path, so that moving a folder moves everything below it.
  */
 import { joinPath, Stat, statBytes } from '../contract/share-wire.ts';
 import { FolderNames, mostNames } from './folder-names.ts';
@@ -13,39 +13,39 @@ export interface Link {
 
 export interface Node {
   readonly id: number;
-  /** The host's inode and its birth, which together are never another file's. */
+  /** The host's inode number and birth time, which together identify a file for good. */
   key: string;
-  /** All names that are known; none when the last was removed and the file is still open. */
+  /** All known names; none when the last was removed while the file is open. */
   links: Link[];
-  /** How often the kernel was given this node; it says when it forgets. */
+  /** Lookup count: how often the kernel got this node, until it forgets it. */
   lookups: number;
-  /** As the host told last; its own memory. */
+  /** Latest attributes from the host, in memory of its own. */
   stat: Buffer;
-  /** By the table's clock: when the host was asked for it; -1 where it only told. */
+  /** Time at which the attributes were requested (table's clock); -1 when the host sent them unasked. */
   statAt: number;
-  /** A folder that the host follows: no other names are in it. */
+  /** Names of a folder that the host follows; no others exist in it. */
   names: FolderNames | undefined;
   children: Map<string, Node>;
-  /** Open files of this node, by their handle. */
+  /** Handles of open files of this node. */
   handles: Set<number>;
-  /** What came into a folder since the host was asked for its list. */
+  /** Names added to a folder since its list was requested. */
   namesSince: string[] | undefined;
-  /** By the table's clock: when it, or for a folder something in it, was last known to change. */
+  /** Time of the last known change of the file, or of a folder's content (table's clock). */
   changedAt: number;
-  /** Changes of content that the kernel has not been told yet: it may still have pages of the old one. */
+  /** Number of content changes of which the kernel was not notified yet: it may still have old pages. */
   staleTells: number;
   /**
-   * By the table's clock: when the kernel may have been left with attributes of before, 0 for never.
-   * It goes by them, and sends only so much of a file (sendfile(2)), until it has asked for them again.
+   * Time since which the kernel may have outdated attributes, 0 for never (table's clock). Until it requests them again it
+   * uses the old ones, for example the size in sendfile(2).
    */
   attributesLostAt: number;
-  /** By the table's clock: when it was last opened for reading, which the host allowed. */
+  /** Time of the last opening for reading that the host allowed (table's clock). */
   readableAt: number;
-  /** A folder: the host tells what changes in it. */
+  /** Whether the host follows this folder and notifies of changes in it. */
   isFollowed: boolean;
-  /** A folder, by the table's clock: when the kernel was last told that it may keep what is in it. */
+  /** Time at which the kernel was last allowed to cache a folder's list (table's clock). */
   cachedAt: number;
-  /** By the table's clock: when the host was last told to leave a folder in it. */
+  /** Time at which the host was last told to stop following a subfolder (table's clock). */
   leftAt: number;
 }
 
@@ -59,7 +59,7 @@ export function keyOf(stat: Buffer): string {
   return stat.toString('latin1', 0, 8) + stat.toString('latin1', Stat.birth, Stat.birth + 8);
 }
 
-/** Size and time of change: what else may differ does not concern cached pages. */
+/** Whether size and change time are equal; other attributes do not concern cached pages. */
 export function isSameContent(known: Buffer, stat: Buffer): boolean {
   return (
     known.readBigUInt64LE(Stat.size) === stat.readBigUInt64LE(Stat.size) &&
@@ -74,18 +74,18 @@ export interface KeptNode {
   children: Map<string, number>;
 }
 
-/** What an earlier agent knew. */
+/** State of an earlier agent. */
 export interface KeptTable {
   nodes: Map<number, KeptNode>;
   lastNode: number;
 }
 
-/** Hears of all that another agent would have to know of the table. */
+/** Gets every change of the table that the next agent must know. */
 export interface NodeLog {
   made(node: Node): void;
   linked(node: Node, folder: Node, name: string): void;
   unlinked(folder: Node, name: string): void;
-  /** The kernel has it as often as it says now. */
+  /** The lookup count has changed. */
   counted(node: Node): void;
   dropped(node: Node): void;
 }
@@ -104,7 +104,7 @@ export class NodeTable {
     this.root.lookups = 1;
   }
 
-  /** What an earlier agent knew, with the attributes that name a file and say what it is. */
+  /** Restores the state of an earlier agent, with the attributes that identify a file and its type. */
   static restored(kept: KeptTable, log: NodeLog): NodeTable {
     const { nodes, lastNode } = kept;
     const root = nodes.get(rootNode);
@@ -116,7 +116,7 @@ export class NodeTable {
         const [folder, node] = [table.get(id), table.get(child)];
         if (folder !== undefined && node !== undefined) table.#attach(node, folder, name);
       }
-    // Its number may be another file's on the host by now.
+    // Its inode number may mean another file on the host by now.
     for (const node of table.#byId.values())
       if (node !== table.root && node.links.length === 0) table.#byKey.delete(node.key);
     table.#lastId = lastNode;
@@ -146,7 +146,7 @@ export class NodeTable {
     return this.#clock;
   }
 
-  /** What was learned of it before, and of its folder's list, may not be true any more. */
+  /** Marks the attributes of the node and the list of its folder as outdated. */
   touch(node: Node): void {
     node.changedAt = ++this.#clock;
     for (const { folder } of node.links) folder.changedAt = this.#clock;
@@ -160,7 +160,7 @@ export class NodeTable {
     return this.#byId.values();
   }
 
-  /** The paths of all folders. */
+  /** Paths of all folders. */
   *folders(): Generator<string> {
     for (const node of this.#byId.values()) {
       const path = isDirectory(node.stat) ? this.pathOf(node) : undefined;
@@ -168,7 +168,7 @@ export class NodeTable {
     }
   }
 
-  /** The file of these attributes, whatever its names. */
+  /** Node with these attributes, whatever its names. */
   known(stat: Buffer): Node | undefined {
     return this.#byKey.get(keyOf(stat));
   }
@@ -177,12 +177,12 @@ export class NodeTable {
     return folder.children.get(name);
   }
 
-  /** The node at a path, if all of the way to it is known. */
+  /** Node at a path; `undefined` when a part of the path is unknown. */
   at(path: string): Node | undefined {
     return this.way(path)?.at(-1);
   }
 
-  /** All nodes from the root to the one at a path, if they are known. */
+  /** Nodes from the root to the one at a path, when all are known. */
   way(path: string): Node[] | undefined {
     const way = [this.root];
     for (const name of path === '' ? [] : path.split('/')) {
@@ -193,7 +193,7 @@ export class NodeTable {
     return way;
   }
 
-  /** Undefined for a file whose last name is gone. */
+  /** Path of a node; `undefined` when its last name is gone. */
   pathOf(node: Node): string | undefined {
     let path = '';
     for (let at = node; at !== this.root; ) {
@@ -205,7 +205,7 @@ export class NodeTable {
     return path;
   }
 
-  /** Learns that the host has this file at this name. `stat` is kept. */
+  /** Adds a file of the host by this name. `stat` is kept. */
   enter(folder: Node, name: string, stat: Buffer): Node {
     const key = keyOf(stat);
     const known = folder.children.get(name);
@@ -214,64 +214,64 @@ export class NodeTable {
     if (node === undefined) node = this.#make(++this.#lastId, stat);
     else node.stat = stat;
     if (folder.children.get(name) === node) return node;
-    // A file with one name that shows under another was moved on the host.
+    // A file with one name that appears under another one was moved on the host.
     if (stat.readUInt32LE(Stat.links) <= 1 || isDirectory(stat))
       for (const link of [...node.links]) this.remove(link.folder, link.name);
     this.#attach(node, folder, name);
     return node;
   }
 
-  /** The name is gone; the node stays as long as the kernel holds it. */
+  /** Removes a name; the node stays as long as the kernel knows it. */
   remove(folder: Node, name: string): void {
     folder.changedAt = ++this.#clock;
     const node = folder.children.get(name);
     if (node === undefined) return;
     this.#detach(node, folder, name);
-    // Its inode may become another file's as soon as the last name has gone.
+    // Its inode number may be reused when the last name is gone.
     if (node.links.length === 0 && this.#byKey.get(node.key) === node) this.#byKey.delete(node.key);
     this.#dropIfUnused(node);
     this.#dropIfUnused(folder);
   }
 
-  /** The folder may have this name from now on. */
+  /** Records that the folder may have this name. */
   noteName(folder: Node, name: string): void {
     folder.names?.add(name);
     if (folder.namesSince?.push(name) === mostNames) folder.namesSince = undefined;
   }
 
-  /** The host is asked for a folder's list. */
+  /** Marks the start of a request for a folder's list. */
   beginList(folder: Node): void {
     if (folder.names === undefined) folder.namesSince ??= [];
   }
 
-  /** It had these names when it was asked, and follows the folder. */
+  /** Records the complete names of a folder that the host follows. */
   learnNames(folder: Node, names: readonly string[]): void {
     if (folder.namesSince === undefined) return;
     folder.names = new FolderNames([...names, ...folder.namesSince]);
     folder.namesSince = undefined;
   }
 
-  /** `askedAt`: by the clock, so that a change since then makes it worth nothing. */
+  /** Stores attributes. `askedAt` is the time of the request: a change since then makes the reply outdated. */
   learn(node: Node, stat: Buffer, askedAt: number): void {
     if (askedAt < node.changedAt) return;
     node.stat = stat;
     node.statAt = askedAt;
   }
 
-  /** The kernel may have missed what became of its attributes. */
+  /** Records that the kernel may have outdated attributes. */
   loseAttributes(node: Node): void {
     this.loseNames(node);
     node.attributesLostAt = this.#clock;
   }
 
-  /** There may be others in it than are known. */
+  /** Records that the folder may have unknown names. */
   loseNames(folder: Node): void {
     this.touch(folder);
     folder.names = undefined;
     folder.namesSince = undefined;
   }
 
-  /** The host follows a folder of this one no longer: what it answered before does not count. */
+  /** Records that the host no longer follows a subfolder, so that earlier replies do not count. */
   leave(folder: Node): void {
     folder.leftAt = ++this.#clock;
   }
@@ -293,13 +293,13 @@ export class NodeTable {
     if (second !== undefined) this.#attach(second, from, name);
   }
 
-  /** The kernel gets it once more. */
+  /** Increments the lookup count. */
   give(node: Node): void {
     node.lookups++;
     this.#log?.counted(node);
   }
 
-  /** True when nothing is left of it here. */
+  /** Decrements the lookup count. Returns true when the node was removed. */
   forget(id: number, lookups: number): boolean {
     const node = this.#byId.get(id);
     if (node === undefined || node === this.root) return false;
@@ -349,7 +349,7 @@ export class NodeTable {
     this.#log?.unlinked(folder, name);
   }
 
-  /** A folder also stays for those below it: their paths lead through it. */
+  /** A folder also stays for nodes below it, whose paths contain it. */
   #dropIfUnused(node: Node): boolean {
     if (node === this.root || node.lookups > 0 || node.children.size > 0) return false;
     if (node.handles.size > 0) return false;

@@ -1,10 +1,9 @@
 /**
- * Open files: OPEN, CREATE, READ, WRITE, FLUSH, FSYNC, RELEASE.
+ * Operations on open files: OPEN, CREATE, READ, WRITE, FLUSH, FSYNC, RELEASE.
  *
- * A write is answered as soon as it is on its way, up to a bound; what becomes of it is told by the
- * next write, fsync or close of the same open file, as with a network file system. The host makes
- * writes in the order in which they come, before whatever was asked after them, so nobody sees an old
- * state.
+ * A write is answered when it was sent, up to a limit; the next write, fsync or close of the same open file returns
+ * its error, as with a network file system. The host executes writes in order and before later requests, so nobody
+ * sees an older state.
  */
 import { joinPath, pieceBytes, statBytes, ShareOperation as Wire } from '../contract/share-wire.ts';
 import { May, mayAccess } from './access.ts';
@@ -44,24 +43,24 @@ import {
   type ShareContext,
 } from './share-context.ts';
 
-/** Written and not yet confirmed by the host: small questions wait behind it. */
+/** Bytes that were written but not confirmed by the host; small requests wait behind them. */
 export const mostUnconfirmedBytes = 4 * 1024 * 1024;
-/** What the host sends along with an opened file, which for most is all of it. */
+/** Bytes that the host sends with an opened file, which is all of most files. */
 const prefetchBytes = 64 * 1024;
 const keepCacheFlag = 2;
-/** Closing what was only read has nothing to tell. */
+/** FOPEN_NOFLUSH: closing a file that was only read has no error to report. */
 const noFlushFlag = 1 << 5;
 export interface OpenFile {
   readonly handle: number;
   readonly node: Node;
   readonly flags: number;
-  /** Bytes that are on their way. */
+  /** Bytes that were sent and not confirmed. */
   unconfirmedBytes: number;
-  /** Of a write that was answered already. */
+  /** Error of a write that was answered already. */
   errno: number;
   prefetched: Prefetched | undefined;
   waiting: (() => void)[];
-  /** The host has not been asked to open it: what is read of it may all be in the kernel's pages. */
+  /** True when the host has not opened it: the kernel's pages may contain everything that is read. */
   isLazy: boolean;
 }
 
@@ -79,12 +78,12 @@ export class OpenFiles {
       const node = share.nodes.get(id);
       if (node === undefined) continue;
       const file = this.#add(handle, node, flags, isLazy);
-      // What was answered already may have been lost with the agent that answered it.
+      // Answered writes may have been lost with the earlier agent.
       if (isUnsure) file.errno = Linux.EIO;
     }
   }
 
-  /** Whether the host has all that was written. */
+  /** Whether the host has confirmed all writes. */
   get isConfirmed(): boolean {
     return this.#unconfirmedBytes === 0;
   }
@@ -126,7 +125,7 @@ export class OpenFiles {
           .u64(handle)
           .u32(isRead ? prefetchBytes : 0),
       (reader) => {
-        // Perhaps another one has the name by now: with ESTALE the kernel looks again.
+        // Another file may have the name now: with ESTALE the kernel looks it up again.
         if (reader.errno === Linux.ENOENT) {
           share.fail(question, Linux.ESTALE);
           return;
@@ -134,11 +133,12 @@ export class OpenFiles {
         if (refused(share, question, reader)) return;
         const stat = reader.raw(statBytes);
         const isSameFile = keyOf(stat) === node.key;
-        // Asked before the host was back, and answered by another one: emptied, there is no old size.
+        // The request was sent before the connection was back and reached another host. An emptied file has no old
+        // size.
         const isLost = node.attributesLostAt > 0 && (flags & O_TRUNC) === 0;
         if (!isSameFile || isLost || !share.isAwaited(question)) {
           share.link.tell(Wire.release, (frame) => frame.u64(handle));
-          // The name is another file's since the kernel asked for it.
+          // The name means another file since the kernel's lookup.
           if (!isSameFile) share.fail(question, Linux.ESTALE);
           else if (isLost) share.whenTold(node, () => this.#open(share, question, node, flags));
           return;
@@ -154,12 +154,12 @@ export class OpenFiles {
         const kept = isSame ? keepCacheFlag : 0;
         replyOpened(share, question, handle, kept | (isReadOnly ? noFlushFlag : 0));
       },
-      // Emptied twice, it would lose what somebody wrote between.
+      // A repeated request would truncate the file twice and lose writes in between.
       (flags & O_TRUNC) === 0 ? {} : once(question),
     );
   }
 
-  /** Before a name goes: what is open must stay so. */
+  /** Opens the node's files on the host before a name is removed, so that they stay open. */
   openNow(node: Node): void {
     for (const handle of node.handles) {
       const file = this.#files.get(handle);
@@ -167,7 +167,7 @@ export class OpenFiles {
     }
   }
 
-  /** The host makes things in their order, so nothing has to wait for it. */
+  /** Opens a file; the host executes requests in order, so nothing has to wait. */
   #openNow(file: OpenFile, onRefused: (errno: number) => void): void {
     const path = this.#share.nodes.pathOf(file.node);
     file.isLazy = false;
@@ -231,7 +231,7 @@ export class OpenFiles {
     if (file === undefined) return share.fail(question, Linux.EBADF);
     const local = fromPrefetched(file, offset, length);
     if (local !== undefined) return replyData(share, question, local);
-    // A refusal makes the read fail too, which then finds nothing open.
+    // When the open fails, the read fails too, because nothing is open.
     if (file.isLazy) this.#openNow(file, () => {});
     readPieces(share, question, handle, offset, length);
   };
@@ -282,7 +282,7 @@ export class OpenFiles {
     this.#sync(share, question, file, isDataOnly, () => share.fail(question, takeError(file)));
   };
 
-  /** Also for what was opened without the host, by nobody's handle. */
+  /** Releases a handle, also one that the host never opened. */
   release: Operation = (share, question) => {
     const handle = readU64(question.body, 0);
     const file = this.#files.get(handle);
@@ -293,7 +293,7 @@ export class OpenFiles {
     file.node.handles.delete(handle);
     share.nodes.forget(file.node.id, 0);
     if (file.isLazy) return;
-    // A question and not a notice: it comes after the writes, also over another connection.
+    // A request instead of a message keeps the order after writes, also on another connection.
     share.link.ask(
       Wire.release,
       (frame) => frame.u64(handle),
@@ -301,7 +301,7 @@ export class OpenFiles {
     );
   };
 
-  /** For files that the host has to open again because it was started anew. */
+  /** Files that the host must reopen after its restart. */
   reopenings(): { handle: number; path: string; flags: number }[] {
     return [...this.#files.values()].flatMap(({ handle, node, flags, isLazy }) => {
       const path = this.#share.nodes.pathOf(node);
@@ -311,7 +311,7 @@ export class OpenFiles {
     });
   }
 
-  /** What the host has open for us. */
+  /** Handles that the host has open. */
   openHandles(): number[] {
     return [...this.#files.values()].filter(({ isLazy }) => !isLazy).map(({ handle }) => handle);
   }

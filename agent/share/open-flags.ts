@@ -1,4 +1,4 @@
-/** Flags of open(2), the same on amd64 and arm64, and what they ask for. */
+/** Flags of open(2), which are the same on amd64 and arm64, and the rights that they need. */
 import { May } from './access.ts';
 import type { Node } from './node-table.ts';
 import { isWatched } from './share-context.ts';
@@ -18,7 +18,7 @@ export function rightsOf(flags: number): number {
   return rights | ((flags & O_TRUNC) !== 0 ? May.write : 0);
 }
 
-/** It could be read before and has not changed since: the kernel may have all of it. */
+/** Whether opening may be deferred: the file was readable and has not changed, so the kernel may have all of it. */
 export function mayOpenLater(node: Node, flags: number): boolean {
   return (
     (flags & (O_ACCMODE | O_TRUNC)) === 0 &&

@@ -1,7 +1,6 @@
 /**
- * Open folders: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. The host lists a folder once for each time
- * that it is read from the start; positions are places in that list, so they stay good while names
- * come and go.
+ * Operations on open folders: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. The host lists a folder once per reading
+ * from its start; positions are indexes into that list, so they stay valid while names change.
  */
 import {
   type FrameReader,
@@ -39,7 +38,7 @@ interface Entry {
 
 interface OpenFolder {
   node: Node;
-  /** By the table's clock. */
+  /** Time in the table's clock. */
   listedAt: number;
   entries: Entry[] | undefined;
   waiting: ((errno: number) => void)[];
@@ -48,7 +47,7 @@ interface OpenFolder {
 type FolderJournal = Pick<Journal, 'openedFolder' | 'closedFolder'>;
 
 const direntBytes = 24;
-/** FOPEN_KEEP_CACHE and FOPEN_CACHE_DIR. */
+/** Flags FOPEN_KEEP_CACHE and FOPEN_CACHE_DIR. */
 const keepCacheFlag = 1 << 1;
 const cacheFlag = 1 << 3;
 
@@ -86,8 +85,8 @@ export class OpenFolders {
   };
 
   /**
-   * The kernel keeps what it was told of a folder, and takes what it hears of changes into account. What
-   * changed and it did not hear of is asked for again.
+   * The kernel caches a folder's list and applies the changes that it gets. Changes that it did not get are requested
+   * again.
    */
   #cacheFlags({ nodes }: ShareContext, node: Node): number {
     if (!node.isFollowed) return 0;
@@ -138,7 +137,7 @@ function list(share: ShareContext, question: Question, folder: OpenFolder): void
   };
   const path = pathOf(share, question, folder.node);
   if (path === undefined) {
-    // It has been removed, and the kernel takes that for an empty one.
+    // The folder was removed, and the kernel shows it as empty.
     folder.entries = [];
     done(0);
     return;
@@ -158,7 +157,7 @@ function list(share: ShareContext, question: Question, folder: OpenFolder): void
 }
 
 function learnNames({ nodes }: ShareContext, folder: OpenFolder, entries: readonly Entry[]): void {
-  // Of an empty one the list does not say that the host follows it.
+  // An empty list does not show whether the host follows the folder.
   const isFollowed = entries.length > 0 && entries.every(({ stat }) => isWatched(stat));
   if (isFollowed && isFresh(folder))
     nodes.learnNames(
@@ -167,7 +166,7 @@ function learnNames({ nodes }: ShareContext, folder: OpenFolder, entries: readon
     );
 }
 
-/** What changed since may be in the list as it was before. */
+/** Whether nothing has changed since the list was requested. */
 const isFresh = ({ node, listedAt }: OpenFolder) =>
   node.changedAt <= listedAt && node.leftAt <= listedAt;
 
@@ -179,7 +178,7 @@ function readEntries(reader: FrameReader): Entry[] {
 
 const sizeOf = (name: string) => (direntBytes + name.length + 7) & ~7;
 
-/** `.` and `..` come first; what the kernel shows for them it has itself. */
+/** Yields `.` and `..` first, whose attributes the kernel knows itself. */
 function* listed(
   node: Node,
   entries: readonly Entry[],
@@ -222,7 +221,7 @@ function packPlus(
 ): Buffer {
   const bytes = answer(question.unique, 0, room);
   const { node } = folder;
-  // Else names are all that is told.
+  // Without valid attributes only names are returned.
   const areSure = isFresh(folder);
   let at = outHeaderBytes;
   for (const { name, stat, next, isReal } of listed(node, entries, from)) {

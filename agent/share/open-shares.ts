@@ -1,21 +1,21 @@
-/** Shared folders from the first one on: an agent on a computer of its own never has any. */
+/** Starts serving shared folders at the first one; an agent on the user's own computer never has any. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { hasErrno } from '../kernel/libc.ts';
 import type { ShareOrder } from './share-thread.ts';
 import { type Shares, type SharesOptions, startShares } from './shares.ts';
 
 export interface OpenShares {
-  /** The socket for a host's folders. */
+  /** Path of the socket for a host's folders. */
   socket(): Promise<string>;
-  /** The mounted folder that a path lies in. */
+  /** Mounted folder that contains a path. */
   mountOf(path: string): string | undefined;
-  /** Goes on with what an earlier agent had mounted. */
+  /** Takes over the mounts of an earlier agent. */
   resume(): Promise<void>;
   close(order: ShareOrder): Promise<void>;
 }
 
 export interface OpenSharesOptions extends SharesOptions {
-  /** Of folders of other computers (computersDirectory); made 0700. */
+  /** Directory for folders of other computers (computersDirectory), created with mode 0700. */
   computersDirectory: string;
 }
 

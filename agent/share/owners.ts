@@ -1,7 +1,7 @@
 /**
- * Whose a file is. A host's ids mean nothing in a container, so a file belongs to whoever looks at it
- * until somebody in a container gives it away with chown(2): that is kept here, by the file itself,
- * and so is the type of a FIFO or socket, which is an empty file on the host.
+ * Owners of files. A host's IDs have no meaning in a container, so a file belongs to each user who looks at it, until
+ * chown(2) in a container gives it to another: that is stored here by file, as is the type of a FIFO or socket, which
+ * is an empty file on the host.
  */
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Stat } from '../contract/share-wire.ts';
@@ -11,7 +11,7 @@ import { keyOf, type Node } from './node-table.ts';
 export interface Kept {
   uid?: number;
   gid?: number;
-  /** S_IFIFO or S_IFSOCK. */
+  /** Type bits S_IFIFO or S_IFSOCK. */
   type?: number;
 }
 
@@ -28,7 +28,7 @@ export class Owners {
       lines++;
       this.#put(key, kept);
     }
-    // What was overwritten since is left behind once it is more than what counts.
+    // The file is rewritten when outdated lines outnumber current ones.
     if (lines > 2 * this.#kept.size + 100) this.#rewrite();
   }
 
@@ -44,7 +44,7 @@ export class Owners {
     };
   }
 
-  /** S_IFMT bits. */
+  /** Type bits (S_IFMT). */
   typeOf(stat: Buffer): number {
     const type = stat.readUInt32LE(Stat.mode) & typeMask;
     return this.#kept.size === 0 ? type : (this.#kept.get(keyOf(stat))?.type ?? type);
@@ -60,7 +60,7 @@ export class Owners {
     return this.#kept.has(node.key);
   }
 
-  /** The file is gone for good, and with it what was kept for it. */
+  /** Forgets a removed file. */
   forget(node: Node): void {
     if (!this.#kept.delete(node.key)) return;
     appendFileSync(this.#path, line(node.key, {}), { mode: 0o600 });
@@ -88,12 +88,12 @@ function* readLines(path: string): Generator<[key: string, kept: Kept]> {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    // The first time there is none.
+    // The file is absent at first.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   for (const row of text.split('\n')) {
     const match = /^([0-9a-f]{32}) (\{.*\})$/.exec(row);
-    // A last line that was cut off by a power failure is no line.
+    // A line that a power failure cut off is skipped.
     if (match === null) continue;
     yield [Buffer.from(match[1]!, 'hex').toString('latin1'), JSON.parse(match[2]!) as Kept];
   }

@@ -1,10 +1,10 @@
-/** READ from the host: a long one in pieces, so that small questions get their turn between. */
+/** Reads from the host; a long read is split into pieces, so that small requests run in between. */
 import { pieceBytes, ShareOperation as Wire } from '../contract/share-wire.ts';
 import { answer, outHeaderBytes, type Question } from './fuse-wire.ts';
 import type { Node } from './node-table.ts';
 import type { ShareContext } from './share-context.ts';
 
-/** Asks for all pieces at once; what lies beyond the end comes back short. */
+/** Requests all pieces at once; those beyond the end are short. */
 export function readPieces(
   share: ShareContext,
   question: Question,
@@ -37,7 +37,7 @@ export function readPieces(
   }
 }
 
-/** A short piece is the file's end: what comes after it does not count. */
+/** Joins pieces; a short one is the file's end, and later ones are ignored. */
 function joined(pieces: readonly Buffer[]): Buffer {
   const end = pieces.findIndex((piece) => piece.length < pieceBytes);
   const counting = end === -1 ? pieces : pieces.slice(0, end + 1);
@@ -52,7 +52,7 @@ export function replyData(share: ShareContext, question: Question, data: Buffer)
   share.reply(question, bytes);
 }
 
-/** A file's beginning as it was when it was opened, by the table's clock, until it may have changed. */
+/** Beginning of a file at its opening, valid until it may have changed (table's clock). */
 export interface Prefetched {
   data: Buffer;
   isWhole: boolean;

@@ -1,4 +1,4 @@
-/** Questions that the replaying thread causes: the kernel is told what the host has already. */
+/** Answers requests that the replay thread causes: the kernel gets what the host has already. */
 import { ChangeKind, Stat } from '../contract/share-wire.ts';
 import { replyAttributes } from './attributes.ts';
 import {
@@ -17,20 +17,17 @@ import { type Change, childOnWay, type Place } from './replay-change.ts';
 import type { ShareContext } from './share-context.ts';
 
 const keepCacheFlag = 2;
-/**
- * Attributes are never given as sure here: the host goes on writing while the kernel is told, and who
- * looks next is to see what there is then.
- */
-/** A name that is about to be made again is there on the host: whoever else looks is to wait for it. */
+/** Attributes are never cacheable here: the host goes on changing them, and the next reader must see the current ones. */
+/** A name that is about to be created exists on the host: it is not cached, so that other lookups wait for the replay. */
 const forNobodyElse = { entrySeconds: 0, attributeSeconds: 0 };
 
-/** Numbers that no host's file has, for files that were gone before they were seen. */
+/** Inode numbers that no file of the host has, for files that vanished before they were seen. */
 let lastUnseen = 0;
 
-/** The kernel may have let it go since. */
+/** Whether the kernel still knows the node. */
 export const isHeld = ({ nodes }: ShareContext, node: Node) => nodes.get(node.id) === node;
 
-/** Answers what the replaying thread caused; false for what the host has to answer after all. */
+/** Answers a request of the replay thread. Returns false when the host must answer it. */
 export function answerReplay(
   share: ShareContext,
   question: Question,
@@ -83,7 +80,7 @@ export function answerReplay(
   }
 }
 
-/** The kernel's names are those of before. */
+/** The kernel still has the names from before the change. */
 function lookup(share: ShareContext, question: Question, change: Change): void {
   const { nodes } = share;
   const { name } = readName(question.body, 0);
@@ -115,12 +112,12 @@ function nodeBefore(
   return nodes.find(folder, name);
 }
 
-/** The changed file's node; one that is gone gets one for as long as it takes to say so. */
+/** Node of the changed file; a file that is gone gets a temporary one. */
 function targetOf(share: ShareContext, change: Change): Node {
   const { nodes } = share;
   const { kind, at, now } = change;
   const isGone = kind === ChangeKind.removed;
-  // Whatever it is called by now.
+  // The node keeps its identity under any name.
   const known = isGone ? (change.node ?? nodes.find(at.folder, at.name)) : nodes.known(change.stat);
   const stat = copyStat(change.stat);
   if (isGone) stat.writeBigUInt64LE(BigInt(++lastUnseen), Stat.birth);

@@ -1,4 +1,4 @@
-/** A change of the host's: as it was told, and as it waits for the kernel to be told. */
+/** A change on the host, as received and as it waits for its replay. */
 import { ChangeKind, type FrameReader, statBytes } from '../contract/share-wire.ts';
 import { copyStat } from './fuse-wire.ts';
 import type { Node } from './node-table.ts';
@@ -22,33 +22,36 @@ export function* readChanges(reader: FrameReader): Generator<Told> {
 export interface Place {
   folder: Node;
   name: string;
-  /** The folder's path when the host told of it, by which the kernel knows it once all before is told. */
+  /**
+   * Path of the folder at the time of the change, by which the kernel knows it when all earlier changes were
+   * replayed.
+   */
   folderPath: string;
-  /** From the root to the folder. */
+  /** Nodes from the root to the folder. */
   way: readonly Node[];
 }
 
-/** What the host told, and the nodes that it meant then: the table goes ahead of the kernel. */
+/** A received change with the nodes that it meant then: the table is ahead of the kernel. */
 export interface Change {
   kind: number;
   stat: Buffer;
   at: Place;
-  /** What had the name; for a made one, or one that nobody has seen, what gets it. */
+  /** Node that had the name; for a created or unseen file, the node that gets it. */
   node: Node | undefined;
   to: Place | undefined;
-  /** Where the host has it by now; a node that is not known yet enters the table there. */
+  /** Current place on the host; an unknown node enters the table there. */
   now: Place;
-  /** The table did not have it before the kernel was told. */
+  /** True when the node entered the table only for the replay. */
   isEntered: boolean;
-  /** What a rename took the place of. */
+  /** Node that a rename replaced. */
   replaced: Node | undefined;
-  /** Counts until then in this node's staleTells. */
+  /** Node whose staleTells includes this change until it was replayed. */
   stale: Node | undefined;
-  /** By the table's clock: of a lost one's attributes, which the kernel is to ask for at once. */
+  /** Time in the table's clock of lost attributes, which the kernel must request at once. */
   asksFor?: number;
 }
 
-/** A folder on the way to a place, as it was when the host told of it. */
+/** A folder in the path of a place, as it was at the time of the change. */
 export function childOnWay(
   { way, folderPath }: Place,
   folder: Node,

@@ -1,6 +1,6 @@
 /**
- * The thread that makes the host's changes again through the mount (replay.ts says why). It waits for
- * the thread that serves the mount, and that one never waits for it.
+ * The thread that replays the host's changes through the mount (replay.ts says why). It waits for the serving thread,
+ * which never waits for it.
  */
 import { closeSync, constants, writeSync } from 'node:fs';
 import { type MessagePort, workerData } from 'node:worker_threads';
@@ -29,7 +29,7 @@ import { isFolderMode, isLinkMode, isRegularMode, type ReplayOrder } from './rep
 
 export interface ReplayThreadSettings {
   port: MessagePort;
-  /** One byte into it wakes the serving thread. */
+  /** A byte written to it wakes the serving thread. */
   wakeFd: number;
 }
 
@@ -52,7 +52,7 @@ function serve({ port, wakeFd }: ReplayThreadSettings): void {
       carryOut(mount, order);
       report({ share });
     } catch (error) {
-      // The kernel knows nothing of the place any more, or has it already as it is to be.
+      // The kernel does not know the file any more, or has it already as it should be.
       if (hasErrno(error, 'ENOENT', 'EEXIST', 'ENOTDIR', 'EISDIR', 'ESTALE', 'ENOTCONN', 'EBADF'))
         report({ share });
       else report({ share, failure: String(error) });
@@ -79,7 +79,7 @@ function carryOut(mount: Mount, order: ReplayOrder): void {
   });
 }
 
-/** Pages and attributes of before. It may wait for a page that is being read, so never elsewhere. */
+/** Drops old pages and attributes. This may wait for a page that is being read, so it runs only here. */
 function invalidate({ deviceFd }: Mount, { kind, node, folderNode, name }: ReplayOrder): void {
   const { modified, attributes, lost, attributesLost } = ChangeKind;
   if (node !== undefined && (kind === modified || kind === lost))
@@ -87,7 +87,7 @@ function invalidate({ deviceFd }: Mount, { kind, node, folderNode, name }: Repla
   if (node !== undefined && (kind === attributes || kind === attributesLost))
     writeDevice(deviceFd, invalidateNode(node, -1n));
   if (kind === lost) writeDevice(deviceFd, invalidateEntry(folderNode, name));
-  // The folder's own times and size.
+  // Times and size of the folder have changed too.
   if (![modified, attributes, attributesLost].some((other) => other === kind))
     writeDevice(deviceFd, invalidateNode(folderNode, -1n));
 }
@@ -97,7 +97,7 @@ function create(mount: Mount, folder: number, order: ReplayOrder): void {
     make(folder, order);
   } catch (error) {
     if (!hasErrno(error, 'EEXIST')) throw error;
-    // Somebody looked for it between the host's change and this: the name is let go and made again.
+    // A lookup found the name between the host's change and this: it is dropped and created again.
     writeDevice(mount.deviceFd, invalidateEntry(order.folderNode, order.name));
     make(folder, order);
   }
@@ -118,12 +118,12 @@ function make(folder: number, { name: text, mode, size, modifiedNanos }: ReplayO
   } else mknodat(folder, name, mode);
 }
 
-/** After what was kept has been let go: an answer to somebody who asked before that counts for nothing. */
+/** Requests attributes after the cache was dropped: a reply to an earlier request would be outdated. */
 function askForAttributes(folder: number, { name }: ReplayOrder): void {
   refreshAttributes(folder, bytesOf(name));
 }
 
-/** As a writer is heard: opened, modified, closed. */
+/** Repeats the events of a writer: opened, modified, closed. */
 function modify(folder: number, { name, modifiedNanos }: ReplayOrder): void {
   const fd = openat2(folder, bytesOf(name), constants.O_WRONLY | O_NOFOLLOW, withinMount);
   try {
@@ -142,7 +142,7 @@ function remove(folder: number, { name, mode }: ReplayOrder): void {
   else unlinkat(folder, bytesOf(name));
 }
 
-/** A rename onto itself says nothing: who found the new name already has to find it anew. */
+/** A rename to itself causes no event, so a name that was looked up early is dropped first. */
 function move(mount: Mount, folder: number, toFolder: number, order: ReplayOrder): void {
   writeDevice(mount.deviceFd, invalidateEntry(order.toFolderNode, order.toName));
   renameat(folder, bytesOf(order.name), toFolder, bytesOf(order.toName));
@@ -161,7 +161,7 @@ function inFolder(mount: Mount, path: string, use: (fd: number) => void): void {
   }
 }
 
-/** Names are bytes, and end with a NUL for the kernel. */
+/** Encodes a name as bytes with a final NUL. */
 const bytesOf = (name: string) => Buffer.from(`${name}\0`, 'latin1');
 
 serve(workerData as ReplayThreadSettings);

@@ -1,8 +1,8 @@
 /**
- * Changes that the host made, told to the kernel. FUSE has no way to say "this was changed" so that
- * inotify hears of it: so a thread of ours makes the same change through the mount, and its questions
- * are answered here, without the host, which has made the change already. The kernel then moves its
- * own names and says what it always says: a create is heard as a create, a rename as both its halves.
+ * Replays changes of the host to the kernel. FUSE has no notification that triggers inotify, so a thread of the agent
+ * repeats the change through the mount, and the agent answers its requests without the host, which has made the
+ * change already. The kernel then moves its own names and emits its usual events: a creation as a creation, a rename
+ * as both of its halves.
  */
 import type { MessagePort } from 'node:worker_threads';
 import {
@@ -21,14 +21,14 @@ import { answerReplay, isHeld } from './replay-answers.ts';
 import { type Change, type Place, readChanges, type Told } from './replay-change.ts';
 import type { ShareContext } from './share-context.ts';
 
-/** What the replaying thread is to do. */
+/** A task for the replay thread. */
 export interface ReplayOrder {
   kind: number;
-  /** Folder's path below the mount, and its node. */
+  /** Path of the folder below the mount, and its node. */
   folder: string;
   folderNode: number;
   name: string;
-  /** Undefined where the kernel knows no such file. */
+  /** Node of the file; `undefined` when the kernel does not know it. */
   node: number | undefined;
   mode: number;
   size: number;
@@ -36,7 +36,7 @@ export interface ReplayOrder {
   toFolder: string;
   toFolderNode: number;
   toName: string;
-  /** Have the kernel ask for the file's attributes. */
+  /** Whether the kernel must request the file's attributes. */
   asks: boolean;
 }
 
@@ -46,7 +46,7 @@ export class Replay {
   readonly #share: ShareContext;
   readonly #send: (order: ReplayOrder) => void;
   readonly #waiting: Change[] = [];
-  /** What somebody waits for, before the rest. */
+  /** Changes that a request waits for, which come before the others. */
   readonly #urgent: Change[] = [];
   readonly #untilTold = new Map<Node, (() => void)[]>();
   #current: Change | undefined;
@@ -56,21 +56,21 @@ export class Replay {
     this.#send = send;
   }
 
-  /** Whether all that the host told has reached the kernel. */
+  /** Whether all received changes have reached the kernel. */
   get isIdle(): boolean {
     return this.#current === undefined && this.#urgent.length + this.#waiting.length === 0;
   }
 
   /**
-   * The table says from here on what the host has: who asks for something in a folder that was moved
-   * is to reach it, long before the kernel has heard of that.
+   * Receives changes and applies them to the table at once: a request in a moved folder must reach it before the
+   * kernel knows of the move.
    */
   take(reader: FrameReader): void {
     for (const told of readChanges(reader)) this.#tell(told);
     this.#next();
   }
 
-  /** What was asked from here and given up: most of it is as the machine knows it. */
+  /** Receives changes that came from given-up requests of this machine, most of which the kernel knows already. */
   takeMissed(reader: FrameReader): void {
     for (const told of readChanges(reader)) if (!this.#isKnown(told)) this.#tell(told);
     this.#next();
@@ -94,7 +94,7 @@ export class Replay {
   #tell({ kind, path, newPath, stat }: Told): void {
     const at = this.#placeOf(path);
     const to = kind === ChangeKind.renamed ? this.#placeOf(newPath) : undefined;
-    // Undefined for a place that the kernel has forgotten: nobody can be listening there.
+    // `undefined` means that the kernel has forgotten the place, so nobody can watch it.
     if (at === undefined) {
       if (to !== undefined)
         this.#tell({ kind: ChangeKind.created, path: newPath, newPath: '', stat });
@@ -107,7 +107,7 @@ export class Replay {
     const { nodes } = this.#share;
     for (const place of [at, to]) if (place !== undefined) nodes.noteName(place.folder, place.name);
     const node = nodes.find(at.folder, at.name);
-    // The moved file itself may have been found there already.
+    // The moved file may have been found there already.
     const found = to && nodes.find(to.folder, to.name);
     const replaced = found?.key === keyOf(stat) ? undefined : found;
     const isStale = node !== undefined && kind === ChangeKind.modified;
@@ -117,14 +117,14 @@ export class Replay {
       isEntered: false,
       stale: isStale ? node : undefined,
     };
-    // What the table does not know yet may be on its way to the kernel under another name.
+    // An unknown node may reach the kernel under another name.
     if (to !== undefined && node === undefined)
       for (const earlier of [this.#current, ...this.#waiting])
         if (earlier !== undefined && keyOf(earlier.stat) === keyOf(stat)) earlier.now = to;
     this.#waiting.push(change);
     if (node === undefined) at.folder.changedAt = nodes.clock + 1;
     else nodes.touch(node);
-    // What is asked and answered before the kernel is told is newer.
+    // A reply between the change and its replay is newer.
     if (node?.key === keyOf(stat)) node.stat = stat;
     if (isStale) node.staleTells++;
     if (kind === ChangeKind.removed) forgetName(this.#share, at.folder, at.name);
@@ -137,28 +137,28 @@ export class Replay {
     return way && { folder: way.at(-1)!, name, folderPath, way };
   }
 
-  /** Everything that the kernel knows may have changed: it is to ask again. */
+  /** Makes the kernel request everything again, because anything may have changed. */
   loseAll(): void {
     const { nodes } = this.#share;
     for (const node of nodes.all()) {
       if (node === nodes.root) continue;
       if (!this.#lose(ChangeKind.lost, node)) continue;
       nodes.loseAttributes(node);
-      // Who has it open may never look at it again, only send it.
+      // A program that has it open may only send it and never look at its attributes.
       if (node.handles.size > 0) this.#askFor(node);
     }
     this.#loseAbsent();
     this.#next();
   }
 
-  /** Names that are not in the uppermost folder, which cannot be let go of by a name of its own. */
+  /** Drops absent names of the top folder, which has no name of its own to drop. */
   #loseAbsent(): void {
     const { nodes, link } = this.#share;
     const { root } = nodes;
     nodes.loseNames(root);
     const fill = (frame: FrameWriter) => frame.name('');
     link.ask(Wire.list, fill, (reader) => {
-      // A folder that cannot be listed is asked for name by name, when the kernel's time for each is over.
+      // When the folder cannot be listed, cached absences end with their time.
       if (reader.errno !== 0) return;
       while (reader.left > 0) {
         const name = reader.name();
@@ -172,13 +172,13 @@ export class Replay {
     });
   }
 
-  /** Every node's attributes, which the kernel is to ask for again. */
+  /** Drops the attributes of every node. */
   forgetAttributes(): void {
     for (const node of this.#share.nodes.all()) this.#lose(ChangeKind.attributesLost, node);
     this.#next();
   }
 
-  /** Once the kernel has asked for attributes that it may have missed. */
+  /** Runs `then` when the kernel has requested attributes that it may have missed. */
   whenTold(node: Node, then: () => void): void {
     if (node.attributesLostAt === 0 || !this.#askFor(node)) then();
     else this.#untilTold.get(node)?.push(then);
@@ -217,7 +217,7 @@ export class Replay {
     return true;
   }
 
-  /** The thread has carried out its order. */
+  /** Called when the thread has finished its task. */
   done(): void {
     const ended = this.#current;
     this.#current = undefined;
@@ -238,7 +238,7 @@ export class Replay {
     }
   }
 
-  /** Undefined for a place that the kernel has forgotten meanwhile. */
+  /** `undefined` means that the kernel has forgotten the place, so nobody can watch it. */
   #orderOf(change: Change): ReplayOrder | undefined {
     const { kind, stat, at, to, node } = change;
     if (!isHeld(this.#share, at.folder) || (to !== undefined && !isHeld(this.#share, to.folder)))
@@ -262,17 +262,17 @@ export class Replay {
     };
   }
 
-  /** What got its name in the table only while the kernel was told that it has gone. */
+  /** Removes a node that entered the table only for the replay of its removal. */
   #settle({ kind, at, node, isEntered }: Change): void {
     if (kind !== ChangeKind.removed || !isEntered) return;
     if (this.#share.nodes.find(at.folder, at.name) === node)
       forgetName(this.#share, at.folder, at.name);
   }
 
-  /** Whoever waits for it goes on, also when there was nothing to be told. */
+  /** Resumes requests that wait for the change, also when nothing had to be replayed. */
   #end({ node, stale, asksFor }: Change): void {
     if (stale !== undefined) stale.staleTells--;
-    // Lost once more since, it is asked for once more.
+    // Attributes that were lost again are requested again.
     if (node === undefined || asksFor === undefined || asksFor !== node.attributesLostAt) return;
     node.attributesLostAt = 0;
     const waiting = this.#untilTold.get(node) ?? [];
@@ -290,7 +290,7 @@ export class Replay {
   /** Answers what the replaying thread caused; false for what the host has to answer after all. */
   answer(question: Question): boolean {
     const current = this.#current;
-    // What was lost is the host's to say.
+    // The host must answer for lost attributes.
     if (current === undefined || current.kind === ChangeKind.lost) return false;
     return answerReplay(this.#share, question, current, () => this.#settle(current));
   }

@@ -222,7 +222,7 @@ while True:
 
 test('an older kernel asks nothing again: what was asked is an error, once, and nothing hangs', async () => {
   // Where the first agent had not read it yet, the next one waits for the host as long.
-  folder = await folderOfAgents({ asksAgain: false, patienceMs: 3_000 });
+  folder = await folderOfAgents({ resendsRequests: false, patienceMs: 3_000 });
   writeFileSync(onHost('file'), 'there');
   await folder.stopHost();
   const refused = assert.rejects(inGuest('mkdir $1/made'), /Input\/output error/);

@@ -9,57 +9,57 @@ export interface ShareContext {
   readonly nodes: NodeTable;
   readonly owners: Owners;
   readonly link: Pick<HostLink, 'ask' | 'tell'>;
-  /** Answers what is still waited for; whatever else comes for it later is dropped. */
+  /** Replies to a pending request; later replies to it are dropped. */
   reply(question: Pick<Question, 'unique'>, bytes: Buffer): void;
   fail(question: Pick<Question, 'unique'>, errno: number): void;
-  /** Opens on the host what of a node is open here only, before its name goes. */
+  /** Opens files of a node on the host that are open only here, before its name is removed. */
   openNow(node: Node): void;
-  /** Once the host has confirmed what was written to a file. */
+  /** Runs `then` when the host has confirmed the writes to a file. */
   whenWritten(node: Node, then: () => void): void;
-  /** Once the kernel has asked anew for attributes that it may have missed. */
+  /** Runs `then` when the kernel has requested attributes that it may have missed. */
   whenTold(node: Node, then: () => void): void;
-  /** False for what was given up. */
+  /** Whether the request is still pending. */
   isAwaited(question: Pick<Question, 'unique'>): boolean;
-  /** Something was made for a question that was given up meanwhile: the kernel takes it for not made. */
+  /** Reports a file that was created for a given-up request, which the kernel believes to have failed. */
   madeUnheard(path: string, stat: Buffer): void;
-  /** Files are then shown to each as their own, which the kernel cannot keep. */
+  /** True when several users look: each sees files as their own, which the kernel cannot cache. */
   readonly hasSeveralUsers: boolean;
 }
 
-/** What the host does once for a question, whoever asks it: the number is the kernel's own, and even. */
+/** Makes the host execute a request only once, by the kernel's own number, which is even. */
 export const once = ({ unique }: Pick<Question, 'unique'>) => ({
   id: Number(BigInt.asUintN(32, unique)),
 });
 
-/** What a question opens: the same for whoever is asked it again, and never another's. */
+/** Handle for a request: the same after a repetition, and never another's. */
 export const handleFor = ({ unique }: Pick<Question, 'unique'>) => Number(unique & ~againBit);
 
 export type Operation = (share: ShareContext, question: Question) => void;
 
-/** The node of a question; without one the question has failed. */
+/** Node of a request; fails the request when it is unknown. */
 export function nodeOf(share: ShareContext, question: Question): Node | undefined {
   const node = share.nodes.get(question.node);
   if (node === undefined) share.fail(question, Linux.ESTALE);
   return node;
 }
 
-/** A node's path; a file without a name can only be reached by those who have it open. */
+/** Path of a node; a file without a name can be reached only by its open handles. */
 export function pathOf(share: ShareContext, question: Question, node: Node): string | undefined {
   const path = share.nodes.pathOf(node);
   if (path === undefined) share.fail(question, Linux.ENOENT);
   return path;
 }
 
-/** Passes the host's refusal on. */
+/** Forwards the host's error. */
 export function refused(share: ShareContext, question: Question, reader: FrameReader): boolean {
   if (reader.errno === 0) return false;
   share.fail(question, reader.errno);
   return true;
 }
 
-/** The host tells of each change, so that what is known stays true until then. */
+/** Validity of followed files: the host notifies of each change. */
 const watchedSeconds = 86_400;
-/** Where it cannot: a compromise between asking always and seeing changes. */
+/** Validity of other files: a compromise between few requests and fresh content. */
 const unwatchedSeconds = 1;
 
 export function validityOf(share: ShareContext, isWatched: boolean, node?: Node): Validity {

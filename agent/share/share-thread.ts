@@ -1,7 +1,6 @@
 /**
- * The thread that serves all mounted host folders. It waits with poll(2) for the kernel, for the
- * host's connections and for the agent, and for nothing else: libuv cannot watch /dev/fuse, and a
- * blocking read would take one of its four threads for good.
+ * The thread that serves all mounted host folders. It waits with poll(2) for the kernel, the host's connections and
+ * the agent: libuv cannot watch /dev/fuse, and a blocking read would occupy one of its four threads for good.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, readSync } from 'node:fs';
@@ -41,15 +40,15 @@ import { Share } from './share.ts';
 export interface ShareThreadSettings {
   socketPath: string;
   ownersDirectory: string;
-  /** For what the next agent takes up. */
+  /** Directory for what the next agent needs. */
   keptDirectory: string;
   /** The shim's program. */
   programPath: string;
-  /** Read here; whoever has something to say writes a byte. */
+  /** A pipe that this thread reads; a byte wakes it. */
   wakeFd: number;
   replayPort: MessagePort;
   mainThreadId: number;
-  /** How long callers wait for a host that is away before they get EIO. */
+  /** How long callers wait for a disconnected host before they get EIO. */
   patienceMs: number;
   mayAskAgain: boolean;
 }
@@ -65,21 +64,21 @@ interface Mounted {
   mount: string;
   mountPath: string;
   mountFd: number;
-  /** The host's, whose open files ours are. Undefined while it still has to hear of another agent. */
+  /** Instance of the host whose open files these are; `undefined` until the host knows of the new agent. */
   instance: string | undefined;
 }
 
-/** What the agent's main thread says: to unmount all, or to leave all to the next agent. */
+/** Order of the main thread: unmount all folders, or leave them to the next agent. */
 export type ShareOrder = 'close' | 'leave';
 
-/** A connection that has not said yet which folder it is for. */
-interface Stranger {
+/** A connection that has not yet named its folder. */
+interface UnidentifiedConnection {
   fd: number;
   splitter: FrameSplitter;
 }
 
 const { EAGAIN } = constants.errno;
-/** How long an end waits for the host to have what was written. */
+/** How long the end waits until the host has all writes. */
 const leavingMs = 2_000;
 
 class ShareThread {
@@ -87,7 +86,7 @@ class ShareThread {
   readonly #news: (news: ShareNews) => void;
   readonly #listenFd: number;
   readonly #mounted = new Map<string, Mounted>();
-  readonly #strangers = new Map<number, Stranger>();
+  readonly #strangers = new Map<number, UnidentifiedConnection>();
   readonly #kept: KeptMounts;
   #replayThreadId = 0;
   #order: ShareOrder | undefined;
@@ -141,7 +140,7 @@ class ShareThread {
     }
   }
 
-  /** The kernel's questions are the next agent's; what was answered already is to reach the host. */
+  /** Leaves the kernel's requests to the next agent; answered writes must reach the host first. */
   #leaveAll(): void {
     const deadline = performance.now() + leavingMs;
     for (const { share } of this.#mounted.values()) share.stopReading();
@@ -183,7 +182,7 @@ class ShareThread {
       return;
     }
     for (const mounted of this.#mounted.values()) {
-      // What the replaying thread has finished comes before what it asks next.
+      // The results of the replay thread come before its next requests.
       if (fd === mounted.share.deviceFd) {
         this.#readReports();
         if (!this.#safely(() => mounted.share.readQuestions())) this.#unmount(mounted);
@@ -196,7 +195,7 @@ class ShareThread {
     }
   }
 
-  /** What cannot be read on is at its end. */
+  /** An error ends the connection or the mount. */
   #safely(work: () => boolean): boolean {
     try {
       return work();
@@ -231,12 +230,12 @@ class ShareThread {
   #accept(): void {
     const fd = acceptUnix(this.#listenFd);
     if (fd === undefined) return;
-    // Else each 200 KiB of a write would take a turn of two threads.
+    // With the default buffer each 200 KiB of a write would take a turn of two threads.
     setSendBuffer(fd, mostUnconfirmedBytes);
     this.#strangers.set(fd, { fd, splitter: new FrameSplitter() });
   }
 
-  #listenTo(stranger: Stranger): void {
+  #listenTo(stranger: UnidentifiedConnection): void {
     const buffer = Buffer.alloc(64 * 1024);
     const length = receive(stranger.fd, buffer);
     if (length === -EAGAIN) return;
@@ -249,10 +248,10 @@ class ShareThread {
     closeSync(stranger.fd);
   }
 
-  #onHello(stranger: Stranger, frame: Buffer): void {
+  #onHello(stranger: UnidentifiedConnection, frame: Buffer): void {
     const reader = new FrameReader(frame);
     const mounted = [...this.#mounted.values()].find(({ share }) => share.link.fd === stranger.fd);
-    // More than the greeting came in one piece.
+    // The first chunk contained more than the greeting.
     if (mounted !== undefined) {
       mounted.share.link.handleFrame(frame);
       return;
@@ -265,7 +264,7 @@ class ShareThread {
     try {
       if (hello.version !== shareVersion)
         throw new Error(
-          `the app speaks version ${hello.version} of shared folders and the machine ${shareVersion}: update both`,
+          `the app uses version ${hello.version} of shared folders and the machine ${shareVersion}: update both`,
         );
       const known = this.#mounted.get(hello.share);
       const now = known ?? this.#mount(hello, reader.bytes());
@@ -282,7 +281,7 @@ class ShareThread {
     }
   }
 
-  #onBye({ fd }: Stranger, name: string): void {
+  #onBye({ fd }: UnidentifiedConnection, name: string): void {
     const mounted = this.#mounted.get(name);
     if (mounted !== undefined) this.#unmount(mounted);
     send(fd, new FrameWriter(0, Wire.bye).finish());
@@ -301,7 +300,7 @@ class ShareThread {
       this.#kept.keep({ share: name, mount, mountPath }, fds);
       withFd(openDirectory(mountPath), (target) => attachMount(mountFd, target, mountPath));
     } catch (error) {
-      // The host tries again and again, and each try would leave what it had made.
+      // The host retries, and each try would leave a mount behind.
       closeSync(mountFd);
       if (share === undefined) closeSync(fds.deviceFd);
       else share.close();
@@ -344,7 +343,7 @@ class ShareThread {
     });
   }
 
-  /** Our own mount must never be walked by this thread, which would wait for itself. */
+  /** Refuses nested folders: this thread must never access its own mount, which would deadlock. */
   #refuseNesting(path: string): void {
     for (const { mountPath } of this.#mounted.values())
       if (
@@ -355,7 +354,7 @@ class ShareThread {
         throw new Error(`${path} and ${mountPath} lie in each other: share the outer one only`);
   }
 
-  #resume(mounted: Mounted, { fd, splitter }: Stranger, hello: ShareHello): void {
+  #resume(mounted: Mounted, { fd, splitter }: UnidentifiedConnection, hello: ShareHello): void {
     const { share } = mounted;
     const isOther = hello.instance !== mounted.instance;
     if (isOther) share.heard = 0;
@@ -377,7 +376,7 @@ class ShareThread {
     mounted.instance = hello.instance;
     share.link.resume(fd, splitter, first);
     share.onLinkBack();
-    // Another host knows of nothing that was watched; what it does not know may have changed.
+    // Another host has no watches, and unknown files may have changed.
     if (isOther) share.replay.loseAll();
   }
 
@@ -391,7 +390,7 @@ class ShareThread {
     try {
       detachMount(mounted.mountPath);
     } catch {
-      // Somebody else has taken it away already.
+      // The mount was removed already.
     }
     closeSync(mounted.mountFd);
     mounted.share.close();

@@ -1,6 +1,6 @@
 /**
- * One mounted folder: reads the kernel's questions and gives them to the operations. Nothing here
- * waits: the thread that runs it serves all folders.
+ * One mounted folder: reads the kernel's requests and passes them to the operations. Nothing here blocks, because the
+ * thread serves all folders.
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -20,7 +20,7 @@ import {
   rootNode,
 } from './fuse-wire.ts';
 import { HostLink } from './host-link.ts';
-import { answerInit, asksAgain, questionBytes } from './init.ts';
+import { answerInit, questionBytes, resendsRequests } from './init.ts';
 import type { Journal, KeptState } from './journal.ts';
 import * as names from './names.ts';
 import { isDirectory, type Node, NodeTable } from './node-table.ts';
@@ -35,14 +35,14 @@ export interface ShareParts {
   owners: Owners;
   rootStat: Buffer;
   journal: Journal;
-  /** Of the agent that served it before. */
+  /** State of the agent that served it before. */
   kept?: KeptState;
   sendReplay(order: ReplayOrder): void;
-  /** The replaying thread's number, as the kernel tells it with each question. */
+  /** ID of the replay thread, which the kernel sends with each request. */
   replayThreadId(): number;
-  /** The agent's main thread: it carries our bytes, and would wait for itself. */
+  /** ID of the main thread, which carries the data and would wait for itself. */
   mainThreadId: number;
-  /** How long the kernel's callers wait for a host that is away before they get EIO. */
+  /** How long callers wait for a disconnected host before they get EIO. */
   patienceMs: number;
   mayAskAgain: boolean;
   report(error: unknown): void;
@@ -53,10 +53,10 @@ interface Waiting {
   isInterrupted: boolean;
 }
 
-/** An interrupted question whose answer does not come is given up: its process may be ended. */
+/** An interrupted request without a reply is given up after this time, because its process may have been killed. */
 const interruptPatienceMs = 2_000;
 const { EAGAIN, ENODEV, ENOENT, EINTR } = constants.errno;
-/** Questions of one turn; the link and other folders get theirs between. */
+/** Requests per iteration, so that the link and other folders run in between. */
 const questionsATurn = 16;
 const readBuffer = Buffer.alloc(questionBytes);
 
@@ -66,17 +66,17 @@ export class Share implements ShareContext {
   readonly link: HostLink;
   readonly files: OpenFiles;
   readonly replay: Replay;
-  /** How much this host told unasked; from nothing on with another one. */
+  /** Number of notifications from this host; starts at zero with another one. */
   heard = 0;
   readonly #parts: ShareParts;
   readonly #waiting = new Map<bigint, Waiting>();
   readonly #operations: Map<number, Operation>;
   readonly #users: Set<number>;
   readonly #folders: OpenFolders;
-  #asksAgain: boolean;
+  #resendsRequests: boolean;
   #downSince: number | undefined;
   #isReading = true;
-  /** Of an agent that took over: what the kernel asks again has all been read. */
+  /** After a takeover: whether all repeated requests were read. */
   #isCaughtUp: boolean;
 
   constructor(parts: ShareParts) {
@@ -90,14 +90,14 @@ export class Share implements ShareContext {
     this.replay = new Replay(this, parts.sendReplay);
     this.#operations = operationsOf(this.files, this.#folders);
     this.#users = kept?.users ?? new Set();
-    this.#asksAgain = kept?.asksAgain ?? false;
+    this.#resendsRequests = kept?.resendsRequests ?? false;
     this.#isCaughtUp = kept === undefined;
     journal.begin(() => this.#recordAll());
     if (kept !== undefined) this.#takeUp(kept);
   }
 
-  #takeUp({ unanswered, asksAgain }: KeptState): void {
-    if (asksAgain) writeDevice(this.deviceFd, resendAll());
+  #takeUp({ unanswered, resendsRequests }: KeptState): void {
+    if (resendsRequests) writeDevice(this.deviceFd, resendAll());
     for (const unique of unanswered) writeDevice(this.deviceFd, answer(unique, Linux.EIO));
     this.#downSince = performance.now();
   }
@@ -108,16 +108,16 @@ export class Share implements ShareContext {
     this.files.recordAll();
     this.#folders.recordAll();
     for (const uid of this.#users) journal.user(uid);
-    if (!this.#asksAgain) for (const unique of this.#waiting.keys()) journal.asked(unique);
+    if (!this.#resendsRequests) for (const unique of this.#waiting.keys()) journal.asked(unique);
     this.recordFacts();
   }
 
-  /** Also when there is another replaying thread. */
+  /** Must be called again when the replay thread changes. */
   recordFacts(): void {
     this.#parts.journal.facts({
       lastNode: this.nodes.lastId,
       replayThreadId: this.#parts.replayThreadId(),
-      asksAgain: this.#asksAgain,
+      resendsRequests: this.#resendsRequests,
     });
   }
 
@@ -129,7 +129,7 @@ export class Share implements ShareContext {
     return this.#isReading;
   }
 
-  /** What is asked from now on is another agent's to answer. */
+  /** Stops reading, so that the next agent gets further requests. */
   stopReading(): void {
     this.#isReading = false;
   }
@@ -145,10 +145,10 @@ export class Share implements ShareContext {
   reply({ unique }: Pick<Question, 'unique'>, bytes: Buffer): void {
     if (!this.#waiting.delete(unique)) return;
     const { journal } = this.#parts;
-    if (!this.#asksAgain) journal.answered(unique);
+    if (!this.#resendsRequests) journal.answered(unique);
     journal.flush();
     const written = writeDevice(this.deviceFd, bytes);
-    // ENOENT: whoever asked has been ended since. ENODEV: nobody is there to ask.
+    // ENOENT means that the requester has ended, ENODEV that the mount is gone.
     if (written < 0 && ![-ENOENT, -ENODEV].includes(written))
       this.#parts.report(new Error(`the kernel took no answer: errno ${-written}`));
   }
@@ -177,7 +177,7 @@ export class Share implements ShareContext {
     return this.#waiting.has(unique);
   }
 
-  /** False when the file system has been unmounted. */
+  /** Reads requests. Returns false when the file system was unmounted. */
   readQuestions(): boolean {
     for (let count = 0; count < questionsATurn; count++) {
       const length = readDevice(this.deviceFd, readBuffer);
@@ -185,7 +185,7 @@ export class Share implements ShareContext {
         this.#catchUp();
         return true;
       }
-      // ENOENT: it was interrupted before it was read.
+      // ENOENT means that the request was interrupted before it was read.
       if (length === -EINTR || length === -ENOENT) continue;
       if (length < 0) return false;
       this.#handle(readQuestion(readBuffer.subarray(0, length)));
@@ -200,7 +200,7 @@ export class Share implements ShareContext {
     if (this.link.isUp) this.link.tellSettled(this.files.openHandles());
   }
 
-  /** From now on callers wait, and not for ever. */
+  /** Starts the timeout of waiting callers. */
   onLinkLost(now: number): void {
     this.link.drop();
     this.#downSince = now;
@@ -214,20 +214,20 @@ export class Share implements ShareContext {
   }
 
   /**
-   * Another host may have changed everything: nobody is to go by old attributes until the replaying
-   * thread has been everywhere. Attributes alone wait for nobody, so this thread may do it.
+   * Invalidates all attributes: another host may have changed everything, and no old attributes may be used until the
+   * replay thread has been everywhere. Dropping attributes never blocks, so this thread may do it.
    */
   distrustAttributes(): void {
     for (const { id } of this.nodes.all()) writeDevice(this.deviceFd, invalidateNode(id, -1n));
   }
 
-  /** Nothing that is known may be gone by: the kernel is to ask again. */
+  /** Invalidates everything that the kernel has cached. */
   loseAll(): void {
     this.distrustAttributes();
     this.replay.loseAll();
   }
 
-  /** Gives up what has waited too long. Returns when to look again, or undefined for never. */
+  /** Gives up requests that have waited too long. Returns the time of the next check; `undefined` for none. */
   expire(now: number): number | undefined {
     const deadlines: number[] = [];
     if (this.#downSince !== undefined) {
@@ -257,8 +257,8 @@ export class Share implements ShareContext {
     const { opcode, unique, pid, uid } = question;
     if (this.#handleUnanswered(question)) return;
     this.#waiting.set(unique, { since: 0, isInterrupted: false });
-    if (!this.#asksAgain) this.#record(unique);
-    // Another agent's replaying thread: the host has made that change already, and perhaps others since.
+    if (!this.#resendsRequests) this.#record(unique);
+    // A request of an earlier agent's replay thread: the host has made that change already, and perhaps later ones.
     if ((unique & againBit) !== 0n && pid === this.#parts.kept?.replayThreadId) {
       this.fail(question, Linux.EIO);
       return;
@@ -284,7 +284,7 @@ export class Share implements ShareContext {
     if (this.#isGivenUp) this.#giveUp();
   }
 
-  /** At once: what is not written down when we end has no answer for ever. */
+  /** Records the request at once; an unrecorded one would never be answered after the agent's end. */
   #record(unique: bigint): void {
     this.#parts.journal.asked(unique);
     this.#parts.journal.flush();
@@ -296,14 +296,14 @@ export class Share implements ShareContext {
     );
   }
 
-  /** What the kernel only tells. */
+  /** Handles messages that need no reply. */
   #handleUnanswered(question: Question): boolean {
     const { opcode, body } = question;
     if (opcode === Opcode.init) {
       const bytes = answerInit(question);
       if (bytes === undefined)
         throw new Error('the kernel is too old for shared folders: it takes Linux 5.4');
-      this.#asksAgain = this.#parts.mayAskAgain && asksAgain(question);
+      this.#resendsRequests = this.#parts.mayAskAgain && resendsRequests(question);
       this.recordFacts();
       writeDevice(this.deviceFd, bytes);
     } else if (opcode === Opcode.forget) this.#forget(question.node, readU64(body, 0));
@@ -325,7 +325,7 @@ export class Share implements ShareContext {
     this.link.tell(Wire.unwatch, (frame) => frame.name(path));
   }
 
-  /** Most answers are on their way: a call that was interrupted for nothing would be a surprise. */
+  /** Handles an interrupt. Most replies arrive soon, and a needless EINTR would surprise programs. */
   #interrupt(unique: bigint): void {
     const waiting = this.#waiting.get(unique);
     if (waiting === undefined) return;
@@ -334,7 +334,7 @@ export class Share implements ShareContext {
     if (!this.link.isUp) this.fail({ unique }, Linux.EINTR);
   }
 
-  /** With a second user nothing that shows an owner may stay with the kernel. */
+  /** Notes a user. With a second one the kernel must not cache anything with an owner. */
   #meet(uid: number): void {
     if (this.#users.has(uid)) return;
     this.#users.add(uid);
@@ -376,7 +376,7 @@ function operationsOf(files: OpenFiles, folders: OpenFolders): Map<number, Opera
     [Opcode.readdir, folders.readdir],
     [Opcode.readdirplus, folders.readdirplus],
     [Opcode.releasedir, folders.releasedir],
-    // What a folder holds is on the host's disk when the host says so.
+    // The host decides when a folder's content is on its disk.
     [Opcode.fsyncdir, (share, question) => share.fail(question, 0)],
     [Opcode.access, access],
     [Opcode.statfs, statfs],

@@ -1,6 +1,6 @@
 /**
- * Host folders in this machine, as the rest of the agent sees them. The host opens a channel to the
- * socket for each folder and says where it goes; two threads of ours do the rest.
+ * Host folders of this machine for the rest of the agent. The host opens a channel to the socket for each folder and
+ * names its mount point; two threads do the rest.
  */
 import { closeSync, mkdirSync, writeSync } from 'node:fs';
 import { extname } from 'node:path';
@@ -10,28 +10,28 @@ import type { ReplayThreadSettings } from './replay-thread.ts';
 import type { ShareNews, ShareOrder, ShareThreadSettings } from './share-thread.ts';
 
 export interface SharesOptions {
-  /** Where the host connects to; made 0600. */
+  /** Path of the socket for the host, created with mode 0600. */
   socketPath: string;
-  /** Whose the files are that somebody in a container gave away. */
+  /** Directory for the owners of files that chown(2) changed. */
   ownersDirectory: string;
-  /** What the next agent needs to go on with what is mounted; gone when the machine ends. */
+  /** Directory for what the next agent needs; it ends with the machine. */
   keptDirectory: string;
   /** The shim's program. */
   programPath: string;
   /** How long callers wait for a host that is away before they get EIO. */
   patienceMs?: number;
-  /** False: as with a kernel that cannot ask again what an agent left unanswered (before Linux 6.9). */
-  asksAgain?: boolean;
+  /** False simulates a kernel that cannot repeat unanswered requests (before Linux 6.9). */
+  resendsRequests?: boolean;
   report(what: string, error: unknown): void;
 }
 
 export interface Shares {
-  /** The folders that are mounted now, by where. */
+  /** Mount points of all mounted folders. */
   mountPaths(): string[];
-  /** The mounted folder that a path lies in. */
+  /** Mounted folder that contains a path. */
   mountOf(path: string): string | undefined;
   onNews(listener: (news: ShareNews) => void): () => void;
-  /** Unmounts all of them, or leaves them to the next agent. */
+  /** Unmounts all folders, or leaves them to the next agent. */
   close(order: ShareOrder): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ export async function startShares(options: SharesOptions): Promise<Shares> {
       replayPort: port1,
       mainThreadId: process.pid,
       patienceMs: options.patienceMs ?? 30_000,
-      mayAskAgain: options.asksAgain ?? true,
+      mayAskAgain: options.resendsRequests ?? true,
     } satisfies ShareThreadSettings,
     [port1],
   );

@@ -37,7 +37,7 @@ export interface FolderOfAgents {
 
 export async function folderOfAgents({
   patienceMs = 30_000,
-  asksAgain = true,
+  resendsRequests = true,
   mostPending = undefined as number | undefined,
 } = {}): Promise<FolderOfAgents> {
   const directory = mkdtempSync(join(tmpdir(), 'corten-agents-'));
@@ -72,7 +72,7 @@ export async function folderOfAgents({
       events.length = 0;
       agent = fork(
         join(import.meta.dirname, 'share-agent.ts'),
-        [directory, ...[patienceMs, asksAgain].map(String)],
+        [directory, ...[patienceMs, resendsRequests].map(String)],
         {
           execArgv: ['--disable-warning=ExperimentalWarning'],
         },

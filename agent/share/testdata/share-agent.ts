@@ -2,14 +2,14 @@
 import { join } from 'node:path';
 import { startShares } from '../shares.ts';
 
-const [directory = '', patienceMs, asksAgain] = process.argv.slice(2);
+const [directory = '', patienceMs, resendsRequests] = process.argv.slice(2);
 const shares = await startShares({
   socketPath: join(directory, 'share.sock'),
   ownersDirectory: join(directory, 'owners'),
   keptDirectory: join(directory, 'kept'),
   programPath: join(import.meta.dirname, '../../../dist/shim/shim'),
   patienceMs: Number(patienceMs),
-  asksAgain: asksAgain === 'true',
+  resendsRequests: resendsRequests === 'true',
   report: (what, error) => process.send?.({ event: 'failed', what, message: String(error) }),
 });
 shares.onNews((news) => process.send?.(news));

@@ -10,8 +10,10 @@ import type { ImagesBackend } from '../api/images/backend.ts';
 import type { NetworksBackend } from '../api/networks/backend.ts';
 import type { SystemBackend } from '../api/system/backend.ts';
 import type { VolumesBackend } from '../api/volumes/backend.ts';
+import type { StepRunner } from '../builder/steps/step-runner.ts';
 import type { Disks } from '../disk/disk.ts';
 import type { SchedulerTick } from '../runtime/scheduler-tick.ts';
+import { createStepRunner } from './build-steps/step-runner.ts';
 import { createContainersBackend } from './containers/containers.ts';
 import { newContainerDirectoryPool, newLayerDirectoryPool } from './containers/directory-pool.ts';
 import { ExitWaiters } from './containers/exit-waiters.ts';
@@ -66,6 +68,8 @@ export interface Engine {
   networks: NetworksBackend;
   system: SystemBackend;
   pressure: PressureBackend;
+  /** Runs the processes of a build's steps. */
+  stepRunner: StepRunner;
   /** Whether a running container has this IP address. */
   isContainerAddress(address: string): boolean;
   /** Ends every container, because the machine goes down; policies start them with it again. */
@@ -194,6 +198,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       insecureRegistries: options.insecureRegistries,
     }),
     pressure: createPressureBackend(context),
+    stepRunner: createStepRunner(context),
     isContainerAddress: (address) =>
       context.containers
         .all()

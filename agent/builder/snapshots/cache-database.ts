@@ -17,6 +17,8 @@ CREATE TABLE layers (
 ) STRICT;
 CREATE TABLE results (
   id TEXT PRIMARY KEY,
+  -- A key that another machine would compute too, by which exported caches know the result.
+  portable_key TEXT NOT NULL,
   -- JSON: for each output the ids of its layers, the bottom first, or null.
   outputs TEXT NOT NULL,
   description TEXT NOT NULL,
@@ -62,7 +64,7 @@ CREATE TABLE settings (
   value TEXT NOT NULL
 ) STRICT;
 `;
-const version = 3;
+const version = 4;
 
 /** Opens it, or makes it anew when another version or a crash left something else there. */
 export function openCacheDatabase(path: string): DatabaseSync {

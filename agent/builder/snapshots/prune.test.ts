@@ -40,7 +40,11 @@ async function add(name: string, mebibytes: number, hoursAgo: number, parent?: S
   const snapshot = await cache.snapshots.begin(parent ?? { layers: [] });
   writeFileSync(join(snapshot.upper, name), Buffer.alloc(mebibytes * mebibyte, 1));
   const tree = await snapshot.commit();
-  const { id } = cache.results.add([name], [tree], { description: name, kind: 'regular' });
+  const { id } = cache.results.add([name], [tree], {
+    description: name,
+    kind: 'regular',
+    portableKey: name,
+  });
   cache.database
     .prepare('UPDATE results SET used_at = ? WHERE id = ?')
     .run(Date.now() - hoursAgo * 3_600_000, id);

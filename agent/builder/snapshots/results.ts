@@ -6,11 +6,13 @@ import type { Layer, Snapshot } from './snapshot.ts';
 
 export interface Result {
   id: string;
+  portableKey: string;
   outputs: (Snapshot | undefined)[];
 }
 
 export interface ResultRow {
   id: string;
+  portableKey: string;
   /** Layer ids by output. */
   outputs: (string[] | null)[];
   description: string;
@@ -35,7 +37,7 @@ export class Results {
       .prepare('SELECT results.* FROM keys JOIN results ON results.id = keys.result WHERE key = ?')
       .get(key);
     if (row === undefined) return undefined;
-    const { id, outputs } = rowOf(row);
+    const { id, portableKey, outputs } = rowOf(row);
     const found = outputs.map((layers) => this.#snapshotOf(layers));
     if (found.includes('gone')) {
       this.remove(id);
@@ -44,14 +46,14 @@ export class Results {
     this.#database
       .prepare('UPDATE results SET used_at = ?, uses = uses + 1 WHERE id = ?')
       .run(Date.now(), id);
-    return { id, outputs: found as Result['outputs'] };
+    return { id, portableKey, outputs: found as Result['outputs'] };
   }
 
   /** A new result under these keys. */
   add(
     keys: readonly string[],
     outputs: Result['outputs'],
-    { description, kind }: { description: string; kind: string },
+    { description, kind, portableKey }: { description: string; kind: string; portableKey: string },
   ): Result {
     const id = randomUUID();
     const now = Date.now();
@@ -59,15 +61,15 @@ export class Results {
     this.#database.exec('BEGIN');
     try {
       this.#database
-        .prepare('INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, 1)')
-        .run(id, JSON.stringify(ids), description, kind, now, now);
+        .prepare('INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, 1)')
+        .run(id, portableKey, JSON.stringify(ids), description, kind, now, now);
       for (const key of keys) this.link(key, id);
       this.#database.exec('COMMIT');
     } catch (error) {
       this.#database.exec('ROLLBACK');
       throw error;
     }
-    return { id, outputs };
+    return { id, portableKey, outputs };
   }
 
   /** One more key for a result; whatever it led to before is forgotten. */
@@ -98,6 +100,7 @@ export class Results {
 function rowOf(row: Record<string, unknown>): ResultRow {
   return {
     id: String(row.id),
+    portableKey: String(row.portable_key),
     outputs: JSON.parse(String(row.outputs)),
     description: String(row.description),
     kind: String(row.kind),

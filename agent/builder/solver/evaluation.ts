@@ -5,7 +5,7 @@
  */
 import { CortenError, invalid } from '../../errors.ts';
 import type { DiskSnapshots } from '../snapshots/disk-snapshots.ts';
-import type { Results } from '../snapshots/results.ts';
+import type { Result, Results } from '../snapshots/results.ts';
 import type { Snapshot } from '../snapshots/snapshot.ts';
 import type { Source } from '../sources/source.ts';
 import type { Step, StepOutputs } from '../steps/step.ts';
@@ -32,6 +32,8 @@ export interface EvaluationParts {
 interface Found {
   /** Names the result in the keys of what depends on it. */
   identity(): Promise<string>;
+  /** The same as other machines would name it. */
+  portableKey(): Promise<string>;
   /** Whether `identity` reads files, which a key by content makes unnecessary. */
   isIdentityCostly: boolean;
   outputs(): Promise<StepOutputs>;
@@ -133,6 +135,19 @@ export class Evaluation {
     return keys;
   }
 
+  /** By content where the operation reads content, and by names that other machines know. */
+  async #portableKey({ op, inputs: edges }: Vertex, inputs: Found[]): Promise<string> {
+    const selectors = contentSelectors(op);
+    const names = await Promise.all(
+      inputs.map(async (input, index) => {
+        const [selector, output] = [selectors[index], edges[index]?.index ?? 0];
+        if (selector === undefined) return `${await input.portableKey()}:${output}`;
+        return this.#contentOf(input, output, selector);
+      }),
+    );
+    return cacheKey(op, names);
+  }
+
   async *#eachKey({ op, inputs: edges }: Vertex, inputs: Found[]): AsyncGenerator<string> {
     const selectors = contentSelectors(op);
     const isByContent = selectors.some((selector) => selector !== undefined);
@@ -198,9 +213,11 @@ export class Evaluation {
         });
       };
       if (found.state === 'cached') this.#completeCached(vertex);
+      const identity = async () => found.identity ?? this.#checksum(await fetch(), whole());
       return {
         isIdentityCostly: found.identity === undefined,
-        identity: async () => found.identity ?? this.#checksum(await fetch(), whole()),
+        identity,
+        portableKey: identity,
         outputs: async () => [await fetch()],
       };
     });
@@ -238,7 +255,8 @@ export class Evaluation {
     );
     this.#hold(outputs);
     const kind = op.case === 'exec' || op.case === 'file' ? 'regular' : 'internal';
-    return foundResult(results.add(keys, outputs, { description: vertex.name, kind }));
+    const portableKey = await this.#portableKey(vertex, inputs);
+    return foundResult(results.add(keys, outputs, { description: vertex.name, kind, portableKey }));
   }
 
   #hold(outputs: StepOutputs): void {
@@ -291,9 +309,10 @@ export class Evaluation {
   }
 }
 
-const foundResult = ({ id, outputs }: { id: string; outputs: StepOutputs }): Found => ({
+const foundResult = ({ id, portableKey, outputs }: Result): Found => ({
   isIdentityCostly: false,
   identity: async () => id,
+  portableKey: async () => portableKey,
   outputs: async () => outputs,
 });
 

@@ -1,4 +1,4 @@
-/** A bundle's config.json (config.md), read into what the runtime carries out. */
+/** Reads a bundle's config.json (config.md). */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
@@ -23,24 +23,24 @@ import { readProcess } from './process-document.ts';
 import { readResources } from './resources-document.ts';
 
 export interface Bundle {
-  /** Absolute. */
+  /** Absolute path of the bundle. */
   path: string;
-  /** As it was read, for `exec` and hooks later: changes to the bundle must not affect them. */
+  /** Text of config.json for later `exec` and hooks, which changes to the bundle must not affect. */
   text: string;
   config: Config;
 }
 
 export interface Config {
   spec: OciSpec;
-  /** The path of the root, absolute. */
+  /** Absolute path of the root file system. */
   rootfs: string;
-  /** config.md allows a container without one, which can then not be started. */
+  /** Whether there is a process: config.md allows a container without one, which cannot be started. */
   hasProcess: boolean;
 }
 
 type Warn = (text: string) => void;
 
-/** Throws invalid when there is no `config` (beside the bundle's root) there, or it is not one. */
+/** Reads a bundle. Throws invalid when `config`, a file in `directory`, is absent or malformed. */
 export function readBundle(directory: string, warn: Warn, config = 'config.json'): Bundle {
   const path = resolve(directory);
   const file = resolve(path, config);
@@ -82,7 +82,7 @@ export function checkRootfs(path: string): void {
     throw invalid(`the root file system ${path} is not a directory`);
 }
 
-/** Nothing is executed of it: `start` refuses. */
+/** Placeholder for an absent process, which `start` refuses. */
 const absentProcess: OciProcess = {
   user: { uid: 0, gid: 0 },
   args: ['/proc/self/exe'],
@@ -98,7 +98,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Minor versions add properties; another major version could mean anything. */
+/** Checks ociVersion: minor versions only add properties, but another major version could mean anything. */
 function checkVersion(reader: JsonReader): void {
   const version = reader.at('ociVersion').required().string();
   if (!/^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$/.test(version))
@@ -112,13 +112,13 @@ function checkNames({ hostname, domainname, linux }: OciSpec): void {
     throw invalid('config.json names the host, so linux.namespaces must have a uts namespace');
 }
 
-/** config.md, "idmap": an error where there is nothing to map by. */
+/** Refuses ID-mapped mounts without a mapping (config.md, "idmap"). */
 function checkMappedMounts(spec: OciSpec): void {
   for (const { destination, options = [], uidMappings } of spec.mounts)
     if (options.some((option) => option === 'idmap' || option === 'ridmap'))
       if (uidMappings === undefined && !isListed(spec, 'user'))
         throw invalid(
-          `the mount on "${destination}" is to have other ids: give its uidMappings and gidMappings, or the container a user namespace`,
+          `the mount on "${destination}" is ID-mapped: give its uidMappings and gidMappings, or the container a user namespace`,
         );
 }
 
@@ -184,11 +184,11 @@ function readLinux(reader: JsonReader): OciLinux {
   };
 }
 
-/** As crun has it for a user namespace without any: its root is the machine's, and there is nobody else. */
+/** Adds mappings to a user namespace without any, as crun does: only ID 0 is mapped. */
 function withMappings(linux: OciLinux, warn: Warn): OciLinux {
   const { uidMappings = [], gidMappings = [] } = linux;
   if (!isNew({ linux }, 'user') || uidMappings.length + gidMappings.length > 0) return linux;
-  warn('the user namespace has no uidMappings and gidMappings: its root is the one that there is');
+  warn('the user namespace has no uidMappings and gidMappings: only its root is mapped');
   const root = [{ containerID: 0, hostID: 0, size: 1 }];
   return { ...linux, uidMappings: root, gidMappings: root };
 }
@@ -210,7 +210,7 @@ function readPersonality(reader: JsonReader): OciLinux['personality'] {
   if (domain !== 'LINUX' && domain !== 'LINUX32')
     throw reader.at('domain').wrong(`is "${domain}": use LINUX or LINUX32`);
   const [flag] = reader.at('flags').strings() ?? [];
-  // The specification names none so far.
+  // The specification defines no flags so far.
   if (flag !== undefined) throw reader.at('flags').wrong(`has "${flag}", which is not known`);
   return { domain };
 }

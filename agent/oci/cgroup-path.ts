@@ -1,14 +1,14 @@
-/** Where a container's control group lies (config-linux.md, "Cgroups Path"). */
+/** Finds the path of a container's cgroup (config-linux.md, "Cgroups Path"). */
 import { posix } from 'node:path';
 import { invalid } from '../errors.ts';
 
 export interface CgroupPlace {
-  /** The names on the way there, below the hierarchies' mounts. */
+  /** Names of the parent groups below the mounts of the hierarchies. */
   parent: string[];
   name: string;
 }
 
-/** Of containers that say nothing, or something relative. */
+/** Parent of containers without a path or with a relative one. */
 const ownParent = 'corten-oci';
 
 export function cgroupPlace(cgroupsPath: string | undefined, id: string): CgroupPlace {

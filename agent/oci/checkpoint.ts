@@ -1,8 +1,8 @@
-/** `checkpoint` and `restore`: callers ask for them by name, and hear why there is neither. */
+/** The verbs `checkpoint` and `restore`, which only say that they are not supported. */
 import { CortenError } from '../errors.ts';
 import type { Options, Verb } from './command-line.ts';
 
-/** runc's, so that whoever uses them hears of more than an unknown option. */
+/** Options of runc, so that callers get this error and not one about an unknown option. */
 const flags = [
   ...[
     'leave-running',

@@ -1,4 +1,4 @@
-/** The command line: options of the command, a verb, and that verb's options (runc's names). */
+/** Parses the command line: options of the command, a verb, and the verb's options (runc's names). */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { invalid } from '../errors.ts';
 
@@ -6,7 +6,7 @@ export type Options = NonNullable<ParseArgsConfig['options']>;
 export type Values = Record<string, string | boolean | (string | boolean)[] | undefined>;
 
 export interface Verb {
-  /** `<id> [signal]`, for the usage. */
+  /** Parameters for the usage, such as `<id> [signal]`. */
   takes: string;
   about: string;
   options: Options;
@@ -15,13 +15,13 @@ export interface Verb {
 
 export interface Call {
   values: Values;
-  /** What follows the options. For `exec` that includes the program's own options. */
+  /** Parameters after the options; for `exec` they include the program's own options. */
   words: string[];
 }
 
 /**
- * Options end at the first word that is none, so that a program's own are not taken for ours.
- * Throws invalid, naming the option.
+ * Parses options up to the first other parameter, so that a program's options stay unparsed. Throws invalid with the
+ * option's name.
  */
 export function parseOptions(args: readonly string[], options: Options): Call {
   const end = firstWord(args, options);
@@ -34,7 +34,7 @@ export function parseOptions(args: readonly string[], options: Options): Call {
   }
 }
 
-/** The same, but options may follow words too (`delete ID --force`). */
+/** Does the same, but options may follow parameters (`delete ID --force`). */
 export function parseAnywhere(args: readonly string[], options: Options): Call {
   try {
     const all = { args: args.map(twoDashes), options, allowPositionals: true };
@@ -45,7 +45,7 @@ export function parseAnywhere(args: readonly string[], options: Options): Call {
   }
 }
 
-/** Programs in Go take `-pid-file` for `--pid-file`. */
+/** Programs in Go accept `-pid-file` for `--pid-file`. */
 function twoDashes(word: string): string {
   return /^-[a-z][a-z-]+(=|$)/.test(word) ? `-${word}` : word;
 }
@@ -72,7 +72,7 @@ export function textsOf({ values }: Call, name: string): string[] {
   return (Array.isArray(value) ? value : [value]).filter((item) => typeof item === 'string');
 }
 
-/** A whole number, also negative. Throws invalid. */
+/** A whole number, which may be negative. Throws invalid. */
 export function numberOf(call: Call, name: string): number | undefined {
   const text = textOf(call, name);
   if (text === undefined) return undefined;
@@ -82,14 +82,14 @@ export function numberOf(call: Call, name: string): number | undefined {
   return value;
 }
 
-/** The container that a verb is about. Throws invalid without one. */
+/** ID of the verb's container. Throws invalid when it is missing. */
 export function idOf({ words }: Call): string {
   const [id] = words;
   if (id === undefined || id === '') throw invalid('give the id of a container');
   return id;
 }
 
-/** As {@link idOf}, for verbs that take nothing else. */
+/** Does the same as {@link idOf}, for verbs without further parameters. */
 export function onlyIdOf(call: Call): string {
   const id = idOf(call);
   if (call.words.length > 1) throw invalid(`unexpected "${call.words[1]}" after the id`);

@@ -1,7 +1,7 @@
 /**
- * The containers below `--root`: one directory each. `state.json` says what was made, `config.json`
- * is the bundle's as it was then, `lock` is held by whoever changes something, `gate` and `reports`
- * are FIFOs between `start` and the container's process; `gate` is there until it was started.
+ * Containers below `--root`, with a directory each. `state.json` describes what was created, `config.json` is a copy
+ * of the bundle's, `lock` is held during changes, `gate` and `reports` are FIFOs between `start` and the container's
+ * process; `gate` exists until the start.
  */
 import {
   closeSync,
@@ -26,22 +26,22 @@ export interface ContainerRecord {
   id: string;
   bundle: string;
   rootfs: string;
-  /** ISO 8601. */
+  /** Time in ISO 8601. */
   createdAt: string;
   annotations: Record<string, string>;
   cgroup: CgroupPlace;
-  /** Whether `create` made that group: callers may name one in which somebody else runs. */
+  /** Whether `create` made the cgroup: a caller may name an existing one with other processes. */
   ownsCgroup: boolean;
-  /** The container's process, once there is one; its start time in clock ticks, as text. */
+  /** The container's process, if any; its start time is in clock ticks, as text. */
   process?: { pid: number; startTime: string };
-  /** While `create` is under way. */
+  /** True while `create` runs. */
   creating: boolean;
-  /** Inside, for hooks: the pid that the process sees of itself. */
+  /** PID of the process in its own PID namespace, for hooks. */
   pidInside?: number;
   hasProcess: boolean;
-  /** Its class of Intel RDT. */
+  /** Its Intel RDT class of service. */
   rdt?: RdtPlace;
-  /** Its processes stay in their caller's session keyring. */
+  /** Whether its processes keep their caller's session keyring. */
   keepsKeyring?: boolean;
 }
 
@@ -60,7 +60,7 @@ export class ContainerStore {
     return join(this.#root, id);
   }
 
-  /** Makes the directory, and takes its lock. Throws conflict when the id is in use. */
+  /** Creates the directory and takes its lock. Throws conflict when the ID is in use. */
   async make(record: ContainerRecord, configText: string): Promise<Lock> {
     const directory = this.directoryOf(record.id);
     mkdirSync(this.#root, { recursive: true, mode: 0o700 });
@@ -109,14 +109,14 @@ export class ContainerStore {
     }
   }
 
-  /** Waits for another command that works on the container. */
+  /** Waits for another command that uses the container. Throws conflict after a timeout. */
   async lock(id: string): Promise<Lock> {
     const deadline = Date.now() + lockPatienceMs;
     for (;;) {
       const fd = this.#tryLock(id);
       if (fd !== undefined) return new Lock(fd);
       if (Date.now() > deadline)
-        throw conflict(`another command has been working on container "${id}" for too long`);
+        throw conflict(`another command has locked container "${id}" for too long`);
       await sleep(lockPauseMs);
     }
   }
@@ -142,7 +142,7 @@ export class ContainerStore {
   }
 }
 
-/** Ends with the process that holds it, at the latest. */
+/** A lock, which ends at the latest with the process that holds it. */
 export class Lock {
   #fd: number | undefined;
 

@@ -1,4 +1,4 @@
-/** One container of the store: its state, and its process and control group as they are now. */
+/** A container of the store: its state, its process and its cgroup. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -48,7 +48,7 @@ export class Container {
 
   status(): Status {
     const { creating } = this.record;
-    // One whose `create` was killed is no more than its remains.
+    // A container whose `create` was killed counts as stopped.
     if (creating) return this.#store.isLocked(this.id) ? 'creating' : 'stopped';
     if (!this.isAlive()) return 'stopped';
     if (existsSync(this.gatePath)) return 'created';
@@ -65,20 +65,20 @@ export class Container {
     return detectCgroupDriver({ parent }).open(name);
   }
 
-  /** Throws conflict when it has ended. */
+  /** Handle of the process. Throws conflict when it has ended. */
   handle(): ProcessHandle {
     const { process } = this.record;
     if (process === undefined) throw conflict(`container "${this.id}" has no process`);
     return { pid: process.pid, signal: (signal) => this.signal(signal) };
   }
 
-  /** Never to a process that merely has the same number. Throws conflict when it has ended. */
+  /** Sends a signal, but never to another process with the same PID. Throws conflict when it has ended. */
   signal(signal: number): void {
     const { process } = this.record;
     try {
       if (process === undefined) throw conflict(`container "${this.id}" has no process`);
       withFd(openProcess(process.pid), (pidfd) => {
-        // From here on the number cannot be given to another process without the pidfd knowing.
+        // With the pidfd open, the check below cannot mean another process with the same PID.
         if (!this.isAlive()) throw conflict(`container "${this.id}" is not running`);
         signalProcess(pidfd, signal);
       });
@@ -88,7 +88,7 @@ export class Container {
     }
   }
 
-  /** SIGKILL to everything in it, paused or not; resolves once its process has ended and its group is gone. */
+  /** Sends SIGKILL to all processes, paused or not. Resolves when the process has ended and its cgroup is removed. */
   async end(): Promise<void> {
     const cgroup = this.record.ownsCgroup ? this.cgroup() : undefined;
     cgroup?.kill();
@@ -104,7 +104,7 @@ export class Container {
     await cgroup?.remove();
   }
 
-  /** On v1 somebody may have put it into another group that is frozen, where no signal reaches it. */
+  /** On v1 the process may be in another, frozen group, where no signal reaches it; this moves it back. */
   #bringToOwnFreezer(cgroup: Cgroup): void {
     const directory = cgroup.paths.get('freezer');
     const { process } = this.record;
@@ -112,12 +112,12 @@ export class Container {
     try {
       writeControl(directory, 'cgroup.procs', process.pid);
     } catch (error) {
-      // It has just ended, or its group with it.
+      // The process or its cgroup has ended meanwhile.
       if (!hasErrno(error, 'ESRCH', 'ENOENT')) throw error;
     }
   }
 
-  /** The document of `state`, and of hooks (runtime.md, "State"). */
+  /** Document of `state` and of hooks (runtime.md, "State"). */
   state(status: Status = this.status(), pid = this.record.process?.pid) {
     const { id, bundle, annotations, rootfs, createdAt } = this.record;
     return {

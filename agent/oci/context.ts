@@ -6,6 +6,6 @@ import type { Log } from './log.ts';
 export interface Context {
   store: ContainerStore;
   log: Log;
-  /** Made at first use: most verbs start nothing. */
+  /** Created at first use, because most verbs start no process. */
   tools(): Promise<Tools>;
 }

@@ -1,4 +1,4 @@
-/** `create`: makes the container up to, but not including, the execution of its program. */
+/** The verb `create`: creates the container up to the execution of its program. */
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import { detectCgroupDriver } from '../cgroup/detect.ts';
@@ -41,7 +41,7 @@ export const createOptions = {
 export function createVerb(context: Context): Verb {
   return {
     takes: '<id>',
-    about: 'make a container; its program waits for start',
+    about: 'create a container; its program waits for start',
     options: createOptions,
     async run(call) {
       await createContainer(context, call, { detached: true });
@@ -52,7 +52,7 @@ export function createVerb(context: Context): Verb {
 
 export interface Created {
   container: Container;
-  /** Its terminal, when no `--console-socket` took it. */
+  /** Descriptor of its terminal, unless `--console-socket` got it. */
   terminalFd: number | undefined;
 }
 
@@ -151,7 +151,7 @@ function makeCgroup(
   const limits = limitsOf(resources);
   driver.check(limits);
   const cgroup = driver.create(name, limits, deviceRulesOf(resources));
-  // Before anything can run in it.
+  // This must be recorded before any process can run in it.
   record.ownsCgroup = true;
   store.save(record);
   applyOtherLimits(cgroup, resources);
@@ -168,7 +168,7 @@ function makeRdt(
   store.save(record);
 }
 
-/** The container's process waits while they run, so a container without them does not have to. */
+/** Hooks that run before pivot_root; `undefined` without any, because the process would have to wait for them. */
 function hooksBeforePivot(context: Context, container: Container, { hooks }: OciSpec) {
   const any = [hooks?.prestart, hooks?.createRuntime, hooks?.createContainer].some(
     (list) => list !== undefined && list.length > 0,
@@ -176,7 +176,7 @@ function hooksBeforePivot(context: Context, container: Container, { hooks }: Oci
   if (!any) return undefined;
   return async (pid: number) => {
     await noteProcess(context, container, pid);
-    // Step 2 of the life cycle is over by its steps 3 to 5 (runtime.md, "State").
+    // The status is `created`, because step 2 of the life cycle is over at steps 3 to 5 (runtime.md, "State").
     const occasion = { hooks, container, status: 'created' } as const;
     runHooks({ ...occasion, name: 'prestart' });
     runHooks({ ...occasion, name: 'createRuntime' });

@@ -1,4 +1,4 @@
-/** `delete`: undoes what `create` did, for a container that has ended. */
+/** The verb `delete`: removes a container that has ended. */
 import type { OciHooks } from '../contract/oci-runtime.ts';
 import { CortenError, conflict, invalid } from '../errors.ts';
 import { parseConfig } from './bundle.ts';
@@ -21,11 +21,11 @@ export function deleteVerb(context: Context): Verb {
         try {
           await deleteContainer(context, one, force);
         } catch (error) {
-          // What is wanted is that there is none.
+          // With --force a missing container is no error.
           if (!(force && isMissing(error))) failures.push(error);
         }
       }
-      // One that cannot be removed hinders none of the others.
+      // A container that cannot be removed does not stop the others.
       const [first, ...others] = failures;
       for (const other of others) context.log.warn((other as Error).message);
       if (first !== undefined) throw first;
@@ -38,7 +38,7 @@ function isMissing(error: unknown): boolean {
   return error instanceof CortenError && error.kind === 'not-found';
 }
 
-/** As crun has it: a part of the id is enough. */
+/** IDs that contain the pattern, as in crun. */
 function matching({ store }: Context, pattern: string): string[] {
   let expression: RegExp;
   try {
@@ -63,7 +63,7 @@ export async function deleteContainer(context: Context, id: string, force: boole
   }
 }
 
-/** Whatever is left of it, in whatever state. The last hooks can only warn. */
+/** Removes everything of a container in any state. Failing poststop hooks only warn. */
 export async function destroy(
   { store, log }: Context,
   container: Container,

@@ -1,4 +1,4 @@
-/** `events --stats`: what a container uses, once, as one JSON line in runc's words. */
+/** The verb `events --stats`: prints usage once, as one JSON line in runc's format. */
 import { conflict, invalid } from '../errors.ts';
 import { onlyIdOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';

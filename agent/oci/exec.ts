@@ -1,4 +1,4 @@
-/** `exec`: one more process inside a container. */
+/** The verb `exec`: runs a further process in a container. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -91,7 +91,7 @@ async function startIn(
 ) {
   const runDirectory = join(container.directory, `exec-${randomUUID()}`);
   const { rdt } = container.record;
-  // What we start is in our own class.
+  // A new process is in this command's RDT class.
   if (rdt !== undefined) joinRdtPlace(rdt, processId);
   try {
     return await withPlacement(
@@ -106,12 +106,12 @@ async function startIn(
       { below, beside: container.record.process?.pid },
     );
   } finally {
-    // The shim has left; what it wrote down is of no use to anyone.
+    // The shim has ended, and nobody needs its files.
     rmSync(runDirectory, { recursive: true, force: true });
   }
 }
 
-/** A document of its own, or the container's process with what the options change. */
+/** Process of the exec: from a document, or the container's process with the changes of options. */
 function processOf(call: Call, spec: OciSpec, { log }: Context): OciProcess {
   const file = textOf(call, 'process');
   if (file !== undefined) return readDocument(file, log.warn);
@@ -135,7 +135,7 @@ function processOf(call: Call, spec: OciSpec, { log }: Context): OciProcess {
   return withChangedRights(process, changed, log.warn);
 }
 
-/** Programs take the first of two that have one name. */
+/** Programs use the first of two variables with one name, so that the old one must be replaced. */
 function replaced(env: readonly string[], changes: readonly string[]): string[] {
   const last = changes.filter(
     (pair, index) =>
@@ -155,7 +155,7 @@ function readDocument(file: string, warn: (text: string) => void): OciProcess {
   return readProcess(new JsonReader(document, 'process'), warn);
 }
 
-/** `uid[:gid]`. */
+/** Parses `uid[:gid]`. */
 function userOf(call: Call, own: OciProcess['user']): OciProcess['user'] {
   const chosen = textOf(call, 'user');
   const groups = textsOf(call, 'additional-gids').flatMap((list) => list.split(','));

@@ -1,4 +1,4 @@
-/** `features`: what this runtime can do (features.md, features-linux.md). */
+/** The verb `features`: prints what this runtime supports (features.md, features-linux.md). */
 import { hookNames } from '../contract/oci-runtime.ts';
 import { capabilityNames } from '../runtime/capabilities.ts';
 import { ociVersion } from '../runtime/default-spec.ts';
@@ -19,7 +19,7 @@ export const featuresVerb: Verb = {
   },
 };
 
-/** libseccomp's. */
+/** Architectures that libseccomp supports. */
 const seccompArchitectures = [
   ...[
     'X86',
@@ -36,7 +36,7 @@ const seccompArchitectures = [
   ...['MIPSEL64N32', 'PPC', 'PPC64', 'PPC64LE', 'S390', 'S390X', 'PARISC', 'PARISC64', 'RISCV64'],
 ].map((name) => `SCMP_ARCH_${name}`);
 
-/** What it knows to do, also where the machine's kernel cannot (features-linux.md). */
+/** Features that the runtime implements, even if the machine's kernel lacks them (features-linux.md). */
 const features = {
   ociVersionMin: '1.0.0',
   ociVersionMax: ociVersion,

@@ -1,6 +1,6 @@
 /**
- * Waiting for a process in the foreground: signals go on to it, a terminal is joined to the
- * caller's, and its exit code becomes the command's.
+ * Runs a process in the foreground: forwards signals, connects its terminal to the caller's, and returns its exit
+ * code.
  */
 import { constants } from 'node:os';
 import { isatty, ReadStream, WriteStream } from 'node:tty';
@@ -9,7 +9,7 @@ import { hasErrno } from '../kernel/libc.ts';
 import { becomeSubreaper, collectExit, openProcess, signalProcess } from '../kernel/process.ts';
 import { resizeTerminal } from '../kernel/pty.ts';
 
-/** Not what is about this command itself, and not what cannot be caught. */
+/** Signals that are not forwarded: those about this command itself, and those that cannot be caught. */
 const ownSignals = new Set<string>([
   ...['SIGCHLD', 'SIGKILL', 'SIGSTOP', 'SIGPIPE', 'SIGPROF', 'SIGURG', 'SIGTTIN', 'SIGTTOU'],
   ...['SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGWINCH', 'SIGVTALRM'],
@@ -23,7 +23,7 @@ export class Foreground {
   };
   #look = () => {};
 
-  /** Before the process is made: it becomes this one's child, and no signal is lost meanwhile. */
+  /** Must be called before the process is created: it makes this process the reaper, and no signal is lost. */
   constructor() {
     becomeSubreaper();
     for (const name of Object.keys(constants.signals) as NodeJS.Signals[])
@@ -31,7 +31,7 @@ export class Foreground {
     process.on('SIGCHLD', () => this.#look());
   }
 
-  /** The process's exit code, or 128 + its signal. Takes the terminal's master over. */
+  /** Resolves with the exit code, or 128 + the signal. Takes the terminal's master over. */
   async wait(pid: number, terminalFd: number | undefined): Promise<number> {
     this.#deliver = (signal) => send(pid, constants.signals[signal]);
     for (const signal of this.#early.splice(0)) this.#deliver(signal);
@@ -50,7 +50,7 @@ export class Foreground {
         clearInterval(timer);
         resolve(code);
       };
-      // SIGCHLD tells; the timer keeps the command alive, and asks anew while the shim still leaves.
+      // SIGCHLD announces the end; the timer keeps the command alive, and checks again while the shim still runs.
       const timer = setInterval(() => this.#look(), lookMs);
       this.#look();
     });
@@ -60,13 +60,13 @@ export class Foreground {
     try {
       process.on(name, (signal) => this.#deliver(signal));
     } catch (error) {
-      // Some names are of other systems, or the kernel's own: nobody sends those.
+      // Some names belong to other systems or are reserved by the kernel, and nobody sends those.
       if (!hasErrno(error, 'EINVAL')) throw error;
     }
   }
 }
 
-/** It is ours once the shim has gone, which is about to happen: SIGCHLD, or the timer, asks again. */
+/** The process becomes a child of this one when the shim ends; SIGCHLD or the timer checks again. */
 function collectIfOurs(pid: number): number | undefined {
   try {
     return collectExit(pid);
@@ -80,15 +80,15 @@ function send(pid: number, signal: number): void {
   try {
     withFd(openProcess(pid), (pidfd) => signalProcess(pidfd, signal));
   } catch (error) {
-    // It has just ended.
+    // The process has ended meanwhile.
     if (!hasErrno(error, 'ESRCH')) throw error;
   }
 }
 
-/** The caller's terminal becomes raw, so that every key reaches the process's own. */
+/** Sets the caller's terminal to raw mode, so that every key reaches the process. */
 function joinTerminal(masterFd: number): { finish(): Promise<void> } {
   const master = new ReadStream(masterFd);
-  // EIO: the last user of the terminal is gone (pty(7)), which is its end of file.
+  // EIO means that the last user has closed the terminal (pty(7)), which is its end of file.
   const ended = new Promise<void>((resolve) => {
     master.on('error', () => resolve());
     master.on('close', () => resolve());

@@ -1,4 +1,4 @@
-/** Hooks (config.md, "POSIX-platform Hooks"): in order, with the container's state on stdin. */
+/** Runs hooks (config.md, "POSIX-platform Hooks") in order, with the container's state on stdin. */
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { memoryFile, sealedFile } from '../kernel/memfd.ts';
 import { type HookProcess, runInContainer, type Tools } from '../runtime/detached.ts';
 import type { Container, Status } from './container.ts';
 
-/** How much of a hook's complaint is repeated. */
+/** Number of bytes of a hook's stderr that an error quotes. */
 const quotedBytes = 2048;
 
 interface Occasion {
@@ -18,12 +18,12 @@ interface Occasion {
   status: Status;
 }
 
-/** Hooks in the runtime's namespaces. The first that fails throws. */
+/** Runs hooks in the runtime's namespaces. Throws at the first failure. */
 export function runHooks(occasion: Occasion): void {
   for (const hook of occasion.hooks?.[occasion.name] ?? []) runHere(occasion, hook);
 }
 
-/** As above, but a failure is only a warning, and the others still run. */
+/** Does the same, but a failure only warns and the other hooks still run. */
 export function tryHooks(occasion: Occasion, warn: (text: string) => void): void {
   for (const hook of occasion.hooks?.[occasion.name] ?? []) {
     try {
@@ -35,8 +35,8 @@ export function tryHooks(occasion: Occasion, warn: (text: string) => void): void
 }
 
 /**
- * Hooks in the namespaces of the container's process; with `rights` they are programs of its root,
- * which an image brought. The first that fails throws.
+ * Runs hooks in the namespaces of the container's process; with `rights` they are programs of its root, which the
+ * image contains. Throws at the first failure.
  */
 export async function runHooksInside(
   occasion: Occasion,
@@ -75,7 +75,7 @@ async function runInside(
   tools: Tools,
   rights: HookProcess['rights'],
 ) {
-  // Its own pid is what the process is called in there (runtime.md, "State").
+  // Inside, the state contains the PID of the process's own namespace (runtime.md, "State").
   const state = container.state(status, container.record.pidInside);
   await withFiles(state, async (stdin, stderr) => {
     const nothing = openSync('/dev/null', constants.O_WRONLY);
@@ -104,7 +104,7 @@ function argumentsOf({ path, args }: OciHook): [string, ...string[]] {
   return [argv0, ...rest];
 }
 
-/** Without one of its own a hook on the machine has its caller's, as with runc and crun. */
+/** Without an environment of its own a hook on the machine gets the caller's, as in runc and crun. */
 function environmentOf({ env = callersEnvironment() }: OciHook): Record<string, string> {
   const pairs = env.map((pair) => {
     const equals = pair.indexOf('=');
@@ -114,14 +114,14 @@ function environmentOf({ env = callersEnvironment() }: OciHook): Record<string, 
 }
 
 function callersEnvironment(): string[] {
-  // Of scripts/oci-runtime, for this command alone.
+  // These variables of scripts/oci-runtime concern only this command.
   const { NODE_COMPILE_CACHE: _, CORTEN_CALLERS_FDS: __, ...env } = process.env;
   return Object.entries(env).map(([name, value]) => `${name}=${value}`);
 }
 
 /**
- * The state as a file, so that a hook that does not read it breaks no pipe, and a file for what it
- * complains of: a hook may leave something running that would hold a pipe open for ever.
+ * Passes the state as a file, so that a hook that does not read it breaks no pipe, and stderr as a file: a process
+ * that a hook leaves behind would hold a pipe open forever.
  */
 function withFiles<T>(state: object, use: (stdin: number, stderr: number) => T): T {
   const stdin = sealedFile('state', Buffer.from(JSON.stringify(state)));

@@ -10,7 +10,7 @@ import { hasErrno } from '../kernel/libc.ts';
 import { parseMountinfo } from '../kernel/mountinfo.ts';
 import type { JsonReader } from './json-reader.ts';
 
-/** In the container's record. The directories that `create` made go with it; others stay. */
+/** Stored in the container's record. Directories that `create` made are removed with the container; others stay. */
 export interface RdtPlace {
   directory: string;
   made: string[];
@@ -19,7 +19,7 @@ export interface RdtPlace {
 export function readIntelRdt(reader: JsonReader): OciIntelRdt | undefined {
   if (!reader.isPresent) return undefined;
   const closID = reader.at('closID').string();
-  // The root's own class has no directory, and the others are no classes.
+  // The root class has no directory, and the other reserved names are no classes.
   if (closID !== undefined && (!/^[^/\0]+$/.test(closID) || isReserved(closID)))
     throw reader.at('closID').wrong(`is "${closID}", which is no name of a class`);
   return {
@@ -35,14 +35,14 @@ function isReserved(name: string): boolean {
   return ['.', '..', 'info', 'mon_groups', 'mon_data'].includes(name);
 }
 
-/** Throws invalid where no resctrl is mounted. */
+/** Mount point of resctrl. Throws invalid when it is not mounted. */
 export function resctrlRoot(mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')): string {
   const mount = parseMountinfo(mountinfo).find(({ type }) => type === 'resctrl');
   if (mount === undefined) throw invalid('linux.intelRdt needs a mounted resctrl file system');
   return mount.mountPoint;
 }
 
-/** The class of a container, made where it is not there. Throws invalid for one that is another than asked for. */
+/** Creates the class of a container if it is missing. Throws invalid for an existing class with other settings. */
 export function makeRdtPlace(root: string, asked: OciIntelRdt, id: string): RdtPlace {
   const directory = join(root, asked.closID ?? id);
   const place: RdtPlace = { directory, made: [] };
@@ -61,9 +61,9 @@ export function makeRdtPlace(root: string, asked: OciIntelRdt, id: string): RdtP
   }
 }
 
-/** What it starts is there too. */
+/** Moves a process to the class, which its children inherit. */
 export function joinRdtPlace({ directory, made }: RdtPlace, pid: number): void {
-  // That of the class first: a monitoring group takes only who is in its class.
+  // The class comes first: a monitoring group accepts only members of its class.
   for (const place of new Set([directory, ...made]))
     writeFileSync(join(place, 'tasks'), String(pid));
 }
@@ -73,13 +73,13 @@ export function removeRdtPlace({ made }: RdtPlace): void {
     try {
       rmdirSync(directory);
     } catch (error) {
-      // Somebody else did, or resctrl is mounted no more.
+      // The directory was removed already, or resctrl is not mounted any more.
       if (!hasErrno(error, 'ENOENT')) throw error;
     }
   }
 }
 
-/** False when it is there already. */
+/** Returns false when the directory exists. */
 function makeDirectory(place: RdtPlace, directory: string): boolean {
   if (existsSync(directory)) return false;
   mkdirSync(directory);
@@ -103,5 +103,5 @@ function checkSchemata(directory: string, lines: readonly string[]): void {
     .map((line) => line.trim());
   const missing = lines.find((line) => !now.includes(line));
   if (missing !== undefined)
-    throw invalid(`the class ${directory} is there already, and without ${missing}`);
+    throw invalid(`the class ${directory} exists already, without ${missing}`);
 }

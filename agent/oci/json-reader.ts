@@ -1,7 +1,6 @@
 /**
- * Reads a JSON document that somebody else wrote: what is there must have the type that the
- * specification gives it, and the error says where it has not. Properties that are not asked for are
- * ignored, as config.md wants it ("Extensibility").
+ * Reads an untrusted JSON document: values must have the type of the specification, and errors contain the path of
+ * the wrong one. Unknown properties are ignored, as config.md demands ("Extensibility").
  */
 import { invalid } from '../errors.ts';
 
@@ -10,7 +9,7 @@ export class JsonReader {
   readonly #path: string;
 
   constructor(value: unknown, path: string) {
-    // Go writes an absent list or object as null.
+    // Go writes absent lists and objects as null.
     this.#value = value ?? undefined;
     this.#path = path;
   }
@@ -19,7 +18,7 @@ export class JsonReader {
     return this.#value !== undefined;
   }
 
-  /** The value of a property; one that is missing reads as absent. */
+  /** Reader of a property; a missing property reads as absent. */
   at(name: string): JsonReader {
     const object = this.#value === undefined ? undefined : this.#object();
     return new JsonReader(object?.[name], `${this.#path}.${name}`);
@@ -66,7 +65,7 @@ export class JsonReader {
     };
   }
 
-  /** An error about this very value. */
+  /** Error about this value, with its path. */
   wrong(reason: string): Error {
     return invalid(`${this.#path} ${reason}`);
   }

@@ -1,4 +1,4 @@
-/** `kill`: sends a signal to a container's process, or to all of them. */
+/** The verb `kill`: sends a signal to a container's process, or to all of its processes. */
 import { conflict } from '../errors.ts';
 import { hasErrno } from '../kernel/libc.ts';
 import { parseSignal } from '../kernel/signals.ts';
@@ -26,13 +26,13 @@ export function killVerb({ store }: Context): Verb {
   };
 }
 
-/** Also what a container that shares its pid namespace has left behind. */
+/** Signals all processes, including those that a container with a shared PID namespace left behind. */
 function killAll(container: Container, signal: number): number {
   if (!container.record.ownsCgroup)
     throw conflict(`container "${container.id}" has no control group; delete it`);
   const cgroup = container.cgroup();
   if (signal === SIGKILL) cgroup.kill();
-  // Frozen, so that no number is given to a process of somebody else meanwhile.
+  // The cgroup is frozen first, so that no PID is reused meanwhile.
   else
     cgroup.whileFrozen(() => {
       for (const pid of cgroup.processes()) signalIfAny(pid, signal);
@@ -40,7 +40,7 @@ function killAll(container: Container, signal: number): number {
   return 0;
 }
 
-/** On v2 a frozen process can still be killed. */
+/** Signals a process if it exists. On v2 a frozen process can still be killed. */
 function signalIfAny(pid: number, signal: number): void {
   try {
     process.kill(pid, signal);

@@ -1,4 +1,4 @@
-/** `list`: every container below `--root`. */
+/** The verb `list`: prints all containers below `--root`. */
 
 import { invalid } from '../errors.ts';
 import { textOf, type Verb } from './command-line.ts';

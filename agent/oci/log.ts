@@ -1,4 +1,4 @@
-/** What the command says to people and to its caller: on stderr, and in the file of `--log`. */
+/** Writes messages to stderr and to the file of `--log`. */
 import { appendFileSync, writeSync } from 'node:fs';
 import { CortenError } from '../errors.ts';
 
@@ -13,8 +13,8 @@ export interface LogOptions {
 }
 
 /**
- * Descriptors are written to directly: `process.stderr` would make a pipe non-blocking, and it is
- * the container's own as well.
+ * Creates a log. It writes to descriptors directly: `process.stderr` would make a pipe non-blocking that the
+ * container uses too.
  */
 export function createLog({ file, format }: LogOptions): Log {
   const append = (level: string, text: string) => {
@@ -33,7 +33,7 @@ export function createLog({ file, format }: LogOptions): Log {
   };
 }
 
-/** The fields that conmon, containerd and dockerd look for. */
+/** Formats a line with the fields that conmon, containerd and dockerd look for. */
 function lineOf(format: LogOptions['format'], level: string, msg: string): string {
   const time = new Date().toISOString();
   if (format === 'json') return JSON.stringify({ level, msg, time });
@@ -44,11 +44,11 @@ function toStderr(text: string): void {
   try {
     writeSync(2, `oci-runtime: ${text}\n`);
   } catch {
-    // The caller has closed it, or does not read it any more; the log file has it.
+    // The caller has closed stderr or does not read it; the log file has the message.
   }
 }
 
-/** What is not in the catalogue is our own fault, and then where it happened helps. */
+/** Text of an error. An unexpected one includes its stack. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const expected = error instanceof CortenError || 'code' in error;

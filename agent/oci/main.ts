@@ -1,6 +1,6 @@
 /**
- * The OCI runtime command: containers of a bundle, by the runtime specification, over the same
- * runtime as the engine's. The only file of this folder that constructs and wires.
+ * The OCI runtime command: runs containers of a bundle by the runtime specification, with the same runtime as the
+ * engine. Only this file of the folder constructs and wires.
  */
 import { readFileSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
@@ -30,13 +30,13 @@ const globalOptions = {
   'log-format': { type: 'string', default: 'text' },
   debug: { type: 'boolean' },
   'systemd-cgroup': { type: 'boolean' },
-  // crun's name for the same choice.
+  // crun has another option for the same choice.
   'cgroup-manager': { type: 'string', default: 'cgroupfs' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const satisfies Options;
 
-/** Loaded when it is asked for: callers start this command several times for each container. */
+/** Verbs are loaded on demand, because callers start this command several times per container. */
 const verbs: Record<string, (context: Context) => Promise<Verb>> = {
   create: async (context) => (await import('./create.ts')).createVerb(context),
   start: async (context) => (await import('./start.ts')).startVerb(context),
@@ -85,7 +85,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Throws invalid unless the control groups are to be made by the kernel's own files. */
+/** Throws invalid unless cgroups are to be written through cgroupfs. */
 function refuseOtherManagers(call: Call): void {
   const manager = textOf(call, 'cgroup-manager') ?? 'cgroupfs';
   if (!call.values['systemd-cgroup'] && manager === 'cgroupfs') return;
@@ -95,12 +95,12 @@ function refuseOtherManagers(call: Call): void {
 
 async function run(name: string, verb: Verb, args: readonly string[]): Promise<number> {
   const options = { ...verb.options, help: { type: 'boolean', short: 'h' } } as const;
-  // What follows the program's name in an exec is the program's.
+  // Parameters after the program's name belong to the program.
   const call =
     name === 'exec' || name === 'ps' ? parseOptions(args, options) : parseAnywhere(args, options);
   if (call.values.help) return printed(`Usage: oci-runtime ${name} [option …] ${verb.takes}\n`);
   if (process.getuid?.() !== 0 && name !== 'features')
-    throw new CortenError('forbidden', 'making containers takes root');
+    throw new CortenError('forbidden', 'creating containers needs root');
   return verb.run(call);
 }
 

@@ -77,7 +77,7 @@ test('copy-symlink: a link instead of what it leads to, and only where nothing e
 });
 
 const refused: [string, Partial<OciMount>, RegExp][] = [
-  ['ids of nobody', { options: ['bind', 'idmap'] }, /is to have other ids: give its uidMappings/],
+  ['ids of nobody', { options: ['bind', 'idmap'] }, /is ID-mapped: give its uidMappings/],
   [
     'half a mapping',
     { options: ['bind'], uidMappings: ids(1) },

@@ -1,4 +1,4 @@
-/** `pause`: freezes every process of a running container. */
+/** The verb `pause`: freezes all processes of a running container. */
 import { conflict } from '../errors.ts';
 import { onlyIdOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';

@@ -1,6 +1,6 @@
 /**
- * Descriptors of the caller that a process gets as 3 and on: those that are listened on (sd_listen_fds(3)),
- * and after them as many as `--preserve-fds` says.
+ * Passes descriptors of the caller to the process as 3 and following: those of socket activation (sd_listen_fds(3)),
+ * then as many as `--preserve-fds` says.
  */
 import { invalid } from '../errors.ts';
 import { type Call, numberOf } from './command-line.ts';
@@ -9,7 +9,7 @@ const mostPreserved = 1000;
 
 export interface PreservedFds {
   fds: number[];
-  /** What tells the process of those that are listened on. */
+  /** Environment variables of socket activation. */
   env: string[];
 }
 
@@ -18,7 +18,7 @@ interface Caller {
   pid: number;
 }
 
-/** Those that are not open are not there in the container either: that is only a warning, as with crun. */
+/** Reads the caller's descriptors. A closed one only causes a warning, as in crun. */
 export function readPreservedFds(
   call: Call,
   warn: (text: string) => void,
@@ -28,7 +28,7 @@ export function readPreservedFds(
   if (preserved < 0 || preserved > mostPreserved)
     throw invalid(`--preserve-fds takes 0 to ${mostPreserved}, not ${preserved}`);
   const listened = listenedOn(env, pid);
-  // Of scripts/oci-runtime: in here the caller's cannot be told from Node's own.
+  // Set by scripts/oci-runtime, because in this process the caller's descriptors cannot be told from Node's.
   const open = Number(env.CORTEN_CALLERS_FDS ?? 0);
   const asked = listened + preserved;
   const count = Math.min(asked, open);
@@ -40,13 +40,13 @@ export function readPreservedFds(
   };
 }
 
-/** As sd_listen_fds(3) reads it; without a pid they are for whoever asks. */
+/** Number of listening descriptors, by the rules of sd_listen_fds(3); without a PID they are for any process. */
 function listenedOn({ LISTEN_FDS: count, LISTEN_PID: forPid }: NodeJS.ProcessEnv, pid: number) {
   if (count === undefined || !/^\d{1,4}$/.test(count)) return 0;
   return forPid === undefined || forPid === '' || Number(forPid) === pid ? Number(count) : 0;
 }
 
-/** As with runc: in there they are for the first process. */
+/** As in runc, LISTEN_PID names the container's first process. */
 function listenEnv(count: number, { LISTEN_FDNAMES: names }: NodeJS.ProcessEnv): string[] {
   const pairs = [`LISTEN_FDS=${count}`, 'LISTEN_PID=1'];
   return names === undefined ? pairs : [...pairs, `LISTEN_FDNAMES=${names}`];

@@ -1,4 +1,4 @@
-/** `process` of a config.json, and the document that `exec --process` takes (config.md, "Process"). */
+/** Reads `process` of a config.json and the document of `exec --process` (config.md, "Process"). */
 import type { OciProcess } from '../contract/oci-runtime.ts';
 import { capabilityNames } from '../runtime/capabilities.ts';
 import type { JsonReader } from './json-reader.ts';
@@ -6,7 +6,7 @@ import type { JsonReader } from './json-reader.ts';
 const capabilitySets = ['bounding', 'effective', 'permitted', 'inheritable', 'ambient'] as const;
 const known = new Set<string>(capabilityNames);
 
-/** `warn` hears of capabilities that this runtime does not know, which must not be an error. */
+/** `warn` gets unknown capabilities, which must not be an error. */
 export function readProcess(reader: JsonReader, warn: (text: string) => void): OciProcess {
   const cwd = reader.at('cwd').required().string();
   if (!cwd.startsWith('/')) throw reader.at('cwd').wrong(`must be an absolute path, not "${cwd}"`);
@@ -66,7 +66,7 @@ function readCapabilities(
   return { ...capabilities, ambient: possibleAmbient(capabilities, warn) };
 }
 
-/** The kernel raises only what is permitted and inheritable as well (capabilities(7)). */
+/** Drops ambient capabilities that are not both permitted and inheritable, which the kernel refuses (capabilities(7)). */
 function possibleAmbient(
   capabilities: NonNullable<OciProcess['capabilities']>,
   warn: (text: string) => void,

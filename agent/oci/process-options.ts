@@ -1,4 +1,4 @@
-/** What `create`, `run` and `exec` have in common: where stdio, the terminal and the pid go. */
+/** Common options of `create`, `run` and `exec`: stdio, terminal and PID file. */
 import { closeSync, renameSync, writeFileSync } from 'node:fs';
 import { invalid } from '../errors.ts';
 import { sendDescriptor } from '../kernel/unix-socket.ts';
@@ -25,7 +25,7 @@ export function processPlace(call: Call, warn: (text: string) => void): ProcessP
   };
 }
 
-/** Who gets the terminal has to be known before anything is made. Throws invalid. */
+/** Checks before any other step that somebody gets the terminal. Throws invalid. */
 export function checkConsole(
   terminal: boolean | undefined,
   consoleSocket: string | undefined,
@@ -37,7 +37,7 @@ export function checkConsole(
     throw invalid('process.terminal is set, so --console-socket must say who gets the terminal');
 }
 
-/** Closes the descriptor, whatever happens. */
+/** Sends the terminal to a socket. Closes the descriptor in any case. Throws invalid. */
 export function handTerminalOver(terminalFd: number, socketPath: string): void {
   try {
     sendDescriptor(socketPath, terminalFd, '/dev/ptmx');
@@ -48,7 +48,7 @@ export function handTerminalOver(terminalFd: number, socketPath: string): void {
   }
 }
 
-/** Renamed into place: whoever waits for the file never reads half of it. */
+/** Writes a PID file by a rename, so that a waiting reader never sees half of it. */
 export function writePidFile(path: string, pid: number): void {
   writeFileSync(`${path}.new`, String(pid));
   renameSync(`${path}.new`, path);

@@ -1,4 +1,4 @@
-/** `ps`: the processes of a container, as the host sees them. */
+/** The verb `ps`: prints the processes of a container with PIDs of the host. */
 import { spawnSync } from 'node:child_process';
 import { CortenError, invalid } from '../errors.ts';
 import { idOf, textOf, type Verb } from './command-line.ts';
@@ -23,7 +23,7 @@ export function psVerb({ store }: Context): Verb {
   };
 }
 
-/** ps(1) decides the columns; the lines of others are left out by their PID. */
+/** Prints the lines of ps(1) whose PID is in the container. */
 function printTable(pids: readonly number[], options: readonly string[]): void {
   const { error, status, stdout, stderr } = spawnSync(
     'ps',

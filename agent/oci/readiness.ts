@@ -1,7 +1,7 @@
 /**
- * NOTIFY_SOCKET of the caller (sd_notify(3)), as runc and crun hand it on: the container finds a socket of
- * ours, and of what it says only that it is ready goes on. A container cannot tell the machine's systemd
- * anything else. Nothing of ours stays, so `start` and a detached `run` last until it is ready or has ended.
+ * Forwards readiness to the caller's NOTIFY_SOCKET (sd_notify(3)), as runc and crun do: the container gets a socket
+ * of this command, and only READY=1 is forwarded. A container cannot tell the machine's systemd anything else. No
+ * process stays behind, so `start` and a detached `run` last until the container is ready or has ended.
  */
 import { closeSync, existsSync, mkdirSync } from 'node:fs';
 import { basename, join, normalize } from 'node:path';
@@ -20,17 +20,17 @@ import type { Container } from './container.ts';
 type Warn = (text: string) => void;
 
 const variable = 'NOTIFY_SOCKET';
-/** Where a caller whose socket has no path is told of. */
+/** Path in the container when the caller's socket has no path. */
 const otherwise = '/run/notify';
 const mostBytes = 4096;
-/** A container that sends without end must not keep the command from seeing that it has ended. */
+/** Messages per iteration, so that a container that sends without end cannot hide its end. */
 const mostAtOnce = 64;
 const pauseMs = 20;
 const barrierMs = 5000;
 
 /**
- * With the socket's folder, and the variable, for a caller that has one. A config.json that brings a
- * NOTIFY_SOCKET has its own way.
+ * Adds the socket's directory and the variable, if the caller has a socket. A NOTIFY_SOCKET in config.json takes
+ * precedence.
  */
 export function withReadiness(
   spec: OciSpec,
@@ -43,7 +43,7 @@ export function withReadiness(
     return spec;
   const source = folderOf(container);
   mkdirSync(source, { mode: 0o755 });
-  // As with crun; what is mounted there already is the container's.
+  // As in crun, an existing mount of the container is kept.
   const destination = target.startsWith('/') ? normalize(target) : otherwise;
   const options = ['bind', 'private', 'ro', 'nosuid', 'nodev', 'noexec'];
   return {
@@ -56,7 +56,7 @@ export function withReadiness(
   };
 }
 
-/** Has to be there before the program is. Undefined where nobody wants to know. */
+/** Must be opened before the program runs; `undefined` when nobody waits for readiness. */
 export function openReadiness(
   container: Container,
   env: NodeJS.ProcessEnv,
@@ -84,7 +84,7 @@ export class Readiness {
     closeSync(this.#fd);
   }
 
-  /** Resolves once the caller's manager knows, or the container has ended. Closes it. */
+  /** Resolves when the caller's manager was told, or the container has ended. Closes the socket. */
   async pass({ thenLeaves }: { thenLeaves: boolean }): Promise<void> {
     try {
       if (await this.#arrives()) this.#tell(thenLeaves);
@@ -95,7 +95,7 @@ export class Readiness {
 
   async #arrives(): Promise<boolean> {
     for (;;) {
-      // Before its messages are looked at: what it sent last still counts.
+      // This is checked before reading, so that its last messages still count.
       const alive = this.#container.isAlive();
       if (this.#hasArrived()) return true;
       if (!alive) return false;
@@ -122,14 +122,17 @@ export class Readiness {
         closeSync(manager);
       }
     } catch (error) {
-      // The container runs all the same.
+      // The error does not affect the container.
       this.#warn(
         `the container is ready, but ${variable} ${this.#target} cannot be told: ${error}`,
       );
     }
   }
 
-  /** systemd asks who sent it: it has to have read it while this command is still there (sd_notify_barrier(3)). */
+  /**
+   * Sends the message and waits until systemd has read it, because it checks the sender, which must still exist
+   * (sd_notify_barrier(3)).
+   */
   #tellAndLeave(manager: number): void {
     sendDatagram(manager, `READY=1\nMAINPID=${this.#container.record.process?.pid}`);
     const { readFd, writeFd } = makePipe();
@@ -143,7 +146,7 @@ export class Readiness {
   }
 }
 
-/** `/path` or `@abstract`. Another machine's (vsock) is not ours to speak to. */
+/** Address of the socket: `/path` or `@abstract`. Sockets of another machine (vsock) are not supported. */
 function targetOf(env: NodeJS.ProcessEnv, warn: Warn): string | undefined {
   const target = env[variable];
   if (!target) return undefined;

@@ -1,4 +1,4 @@
-/** `linux.resources`, in a config.json and in what `update --resources` takes (config-linux.md). */
+/** Reads `linux.resources` of a config.json and of `update --resources` (config-linux.md). */
 import type { OciResources, OciThrottle } from '../contract/oci-runtime.ts';
 import type { JsonReader } from './json-reader.ts';
 

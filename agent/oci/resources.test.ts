@@ -89,7 +89,7 @@ test('realtime turns: a runtime never above its period on the way, and an error 
   const none = fakeGroup({});
   assert.throws(
     () => applyOtherLimits(none.cgroup, { cpu: { realtimeRuntime: 5 } }),
-    /no realtime limits for groups/,
+    /no realtime limits for cgroups/,
   );
 });
 

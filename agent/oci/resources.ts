@@ -1,4 +1,4 @@
-/** From `linux.resources` to limits, device rules, and the few files that limits have no name for. */
+/** Translates `linux.resources` to limits, device rules, and the few files that limits do not cover. */
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import { hasControl, readControlIfAny, readCount, writeLimit } from '../cgroup/control-file.ts';
 import type { IoDeviceLimits, Limits } from '../contract/limits.ts';
@@ -6,7 +6,7 @@ import type { OciDeviceRule, OciResources, OciThrottle } from '../contract/oci-r
 import { invalid } from '../errors.ts';
 import { defaultDeviceRules } from '../runtime/default-spec.ts';
 
-/** {@link applyOtherLimits} has the rest. Throws invalid. */
+/** Limits of the resources; {@link applyOtherLimits} applies the rest. Throws invalid. */
 export function limitsOf({ memory, cpu, pids, blockIO, ...rest }: OciResources): Limits {
   return {
     cpu: {
@@ -33,7 +33,7 @@ export function limitsOf({ memory, cpu, pids, blockIO, ...rest }: OciResources):
   };
 }
 
-/** `2MB`, as the kernel's files have it (config-linux.md, "Huge page limits"). */
+/** Parses a page size such as `2MB` of the kernel's files (config-linux.md, "Huge page limits"). */
 function pageBytes(pageSize: string): number {
   const [, count, unit] = /^([1-9]\d*)([KMG])B$/.exec(pageSize) ?? [];
   if (count === undefined || unit === undefined)
@@ -41,12 +41,12 @@ function pageBytes(pageSize: string): number {
   return Number(count) * 1024 ** ('KMG'.indexOf(unit) + 1);
 }
 
-/** Negative is "no limit". */
+/** A negative value means not limited (null). */
 function bound(value: number | undefined): number | null | undefined {
   return value !== undefined && value < 0 ? null : value;
 }
 
-/** 0 is what callers in Go write for "not said". */
+/** Callers in Go write 0 for an absent value. */
 function positive(value: number | undefined): number | undefined {
   return value || undefined;
 }
@@ -79,8 +79,8 @@ function ioDevices(blockIO: OciResources['blockIO']): IoDeviceLimits[] {
 }
 
 /**
- * In their order, and after them what every container may open whatever the list says
- * (config-linux.md, "Default Devices"). Everything else is refused.
+ * Rules in their order, followed by the devices that every container may open (config-linux.md, "Default Devices").
+ * Everything else is refused.
  */
 export function deviceRulesOf({ devices }: OciResources): OciDeviceRule[] {
   const listed = (devices ?? []).map(({ allow, type, major, minor, access }): OciDeviceRule => {
@@ -102,7 +102,7 @@ function wildcard(number: number | undefined): number | undefined {
   return number === undefined || number < 0 ? undefined : number;
 }
 
-/** Controllers that only the OCI command writes: network tags, realtime turns, RDMA, and v2's own files. */
+/** Applies controllers that only the OCI command writes: network tags, realtime runtime, RDMA, and v2's own files. */
 export function applyOtherLimits(cgroup: Cgroup, resources: OciResources): void {
   const { network, unified, cpu, rdma } = resources;
   if (network?.classID !== undefined)
@@ -120,13 +120,13 @@ export function applyOtherLimits(cgroup: Cgroup, resources: OciResources): void 
   for (const [file, value] of Object.entries(unified ?? {})) writeUnified(cgroup, file, value);
 }
 
-/** v1 alone has them. Each group above must have that much already, and the kernel keeps runtime <= period. */
+/** Only v1 has them. Each parent group must have at least as much, and the kernel enforces runtime <= period. */
 function applyRealtime(cgroup: Cgroup, cpu: OciResources['cpu']): void {
   const { realtimePeriod: period, realtimeRuntime: runtime } = cpu ?? {};
   if (!period && !runtime) return;
   const directory = directoryOf(cgroup, 'cpu');
   if (!hasControl(directory, 'cpu.rt_runtime_us'))
-    throw invalid('this machine has no realtime limits for groups (v1, CONFIG_RT_GROUP_SCHED)');
+    throw invalid('this machine has no realtime limits for cgroups (v1, CONFIG_RT_GROUP_SCHED)');
   const writePeriod = () => {
     if (period) writeLimit(directory, 'cpu.rt_period_us', period, 'realtime period');
   };
@@ -150,7 +150,7 @@ function applyRdma(cgroup: Cgroup, rdma: OciResources['rdma']): void {
   }
 }
 
-/** config-linux.md, "Unified": a file of v2, by its name. */
+/** Writes a file of v2 by its name (config-linux.md, "Unified"). */
 function writeUnified(cgroup: Cgroup, file: string, value: string): void {
   const directory = cgroup.paths.get('');
   if (directory === undefined || cgroup.paths.size > 1)
@@ -161,19 +161,19 @@ function writeUnified(cgroup: Cgroup, file: string, value: string): void {
   writeLimit(directory, file, value, file);
 }
 
-/** In crun's words where it has any: callers look for them. */
+/** Reason in crun's words if it has any, because callers match them. */
 function whyMissing(directory: string, file: string): string {
   const [controller = '', ...rest] = file.split('.');
   if (rest.length === 0)
     return `the specified key has not the form CONTROLLER.VALUE \`${file}\`; memory.high is one`;
   const controllers = (readControlIfAny(directory, 'cgroup.controllers') ?? '').split(/\s+/);
-  // The groups' own files need none.
+  // The files `cgroup.*` need no controller.
   if (controller !== 'cgroup' && !controllers.includes(controller))
     return `the requested cgroup controller \`${controller}\` is not available for ${file}`;
   return `this kernel has no ${file}: no such file or directory`;
 }
 
-/** v2 has everything in one directory. */
+/** Directory of a controller; on v2 it is the same for all. */
 function directoryOf(cgroup: Cgroup, controller: string): string {
   const directory =
     cgroup.paths.get(controller) ?? (cgroup.paths.size === 1 ? cgroup.paths.get('') : undefined);

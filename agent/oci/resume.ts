@@ -1,4 +1,4 @@
-/** `resume`: lets a paused container go on. */
+/** The verb `resume`: resumes a paused container. */
 import { conflict } from '../errors.ts';
 import { onlyIdOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';
@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 export function resumeVerb({ store }: Context): Verb {
   return {
     takes: '<id>',
-    about: 'let a paused container go on',
+    about: 'resume a paused container',
     options: {},
     run(call) {
       const container = Container.open(store, onlyIdOf(call));

@@ -1,6 +1,6 @@
 /**
- * What a process of a container may do: its first one, one that `exec` adds, and a hook that is a program
- * of its root. Nowhere else is that decided.
+ * Privileges of a container's processes: the first one, one of `exec`, and a hook that is a program of its root. They
+ * are decided only here.
  */
 import type { CgroupPlacement } from '../cgroup/cgroup.ts';
 import type { OciProcess, OciSpec } from '../contract/oci-runtime.ts';
@@ -12,10 +12,10 @@ import type { Container } from './container.ts';
 import type { ContainerRecord } from './container-store.ts';
 import { listenerOf } from './seccomp-listener.ts';
 
-/** crun's: the groups are those of whoever called the command. */
+/** Annotation of crun: processes keep the supplementary groups of the command's caller. */
 export const keepGroups = 'run.oci.keep_original_groups';
 
-/** What config.json, and the options of `create`, say of every process. */
+/** Settings of every process from config.json and the options of `create`. */
 export function extrasOf(
   { linux, annotations }: OciSpec,
   { keepsKeyring }: ContainerRecord,
@@ -27,7 +27,7 @@ export function extrasOf(
   };
 }
 
-/** Of one more process in a container that has its first one. */
+/** Privileges of a further process in a container whose first one exists. */
 export function rightsOf(
   container: Container,
   spec: OciSpec,
@@ -46,7 +46,7 @@ export function rightsOf(
   };
 }
 
-/** What the options of `exec` change. */
+/** Changes by options of `exec`. */
 export interface ChangedRights {
   capabilities: readonly string[];
   noNewPrivileges: boolean;
@@ -68,7 +68,7 @@ export function withChangedRights(
   };
 }
 
-/** As in a document: one that this runtime does not know is no error. */
+/** Drops unknown capabilities with a warning, as in a document. */
 function knownOf(names: readonly string[], warn: (text: string) => void): string[] {
   return names.flatMap((name) => {
     try {

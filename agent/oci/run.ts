@@ -1,4 +1,4 @@
-/** `run`: create, start, and, unless detached, wait and delete. */
+/** The verb `run`: creates and starts a container and, unless detached, waits and deletes it. */
 import { type Options, textOf, type Verb } from './command-line.ts';
 import type { Context } from './context.ts';
 import { createContainer, createOptions } from './create.ts';
@@ -29,7 +29,7 @@ export function runVerb(context: Context): Verb {
       try {
         readiness = await startContainer(context, container);
       } catch (error) {
-        // Nobody is going to delete what `run` could not start.
+        // Nobody else deletes a container that `run` could not start.
         await deleteContainer(context, id, true);
         throw error;
       }

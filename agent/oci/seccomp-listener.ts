@@ -1,4 +1,4 @@
-/** Who answers for a container's SCMP_ACT_NOTIFY (config-linux.md, "The Container Process State"). */
+/** Finds the agent that answers a container's SCMP_ACT_NOTIFY (config-linux.md, "The Container Process State"). */
 import type { OciSeccomp } from '../contract/oci-runtime.ts';
 import { invalid } from '../errors.ts';
 import { sendDescriptor } from '../kernel/unix-socket.ts';
@@ -7,7 +7,7 @@ import type { TakeListener } from '../runtime/detached.ts';
 import { notifies } from '../runtime/seccomp.ts';
 import type { Container, Status } from './container.ts';
 
-/** Undefined where nobody is to answer. Throws invalid where nobody could. */
+/** Returns `undefined` without such a rule. Throws invalid when there is no listenerPath. */
 export function listenerOf(
   seccomp: OciSeccomp | undefined,
   container: Container,

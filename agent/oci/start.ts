@@ -1,4 +1,4 @@
-/** `start`: lets the container's process execute its program. */
+/** The verb `start`: makes the container's process execute its program. */
 import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
 import { withPlacement } from '../cgroup/placement.ts';
 import type { OciSpec } from '../contract/oci-runtime.ts';
@@ -29,7 +29,7 @@ export function startVerb(context: Context): Verb {
   };
 }
 
-/** What is still to come, when the caller wants to hear of it: that the container is ready. */
+/** Starts the container. Resolves with what the caller still waits for: its readiness, if anybody wants to know. */
 export async function startContainer(
   context: Context,
   { id }: Container,
@@ -70,7 +70,7 @@ export async function startContainer(
   }
 }
 
-/** A hook that fails takes the container with it (runtime.md, "Lifecycle", 7 and 9). */
+/** A failing hook destroys the container (runtime.md, "Lifecycle", 7 and 9). */
 async function orDestroy(
   context: Context,
   container: Container,
@@ -85,7 +85,7 @@ async function orDestroy(
   }
 }
 
-/** The process reports only failures: execve closes its end of the FIFO, and that is success. */
+/** The process reports only failures: a successful execve closes its end of the FIFO. */
 async function execute(container: Container, { process }: OciSpec): Promise<void> {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
   const watch = new AliveWatch(openSync(container.reportsPath, flags));
@@ -101,7 +101,7 @@ function openGate({ id, gatePath }: Container): void {
   try {
     fd = openSync(gatePath, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch (error) {
-    // Nobody reads: the process has just been killed.
+    // Without a reader the process has been killed.
     if (hasErrno(error, 'ENXIO', 'ENOENT'))
       throw conflict(`container "${id}" has ended before it was started`, error);
     throw error;

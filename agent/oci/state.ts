@@ -1,4 +1,4 @@
-/** `state`: the document of runtime.md, "State". */
+/** The verb `state`: prints the document of runtime.md, "State". */
 import { onlyIdOf, type Verb } from './command-line.ts';
 import { Container } from './container.ts';
 import type { Context } from './context.ts';

@@ -1,4 +1,4 @@
-/** `update`: changes the limits of a container that runs. */
+/** The verb `update`: changes limits of a running container. */
 import { readFileSync } from 'node:fs';
 import type { OciResources } from '../contract/oci-runtime.ts';
 import { conflict, invalid } from '../errors.ts';

@@ -1,4 +1,4 @@
-/* The child: carries the plan out and becomes the program, or an init above it. */
+/* The child executes the plan and becomes the program, or an init above it. */
 #define _GNU_SOURCE
 #include "shim.h"
 #include <errno.h>
@@ -16,8 +16,8 @@
 #include "user-namespace.h"
 
 /*
- * With a place for reports of its own the child is from here on alone: the shim sees the socket close, takes that for
- * the start, and may leave.
+ * With a FIFO for its reports the child is on its own from here: the shim sees the socket close, takes that for the
+ * start, and may exit.
  */
 static void wait_outside(struct bytes *step) {
   int gate = (int)take_u32(step), reports = (int)take_u32(step);
@@ -32,8 +32,8 @@ static void wait_outside(struct bytes *step) {
 }
 
 /*
- * Everything but the socket and what the plan still needs, which becomes FD_FIRST_FREE and on. The plan lists those in
- * ascending order, so that none is overwritten before it was moved.
+ * Closes everything but the socket and the plan's remaining descriptors, which become FD_FIRST_FREE and following.
+ * The plan lists those in ascending order, so that none is overwritten before it was moved.
  */
 static void close_others(struct bytes *step) {
   unsigned next = FD_FIRST_FREE;
@@ -45,10 +45,10 @@ static void close_others(struct bytes *step) {
   check(syscall(SYS_close_range, next, ~0U, 0));
 }
 
-/* As many descriptors as a process can have without asking for more (fs.nr_open). */
+/* Default maximum of descriptors of a process (fs.nr_open). */
 static const unsigned max_preserved = 1 << 20;
 
-/* The caller's own descriptors become 3 and on of the program, and nothing else of ours reaches it. */
+/* The caller's descriptors become 3 and following of the program; all others are closed. */
 static void preserve_descriptors(unsigned first, unsigned count) {
   if (count > max_preserved || first > max_preserved) fail_step(EINVAL);
   if (count > 0) {
@@ -56,7 +56,10 @@ static void preserve_descriptors(unsigned first, unsigned count) {
     if (peer < 0) _exit(1);
   }
   for (unsigned i = 0; i < count; i++) check(dup2((int)(first + i), (int)(3 + i)));
-  /* EPERM, ENOSYS: a seccomp profile older than the call refuses it; STEP_CLOSE has left nothing that survives execve. */
+  /*
+   * EPERM and ENOSYS come from a seccomp profile older than the call; STEP_CLOSE has closed everything that survives
+   * execve.
+   */
   if (syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != EPERM && errno != ENOSYS) fail_step(errno);
 }
 
@@ -70,7 +73,7 @@ static _Noreturn void be_init(pid_t child) {
     siginfo_t info;
     if (sigwaitinfo(&all, &info) < 0) continue;
     if (info.si_signo != SIGCHLD) {
-      /* The terminal already told its whole foreground group; only a sender's signal is passed on. */
+      /* The terminal has already signalled its foreground group; only signals from a sender are forwarded. */
       if (info.si_code != SI_KERNEL) kill(child, info.si_signo);
       continue;
     }
@@ -88,7 +91,7 @@ static void split_init(void) {
     close(FD_PEER);
     be_init(child);
   }
-  /* A group of its own in the terminal's foreground, so that job control works below a PID 1 that is not a shell. */
+  /* The program gets its own foreground process group, so that job control works below a PID 1 that is no shell. */
   setpgid(0, 0);
   if (start.io & IO_TERMINAL) {
     signal(SIGTTOU, SIG_IGN);
@@ -114,8 +117,8 @@ static _Noreturn void execute(struct bytes *step) {
 }
 
 /*
- * A pid namespace belongs to the user namespace of whoever clones into it. So with flags the rest of
- * the plan is another process's: it is born in both, and we tell the shim and leave.
+ * A PID namespace belongs to the user namespace of the process that clones into it. With flags another process
+ * executes the rest of the plan: it is created in both, and this one reports to the shim and exits.
  */
 static void enter_user(struct bytes *step) {
   int fd = (int)take_u32(step);
@@ -130,8 +133,8 @@ static void enter_user(struct bytes *step) {
 }
 
 /*
- * unshare(2) makes a time namespace for later children alone, and it takes offsets until somebody is in it
- * (time_namespaces(7)): they are written between making it and going in.
+ * unshare(2) creates a time namespace only for later children, and its offsets can be set until a process is in it
+ * (time_namespaces(7)): they are written before this process enters it.
  */
 static void enter_new_time(struct bytes *step) {
   check(unshare(CLONE_NEWTIME));
@@ -142,7 +145,7 @@ static void enter_new_time(struct bytes *step) {
     close(offsets);
   }
   step->left = 0;
-  /* A namespace's file is a magic link, and this procfs is the machine's: here following it is the point. */
+  /* The file of a namespace is a magic link, which may be followed because this procfs is the machine's. */
   int made = open_by(FD_PROC, "self/ns/time_for_children", O_RDONLY, 0);
   check(made);
   check(setns(made, CLONE_NEWTIME));

@@ -1,7 +1,7 @@
 /*
- * Keeps a shared folder's file system while no agent serves it. The kernel ends a FUSE file system with
- * the last copy of its descriptor; this process has one, and the next agent takes it from here. When
- * none comes for a while, what is asked is answered with EIO, so that nobody waits for ever.
+ * Keeps the file system of a shared folder while no agent serves it. The kernel ends a FUSE file system with the last
+ * copy of its descriptor; this process has one, which the next agent takes from here. When no agent comes for a
+ * while, requests are answered with EIO, so that no caller waits forever.
  */
 #define _GNU_SOURCE
 #include "folder.h"
@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The agent's kept-mounts.ts knows them too; 4 is the mount itself. */
+/* kept-mounts.ts of the agent uses the same numbers; 4 is the mount itself. */
 enum { FD_DEVICE = 3 };
-/* How long a serving thread may be gone while its process still ends. */
+/* Time that the serving thread may be gone while its process still ends. */
 static const int look_ms = 5000;
 
 static long long now_ms(void) {
@@ -31,7 +31,7 @@ static int is_ended(void) {
   return poll(&device, 1, 0) > 0 && (device.revents & POLLERR) != 0;
 }
 
-/* Not waited for at the device: each question would wake us beside the agent. */
+/* The device is not polled: each request would wake this process besides the agent. */
 static void await_end_of(pid_t agent, pid_t thread) {
   struct pollfd process = {.fd = (int)syscall(SYS_pidfd_open, agent, 0), .events = POLLIN};
   while (process.fd >= 0 && syscall(SYS_tgkill, agent, thread, 0) == 0 && !is_ended())
@@ -39,13 +39,13 @@ static void await_end_of(pid_t agent, pid_t thread) {
   if (process.fd >= 0) close(process.fd);
 }
 
-/* What the agent had read comes again (Linux 6.9; before, it waits for the next agent). */
+/* Requests that the agent had read are sent again (Linux 6.9; before, they wait for the next agent). */
 static void ask_for_all_again(void) {
   struct fuse_out_header notice = {.len = sizeof notice, .error = FUSE_NOTIFY_RESEND};
   if (write(FD_DEVICE, &notice, sizeof notice) < 0) return;
 }
 
-/* Nobody waits for the end of what is open: left alone, the next agent hears of it. */
+/* Nobody waits for a release; it is left to the next agent. */
 static int takes_answer(uint32_t opcode) {
   switch (opcode) {
     case FUSE_FORGET:
@@ -57,14 +57,14 @@ static int takes_answer(uint32_t opcode) {
   }
 }
 
-/* 0 when the file system has ended. */
+/* Returns 0 when the file system has ended. */
 static int refuse_one(void *question, size_t size) {
   const struct fuse_in_header *head = question;
   ssize_t length = read(FD_DEVICE, question, size);
   if (length < 0) return errno != ENODEV;
   if ((size_t)length < sizeof *head || !takes_answer(head->opcode)) return 1;
   struct fuse_out_header answer = {.len = sizeof answer, .error = -EIO, .unique = head->unique};
-  /* Whoever asked may have been ended. */
+  /* The requester may have ended. */
   if (write(FD_DEVICE, &answer, sizeof answer) < 0) return 1;
   return 1;
 }

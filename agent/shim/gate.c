@@ -1,8 +1,8 @@
-/* Where the child waits: until the shim has recorded it, and at gates that somebody outside opens. */
+/* The child waits here until the shim has recorded it, and at gates that another process opens. */
 #include "shim.h"
 #include <unistd.h>
 
-/* A child whose shim died before it wrote the pid down ends here, since nobody would know of it. */
+/* A child whose shim died before it recorded the PID ends here, since nobody would know of it. */
 void await_shim(void) {
   static int known;
   char go;
@@ -10,14 +10,14 @@ void await_shim(void) {
   known = 1;
 }
 
-/* Returns when a byte comes. The child ends when the writer of the gate has gone. */
+/* Returns when a byte arrives. The child exits when the writer has closed the gate. */
 void pass_gate(int gate) {
   char go;
   if (read(gate, &go, 1) != 1) _exit(1);
   close(gate);
 }
 
-/* Reports REPORT_WAITING with `word` to whoever made the plan, who then opens the gate. */
+/* Reports REPORT_WAITING with `word` to the creator of the plan, which then opens the gate. */
 void wait_at(int gate, uint32_t word) {
   struct report report = {REPORT_WAITING, 0, word};
   await_shim();

@@ -1,4 +1,4 @@
-/* The log: records of a 16-byte header and up to 64 KiB, in numbered files. */
+/* The log consists of records with a 16-byte header and up to 64 KiB, in numbered files. */
 #define _GNU_SOURCE
 #include "shim.h"
 #include <fcntl.h>
@@ -17,7 +17,7 @@ struct record {
 
 static struct { uint32_t number; uint64_t size; int open; } log_file;
 
-/* Opened by the first record: many containers write nothing. */
+/* The first record opens the file, because many containers write nothing. */
 void begin_log(uint32_t number) { log_file.number = number; }
 
 static void open_log(uint32_t number) {
@@ -34,7 +34,10 @@ static void open_log(uint32_t number) {
   log_file.open = 1;
 }
 
-/* The limit may have come down by more than one: backwards from the first that is too old to the first that is gone. */
+/*
+ * Removes old files. The limit may have been lowered by more than one, so this goes from the first excess file to the
+ * first absent one.
+ */
 void prune_log(void) {
   char name[32];
   if (start.log_max_files == 0 || log_file.number <= start.log_max_files) return;
@@ -49,7 +52,10 @@ static void rotate_log(void) {
   if (log_file.open) prune_log();
 }
 
-/* One writev a record: a reader that follows never sees half of one. A full disk costs lines, never the container. */
+/*
+ * Each record is one writev, so that a reader never sees half of one. A full disk loses lines, but never stops the
+ * container.
+ */
 void append_record(int stream, const char *data, size_t length) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);

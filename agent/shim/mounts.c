@@ -1,4 +1,4 @@
-/* Steps of the child that change what is mounted. Each fails with errno. */
+/* Steps of the child that change mounts. Each fails with errno. */
 #define _GNU_SOURCE
 #include "shim.h"
 #include <errno.h>
@@ -17,12 +17,12 @@ int open_by(int directory, const char *path, uint64_t flags, uint64_t resolve) {
   return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
-/* In the container: the root was pivoted, so only links could still mislead. */
+/* Opens a path in the container: the root was pivoted, so only links could still mislead. */
 int open_inside(const char *path, uint64_t flags) {
   return open_by(AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 
-/* /dev/null, proved to be one: an image's own file there must not end up as a mask (CVE-2025-31133). */
+/* Opens /dev/null and verifies it: an image's own file there must not become a mask (CVE-2025-31133). */
 int open_null(uint64_t flags) {
   struct stat stat;
   int fd = open_inside("/dev/null", flags);
@@ -53,7 +53,10 @@ static int new_filesystem(const char *type, unsigned attributes) {
   return tree;
 }
 
-/* In a user namespace the kernel wants to see a procfs before it makes one: what the launcher put there for that goes. */
+/*
+ * In a user namespace the kernel needs a visible procfs before it creates one: the launcher's placeholder for that is
+ * removed.
+ */
 void mount_proc(struct bytes *step) {
   unsigned attributes = take_u32(step), replaces = take_u32(step);
   const char *path = take_string(step);
@@ -66,8 +69,10 @@ void mount_proc(struct bytes *step) {
   close(target);
 }
 
-/* One read-only tmpfs covers every masked directory. The first gets it as it is: before Linux 6.15 only what is
- * attached can be cloned. */
+/*
+ * One read-only tmpfs covers every masked directory. The first directory gets the original, because before Linux 6.15
+ * only an attached mount can be cloned.
+ */
 static int empty_directory(void) {
   static int attached = -1;
   if (attached >= 0) return clone_mount(attached, 0);
@@ -116,8 +121,9 @@ void write_proc(struct bytes *step) {
 }
 
 /*
- * For a machine whose root cannot be pivoted away from (an initramfs): the container's root goes on top of it. The
- * machine's own procfs and sysfs go first: where one is mounted, be it covered, a user namespace may mount another.
+ * For a machine whose root cannot be pivoted away from (an initramfs): the container's root is mounted on top of it.
+ * The machine's procfs and sysfs are unmounted first, because while one is mounted, even hidden, a user namespace may
+ * mount another.
  */
 static void cover_root(void) {
   if (umount2("/proc", MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT) fail_step(errno);
@@ -131,7 +137,7 @@ static void pivot_away(void) {
   check(umount2(".", MNT_DETACH));
 }
 
-/* As the launcher does it where no hook wants to see the host's tree beside the container's (agent/kernel/mount.ts). */
+/* Pivots as the launcher does when no hook must see the host's tree beside the container's (agent/kernel/mount.ts). */
 void pivot(struct bytes *step) {
   int root = (int)take_u32(step);
   uint32_t covers = take_u32(step);
@@ -147,8 +153,8 @@ void pivot(struct bytes *step) {
 }
 
 /*
- * Where the mount namespace is the machine's or another's: its root is a tree that is attached nowhere, so that there is
- * no way up from it, and whose mounts nobody else sees.
+ * For the mount namespace of the machine or of another container: the root becomes a detached tree, so that no path
+ * leads up from it and nobody else sees its mounts.
  */
 void enter_root(int root) {
   check(fchdir(root));
@@ -156,17 +162,17 @@ void enter_root(int root) {
   check(chdir("/"));
 }
 
-/* The mount namespace that the process belongs in, while its root is made ready in another. */
+/* The mount namespace to which the process returns when its root was prepared in another. */
 static int own_mounts = -1;
 
 void borrow_mounts(int namespace) {
-  /* A namespace's file is a magic link, and this procfs is the machine's: here following it is the point. */
+  /* The file of a namespace is a magic link, which may be followed because this procfs is the machine's. */
   own_mounts = open_by(FD_PROC, "self/ns/mnt", O_RDONLY, 0);
   check(own_mounts);
   check(setns(namespace, CLONE_NEWNS));
 }
 
-/* Takes a copy of the root, with all that is mounted below it, along: before Linux 6.15 nothing can be mounted in one. */
+/* Takes a copy of the root with all mounts below it along: before Linux 6.15 nothing can be mounted in a detached one. */
 void carry_root(void) {
   int root = (int)syscall(SYS_open_tree, AT_FDCWD, "/", AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   check(root);
@@ -177,8 +183,8 @@ void carry_root(void) {
 }
 
 /*
- * Puts a copy of a mount, with what is mounted below it, in its place. The kernel lists mounts in the order in which
- * they were made, and the specification wants those after /proc to come after it.
+ * Replaces a mount by a copy with all mounts below it. The kernel lists mounts in the order of their creation, and
+ * the specification wants these to come after /proc.
  */
 void renew(const char *path) {
   int target = open_inside(path, O_PATH);
@@ -202,7 +208,7 @@ void renew(const char *path) {
   close(target);
 }
 
-/* Last of all, since what is unbindable cannot be made anew. */
+/* This step is the last, because an unbindable mount cannot be copied any more. */
 void make_unbindable(struct bytes *step) {
   struct mount_attr change = {.propagation = MS_UNBINDABLE};
   int flags = AT_EMPTY_PATH | (take_u32(step) ? AT_RECURSIVE : 0);

@@ -1,4 +1,4 @@
-/* The plan on the wire: tag u32, length u32, bytes; lengths are padded to 8 (agent/runtime/plan.ts). */
+/* The encoded plan: tag u32, length u32, bytes; lengths are padded to 8 (agent/runtime/plan.ts). */
 #define _GNU_SOURCE
 #include "shim.h"
 #include <errno.h>
@@ -26,7 +26,7 @@ _Noreturn void fail(int fd, int error) {
   _exit(1);
 }
 
-/* In the child: which step failed, and why. */
+/* The child reports the failed step and errno. */
 _Noreturn void fail_step(int error) { fail(peer, error); }
 
 static const void *take(struct bytes *bytes, size_t length) {
@@ -64,7 +64,7 @@ char **take_strings(struct bytes *bytes) {
   return strings;
 }
 
-/* Takes the next step; 0 at the end of the plan. */
+/* Takes the next step. Returns 0 at the end of the plan. */
 uint32_t take_step(struct bytes *plan, struct bytes *step) {
   if (plan->left == 0) return 0;
   uint32_t tag = take_u32(plan), length = take_u32(plan);

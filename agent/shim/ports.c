@@ -1,7 +1,7 @@
 /*
- * Published ports without root. Rules can lead packets only within a network namespace, and the
- * machine's own is not ours; so a process for each container takes connections and datagrams there and
- * passes them on. It has the machine's sockets from the agent, and lives on when the agent ends.
+ * Forwards published ports without root. Rules forward packets only within a network namespace, and the machine's
+ * belongs to root; so a process per container accepts connections and datagrams there and forwards them. It gets the
+ * machine's sockets from the agent, and goes on when the agent ends.
  */
 #define _GNU_SOURCE
 #include "ports.h"
@@ -22,7 +22,7 @@
 
 enum kind { LISTENER, DATAGRAMS, STREAM, SESSION };
 
-/* What epoll gives back: each begins with its kind. */
+/* Data of epoll events, each of which begins with its kind. */
 struct port {
   enum kind kind;
   int fd;
@@ -42,7 +42,7 @@ struct stream {
   struct stream *next_dead;
 };
 
-/* One client of a datagram port. */
+/* A client of a datagram port. */
 struct session {
   enum kind kind;
   int fd;
@@ -55,9 +55,9 @@ struct session {
 
 static const size_t pipe_bytes = 65536;
 static const uint32_t stream_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-/* Then others have their turn. */
+/* Work per event, so that others get their turn. */
 static const int most_rounds = 16;
-/* As conntrack keeps flows that were answered (nf_conntrack_udp_timeout_stream). */
+/* Timeout of answered flows in conntrack (nf_conntrack_udp_timeout_stream). */
 static const time_t session_seconds = 120;
 static const int most_sessions = 1024;
 
@@ -71,7 +71,7 @@ static int watch(int fd, void *what, uint32_t events) {
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* Without descriptors nothing can be accepted, and an event that stays would be all that we do. */
+/* Without free descriptors nothing can be accepted, and the pending event would keep this process busy. */
 static void set_full(int full) {
   if (is_full == full) return;
   is_full = full;
@@ -94,7 +94,7 @@ static void end_stream(struct stream *stream) {
   set_full(0);
 }
 
-/* -1 on an error, 1 when something was moved, 0 when there is nothing to do now. */
+/* Returns -1 on an error, 1 when bytes were moved, 0 when nothing is ready. */
 static int move_once(struct way *way) {
   int moved = 0;
   if (!way->ended && way->held < pipe_bytes) {
@@ -123,7 +123,7 @@ static void serve_stream(struct stream *stream) {
     struct sockaddr_in peer;
     getsockopt(stream->way[1].from, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error != 0) {
-      /* The client hears of a refusal as one, not as an end. */
+      /* A refusal must reach the client as one and not as an end of file. */
       const struct linger at_once = {1, 0};
       setsockopt(stream->way[0].from, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
       end_stream(stream);
@@ -150,7 +150,7 @@ static void serve_stream(struct stream *stream) {
     return;
   }
   if (moved) {
-    /* Events come at changes only; this asks for what there is already. */
+    /* Events are edge-triggered, so this handles what is ready already. */
     struct epoll_event event = {.events = stream_events, .data.ptr = stream};
     for (int i = 0; i < 2; i++) epoll_ctl(epoll, EPOLL_CTL_MOD, stream->way[i].from, &event);
   }
@@ -193,7 +193,7 @@ static void end_idle_sessions(void) {
     else place = &(*place)->next;
 }
 
-/* The one that was silent longest gives way. */
+/* The session that was idle longest is closed. */
 static void make_room(void) {
   struct session **oldest = &sessions;
   for (struct session **place = &sessions; *place != NULL; place = &(*place)->next)
@@ -287,7 +287,7 @@ static int prepare_port(struct port *port) {
   return watch(port->fd, port, EPOLLIN);
 }
 
-/* What ended is freed when all events of a round are handled: a later one may have named it. */
+/* Ended streams are freed after all events of a round, because a later event may refer to one. */
 static void bury(void) {
   for (struct stream *stream; (stream = dead_streams) != NULL; free(stream)) dead_streams = stream->next_dead;
   for (struct session *session; (session = dead_sessions) != NULL; free(session)) dead_sessions = session->next;
@@ -306,7 +306,7 @@ int forward_ports(int network, char **texts) {
   for (port_count = 0; texts[port_count] != NULL;) port_count++;
   ports = calloc((size_t)port_count + 1, sizeof *ports);
   epoll = epoll_create1(EPOLL_CLOEXEC);
-  /* The sockets that we have stay the machine's; those that we make from now on are the bridges'. */
+  /* Existing sockets stay in the machine's namespace; new ones are created in that of the bridges. */
   if (ports == NULL || epoll < 0 || setns(network, CLONE_NEWNET) < 0) return 1;
   close(network);
   for (int i = 0; i < port_count; i++)

@@ -2,7 +2,7 @@
 #ifndef CORTEN_PORTS_H
 #define CORTEN_PORTS_H
 
-/* `texts` ends with NULL. Returns when the start fails, with the exit code. */
+/* `texts` ends with NULL. Returns the exit code, only when the start fails. */
 int forward_ports(int network, char **texts);
 
 #endif

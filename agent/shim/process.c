@@ -1,4 +1,4 @@
-/* Steps of the child that make the process what it will be. Each fails with errno. */
+/* Steps of the child that set up its process. Each fails with errno. */
 #define _GNU_SOURCE
 #include "shim.h"
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
-/* -1 as a number means the container's own /dev/null. */
+/* The number -1 means the container's own /dev/null. */
 void set_stdio(struct bytes *step) {
   for (int number = 0; number < 3; number++) {
     int fd = (int)take_u32(step);
@@ -23,7 +23,10 @@ void set_stdio(struct bytes *step) {
   }
 }
 
-/* So that the image's user can reopen /dev/stdout. Never a device of the host: only pipes, and our own terminal. */
+/*
+ * Changes the owner of stdio, so that the image's user can reopen /dev/stdout. It never changes a device of the host:
+ * only pipes and the container's terminal.
+ */
 void own_stdio(struct bytes *step) {
   uid_t uid = take_u32(step);
   gid_t gid = take_u32(step);
@@ -35,7 +38,7 @@ void own_stdio(struct bytes *step) {
   }
 }
 
-/* After chdir the directory must lie inside the root (CVE-2024-21626): the kernel then gives an absolute path. */
+/* After chdir the directory must be inside the root (CVE-2024-21626): the kernel then returns an absolute path. */
 void change_directory(struct bytes *step) {
   char path[4096];
   check(chdir(take_string(step)));
@@ -50,7 +53,7 @@ void drop_bounding(uint64_t keep) {
   }
 }
 
-/* Order as in credentials(7): keep capabilities across setuid, so that only what the plan lists remains. */
+/* The order of credentials(7): capabilities are kept across setuid, so that exactly those of the plan remain. */
 void set_ids(struct bytes *step) {
   uid_t uid = take_u32(step);
   gid_t gid = take_u32(step);
@@ -66,7 +69,7 @@ void set_capabilities(struct bytes *step) {
   uint64_t effective = take_u64(step), permitted = take_u64(step), inheritable = take_u64(step);
   check(syscall(SYS_capget, &header, own));
   for (int half = 0; half < 2; half++) {
-    /* A machine that does not have a capability itself (a nested container) cannot hand it on. */
+    /* A machine that lacks a capability itself (a nested container) cannot grant it. */
     data[half].permitted = (uint32_t)(permitted >> 32 * half) & own[half].permitted;
     data[half].effective = (uint32_t)(effective >> 32 * half) & data[half].permitted;
     data[half].inheritable = (uint32_t)(inheritable >> 32 * half) & own[half].permitted;
@@ -92,7 +95,7 @@ void load_seccomp(struct bytes *step) {
   int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
   check(listener);
   if (!(flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)) return;
-  /* Whoever answers for the filter gets it before the filter can ask anything. */
+  /* The listener gets its descriptor before the filter can send a notification. */
   wait_at(gate, (uint32_t)listener);
   close(listener);
 }
@@ -105,7 +108,7 @@ void set_groups(struct bytes *step) {
   check(syscall(SYS_setgroups, count, groups));
 }
 
-/* To raise alone takes the machine's root; the limit itself may come later, when it hinders nothing of ours. */
+/* Only raising needs the machine's root; lowering may come later, when it does not affect the shim's own work. */
 void set_rlimit(struct bytes *step) {
   int resource = (int)take_u32(step);
   uint32_t raise_only = take_u32(step);
@@ -126,7 +129,7 @@ void set_scheduler(struct bytes *step) {
   step->left = 0;
 }
 
-/* A mask of processors, as long as the plan has it. */
+/* A CPU mask with the length of the plan's. */
 void set_affinity(struct bytes *step) {
   check(syscall(SYS_sched_setaffinity, 0, step->left, step->at));
   step->left = 0;

@@ -1,4 +1,4 @@
-/* What comes by a socket: the work of a shim that was started ahead, and the rest of a plan that was begun early. */
+/* Receives messages of a socket: the work of a warm shim, and the rest of a plan that was begun early. */
 #define _GNU_SOURCE
 #include "shim.h"
 #include <errno.h>
@@ -11,10 +11,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* SCM_MAX_FD of the kernel. */
+/* SCM_MAX_FD of the kernel, the number of descriptors in one message. */
 enum { MOST_DESCRIPTORS = 253 };
 
-/* One message: at most `room` bytes of text, and descriptors. 0, or why not; ECANCELED when nobody will send one any more. */
+/*
+ * Receives one message: at most `room` bytes of text, and descriptors. Returns 0 or an errno; ECANCELED when the
+ * sender has closed the socket.
+ */
 static int receive(int socket, char *text, size_t room, size_t *length, int *descriptors, int *count) {
   union {
     struct cmsghdr head;
@@ -36,8 +39,9 @@ static int receive(int socket, char *text, size_t room, size_t *length, int *des
 }
 
 /*
- * One message: the name for the process list, and every descriptor from FD_PLAN on. Whatever is not exactly that, or
- * an agent that has gone, ends us: nobody waits for a spare. `name` is our own argument, which it replaces.
+ * Receives one message: the name for the process list, and every descriptor from FD_PLAN on. Anything else, or an
+ * agent that has gone, ends this process, because nobody needs the warm shim any more. `name` is this process's own
+ * argument, which is replaced.
  */
 void receive_plan(char *name) {
   const size_t room = strlen(name);
@@ -46,7 +50,10 @@ void receive_plan(char *name) {
   int error = receive(FD_PLAN, name, room, &length, received, &count);
   if (error != 0) _exit(error != ECANCELED);
   memset(name + length, 0, room - length);
-  /* They came as the lowest free numbers, in order and all above where they belong, so none is overwritten unread. */
+  /*
+   * The descriptors have the lowest free numbers, in order and all above their targets, so none is overwritten before
+   * it is moved.
+   */
   for (int index = 0; index < count; index++) {
     int number = FD_PLAN + index;
     if (received[index] <= number || dup3(received[index], number, O_CLOEXEC) < 0) _exit(1);
@@ -55,8 +62,9 @@ void receive_plan(char *name) {
 }
 
 /*
- * One message: descriptors that become `first` and on, of which the first is the rest of the plan. Nothing of ours has
- * such a number yet, so they came as lower ones, in order: from the last to the first none is overwritten unread.
+ * Receives one message: descriptors that become `first` and following, of which the first is the rest of the plan.
+ * The shim uses no such number yet, so they have lower ones, in order: moved from the last to the first, none is
+ * overwritten.
  */
 void receive_rest(struct bytes *step, struct bytes *plan) {
   int received[MOST_DESCRIPTORS], count;

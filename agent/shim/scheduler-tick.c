@@ -1,7 +1,7 @@
 /*
- * While containers contend (agent/runtime/scheduler-tick.ts) a thread on each CPU sleeps for a millisecond again and
- * again. The end of its sleep interrupts the CPU, and the scheduler sees whether the running task's slice has ended: by
- * itself it looks at its tick only, every 4 ms where CONFIG_HZ is 250 (docs/decisions/0018).
+ * While containers contend for CPUs (agent/runtime/scheduler-tick.ts), a thread on each CPU sleeps for a millisecond
+ * again and again. The end of its sleep interrupts the CPU, and the scheduler checks whether the running task's slice
+ * has ended; by itself it checks only at its tick, every 4 ms with CONFIG_HZ=250 (docs/decisions/0018).
  */
 #define _GNU_SOURCE
 #include "scheduler-tick.h"
@@ -39,7 +39,7 @@ static void *tick(void *unused) {
   return unused;
 }
 
-/* Starts one thread on each CPU of our affinity mask. They inherit the caller's scheduling policy. */
+/* Starts one thread on each CPU of the affinity mask. They inherit the caller's scheduling policy. */
 static int start_threads(void) {
   cpu_set_t all, one;
   pthread_attr_t attributes;
@@ -56,7 +56,7 @@ static int start_threads(void) {
   return sched_setaffinity(0, sizeof all, &all);
 }
 
-/* Takes the lowest real-time priority, with which a thread preempts every container. 0 without CAP_SYS_NICE. */
+/* Sets the lowest real-time priority, with which a thread preempts every container. Returns 0 without CAP_SYS_NICE. */
 static int become_realtime(void) {
   const struct sched_param least = {.sched_priority = 1};
   return syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &least) == 0; /* musl has no wrapper. */

@@ -1,11 +1,11 @@
 /*
- * The shim: the parent of one container (or of one exec'd process) and the only reader of a
- * container's output. It knows no policy. It gets a finished plan (agent/runtime/plan.ts) on
- * descriptor 3, clones a child that carries the plan's steps out in order and ends in execve, and
- * then stays in the host's namespaces to write the log and, at the end, the exit record.
+ * The shim is the parent of one container (or of one exec'd process) and the only reader of a container's output. It
+ * contains no policy: it gets a complete plan (agent/runtime/plan.ts) on descriptor 3, clones a child that executes
+ * the plan's steps in order and ends in execve, and then stays in the host's namespaces to write the log and, at the
+ * end, the exit record.
  *
- * The shim outlives the agent: every signal but SIGUSR1 ("close stdin") and SIGUSR2 ("the log has
- * other limits") is blocked and stays unread, and nothing it does depends on anyone at the other end of a pipe.
+ * The shim outlives the agent: every signal but SIGUSR1 ("close stdin") and SIGUSR2 ("the log has other limits") is
+ * blocked and never read, and it never depends on a process at the other end of a pipe.
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -32,7 +32,7 @@
 #include <unistd.h>
 #include <linux/sched.h>
 
-/* Of output in a second. */
+/* Bytes of output per second. */
 #define FLOOD_BYTES ((size_t)1 << 20)
 
 struct start start;
@@ -71,7 +71,7 @@ static void write_pids(pid_t child) {
   write_run_file("pids", "pids.tmp", text, length, 0);
 }
 
-/* The agent hears of it first, which somebody waits for; what it does not write down itself its successor finds. */
+/* The agent, for which a caller may wait, is told first; what it does not store itself the next agent finds. */
 static void tell_exit(int code, int signal, const struct timespec *when) {
   uint64_t nanoseconds = (uint64_t)when->tv_sec * 1000000000U + (uint64_t)when->tv_nsec;
   uint32_t kind = REPORT_ENDED | (uint32_t)(code & 0xff) << 8 | (uint32_t)(signal & 0xff) << 16;
@@ -93,8 +93,8 @@ static void write_exit(void) {
 }
 
 /*
- * Outside of the container's group, this work would come before all containers. In a session of its own: where
- * the kernel shares the processors out by those (sched(7)), a nice value counts within one only.
+ * Outside of the container's cgroup this work would preempt all containers. It gets a session of its own: when the
+ * kernel shares CPUs between sessions (sched(7)), a nice value counts only within one.
  */
 static void give_way(void) {
   setsid();
@@ -106,7 +106,10 @@ static void give_way(void) {
   close(fd);
 }
 
-/* A container that floods its log has its lines written when the others leave a processor, and then waits for that itself. */
+/*
+ * The lines of a container that floods its log are written when others leave a CPU idle, and the container then waits
+ * for that.
+ */
 static void count_output(size_t bytes) {
   static int gives_way;
   static time_t second;
@@ -121,7 +124,7 @@ static void count_output(size_t bytes) {
   give_way();
 }
 
-/* Reads once and logs it; 0 when nothing more will come. */
+/* Reads once and logs the output. Returns 0 at the end. */
 static int copy_output(int fd, int stream) {
   static char buffer[65536];
   ssize_t count = read(fd, buffer, sizeof buffer);
@@ -135,7 +138,7 @@ static int is_readable(int fd) {
   return poll(&one, 1, 0) == 1 && (one.revents & POLLIN);
 }
 
-/* "<bytes a file> <files>", renamed into place by the agent before it signals. */
+/* Reads "<bytes per file> <files>", which the agent renamed into place before the signal. */
 static void take_log_limits(void) {
   char text[64], *bytes_end, *files_end;
   int fd = openat(FD_RUN, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -159,7 +162,7 @@ static void take_signal(void) {
   else if ((start.io & IO_INPUT) && !(start.io & IO_TERMINAL)) close(FD_INPUT);
 }
 
-/* Until the child has ended: its output into the log. What is then still in the pipes is read, not waited for. */
+/* Copies the output to the log until the child has ended. Then it reads what is still in the pipes, but does not wait. */
 static void supervise(void) {
   struct pollfd fds[4] = {
       {!(start.io & IO_OUT) ? -1 : start.io & IO_TERMINAL ? FD_INPUT : FD_OUT, POLLIN, 0},
@@ -173,7 +176,7 @@ static void supervise(void) {
     for (int stream = 0; stream < 2; stream++)
       if (fds[stream].revents && !copy_output(fds[stream].fd, stream + 1)) fds[stream].fd = -1;
   } while (!fds[2].revents);
-  /* Without a pid namespace something may still be writing, so there is an end to it: more than a pipe can hold. */
+  /* Without a PID namespace a process may still be writing, so this stops after more than a pipe can hold. */
   for (int stream = 0; stream < 2; stream++)
     for (int reads = 0; reads < 256 && fds[stream].fd >= 0 && is_readable(fds[stream].fd); reads++)
       if (!copy_output(fds[stream].fd, stream + 1)) break;
@@ -196,7 +199,7 @@ static void watch_signals(void) {
   place(fd, FD_SIGNALS);
 }
 
-/* What was begun before anybody asked for it: without a byte nobody does, and nothing has happened that anyone could see. */
+/* Work that was started before its request: without a byte nobody requested it, and nothing visible has happened. */
 static void await_go(int gate) {
   char go;
   ssize_t count;
@@ -225,7 +228,7 @@ static pid_t clone_child(int *peer) {
   return pid;
 }
 
-/* With IO_MOVES: until the child that we made has made the one that stays. 0 when there will be none. */
+/* With IO_MOVES: waits until the child has created the process that stays. Returns 0 when there will be none. */
 static pid_t await_moved(struct report *report) {
   if (recv(FD_PEER, report, sizeof *report, MSG_WAITALL) != sizeof *report) fail(FD_ALIVE, ECHILD);
   if (report->kind != REPORT_MOVED) return 0;
@@ -236,7 +239,7 @@ static pid_t await_moved(struct report *report) {
   return (pid_t)report->value;
 }
 
-/* Everything but what supervise() needs: the namespaces must end with the container. */
+/* Closes everything that supervise() does not need: the namespaces must end with the container. */
 static void close_rest(void) {
   syscall(SYS_close_range, FD_FIRST_FREE, ~0U, 0);
   close(FD_PLAN);
@@ -256,7 +259,7 @@ int main(int count, char **arguments) {
   struct report report = {0, 0, 0};
   struct bytes plan, step;
   int peer;
-  /* Before anything of the container is near: its root must not trace us (CVE-2016-9962). */
+  /* This comes before any contact with the container, whose root must not trace this process (CVE-2016-9962). */
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_NAME, "corten-shim", 0, 0, 0);
   if (chdir("/") < 0) return 1; /* the agent's directory must not stay busy because of us */
@@ -287,7 +290,7 @@ int main(int count, char **arguments) {
   begin_log(start.log_number);
 
   do {
-    /* execve closes the child's end; whatever comes first is why there was none. */
+    /* execve closes the child's end; a report before that is the reason for a failure. */
     if (report.kind != REPORT_FAILED && recv(FD_PEER, &report, sizeof report, MSG_WAITALL) != sizeof report)
       report = (struct report){REPORT_STARTED, 0, 0};
     if (report.kind != REPORT_FAILED) report.value = (uint32_t)child;

@@ -1,4 +1,4 @@
-/* What the shim's parts share; shim.c says what the shim is. */
+/* Declarations that the shim's parts share; shim.c describes the shim. */
 #ifndef CORTEN_SHIM_H
 #define CORTEN_SHIM_H
 
@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Descriptors that agent/runtime/plan.ts puts here, `/dev/null` where the plan has no use for one. */
+/* Descriptors that agent/runtime/plan.ts passes; `/dev/null` when the plan does not use one. */
 enum {
   FD_PLAN = 3,
   FD_ALIVE = 4,   /* write end of the FIFO whose EOF is our death */
@@ -16,7 +16,7 @@ enum {
   FD_OUT = 8,     /* read end of stdout; with a terminal its slave, held so that the master never hangs up */
   FD_ERR = 9,
   FD_PROC = 10, /* a procfs that is mounted nowhere, so that nothing can be mounted over it */
-  /* The shim's own. */
+  /* Descriptors of the shim itself. */
   FD_PIDFD = 11, /* the child; the agent takes it too */
   FD_SIGNALS = 12,
   FD_LOG = 13,
@@ -38,17 +38,17 @@ enum {
   STEP_TIME, STEP_PERSONALITY, STEP_AFFINITY, STEP_BORROW_MOUNTS, STEP_CARRY_ROOT
 };
 
-/* Last of a plan whose rest comes later (agent/runtime/prestarted-process.ts). */
+/* Last step of a plan whose rest comes later (agent/runtime/prestarted-process.ts). */
 enum { STEP_REST = 96 };
 
 enum { PLAN_VERSION = 1, IO_INPUT = 1, IO_OUT = 2, IO_ERR = 4, IO_TERMINAL = 8, IO_LOG = 16, IO_LEAVE = 32, IO_MOVES = 64 };
 
-/* What is written to the alive FIFO and, by the child, to FD_PEER. */
+/* Reports on the alive FIFO and, by the child, on FD_PEER. */
 enum { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_WAITING = 3, REPORT_MOVED = 4, REPORT_ENDED = 5 };
 struct report {
   /*
-   * STARTED, MOVED: pid, 0. WAITING: pid, what the child has to say. FAILED: the step's index, errno. ENDED: when, in
-   * nanoseconds since the epoch, the lower half first; above its kind are the exit code and the signal, a byte each.
+   * STARTED and MOVED: PID, 0. WAITING: PID, the child's word. FAILED: index of the step, errno. ENDED: time in
+   * nanoseconds since 1970, lower half first; above the kind are the exit code and the signal, one byte each.
    */
   uint32_t kind, value, error;
 };
@@ -71,7 +71,7 @@ extern struct start start;
 extern uint32_t step_index; /* of the plan, for reports of failures */
 extern int peer;            /* where the child reports */
 
-/* plan.c: reading the plan. In the child; whatever is wrong with it ends the child with a report. */
+/* plan.c: reads the plan in the child; an error in it ends the child with a report. */
 void write_all(int fd, const void *data, size_t length);
 _Noreturn void fail(int fd, int error);
 _Noreturn void fail_step(int error);
@@ -82,7 +82,7 @@ char **take_strings(struct bytes *bytes);
 uint32_t take_step(struct bytes *plan, struct bytes *step);
 void check(long result);
 
-/* mounts.c: steps that change what is mounted, and opening what is there. */
+/* mounts.c: steps that change mounts, and functions that open files. */
 int open_by(int directory, const char *path, uint64_t flags, uint64_t resolve);
 int open_inside(const char *path, uint64_t flags);
 int open_null(uint64_t flags);
@@ -98,7 +98,7 @@ void carry_root(void);
 void renew(const char *path);
 void make_unbindable(struct bytes *step);
 
-/* process.c: steps that make the process what it will be. */
+/* process.c: steps that set up the process. */
 void set_stdio(struct bytes *step);
 void own_stdio(struct bytes *step);
 void change_directory(struct bytes *step);
@@ -113,19 +113,19 @@ void set_scheduler(struct bytes *step);
 void set_affinity(struct bytes *step);
 void join_keyring(void);
 
-/* gate.c: where the child waits. */
+/* gate.c: gates at which the child waits. */
 void await_shim(void);
 void pass_gate(int gate);
 void wait_at(int gate, uint32_t word);
 
-/* child.c: the child's way from clone to execve. Nothing that the child calls calls back into it. */
+/* child.c: the child from clone to execve. Its callees never call back into it. */
 _Noreturn void run_plan(struct bytes plan);
 
-/* receive.c: plans that come by a socket. */
+/* receive.c: plans that arrive through a socket. */
 void receive_plan(char *name);
 void receive_rest(struct bytes *step, struct bytes *plan);
 
-/* log.c */
+/* log.c: the log of the output. */
 void begin_log(uint32_t number);
 void prune_log(void);
 void append_record(int stream, const char *data, size_t length);

@@ -1,8 +1,7 @@
 /*
- * User namespaces (user_namespaces(7)). A process of several threads can neither make nor enter one,
- * so what the agent cannot do about them is here: the shim's program, run by the launcher as
- * `corten-namespaces`, makes the namespaces of a container that are to belong to its user namespace;
- * and the shim's child goes into it.
+ * User namespaces (user_namespaces(7)). A process of several threads can neither create nor enter one, so the agent
+ * leaves that to the shim's program: the launcher runs it as `corten-namespaces` to create the namespaces of a
+ * container which belong to its user namespace, and the shim's child enters them.
  */
 #define _GNU_SOURCE
 #include "user-namespace.h"
@@ -25,18 +24,18 @@ static int become_root(void) {
   return setresuid(0, 0, 0);
 }
 
-/* The new ids are root's, which keeps every capability that entering gave. */
+/* The new IDs are root's, who keeps every capability that entering has given. */
 int enter_user_namespace(int fd) {
   return setns(fd, CLONE_NEWUSER) < 0 ? -1 : become_root();
 }
 
-/* A fork whose parent is our own parent, so that the shim stays the one that waits. */
+/* Forks a sibling, whose parent is this process's parent, so that the shim stays the one that waits. */
 pid_t clone_sibling(unsigned long flags) {
   struct clone_args args = {.flags = CLONE_PARENT | flags};
   return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
-/* What the user namespace was made with bounds everything in it, above what `--ulimit` can raise. */
+/* The limits at the creation of the user namespace bound everything in it, above what `--ulimit` can raise. */
 static void lift_limits(void) {
   static const int counted[] = {RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_SIGPENDING, RLIMIT_NPROC};
   const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
@@ -48,16 +47,16 @@ static int tell(int result) {
   return write(1, &error, sizeof error) == sizeof error && error == 0;
 }
 
-/* 0 when the launcher is gone. */
+/* Returns 0 when the launcher is gone. */
 static int wait_for_word(void) {
   char word;
   return read(0, &word, 1) == 1;
 }
 
 /*
- * Makes (or, with a descriptor, enters) a user namespace, waits until its ids are mapped, makes the
- * rest as its root, and stays until the launcher has opened what it wants of them. To be kept it stays
- * for good: the namespaces of an agent without root outlive the agent (agent/rootless).
+ * Creates (or, with a descriptor, enters) a user namespace, waits until its IDs are mapped, creates the other
+ * namespaces as its root, and stays until the launcher has opened them. A namespace holder stays for good: the
+ * namespaces of an agent without root outlive the agent (agent/rootless).
  */
 int make_namespaces(const char *flags, const char *user_fd, int keep) {
   int user = (int)strtol(user_fd, NULL, 10);
@@ -78,13 +77,13 @@ static int refuse(const char *what) {
   return 1;
 }
 
-/* Becomes `program` in the user namespace that a kept process holds, with a mount namespace of its own. */
+/* Executes `program` in the user namespace that the holder keeps, with a mount namespace of its own. */
 int enter_namespaces(const char *path, char **program) {
   int user = open(path, O_RDONLY | O_CLOEXEC);
   if (user < 0) return refuse(path);
   if (enter_user_namespace(user) < 0) return refuse("user namespace");
   if (unshare(CLONE_NEWNS) < 0) return refuse("mount namespace");
-  /* What the machine mounts comes in, and nothing of ours goes out. */
+  /* Mounts of the machine propagate in, but none propagates out. */
   if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return refuse("/");
   execv(program[0], program);
   return refuse(program[0]);

@@ -70,7 +70,8 @@ async function add(names: string[], directories: string[], below: string[] = [])
   const added = [];
   for (const directory of directories) added.push(await store.addLayer({ directory }));
   const diffIds = [...below, ...added.map(({ diffId }) => diffId)];
-  const image = await store.addImage({ config: config(diffIds), diffIds, platform, names });
+  const images = [{ config: config(diffIds), diffIds, platform }];
+  const image = await store.addImage({ images, names });
   for (const { release } of added) release();
   return { ...image, diffIds };
 }
@@ -194,6 +195,45 @@ test('a push compresses the layers once, and skopeo reads the same image', async
     assert.equal(store.find(reference)?.id, id);
     const top = store.find(reference)?.lowers[0] ?? '';
     assert.equal(readFileSync(join(top, 'etc/file'), 'utf8'), 'other');
+  } finally {
+    await registry.stop();
+  }
+});
+
+test('a list for two platforms is one image here, and is saved, pushed and removed whole', async () => {
+  const registry = await startRegistry(join(root, 'registry'));
+  try {
+    const images = [];
+    for (const architecture of ['arm64', 'amd64']) {
+      const { diffId } = await store.addLayer({ directory: lower(architecture, architecture) });
+      const rootfs = { type: 'layers', diff_ids: [diffId] };
+      const bytes = Buffer.from(JSON.stringify({ os: 'linux', architecture, config: {}, rootfs }));
+      images.push({ config: bytes, diffIds: [diffId], platform: { os: 'linux', architecture } });
+    }
+    const reference = `${registry.domain}/app:latest`;
+    const { id, descriptor } = await store.addImage({ images, index: {}, names: [reference] });
+    assert.equal(descriptor.mediaType, 'application/vnd.oci.image.index.v1+json');
+    assert.equal(id, digestOf(images[1]?.config ?? Buffer.alloc(0)));
+    assert.equal(store.find(reference)?.architecture, 'amd64');
+    await store.sweep();
+    await consume(store.push({ reference, signal }));
+    const raw = execFileSync(
+      'skopeo',
+      ['inspect', '--raw', '--tls-verify=false', `docker://${reference}`],
+      { encoding: 'utf8' },
+    );
+    const { manifests } = JSON.parse(raw) as { manifests: { platform: unknown }[] };
+    assert.deepEqual(
+      manifests.map((each) => each.platform),
+      images.map((each) => each.platform),
+    );
+    const archive = join(root, 'saved.tar');
+    await pipeline(await store.save([reference]), createWriteStream(archive));
+    const blobs = execFileSync('tar', ['-tf', archive], { encoding: 'utf8' }).match(/sha256\/\w+/g);
+    assert.equal(blobs?.length, 1 + 2 * 3);
+    await store.delete(id);
+    await store.sweep();
+    assert.deepEqual(readdirSync(join(root, 'images/blobs/sha256')), []);
   } finally {
     await registry.stop();
   }

@@ -11,11 +11,9 @@ import { fullTag, parseTagged } from './reference.ts';
 import type { AddedImage, AddedLayer, ImageAddition, LayerAddition } from './store.ts';
 import type { StoreParts } from './store-parts.ts';
 
-export async function addLayer(
-  parts: StoreParts,
-  { directory, latestNanos, signal }: LayerAddition,
-): Promise<AddedLayer> {
-  if (latestNanos !== undefined) return addRewritten(parts, { directory, latestNanos, signal });
+export async function addLayer(parts: StoreParts, addition: LayerAddition): Promise<AddedLayer> {
+  const { directory, signal } = addition;
+  if (addition.isCopied || addition.latestNanos !== undefined) return addCopy(parts, addition);
   const archived = await parts.pool.run({ kind: 'archive', directory }, signal);
   const { diffId } = archived;
   const release = parts.leases.hold([diffId]);
@@ -25,13 +23,12 @@ export async function addLayer(
   } catch (error) {
     release();
     // Another file system, or another quota's files: the layer is copied, by way of its archive.
-    if (hasErrno(error, 'EXDEV')) return addRewritten(parts, { directory, signal });
+    if (hasErrno(error, 'EXDEV')) return addCopy(parts, addition);
     throw error;
   }
 }
 
-/** The layer becomes another directory, with times that the given one does not have. */
-async function addRewritten(
+async function addCopy(
   parts: StoreParts,
   { directory, latestNanos, signal }: LayerAddition,
 ): Promise<AddedLayer> {
@@ -63,72 +60,114 @@ async function addRewritten(
 /** First everything on disk, then the names: a crash in between leaves only orphans. */
 export async function addImage(parts: StoreParts, addition: ImageAddition): Promise<AddedImage> {
   const names = addition.names.map((name) => fullTag(parseTagged(name)));
-  const manifest = manifestOf(parts, addition);
+  const manifests = addition.images.map(({ config, diffIds, ...image }) =>
+    manifestDocument({ ...image, config, layers: describedLayers(parts, diffIds) }),
+  );
+  const [first] = manifests;
+  if (first === undefined) throw invalid('an image list without an image');
+  const top =
+    addition.index === undefined
+      ? first
+      : indexDocument(
+          manifests.map(({ descriptor }) => descriptor),
+          addition.index,
+        );
+  const documents = [
+    ...addition.images.map(({ config }) => config),
+    ...manifests.map(({ bytes }) => bytes),
+    top.bytes,
+  ];
   const release = parts.leases.hold([
-    digestOf(addition.config),
-    manifest.descriptor.digest,
-    ...addition.diffIds,
-    ...manifest.layers.map(({ digest }) => digest),
+    ...documents.map(digestOf),
+    ...addition.images.flatMap(({ diffIds }) => diffIds),
+    ...manifests.flatMap(({ layers }) => layers.map(({ digest }) => digest)),
   ]);
   try {
-    await parts.blobs.putDocument(addition.config);
-    await parts.blobs.putDocument(manifest.bytes);
+    for (const bytes of documents) await parts.blobs.putDocument(bytes);
     await parts.pool.run({ kind: 'sync', path: parts.root });
     await parts.catalog.update((entries) =>
       (names.length === 0 ? [undefined] : names).reduce(
         (all, name) =>
-          withName(all, manifest.descriptor, {
+          withName(all, top.descriptor, {
             now: new Date(),
             ...(name !== undefined && { name }),
           }),
         [...entries],
       ),
     );
-    return { id: digestOf(addition.config), manifest: manifest.descriptor };
+    const added = parts.images.parsed(top.descriptor.digest);
+    if (added === undefined) throw invalid('the image that was built is not valid');
+    return { id: added.manifest.config.digest, descriptor: top.descriptor };
   } finally {
     release();
   }
 }
 
-function manifestOf(parts: StoreParts, addition: ImageAddition) {
-  const { config, diffIds, annotations, platform } = addition;
-  const layers = diffIds.map((diffId) => {
+function describedLayers(parts: StoreParts, diffIds: readonly string[]): Descriptor[] {
+  return diffIds.map((diffId) => {
     const descriptor = layerDescriptor(parts, diffId);
     if (descriptor === undefined) throw invalid(`the layer ${diffId} is not in the store`);
     return descriptor;
   });
-  return manifestDocument({ config, layers, annotations, platform });
 }
 
-/** An OCI image manifest. */
+interface ManifestParts {
+  config: Buffer;
+  layers: Descriptor[];
+  platform: Platform;
+  annotations?: Readonly<Record<string, string>>;
+  /** Media types of Docker's own formats instead of the OCI's. */
+  isDocker?: boolean;
+}
+
+/** An image manifest (OCI manifest.md). */
 export function manifestDocument({
   config,
   layers,
-  annotations = {},
   platform,
-}: {
-  config: Buffer;
-  layers: Descriptor[];
-  annotations?: Readonly<Record<string, string>>;
-  platform: Platform;
-}): { bytes: Buffer; descriptor: Descriptor; layers: Descriptor[] } {
+  annotations = {},
+  isDocker = false,
+}: ManifestParts): { bytes: Buffer; descriptor: Descriptor; layers: Descriptor[] } {
+  const mediaType = isDocker ? mediaTypes.dockerManifest : mediaTypes.manifest;
+  const configType = isDocker ? mediaTypes.dockerConfig : mediaTypes.config;
   const bytes = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
-      mediaType: mediaTypes.manifest,
-      config: { mediaType: mediaTypes.config, digest: digestOf(config), size: config.length },
-      layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+      mediaType,
+      config: { mediaType: configType, digest: digestOf(config), size: config.length },
+      layers: layers.map(({ mediaType: type, digest, size }) => ({
+        mediaType: isDocker ? (dockerLayerTypes[type] ?? type) : type,
+        digest,
+        size,
+      })),
       ...(Object.keys(annotations).length > 0 && { annotations }),
     }),
   );
-  return {
-    bytes,
-    layers,
-    descriptor: {
-      mediaType: mediaTypes.manifest,
-      digest: digestOf(bytes),
-      size: bytes.length,
-      platform,
-    },
-  };
+  const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length, platform };
+  return { bytes, layers, descriptor };
+}
+
+const dockerLayerTypes: Record<string, string> = {
+  [mediaTypes.layer]: mediaTypes.dockerLayer,
+  [mediaTypes.layerGzip]: mediaTypes.dockerLayerGzip,
+};
+
+/** An image index (OCI image-index.md). */
+export function indexDocument(
+  manifests: readonly Descriptor[],
+  {
+    annotations = {},
+    isDocker = false,
+  }: { annotations?: Readonly<Record<string, string>>; isDocker?: boolean },
+): { bytes: Buffer; descriptor: Descriptor } {
+  const mediaType = isDocker ? mediaTypes.dockerIndex : mediaTypes.index;
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType,
+      manifests,
+      ...(Object.keys(annotations).length > 0 && { annotations }),
+    }),
+  );
+  return { bytes, descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length } };
 }

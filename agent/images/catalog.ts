@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { hasErrno } from '../kernel/libc.ts';
 import {
   type Descriptor,
-  isIndexType,
   isObject,
   mediaTypes,
   parseDescriptor,
@@ -141,7 +140,6 @@ function parseIndex(bytes: Buffer): CatalogEntry[] {
   return manifests
     .filter(isObject)
     .map((item) => parseDescriptor(item))
-    .filter(({ mediaType }) => !isIndexType(mediaType))
     .map(entryOf);
 }
 

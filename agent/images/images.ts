@@ -8,6 +8,7 @@ import {
   type ImageDocument,
   type Manifest,
   maxDocumentBytes,
+  type Platform,
   parseImageDocument,
   parseManifest,
 } from './descriptor.ts';
@@ -22,7 +23,29 @@ export interface Image {
   /** Manifest of the first entry, which push and save send. */
   manifest: Manifest;
   document: ImageDocument;
+  /** Of an image list: what it has for each platform, this one's among them. */
+  platforms?: PlatformImage[];
   entries: CatalogEntry[];
+}
+
+export interface PlatformImage {
+  descriptor: Descriptor;
+  manifest: Manifest;
+  document: ImageDocument;
+}
+
+export interface ParsedImage {
+  manifest: Manifest;
+  document: ImageDocument;
+  platforms?: PlatformImage[];
+}
+
+export interface ImagesParts {
+  catalog: Catalog;
+  blobs: BlobStore;
+  layers: LayerStore;
+  leases: Leases;
+  platform: Platform;
 }
 
 export class Images {
@@ -31,18 +54,21 @@ export class Images {
   readonly #layers: LayerStore;
   readonly #leases: Leases;
   /** Cache by manifest digest, whose content never changes. */
-  readonly #parsed = new Map<string, { manifest: Manifest; document: ImageDocument }>();
+  readonly #parsed = new Map<string, ParsedImage>();
+  /** The one that is meant of an image list. */
+  readonly #platform: Platform;
   /** One array per image, whose identity keys what others cache about its layers. */
   readonly #lowers = new WeakMap<ImageDocument, string[]>();
 
   /** Kept content that is no manifest. */
   readonly #otherContent = new Set<string>();
 
-  constructor(catalog: Catalog, blobs: BlobStore, layers: LayerStore, leases: Leases) {
+  constructor({ catalog, blobs, layers, leases, platform }: ImagesParts) {
     this.#catalog = catalog;
     this.#blobs = blobs;
     this.#layers = layers;
     this.#leases = leases;
+    this.#platform = platform;
   }
 
   all(): Image[] {
@@ -168,43 +194,63 @@ export class Images {
    * A manifest and its configuration; `undefined` when its blobs are missing or damaged, so that one such image does
    * not stop the rest.
    */
-  parsed(digest: string): { manifest: Manifest; document: ImageDocument } | undefined {
+  parsed(digest: string): ParsedImage | undefined {
     const known = this.#parsed.get(digest);
     if (known !== undefined) return known;
     try {
       const parsed = parseManifest(this.#blobs.readDocument(digest), undefined);
-      if ('index' in parsed) return undefined;
+      if ('index' in parsed) return this.#remember(digest, this.#chosen(parsed.index));
       const document = parseImageDocument(this.#blobs.readDocument(parsed.manifest.config.digest));
-      const loaded = { manifest: parsed.manifest, document };
-      this.#parsed.set(digest, loaded);
-      return loaded;
+      return this.#remember(digest, { manifest: parsed.manifest, document });
     } catch {
       return undefined;
     }
   }
+
+  #remember(digest: string, parsed: ParsedImage | undefined): ParsedImage | undefined {
+    if (parsed !== undefined) this.#parsed.set(digest, parsed);
+    return parsed;
+  }
+
+  /** What an image list has for this machine, or its first image where there is nothing for it. */
+  #chosen(listed: readonly Descriptor[]): ParsedImage | undefined {
+    const platforms = listed.flatMap((descriptor) => {
+      const image = this.#blobs.has(descriptor.digest) && this.parsed(descriptor.digest);
+      return image ? [{ ...image, descriptor }] : [];
+    });
+    const { os, architecture } = this.#platform;
+    const own = platforms.find(
+      ({ document }) => document.os === os && document.architecture === architecture,
+    );
+    const chosen = own ?? platforms[0];
+    if (chosen === undefined) return undefined;
+    return { manifest: chosen.manifest, document: chosen.document, platforms };
+  }
 }
 
 function blobIn(
-  image: { manifest: Manifest; document: ImageDocument } | undefined,
+  image: ParsedImage | undefined,
   diffId: string,
   blobs: BlobStore,
 ): Descriptor | undefined {
   if (image === undefined) return undefined;
-  const blob = image.manifest.layers[image.document.diffIds.indexOf(diffId)];
-  return blob !== undefined && blobs.has(blob.digest) ? blob : undefined;
+  return (image.platforms ?? [image])
+    .map(({ manifest, document }) => manifest.layers[document.diffIds.indexOf(diffId)])
+    .find((blob) => blob !== undefined && blobs.has(blob.digest));
 }
 
 /**
  * Digests of the configuration, the layer blobs and the layers (diff IDs). A diff ID equals a blob's digest only for
  * plain tar.
  */
-export function digestsOf(image: { manifest: Manifest; document: ImageDocument }): string[] {
-  const { manifest, document } = image;
-  return [
+export function digestsOf(image: ParsedImage): string[] {
+  const listed = image.platforms?.map(({ descriptor }) => descriptor.digest) ?? [];
+  const content = (image.platforms ?? [image]).flatMap(({ manifest, document }) => [
     manifest.config.digest,
     ...manifest.layers.map(({ digest }) => digest),
     ...document.diffIds,
-  ];
+  ]);
+  return [...listed, ...content];
 }
 
 /** Familiar names, sorted. */

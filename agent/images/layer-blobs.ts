@@ -3,11 +3,13 @@
  * made here what their directories make when they are read.
  */
 import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { notFound } from '../errors.ts';
 import { verifiedArchive } from './archive-layer.ts';
 import { type Compression, layerMediaType } from './compression.ts';
 import { type Descriptor, mediaTypes } from './descriptor.ts';
+import type { LayerBlob, WantedBlob } from './store.ts';
 import type { StoreParts } from './store-parts.ts';
 
 const readBytes = 256 * 1024;
@@ -36,14 +38,20 @@ export const isMadeWhenRead = ({ blobs, layers }: StoreParts, digest: string): b
 export function layerDescriptor(parts: StoreParts, diffId: string): Descriptor | undefined {
   const stored = parts.images.layerBlob(diffId);
   if (stored !== undefined) return { ...stored, mediaType: ociLayerType(stored.mediaType) };
-  const size = parts.layers.archiveBytes(diffId);
+  // A copied layer's archive is a blob that no manifest describes yet.
+  const size = parts.blobs.has(diffId)
+    ? parts.blobs.sizeOf(diffId)
+    : parts.layers.archiveBytes(diffId);
   if (size === undefined) return undefined;
   return { mediaType: mediaTypes.layer, digest: diffId, size };
 }
 
 /** The same bytes by the other specification's name: an OCI manifest lists OCI layers. */
-const ociLayerType = (mediaType: string) =>
-  mediaType === mediaTypes.dockerLayerGzip ? mediaTypes.layerGzip : mediaType;
+const ociLayerTypes: Record<string, string> = {
+  [mediaTypes.dockerLayer]: mediaTypes.layer,
+  [mediaTypes.dockerLayerGzip]: mediaTypes.layerGzip,
+};
+const ociLayerType = (mediaType: string) => ociLayerTypes[mediaType] ?? mediaType;
 
 /** Compresses a layer that was made here into a new file; the caller removes it, or makes it a blob. */
 export async function compressLayer(
@@ -60,5 +68,25 @@ export async function compressLayer(
     mediaType: layerMediaType(output.compression),
     digest: made.digest,
     size: made.sizeBytes,
+  };
+}
+
+/** See {@link BuildImages.layerBlob}. */
+export async function layerBlob(
+  parts: StoreParts,
+  diffId: string,
+  { compression = 'none', level, directory }: WantedBlob,
+  signal?: AbortSignal,
+): Promise<LayerBlob> {
+  const descriptor = layerDescriptor(parts, diffId);
+  if (descriptor === undefined) throw notFound(`the layer ${diffId} is not in the store`);
+  const { digest } = descriptor;
+  if (compression === 'none' || !isMadeWhenRead(parts, digest))
+    return { descriptor, open: () => readBlob(parts, digest) };
+  const path = join(directory, diffId.slice('sha256:'.length));
+  const output = { path, compression, ...(level !== undefined && { level }) };
+  return {
+    descriptor: await compressLayer(parts, diffId, output, signal),
+    open: () => createReadStream(path, { highWaterMark: readBytes }),
   };
 }

@@ -10,6 +10,7 @@ import { commitLayer } from './commit-layer.ts';
 import type { Platform } from './descriptor.ts';
 import { Fetches } from './fetches.ts';
 import { Images } from './images.ts';
+import { layerBlob } from './layer-blobs.ts';
 import { defaultLimits, type UnpackLimits } from './layer-limits.ts';
 import { LayerStore } from './layers.ts';
 import { Leases } from './leases.ts';
@@ -50,13 +51,14 @@ export async function openImageStore(options: ImageStoreOptions): Promise<OpenIm
   const pool = new UnpackPool();
   const layers = new LayerStore(layersDirectory, pool, { ...defaultLimits, ...options.limits });
   const catalog = await Catalog.open(root);
+  const platform = options.platform ?? hostPlatform();
   const leases = new Leases(join(root, 'kept.json'));
   const parts: StoreParts = {
     root,
     blobs,
     layers,
     catalog,
-    images: new Images(catalog, blobs, layers, leases),
+    images: new Images({ catalog, blobs, layers, leases, platform }),
     leases,
     fetches: new Fetches(),
     pool,
@@ -64,7 +66,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<OpenIm
       registryMirrors: options.registryMirrors ?? [],
       insecureRegistries: options.insecureRegistries ?? [],
     },
-    platform: options.platform ?? hostPlatform(),
+    platform,
   };
   await unpackMissing(parts);
   return storeOf(parts);
@@ -113,6 +115,8 @@ function storeOf(parts: StoreParts): OpenImageStore {
     resolveForBuild: (request) => resolveForBuild(parts, request),
     fetchForBuild: (request, report, done) => fetchForBuild(parts, request, report, done),
     layerDirectory: (diffId) => (layers.isWhole(diffId) ? layers.pathOf(diffId) : undefined),
+    hold: (digests) => leases.hold(digests),
+    layerBlob: (diffId, wanted, signal) => layerBlob(parts, diffId, wanted, signal),
     keep: (owner, digests) => leases.keep(owner, digests),
     layerSizes: () => layers.sizes(),
     async sweep() {

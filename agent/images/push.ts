@@ -5,7 +5,7 @@ import type { PushRequest } from '../contract/image.ts';
 import { CortenError, notFound } from '../errors.ts';
 import { concurrencyLimit } from './concurrency-limit.ts';
 import type { Descriptor } from './descriptor.ts';
-import type { Image } from './images.ts';
+import { digestsOf, type Image, type ParsedImage } from './images.ts';
 import { type Report, throttled } from './progress.ts';
 import { publishable } from './publishable.ts';
 import { shortId } from './pull-layer.ts';
@@ -49,17 +49,18 @@ export async function pushImages(
       throw notFound(
         `An image does not exist locally with the tag: ${familiar(fullTag(reference))}`,
       );
-    const image = await publishable(parts, found, signal);
+    const descriptor = await publishable(parts, manifestFor(found, reference), signal);
+    const image = parts.images.parsed(descriptor.digest) ?? found;
     const upload: Upload = {
       parts,
       session: repository.origin,
       reference,
       scope: `repository:${reference.path}:pull,push`,
-      siblings: siblingsOf(image, reference),
+      siblings: siblingsOf(found, reference),
       report,
       signal,
     };
-    await pushImage(upload, image);
+    await pushImage(upload, image, descriptor);
   }
 }
 
@@ -70,11 +71,16 @@ function tagsOfRepository(parts: StoreParts, { domain, path }: Reference): Refer
     .filter((reference) => reference.domain === domain && reference.path === path);
 }
 
-async function pushImage(upload: Upload, image: Image): Promise<void> {
+async function pushImage(
+  upload: Upload,
+  image: ParsedImage,
+  descriptor: Descriptor,
+): Promise<void> {
   const { parts, reference, report } = upload;
-  const descriptor = manifestFor(image, reference);
-  const { config, layers } = image.manifest;
-  const release = parts.leases.hold([descriptor, config, ...layers].map(({ digest }) => digest));
+  const platforms = image.platforms ?? [];
+  const images = image.platforms ?? [image];
+  const layers = images.flatMap(({ manifest }) => manifest.layers);
+  const release = parts.leases.hold([descriptor.digest, ...digestsOf(image)]);
   try {
     const limit = concurrencyLimit(parallelUploads);
     const unique = layers.filter(
@@ -85,8 +91,11 @@ async function pushImage(upload: Upload, image: Image): Promise<void> {
       unique.map((layer) => limit(() => pushLayer(upload, layer))),
     );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
-    await pushBlob(upload, config, () => {});
-    await putManifest(upload, descriptor);
+    for (const { manifest } of images) await pushBlob(upload, manifest.config, () => {});
+    // The registry refuses a list whose manifests it does not have.
+    for (const each of platforms)
+      await putManifest(upload, each.descriptor, each.descriptor.digest);
+    await putManifest(upload, descriptor, reference.tag ?? 'latest');
   } finally {
     release();
   }
@@ -166,12 +175,12 @@ async function pushBlob(
   return 'Pushed';
 }
 
-async function putManifest(upload: Upload, descriptor: Descriptor): Promise<void> {
+async function putManifest(upload: Upload, descriptor: Descriptor, name: string): Promise<void> {
   const { parts, session, reference, scope, signal } = upload;
   const bytes = parts.blobs.readDocument(descriptor.digest);
   const answer = await session.send({
     method: 'PUT',
-    path: `${reference.path}/manifests/${reference.tag}`,
+    path: `${reference.path}/manifests/${name}`,
     headers: { 'Content-Type': descriptor.mediaType, 'Content-Length': String(bytes.length) },
     body: () => bytes,
     scope,

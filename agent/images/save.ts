@@ -80,12 +80,15 @@ function tagIn(text: string): string | undefined {
   return reference.tag === undefined ? undefined : fullTag(reference);
 }
 
-function blobsOf({ manifest, entries }: Image): string[] {
+function blobsOf({ manifest, platforms, entries }: Image): string[] {
   const [entry] = entries;
   return [
     ...(entry === undefined ? [] : [entry.manifest.digest]),
-    manifest.config.digest,
-    ...manifest.layers.map(({ digest }) => digest),
+    ...(platforms ?? []).map(({ descriptor }) => descriptor.digest),
+    ...(platforms ?? [{ manifest }]).flatMap((image) => [
+      image.manifest.config.digest,
+      ...image.manifest.layers.map(({ digest }) => digest),
+    ]),
   ];
 }
 

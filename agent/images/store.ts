@@ -16,6 +16,7 @@ import type {
   PushRequest,
   RegistryCredentials,
 } from '../contract/image.ts';
+import type { Compression } from './compression.ts';
 import type { Descriptor, Platform } from './descriptor.ts';
 
 /** An image without `containers`, which the engine counts. */
@@ -64,7 +65,9 @@ export interface BuildImage {
 export interface LayerAddition {
   /** An overlayfs lower that nobody writes to. */
   directory: string;
-  /** Later times of files become this one, in nanoseconds since 1970; then the given directory stays where it is. */
+  /** Copies the files, for a directory that is not the caller's to give away. */
+  isCopied?: boolean;
+  /** Later times of files become this one, in nanoseconds since 1970; the files are copied. */
   latestNanos?: bigint;
   signal?: AbortSignal;
 }
@@ -78,18 +81,39 @@ export interface AddedLayer {
 }
 
 export interface ImageAddition {
-  /** The whole configuration as JSON (OCI config.md), whose `diff_ids` are these. */
-  config: Buffer;
-  /** Layers of the store, the bottom first. */
-  diffIds: readonly string[];
-  platform: Platform;
-  annotations?: Readonly<Record<string, string>>;
+  /** One, or with `index` one for each platform. */
+  images: readonly {
+    /** The whole configuration as JSON (OCI config.md), whose `diff_ids` are these. */
+    config: Buffer;
+    /** Layers of the store, the bottom first. */
+    diffIds: readonly string[];
+    platform: Platform;
+    annotations?: Readonly<Record<string, string>>;
+  }[];
+  /** The image is a list for several platforms. */
+  index?: { annotations?: Readonly<Record<string, string>> };
   names: readonly string[];
 }
 
 export interface AddedImage {
+  /** With an index the id of the image for this machine, or of the first. */
   id: string;
-  manifest: Descriptor;
+  /** Of the manifest, or of the index. */
+  descriptor: Descriptor;
+}
+
+export interface WantedBlob {
+  /** Absent: as it is. A blob that is here is never compressed anew. */
+  compression?: Compression;
+  /** 0 to 9 of gzip, 1 to 22 of zstd. */
+  level?: number;
+  /** For the file of a layer that has to be compressed. */
+  directory: string;
+}
+
+export interface LayerBlob {
+  descriptor: Descriptor;
+  open(): Readable;
 }
 
 /** What the builder needs beside the verbs. */
@@ -108,6 +132,13 @@ export interface BuildImages {
   ): Promise<void>;
   /** The overlayfs lower of an unpacked layer; undefined when it is not here. */
   layerDirectory(diffId: string): string | undefined;
+  /** Keeps the digests from removal until the returned function is called. */
+  hold(digests: Iterable<string>): () => void;
+  /**
+   * A layer of the store as a blob: the one that is here, if it is compressed so or no compression is asked for, and else
+   * a new file in `directory`. Throws not-found for a layer that is not here.
+   */
+  layerBlob(diffId: string, wanted: WantedBlob, signal?: AbortSignal): Promise<LayerBlob>;
   /** Replaces the digests that `owner` keeps from removal and the sweep, over restarts too. */
   keep(owner: string, digests: Iterable<string>): Promise<void>;
 }

@@ -49,6 +49,8 @@ export interface TreeOptions {
   latestNanos?: bigint;
   /** Called with the bytes of each regular file. */
   counted?: (fileBytes: number) => void;
+  /** Leaves the end of the archive to the caller, who adds more. */
+  isPart?: boolean;
   /** Set when the tree is an overlay's upper directory and the archive an image layer. */
   asLayer?: LayerMarks;
 }
@@ -56,6 +58,8 @@ export interface TreeOptions {
 export interface LayerMarks {
   /** Whether to leave out a path of the container. */
   isLeftOut?(path: string): boolean;
+  /** Nothing lies below the tree, so there is nothing to hide: marks are left out. */
+  isWhole?: boolean;
 }
 
 /** The settings with which every entry of one archive is read. */
@@ -79,7 +83,7 @@ export function* archiveTree(
   const { ids, latestNanos, asLayer, counted = () => {} } = options;
   const reading: Reading = { resolve, ids, firstNames: new Map(), latestNanos, counted, asLayer };
   yield* archiveEntry(parentFd, name, options.name, reading);
-  yield archiveEnd;
+  if (!options.isPart) yield archiveEnd;
 }
 
 function* archiveEntry(
@@ -90,16 +94,17 @@ function* archiveEntry(
 ): Generator<Buffer> {
   const { asLayer } = reading;
   // Names that begin like a whiteout have a meaning in a layer and cannot be files.
-  if (asLayer !== undefined && (baseOf(shown).startsWith(whiteout) || isLeftOut(asLayer, shown)))
-    return;
+  if (asLayer !== undefined && !asLayer.isWhole && baseOf(shown).startsWith(whiteout)) return;
+  if (asLayer !== undefined && isLeftOut(asLayer, shown)) return;
   const fd = openEntry(parentFd, name, reading.resolve);
   if (fd === undefined) return;
   try {
     const stat = fstatSync(fd, { bigint: true });
     // Overlayfs hides what lies below by a character device 0:0 (kernel, overlayfs.rst).
-    if (asLayer !== undefined && stat.isCharacterDevice() && stat.rdev === 0n)
-      yield markAt(shown.subarray(0, shown.lastIndexOf('/') + 1), baseOf(shown));
-    else if (stat.isDirectory()) yield* archiveDirectory(fd, stat, shown, reading);
+    if (asLayer !== undefined && stat.isCharacterDevice() && stat.rdev === 0n) {
+      if (!asLayer.isWhole)
+        yield markAt(shown.subarray(0, shown.lastIndexOf('/') + 1), baseOf(shown));
+    } else if (stat.isDirectory()) yield* archiveDirectory(fd, stat, shown, reading);
     else if (!stat.isSocket()) yield* archiveFile(fd, stat, shown, reading);
   } finally {
     closeSync(fd);
@@ -121,6 +126,9 @@ function markAt(folder: Buffer, name: string): Buffer {
     modifiedNanos: 0n,
   });
 }
+
+const isMarkedOpaque = (fd: number, marks: LayerMarks | undefined) =>
+  marks !== undefined && !marks.isWhole && getXattr(fd, overlayAttribute('opaque'))?.[0] === 0x79;
 
 /** The last component of a path in bytes. */
 const baseOf = (shown: Buffer) => shown.subarray(shown.lastIndexOf('/') + 1).toString('latin1');
@@ -153,8 +161,7 @@ function* archiveDirectory(
   if (slash.length > 0)
     yield encodeHeader({ ...headerOf(stat, slash, fd, reading), type: 'directory' });
   if (kernelFilesystems.has(filesystemMagic(fd))) return;
-  if (reading.asLayer !== undefined && getXattr(fd, overlayAttribute('opaque'))?.[0] === 0x79)
-    yield markAt(slash, opaque);
+  if (isMarkedOpaque(fd, reading.asLayer)) yield markAt(slash, opaque);
   const names = withFd(openat2(fd, '.', constants.O_RDONLY | O_DIRECTORY, withinTree), namesIn)
     .map((name) => ({ name, bytes: bytesOf(name) }))
     .sort((a, b) => Buffer.compare(a.bytes, b.bytes));

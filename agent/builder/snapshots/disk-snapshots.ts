@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { BuildImages } from '../../images/store.ts';
@@ -71,16 +71,17 @@ export class DiskSnapshots implements SnapshotStore {
       work,
       discard: end,
       commit: async () => {
-        if ((await readdir(upper)).length === 0) {
-          await end();
-          return parent;
-        }
-        const layer: Layer = { id, directory: join(this.#directory, 'layers', id, 'fs') };
+        const createdAt = new Date();
+        const layer: Layer = {
+          id,
+          directory: join(this.#directory, 'layers', id, 'fs'),
+          createdAt,
+        };
         await mkdir(join(this.#directory, 'layers', id), { mode: 0o700 });
         await rename(upper, layer.directory);
         this.#database
           .prepare('INSERT INTO layers (id, created_at) VALUES (?, ?)')
-          .run(id, Date.now());
+          .run(id, createdAt.getTime());
         this.#layers.set(id, layer);
         await end();
         return { layers: [...parent.layers, layer] };
@@ -147,11 +148,16 @@ export class DiskSnapshots implements SnapshotStore {
   }
 
   #ownLayer(id: string): Layer | undefined {
-    const row = this.#database.prepare('SELECT diff_id FROM layers WHERE id = ?').get(id);
+    const row = this.#database.prepare('SELECT diff_id, created_at FROM layers WHERE id = ?').get(id);
     const directory = join(this.#directory, 'layers', id, 'fs');
     // Also false for a link to an image's layer that somebody removed.
     if (row === undefined || !existsSync(directory)) return undefined;
-    return { id, directory, ...(row.diff_id !== null && { diffId: String(row.diff_id) }) };
+    return {
+      id,
+      directory,
+      createdAt: new Date(Number(row.created_at)),
+      ...(row.diff_id !== null && { diffId: String(row.diff_id) }),
+    };
   }
 
   async #sweep(): Promise<void> {

@@ -11,6 +11,8 @@ export interface Layer {
   directory: string;
   /** Digest of the layer's plain tar archive (OCI config.md). Steps' layers have one once they were exported. */
   diffId?: string;
+  /** Of a step's layer: when it was written. */
+  createdAt?: Date;
 }
 
 export interface Snapshot {
@@ -24,7 +26,7 @@ export interface MutableSnapshot {
   /** On one file system; the layer's changes are in `upper`. */
   upper: string;
   work: string;
-  /** A layer without changes is left out: the result is then the parent itself. */
+  /** Also without changes it is a layer, since an image's history has an entry for each. */
   commit(): Promise<Snapshot>;
   /** Can be called more than once, and after `commit`, when it does nothing. */
   discard(): Promise<void>;

@@ -33,11 +33,15 @@ export interface BuildClient {
    * index of the exporter whose output it is. Throws not-found when the client takes none.
    */
   saveFile(target: number, metadata: Readonly<Record<string, string>>): Promise<Writable>;
-  /** Copies what lies below `path` to the directory that the client chose (`--output type=local`). */
+  /**
+   * Copies what lies below `path` to the directory that the client chose (`--output type=local`), or below `under`
+   * there. More than one call adds to the directory.
+   */
   saveDirectory(
     target: number,
     path: string,
     metadata: Readonly<Record<string, string>>,
+    under?: string,
   ): Promise<void>;
   /**
    * What the client has under an address `http://buildkit-session/…` (a context or a Dockerfile from standard input).

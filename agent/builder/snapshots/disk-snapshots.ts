@@ -148,7 +148,9 @@ export class DiskSnapshots implements SnapshotStore {
   }
 
   #ownLayer(id: string): Layer | undefined {
-    const row = this.#database.prepare('SELECT diff_id, created_at FROM layers WHERE id = ?').get(id);
+    const row = this.#database
+      .prepare('SELECT diff_id, created_at FROM layers WHERE id = ?')
+      .get(id);
     const directory = join(this.#directory, 'layers', id, 'fs');
     // Also false for a link to an image's layer that somebody removed.
     if (row === undefined || !existsSync(directory)) return undefined;

@@ -7,7 +7,7 @@ import { createHostCore } from './host/host-core.ts';
 import { hostPower } from './host/idle-pause/host-power.ts';
 import { createMachines } from './host/machine-list/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
-import { machinesOptions, openFolders } from './machine-factories.ts';
+import { machinesOptions, openBuilds, openFolders } from './machine-factories.ts';
 import type { MachineChoice, Paths } from './paths.ts';
 
 export interface BrowserShellOptions {
@@ -29,6 +29,7 @@ export async function startBrowserShell(options: BrowserShellOptions): Promise<B
   const host = createHostCore({
     machines,
     folders,
+    builds: openBuilds(options.rootDirectory),
     facts: { shell: 'browser', platform: 'linux', version },
     openAddress: async () => {
       throw new Error('The page opens addresses itself in the browser shell.');

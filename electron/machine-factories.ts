@@ -3,6 +3,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { defaultChoices, type MachineEntry } from './contract/machines.ts';
 import { appleBackend } from './host/apple-virtualization/backend.ts';
+import { type Builds, createBuilds } from './host/builds/builds.ts';
+import { openOrderList } from './host/builds/order-list.ts';
 import { nativeForwarding } from './host/forwarding/forwarding.ts';
 import { guestClock } from './host/host-settings/guest-clock.ts';
 import type { HostPower } from './host/idle-pause/host-power.ts';
@@ -45,6 +47,10 @@ export function openFolders(rootDirectory: string) {
   const list = openFolderList(join(configDirectoryFor(rootDirectory), 'folders.json'));
   return { list, sharing: createFolderSharing({ list }) };
 }
+
+/** The builds that this app has started on any machine. */
+export const openBuilds = (rootDirectory: string): Builds =>
+  createBuilds(openOrderList(join(configDirectoryFor(rootDirectory), 'builds.json')));
 
 export function machinesOptions(where: MachineFactoryOptions): MachinesOptions {
   const { rootDirectory, machine } = where;

@@ -20,7 +20,7 @@ import { localSocketName } from './contract/local-socket.ts';
 import { createHostCore } from './host/host-core.ts';
 import { createMachines, type MachineList } from './host/machine-list/machines.ts';
 import { openRendererFiles } from './host/renderer-files.ts';
-import { machinesOptions, openFolders } from './machine-factories.ts';
+import { machinesOptions, openBuilds, openFolders } from './machine-factories.ts';
 import {
   defaultMachine,
   defaultRootDirectory,
@@ -75,12 +75,19 @@ guardContents(app);
 if (app.requestSingleInstanceLock()) void app.whenReady().then(run);
 else app.quit();
 
+async function chooseFolder(): Promise<string | undefined> {
+  const { filePaths } = await dialog.showOpenDialog({ properties: ['openDirectory'] });
+  return filePaths[0];
+}
+
 function run(): void {
   guardSession(session.defaultSession);
   servePage(protocol, openRendererFiles(paths.rendererDirectory));
   const host = createHostCore({
     machines,
     folders,
+    builds: openBuilds(rootDirectory),
+    chooseFolder,
     facts: {
       shell: 'electron',
       platform: process.platform as ShellFacts['platform'],

@@ -140,6 +140,12 @@ const arrows: Record<string, string[]> = {
     'electron/host/ssh',
     'electron/contract',
   ],
+  'electron/host/builds': [
+    'electron/host/engine-client.ts',
+    'electron/contract',
+    'agent/dockerfile',
+    'agent/builder/patterns.ts',
+  ],
   'electron/host/shared-folders/file-server': ['agent/contract'],
   'electron/host/shared-folders': [
     'electron/host/shared-folders/file-server',

@@ -3,6 +3,7 @@
  * IPC (electron/preload.ts) and a WebSocket (electron/browser-shell.ts). Channel names map to
  * signatures here; nothing else crosses.
  */
+import type { BuildFolder, BuildOrder, BuildOrderRecord, BuildSending } from './builds.ts';
 import type { SharedFolder, SharedFolders } from './folders.ts';
 import type { DockerContextState, ForwardedPort } from './forward.ts';
 import type {
@@ -89,7 +90,16 @@ export interface RequestChannels {
   /** Refused with cause and next step, such as for a folder that is shared already. */
   'folders.add': (folder: SharedFolder) => void;
   'folders.remove': (folder: { path: string }) => void;
+  /** Begins to send the folder; how it goes on is told by `build.watch`. Refused with cause and next step. */
+  'build.start': (request: OnMachine<{ order: BuildOrder }>) => void;
+  /** Of a build that this app has started, while it runs. */
+  'build.cancel': (build: { ref: string }) => void;
+  /** What this app was asked to build on the machine, the newest first. */
+  'build.orders': (request: OnMachine<object>) => BuildOrderRecord[];
+  'build.folder': (request: { folder: string; dockerfile?: string }) => BuildFolder;
   'shell.facts': () => ShellFacts;
+  /** The system's own dialog; undefined when the person chose none. Only in the app's window. */
+  'shell.chooseFolder': () => string | undefined;
   /** Opens an http(s) address in the person's own browser; any other scheme is refused. */
   'shell.open': (url: string) => void;
 }
@@ -105,6 +115,8 @@ export interface StreamChannels {
   'machines.watch': { request: null; item: Machines };
   /** The shared folders now, then again at each change. */
   'folders.watch': { request: null; item: SharedFolders };
+  /** Until the build has ended; one that this app does not know has ended. */
+  'build.watch': { request: { ref: string }; item: BuildSending };
   /** Published ports on this computer, where they are not the kernel's own: now, then each change. */
   'ports.watch': { request: OnMachine<object>; item: ForwardedPort[] };
   /** What the machine takes of this computer, now and then every few seconds. It resumes no paused machine. */

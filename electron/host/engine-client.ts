@@ -1,6 +1,7 @@
 /** HTTP/1.1 to a machine's engine, over channels of the SSH link, with a pool of idle ones. */
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { EngineRequest, EngineResponse } from '../contract/bridge.ts';
 
 /** One answer held in memory; what is larger belongs in a stream. */
@@ -14,13 +15,21 @@ export class EngineLost extends Error {
   }
 }
 
+export type StreamItem = { head: Omit<EngineResponse, 'body'> } | { data: Uint8Array };
+
 export interface EngineClient {
   request(request: EngineRequest): Promise<EngineResponse>;
   /** The head, then the body as it arrives. Aborting closes the channel, which stops the engine. */
-  stream(
-    request: EngineRequest,
+  stream(request: EngineRequest, signal: AbortSignal): AsyncIterable<StreamItem>;
+  /**
+   * The same for a request whose body is a stream, which is read as fast as the engine takes it. An error of that
+   * stream is thrown as it is.
+   */
+  upload(
+    request: Omit<EngineRequest, 'body'>,
+    body: Readable,
     signal: AbortSignal,
-  ): AsyncIterable<{ head: Omit<EngineResponse, 'body'> } | { data: Uint8Array }>;
+  ): AsyncIterable<StreamItem>;
   close(): void;
 }
 
@@ -50,6 +59,26 @@ export function createEngineClient(openChannel: () => Promise<Duplex>): EngineCl
         if (!signal.aborted) throw new EngineLost(error);
       }
     },
+    async *upload(request, body, signal) {
+      let failure: unknown;
+      body.once('error', (error) => {
+        failure = error;
+      });
+      try {
+        const response = await send(pool, { ...request, body }, signal);
+        yield { head: headOf(response) };
+        for await (const data of response as AsyncIterable<Buffer>) {
+          if (signal.aborted) return;
+          yield { data };
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        throw failure ?? new EngineLost(error);
+      } finally {
+        // The engine may answer before it has read everything.
+        body.destroy();
+      }
+    },
     close: () => pool.destroy(),
   };
 }
@@ -76,7 +105,12 @@ class ChannelPool extends Agent {
 
 function send(
   pool: Agent,
-  { method, path, headers, body }: EngineRequest,
+  {
+    method,
+    path,
+    headers,
+    body,
+  }: Omit<EngineRequest, 'body'> & { body?: EngineRequest['body'] | Readable },
   signal?: AbortSignal,
 ): Promise<IncomingMessage> {
   if (!path.startsWith('/')) throw new Error(`An engine path begins with "/", unlike "${path}".`);
@@ -90,7 +124,9 @@ function send(
     });
     outgoing.once('response', resolve);
     outgoing.once('error', reject);
-    outgoing.end(body);
+    if (typeof body !== 'object' || body instanceof Uint8Array) outgoing.end(body);
+    // An answer that comes early is worth more than the error that sending then ends with.
+    else pipeline(body, outgoing).catch(reject);
   });
 }
 

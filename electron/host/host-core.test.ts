@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { DuplexChannels } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
+import { createBuilds } from './builds/builds.ts';
+import { openOrderList } from './builds/order-list.ts';
 import { nativeForwarding } from './forwarding/forwarding.ts';
 import { createHostCore } from './host-core.ts';
 import { createMachine } from './machine/lifecycle.ts';
@@ -45,6 +47,7 @@ before(async () => {
   host = createHostCore({
     machines,
     folders: { list, sharing: createFolderSharing({ list }) },
+    builds: createBuilds(openOrderList(join(directory, 'builds.json'))),
     facts: { shell: 'browser', platform: 'linux', version: '0' },
     openAddress: async (url) => void opened.push(url),
   });

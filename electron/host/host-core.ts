@@ -1,6 +1,8 @@
 /** Everything that the renderer can ask for, once, for both shells. */
 import type { ShellFacts } from '../contract/bridge.ts';
 import type { HostChannels } from '../contract/host-channels.ts';
+import type { Builds } from './builds/builds.ts';
+import { folderFacts } from './builds/folder-facts.ts';
 import { collectDiagnostics } from './diagnostics/collect.ts';
 import type { Machine } from './machine/machine.ts';
 import { changeSettings, compact, watchFigures } from './machine/resources.ts';
@@ -12,7 +14,10 @@ import { openTerminal } from './terminal.ts';
 export interface HostCoreOptions {
   machines: MachineList;
   folders: { list: FolderList; sharing: FolderSharing };
+  builds: Builds;
   facts: ShellFacts;
+  /** Asks with the system's dialog; a shell without one is asked by nobody. */
+  chooseFolder?(): Promise<string | undefined>;
   /** Shows a checked http(s) address in the person's browser. */
   openAddress(url: string): Promise<void>;
 }
@@ -20,7 +25,9 @@ export interface HostCoreOptions {
 export function createHostCore({
   machines,
   folders,
+  builds,
   facts,
+  chooseFolder,
   openAddress,
 }: HostCoreOptions): HostChannels {
   return {
@@ -58,7 +65,13 @@ export function createHostCore({
       'context.remove': async ({ machine }) => machines.forwarding(machine).context.remove(),
       'folders.add': async (folder) => folders.list.add(folder),
       'folders.remove': async ({ path }) => folders.list.remove(path),
+      'build.start': async ({ machine, order }) =>
+        builds.start(machine, machines.get(machine).engine(), order),
+      'build.cancel': async ({ ref }) => builds.cancel(ref),
+      'build.orders': async ({ machine }) => builds.orders.on(machine),
+      'build.folder': async (request) => folderFacts(request),
       'shell.facts': async () => facts,
+      'shell.chooseFolder': async () => chooseFolder?.(),
       'shell.open': async (url) => openAddress(webAddress(url)),
     },
     streams: {
@@ -66,6 +79,7 @@ export function createHostCore({
         machines.get(machine).engine().stream(request, signal),
       'machines.watch': (_request, signal) => machines.watch(signal),
       'folders.watch': (_request, signal) => folders.sharing.watch(signal),
+      'build.watch': ({ ref }, signal) => builds.watch(ref, signal),
       'ports.watch': ({ machine }, signal) => machines.forwarding(machine).watchPorts(signal),
       'machine.figures': ({ machine }, signal) => watchFigures(machines.get(machine), signal),
       'machine.compact': ({ machine }, signal) => compact(machines.get(machine), signal),

@@ -154,6 +154,7 @@ test('a question to the engine waits until the machine runs', async () => {
         return { status: 200, headers: {}, body: new Uint8Array() };
       },
       async *stream() {},
+      async *upload() {},
       close() {},
     },
     made.idlePause,
@@ -170,6 +171,7 @@ test('a question in the background does not resume the machine, and is refused w
     {
       request: async () => assert.fail('a paused machine was asked'),
       async *stream() {},
+      async *upload() {},
       close() {},
     },
     made.idlePause,

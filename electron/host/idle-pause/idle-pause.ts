@@ -169,6 +169,18 @@ export function resumingEngine(engine: EngineClient, idlePause: IdlePause): Engi
       await idlePause.use();
       yield* engine.stream(request, signal);
     },
+    async *upload(request, body, signal) {
+      // A build may run for long without a word, so the machine is in use until it has ended.
+      const ended = Promise.withResolvers<void>();
+      const use = idlePause.during(() => ended.promise);
+      try {
+        await idlePause.use();
+        yield* engine.upload(request, body, signal);
+      } finally {
+        ended.resolve();
+        await use;
+      }
+    },
     close: () => engine.close(),
   };
 }
@@ -187,6 +199,10 @@ export function backgroundEngine(engine: EngineClient, idlePause: IdlePause): En
     async *stream(request, signal) {
       refuseWhilePaused();
       yield* engine.stream(request, signal);
+    },
+    async *upload(request, body, signal) {
+      refuseWhilePaused();
+      yield* engine.upload(request, body, signal);
     },
     close: () => engine.close(),
   };

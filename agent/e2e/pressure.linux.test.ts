@@ -1,4 +1,5 @@
 /** Events of limits, from real busy loops, OOM kills and fork bombs. */
+// Runs alone: it waits until nothing contends for the CPUs of this machine.
 import assert from 'node:assert/strict';
 import { existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { get } from 'node:http';
